@@ -1,0 +1,15 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Size;
+
+/** Where captions come from. */
+public record CaptionsSpec(
+        @JsonPropertyDescription("Put before every caption, for example a trigger word. Default empty.")
+        @Size(max = 500) String prefix) {
+    public CaptionsSpec {
+        prefix = orDefault(prefix, "");
+    }
+}

@@ -1,0 +1,35 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Size;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** How the base model and each checkpoint are measured and the best one is chosen. */
+public record EvaluationSpec(
+        @JsonPropertyDescription("Whether checkpoints are measured. Default true.")
+        Boolean enabled,
+
+        @JsonPropertyDescription(
+                "The CLIP model that measures. Unset: the bundled one where the base model is bundled, else it must be given.")
+        @Nullable ClipSpec clip,
+
+        @JsonPropertyDescription("What is drawn to be measured. Empty: the first 12 captions of the data.")
+        @Size(max = 64) List<PromptSpec> prompts,
+
+        @JsonPropertyDescription("Pictures a prompt, with seeds counting up. Default 1.") @Min(1) @Max(64) Integer samplesPerPrompt,
+
+        @JsonPropertyDescription(
+                "Which metric picks the best checkpoint: Score (the mean of the two alignments), TextAlignment, TrainingImageAlignment or Diversity. Default Score.")
+        SelectionMetric select) {
+    public EvaluationSpec {
+        enabled = orDefault(enabled, true);
+        prompts = prompts == null ? List.of() : List.copyOf(prompts);
+        samplesPerPrompt = orDefault(samplesPerPrompt, 1);
+        select = orDefault(select, SelectionMetric.Score);
+    }
+}

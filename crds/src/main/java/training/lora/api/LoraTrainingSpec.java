@@ -1,0 +1,63 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a LoRA is trained from, how, and what comes out. Everything but the base model and the data has a default. */
+public record LoraTrainingSpec(
+        @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")
+        Boolean suspend,
+
+        @JsonPropertyDescription("The model that is adapted.") @Required
+        BaseModelSpec baseModel,
+
+        @JsonPropertyDescription("The pictures to learn from, at least one data set; a list-map by name.")
+        @Required
+        @Size(min = 1, max = 16) List<DatasetSpec> datasets,
+
+        @JsonPropertyDescription("How pictures and captions are made ready.")
+        PreparationSpec preparation,
+
+        @JsonPropertyDescription("How the adapter is trained.")
+        TrainingSpec training,
+
+        @JsonPropertyDescription("Pictures drawn while it trains, at step 0 and with every checkpoint.")
+        SamplingSpec sampling,
+
+        @JsonPropertyDescription("How the checkpoints are measured and the best one is chosen.")
+        EvaluationSpec evaluation,
+
+        @JsonPropertyDescription("What is written.") OutputSpec output,
+
+        @JsonPropertyDescription("Where and with what the stages run.")
+        RuntimeSpec runtime,
+
+        @JsonPropertyDescription("How often a stage is tried again after a failure that a retry can cure. Default 3.")
+        @Min(0) @Max(100) Integer retries,
+
+        @JsonPropertyDescription(
+                "The longest time in seconds that the run may be active, all stages together. Unset: no limit.")
+        @Min(1) @Max(31536000) @Nullable Integer activeDeadlineSeconds,
+
+        @JsonPropertyDescription(
+                "Seconds after the end at which the run's Jobs are deleted; the resource stays. Unset: never.")
+        @Min(0) @Max(31536000) @Nullable Integer ttlSecondsAfterFinished) {
+    public LoraTrainingSpec {
+        suspend = orDefault(suspend, false);
+        datasets = datasets == null ? List.of() : List.copyOf(datasets);
+        preparation = orDefault(preparation, Defaults.of(PreparationSpec.class));
+        training = orDefault(training, Defaults.of(TrainingSpec.class));
+        sampling = orDefault(sampling, Defaults.of(SamplingSpec.class));
+        evaluation = orDefault(evaluation, Defaults.of(EvaluationSpec.class));
+        output = orDefault(output, Defaults.of(OutputSpec.class));
+        runtime = orDefault(runtime, Defaults.of(RuntimeSpec.class));
+        retries = orDefault(retries, 3);
+    }
+}

@@ -1,0 +1,42 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.kubernetes.api.model.Condition;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What was observed of a run. */
+public record LoraTrainingStatus(
+        @JsonPropertyDescription("The generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
+
+        @JsonPropertyDescription("Complete, Failed, Suspended, Reconciling, Stalled.")
+        List<Condition> conditions,
+
+        @JsonPropertyDescription("Hash of what the run depends on.") @Nullable String runId,
+
+        @JsonPropertyDescription("The stage that runs, or Complete, Failed, Suspended; for people.") @Nullable String phase,
+
+        @JsonPropertyDescription("The base model's family, detected.") @Nullable String model,
+
+        @JsonPropertyDescription("The stages begun so far; a list-map by name.")
+        List<StageStatus> stages,
+
+        @JsonPropertyDescription("How far the running stage is.") @Nullable Progress progress,
+
+        @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
+
+        @JsonPropertyDescription("The best checkpoint.") @Nullable Checkpoint best,
+
+        @JsonPropertyDescription("What was measured of each checkpoint; a list-map by step.")
+        List<Checkpoint> checkpoints,
+
+        @JsonPropertyDescription("What came out.") List<Artifact> artifacts,
+
+        @JsonPropertyDescription("What it was made from.") @Nullable Provenance provenance) {
+    public LoraTrainingStatus {
+        conditions = conditions == null ? List.of() : List.copyOf(conditions);
+        stages = stages == null ? List.of() : List.copyOf(stages);
+        checkpoints = checkpoints == null ? List.of() : List.copyOf(checkpoints);
+        artifacts = artifacts == null ? List.of() : List.copyOf(artifacts);
+    }
+}

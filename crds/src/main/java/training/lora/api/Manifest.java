@@ -1,0 +1,49 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** manifest.json at the output: what came out, of which run, made from what. */
+public record Manifest(
+        @JsonPropertyDescription("VERSION.") String version,
+
+        @JsonPropertyDescription("The resource that the run belongs to.")
+        Owner owner,
+
+        @JsonPropertyDescription("Hash of what the run depends on.")
+        String runId,
+
+        @JsonPropertyDescription("Whether every stage asked for is done.")
+        Boolean finished,
+
+        @JsonPropertyDescription("When it was written, RFC 3339.")
+        String time,
+
+        @JsonPropertyDescription("The run's spec with all defaults.")
+        LoraTrainingSpec spec,
+
+        @JsonPropertyDescription("The base model's family.") String model,
+
+        @JsonPropertyDescription("sha256 over the base model's files.")
+        String baseModelDigest,
+
+        @JsonPropertyDescription("sha256 over the pictures and captions.")
+        String datasetDigest,
+
+        @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
+
+        @JsonPropertyDescription("The best checkpoint.") @Nullable Checkpoint best,
+
+        @JsonPropertyDescription("What was measured of each checkpoint.")
+        List<Checkpoint> checkpoints,
+
+        @JsonPropertyDescription("Every file of the output but this one, uri relative to the output.")
+        List<Artifact> files) {
+    public Manifest {
+        checkpoints = checkpoints == null ? List.of() : List.copyOf(checkpoints);
+        files = files == null ? List.of() : List.copyOf(files);
+    }
+    /** Version of this file's JSON. */
+    public static final String VERSION = "lora.training/manifest/v1";
+}

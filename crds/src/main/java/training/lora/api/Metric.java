@@ -1,0 +1,29 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+
+/** A named number, printed with the digits that mean something. */
+public record Metric(
+        @JsonPropertyDescription(
+                "loss, score, textAlignment, trainingImageAlignment, diversity, learningRate, gradientNorm, imagesPerSecond.")
+        String name,
+
+        @JsonPropertyDescription("The number in decimal notation.")
+        String value) {
+
+    /** {@code value} with four significant digits. */
+    public static Metric of(String name, double value) {
+        return new Metric(
+                name,
+                Double.isFinite(value)
+                        ? new java.math.BigDecimal(value)
+                                .round(new java.math.MathContext(4))
+                                .toPlainString()
+                        : Double.toString(value));
+    }
+
+    /** The number. */
+    public double number() {
+        return Double.parseDouble(value);
+    }
+}

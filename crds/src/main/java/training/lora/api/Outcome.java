@@ -1,0 +1,7 @@
+package training.lora.api;
+
+/** How a stage ended. */
+public enum Outcome {
+    Succeeded,
+    Failed
+}

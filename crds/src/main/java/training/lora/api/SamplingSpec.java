@@ -1,0 +1,30 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Size;
+import java.util.List;
+
+/** Pictures drawn while it trains, at step 0 and with every checkpoint. */
+public record SamplingSpec(
+        @JsonPropertyDescription("Whether they are drawn. Default true.")
+        Boolean enabled,
+
+        @JsonPropertyDescription("What is drawn. Empty: the first 4 captions of the data.") @Size(max = 32) List<PromptSpec> prompts,
+
+        @JsonPropertyDescription("Steps of the Euler sampler, for these pictures and for the evaluation's. Default 20.")
+        @Min(1) @Max(1000) Integer steps,
+
+        @JsonPropertyDescription(
+                "Classifier-free guidance scale, for these pictures and for the evaluation's. Default 5.")
+        @Min(0) @Max(100) Double guidance) {
+    public SamplingSpec {
+        enabled = orDefault(enabled, true);
+        prompts = prompts == null ? List.of() : List.copyOf(prompts);
+        steps = orDefault(steps, 20);
+        guidance = orDefault(guidance, 5.0);
+    }
+}

@@ -1,0 +1,7 @@
+package training.lora.api;
+
+/** Courses of the learning rate after its warm-up. */
+public enum ScheduleType {
+    Constant,
+    Cosine
+}

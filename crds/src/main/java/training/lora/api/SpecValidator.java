@@ -1,0 +1,140 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Pattern;
+import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
+import java.lang.reflect.Field;
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The CRD's rules for a spec that no API server has seen: the command line reads the same file. It reads the
+ * annotations that the CRD is generated from, and repeats the CEL rules; a test holds both to the same examples.
+ */
+public final class SpecValidator {
+    private final List<String> problems = new ArrayList<>();
+
+    private SpecValidator() {}
+
+    /** Everything that is wrong with {@code spec}, one sentence each, with field and value; empty if nothing is. */
+    public static List<String> problems(LoraTrainingSpec spec) {
+        SpecValidator validator = new SpecValidator();
+        validator.record("spec", spec);
+        validator.crossFieldRules(spec);
+        return validator.problems;
+    }
+
+    private void record(String path, Record value) {
+        for (RecordComponent component : value.getClass().getRecordComponents()) {
+            try {
+                Field field = value.getClass().getDeclaredField(component.getName());
+                if (field.isAnnotationPresent(JsonPropertyDescription.class)) {
+                    component.getAccessor().setAccessible(true);
+                    field(
+                            path + "." + component.getName(),
+                            field,
+                            component.getAccessor().invoke(value));
+                }
+            } catch (ReflectiveOperationException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    private void field(String path, Field field, @Nullable Object value) {
+        if (value == null) {
+            if (field.isAnnotationPresent(Required.class)) {
+                problems.add("`" + path + "` must be given");
+            }
+            return;
+        }
+        if (value instanceof Number number) {
+            range(path, field, number);
+        } else if (value instanceof String text) {
+            text(path, field, text);
+        } else if (value instanceof Collection<?> items) {
+            size(path, field, items.size(), "entries");
+            int i = 0;
+            for (Object item : items) {
+                if (item instanceof Record nested) {
+                    record(path + "[" + i + "]", nested);
+                }
+                i++;
+            }
+        } else if (value instanceof Map<?, ?> map) {
+            size(path, field, map.size(), "entries");
+        } else if (value instanceof Record nested) {
+            record(path, nested);
+        }
+    }
+
+    private void range(String path, Field field, Number number) {
+        Min min = field.getAnnotation(Min.class);
+        if (min != null
+                && (number.doubleValue() < min.value() || (!min.inclusive() && number.doubleValue() == min.value()))) {
+            problems.add("`%s` must be %s %s, was %s"
+                    .formatted(path, min.inclusive() ? "at least" : "greater than", plain(min.value()), number));
+        }
+        Max max = field.getAnnotation(Max.class);
+        if (max != null
+                && (number.doubleValue() > max.value() || (!max.inclusive() && number.doubleValue() == max.value()))) {
+            problems.add("`%s` must be %s %s, was %s"
+                    .formatted(path, max.inclusive() ? "at most" : "less than", plain(max.value()), number));
+        }
+    }
+
+    private void text(String path, Field field, String text) {
+        Pattern pattern = field.getAnnotation(Pattern.class);
+        if (pattern != null
+                && !java.util.regex.Pattern.compile(pattern.value())
+                        .matcher(text)
+                        .find()) {
+            problems.add("`%s` must match %s, was \"%s\"".formatted(path, pattern.value(), text));
+        }
+        size(path, field, text.length(), "characters");
+    }
+
+    private void size(String path, Field field, long size, String unit) {
+        Size bounds = field.getAnnotation(Size.class);
+        if (bounds != null && (size < bounds.min() || size > bounds.max())) {
+            problems.add("`%s` must have %d to %d %s, had %d".formatted(path, bounds.min(), bounds.max(), unit, size));
+        }
+    }
+
+    private void crossFieldRules(LoraTrainingSpec spec) {
+        Set<String> names = new HashSet<>();
+        for (DatasetSpec dataset : spec.datasets()) {
+            if (!names.add(dataset.name())) {
+                problems.add("`spec.datasets` must have distinct names, had \"" + dataset.name() + "\" twice");
+            }
+        }
+        Integer resolution = spec.preparation().resolution();
+        if (resolution != null && resolution % 64 != 0) {
+            problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
+        }
+        TrainingSpec training = spec.training();
+        int warmup = training.optimizer().schedule().warmupSteps();
+        if (warmup >= training.steps()) {
+            problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
+                    .formatted(training.steps(), warmup));
+        }
+        Integer every = training.checkpoints().everySteps();
+        if (every != null && every > training.steps()) {
+            problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"
+                    .formatted(training.steps(), every));
+        }
+    }
+
+    private static String plain(double bound) {
+        return bound == Math.rint(bound) ? Long.toString((long) bound) : Double.toString(bound);
+    }
+}

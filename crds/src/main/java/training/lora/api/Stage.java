@@ -1,0 +1,8 @@
+package training.lora.api;
+
+/** The stages of a run, in their order. */
+public enum Stage {
+    Prepare,
+    Train,
+    Evaluate
+}

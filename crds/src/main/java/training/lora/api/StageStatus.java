@@ -1,0 +1,24 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import org.jspecify.annotations.Nullable;
+
+/** A stage of the run. */
+public record StageStatus(
+        @JsonPropertyDescription("Prepare, Train or Evaluate.")
+        Stage name,
+
+        @JsonPropertyDescription("Which attempt this is, from 1.")
+        Integer attempt,
+
+        @JsonPropertyDescription("The Job that runs it.") String jobName,
+
+        @JsonPropertyDescription("When its Job was made, RFC 3339.") @Nullable String startTime,
+
+        @JsonPropertyDescription("When it ended, RFC 3339.") @Nullable String completionTime,
+
+        @JsonPropertyDescription("How it ended; unset while it runs.") @Nullable Outcome outcome,
+
+        @JsonPropertyDescription("Why it failed.") @Nullable Reason reason,
+
+        @JsonPropertyDescription("One sentence about the failure.") @Nullable String message) {}

@@ -1,0 +1,57 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.ValidationRule;
+
+/** How the adapter is trained. */
+@ValidationRule(
+        value = "self.optimizer.schedule.warmupSteps < self.steps",
+        messageExpression =
+                "'optimizer.schedule.warmupSteps must be less than steps (' + string(self.steps) + '), was ' + string(self.optimizer.schedule.warmupSteps)",
+        message = "optimizer.schedule.warmupSteps must be less than steps",
+        fieldPath = ".optimizer.schedule.warmupSteps")
+@ValidationRule(
+        value = "!has(self.checkpoints.everySteps) || self.checkpoints.everySteps <= self.steps",
+        message = "checkpoints.everySteps must be at most steps",
+        fieldPath = ".checkpoints.everySteps")
+public record TrainingSpec(
+        @JsonPropertyDescription("Optimizer steps. Default 1000.") @Min(1) @Max(10000000) Integer steps,
+
+        @JsonPropertyDescription("Pictures a step. Default 1.") @Min(1) @Max(1024) Integer batchSize,
+
+        @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
+
+        @JsonPropertyDescription("The adapter's form and size.")
+        AdapterSpec adapter,
+
+        @JsonPropertyDescription("AdamW and its learning rate.")
+        OptimizerSpec optimizer,
+
+        @JsonPropertyDescription("What is minimised.") LossSpec loss,
+
+        @JsonPropertyDescription("What is done with captions at each step.")
+        CaptionTrainingSpec captions,
+
+        @JsonPropertyDescription("When checkpoints are written and how many are kept.")
+        CheckpointsSpec checkpoints) {
+    public TrainingSpec {
+        steps = orDefault(steps, 1000);
+        batchSize = orDefault(batchSize, 1);
+        seed = orDefault(seed, 0L);
+        adapter = orDefault(adapter, Defaults.of(AdapterSpec.class));
+        optimizer = orDefault(optimizer, Defaults.of(OptimizerSpec.class));
+        loss = orDefault(loss, Defaults.of(LossSpec.class));
+        captions = orDefault(captions, Defaults.of(CaptionTrainingSpec.class));
+        checkpoints = orDefault(checkpoints, Defaults.of(CheckpointsSpec.class));
+    }
+
+    /** Steps between checkpoints: as given, else a quarter of the run, at least 1. */
+    public int checkpointInterval() {
+        Integer every = checkpoints.everySteps();
+        return every != null ? every : Math.max(1, steps / 4);
+    }
+}
