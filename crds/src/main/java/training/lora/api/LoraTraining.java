@@ -13,10 +13,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
 @Version("v1alpha1")
 @ShortNames("lt")
 @JsonInclude(JsonInclude.Include.NON_NULL)
-@ValidationRule(
-        value = "self.metadata.name.size() <= 50",
-        messageExpression = "'metadata.name must have at most 50 characters, had ' + string(self.metadata.name.size())",
-        message = "metadata.name must have at most 50 characters")
+@ValidationRule(value = "self.metadata.name.size() <= 50", message = "metadata.name must have at most 50 characters")
 @ValidationRule(
         value = "!has(oldSelf.status) || !has(oldSelf.status.runId) || self.spec.baseModel == oldSelf.spec.baseModel",
         message = "spec.baseModel can't change once the run has started")

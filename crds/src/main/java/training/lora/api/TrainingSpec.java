@@ -10,8 +10,6 @@ import io.fabric8.generator.annotation.ValidationRule;
 /** How the adapter is trained. */
 @ValidationRule(
         value = "self.optimizer.schedule.warmupSteps < self.steps",
-        messageExpression =
-                "'optimizer.schedule.warmupSteps must be less than steps (' + string(self.steps) + '), was ' + string(self.optimizer.schedule.warmupSteps)",
         message = "optimizer.schedule.warmupSteps must be less than steps",
         fieldPath = ".optimizer.schedule.warmupSteps")
 @ValidationRule(
