@@ -1,0 +1,96 @@
+package training.lora.trainer.diffusion;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import training.lora.trainer.model.Schedule;
+import training.lora.trainer.tensor.TorchScript;
+
+/**
+ * The forward process of DDPM (Ho et al. 2020): x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps, where abar_t is the
+ * product of 1 - beta up to t. B pictures.
+ */
+public final class NoiseSchedule {
+    private static final TorchScript MIX = TorchScript.compile("x, e, a, b", """
+            return torch.add(torch.mul(a, x), torch.mul(b, e))
+            """);
+
+    private final double[] alphaBars;
+
+    private NoiseSchedule(double[] alphaBars) {
+        this.alphaBars = alphaBars;
+    }
+
+    /** The schedule that a model was trained with. */
+    public static NoiseSchedule of(Schedule settings) {
+        int count = settings.trainTimesteps();
+        double[] alphaBars = new double[count];
+        double product = 1;
+        for (int t = 0; t < count; t++) {
+            product *= 1 - beta(settings, count == 1 ? 0 : t / (count - 1.0));
+            alphaBars[t] = product;
+        }
+        return new NoiseSchedule(alphaBars);
+    }
+
+    /** Beta at a fraction of the way; "scaled_linear" is linear in its root, as the authors of latent diffusion do. */
+    private static double beta(Schedule settings, double fraction) {
+        return switch (settings.betas()) {
+            case Linear -> settings.betaStart() + fraction * (settings.betaEnd() - settings.betaStart());
+            case ScaledLinear -> {
+                double start = Math.sqrt(settings.betaStart());
+                double root = start + fraction * (Math.sqrt(settings.betaEnd()) - start);
+                yield root * root;
+            }
+        };
+    }
+
+    /** Number of timesteps T; they go from 0 to T - 1. */
+    public int timesteps() {
+        return alphaBars.length;
+    }
+
+    /** Share of the signal's variance that is left at {@code timestep}. */
+    public double alphaBar(int timestep) {
+        return alphaBars[timestep];
+    }
+
+    /** Signal-to-noise ratio abar / (1 - abar). */
+    public double signalToNoise(int timestep) {
+        return alphaBars[timestep] / (1 - alphaBars[timestep]);
+    }
+
+    /** Noise beside a signal of scale 1: sqrt((1 - abar) / abar). */
+    public double sigma(int timestep) {
+        return Math.sqrt((1 - alphaBars[timestep]) / alphaBars[timestep]);
+    }
+
+    /** Weight of the loss of predicted noise, min(SNR, gamma) / SNR (Hang et al. 2023). */
+    public double minSnrWeight(int timestep, double gamma) {
+        double snr = signalToNoise(timestep);
+        return Math.min(snr, gamma) / snr;
+    }
+
+    /**
+     * Latents with noise, in {@code latents}' manager.
+     *
+     * @param latents x_0 (B, C, h, w)
+     * @param noise eps (B, C, h, w)
+     * @param timesteps B timesteps
+     * @return x_t (B, C, h, w)
+     */
+    public NDArray addNoise(NDArray latents, NDArray noise, int[] timesteps) {
+        NDManager scope = latents.getManager();
+        float[] signal = new float[timesteps.length];
+        float[] strength = new float[timesteps.length];
+        for (int i = 0; i < timesteps.length; i++) {
+            signal[i] = (float) Math.sqrt(alphaBars[timesteps[i]]);
+            strength[i] = (float) Math.sqrt(1 - alphaBars[timesteps[i]]);
+        }
+        Shape column = new Shape(timesteps.length, 1, 1, 1);
+        try (NDArray a = scope.create(signal, column);
+                NDArray b = scope.create(strength, column)) {
+            return MIX.call(scope, latents, noise, a, b);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package training.lora.trainer.sample;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.diffusion.EulerSampler;
+import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * Draws pictures of prompts: Euler's method with classifier-free guidance (Ho and Salimans 2022). A picture depends on
+ * its prompt and seed alone, not on what is drawn beside it. B pictures, C latent channels, h x w latents.
+ */
+public final class ImageSampler {
+    /**
+     * Latent pixels drawn at once: 16 pictures of 16 x 16, one of 64 x 64. More at once is no faster on a CPU and costs
+     * memory.
+     */
+    private static final int LATENT_PIXELS_AT_ONCE = 4096;
+
+    private final StableDiffusion model;
+    private final int steps;
+    private final double guidance;
+    private final int side;
+
+    /**
+     * @param model what draws
+     * @param steps steps of the sampler
+     * @param guidance scale of the guidance; 1 and below draw without it, as in diffusers
+     * @param resolution side of the pictures in pixels
+     */
+    public ImageSampler(StableDiffusion model, int steps, double guidance, int resolution) {
+        this.model = model;
+        this.steps = steps;
+        this.guidance = guidance;
+        this.side = resolution / model.vae().factor();
+    }
+
+    /** Draws one picture for each of {@code prompts}, by the model with {@code adapter} or alone. */
+    public List<Picture> draw(List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent) {
+        return draw(prompts, adapter, parent, done -> {});
+    }
+
+    /** As above, telling {@code progress} how many pictures are done. */
+    public List<Picture> draw(
+            List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer progress) {
+        int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+        List<Picture> pictures = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i += atOnce) {
+            pictures.addAll(batch(prompts.subList(i, Math.min(prompts.size(), i + atOnce)), adapter, parent));
+            progress.accept(pictures.size());
+        }
+        return pictures;
+    }
+
+    private List<Picture> batch(List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent) {
+        try (NDManager scope = parent.newSubManager()) {
+            EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
+            ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
+            NDArray context = context(prompts, scope);
+            NDArray x = initialNoise(prompts, sampler, scope);
+            for (int i = 0; i < steps; i++) {
+                try (NDManager step = scope.newSubManager()) {
+                    NDArray noise = predict(x, sampler, i, context, deltas, step);
+                    NDArray next = sampler.step(x, noise, i);
+                    x.close();
+                    x = next;
+                }
+            }
+            return Picture.ofBatch(model.vae().decode(x));
+        }
+    }
+
+    private boolean guided() {
+        return guidance > 1;
+    }
+
+    /** Embeddings of the negative prompts, then of the prompts (2B, S, D); of the prompts alone without guidance. */
+    private NDArray context(List<PromptSpec> prompts, NDManager scope) {
+        List<String> texts = new ArrayList<>();
+        if (guided()) {
+            prompts.forEach(p -> texts.add(p.negative()));
+        }
+        prompts.forEach(p -> texts.add(p.text()));
+        return model.textEncoder().encode(scope, model.tokenizer().encode(texts));
+    }
+
+    /** Noise of each prompt's own seed, as torch.manual_seed(seed); torch.randn(1, C, h, w) gives it. */
+    private NDArray initialNoise(List<PromptSpec> prompts, EulerSampler sampler, NDManager scope) {
+        Shape shape = new Shape(1, model.vae().latentChannels(), side, side);
+        NDList noises = new NDList();
+        prompts.forEach(p -> noises.add(Randomness.normal(scope, p.seed(), shape)));
+        NDArray all = NDArrays.concat(noises, 0); // (B, C, h, w)
+        noises.close();
+        return all.muli((float) sampler.initialScale());
+    }
+
+    private NDArray predict(
+            NDArray x, EulerSampler sampler, int i, NDArray context, ProjectionDeltas deltas, NDManager step) {
+        NDArray input = sampler.modelInput(x, i);
+        input.attach(step);
+        if (!guided()) {
+            NDArray timesteps = step.full(new Shape(x.getShape().get(0)), (float) sampler.timestep(i));
+            return model.unet().forward(input, timesteps, context, deltas);
+        }
+        NDArray twice = NDArrays.concat(new NDList(input, input), 0); // (2B, C, h, w)
+        twice.attach(step);
+        NDArray timesteps = step.full(new Shape(twice.getShape().get(0)), (float) sampler.timestep(i));
+        NDList halves = model.unet().forward(twice, timesteps, context, deltas).split(2);
+        NDArray negative = halves.get(0);
+        return negative.add(halves.get(1).sub(negative).mul((float) guidance)); // (B, C, h, w)
+    }
+}

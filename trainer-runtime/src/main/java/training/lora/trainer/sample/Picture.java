@@ -1,0 +1,137 @@
+package training.lora.trainer.sample;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import nu.pattern.OpenCV;
+import org.opencv.core.CvType;
+import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
+import org.opencv.imgcodecs.Imgcodecs;
+import org.opencv.imgproc.Imgproc;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/**
+ * A picture of 8 bits a channel.
+ *
+ * @param width in pixels
+ * @param height in pixels
+ * @param rgb height x width x (red, green, blue)
+ */
+public record Picture(int width, int height, byte[] rgb) {
+    static {
+        OpenCV.loadLocally();
+    }
+
+    /** The pictures of a batch (B, 3, H, W) in [-1, 1], rounded as diffusers does. */
+    public static List<Picture> ofBatch(NDArray batch) {
+        Shape shape = batch.getShape();
+        int height = (int) shape.get(2);
+        int width = (int) shape.get(3);
+        byte[] all;
+        try (NDManager scope = batch.getManager().newSubManager()) {
+            NDArray x = batch.duplicate();
+            x.attach(scope);
+            all = x.muli(0.5)
+                    .addi(0.5)
+                    .clip(0, 1)
+                    .muli(255)
+                    .round()
+                    .toType(DataType.UINT8, false)
+                    .transpose(0, 2, 3, 1)
+                    .flatten()
+                    .toByteArray();
+        }
+        int size = 3 * width * height;
+        List<Picture> pictures = new ArrayList<>();
+        for (int i = 0; i < shape.get(0); i++) {
+            pictures.add(new Picture(width, height, java.util.Arrays.copyOfRange(all, i * size, (i + 1) * size)));
+        }
+        return pictures;
+    }
+
+    /** Pictures of one size as a batch (B, 3, H, W) in [0, 1]. */
+    public static NDArray toBatch(List<Picture> pictures, NDManager manager) {
+        int width = pictures.get(0).width();
+        int height = pictures.get(0).height();
+        int plane = width * height;
+        float[] values = new float[pictures.size() * 3 * plane];
+        for (int b = 0; b < pictures.size(); b++) {
+            byte[] rgb = pictures.get(b).rgb();
+            for (int p = 0; p < plane; p++) {
+                for (int c = 0; c < 3; c++) {
+                    values[(b * 3 + c) * plane + p] = (rgb[3 * p + c] & 0xff) / 255f;
+                }
+            }
+        }
+        return manager.create(values, new Shape(pictures.size(), 3, height, width));
+    }
+
+    /** Reads a picture file; grey becomes RGB and transparency is dropped. */
+    public static Picture read(Path file) {
+        byte[] bytes;
+        try {
+            bytes = Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidData, file + " must be a readable picture", e);
+        }
+        MatOfByte encoded = new MatOfByte(bytes);
+        Mat mat = Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_COLOR);
+        encoded.release();
+        if (mat.empty()) {
+            throw new TrainerException(Reason.InvalidData, file + " must be a readable picture");
+        }
+        return ofMat(mat);
+    }
+
+    /** Writes it as a PNG, to a temporary name that is then renamed. */
+    public void write(Path file) throws IOException {
+        Mat mat = toMat();
+        writePng(mat, file);
+        mat.release();
+    }
+
+    /** The picture in OpenCV's order (blue, green, red); the caller releases it. */
+    Mat toMat() {
+        Mat mat = new Mat(height, width, CvType.CV_8UC3);
+        mat.put(0, 0, rgb);
+        Imgproc.cvtColor(mat, mat, Imgproc.COLOR_RGB2BGR);
+        return mat;
+    }
+
+    /** Takes over {@code bgr} and releases it. */
+    private static Picture ofMat(Mat bgr) {
+        Imgproc.cvtColor(bgr, bgr, Imgproc.COLOR_BGR2RGB);
+        byte[] rgb = new byte[3 * bgr.rows() * bgr.cols()];
+        bgr.get(0, 0, rgb);
+        Picture picture = new Picture(bgr.cols(), bgr.rows(), rgb);
+        bgr.release();
+        return picture;
+    }
+
+    static void writePng(Mat mat, Path file) throws IOException {
+        MatOfByte encoded = new MatOfByte();
+        try {
+            if (!Imgcodecs.imencode(".png", mat, encoded)) {
+                throw new IOException(file + " could not be encoded as PNG");
+            }
+            Files.createDirectories(file.toAbsolutePath().getParent());
+            Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
+            Files.write(temporary, encoded.toArray());
+            Files.move(
+                    temporary,
+                    file,
+                    java.nio.file.StandardCopyOption.REPLACE_EXISTING,
+                    java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            encoded.release();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+package training.lora.trainer.sample;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.opencv.core.CvType;
+import org.opencv.core.Mat;
+import org.opencv.core.Point;
+import org.opencv.core.Rect;
+import org.opencv.core.Scalar;
+import org.opencv.core.Size;
+import org.opencv.imgproc.Imgproc;
+
+/**
+ * A labelled table of pictures as a PNG. Its text is OpenCV's vector letters, which need no font on the machine; they
+ * know ASCII only, so that other letters are written without their accents or as {@code ?}.
+ */
+public final class PictureGrid {
+    private static final int MIN_CELL = 192;
+    private static final int GAP = 8;
+    private static final int HEADER = 34;
+    private static final int CAPTION = 26;
+    private static final int FONT = Imgproc.FONT_HERSHEY_SIMPLEX;
+    private static final double LETTERS = 0.5;
+    private static final Scalar BACKGROUND = new Scalar(255, 255, 255);
+    private static final Scalar INK = new Scalar(40, 40, 40);
+    /** Blue, green, red. */
+    private static final Scalar MARK = new Scalar(60, 160, 40);
+
+    private PictureGrid() {}
+
+    /**
+     * A column of the table.
+     *
+     * @param label its heading
+     * @param pictures one a row
+     * @param marked whether it is framed, for the best
+     */
+    public record Column(String label, List<Picture> pictures, boolean marked) {}
+
+    /** Writes {@code columns} side by side; {@code rows} are written above their rows. */
+    public static void write(Path file, List<String> rows, List<Column> columns) throws IOException {
+        Picture first = columns.get(0).pictures().get(0);
+        int scale = Math.max(1, (MIN_CELL + first.width() - 1) / first.width());
+        int width = first.width() * scale;
+        int height = first.height() * scale;
+        int rowHeight = CAPTION + height + GAP;
+        Mat sheet = new Mat(
+                HEADER + rows.size() * rowHeight,
+                GAP + columns.size() * (width + GAP),
+                CvType.CV_8UC3,
+                BACKGROUND);
+        for (int c = 0; c < columns.size(); c++) {
+            Column column = columns.get(c);
+            int left = GAP + c * (width + GAP);
+            text(sheet, column.label(), left, 24, width, column.marked() ? MARK : INK, column.marked() ? 2 : 1);
+            for (int r = 0; r < rows.size(); r++) {
+                int top = HEADER + r * rowHeight + CAPTION;
+                paste(sheet, column.pictures().get(r), new Rect(left, top, width, height));
+                if (column.marked()) {
+                    Imgproc.rectangle(
+                            sheet, new Point(left - 3, top - 3), new Point(left + width + 2, top + height + 2), MARK, 2);
+                }
+            }
+        }
+        for (int r = 0; r < rows.size(); r++) {
+            text(sheet, rows.get(r), GAP, HEADER + r * rowHeight + 18, sheet.cols() - 2 * GAP, INK, 1);
+        }
+        Picture.writePng(sheet, file);
+        sheet.release();
+    }
+
+    private static void paste(Mat sheet, Picture picture, Rect place) {
+        Mat mat = picture.toMat();
+        Mat scaled = new Mat();
+        Imgproc.resize(mat, scaled, new Size(place.width, place.height), 0, 0, Imgproc.INTER_CUBIC);
+        Mat cell = sheet.submat(place);
+        scaled.copyTo(cell);
+        List.of(mat, scaled, cell).forEach(Mat::release);
+    }
+
+    /** Writes {@code text} from {@code left} on the line {@code base}, shortened to {@code width} pixels. */
+    private static void text(Mat sheet, String text, int left, int base, int width, Scalar colour, int thickness) {
+        String line = ascii(text);
+        String shown = line;
+        for (int end = line.length(); tooWide(shown, thickness, width) && end > 0; end--) {
+            shown = line.substring(0, end) + "...";
+        }
+        Imgproc.putText(sheet, shown, new Point(left, base), FONT, LETTERS, colour, thickness, Imgproc.LINE_AA);
+    }
+
+    private static boolean tooWide(String text, int thickness, int width) {
+        return Imgproc.getTextSize(text, FONT, LETTERS, thickness, new int[1]).width > width;
+    }
+
+    /** The text in letters that OpenCV can draw. */
+    static String ascii(String text) {
+        return java.text.Normalizer.normalize(text, java.text.Normalizer.Form.NFKD)
+                .replaceAll("\\p{M}", "")
+                .replaceAll("[^\\x20-\\x7e]", "?");
+    }
+}
