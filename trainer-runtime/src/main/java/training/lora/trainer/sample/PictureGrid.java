@@ -46,10 +46,7 @@ public final class PictureGrid {
         int height = first.height() * scale;
         int rowHeight = CAPTION + height + GAP;
         Mat sheet = new Mat(
-                HEADER + rows.size() * rowHeight,
-                GAP + columns.size() * (width + GAP),
-                CvType.CV_8UC3,
-                BACKGROUND);
+                HEADER + rows.size() * rowHeight, GAP + columns.size() * (width + GAP), CvType.CV_8UC3, BACKGROUND);
         for (int c = 0; c < columns.size(); c++) {
             Column column = columns.get(c);
             int left = GAP + c * (width + GAP);
@@ -59,7 +56,11 @@ public final class PictureGrid {
                 paste(sheet, column.pictures().get(r), new Rect(left, top, width, height));
                 if (column.marked()) {
                     Imgproc.rectangle(
-                            sheet, new Point(left - 3, top - 3), new Point(left + width + 2, top + height + 2), MARK, 2);
+                            sheet,
+                            new Point(left - 3, top - 3),
+                            new Point(left + width + 2, top + height + 2),
+                            MARK,
+                            2);
                 }
             }
         }

@@ -1,0 +1,19 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+
+/** Cached latents and text embeddings, as a step reads them. N samples. */
+interface TrainingData {
+    /** N. */
+    int size();
+
+    /** Means of the latents of some samples (B, C, h, w). */
+    NDArray means(int[] samples, NDManager scope);
+
+    /** Standard deviations of the latents of some samples (B, C, h, w). */
+    NDArray deviations(int[] samples, NDManager scope);
+
+    /** Text embeddings of some samples (B, S, D); of the empty text where {@code empty}. */
+    NDArray embeddings(int[] samples, boolean[] empty, NDManager scope);
+}

@@ -1,0 +1,40 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import org.junit.jupiter.api.Test;
+import training.lora.api.OptimizerSpec;
+import training.lora.api.ScheduleSpec;
+import training.lora.api.ScheduleType;
+
+class AdamWTest {
+    /** Expected values: torch.optim.AdamW (foreach=False), with clip_grad_norm_ to 1 before each step. */
+    @Test
+    void followsTorchOverThreeSteps() {
+        float[][] gradients = {{0.5f, -2, 0.25f}, {-0.1f, 0.3f, 0.05f}, {3, 3, -3}};
+        float[][] expected = {
+            {0.979000032f, -0.479499996f, 0.229750007f},
+            {0.972387671f, -0.471613199f, 0.211722046f},
+            {0.957068741f, -0.473624200f, 0.222300202f}
+        };
+        float[] norms = {2.076655865f, 0.320156217f, 5.196152210f};
+        OptimizerSpec settings =
+                new OptimizerSpec(0.02, 0.05, 0.8, 0.95, 1.0, new ScheduleSpec(ScheduleType.Constant, 0));
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
+                AdamW optimizer = new AdamW(p, settings, manager)) {
+            for (int k = 0; k < gradients.length; k++) {
+                NDArray gradient = manager.create(gradients[k]);
+
+                float norm = optimizer.step(gradient, 0.02, manager).getFloat();
+
+                assertThat(norm).isCloseTo(norms[k], within(1e-6f));
+                assertThat(p.toFloatArray()).containsExactly(expected[k], within(1e-7f));
+                assertThat(gradient.toFloatArray()).containsOnly(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class BatchesTest {
+    /** A sample's mean is its number; its deviation 0; its text 1, the empty one 0. */
+    private static final TrainingData NUMBERED = new TrainingData() {
+        @Override
+        public int size() {
+            return 7;
+        }
+
+        @Override
+        public NDArray means(int[] samples, NDManager scope) {
+            float[] values = new float[samples.length];
+            for (int i = 0; i < samples.length; i++) {
+                values[i] = samples[i];
+            }
+            return scope.create(values, new Shape(samples.length, 1, 1, 1));
+        }
+
+        @Override
+        public NDArray deviations(int[] samples, NDManager scope) {
+            return scope.zeros(new Shape(samples.length, 1, 1, 1));
+        }
+
+        @Override
+        public NDArray embeddings(int[] samples, boolean[] empty, NDManager scope) {
+            float[] values = new float[samples.length];
+            for (int i = 0; i < samples.length; i++) {
+                values[i] = empty[i] ? 0 : 1;
+            }
+            return scope.create(values, new Shape(samples.length, 1, 1));
+        }
+    };
+
+    @Test
+    void everyEpochSeesEachSampleOnce() {
+        Batches batches = new Batches(NUMBERED, 3, 2, 0, 1000);
+        List<Integer> seen = new ArrayList<>();
+        for (int step = 0; step < 7; step++) {
+            for (int sample : batches.samples(step)) {
+                seen.add(sample);
+            }
+        }
+
+        assertThat(seen.subList(0, 7)).containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5, 6);
+        assertThat(seen.subList(7, 14)).containsExactlyInAnyOrder(0, 1, 2, 3, 4, 5, 6);
+        assertThat(seen.subList(0, 7)).isNotEqualTo(seen.subList(7, 14));
+    }
+
+    @Test
+    void stepDependsOnSeedAndNumberOnly() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Batches.Batch later = new Batches(NUMBERED, 3, 4, 0.5, 1000).at(17, scope);
+            Batches batches = new Batches(NUMBERED, 3, 4, 0.5, 1000);
+            batches.at(16, scope);
+            Batches.Batch again = batches.at(17, scope);
+            Batches.Batch other = new Batches(NUMBERED, 4, 4, 0.5, 1000).at(17, scope);
+
+            assertThat(again.timesteps()).isEqualTo(later.timesteps());
+            assertThat(again.latents()).isEqualTo(later.latents());
+            assertThat(again.noise()).isEqualTo(later.noise());
+            assertThat(again.context()).isEqualTo(later.context());
+            assertThat(other.noise()).isNotEqualTo(later.noise());
+        }
+    }
+
+    @Test
+    void captionsAreDroppedAtTheirShare() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            float kept = 0;
+            Batches batches = new Batches(NUMBERED, 9, 100, 0.25, 1000);
+            for (int step = 0; step < 20; step++) {
+                kept += batches.at(step, scope).context().sum().getFloat();
+            }
+
+            assertThat(kept / 2000).isBetween(0.70f, 0.80f);
+        }
+    }
+
+    @Test
+    void fixedSetSpreadsTimestepsEvenly() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Batches batches = new Batches(NUMBERED, 9, 3, 0, 1000);
+
+            assertThat(batches.fixed(0, 4, scope).timesteps()).containsExactly(125, 375, 625);
+            assertThat(batches.fixed(1, 4, scope).timesteps()).containsExactly(875);
+        }
+    }
+}
