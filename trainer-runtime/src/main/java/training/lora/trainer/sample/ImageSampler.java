@@ -47,17 +47,18 @@ public final class ImageSampler {
 
     /** Draws one picture for each of {@code prompts}, by the model with {@code adapter} or alone. */
     public List<Picture> draw(List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent) {
-        return draw(prompts, adapter, parent, done -> {});
+        return draw(prompts, adapter, parent, more -> {});
     }
 
-    /** As above, telling {@code progress} how many pictures are done. */
+    /** As above, telling {@code progress} how many pictures each batch added. */
     public List<Picture> draw(
             List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer progress) {
         int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
         List<Picture> pictures = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i += atOnce) {
-            pictures.addAll(batch(prompts.subList(i, Math.min(prompts.size(), i + atOnce)), adapter, parent));
-            progress.accept(pictures.size());
+            List<Picture> more = batch(prompts.subList(i, Math.min(prompts.size(), i + atOnce)), adapter, parent);
+            pictures.addAll(more);
+            progress.accept(more.size());
         }
         return pictures;
     }

@@ -88,7 +88,7 @@ public record Picture(int width, int height, byte[] rgb) {
         if (mat.empty()) {
             throw new TrainerException(Reason.InvalidData, file + " must be a readable picture");
         }
-        return ofMat(mat);
+        return ofBgr(mat);
     }
 
     /** Writes it as a PNG, to a temporary name that is then renamed. */
@@ -106,8 +106,8 @@ public record Picture(int width, int height, byte[] rgb) {
         return mat;
     }
 
-    /** Takes over {@code bgr} and releases it. */
-    private static Picture ofMat(Mat bgr) {
+    /** A picture in OpenCV's order (blue, green, red), which is released. */
+    public static Picture ofBgr(Mat bgr) {
         Imgproc.cvtColor(bgr, bgr, Imgproc.COLOR_BGR2RGB);
         byte[] rgb = new byte[3 * bgr.rows() * bgr.cols()];
         bgr.get(0, 0, rgb);

@@ -1,0 +1,41 @@
+package training.lora.trainer.evaluate;
+
+import java.util.List;
+import java.util.Map;
+import training.lora.api.Checkpoint;
+import training.lora.api.PromptSpec;
+import training.lora.api.SelectionMetric;
+import training.lora.trainer.train.TrainSummary;
+
+/**
+ * evaluation.json.
+ *
+ * @param version {@link #VERSION}
+ * @param definitions what each metric is
+ * @param clip the CLIP model that measured
+ * @param sampler how the pictures were drawn
+ * @param prompts the prompts and the seeds of their initial noise, one a picture
+ * @param trainingImages how many training pictures the generated ones were compared with
+ * @param fixedSetLoss loss over a fixed set of (picture, noise, timestep) before and after training
+ * @param base what was measured of the base model
+ * @param checkpoints what was measured of each checkpoint
+ * @param select which metric chose
+ * @param bestStep the chosen checkpoint
+ */
+record EvaluationReport(
+        String version,
+        Map<String, String> definitions,
+        String clip,
+        Sampler sampler,
+        List<PromptSpec> prompts,
+        int trainingImages,
+        TrainSummary.FixedSetLoss fixedSetLoss,
+        Checkpoint base,
+        List<Checkpoint> checkpoints,
+        SelectionMetric select,
+        int bestStep) {
+    static final String VERSION = "lora.training/evaluation/v1";
+
+    /** Euler's method: steps and guidance, and the side of the pictures. */
+    record Sampler(String method, int steps, double guidance, int resolution) {}
+}

@@ -1,0 +1,83 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Checkpoint;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
+import training.lora.trainer.sample.PictureGrid;
+
+/** The pictures that are drawn while it trains: the same prompts and seeds at step 0 and at each checkpoint. */
+public final class SamplePictures {
+    /** Prompts where the spec has none. */
+    static final int DEFAULT_PROMPTS = 4;
+
+    private final Path folder;
+    private final List<PromptSpec> prompts;
+
+    /** @param folder the train stage's folder; pictures go to samples/step-000060/00.png */
+    public SamplePictures(Path folder, List<PromptSpec> prompts) {
+        this.folder = folder.resolve("samples");
+        this.prompts = prompts;
+    }
+
+    /** The spec's prompts, or the first captions of the data with seeds from 1. */
+    public static List<PromptSpec> prompts(List<PromptSpec> given, List<String> captions) {
+        if (!given.isEmpty()) {
+            return given;
+        }
+        List<PromptSpec> prompts = new ArrayList<>();
+        for (String caption : captions.subList(0, Math.min(DEFAULT_PROMPTS, captions.size()))) {
+            prompts.add(new PromptSpec(caption, "", prompts.size() + 1L));
+        }
+        return prompts;
+    }
+
+    void draw(int step, ImageSampler sampler, @Nullable LoraAdapter adapter, NDManager manager) throws IOException {
+        List<Picture> pictures = sampler.draw(prompts, adapter, manager);
+        for (int i = 0; i < pictures.size(); i++) {
+            pictures.get(i).write(file(step, i));
+        }
+    }
+
+    private Path file(int step, int i) {
+        return folder.resolve(Publisher.folderName(step)).resolve("%02d.png".formatted(i));
+    }
+
+    /** Whether the pictures of {@code step} are there. */
+    public boolean drawn(int step) {
+        for (int i = 0; i < prompts.size(); i++) {
+            if (!Files.isRegularFile(file(step, i))) {
+                return false;
+            }
+        }
+        return !prompts.isEmpty();
+    }
+
+    /** Writes the table of what the base model and {@code checkpoints} drew; the step {@code best} is marked. */
+    public void writeGrid(Path grid, List<Checkpoint> checkpoints, @Nullable Integer best) throws IOException {
+        List<PictureGrid.Column> columns = new ArrayList<>();
+        columns.add(column(0, "base model", false));
+        for (Checkpoint checkpoint : checkpoints) {
+            boolean marked = checkpoint.step().equals(best);
+            columns.add(column(checkpoint.step(), "step " + checkpoint.step() + (marked ? " (best)" : ""), marked));
+        }
+        PictureGrid.write(grid, prompts.stream().map(PromptSpec::text).toList(), columns);
+    }
+
+    private PictureGrid.Column column(int step, String label, boolean marked) {
+        List<Picture> pictures = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i++) {
+            pictures.add(Picture.read(file(step, i)));
+        }
+        return new PictureGrid.Column(label, pictures, marked);
+    }
+}
