@@ -1,0 +1,70 @@
+package training.lora.trainer.model;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** Finds the files of a model folder. */
+final class ModelFiles {
+    private ModelFiles() {}
+
+    /** Opens {@code folder}/{@code stem}.safetensors, or its fp16 variant; a pickle in its place is refused. */
+    static SafeTensors weights(Path folder, String stem) {
+        for (String name : List.of(stem + ".safetensors", stem + ".fp16.safetensors")) {
+            if (Files.isRegularFile(folder.resolve(name))) {
+                try {
+                    return SafeTensors.open(folder.resolve(name));
+                } catch (TrainerException e) {
+                    throw new TrainerException(Reason.InvalidBaseModel, String.valueOf(e.getMessage()), e);
+                }
+            }
+        }
+        for (String name : List.of(stem + ".bin", "pytorch_model.bin", stem + ".fp16.bin")) {
+            if (Files.isRegularFile(folder.resolve(name))) {
+                throw new TrainerException(
+                        Reason.InvalidBaseModel,
+                        folder.resolve(name)
+                                + " must be a .safetensors file: a pickle can run code and is never opened;"
+                                + " convert it with diffusers' save_pretrained(…, safe_serialization=True)");
+            }
+        }
+        throw new TrainerException(
+                Reason.InvalidBaseModel, folder.resolve(stem + ".safetensors") + " must be there, the model's weights");
+    }
+
+    /** sha256 over the relative names and digests of the folder's JSON and safetensors files, in the names' order. */
+    static String digest(Path folder) {
+        try (Stream<Path> walk = Files.walk(folder)) {
+            List<Path> files = walk.filter(Files::isRegularFile)
+                    .filter(f -> f.toString().endsWith(".json") || f.toString().endsWith(".safetensors"))
+                    .sorted()
+                    .toList();
+            MessageDigest all = MessageDigest.getInstance("SHA-256");
+            for (Path file : files) {
+                MessageDigest one = MessageDigest.getInstance("SHA-256");
+                try (InputStream in = new DigestInputStream(Files.newInputStream(file), one)) {
+                    in.transferTo(java.io.OutputStream.nullOutputStream());
+                }
+                all.update((folder.relativize(file) + " " + HexFormat.of().formatHex(one.digest()) + "\n")
+                        .getBytes(StandardCharsets.UTF_8));
+            }
+            return HexFormat.of().formatHex(all.digest());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** A frozen weight: declared with its name and shape when a network is built, bound to values when it is loaded. */
+final class Parameter {
+    private final String name;
+    private final long[] shape;
+    private @Nullable NDArray array;
+
+    Parameter(String name, long... shape) {
+        this.name = name;
+        this.shape = shape;
+    }
+
+    String name() {
+        return name;
+    }
+
+    long[] shape() {
+        return shape;
+    }
+
+    void bind(NDArray values) {
+        array = values;
+    }
+
+    NDArray array() {
+        return Objects.requireNonNull(array, name);
+    }
+}

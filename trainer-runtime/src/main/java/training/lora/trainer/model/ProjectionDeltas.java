@@ -1,0 +1,28 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an adapter adds to the projections of a denoiser: y = W x + scale * up(down(x)).
+ *
+ * @param byPath low-rank factors by the projection's path
+ */
+public record ProjectionDeltas(Map<String, LowRank> byPath) {
+    /** No adapter. */
+    public static final ProjectionDeltas NONE = new ProjectionDeltas(Map.of());
+
+    /**
+     * The factors at one projection.
+     *
+     * @param down A, shape (rank, in)
+     * @param up B, shape (out, rank)
+     * @param scale alpha / rank
+     */
+    public record LowRank(NDArray down, NDArray up, double scale) {}
+
+    @Nullable LowRank at(String path) {
+        return byPath.get(path);
+    }
+}

@@ -1,0 +1,124 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** A Stable Diffusion model in a diffusers folder; each part is read when it is first asked for. */
+public final class StableDiffusion implements AutoCloseable {
+    private final Path folder;
+    private final NDManager manager;
+    private final Schedule schedule;
+    private @Nullable UNet unet;
+    private @Nullable Vae vae;
+    private @Nullable TextEncoder textEncoder;
+    private @Nullable Tokenizer tokenizer;
+
+    private StableDiffusion(Path folder, NDManager manager, Schedule schedule) {
+        this.folder = folder;
+        this.manager = manager;
+        this.schedule = schedule;
+    }
+
+    /**
+     * Opens the folder and reads its small files.
+     *
+     * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x model with epsilon prediction
+     */
+    public static StableDiffusion open(Path folder, NDManager parent) {
+        if (!Files.isDirectory(folder)) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel, "the base model must be a diffusers folder, but " + folder + " is none");
+        }
+        Config index = Config.read(folder.resolve("model_index.json"));
+        index.mustBe("_class_name", "StableDiffusionPipeline");
+        Config s = Config.read(folder.resolve("scheduler/scheduler_config.json"));
+        s.mustBe("prediction_type", "epsilon");
+        s.mustBe("rescale_betas_zero_snr", false);
+        s.mustBeAbsent("trained_betas");
+        Schedule.Betas betas =
+                switch (s.text("beta_schedule", "linear")) {
+                    case "linear" -> Schedule.Betas.Linear;
+                    case "scaled_linear" -> Schedule.Betas.ScaledLinear;
+                    default -> throw s.wrong("beta_schedule", "linear or scaled_linear");
+                };
+        Schedule.Spacing spacing =
+                switch (s.text("timestep_spacing", "leading")) {
+                    case "leading" -> Schedule.Spacing.Leading;
+                    case "linspace" -> Schedule.Spacing.Linspace;
+                    case "trailing" -> Schedule.Spacing.Trailing;
+                    default -> throw s.wrong("timestep_spacing", "leading, linspace or trailing");
+                };
+        Schedule schedule = new Schedule(
+                s.integer("num_train_timesteps", 1000),
+                s.number("beta_start", 0.0001),
+                s.number("beta_end", 0.02),
+                betas,
+                spacing,
+                s.integer("steps_offset", 0));
+        return new StableDiffusion(folder, parent.newSubManager(), schedule);
+    }
+
+    /** The family's name, as UIs write it. */
+    public String family() {
+        return "SD15";
+    }
+
+    /** The noise that it was trained with. */
+    public Schedule schedule() {
+        return schedule;
+    }
+
+    /** sha256, hex, over its files. */
+    public String digest() {
+        return ModelFiles.digest(folder);
+    }
+
+    /** Side in pixels of the pictures that it was trained on. */
+    public int resolution() {
+        return UNetConfig.read(folder.resolve("unet/config.json")).sampleSize() * vae().factor();
+    }
+
+    /** The denoiser. */
+    public UNet unet() {
+        if (unet == null) {
+            unet = UNet.open(folder.resolve("unet"), manager);
+        }
+        return unet;
+    }
+
+    /** The autoencoder. */
+    public Vae vae() {
+        if (vae == null) {
+            vae = Vae.open(folder.resolve("vae"), manager);
+        }
+        return vae;
+    }
+
+    /** The text encoder. */
+    public TextEncoder textEncoder() {
+        if (textEncoder == null) {
+            textEncoder = TextEncoder.open(folder.resolve("text_encoder"), manager);
+        }
+        return textEncoder;
+    }
+
+    /** The tokenizer. */
+    public Tokenizer tokenizer() {
+        if (tokenizer == null) {
+            tokenizer = Tokenizer.open(folder.resolve("tokenizer"));
+        }
+        return tokenizer;
+    }
+
+    @Override
+    public void close() {
+        if (tokenizer != null) {
+            tokenizer.close();
+        }
+        manager.close();
+    }
+}

@@ -1,0 +1,163 @@
+package training.lora.trainer.model;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** CLIP's tokenizer: byte-pair encoding of lower-cased text between a begin and an end token, padded to one length. */
+public final class Tokenizer implements AutoCloseable {
+    /** CLIP's way to cut a text into words, from OpenAI's code. */
+    private static final String WORDS = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+
+    private final HuggingFaceTokenizer tokenizer;
+    private final int length;
+    private final long begin;
+    private final long end;
+    private final long pad;
+
+    private Tokenizer(HuggingFaceTokenizer tokenizer, int length, long begin, long end, long pad) {
+        this.tokenizer = tokenizer;
+        this.length = length;
+        this.begin = begin;
+        this.end = end;
+        this.pad = pad;
+    }
+
+    /** Reads tokenizer.json, or vocab.json and merges.txt, of {@code folder}. */
+    public static Tokenizer open(Path folder) {
+        Config config = Config.read(folder.resolve("tokenizer_config.json"));
+        try {
+            JsonNode description = Files.isRegularFile(folder.resolve("tokenizer.json"))
+                    ? Json.MAPPER.readTree(folder.resolve("tokenizer.json").toFile())
+                    : fromVocabulary(folder);
+            JsonNode vocabulary = description.at("/model/vocab");
+            long begin = id(folder, description, vocabulary, token(config, "bos_token", "<|startoftext|>"));
+            long end = id(folder, description, vocabulary, token(config, "eos_token", "<|endoftext|>"));
+            long pad = id(folder, description, vocabulary, token(config, "pad_token", "<|endoftext|>"));
+            ((ObjectNode) description).remove(List.of("truncation", "padding"));
+            HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(Json.MAPPER.writeValueAsBytes(description)),
+                    Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+            return new Tokenizer(tokenizer, config.integer("model_max_length", 77), begin, end, pad);
+        } catch (IOException e) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel, folder + " must hold tokenizer.json, or vocab.json and merges.txt", e);
+        }
+    }
+
+    private static String token(Config config, String key, String otherwise) {
+        if (!config.has(key)) {
+            return otherwise;
+        }
+        String text = config.text(key, otherwise);
+        return text.isEmpty() ? config.child(key).text("content", otherwise) : text;
+    }
+
+    private static long id(Path folder, JsonNode description, JsonNode vocabulary, String token) {
+        for (JsonNode added : description.path("added_tokens")) {
+            if (added.path("content").asText().equals(token)) {
+                return added.path("id").asLong();
+            }
+        }
+        if (!vocabulary.has(token)) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel, folder + " must have the token " + token + " in its vocabulary");
+        }
+        return vocabulary.get(token).asLong();
+    }
+
+    private static JsonNode fromVocabulary(Path folder) throws IOException {
+        JsonNode vocabulary = Json.MAPPER.readTree(folder.resolve("vocab.json").toFile());
+        ObjectNode root = Json.MAPPER.createObjectNode();
+        root.put("version", "1.0");
+        ArrayNode special = root.putArray("added_tokens");
+        for (String token : List.of("<|startoftext|>", "<|endoftext|>")) {
+            special.addObject()
+                    .put("id", vocabulary.path(token).asLong())
+                    .put("content", token)
+                    .put("single_word", false)
+                    .put("lstrip", false)
+                    .put("rstrip", false)
+                    .put("normalized", false)
+                    .put("special", true);
+        }
+        ArrayNode normalizers =
+                root.putObject("normalizer").put("type", "Sequence").putArray("normalizers");
+        normalizers.addObject().put("type", "NFC");
+        normalizers
+                .addObject()
+                .put("type", "Replace")
+                .put("content", " ")
+                .putObject("pattern")
+                .put("Regex", "\\s+");
+        normalizers.addObject().put("type", "Lowercase");
+        ArrayNode split =
+                root.putObject("pre_tokenizer").put("type", "Sequence").putArray("pretokenizers");
+        split.addObject()
+                .put("type", "Split")
+                .put("behavior", "Removed")
+                .put("invert", true)
+                .putObject("pattern")
+                .put("Regex", WORDS);
+        split.addObject()
+                .put("type", "ByteLevel")
+                .put("add_prefix_space", false)
+                .put("trim_offsets", true);
+        ObjectNode model = root.putObject("model")
+                .put("type", "BPE")
+                .put("continuing_subword_prefix", "")
+                .put("end_of_word_suffix", "</w>")
+                .put("unk_token", "<|endoftext|>")
+                .put("fuse_unk", false);
+        model.set("vocab", vocabulary);
+        ArrayNode merges = model.putArray("merges");
+        for (String line : Files.readString(folder.resolve("merges.txt"), StandardCharsets.UTF_8)
+                .lines()
+                .toList()) {
+            if (!line.isBlank() && !line.startsWith("#version")) {
+                merges.add(line);
+            }
+        }
+        return root;
+    }
+
+    /** Encodes {@code text} to one length, cut before the end token if it is too long. */
+    public Tokens encode(String text) {
+        Encoding encoding = tokenizer.encode(text, false, false);
+        long[] content = encoding.getIds();
+        int kept = Math.min(content.length, length - 2);
+        long[] ids = new long[length];
+        Arrays.fill(ids, pad);
+        ids[0] = begin;
+        System.arraycopy(content, 0, ids, 1, kept);
+        ids[kept + 1] = end;
+        return new Tokens(ids, kept < content.length);
+    }
+
+    /** Encodes each of {@code texts}. */
+    public List<Tokens> encode(List<String> texts) {
+        return texts.stream().map(this::encode).toList();
+    }
+
+    long end() {
+        return end;
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}

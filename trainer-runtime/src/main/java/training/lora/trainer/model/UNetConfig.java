@@ -1,0 +1,118 @@
+package training.lora.trainer.model;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What a UNet2DConditionModel's config.json says, as far as Stable Diffusion 1.x uses it; anything else is refused.
+ *
+ * @param sampleSize side of the latents it was trained on
+ * @param channels channels of a latent
+ * @param contextWidth width of the text embedding
+ * @param widths channels of each block
+ * @param attention whether each down block has attention; the up blocks mirror it
+ * @param layers ResNets in a down block
+ * @param heads attention heads of each block
+ * @param transformerLayers transformer blocks in each attention
+ * @param groups groups of the group norms
+ * @param normEps epsilon of the ResNets' norms
+ * @param linearProjection whether attention enters and leaves by a linear map, not a 1x1 convolution
+ */
+public record UNetConfig(
+        int sampleSize,
+        int channels,
+        int contextWidth,
+        List<Integer> widths,
+        List<Boolean> attention,
+        int layers,
+        List<Integer> heads,
+        List<Integer> transformerLayers,
+        int groups,
+        double normEps,
+        boolean linearProjection) {
+    /** Stable Diffusion 1.5's. */
+    public static final UNetConfig SD15 = new UNetConfig(
+            64,
+            4,
+            768,
+            List.of(320, 640, 1280, 1280),
+            List.of(true, true, true, false),
+            2,
+            List.of(8, 8, 8, 8),
+            List.of(1, 1, 1, 1),
+            32,
+            1e-5,
+            false);
+
+    static UNetConfig read(Path file) {
+        Config c = Config.read(file);
+        c.mustBe("_class_name", "UNet2DConditionModel");
+        c.mustBe("act_fn", "silu");
+        c.mustBe("center_input_sample", false);
+        c.mustBe("flip_sin_to_cos", true);
+        c.mustBe("freq_shift", 0);
+        c.mustBe("mid_block_type", "UNetMidBlock2DCrossAttn");
+        c.mustBe("downsample_padding", 1);
+        c.mustBe("mid_block_scale_factor", 1);
+        c.mustBe("dual_cross_attention", false);
+        c.mustBe("only_cross_attention", false);
+        c.mustBe("upcast_attention", false);
+        c.mustBe("resnet_time_scale_shift", "default");
+        c.mustBe("time_embedding_type", "positional");
+        for (String key : List.of(
+                "addition_embed_type",
+                "class_embed_type",
+                "encoder_hid_dim",
+                "encoder_hid_dim_type",
+                "num_class_embeds",
+                "time_cond_proj_dim",
+                "time_embedding_dim",
+                "time_embedding_act_fn",
+                "timestep_post_act",
+                "cross_attention_norm",
+                "reverse_transformer_layers_per_block")) {
+            c.mustBeAbsent(key);
+        }
+        int[] widths = c.integers("block_out_channels");
+        int[] heads = c.has("num_attention_heads")
+                ? c.integers("num_attention_heads", widths.length, 8)
+                // In a UNet's config this is the number of heads, whatever its name says.
+                : c.integers("attention_head_dim", widths.length, 8);
+        List<Boolean> attention = types(c, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D", widths.length);
+        List<Boolean> up = types(c, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D", widths.length);
+        for (int i = 0; i < widths.length; i++) {
+            if (!up.get(widths.length - 1 - i).equals(attention.get(i))) {
+                throw c.wrong("up_block_types", "the mirror image of down_block_types");
+            }
+        }
+        int channels = c.integer("in_channels", 4);
+        c.mustBe("out_channels", channels);
+        if (channels == 9) {
+            throw c.wrong("in_channels", "4: an inpainting model can't be trained");
+        }
+        return new UNetConfig(
+                c.integer("sample_size"),
+                channels,
+                c.integer("cross_attention_dim"),
+                list(widths),
+                attention,
+                c.integer("layers_per_block", 2),
+                list(heads),
+                list(c.integers("transformer_layers_per_block", widths.length, 1)),
+                c.integer("norm_num_groups", 32),
+                c.number("norm_eps", 1e-5),
+                c.flag("use_linear_projection", false));
+    }
+
+    private static List<Boolean> types(Config c, String key, String with, String without, int count) {
+        List<String> names = c.texts(key);
+        if (names.size() != count || !names.stream().allMatch(n -> n.equals(with) || n.equals(without))) {
+            throw c.wrong(key, count + " names out of " + with + " and " + without);
+        }
+        return names.stream().map(with::equals).toList();
+    }
+
+    private static List<Integer> list(int[] values) {
+        return java.util.Arrays.stream(values).boxed().toList();
+    }
+}

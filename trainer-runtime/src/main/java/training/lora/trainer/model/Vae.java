@@ -1,0 +1,215 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.TorchScript;
+
+/** The autoencoder, AutoencoderKL of diffusers: pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/f, W/f), and back. */
+public final class Vae implements AutoCloseable {
+    private static final double NORM_EPS = 1e-6;
+
+    private final NDManager manager;
+    private final ParameterSet parameters = new ParameterSet();
+    private final int latentChannels;
+    private final double scalingFactor;
+    private final int factor;
+    private final int groups;
+    private final Stack encoder;
+    private final Convolution quantize;
+    private final Convolution unquantize;
+    private final Stack decoder;
+    private final TorchScript moments;
+
+    /** What encoder and decoder have in common: a way in, levels, a middle, a way out; the middle's place differs. */
+    private record Stack(Convolution in, List<Step> steps, Convolution out) {
+        NDArray forward(NDManager scope, NDArray x) {
+            NDArray h = in.forward(scope, x);
+            for (Step step : steps) {
+                NDArray next = step.forward(scope, h);
+                h.close();
+                h = next;
+            }
+            NDArray y = out.forward(scope, h);
+            h.close();
+            return y;
+        }
+    }
+
+    @FunctionalInterface
+    private interface Step {
+        NDArray forward(NDManager scope, NDArray x);
+    }
+
+    private Vae(Path file, NDManager manager) {
+        this.manager = manager;
+        Config config = Config.read(file);
+        config.mustBe("_class_name", "AutoencoderKL");
+        config.mustBe("act_fn", "silu");
+        config.mustBeAbsent("latents_mean");
+        config.mustBeAbsent("latents_std");
+        config.mustBeAbsent("shift_factor");
+        config.mustBe("mid_block_add_attention", true);
+        config.mustBe("use_quant_conv", true);
+        config.mustBe("use_post_quant_conv", true);
+        config.mustBe("in_channels", 3);
+        config.mustBe("out_channels", 3);
+        int[] widths = config.integers("block_out_channels");
+        int layers = config.integer("layers_per_block", 1);
+        latentChannels = config.integer("latent_channels", 4);
+        scalingFactor = config.number("scaling_factor", 0.18215);
+        groups = config.integer("norm_num_groups", 32);
+        factor = 1 << (widths.length - 1);
+        int last = widths[widths.length - 1];
+
+        Convolution in = Convolution.plain(parameters, "encoder.conv_in", 3, widths[0], 3, 1);
+        List<Step> down = new ArrayList<>();
+        int width = widths[0];
+        for (int i = 0; i < widths.length; i++) {
+            String path = "encoder.down_blocks." + i;
+            width = resnets(down, path, width, widths[i], layers);
+            if (i < widths.length - 1) {
+                down.add(Convolution.down(parameters, path + ".downsamplers.0.conv", width, 0)::forward);
+            }
+        }
+        middle(down, "encoder.mid_block", last);
+        encoder = new Stack(
+                in,
+                down,
+                Convolution.normed(
+                        parameters,
+                        "encoder.conv_norm_out",
+                        "encoder.conv_out",
+                        last,
+                        2L * latentChannels,
+                        groups,
+                        NORM_EPS));
+        quantize = Convolution.plain(parameters, "quant_conv", 2L * latentChannels, 2L * latentChannels, 1, 0);
+        unquantize = Convolution.plain(parameters, "post_quant_conv", latentChannels, latentChannels, 1, 0);
+
+        Convolution decoderIn = Convolution.plain(parameters, "decoder.conv_in", latentChannels, last, 3, 1);
+        List<Step> up = new ArrayList<>();
+        middle(up, "decoder.mid_block", last);
+        width = last;
+        for (int i = 0; i < widths.length; i++) {
+            String path = "decoder.up_blocks." + i;
+            width = resnets(up, path, width, widths[widths.length - 1 - i], layers + 1);
+            if (i < widths.length - 1) {
+                up.add(Convolution.up(parameters, path + ".upsamplers.0.conv", width)::forward);
+            }
+        }
+        decoder = new Stack(
+                decoderIn,
+                up,
+                Convolution.normed(
+                        parameters, "decoder.conv_norm_out", "decoder.conv_out", widths[0], 3, groups, NORM_EPS));
+        moments = TorchScript.compile(
+                List.of("x"),
+                List.of(
+                        "m = torch.mul(torch.slice(x, 1, 0, %d), %s)".formatted(latentChannels, scalingFactor),
+                        "v = torch.clamp(torch.slice(x, 1, %d, %d), -30., 20.)"
+                                .formatted(latentChannels, 2 * latentChannels),
+                        "return (m, torch.mul(torch.exp(torch.mul(v, 0.5)), %s))".formatted(scalingFactor)),
+                2);
+    }
+
+    private int resnets(List<Step> steps, String path, int in, int out, int count) {
+        for (int j = 0; j < count; j++) {
+            ResnetBlock block =
+                    new ResnetBlock(parameters, path + ".resnets." + j, j == 0 ? in : out, out, 0, groups, NORM_EPS);
+            steps.add((scope, x) -> block.forward(scope, x, null));
+        }
+        return out;
+    }
+
+    private void middle(List<Step> steps, String path, int width) {
+        resnets(steps, path, width, width, 1);
+        steps.add(attention(path + ".attentions.0", width));
+        ResnetBlock block = new ResnetBlock(parameters, path + ".resnets.1", width, width, 0, groups, NORM_EPS);
+        steps.add((scope, x) -> block.forward(scope, x, null));
+    }
+
+    /** Attention over pixels with one head. */
+    private Step attention(String path, int width) {
+        List<Parameter> weights = new ArrayList<>();
+        weights.addAll(List.of(parameters.withBias(path + ".group_norm", width)));
+        for (String name : List.of("to_q", "to_k", "to_v", "to_out.0")) {
+            weights.addAll(List.of(parameters.withBias(path + "." + name, width, width)));
+        }
+        TorchScript function = TorchScript.compile(
+                "x, nw, nb, qw, qb, kw, kb, vw, vb, ow, ob", """
+                n = torch.group_norm(x, %1$d, nw, nb, %2$s)
+                t = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [torch.size(x, 0), 1, -1, %3$d])
+                o = torch.scaled_dot_product_attention(torch.linear(t, qw, qb), torch.linear(t, kw, kb), torch.linear(t, vw, vb))
+                y = torch.reshape(torch.linear(o, ow, ob), [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %3$d])
+                return torch.add(torch.contiguous(torch.permute(y, [0, 3, 1, 2])), x)
+                """.formatted(groups, NORM_EPS, width));
+        return (scope, x) -> {
+            List<NDArray> inputs = new ArrayList<>(List.of(x));
+            weights.forEach(w -> inputs.add(w.array()));
+            return function.call(scope, inputs.toArray(NDArray[]::new));
+        };
+    }
+
+    /** Reads {@code folder}/config.json and its weights. */
+    public static Vae open(Path folder, NDManager parent) {
+        Vae vae = new Vae(folder.resolve("config.json"), parent.newSubManager());
+        try (SafeTensors file = ModelFiles.weights(folder, "diffusion_pytorch_model")) {
+            vae.parameters.load(file, name -> VaeStateDictAdapter.find(file, name), vae.manager);
+        }
+        return vae;
+    }
+
+    /** Pixels a side of a latent. */
+    public int factor() {
+        return factor;
+    }
+
+    /** Channels of a latent. */
+    public int latentChannels() {
+        return latentChannels;
+    }
+
+    /** The distribution of the latents of {@code pictures} (B, 3, H, W) in [-1, 1], scaled. */
+    public LatentMoments encode(NDArray pictures) {
+        NDManager scope = pictures.getManager();
+        NDArray h = encoder.forward(scope, pictures);
+        NDArray q = quantize.forward(scope, h);
+        NDList result = moments.callAll(scope, q);
+        h.close();
+        q.close();
+        return new LatentMoments(result.get(0), result.get(1));
+    }
+
+    /** Pictures (B, 3, H, W), about in [-1, 1], of scaled {@code latents} (B, C, h, w). */
+    public NDArray decode(NDArray latents) {
+        NDManager scope = latents.getManager();
+        NDArray unscaled = latents.div(scalingFactor);
+        NDArray h = unquantize.forward(scope, unscaled);
+        unscaled.close();
+        NDArray y = decoder.forward(scope, h);
+        h.close();
+        return y;
+    }
+
+    @Override
+    public void close() {
+        manager.close();
+    }
+
+    /** Names in the attention of autoencoders that were saved before diffusers 0.17. */
+    private static final class VaeStateDictAdapter {
+        static @Nullable String find(SafeTensors file, String name) {
+            String old = name.replace(".to_q.", ".query.")
+                    .replace(".to_k.", ".key.")
+                    .replace(".to_v.", ".value.")
+                    .replace(".to_out.0.", ".proj_attn.");
+            return file.entries().containsKey(name) ? name : file.entries().containsKey(old) ? old : null;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+package training.lora.trainer.tensor;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/**
+ * A safetensors file (8 bytes header length, JSON header, tensors), read by memory map one tensor at a time, so that
+ * files of any size cost no heap.
+ */
+public final class SafeTensors implements AutoCloseable {
+    private static final long MAX_HEADER_BYTES = 100_000_000;
+
+    private final Path file;
+    private final FileChannel channel;
+    private final long bodyStart;
+    private final Map<String, Entry> entries;
+    private final Map<String, String> metadata;
+
+    /**
+     * A tensor in the file.
+     *
+     * @param dtype safetensors' name of the type, such as F16
+     * @param shape its dimensions
+     * @param begin first byte, from the body's start
+     * @param end byte after the last
+     */
+    public record Entry(String dtype, long[] shape, long begin, long end) {
+        /** Number of elements. */
+        public long size() {
+            return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+        }
+    }
+
+    private SafeTensors(
+            Path file, FileChannel channel, long bodyStart, Map<String, Entry> entries, Map<String, String> metadata) {
+        this.file = file;
+        this.channel = channel;
+        this.bodyStart = bodyStart;
+        this.entries = Collections.unmodifiableMap(entries);
+        this.metadata = Collections.unmodifiableMap(metadata);
+    }
+
+    /** Opens {@code file} and checks its header. */
+    public static SafeTensors open(Path file) {
+        refusePickle(file);
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(file, StandardOpenOption.READ);
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be a readable file", e);
+        }
+        try {
+            return read(file, channel);
+        } catch (IOException | RuntimeException e) {
+            try {
+                channel.close();
+            } catch (IOException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e instanceof TrainerException known ? known : broken(file, "could not be read", e);
+        }
+    }
+
+    private static void refusePickle(Path file) {
+        String name = file.getFileName().toString();
+        if (name.endsWith(".ckpt") || name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    file + " must be a .safetensors file: a pickle can run code and is never opened; convert it with"
+                            + " diffusers' save_pretrained(…, safe_serialization=True)");
+        }
+    }
+
+    private static SafeTensors read(Path file, FileChannel channel) throws IOException {
+        ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+        long fileSize = channel.size();
+        if (channel.read(length, 0) < 8) {
+            throw broken(file, "ends before its header", null);
+        }
+        long headerBytes = length.getLong(0);
+        if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > fileSize) {
+            throw broken(file, "has a header length of " + headerBytes + " bytes in a file of " + fileSize, null);
+        }
+        ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
+        while (header.hasRemaining() && channel.read(header, 8 + header.position()) >= 0) {}
+        Map<String, Entry> entries = new LinkedHashMap<>();
+        Map<String, String> metadata = new LinkedHashMap<>();
+        long body = fileSize - 8 - headerBytes;
+        JsonNode root;
+        try {
+            root = Json.MAPPER.readTree(new String(header.array(), StandardCharsets.UTF_8));
+        } catch (JsonProcessingException e) {
+            throw broken(file, "has a header that is not JSON", e);
+        }
+        root.fields().forEachRemaining(field -> {
+            if (field.getKey().equals("__metadata__")) {
+                field.getValue()
+                        .fields()
+                        .forEachRemaining(
+                                m -> metadata.put(m.getKey(), m.getValue().asText()));
+            } else {
+                entries.put(field.getKey(), entry(file, field.getKey(), field.getValue(), body));
+            }
+        });
+        return new SafeTensors(file, channel, 8 + headerBytes, entries, metadata);
+    }
+
+    private static Entry entry(Path file, String name, JsonNode node, long body) {
+        JsonNode offsets = node.path("data_offsets");
+        if (offsets.size() != 2
+                || !node.path("dtype").isTextual()
+                || !node.path("shape").isArray()) {
+            throw broken(file, "describes tensor " + name + " without dtype, shape and data_offsets", null);
+        }
+        long[] shape = new long[node.get("shape").size()];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = node.get("shape").get(i).asLong(-1);
+        }
+        Entry entry = new Entry(
+                node.get("dtype").asText(),
+                shape,
+                offsets.get(0).asLong(-1),
+                offsets.get(1).asLong(-1));
+        if (entry.begin() < 0 || entry.end() < entry.begin() || entry.end() > body) {
+            throw broken(file, "ends before its tensor " + name, null);
+        }
+        int width = width(entry.dtype());
+        if (Arrays.stream(shape).anyMatch(d -> d < 0)
+                || (width > 0 && entry.size() * width != entry.end() - entry.begin())) {
+            throw broken(file, "gives tensor " + name + " a shape that doesn't fit its bytes", null);
+        }
+        return entry;
+    }
+
+    private static int width(String dtype) {
+        return switch (dtype) {
+            case "F64", "I64" -> 8;
+            case "F32", "I32" -> 4;
+            case "F16", "BF16", "I16" -> 2;
+            case "U8", "I8", "BOOL" -> 1;
+            default -> 0;
+        };
+    }
+
+    private static TrainerException broken(Path file, String what, @org.jspecify.annotations.Nullable Throwable cause) {
+        String message = file + " must be a whole safetensors file, but " + what;
+        return cause == null
+                ? new TrainerException(Reason.InvalidConfiguration, message)
+                : new TrainerException(Reason.InvalidConfiguration, message, cause);
+    }
+
+    /** The tensors by name, in the header's order. */
+    public Map<String, Entry> entries() {
+        return entries;
+    }
+
+    /** The header's {@code __metadata__}. */
+    public Map<String, String> metadata() {
+        return metadata;
+    }
+
+    /** The file. */
+    public Path file() {
+        return file;
+    }
+
+    /** Reads a floating-point tensor and widens it to fp32. */
+    public NDArray read(String name, NDManager manager) {
+        Entry entry = entries.get(name);
+        if (entry == null) {
+            throw broken(file, "has no tensor " + name, null);
+        }
+        Shape shape = new Shape(entry.shape());
+        if (entry.size() == 0) {
+            return manager.create(shape, DataType.FLOAT32);
+        }
+        ByteBuffer bytes;
+        try {
+            bytes = channel.map(FileChannel.MapMode.READ_ONLY, bodyStart + entry.begin(), entry.end() - entry.begin())
+                    .order(ByteOrder.LITTLE_ENDIAN);
+        } catch (IOException e) {
+            throw broken(file, "could not be mapped", e);
+        }
+        switch (entry.dtype()) {
+            case "F32" -> {
+                // A copy: a tensor over the map would keep the file's pages for the model's life.
+                ByteBuffer copy = manager.allocateDirect(bytes.remaining());
+                copy.put(bytes).flip();
+                return manager.create(copy.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer(), shape, DataType.FLOAT32);
+            }
+            case "F16" -> {
+                try (NDArray half = manager.create(bytes, shape, DataType.FLOAT16)) {
+                    return half.toType(DataType.FLOAT32, true);
+                }
+            }
+            case "BF16" -> {
+                ByteBuffer wide = manager.allocateDirect(2 * bytes.remaining());
+                while (bytes.hasRemaining()) {
+                    wide.putInt(bytes.getShort() << 16);
+                }
+                wide.flip();
+                return manager.create(wide.asFloatBuffer(), shape, DataType.FLOAT32);
+            }
+            default -> throw broken(file, "holds tensor " + name + " as " + entry.dtype() + ", not as floats", null);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}

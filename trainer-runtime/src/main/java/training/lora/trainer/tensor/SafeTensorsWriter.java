@@ -1,0 +1,98 @@
+package training.lora.trainer.tensor;
+
+import ai.djl.ndarray.NDArray;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import training.lora.api.Json;
+
+/** Writes fp32 tensors as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
+public final class SafeTensorsWriter {
+    private SafeTensorsWriter() {}
+
+    /**
+     * Writes {@code tensors} in their order.
+     *
+     * @throws IOException if the file can't be written; nothing is left then
+     */
+    public static void write(Path file, Map<String, NDArray> tensors, Map<String, String> metadata) throws IOException {
+        Map<String, float[]> values = new LinkedHashMap<>();
+        ObjectNode header = Json.MAPPER.createObjectNode();
+        ObjectNode meta = header.putObject("__metadata__");
+        metadata.forEach(meta::put);
+        long offset = 0;
+        for (Map.Entry<String, NDArray> tensor : tensors.entrySet()) {
+            float[] floats = tensor.getValue().toFloatArray();
+            values.put(tensor.getKey(), floats);
+            ObjectNode node = header.putObject(tensor.getKey());
+            node.put("dtype", "F32");
+            var shape = node.putArray("shape");
+            for (long d : tensor.getValue().getShape().getShape()) {
+                shape.add(d);
+            }
+            node.putArray("data_offsets").add(offset).add(offset + 4L * floats.length);
+            offset += 4L * floats.length;
+        }
+        String json = Json.MAPPER.writeValueAsString(header);
+        byte[] head = json.getBytes(StandardCharsets.UTF_8);
+        int padded = (head.length + 7) / 8 * 8;
+        ByteBuffer start = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
+        start.putLong(padded).put(head);
+        while (start.hasRemaining()) {
+            start.put((byte) ' ');
+        }
+        Files.createDirectories(file.toAbsolutePath().getParent());
+        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
+        try {
+            try (FileChannel out = FileChannel.open(
+                    temporary,
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.TRUNCATE_EXISTING,
+                    StandardOpenOption.WRITE)) {
+                writeAll(out, start.flip());
+                for (float[] floats : values.values()) {
+                    writeAll(out, bytes(floats));
+                }
+                out.force(true);
+            }
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+
+    /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
+    public static String bodyDigest(Map<String, NDArray> tensors) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            tensors.values().forEach(t -> digest.update(bytes(t.toFloatArray())));
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static ByteBuffer bytes(float[] floats) {
+        ByteBuffer bytes = ByteBuffer.allocate(4 * floats.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(floats);
+        return bytes;
+    }
+
+    private static void writeAll(FileChannel out, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            out.write(bytes);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** Files of tensors, native operations, and random numbers that are functions of a seed. */
+@NullMarked
+package training.lora.trainer.tensor;
+
+import org.jspecify.annotations.NullMarked;
