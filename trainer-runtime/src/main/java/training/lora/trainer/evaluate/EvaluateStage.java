@@ -1,0 +1,291 @@
+package training.lora.trainer.evaluate;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Artifact;
+import training.lora.api.Checkpoint;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.PromptSpec;
+import training.lora.api.Stage;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.model.Clip;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
+import training.lora.trainer.sample.PictureGrid;
+import training.lora.trainer.train.Checkpoints;
+import training.lora.trainer.train.SamplePictures;
+import training.lora.trainer.train.TrainSummary;
+
+/**
+ * Draws the same prompts and seeds with the base model and with each checkpoint, read back from its file, measures them
+ * by CLIP, chooses the best and publishes again.
+ */
+public final class EvaluateStage {
+    private static final Logger LOG = LoggerFactory.getLogger(EvaluateStage.class);
+
+    /** Prompts where the spec has none. */
+    private static final int DEFAULT_PROMPTS = 12;
+
+    private static final long FIRST_SEED = 1000;
+
+    /** Pictures that CLIP sees at once. */
+    private static final int CLIP_BATCH = 16;
+
+    private final RunContext context;
+    private final LoraTrainingSpec spec;
+    private final PreparedDataset data;
+    private final StableDiffusion model;
+    private final Clip clip;
+    private final Path clipFolder;
+    private final TrainSummary summary;
+    private final NDManager manager;
+    private final List<PromptSpec> prompts;
+    private final PictureCache cache;
+    private final ImageSampler sampler;
+    private final long begin = System.nanoTime();
+    private int done;
+    private int drawn;
+
+    /**
+     * What the stage came to.
+     *
+     * @param base what was measured of the base model
+     * @param best the chosen checkpoint
+     * @param checkpoints what was measured of each checkpoint
+     * @param artifacts main files, uri relative to the workspace
+     */
+    public record Result(Checkpoint base, Checkpoint best, List<Checkpoint> checkpoints, List<Artifact> artifacts) {}
+
+    /** Metrics and pictures of the base model or a checkpoint. */
+    private record Measured(int step, ClipMetrics metrics, List<Picture> pictures) {
+        Checkpoint checkpoint() {
+            return new Checkpoint(step, metrics.toMetrics());
+        }
+    }
+
+    private EvaluateStage(
+            RunContext context,
+            TrainSummary summary,
+            PreparedDataset data,
+            StableDiffusion model,
+            Path clipFolder,
+            Clip clip,
+            NDManager manager) {
+        this.context = context;
+        this.spec = context.run().spec();
+        this.summary = summary;
+        this.data = data;
+        this.model = model;
+        this.clipFolder = clipFolder;
+        this.clip = clip;
+        this.manager = manager;
+        this.prompts = prompts(
+                spec.evaluation().prompts(), data.captions(), spec.evaluation().samplesPerPrompt());
+        this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
+        this.sampler =
+                new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
+    }
+
+    /** Runs the stage; the train stage must have ended. */
+    public static Result run(RunContext context) throws IOException {
+        Path clipFolder = context.clip();
+        TrainSummary summary = TrainSummary.read(context.workspace().train());
+        try (NDManager manager = context.manager().newSubManager();
+                PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
+                StableDiffusion model = StableDiffusion.open(context.baseModel(), manager);
+                Clip clip = Clip.open(clipFolder, manager)) {
+            return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run();
+        }
+    }
+
+    /** One entry a picture: the given prompts, or the first captions, each with seeds that count up. */
+    static List<PromptSpec> prompts(List<PromptSpec> given, List<String> captions, int each) {
+        List<PromptSpec> first = new ArrayList<>(given);
+        if (given.isEmpty()) {
+            for (int i = 0; i < Math.min(DEFAULT_PROMPTS, captions.size()); i++) {
+                first.add(new PromptSpec(captions.get(i), "", FIRST_SEED + i));
+            }
+        }
+        List<PromptSpec> all = new ArrayList<>();
+        for (PromptSpec prompt : first) {
+            for (int k = 0; k < each; k++) {
+                all.add(new PromptSpec(prompt.text(), prompt.negative(), prompt.seed() + k));
+            }
+        }
+        return all;
+    }
+
+    private Result run() throws IOException {
+        NDArray training = embed(data.pictureFiles().stream().map(Picture::read).toList());
+        NDArray texts =
+                clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
+        report(null);
+        Measured base = measure(0, training, texts);
+        List<Measured> measured = new ArrayList<>();
+        for (Checkpoint checkpoint : summary.checkpoints()) {
+            measured.add(measure(checkpoint.step(), training, texts));
+        }
+        Measured best = measured.stream()
+                .max(Comparator.comparingDouble(
+                        m -> m.metrics().value(spec.evaluation().select())))
+                .orElseThrow();
+        LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
+        List<Checkpoint> checkpoints =
+                measured.stream().map(Measured::checkpoint).toList();
+        EvaluationReport report = new EvaluationReport(
+                EvaluationReport.VERSION,
+                ClipMetrics.DEFINITIONS,
+                clipFolder.getFileName().toString(),
+                new EvaluationReport.Sampler(
+                        "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()),
+                prompts,
+                (int) training.getShape().get(0),
+                summary.fixedSetLoss(),
+                base.checkpoint(),
+                checkpoints,
+                spec.evaluation().select(),
+                best.step());
+        return publish(report, base, measured, best);
+    }
+
+    private Measured measure(int step, NDArray training, NDArray texts) throws IOException {
+        List<Picture> pictures = pictures(step);
+        ClipMetrics metrics = ClipMetrics.of(embed(pictures), texts, training);
+        Measured measured = new Measured(step, metrics, pictures);
+        LOG.info(
+                "{}: {}",
+                step == 0 ? "base model" : "step " + step,
+                measured.checkpoint().metrics());
+        report(measured.checkpoint());
+        return measured;
+    }
+
+    private List<Picture> pictures(int step) throws IOException {
+        @Nullable Path file = step == 0
+                ? null
+                : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
+        String key = PictureCache.key(
+                summary.baseModelDigest(),
+                file == null ? "base" : Publisher.digest(file),
+                prompts,
+                spec.sampling().steps(),
+                spec.sampling().guidance(),
+                data.resolution());
+        List<Picture> found = cache.find(key, prompts.size());
+        if (found != null) {
+            done += found.size();
+            return found;
+        }
+        List<Picture> pictures;
+        if (file == null) {
+            pictures = draw(null);
+        } else {
+            try (LoraAdapter adapter = AdapterFiles.read(file, model.unet(), manager)) {
+                pictures = draw(adapter);
+            }
+        }
+        cache.put(key, pictures);
+        return pictures;
+    }
+
+    private List<Picture> draw(@Nullable LoraAdapter adapter) {
+        return sampler.draw(prompts, adapter, manager, more -> {
+            done += more;
+            drawn += more;
+            report(null);
+        });
+    }
+
+    /** Unit vectors (N, D) of pictures of one size. */
+    private NDArray embed(List<Picture> pictures) {
+        NDList parts = new NDList();
+        for (int i = 0; i < pictures.size(); i += CLIP_BATCH) {
+            try (NDManager scope = manager.newSubManager()) {
+                NDArray pixels = Picture.toBatch(pictures.subList(i, Math.min(pictures.size(), i + CLIP_BATCH)), scope);
+                NDArray part = clip.embedImages(ImageCrop.toSquare(pixels, clip.imageSize()));
+                part.attach(manager);
+                parts.add(part);
+            }
+        }
+        NDArray all = NDArrays.concat(parts, 0);
+        parts.close();
+        return all;
+    }
+
+    private Result publish(EvaluationReport report, Measured base, List<Measured> measured, Measured best)
+            throws IOException {
+        Path folder = context.workspace().evaluate();
+        Path grid = folder.resolve("samples.png");
+        writeGrid(grid, base, measured, best);
+        Path json = folder.resolve("evaluation.json");
+        Json.PRETTY.writeValue(json.toFile(), report);
+        Path train = context.workspace().train();
+        Map<String, Path> files = new LinkedHashMap<>();
+        files.put("evaluation.json", json);
+        files.put("loss.jsonl", train.resolve("loss.jsonl"));
+        files.put("loss.png", train.resolve("loss.png"));
+        files.put("samples.png", grid);
+        Publisher.State state = new Publisher.State(
+                true,
+                model.family(),
+                summary.baseModelDigest(),
+                data.digest(),
+                report.base(),
+                best.checkpoint(),
+                report.checkpoints());
+        List<Artifact> artifacts = new Publisher(
+                        context.run(), context.workspace().output())
+                .publish(state, Checkpoints.folder(train), files);
+        return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);
+    }
+
+    /** The pictures that were drawn while it trained, where they were, else those that were measured. */
+    private void writeGrid(Path grid, Measured base, List<Measured> measured, Measured best) throws IOException {
+        SamplePictures sampled = new SamplePictures(
+                context.workspace().train(),
+                SamplePictures.prompts(spec.sampling().prompts(), data.captions()));
+        boolean all = sampled.drawn(0) && measured.stream().allMatch(m -> sampled.drawn(m.step()));
+        if (all && spec.sampling().enabled()) {
+            sampled.writeGrid(grid, summary.checkpoints(), best.step());
+            return;
+        }
+        List<PictureGrid.Column> columns = new ArrayList<>();
+        columns.add(new PictureGrid.Column("base model", base.pictures(), false));
+        for (Measured m : measured) {
+            boolean marked = m == best;
+            columns.add(new PictureGrid.Column("step " + m.step() + (marked ? " (best)" : ""), m.pictures(), marked));
+        }
+        PictureGrid.write(grid, prompts.stream().map(PromptSpec::text).toList(), columns);
+    }
+
+    private void report(@Nullable Checkpoint checkpoint) {
+        int total = prompts.size() * (1 + summary.checkpoints().size());
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        Integer remaining = drawn == 0 ? null : (int) Math.ceil(seconds / drawn * (total - done));
+        context.report(
+                Stage.Evaluate,
+                done,
+                total,
+                remaining,
+                checkpoint == null ? List.of() : checkpoint.metrics(),
+                checkpoint);
+    }
+}

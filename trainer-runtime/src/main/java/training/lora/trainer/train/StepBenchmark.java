@@ -1,0 +1,123 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import training.lora.api.Json;
+import training.lora.api.LossSpec;
+import training.lora.api.LossWeighting;
+import training.lora.api.OptimizerSpec;
+import training.lora.api.ScheduleSpec;
+import training.lora.api.ScheduleType;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * Times the training step at the full architecture of Stable Diffusion 1.5 with random weights: LoRA of rank 16 on
+ * attention, batch 1, fp32, cached latents and text embeddings, AdamW. {@code benchmarks/step/run} starts it beside
+ * diffusers and peft. Prints one line of JSON.
+ */
+public final class StepBenchmark {
+    private static final int RANK = 16;
+    private static final int TOKENS = 77;
+    private static final int PIXELS_A_LATENT = 8;
+
+    private StepBenchmark() {}
+
+    /** {@code [--res 512] [--steps 6] [--threads 2]}. */
+    public static void main(String[] args) throws Exception {
+        Map<String, Integer> options = options(args);
+        int threads = number(options, "threads");
+        // Read once, when the engine starts.
+        System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
+        double[] seconds = new double[number(options, "steps")];
+        long parameters;
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(UNetConfig.SD15, 0, run);
+                LoraAdapter adapter = LoraAdapter.create(
+                        unet.projections(), new LoraSettings(RANK, RANK, List.of("Attention")), 0, run);
+                LoraStep step = step(unet, adapter, run)) {
+            parameters = adapter.parameters().size();
+            long side = number(options, "res") / PIXELS_A_LATENT;
+            Shape shape = new Shape(1, unet.config().channels(), side, side);
+            NDArray latents = Randomness.normal(run, 1, shape);
+            NDArray text =
+                    Randomness.normal(run, 2, new Shape(1, TOKENS, unet.config().contextWidth()));
+            for (int k = 0; k < seconds.length; k++) {
+                long begin = System.nanoTime();
+                try (NDManager scope = run.newSubManager()) {
+                    NDArray x = latents.duplicate();
+                    x.attach(scope);
+                    NDArray noise = Randomness.normal(scope, Randomness.derive(0, k, "noise"), shape);
+                    int[] timesteps = {Randomness.generator(0, k, "timestep").nextInt(1000)};
+                    step.train(x, noise, timesteps, text, 1e-4, scope);
+                }
+                double loss = step.drain().get(0).loss();
+                if (!Double.isFinite(loss)) {
+                    throw new IllegalStateException("the loss must be finite, was " + loss);
+                }
+                seconds[k] = (System.nanoTime() - begin) / 1e9;
+            }
+        }
+        print(options, seconds, parameters);
+    }
+
+    private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
+        NoiseSchedule schedule = NoiseSchedule.of(
+                new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
+        OptimizerSpec optimizer =
+                new OptimizerSpec(1e-4, 0.01, 0.9, 0.999, 1.0, new ScheduleSpec(ScheduleType.Constant, 0));
+        return new LoraStep(unet, adapter, schedule, new LossSpec(LossWeighting.Uniform, 5.0), optimizer, run);
+    }
+
+    private static Map<String, Integer> options(String[] args) {
+        Map<String, Integer> options = new LinkedHashMap<>(Map.of("res", 512, "steps", 6, "threads", 2));
+        for (int i = 0; i < args.length; i += 2) {
+            String name = args[i].replaceFirst("^--", "");
+            if (!options.containsKey(name) || i + 1 == args.length) {
+                throw new IllegalArgumentException(
+                        "arguments must be --res, --steps or --threads, each with a number, was " + args[i]);
+            }
+            options.put(name, Integer.valueOf(args[i + 1]));
+        }
+        return options;
+    }
+
+    private static int number(Map<String, Integer> options, String name) {
+        return java.util.Objects.requireNonNull(options.get(name));
+    }
+
+    private static void print(Map<String, Integer> options, double[] seconds, long parameters) throws Exception {
+        // The first step allocates.
+        double[] counted = Arrays.copyOfRange(seconds, Math.min(1, seconds.length - 1), seconds.length);
+        Arrays.sort(counted);
+        int middle = counted.length / 2;
+        double median = counted.length % 2 == 1 ? counted[middle] : (counted[middle - 1] + counted[middle]) / 2;
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("program", "lora-trainer");
+        line.putAll(new java.util.TreeMap<>(options));
+        line.put("step_s", round(median));
+        List<Double> all = new ArrayList<>();
+        for (double s : seconds) {
+            all.add(round(s));
+        }
+        line.put("all", all);
+        line.put("lora_params", parameters);
+        line.put("peak_rss_mib", ProcessMemory.peakResidentBytes() >> 20);
+        System.out.println(Json.MAPPER.writeValueAsString(line));
+    }
+
+    private static double round(double seconds) {
+        return Math.rint(seconds * 1000) / 1000;
+    }
+}
