@@ -172,6 +172,15 @@ public final class SafeTensors implements AutoCloseable {
         return entries;
     }
 
+    /** The tensor of that name, which must be there. */
+    public Entry entry(String name) {
+        Entry entry = entries.get(name);
+        if (entry == null) {
+            throw broken(file, "has no tensor " + name, null);
+        }
+        return entry;
+    }
+
     /** The header's {@code __metadata__}. */
     public Map<String, String> metadata() {
         return metadata;
@@ -184,10 +193,7 @@ public final class SafeTensors implements AutoCloseable {
 
     /** Reads a floating-point tensor and widens it to fp32. */
     public NDArray read(String name, NDManager manager) {
-        Entry entry = entries.get(name);
-        if (entry == null) {
-            throw broken(file, "has no tensor " + name, null);
-        }
+        Entry entry = entry(name);
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {
             return manager.create(shape, DataType.FLOAT32);

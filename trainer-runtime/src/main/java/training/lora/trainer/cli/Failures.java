@@ -1,0 +1,35 @@
+package training.lora.trainer.cli;
+
+import ai.djl.engine.EngineException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** Finds the reason of a failure that came without one. */
+final class Failures {
+    private Failures() {}
+
+    static TrainerException classify(Throwable failure) {
+        for (Throwable t = failure; t != null; t = t.getCause()) {
+            String message = String.valueOf(t.getMessage());
+            if (t instanceof TrainerException known) {
+                return known;
+            }
+            if (t instanceof OutOfMemoryError
+                    || (t instanceof EngineException && message.contains("allocate memory"))
+                    || message.contains("CUDA out of memory")) {
+                return new TrainerException(
+                        Reason.OutOfMemory,
+                        "memory must suffice for this training, but ran out; a smaller batch or resolution needs less",
+                        failure);
+            }
+            if ((t instanceof IOException || t instanceof UncheckedIOException)
+                    && message.contains("No space left on device")) {
+                return new TrainerException(Reason.StorageFull, "the workspace must have room, but is full", failure);
+            }
+        }
+        return new TrainerException(
+                Reason.InternalError, "this should not have happened, please report it: " + failure, failure);
+    }
+}

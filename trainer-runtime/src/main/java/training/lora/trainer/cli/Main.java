@@ -1,0 +1,58 @@
+package training.lora.trainer.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** {@code bin/lora-trainer}. */
+@Command(
+        name = "lora-trainer",
+        mixinStandardHelpOptions = true,
+        version = "lora-trainer 0.1.0",
+        description = "Trains LoRAs for Stable Diffusion and measures them.",
+        subcommands = {
+            RunCommand.class,
+            RunCommand.Prepare.class,
+            RunCommand.Train.class,
+            RunCommand.Evaluate.class,
+            SampleCommand.class,
+            InspectCommand.class,
+            CommandLine.HelpCommand.class
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  lora-trainer run examples/fluent-style/training.yaml",
+            "  lora-trainer run my.yaml --workspace /data/my --set training.steps=200",
+            "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors --prompt \"an emoji of a pear\" --out .",
+            "  lora-trainer inspect my.safetensors",
+            "",
+            "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage; 10 configuration, 11 data,",
+            "12 base model (retrying can't help); 20 source unreachable, 21 storage full, 22 out of memory."
+        })
+public final class Main {
+    private Main() {}
+
+    /** Runs the command line and ends the process with its exit code. */
+    public static void main(String[] arguments) {
+        System.exit(execute(arguments));
+    }
+
+    static int execute(String... arguments) {
+        CommandLine line = new CommandLine(new Main());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setExecutionExceptionHandler((e, command, parsed) -> {
+            TrainerException failure = Failures.classify(e);
+            command.getErr().println("lora-trainer: " + failure.getMessage());
+            if (failure.reason() == Reason.InternalError) {
+                e.printStackTrace(command.getErr());
+            }
+            return failure.reason().exitCode();
+        });
+        if (arguments.length == 0) {
+            line.usage(System.err);
+            return Reason.Usage.exitCode();
+        }
+        return line.execute(arguments);
+    }
+}

@@ -1,0 +1,217 @@
+package training.lora.trainer.cli;
+
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import training.lora.api.Json;
+import training.lora.api.Manifest;
+import training.lora.api.Outcome;
+import training.lora.api.ProgressMessage;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.api.Stage;
+import training.lora.api.StageResult;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.report.Console;
+import training.lora.trainer.report.JsonLines;
+import training.lora.trainer.report.Push;
+import training.lora.trainer.report.ResultFiles;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.RunSpecs;
+import training.lora.trainer.run.Workspace;
+import training.lora.trainer.source.Sources;
+
+/** {@code run}: prepare, train and evaluate; and each of these alone. */
+@Command(name = "run", mixinStandardHelpOptions = true, description = "Prepares, trains and evaluates.")
+class RunCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "FILE", description = "A LoraTraining in YAML, or a run spec.")
+    private Path file = Path.of("");
+
+    @Option(names = "--workspace", paramLabel = "DIR", description = "Where it works; default: runs/<name>.")
+    private @Nullable Path workspace;
+
+    @Option(
+            names = "--set",
+            paramLabel = "FIELD=VALUE",
+            description = "Replaces a field under spec, such as training.steps=20; may be repeated.")
+    private List<String> settings = new ArrayList<>();
+
+    @Option(names = "--attempt", paramLabel = "N", hidden = true, defaultValue = "1")
+    private int attempt;
+
+    /** The stages to run. */
+    List<Stage> stages() {
+        return List.of(Stage.values());
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        RunSpec run;
+        try {
+            run = RunSpecs.load(file, settings);
+        } catch (TrainerException e) {
+            leaveWord(e);
+            throw e;
+        }
+        Path root = workspace != null
+                ? workspace
+                : Path.of("runs").resolve(run.owner().name());
+        Workspace space = new Workspace(root.toAbsolutePath().normalize());
+        Files.createDirectories(space.root());
+        boolean mounted = Json.STRICT_YAML.readTree(file.toFile()).has("runId");
+        Sources sources = Sources.of(
+                System::getenv, mounted ? null : file.toAbsolutePath().getParent());
+        try (Push push = push();
+                NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Console console = new Console(System.out, System.console() != null);
+            JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
+            Consumer<ProgressMessage> sink = message -> {
+                console.accept(message);
+                lines.accept(message);
+                if (push != null) {
+                    push.accept(message);
+                }
+            };
+            RunContext context = new RunContext(run, attempt, space, sources, sink, manager);
+            for (Stage stage : stages()) {
+                if (!stage(context, stage)) {
+                    break;
+                }
+            }
+        }
+        if (stages().size() > 1) {
+            System.out.println("The LoRA, pictures and numbers are in " + space.output());
+        }
+        return 0;
+    }
+
+    /** A wrong run spec fails its pod before there is a run: the sentence still has to reach the condition. */
+    private void leaveWord(TrainerException failure) throws IOException {
+        Path message = resultFile();
+        if (message != null && stages().size() == 1) {
+            Files.write(message, Json.MAPPER.writeValueAsBytes(failed("", stages().get(0), attempt, failure)));
+        }
+    }
+
+    private static @Nullable Push push() {
+        String url = System.getenv("LORA_PROGRESS_URL");
+        String token = System.getenv("LORA_PROGRESS_TOKEN_FILE");
+        return url == null || token == null ? null : new Push(URI.create(url), Path.of(token));
+    }
+
+    private static @Nullable Path resultFile() {
+        String file = System.getenv("LORA_RESULT_FILE");
+        return file == null ? null : Path.of(file);
+    }
+
+    /** Runs one stage and writes its result, on failure too; false if nothing is left to do. */
+    private static boolean stage(RunContext context, Stage stage) throws IOException {
+        Path folder = context.workspace()
+                .root()
+                .resolve("results")
+                .resolve(stage.name().toLowerCase(Locale.ROOT));
+        StageResult result;
+        try {
+            Manifest finished = finished(context);
+            if (finished != null) {
+                result = Stages.alreadyComplete(context, stage, finished);
+                System.out.println(context.workspace().output() + " holds this run, finished: nothing to do");
+            } else {
+                result = Stages.run(context, stage);
+            }
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            TrainerException failure = Failures.classify(e);
+            ResultFiles.write(failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
+            throw e;
+        }
+        ResultFiles.write(result, folder, resultFile());
+        return !result.alreadyComplete();
+    }
+
+    private static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
+        return new StageResult(
+                StageResult.VERSION,
+                runId,
+                stage,
+                attempt,
+                Outcome.Failed,
+                failure.reason(),
+                failure.getMessage(),
+                false,
+                null,
+                null,
+                null,
+                null,
+                null,
+                List.of(),
+                List.of());
+    }
+
+    /** The manifest of this very run, if its output is whole. */
+    private static @Nullable Manifest finished(RunContext context) throws IOException {
+        Path file = context.workspace().output().resolve(Publisher.MANIFEST);
+        if (!Files.isRegularFile(file)) {
+            return null;
+        }
+        Manifest manifest = Json.MAPPER.readValue(file.toFile(), Manifest.class);
+        RunSpec run = context.run();
+        if (!manifest.owner().equals(run.owner())) {
+            throw new TrainerException(
+                    Reason.OutputOwned,
+                    "the output must be empty or this run's own, but %s belongs to %s/%s"
+                            .formatted(
+                                    file,
+                                    manifest.owner().namespace(),
+                                    manifest.owner().name()));
+        }
+        return manifest.finished() && manifest.runId().equals(run.runId()) ? manifest : null;
+    }
+
+    /** {@code prepare}. */
+    @Command(
+            name = "prepare",
+            mixinStandardHelpOptions = true,
+            description = "Makes pictures, captions, latents and text embeddings ready.")
+    static final class Prepare extends RunCommand {
+        @Override
+        List<Stage> stages() {
+            return List.of(Stage.Prepare);
+        }
+    }
+
+    /** {@code train}. */
+    @Command(
+            name = "train",
+            mixinStandardHelpOptions = true,
+            description = "Trains the adapter and draws pictures on the way; needs prepare.")
+    static final class Train extends RunCommand {
+        @Override
+        List<Stage> stages() {
+            return List.of(Stage.Train);
+        }
+    }
+
+    /** {@code evaluate}. */
+    @Command(
+            name = "evaluate",
+            mixinStandardHelpOptions = true,
+            description = "Measures base model and checkpoints and chooses the best; needs train.")
+    static final class Evaluate extends RunCommand {
+        @Override
+        List<Stage> stages() {
+            return List.of(Stage.Evaluate);
+        }
+    }
+}

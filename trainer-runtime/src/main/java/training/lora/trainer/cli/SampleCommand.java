@@ -1,0 +1,81 @@
+package training.lora.trainer.cli;
+
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
+import training.lora.trainer.source.Sources;
+
+/** {@code sample}: draws pictures, with a LoRA or without. */
+@Command(
+        name = "sample",
+        mixinStandardHelpOptions = true,
+        description = "Draws pictures. Its noise is torch's for the seed, so that they compare with diffusers'.")
+final class SampleCommand implements Callable<Integer> {
+    @Option(
+            names = "--base",
+            required = true,
+            paramLabel = "URI",
+            description = "The base model: a folder, or bundled://NAME.")
+    private String base = "";
+
+    @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA in kohya's or diffusers' form.")
+    private @Nullable Path lora;
+
+    @Option(names = "--prompt", required = true, description = "What to draw; may be repeated.")
+    private List<String> prompts = new ArrayList<>();
+
+    @Option(names = "--negative", description = "What to steer away from.", defaultValue = "")
+    private String negative = "";
+
+    @Option(names = "--seed", description = "Seed of the noise; default 0.", defaultValue = "0")
+    private long seed;
+
+    @Option(names = "--steps", description = "Steps of the Euler sampler; default 20.", defaultValue = "20")
+    private int steps;
+
+    @Option(names = "--guidance", description = "Guidance scale; default 5.", defaultValue = "5")
+    private double guidance;
+
+    @Option(names = "--resolution", description = "Side in pixels; default: the model's own.")
+    private @Nullable Integer resolution;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Where the pictures go.")
+    private Path out = Path.of("");
+
+    @Override
+    public Integer call() throws IOException {
+        Path folder = Sources.of(System::getenv, Path.of("").toAbsolutePath()).folder("--base", base);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(folder, manager);
+                LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model.unet(), manager)) {
+            int side = resolution == null ? model.resolution() : resolution;
+            List<PromptSpec> wanted =
+                    prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
+            List<Picture> pictures = new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager);
+            for (int i = 0; i < pictures.size(); i++) {
+                Path file = out.resolve(name(prompts.get(i)) + "-" + seed + ".png");
+                pictures.get(i).write(file);
+                System.out.println(file);
+            }
+        }
+        return 0;
+    }
+
+    private static String name(String prompt) {
+        String safe = prompt.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
+        return safe.substring(0, Math.min(60, safe.length()));
+    }
+}

@@ -1,0 +1,38 @@
+package training.lora.trainer.dataset;
+
+import java.util.List;
+
+/**
+ * manifest.json of a prepared data set.
+ *
+ * @param version {@link #VERSION}
+ * @param key digest over all that the folder was made from
+ * @param digest sha256 over pictures and captions as they came
+ * @param baseModelDigest of the model whose latents and embeddings these are
+ * @param model the base model's family
+ * @param resolution side of the pictures in pixels
+ * @param samples the pictures, in the order of their names
+ */
+public record DatasetManifest(
+        String version,
+        String key,
+        String digest,
+        String baseModelDigest,
+        String model,
+        int resolution,
+        List<Sample> samples) {
+    /** Version of this file's JSON. */
+    public static final String VERSION = "lora.training/dataset/v1";
+
+    /**
+     * A picture with its caption.
+     *
+     * @param name data set and file, as in {@code main/bat.png}
+     * @param file the prepared picture, relative to the folder
+     * @param caption the caption, prefix included
+     * @param sha256 digest of the picture as it came
+     * @param width its width in pixels as it came
+     * @param height its height in pixels as it came
+     */
+    public record Sample(String name, String file, String caption, String sha256, int width, int height) {}
+}

@@ -1,0 +1,113 @@
+package training.lora.trainer.dataset;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** The prepared data set, opened for reading. */
+public final class PreparedDataset implements AutoCloseable {
+    /** The manifest's name. */
+    public static final String MANIFEST = "manifest.json";
+
+    /** Posterior means and deviations of the pictures' latents, scaled: {@code mean.N} and {@code std.N}, (C, h, w). */
+    public static final String LATENTS = "latents.safetensors";
+
+    /** Text embeddings: {@code caption.N} of the Nth sample's caption, {@code empty} of the empty text, (S, D). */
+    public static final String TEXT = "text.safetensors";
+
+    private final Path folder;
+    private final DatasetManifest manifest;
+    private final SafeTensors latents;
+    private final SafeTensors text;
+
+    private PreparedDataset(Path folder, DatasetManifest manifest, SafeTensors latents, SafeTensors text) {
+        this.folder = folder;
+        this.manifest = manifest;
+        this.latents = latents;
+        this.text = text;
+    }
+
+    /** Opens the folder that prepare wrote. */
+    public static PreparedDataset open(Path folder) {
+        DatasetManifest manifest = manifest(folder);
+        SafeTensors latents = SafeTensors.open(folder.resolve(LATENTS));
+        try {
+            return new PreparedDataset(folder, manifest, latents, SafeTensors.open(folder.resolve(TEXT)));
+        } catch (RuntimeException e) {
+            latents.close();
+            throw e;
+        }
+    }
+
+    /** The folder's manifest. */
+    public static DatasetManifest manifest(Path folder) {
+        Path file = folder.resolve(MANIFEST);
+        if (!Files.isRegularFile(file)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration, folder + " must hold a prepared data set: run `prepare` first");
+        }
+        try {
+            return Json.MAPPER.readValue(file.toFile(), DatasetManifest.class);
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be a data set's manifest", e);
+        }
+    }
+
+    /** Number of pictures. */
+    public int size() {
+        return manifest.samples().size();
+    }
+
+    /** Captions, one a picture. */
+    public List<String> captions() {
+        return manifest.samples().stream().map(DatasetManifest.Sample::caption).toList();
+    }
+
+    /** Prepared pictures. */
+    public List<Path> pictureFiles() {
+        return manifest.samples().stream().map(s -> folder.resolve(s.file())).toList();
+    }
+
+    /** Side of the pictures in pixels. */
+    public int resolution() {
+        return manifest.resolution();
+    }
+
+    /** sha256 over pictures and captions as they came. */
+    public String digest() {
+        return manifest.digest();
+    }
+
+    /** Mean of the latents of picture {@code i}, scaled: (C, h, w). */
+    public NDArray latentMean(int i, NDManager manager) {
+        return latents.read("mean." + i, manager);
+    }
+
+    /** Standard deviation of the latents of picture {@code i}, scaled: (C, h, w). */
+    public NDArray latentStd(int i, NDManager manager) {
+        return latents.read("std." + i, manager);
+    }
+
+    /** Embedding of the caption of picture {@code i}: (S, D). */
+    public NDArray textEmbedding(int i, NDManager manager) {
+        return text.read("caption." + i, manager);
+    }
+
+    /** Embedding of the empty text: (S, D). */
+    public NDArray emptyEmbedding(NDManager manager) {
+        return text.read("empty", manager);
+    }
+
+    @Override
+    public void close() {
+        latents.close();
+        text.close();
+    }
+}

@@ -1,0 +1,83 @@
+package training.lora.trainer.prepare;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import nu.pattern.OpenCV;
+import org.jspecify.annotations.Nullable;
+import org.opencv.core.Core;
+import org.opencv.core.CvType;
+import org.opencv.core.Mat;
+import org.opencv.core.Rect;
+import org.opencv.core.Size;
+import org.opencv.imgcodecs.Imgcodecs;
+import org.opencv.imgproc.Imgproc;
+
+/** A picture file, decoded to 8-bit BGR: upright by its EXIF orientation, transparent parts on white. */
+final class Photo {
+    static {
+        OpenCV.loadLocally();
+    }
+
+    private Photo() {}
+
+    /** Decodes, or gives null if that can't be done. */
+    static @Nullable Mat decode(Path file) {
+        Mat raw = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_UNCHANGED);
+        if (raw.empty()) {
+            return null;
+        }
+        if (raw.channels() != 4 && raw.channels() != 2) {
+            // IMREAD_COLOR heeds the orientation, which IMREAD_UNCHANGED does not.
+            raw.release();
+            Mat colour = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_COLOR);
+            return colour.empty() ? null : colour;
+        }
+        Mat eight = new Mat();
+        raw.convertTo(eight, CvType.CV_8U, raw.depth() == CvType.CV_16U ? 1 / 257.0 : 1);
+        raw.release();
+        return onWhite(eight);
+    }
+
+    private static Mat onWhite(Mat withAlpha) {
+        List<Mat> planes = new ArrayList<>();
+        Core.split(withAlpha, planes);
+        Mat alpha = new Mat();
+        planes.get(planes.size() - 1).convertTo(alpha, CvType.CV_32F, 1 / 255.0);
+        List<Mat> colours = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            Mat plane = new Mat();
+            planes.get(planes.size() == 2 ? 0 : i).convertTo(plane, CvType.CV_32F, 1, -255);
+            Core.multiply(plane, alpha, plane);
+            plane.convertTo(plane, CvType.CV_8U, 1, 255);
+            colours.add(plane);
+        }
+        Mat result = new Mat();
+        Core.merge(colours, result);
+        planes.forEach(Mat::release);
+        colours.forEach(Mat::release);
+        alpha.release();
+        withAlpha.release();
+        return result;
+    }
+
+    /** Scales to cover a square of {@code side} pixels and cuts out its centre. */
+    static Mat centreCrop(Mat picture, int side) {
+        double scale = (double) side / Math.min(picture.width(), picture.height());
+        Mat scaled = picture;
+        if (picture.width() != side || picture.height() != side) {
+            scaled = new Mat();
+            Size size = new Size(
+                    Math.max(side, Math.round(picture.width() * scale)),
+                    Math.max(side, Math.round(picture.height() * scale)));
+            int filter = scale < 1 ? Imgproc.INTER_AREA : Imgproc.INTER_LANCZOS4;
+            Imgproc.resize(picture, scaled, size, 0, 0, filter);
+        }
+        Rect centre = new Rect((scaled.width() - side) / 2, (scaled.height() - side) / 2, side, side);
+        Mat cropped = scaled.submat(centre).clone();
+        if (scaled != picture) {
+            scaled.release();
+        }
+        return cropped;
+    }
+}

@@ -1,0 +1,225 @@
+package training.lora.trainer.prepare;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.opencv.core.Mat;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.DatasetSpec;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
+import training.lora.api.Stage;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.model.LatentMoments;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.Tokens;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.sample.Picture;
+import training.lora.trainer.source.Archive;
+import training.lora.trainer.tensor.SafeTensorsWriter;
+
+/** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
+public final class PrepareStage {
+    private static final Logger LOG = LoggerFactory.getLogger(PrepareStage.class);
+
+    private static final int BATCH = 4;
+
+    private final RunContext context;
+    private final LoraTrainingSpec spec;
+
+    private PrepareStage(RunContext context) {
+        this.context = context;
+        this.spec = context.run().spec();
+    }
+
+    /** Runs the stage. */
+    public static DatasetManifest run(RunContext context) throws IOException {
+        if (context.run().spec().evaluation().enabled()) {
+            // Hours of training should not end in a missing CLIP model.
+            context.clip();
+        }
+        return new PrepareStage(context).run();
+    }
+
+    private DatasetManifest run() throws IOException {
+        Path target = context.workspace().dataset();
+        Path temporary = target.resolveSibling("dataset.tmp");
+        Publisher.delete(temporary);
+        Files.createDirectories(temporary);
+        try (NDManager manager = context.manager().newSubManager();
+                StableDiffusion model = StableDiffusion.open(context.baseModel(), manager)) {
+            List<RawDataset.Item> items = collect(temporary);
+            Integer given = spec.preparation().resolution();
+            int resolution = given != null ? given : model.resolution();
+            String baseDigest = model.digest();
+            List<String> digests = new ArrayList<>();
+            for (RawDataset.Item item : items) {
+                digests.add(Publisher.digest(item.file()));
+            }
+            String digest = datasetDigest(items, digests);
+            String key = sha256(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution);
+            if (reusable(target, key)) {
+                LOG.info("{} holds this data set already", target);
+                return PreparedDataset.manifest(target);
+            }
+            List<Sample> samples = pictures(items, digests, resolution, temporary);
+            encode(samples, model, manager, temporary);
+            DatasetManifest manifest = new DatasetManifest(
+                    DatasetManifest.VERSION, key, digest, baseDigest, model.family(), resolution, samples);
+            Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
+            Publisher.delete(temporary.resolve("unpacked"));
+            Publisher.delete(target);
+            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
+            return manifest;
+        } finally {
+            Publisher.delete(temporary);
+        }
+    }
+
+    private static boolean reusable(Path target, String key) {
+        if (!Files.isRegularFile(target.resolve(PreparedDataset.MANIFEST))) {
+            return false;
+        }
+        try (PreparedDataset data = PreparedDataset.open(target)) {
+            return PreparedDataset.manifest(target).key().equals(key)
+                    && data.pictureFiles().stream().allMatch(Files::isRegularFile);
+        } catch (TrainerException e) {
+            LOG.warn("{} is damaged and is made anew: {}", target, e.getMessage());
+            return false;
+        }
+    }
+
+    private List<RawDataset.Item> collect(Path temporary) throws IOException {
+        List<RawDataset.Item> items = new ArrayList<>();
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            DatasetSpec dataset = spec.datasets().get(i);
+            String field = "spec.datasets[" + i + "].uri";
+            Path path = context.sources().path(field, dataset.uri());
+            if (Files.isRegularFile(path) && path.toString().endsWith(".zip")) {
+                Path unpacked = temporary.resolve("unpacked").resolve(dataset.name());
+                Files.createDirectories(unpacked);
+                Archive.unzip(path, unpacked);
+                path = unpacked;
+            } else if (!Files.isDirectory(path)) {
+                throw new TrainerException(
+                        Reason.InvalidData,
+                        "`%s` %s must name a folder or a .zip file, but there is none at %s"
+                                .formatted(field, dataset.uri(), path));
+            }
+            items.addAll(RawDataset.list(
+                    dataset.name(), path, spec.preparation().captions().prefix()));
+        }
+        return items;
+    }
+
+    private List<Sample> pictures(List<RawDataset.Item> items, List<String> digests, int resolution, Path folder)
+            throws IOException {
+        Files.createDirectories(folder.resolve("images"));
+        List<String> unreadable = new ArrayList<>();
+        List<Sample> samples = new ArrayList<>();
+        for (int i = 0; i < items.size(); i++) {
+            RawDataset.Item item = items.get(i);
+            Mat decoded = Photo.decode(item.file());
+            if (decoded == null) {
+                unreadable.add(item.name());
+                continue;
+            }
+            String file = "images/%05d.png".formatted(i);
+            Mat cropped = Photo.centreCrop(decoded, resolution);
+            Picture.ofBgr(cropped).write(folder.resolve(file));
+            samples.add(
+                    new Sample(item.name(), file, item.caption(), digests.get(i), decoded.width(), decoded.height()));
+            cropped.release();
+            decoded.release();
+        }
+        if (!unreadable.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "every picture must be readable, but these are not: " + String.join(", ", unreadable));
+        }
+        return samples;
+    }
+
+    private void encode(List<Sample> samples, StableDiffusion model, NDManager manager, Path folder)
+            throws IOException {
+        Map<String, NDArray> latents = new LinkedHashMap<>();
+        Map<String, NDArray> texts = new LinkedHashMap<>();
+        context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
+        long begin = System.nanoTime();
+        try (NDManager kept = manager.newSubManager()) {
+            texts.put("empty", embed(model, "", kept));
+            for (int i = 0; i < samples.size(); i += BATCH) {
+                int end = Math.min(samples.size(), i + BATCH);
+                try (NDManager scope = manager.newSubManager()) {
+                    List<Picture> pictures = samples.subList(i, end).stream()
+                            .map(s -> Picture.read(folder.resolve(s.file())))
+                            .toList();
+                    LatentMoments moments = model.vae()
+                            .encode(Picture.toBatch(pictures, scope).mul(2).sub(1));
+                    for (int j = i; j < end; j++) {
+                        latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
+                        latents.put("std." + j, keep(moments.std().get(j - i), kept));
+                        texts.put("caption." + j, embed(model, samples.get(j).caption(), kept));
+                    }
+                }
+                double rate = (System.nanoTime() - begin) / 1e9 / end;
+                int left = (int) Math.ceil(rate * (samples.size() - end));
+                context.report(Stage.Prepare, end, samples.size(), left, List.of(), null);
+            }
+            SafeTensorsWriter.write(folder.resolve(PreparedDataset.LATENTS), latents, Map.of());
+            SafeTensorsWriter.write(folder.resolve(PreparedDataset.TEXT), texts, Map.of());
+        }
+    }
+
+    private static NDArray keep(NDArray array, NDManager kept) {
+        NDArray copy = array.duplicate();
+        copy.attach(kept);
+        return copy;
+    }
+
+    private static NDArray embed(StableDiffusion model, String text, NDManager kept) {
+        Tokens tokens = model.tokenizer().encode(text);
+        if (tokens.truncated()) {
+            LOG.warn("a caption is longer than the text encoder reads, and loses its end: {}", text);
+        }
+        try (NDArray embedding = model.textEncoder().encode(kept, List.of(tokens))) {
+            return embedding.squeeze(0);
+        }
+    }
+
+    private static String datasetDigest(List<RawDataset.Item> items, List<String> digests) {
+        StringBuilder all = new StringBuilder();
+        for (int i = 0; i < items.size(); i++) {
+            all.append(items.get(i).name()).append('\0').append(digests.get(i)).append('\0');
+            all.append(items.get(i).caption()).append('\n');
+        }
+        return sha256(all.toString());
+    }
+
+    private static String sha256(String text) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

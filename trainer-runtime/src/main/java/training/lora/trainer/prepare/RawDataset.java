@@ -1,0 +1,81 @@
+package training.lora.trainer.prepare;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Stream;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** The pictures of a folder and the captions beside them, as they came. */
+final class RawDataset {
+    private static final List<String> PICTURES = List.of("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff");
+
+    private RawDataset() {}
+
+    /**
+     * A picture and its caption.
+     *
+     * @param name data set and relative path
+     */
+    record Item(String name, Path file, String caption) {}
+
+    /** All pictures below {@code folder} by name; what is wrong with captions is listed at once. */
+    static List<Item> list(String dataset, Path folder, String prefix) throws IOException {
+        List<Path> files;
+        try (Stream<Path> walk = Files.walk(folder)) {
+            files = walk.filter(Files::isRegularFile)
+                    .filter(f -> PICTURES.contains(extension(f)))
+                    .filter(f -> !folder.relativize(f).toString().startsWith("__MACOSX"))
+                    .sorted()
+                    .toList();
+        }
+        if (files.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "data set \"%s\" must hold pictures (%s), but %s has none"
+                            .formatted(dataset, String.join(", ", PICTURES), folder));
+        }
+        List<String> problems = new ArrayList<>();
+        Map<Path, Path> byCaption = new HashMap<>();
+        List<Item> items = new ArrayList<>();
+        for (Path file : files) {
+            String name = folder.relativize(file).toString();
+            Path caption = file.resolveSibling(stem(file) + ".txt");
+            Path other = byCaption.putIfAbsent(caption, file);
+            if (other != null) {
+                problems.add(name + " and " + folder.relativize(other) + " share one caption");
+            } else if (!Files.isRegularFile(caption)) {
+                problems.add(name + " has no caption " + stem(file) + ".txt beside it");
+            } else {
+                String text = Files.readString(caption, StandardCharsets.UTF_8)
+                        .strip()
+                        .replaceAll("\\s+", " ");
+                items.add(new Item(dataset + "/" + name, file, prefix + text));
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "each picture of data set \"%s\" must have a caption of its own: %s"
+                            .formatted(dataset, String.join("; ", problems)));
+        }
+        return items;
+    }
+
+    private static String extension(Path file) {
+        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+        return name.substring(name.lastIndexOf('.') + 1);
+    }
+
+    private static String stem(Path file) {
+        String name = file.getFileName().toString();
+        return name.substring(0, name.lastIndexOf('.'));
+    }
+}

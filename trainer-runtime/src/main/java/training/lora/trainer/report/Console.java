@@ -1,0 +1,57 @@
+package training.lora.trainer.report;
+
+import java.io.PrintStream;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import training.lora.api.Metric;
+import training.lora.api.ProgressMessage;
+
+/** One line a message: rewritten in place on a terminal, else a plain line every few seconds. */
+public final class Console implements Consumer<ProgressMessage> {
+    private static final long PLAIN_INTERVAL_NANOS = 5_000_000_000L;
+
+    private static final int BAR = 24;
+
+    private final PrintStream out;
+    private final boolean terminal;
+    private long last = Long.MIN_VALUE / 2;
+
+    public Console(PrintStream out, boolean terminal) {
+        this.out = out;
+        this.terminal = terminal;
+    }
+
+    @Override
+    public synchronized void accept(ProgressMessage m) {
+        boolean ends = m.step().equals(m.steps());
+        if (terminal) {
+            out.print("\r\u001b[K" + bar(m) + line(m) + (ends ? "\n" : ""));
+            out.flush();
+        } else if (ends || m.checkpoint() != null || System.nanoTime() - last > PLAIN_INTERVAL_NANOS) {
+            last = System.nanoTime();
+            out.println(line(m));
+        }
+    }
+
+    private static String bar(ProgressMessage m) {
+        int filled = m.steps() == 0 ? 0 : BAR * m.step() / m.steps();
+        return "[" + "#".repeat(filled) + "-".repeat(BAR - filled) + "] ";
+    }
+
+    private static String line(ProgressMessage m) {
+        String metrics = m.metrics().stream()
+                .map(metric -> metric.name() + " " + metric.value())
+                .collect(Collectors.joining("  "));
+        String left = m.estimatedRemainingSeconds() == null ? "" : "  " + m.estimatedRemainingSeconds() + " s left";
+        String what =
+                m.checkpoint() == null ? "" : "  checkpoint " + m.checkpoint().step() + scores(m);
+        return "%s %d/%d  %s%s%s"
+                .formatted(m.stage(), m.step(), m.steps(), metrics, left, what)
+                .stripTrailing();
+    }
+
+    private static String scores(ProgressMessage m) {
+        Metric score = m.checkpoint() == null ? null : m.checkpoint().metric("score");
+        return score == null ? "" : " score " + score.value();
+    }
+}

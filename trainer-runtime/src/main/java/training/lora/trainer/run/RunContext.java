@@ -1,0 +1,82 @@
+package training.lora.trainer.run;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Checkpoint;
+import training.lora.api.ClipSpec;
+import training.lora.api.Metric;
+import training.lora.api.ProgressMessage;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.api.Stage;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.source.Sources;
+
+/**
+ * What a stage works with.
+ *
+ * @param run the run
+ * @param attempt the stage's attempt, from 1
+ * @param workspace where it reads and writes
+ * @param sources finds what uris name
+ * @param sink takes progress messages
+ * @param manager the process's root of native memory
+ */
+public record RunContext(
+        RunSpec run,
+        int attempt,
+        Workspace workspace,
+        Sources sources,
+        Consumer<ProgressMessage> sink,
+        NDManager manager) {
+    private static final String BUNDLED = "bundled://";
+
+    private static final String BUNDLED_CLIP = "bundled://emoji-clip";
+
+    /** The base model's folder. */
+    public Path baseModel() {
+        return sources.folder("spec.baseModel.uri", run.spec().baseModel().uri());
+    }
+
+    /** The folder of the CLIP model that measures. */
+    public Path clip() {
+        ClipSpec clip = run.spec().evaluation().clip();
+        if (clip != null) {
+            return sources.folder("spec.evaluation.clip.uri", clip.uri());
+        }
+        String base = run.spec().baseModel().uri();
+        if (!base.startsWith(BUNDLED)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.evaluation.clip.uri` must name a CLIP model (or `spec.evaluation.enabled` be false), because"
+                            + " the base model " + base + " comes with none");
+        }
+        return sources.folder("spec.evaluation.clip.uri", BUNDLED_CLIP);
+    }
+
+    /** Tells how far a stage is. */
+    public void report(
+            Stage stage,
+            int step,
+            int steps,
+            @Nullable Integer remainingSeconds,
+            List<Metric> metrics,
+            @Nullable Checkpoint checkpoint) {
+        sink.accept(new ProgressMessage(
+                ProgressMessage.VERSION,
+                run.runId(),
+                stage,
+                attempt,
+                step,
+                steps,
+                remainingSeconds,
+                Instant.now().truncatedTo(ChronoUnit.MILLIS).toString(),
+                metrics,
+                checkpoint));
+    }
+}

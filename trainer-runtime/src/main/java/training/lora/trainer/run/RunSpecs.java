@@ -1,0 +1,134 @@
+package training.lora.trainer.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Owner;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.api.SpecValidator;
+import training.lora.trainer.TrainerException;
+
+/** Reads what a run shall be: a LoraTraining as people write it, or the RunSpec that the operator mounts. */
+public final class RunSpecs {
+    private static final String API_VERSION = "lora.training/v1alpha1";
+
+    private RunSpecs() {}
+
+    /**
+     * Reads {@code file}.
+     *
+     * @param settings {@code field.path=value} under spec, which replace what the file says
+     * @throws TrainerException InvalidConfiguration with every problem that was found
+     */
+    public static RunSpec load(Path file, List<String> settings) {
+        if (!Files.isRegularFile(file)) {
+            throw invalid(file + " must be a file: a LoraTraining in YAML, or a run spec");
+        }
+        try {
+            JsonNode tree = Json.STRICT_YAML.readTree(file.toFile());
+            if (!(tree instanceof ObjectNode root) || !(root.path("spec") instanceof ObjectNode spec)) {
+                throw invalid(file + " must be a LoraTraining with a spec");
+            }
+            Owner owner = owner(file, root);
+            for (String setting : settings) {
+                set(spec, setting);
+            }
+            LoraTrainingSpec bound = Json.STRICT_YAML.treeToValue(spec, LoraTrainingSpec.class);
+            List<String> problems = SpecValidator.problems(bound);
+            if (!problems.isEmpty()) {
+                throw invalid(file + ": " + String.join("; ", problems));
+            }
+            return RunSpec.of(owner.namespace(), owner.name(), bound);
+        } catch (JsonMappingException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + ": " + sentence(e), e);
+        } catch (JsonProcessingException e) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    file + " must be YAML: "
+                            + e.getOriginalMessage().lines().findFirst().orElse("") + " at line "
+                            + (e.getLocation() == null ? "?" : e.getLocation().getLineNr()),
+                    e);
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be readable: " + e.getMessage(), e);
+        }
+    }
+
+    private static Owner owner(Path file, ObjectNode root) {
+        if (root.path("version").asText().equals(RunSpec.VERSION)) {
+            return new Owner(
+                    root.at("/owner/namespace").asText(), root.at("/owner/name").asText());
+        }
+        if (!root.path("apiVersion").asText().equals(API_VERSION)
+                || !root.path("kind").asText().equals("LoraTraining")) {
+            throw invalid("%s must have apiVersion %s and kind LoraTraining, had %s and %s"
+                    .formatted(file, API_VERSION, root.path("apiVersion"), root.path("kind")));
+        }
+        String name = root.at("/metadata/name").asText();
+        if (!name.matches("[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")) {
+            throw invalid(file + ": `metadata.name` must be 1 to 50 lower-case letters, digits and hyphens, was \""
+                    + name + "\"");
+        }
+        return new Owner(root.at("/metadata/namespace").asText("default"), name);
+    }
+
+    private static void set(ObjectNode spec, String setting) throws JsonProcessingException {
+        int equals = setting.indexOf('=');
+        if (equals < 1) {
+            throw invalid("--set must be FIELD=VALUE, such as training.steps=20, was " + setting);
+        }
+        String[] path = setting.substring(0, equals).split("\\.");
+        ObjectNode node = spec;
+        for (String step : Arrays.asList(path).subList(0, path.length - 1)) {
+            JsonNode next = node.get(step);
+            node = next instanceof ObjectNode object ? object : node.putObject(step);
+        }
+        node.set(path[path.length - 1], Json.STRICT_YAML.readTree(setting.substring(equals + 1)));
+    }
+
+    private static String sentence(JsonMappingException e) {
+        String field = "`spec" + path(e) + "`";
+        if (e instanceof UnrecognizedPropertyException unknown) {
+            String known = unknown.getKnownPropertyIds() == null
+                    ? ""
+                    : unknown.getKnownPropertyIds().stream()
+                            .map(Object::toString)
+                            .sorted()
+                            .collect(Collectors.joining(", "));
+            return field + " must be a known field; known here are " + known;
+        }
+        if (e instanceof InvalidFormatException wrong) {
+            Class<?> type = wrong.getTargetType();
+            String choices =
+                    type.isEnum() ? "one of " + Arrays.toString(type.getEnumConstants()) : "a " + type.getSimpleName();
+            return field + " must be " + choices + ", was " + wrong.getValue();
+        }
+        return field + " must fit the schema: " + e.getOriginalMessage();
+    }
+
+    private static String path(JsonMappingException e) {
+        StringBuilder path = new StringBuilder();
+        for (JsonMappingException.Reference reference : e.getPath()) {
+            path.append(
+                    reference.getFieldName() != null
+                            ? "." + reference.getFieldName()
+                            : "[" + reference.getIndex() + "]");
+        }
+        return path.toString();
+    }
+
+    private static TrainerException invalid(String message) {
+        return new TrainerException(Reason.InvalidConfiguration, message);
+    }
+}
