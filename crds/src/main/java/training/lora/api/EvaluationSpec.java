@@ -24,7 +24,7 @@ public record EvaluationSpec(
         @JsonPropertyDescription("Pictures a prompt, with seeds counting up. Default 1.") @Min(1) @Max(64) Integer samplesPerPrompt,
 
         @JsonPropertyDescription(
-                "Which metric picks the best checkpoint: Score (the mean of the two alignments), TextAlignment, TrainingImageAlignment or Diversity. Default Score.")
+                "Which metric picks the best checkpoint: Score (the mean of TextAlignment and StyleAlignment), TextAlignment, TrainingImageAlignment, StyleAlignment or Diversity. Default Score.")
         SelectionMetric select) {
     public EvaluationSpec {
         enabled = orDefault(enabled, true);

@@ -5,5 +5,6 @@ public enum SelectionMetric {
     Score,
     TextAlignment,
     TrainingImageAlignment,
+    StyleAlignment,
     Diversity
 }

@@ -43,6 +43,12 @@ class RunCommand implements Callable<Integer> {
     private @Nullable Path workspace;
 
     @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            description = "Where it publishes; default: output in the workspace.")
+    private @Nullable Path output;
+
+    @Option(
             names = "--set",
             paramLabel = "FIELD=VALUE",
             description = "Replaces a field under spec, such as training.steps=20; may be repeated.")
@@ -68,8 +74,12 @@ class RunCommand implements Callable<Integer> {
         Path root = workspace != null
                 ? workspace
                 : Path.of("runs").resolve(run.owner().name());
-        Workspace space = new Workspace(root.toAbsolutePath().normalize());
+        Path folder = root.toAbsolutePath().normalize();
+        Workspace space = output == null
+                ? Workspace.of(folder)
+                : new Workspace(folder, output.toAbsolutePath().normalize());
         Files.createDirectories(space.root());
+        RunLog.open(space.log());
         boolean mounted = Json.STRICT_YAML.readTree(file.toFile()).has("runId");
         Sources sources = Sources.of(
                 System::getenv, mounted ? null : file.toAbsolutePath().getParent());
@@ -92,7 +102,7 @@ class RunCommand implements Callable<Integer> {
             }
         }
         if (stages().size() > 1) {
-            System.out.println("The LoRA, pictures and numbers are in " + space.output());
+            Summary.print(space.output(), System.out);
         }
         return 0;
     }

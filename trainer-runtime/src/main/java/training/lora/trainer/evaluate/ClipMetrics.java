@@ -7,14 +7,15 @@ import training.lora.api.Metric;
 import training.lora.api.SelectionMetric;
 
 /**
- * What CLIP says of a set of generated pictures. All are cosines of unit vectors, so the vectors decide; higher is
- * better.
+ * What CLIP says of a set of generated pictures; higher is better. The mean over all pairs (Eden's definition) compares
+ * each picture with pictures of other things, so that content hides style; between the two sets' means it cancels out.
  *
  * @param textAlignment mean over pictures of cos(picture, its prompt)
  * @param trainingImageAlignment mean of cos over all pairs of a generated and a training picture
+ * @param styleAlignment cos(mean of the generated pictures, mean of the training pictures)
  * @param diversity mean of 1 - cos over all pairs of distinct generated pictures; 0 for one picture
  */
-record ClipMetrics(double textAlignment, double trainingImageAlignment, double diversity) {
+record ClipMetrics(double textAlignment, double trainingImageAlignment, double styleAlignment, double diversity) {
     /** The definitions, for the report. */
     static final java.util.Map<String, String> DEFINITIONS = definitions();
 
@@ -22,8 +23,9 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double d
         java.util.Map<String, String> texts = new java.util.LinkedHashMap<>();
         texts.put("textAlignment", "mean over pictures of cos(picture, its prompt)");
         texts.put("trainingImageAlignment", "mean of cos over all pairs of a generated and a training picture");
+        texts.put("styleAlignment", "cos(mean of the generated pictures, mean of the training pictures)");
         texts.put("diversity", "mean of 1 - cos over all pairs of distinct generated pictures");
-        texts.put("score", "mean of textAlignment and trainingImageAlignment");
+        texts.put("score", "mean of textAlignment and styleAlignment");
         return texts;
     }
 
@@ -41,17 +43,22 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double d
             long n = p.getShape().get(0);
             double text = p.mul(prompts).sum(new int[] {1}).mean().getFloat();
             double image = p.matMul(training.transpose()).mean().getFloat(); // (N, M)
+            NDArray generatedMean = p.mean(new int[] {0});
+            NDArray trainingMean = training.mean(new int[] {0});
+            trainingMean.attach(scope);
+            double style = generatedMean.mul(trainingMean).sum().getFloat()
+                    / (generatedMean.norm().getFloat() * trainingMean.norm().getFloat());
             NDArray pairs = p.matMul(p.transpose()); // (N, N)
             // The diagonal is each picture with itself.
             double distinct = pairs.sum().getFloat() - p.mul(p).sum().getFloat();
             double diversity = n < 2 ? 0 : 1 - distinct / (n * (n - 1.0));
-            return new ClipMetrics(text, image, diversity);
+            return new ClipMetrics(text, image, style, diversity);
         }
     }
 
-    /** Mean of the two alignments. */
+    /** Mean of the alignments with the text and with the style. */
     double score() {
-        return (textAlignment + trainingImageAlignment) / 2;
+        return (textAlignment + styleAlignment) / 2;
     }
 
     double value(SelectionMetric metric) {
@@ -59,6 +66,7 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double d
             case Score -> score();
             case TextAlignment -> textAlignment;
             case TrainingImageAlignment -> trainingImageAlignment;
+            case StyleAlignment -> styleAlignment;
             case Diversity -> diversity;
         };
     }
@@ -68,6 +76,7 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double d
                 Metric.of("score", score()),
                 Metric.of("textAlignment", textAlignment),
                 Metric.of("trainingImageAlignment", trainingImageAlignment),
+                Metric.of("styleAlignment", styleAlignment),
                 Metric.of("diversity", diversity));
     }
 }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -240,6 +241,9 @@ public final class EvaluateStage {
         Path train = context.workspace().train();
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("evaluation.json", json);
+        if (Files.exists(context.workspace().log())) {
+            files.put("run.log", context.workspace().log());
+        }
         files.put("loss.jsonl", train.resolve("loss.jsonl"));
         files.put("loss.png", train.resolve("loss.png"));
         files.put("samples.png", grid);

@@ -6,8 +6,14 @@ import java.nio.file.Path;
  * The folder through which the stages hand over.
  *
  * @param root the folder
+ * @param output what is published
  */
-public record Workspace(Path root) {
+public record Workspace(Path root, Path output) {
+    /** With the output inside. */
+    public static Workspace of(Path root) {
+        return new Workspace(root, root.resolve("output"));
+    }
+
     /** Prepared pictures, captions, latents and text embeddings. */
     public Path dataset() {
         return root.resolve("dataset");
@@ -23,8 +29,8 @@ public record Workspace(Path root) {
         return root.resolve("evaluate");
     }
 
-    /** What is published. */
-    public Path output() {
-        return root.resolve("output");
+    /** The log of all stages. */
+    public Path log() {
+        return root.resolve("run.log");
     }
 }

@@ -2,6 +2,7 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -241,6 +242,9 @@ public final class TrainStage {
     private Result publish(TrainSummary summary) throws IOException {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("loss.jsonl", folder.resolve("loss.jsonl"));
+        if (Files.exists(context.workspace().log())) {
+            files.put("run.log", context.workspace().log());
+        }
         files.put("loss.png", folder.resolve("loss.png"));
         LossChart.draw(losses.lines(), context.run().owner().name() + ": training loss")
                 .write(files.get("loss.png"));
