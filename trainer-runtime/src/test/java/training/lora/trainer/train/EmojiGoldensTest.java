@@ -1,0 +1,141 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
+import training.lora.api.LossSpec;
+import training.lora.api.LossWeighting;
+import training.lora.api.OptimizerSpec;
+import training.lora.api.PromptSpec;
+import training.lora.api.ScheduleSpec;
+import training.lora.api.ScheduleType;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.Exports;
+import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
+import training.lora.trainer.tensor.Randomness;
+
+/** Against diffusers and peft on the bundled model; the goldens are made by src/test/python/emoji_goldens.py. */
+class EmojiGoldensTest {
+    private static final Path MODEL = Path.of("../examples/bundled/emoji-sd");
+    private static final Path GOLDENS = Path.of("src/test/resources/emoji-goldens");
+
+    /** Both sides compute in fp32 with sums in another order, which ten steps of training spread. */
+    private static final Percentage LOSS_TOLERANCE = Percentage.withPercentage(0.01);
+
+    @Test
+    void tenLossesAndGradientNormsAreThoseOfPeft() throws Exception {
+        JsonNode expected =
+                Json.MAPPER.readTree(GOLDENS.resolve("values.json").toFile()).get("losses");
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, run);
+                LoraAdapter adapter = LoraAdapter.of(
+                        model.unet().projections(), fresh(model.unet().projections(), run), run);
+                LoraStep step = new LoraStep(
+                        model.unet(),
+                        adapter,
+                        NoiseSchedule.of(model.schedule()),
+                        new LossSpec(LossWeighting.MinSnr, 5.0),
+                        new OptimizerSpec(1e-3, 0.01, 0.9, 0.999, 1.0, new ScheduleSpec(ScheduleType.Constant, 0)),
+                        run)) {
+            for (int k = 0; k < expected.size(); k++) {
+                try (NDManager scope = run.newSubManager()) {
+                    NDArray latents = Randomness.normal(scope, 100 + k, new Shape(2, 4, 16, 16));
+                    NDArray noise = Randomness.normal(scope, 200 + k, new Shape(2, 4, 16, 16));
+                    NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
+                    int[] timesteps = {(97 * k + 50) % 1000, (389 * k + 700) % 1000};
+                    step.train(latents, noise, timesteps, text, 1e-3, scope);
+                }
+            }
+            List<LoraStep.Measured> measured = step.drain();
+
+            for (int k = 0; k < expected.size(); k++) {
+                assertThat(measured.get(k).loss())
+                        .as("loss of step %d", k)
+                        .isCloseTo(expected.get(k).get(0).asDouble(), LOSS_TOLERANCE);
+                assertThat(measured.get(k).gradientNorm())
+                        .as("gradient norm of step %d", k)
+                        .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(0.1));
+            }
+        }
+    }
+
+    private static Map<String, LoraAdapter.Factors> fresh(List<Projection> projections, NDManager run) {
+        List<Projection> sorted = projections.stream()
+                // peft puts .lora_A behind the path, which orders to_out.0 as here.
+                .sorted(java.util.Comparator.comparing(Projection::path))
+                .toList();
+        Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+        for (int i = 0; i < sorted.size(); i++) {
+            Projection p = sorted.get(i);
+            float[] down = Randomness.normal(run, 1000 + i, new Shape(4, p.in()))
+                    .div(4)
+                    .toFloatArray();
+            factors.put(p.path(), new LoraAdapter.Factors(4, 8, down, new float[(int) (4 * p.out())]));
+        }
+        return factors;
+    }
+
+    @Test
+    void picturesAreThoseOfDiffusers() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, manager)) {
+            assertClose(draw(model, null, manager), "cat.png");
+        }
+    }
+
+    @Test
+    void picturesWithALoraAreThoseOfDiffusersInEitherForm(@org.junit.jupiter.api.io.TempDir Path folder)
+            throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, manager);
+                LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model.unet(), manager)) {
+            Path kohya = folder.resolve("lora.safetensors");
+            Exports.kohya(kohya, adapter, new ExportMetadata("lora"));
+
+            assertClose(draw(model, adapter, manager), "cat-lora.png");
+            try (LoraAdapter again = AdapterFiles.read(kohya, model.unet(), manager)) {
+                assertClose(draw(model, again, manager), "cat-lora.png");
+            }
+            assertThat(farthest(draw(model, adapter, manager), Picture.read(GOLDENS.resolve("cat.png"))))
+                    .as("the adapter changes the picture")
+                    .isGreaterThan(30);
+        }
+    }
+
+    private static Picture draw(
+            StableDiffusion model, @org.jspecify.annotations.Nullable LoraAdapter adapter, NDManager manager) {
+        return new ImageSampler(model, 10, 5, 128)
+                .draw(List.of(new PromptSpec("an emoji of a cat face", "", 1L)), adapter, manager)
+                .get(0);
+    }
+
+    private static void assertClose(Picture picture, String golden) {
+        assertThat(farthest(picture, Picture.read(GOLDENS.resolve(golden)))).isCloseTo(0, within(2));
+    }
+
+    private static int farthest(Picture a, Picture b) {
+        assertThat(a.rgb()).hasSameSizeAs(b.rgb());
+        int farthest = 0;
+        for (int i = 0; i < a.rgb().length; i++) {
+            farthest = Math.max(farthest, Math.abs((a.rgb()[i] & 0xff) - (b.rgb()[i] & 0xff)));
+        }
+        return farthest;
+    }
+}
