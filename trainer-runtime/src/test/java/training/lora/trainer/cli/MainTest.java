@@ -1,0 +1,192 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.trainer.Goldens;
+
+/** Bad input: the exit code, the sentence, and nothing half-written. */
+class MainTest {
+    @TempDir
+    Path folder;
+
+    private record Ended(int code, String error) {}
+
+    private Ended run(String... arguments) {
+        PrintStream before = System.err;
+        ByteArrayOutputStream error = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(error, true, StandardCharsets.UTF_8));
+        try {
+            return new Ended(Main.execute(arguments), error.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setErr(before);
+        }
+    }
+
+    private Path yaml(String data, String more) throws IOException {
+        Path base = Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize();
+        return Files.writeString(folder.resolve("training.yaml"), """
+                apiVersion: lora.training/v1alpha1
+                kind: LoraTraining
+                metadata: {name: t}
+                spec:
+                  baseModel: {uri: "%s"}
+                  datasets: [{uri: %s}]
+                  evaluation: {enabled: false}
+                %s
+                """.formatted(base, data, more));
+    }
+
+    private Ended prepare(Path yaml) {
+        return run(
+                "prepare",
+                yaml.toString(),
+                "--workspace",
+                folder.resolve("work").toString());
+    }
+
+    private void picture(String name) throws IOException {
+        Files.createDirectories(folder.resolve("data"));
+        Files.copy(
+                Goldens.BUNDLED.resolve("fluent-style/bat.png"),
+                folder.resolve("data").resolve(name + ".png"));
+        Files.writeString(folder.resolve("data").resolve(name + ".txt"), "a bat");
+    }
+
+    @Test
+    void unknownFieldIsRefusedWithItsPathAndItsNeighbours() throws IOException {
+        Ended ended = prepare(yaml("data", "  training: {rank: 4}"));
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error()).contains("`spec.training.rank` must be a known field", "adapter, batchSize");
+    }
+
+    @Test
+    void wrongChoiceIsRefusedWithTheChoices() throws IOException {
+        Ended ended = prepare(yaml("data", "  training: {loss: {weighting: Snr}}"));
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error()).contains("`spec.training.loss.weighting` must be one of [MinSnr, Uniform], was Snr");
+    }
+
+    @Test
+    void everyValueOutOfRangeIsReportedAtOnce() throws IOException {
+        Ended ended = prepare(yaml("data", "  training: {steps: 0, adapter: {rank: -4}}"));
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .contains("`spec.training.steps` must be at least 1, was 0")
+                .contains("`spec.training.adapter.rank` must be at least 1, was -4");
+    }
+
+    @Test
+    void folderWithoutPicturesIsRefused() throws IOException {
+        Files.createDirectories(folder.resolve("data"));
+
+        Ended ended = prepare(yaml("data", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("data set \"main\" must hold pictures");
+        assertThat(folder.resolve("work/dataset")).doesNotExist();
+        assertThat(folder.resolve("work/dataset.tmp")).doesNotExist();
+    }
+
+    @Test
+    void everyUnreadablePictureIsNamed() throws IOException {
+        picture("good");
+        for (String name : List.of("bad", "worse")) {
+            Files.writeString(folder.resolve("data").resolve(name + ".jpg"), "no picture");
+            Files.writeString(folder.resolve("data").resolve(name + ".txt"), "text");
+        }
+
+        Ended ended = prepare(yaml("data", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("main/bad.jpg, main/worse.jpg");
+        assertThat(folder.resolve("work/dataset")).doesNotExist();
+        assertThat(folder.resolve("work/dataset.tmp")).doesNotExist();
+    }
+
+    @Test
+    void pictureWithoutCaptionIsNamed() throws IOException {
+        picture("good");
+        Files.delete(folder.resolve("data/good.txt"));
+
+        Ended ended = prepare(yaml("data", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("good.png has no caption good.txt beside it");
+    }
+
+    @Test
+    void zipThatLeavesItsFolderIsRefused() throws IOException {
+        try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(folder.resolve("data.zip")))) {
+            zip.putNextEntry(new ZipEntry("../evil.png"));
+            zip.write(1);
+        }
+
+        Ended ended = prepare(yaml("data.zip", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("must stay in its folder, but has the entry ../evil.png");
+        assertThat(folder.resolve("work/evil.png")).doesNotExist();
+    }
+
+    @Test
+    void zipBombIsRefused() throws IOException {
+        try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(folder.resolve("data.zip")))) {
+            zip.putNextEntry(new ZipEntry("big.png"));
+            zip.write(new byte[64 << 20]);
+        }
+
+        Ended ended = prepare(yaml("data.zip", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("must not be a bomb, but big.png");
+    }
+
+    @Test
+    void missingBaseModelIsItsOwnExitCode() throws IOException {
+        picture("good");
+        Files.createDirectories(folder.resolve("empty"));
+
+        Ended ended = run(
+                "prepare",
+                yaml("data", "").toString(),
+                "--workspace",
+                folder.resolve("work").toString(),
+                "--set",
+                "baseModel.uri=" + folder.resolve("empty"));
+
+        assertThat(ended.code()).isEqualTo(12);
+        assertThat(ended.error()).contains("model_index.json must be there");
+    }
+
+    @Test
+    void preparedDataIsUsedAgain() throws IOException {
+        picture("good");
+        Path yaml = yaml("data", "");
+
+        assertThat(prepare(yaml).code()).isZero();
+        var first = Files.getLastModifiedTime(folder.resolve("work/dataset/latents.safetensors"));
+        assertThat(prepare(yaml).code()).isZero();
+
+        assertThat(Files.getLastModifiedTime(folder.resolve("work/dataset/latents.safetensors")))
+                .isEqualTo(first);
+    }
+
+    @Test
+    void wrongUsageExitsWithTwo() {
+        assertThat(run("train").code()).isEqualTo(2);
+    }
+}

@@ -1,0 +1,181 @@
+package training.lora.trainer.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.GradientCollector;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Reason;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.tensor.TorchScript;
+
+class NetworksTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void denoiserHasDiffusersOutputAndGradients(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+            NDArray sample = golden.get("sample");
+            NDArray context = golden.get("context");
+            sample.setRequiresGradient(true);
+            context.setRequiresGradient(true);
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                NDArray y = unet.forward(sample, golden.get("timesteps"), context, ProjectionDeltas.NONE);
+                golden.assertMatches(y, "output");
+                TorchScript.backward(y.sub(golden.get("target")).square().mean());
+            }
+            golden.assertMatches(sample.getGradient(), "grad.sample");
+            golden.assertMatches(context.getGradient(), "grad.context");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void adaptersHavePeftsOutputAndGradients(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager);
+                LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                ProjectionDeltas deltas = adapter.bind(manager);
+                NDArray y = unet.forward(golden.get("sample"), golden.get("timesteps"), golden.get("context"), deltas);
+                golden.assertMatches(y, "lora.output");
+                TorchScript.backward(y.sub(golden.get("target")).square().mean());
+            }
+            NDArray gradient = adapter.parameters().getGradient();
+            assertThat(adapter.projections()).hasSizeGreaterThan(5);
+            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+                long middle = p.offset() + p.rank() * p.projection().in();
+                long end = middle + p.rank() * p.projection().out();
+                String path = p.projection().path();
+                golden.assertMatches(
+                        gradient.get(p.offset() + ":" + middle)
+                                .reshape(p.rank(), p.projection().in()),
+                        path + ".grad.A");
+                golden.assertMatches(
+                        gradient.get(middle + ":" + end).reshape(p.projection().out(), p.rank()), path + ".grad.B");
+            }
+        }
+    }
+
+    private static LoraAdapter adapter(Goldens golden, UNet unet, NDManager manager) {
+        Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+        for (Projection p : unet.projections()) {
+            if (golden.file().entries().containsKey(p.path() + ".A")) {
+                factors.put(
+                        p.path(),
+                        new LoraAdapter.Factors(
+                                4,
+                                2,
+                                golden.get(p.path() + ".A").toFloatArray(),
+                                golden.get(p.path() + ".B").toFloatArray()));
+            }
+        }
+        return LoraAdapter.of(unet.projections(), factors, manager);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"vae-a", "vae-bb"})
+    void autoencoderHasDiffusersOutputAndGradient(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                Vae vae = Vae.open(Goldens.FOLDER.resolve(name), manager)) {
+            NDArray image = golden.get("image");
+            image.setRequiresGradient(true);
+            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
+                LatentMoments moments = vae.encode(image);
+                golden.assertMatches(moments.mean(), "mean");
+                golden.assertMatches(moments.std(), "std");
+                NDArray loss = moments.mean()
+                        .div(0.3)
+                        .square()
+                        .mean()
+                        .add(moments.std().div(0.3).square().mean());
+                TorchScript.backward(loss);
+            }
+            golden.assertMatches(image.getGradient(), "grad.image");
+            golden.assertMatches(vae.decode(golden.get("latents")), "decoded");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"clip-text-a", "clip-text-bb"})
+    void textEncoderHasTransformersOutput(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                TextEncoder encoder = TextEncoder.open(Goldens.FOLDER.resolve(name), manager)) {
+            NDArray ids = golden.get("ids");
+            List<Tokens> tokens = new ArrayList<>();
+            for (int i = 0; i < 2; i++) {
+                float[] row = ids.get(i).toFloatArray();
+                long[] values = new long[row.length];
+                for (int j = 0; j < row.length; j++) {
+                    values[j] = (long) row[j];
+                }
+                tokens.add(new Tokens(values, false));
+            }
+            golden.assertMatches(encoder.encode(manager, tokens), "output");
+        }
+    }
+
+    @Test
+    void everyMissingWeightAndWrongShapeIsListedAtOnce() throws IOException {
+        Files.copy(
+                Goldens.FOLDER.resolve("unet-bb/diffusion_pytorch_model.safetensors"),
+                folder.resolve("diffusion_pytorch_model.safetensors"));
+        Files.copy(Goldens.FOLDER.resolve("unet-a/config.json"), folder.resolve("config.json"));
+
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertThatThrownBy(() -> UNet.open(folder, manager))
+                    .isInstanceOfSatisfying(
+                            TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidBaseModel))
+                    .hasMessageContaining("down_blocks.0.attentions.0.norm.weight is missing")
+                    .hasMessageContaining("down_blocks.0.attentions.1.norm.weight is missing")
+                    .hasMessageContaining("must have shape [");
+        }
+    }
+
+    @Test
+    void pickleIsRefusedWithTheWayOut() throws IOException {
+        Files.copy(Goldens.FOLDER.resolve("unet-a/config.json"), folder.resolve("config.json"));
+        Files.write(folder.resolve("diffusion_pytorch_model.bin"), new byte[] {(byte) 0x80, 2});
+
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertThatThrownBy(() -> UNet.open(folder, manager))
+                    .hasMessageContaining("diffusion_pytorch_model.bin must be a .safetensors file")
+                    .hasMessageContaining("safe_serialization=True");
+        }
+    }
+
+    @Test
+    void truncatedWeightsAreRefusedByName() throws IOException {
+        Files.copy(Goldens.FOLDER.resolve("unet-a/config.json"), folder.resolve("config.json"));
+        byte[] whole = Files.readAllBytes(Goldens.FOLDER.resolve("unet-a/diffusion_pytorch_model.safetensors"));
+        Files.write(
+                folder.resolve("diffusion_pytorch_model.safetensors"),
+                java.util.Arrays.copyOf(whole, whole.length - 4));
+
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertThatThrownBy(() -> UNet.open(folder, manager)).hasMessageContaining("ends before its tensor");
+        }
+    }
+}
