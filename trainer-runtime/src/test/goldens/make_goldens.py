@@ -3,18 +3,16 @@
     python -m venv env && env/bin/pip install -r trainer-runtime/src/test/goldens/requirements.txt
     env/bin/python trainer-runtime/src/test/goldens/make_goldens.py
 
-Random tiny networks of diffusers and transformers with inputs, outputs and gradients in fp32; a picture that diffusers
-draws on the bundled model; and the losses of ten steps of peft.
+Random tiny networks of diffusers and transformers with inputs, outputs and gradients in fp32.
 """
-import json, os, shutil
+import os, shutil
 import torch, torch.nn.functional as F
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 OUT = "trainer-runtime/src/test/resources/goldens"
-BASE = "examples/bundled/emoji-sd"
 torch.set_num_threads(2)
 shutil.rmtree(OUT, ignore_errors=True)
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
@@ -89,55 +87,3 @@ for name, act in (("clip-text-a", "quick_gelu"), ("clip-text-bb", "gelu")):
     m.save_pretrained(f"{OUT}/{name}")
     ids = torch.randint(0, 58, (2, 16)); ids[:, 0] = 58; ids[0, 5:] = 59; ids[1, 11:] = 59
     save(name, {"ids": ids.float(), "output": m(ids).last_hidden_state})
-
-# Pictures: diffusers' Euler on the bundled model, plain and with an adapter in both forms.
-pipe = StableDiffusionPipeline.from_pretrained(BASE, torch_dtype=torch.float32)
-pipe.set_progress_bar_config(disable=True)
-
-
-def draw(prompt, seed):
-    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
-    torch.manual_seed(seed)
-    assert torch.equal(latents, torch.randn(1, 4, 16, 16))
-    return pipe(prompt, num_inference_steps=20, guidance_scale=5.0, latents=latents, height=128, width=128).images[0]
-
-
-os.makedirs(f"{OUT}/pictures", exist_ok=True)
-for seed, prompt in ((1, "an emoji of a cat face in noto style"), (7, "an emoji of a pear")):
-    draw(prompt, seed).save(f"{OUT}/pictures/base-{seed}.png")
-torch.manual_seed(5)
-donor = UNet2DConditionModel.from_pretrained(BASE, subfolder="unet")
-lora = adapt(donor, 4, 2, TARGETS)
-kohya, peft = {}, {}
-for path, (a, b) in lora.items():
-    x = "lora_unet_" + path.replace(".", "_")
-    kohya |= {f"{x}.lora_down.weight": a.detach().contiguous(), f"{x}.lora_up.weight": b.detach().contiguous(), f"{x}.alpha": torch.tensor(2.0)}
-    peft |= {f"unet.{path}.lora_A.weight": a.detach().contiguous(), f"unet.{path}.lora_B.weight": b.detach().contiguous()}
-save_file(kohya, f"{OUT}/pictures/kohya.safetensors", {"format": "pt"})
-save_file(peft, f"{OUT}/pictures/peft.safetensors", {"format": "pt", "lora_adapter_metadata": json.dumps(
-    {"unet.r": 4, "unet.lora_alpha": 2, "unet.target_modules": sorted(lora)})})
-for form in ("kohya", "peft"):
-    pipe.load_lora_weights(f"{OUT}/pictures", weight_name=f"{form}.safetensors")
-    draw("an emoji of a pear", 7).save(f"{OUT}/pictures/{form}-7.png")
-    pipe.unload_lora_weights()
-
-# Ten losses of LoRA training with stored noise.
-torch.manual_seed(11)
-u = UNet2DConditionModel.from_pretrained(BASE, subfolder="unet", torch_dtype=torch.float32).requires_grad_(False)
-lora = adapt(u, 8, 8, TARGETS, zero=True)
-g = {f"{p}.{k}": w.detach().clone() for p, (a, b) in lora.items() for k, w in (("A", a),)}
-params = [w for ab in lora.values() for w in ab]
-opt = torch.optim.AdamW(params, lr=1e-3, weight_decay=0.01)
-abar = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").alphas_cumprod
-losses, norms = [], []
-for k in range(10):
-    z, e, t, c = torch.randn(2, 4, 16, 16), torch.randn(2, 4, 16, 16), torch.randint(0, 1000, (2,)), torch.randn(2, 77, 128)
-    g |= {f"{k}.latents": z, f"{k}.noise": e, f"{k}.timesteps": t.float(), f"{k}.context": c}
-    x = abar[t].sqrt()[:, None, None, None] * z + (1 - abar[t]).sqrt()[:, None, None, None] * e
-    snr = abar[t] / (1 - abar[t])
-    loss = ((u(x, t, c).sample - e).square().mean((1, 2, 3)) * snr.clamp(max=5) / snr).mean()
-    opt.zero_grad(); loss.backward()
-    norms.append(torch.nn.utils.clip_grad_norm_(params, 1.0)); losses.append(loss.detach())
-    opt.step()
-g |= {"losses": torch.stack(losses), "norms": torch.stack(norms)}
-save("ten-losses", g)

@@ -1,6 +1,6 @@
 """Goldens on the bundled tiny model: pictures by diffusers, ten losses by peft, similarities by transformers.
 
-usage, from the repository's root: python trainer-runtime/src/test/python/emoji_goldens.py
+usage, from the repository's root: python trainer-runtime/src/test/goldens/emoji_goldens.py
 Needs torch, diffusers, peft, transformers, pillow; made with diffusers 0.42.1, peft and transformers of the same day.
 Inputs are torch.randn of known seeds, which the Java side draws bit for bit, so that only results are stored.
 """

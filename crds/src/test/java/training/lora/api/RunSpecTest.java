@@ -1,0 +1,58 @@
+package training.lora.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import org.junit.jupiter.api.Test;
+
+class RunSpecTest {
+    private static LoraTrainingSpec spec(String more) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue(
+                "{baseModel: {uri: 'bundled://a'}, datasets: [{uri: data}]" + more + "}", LoraTrainingSpec.class);
+    }
+
+    private static String id(String more) throws JsonProcessingException {
+        return RunSpec.of("default", "n", spec(more)).runId();
+    }
+
+    @Test
+    void whatTheResultDependsOnChangesTheRun() throws JsonProcessingException {
+        assertThat(id(", training: {steps: 5}")).isNotEqualTo(id(""));
+        assertThat(RunSpec.of("other", "n", spec("")).runId()).isNotEqualTo(id(""));
+    }
+
+    @Test
+    void howAndWhereItRunsDoesNotChangeTheRun() throws JsonProcessingException {
+        assertThat(id(", suspend: true, retries: 9, runtime: {image: x}, ttlSecondsAfterFinished: 1"))
+                .isEqualTo(id(""));
+    }
+
+    @Test
+    void defaultWrittenOutIsTheSameRun() throws JsonProcessingException {
+        assertThat(id(", training: {steps: 1000, adapter: {rank: 16}}")).isEqualTo(id(""));
+    }
+
+    @Test
+    void everyProblemIsReportedWithFieldAndValue() throws JsonProcessingException {
+        LoraTrainingSpec wrong = Json.STRICT_YAML.readValue(
+                "{baseModel: {uri: 'ftp://x'}, datasets: [{uri: a}, {uri: b}], preparation: {resolution: 100},"
+                        + " training: {steps: 5, optimizer: {learningRate: 0, schedule: {warmupSteps: 5}},"
+                        + " checkpoints: {everySteps: 6}}}",
+                LoraTrainingSpec.class);
+
+        assertThat(SpecValidator.problems(wrong))
+                .anyMatch(p -> p.startsWith("`spec.baseModel.uri` must match"))
+                .contains(
+                        "`spec.datasets` must have distinct names, had \"main\" twice",
+                        "`spec.preparation.resolution` must be a multiple of 64, was 100",
+                        "`spec.training.optimizer.learningRate` must be greater than 0, was 0.0",
+                        "`spec.training.optimizer.schedule.warmupSteps` must be less than steps (5), was 5",
+                        "`spec.training.checkpoints.everySteps` must be at most steps (5), was 6")
+                .hasSize(6);
+    }
+
+    @Test
+    void validSpecHasNoProblems() throws JsonProcessingException {
+        assertThat(SpecValidator.problems(spec(""))).isEmpty();
+    }
+}
