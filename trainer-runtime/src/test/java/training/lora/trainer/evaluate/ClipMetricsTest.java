@@ -18,7 +18,7 @@ import training.lora.trainer.sample.Picture;
 class ClipMetricsTest {
     private static final Path BUNDLED = Path.of("../examples/bundled");
 
-    /** Expected values: transformers' CLIPModel, by src/test/python/emoji_goldens.py. */
+    /** Expected values: transformers' CLIPModel, by src/test/goldens/emoji_goldens.py. */
     @Test
     void metricsAreThoseOfTransformers() throws Exception {
         JsonNode expected = Json.MAPPER

@@ -31,7 +31,7 @@ import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.tensor.Randomness;
 
-/** Against diffusers and peft on the bundled model; the goldens are made by src/test/python/emoji_goldens.py. */
+/** Against diffusers and peft on the bundled model; the goldens are made by src/test/goldens/emoji_goldens.py. */
 class EmojiGoldensTest {
     private static final Path MODEL = Path.of("../examples/bundled/emoji-sd");
     private static final Path GOLDENS = Path.of("src/test/resources/emoji-goldens");
