@@ -30,7 +30,11 @@ public final class Goldens implements AutoCloseable {
 
     /** max |a - b| / max |b| must be at most 1e-4. */
     public void assertMatches(NDArray actual, String name) {
-        NDArray expected = get(name);
+        assertClose(actual, get(name), 1e-4, name);
+    }
+
+    /** Same shape, and max |actual - expected| / max |expected| at most {@code tolerance}. */
+    public static void assertClose(NDArray actual, NDArray expected, double tolerance, String name) {
         assertThat(actual.getShape()).as(name).isEqualTo(expected.getShape());
         float[] a = actual.toFloatArray();
         float[] b = expected.toFloatArray();
@@ -39,16 +43,22 @@ public final class Goldens implements AutoCloseable {
         int at = 0;
         for (int i = 0; i < b.length; i++) {
             greatest = Math.max(greatest, Math.abs(b[i]));
-            if (!(Math.abs(a[i] - b[i]) <= worst)) {
-                worst = Math.abs(a[i] - b[i]);
+            double difference = Math.abs((double) a[i] - b[i]);
+            if (Double.isNaN(difference)) {
+                difference = Double.POSITIVE_INFINITY;
+            }
+            if (difference > worst) {
+                worst = difference;
                 at = i;
             }
         }
-        assertThat(worst)
-                .as(
-                        "%s: the greatest difference, at index %d (%s instead of %s), against max |b| = %s",
-                        name, at, a[at], b[at], greatest)
-                .isLessThanOrEqualTo(1e-4 * greatest);
+        if (worst > 0) {
+            assertThat(worst)
+                    .as(
+                            "%s: the greatest difference, at index %d (%s instead of %s), against max |b| = %s",
+                            name, at, a[at], b[at], greatest)
+                    .isLessThanOrEqualTo(tolerance * greatest);
+        }
     }
 
     @Override

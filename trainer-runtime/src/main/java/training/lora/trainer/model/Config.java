@@ -106,7 +106,15 @@ final class Config {
 
     /** Refuses a setting that this code doesn't implement, unless it is absent or has the one value it does. */
     void mustBe(String key, Object value) {
-        if (has(key) && !node.get(key).asText().equals(value.toString())) {
+        if (!has(key)) {
+            return;
+        }
+        JsonNode actual = node.get(key);
+        // 1 and 1.0 are the same setting.
+        boolean same = value instanceof Number number && actual.isNumber()
+                ? actual.asDouble() == number.doubleValue()
+                : actual.asText().equals(value.toString());
+        if (!same) {
             throw wrong(key, String.valueOf(value));
         }
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,11 @@ final class ParameterSet {
     /** Weight and bias of {@code name}. */
     Parameter[] withBias(String name, long... shape) {
         return new Parameter[] {declare(name + ".weight", shape), declare(name + ".bias", shape[0])};
+    }
+
+    /** All that were declared. */
+    List<Parameter> all() {
+        return Collections.unmodifiableList(parameters);
     }
 
     /**

@@ -138,6 +138,11 @@ public final class UNet implements AutoCloseable {
         return config;
     }
 
+    /** Its frozen weights. */
+    ParameterSet parameters() {
+        return parameters;
+    }
+
     /** The maps that an adapter can stand beside, in the order of the network's construction. */
     public List<Projection> projections() {
         return Collections.unmodifiableList(projections);

@@ -59,6 +59,11 @@ public record UNetConfig(
         c.mustBe("upcast_attention", false);
         c.mustBe("resnet_time_scale_shift", "default");
         c.mustBe("time_embedding_type", "positional");
+        c.mustBe("attention_type", "default");
+        c.mustBe("conv_in_kernel", 3);
+        c.mustBe("conv_out_kernel", 3);
+        c.mustBe("resnet_skip_time_act", false);
+        c.mustBe("resnet_out_scale_factor", 1.0);
         for (String key : List.of(
                 "addition_embed_type",
                 "class_embed_type",
@@ -86,10 +91,10 @@ public record UNetConfig(
             }
         }
         int channels = c.integer("in_channels", 4);
-        c.mustBe("out_channels", channels);
         if (channels == 9) {
             throw c.wrong("in_channels", "4: an inpainting model can't be trained");
         }
+        c.mustBe("out_channels", channels);
         return new UNetConfig(
                 c.integer("sample_size"),
                 channels,

@@ -1,0 +1,126 @@
+package training.lora.trainer.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static training.lora.trainer.Goldens.assertClose;
+
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.GradientCollector;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.tensor.TorchScript;
+
+/** Laws of a low-rank adapter beside a denoiser. */
+class AdaptedUNetTest {
+    private static final UNetConfig TINY = new UNetConfig(
+            8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
+    private static final TorchScript SQUARE = TorchScript.compile("y", "return torch.mean(torch.mul(y, y))");
+
+    private static NDArray predict(UNet unet, ProjectionDeltas deltas, NDManager scope) {
+        return unet.forward(
+                Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
+                scope.create(new float[] {3, 700}),
+                Randomness.normal(scope, 2, new Shape(2, 5, 24)),
+                deltas);
+    }
+
+    @Test
+    void onlyTheArenaGetsAGradientAndEachFactorItsOwn() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager)) {
+            Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+            for (Projection p : unet.projections().subList(2, 7)) {
+                factors.put(p.path(), factors(p, 3, 6, manager));
+            }
+            LoraAdapter adapter =
+                    LoraAdapter.of(unet.projections(), factors, manager).trainable();
+            NDManager weights = manager.newSubManager();
+            Map<String, ProjectionDeltas.LowRank> apart = new HashMap<>();
+            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+                LoraAdapter.Factors f = java.util.Objects.requireNonNull(
+                        factors.get(p.projection().path()));
+                NDArray a = weights.create(f.down(), new Shape(3, p.projection().in()));
+                NDArray b = weights.create(f.up(), new Shape(p.projection().out(), 3));
+                a.setRequiresGradient(true);
+                b.setRequiresGradient(true);
+                apart.put(p.projection().path(), new ProjectionDeltas.LowRank(a, b, 2));
+            }
+
+            try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
+                TorchScript.backward(SQUARE.call(manager, predict(unet, adapter.bind(manager), manager)));
+                TorchScript.backward(SQUARE.call(manager, predict(unet, new ProjectionDeltas(apart), manager)));
+            }
+
+            NDArray gradient = adapter.parameters().getGradient();
+            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+                ProjectionDeltas.LowRank own = java.util.Objects.requireNonNull(
+                        apart.get(p.projection().path()));
+                long middle = p.offset() + own.down().size();
+                long end = middle + own.up().size();
+                assertClose(
+                        gradient.get(p.offset() + ":" + middle),
+                        own.down().getGradient().flatten(),
+                        1e-5,
+                        p.projection().path() + " A");
+                assertClose(
+                        gradient.get(middle + ":" + end),
+                        own.up().getGradient().flatten(),
+                        1e-5,
+                        p.projection().path() + " B");
+            }
+            assertThat(unet.parameters().all()).isNotEmpty().noneMatch(w -> w.array()
+                    .hasGradient());
+            adapter.close();
+        }
+    }
+
+    private static NDArray weight(UNet unet, String name) {
+        return unet.parameters().all().stream()
+                .filter(w -> w.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .array();
+    }
+
+    private static LoraAdapter.Factors factors(Projection p, int rank, double alpha, NDManager manager) {
+        return new LoraAdapter.Factors(
+                rank,
+                alpha,
+                Randomness.normal(manager, p.path().hashCode(), new Shape(rank, p.in()))
+                        .toFloatArray(),
+                Randomness.normal(manager, p.path().hashCode() + 1, new Shape(p.out(), rank))
+                        .mul(0.1)
+                        .toFloatArray());
+    }
+
+    @Test
+    void adapterActsAsTheMergedWeightAndFactorsSurviveTheArena() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager)) {
+            Projection first = unet.projections().get(0);
+            LoraAdapter.Factors f = factors(first, 2, 5, manager);
+            try (LoraAdapter adapter = LoraAdapter.of(unet.projections(), Map.of(first.path(), f), manager)) {
+                NDArray unmerged = predict(unet, adapter.bind(manager), manager);
+                NDArray up = manager.create(f.up(), new Shape(first.out(), 2));
+                NDArray down = manager.create(f.down(), new Shape(2, first.in()));
+                NDArray plain = predict(unet, ProjectionDeltas.NONE, manager);
+
+                weight(unet, first.path() + ".weight").addi(up.matMul(down).mul(5.0 / 2));
+                NDArray merged = predict(unet, ProjectionDeltas.NONE, manager);
+
+                assertClose(unmerged, merged, 1e-4, "unmerged");
+                assertThat(merged.sub(plain).abs().max().getFloat()).isGreaterThan(1e-3f);
+                LoraAdapter.Factors back =
+                        java.util.Objects.requireNonNull(adapter.factors().get(first.path()));
+                assertThat(back.down()).containsExactly(f.down());
+                assertThat(back.up()).containsExactly(f.up());
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package training.lora.trainer.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.trainer.TrainerException;
+
+class SafeTensorsTest {
+    @TempDir
+    Path folder;
+
+    private Path file(String header, byte... body) throws IOException {
+        byte[] head = header.getBytes(StandardCharsets.UTF_8);
+        ByteBuffer bytes = ByteBuffer.allocate(8 + head.length + body.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putLong(head.length).put(head).put(body);
+        return Files.write(folder.resolve("x.safetensors"), bytes.array());
+    }
+
+    @Test
+    void whatWasWrittenIsRead() throws Exception {
+        Path path = folder.resolve("new/x.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            tensors.put("z", manager.create(new float[] {1, -2, 3.5f, 4, 5, 6}, new Shape(2, 3)));
+            tensors.put("alpha", manager.create(16f));
+            tensors.put("none", manager.create(new Shape(0), DataType.FLOAT32));
+            tensors.put("a", Randomness.normal(manager, 1, new Shape(7)));
+
+            SafeTensorsWriter.write(path, tensors, Map.of("format", "pt"));
+
+            try (SafeTensors read = SafeTensors.open(path)) {
+                assertThat(read.metadata()).containsExactly(Map.entry("format", "pt"));
+                assertThat(read.entries().keySet()).containsExactly("z", "alpha", "none", "a");
+                tensors.forEach((name, expected) -> {
+                    NDArray actual = read.read(name, manager);
+                    assertThat(actual.getShape()).isEqualTo(expected.getShape());
+                    assertThat(actual.toFloatArray()).containsExactly(expected.toFloatArray());
+                });
+            }
+        }
+    }
+
+    @Test
+    void writesTheSameBytesAgainAndLeavesNothingElse() throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> tensors = Map.of("w", Randomness.normal(manager, 1, new Shape(7)));
+            Path one = folder.resolve("1.safetensors");
+            Path two = folder.resolve("2.safetensors");
+
+            SafeTensorsWriter.write(one, tensors, Map.of("a", "b"));
+            SafeTensorsWriter.write(two, tensors, Map.of("a", "b"));
+
+            byte[] bytes = Files.readAllBytes(one);
+            assertThat(bytes).isEqualTo(Files.readAllBytes(two));
+            assertThat(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong() % 8)
+                    .isZero();
+            try (var files = Files.list(folder)) {
+                assertThat(files).containsExactlyInAnyOrder(one, two);
+            }
+        }
+    }
+
+    @Test
+    void halfPrecisionIsWidened() throws Exception {
+        // fp16 1, -2, smallest subnormal; bf16 1, -2, 3.390625.
+        Path path =
+                file("""
+                {"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},"b":{"dtype":"BF16","shape":[1,3],"data_offsets":[6,12]}}""", new byte[] {0, 0x3c, 0, (byte) 0xc0, 1, 0, (byte) 0x80, 0x3f, 0, (byte) 0xc0, 0x59, 0x40});
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors read = SafeTensors.open(path)) {
+            assertThat(read.read("h", manager).toFloatArray()).containsExactly(1, -2, 0x1p-24f);
+            NDArray wide = read.read("b", manager);
+            assertThat(wide.getShape()).isEqualTo(new Shape(1, 3));
+            assertThat(wide.getDataType()).isEqualTo(DataType.FLOAT32);
+            assertThat(wide.toFloatArray()).containsExactly(1, -2, 3.390625f);
+        }
+    }
+
+    @Test
+    void brokenFilesAreRefusedByName() throws Exception {
+        String good = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+
+        assertRefused(Files.write(folder.resolve("x.safetensors"), new byte[3]), "ends before its header");
+        assertRefused(Files.write(folder.resolve("x.safetensors"), new byte[] {-1, -1, 0, 0, 0, 0, 0, 0}), "65535");
+        assertRefused(file("not json"), "not JSON");
+        assertRefused(file(good, new byte[7]), "ends before its tensor w");
+        assertRefused(file(good.replace("[2]", "[3]"), new byte[8]), "tensor w a shape that doesn't fit");
+        assertRefused(file(good.replace("[2]", "[-2]"), new byte[8]), "tensor w a shape that doesn't fit");
+        assertRefused(file(good.replace("[0,8]", "[8,0]"), new byte[8]), "tensor w");
+        assertRefused(file("{\"w\":{\"dtype\":\"F32\"}}"), "tensor w without");
+    }
+
+    private static void assertRefused(Path path, String why) {
+        assertThatThrownBy(() -> SafeTensors.open(path).close())
+                .isInstanceOf(TrainerException.class)
+                .hasMessageContaining("x.safetensors")
+                .hasMessageContaining(why);
+    }
+
+    @Test
+    void picklesAreNeverOpened() throws Exception {
+        for (String name : Arrays.asList("m.ckpt", "m.pt", "m.pth", "m.bin")) {
+            Path pickle = Files.write(folder.resolve(name), new byte[100]);
+
+            assertThatThrownBy(() -> SafeTensors.open(pickle))
+                    .isInstanceOf(TrainerException.class)
+                    .hasMessageContaining(name)
+                    .hasMessageContaining("safe_serialization=True");
+        }
+    }
+
+    @Test
+    void tensorsOfOtherKindsAreRefusedWhenRead() throws Exception {
+        Path path = file("{\"ids\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", new byte[8]);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors read = SafeTensors.open(path)) {
+            assertThatThrownBy(() -> read.read("ids", manager)).hasMessageContaining("ids as I64");
+            assertThatThrownBy(() -> read.read("other", manager)).hasMessageContaining("no tensor other");
+        }
+    }
+}
