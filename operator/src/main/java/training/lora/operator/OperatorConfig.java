@@ -1,0 +1,53 @@
+package training.lora.operator;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import java.time.Duration;
+import java.util.Optional;
+
+/** The operator's settings; {@code lora.operator.url} is LORA_OPERATOR_URL in the environment, and so on. */
+@ConfigMapping(prefix = "lora")
+public interface OperatorConfig {
+    /** Trainer. */
+    Trainer trainer();
+
+    /** Operator. */
+    Operator operator();
+
+    /** Retries of stages. */
+    Retry retry();
+
+    /** Progress. */
+    Progress progress();
+
+    /** Trainer. */
+    interface Trainer {
+        /** The trainer's image where a resource names none. */
+        @WithDefault("lora-trainer:0.1.0-SNAPSHOT")
+        String image();
+    }
+
+    /** Operator. */
+    interface Operator {
+        /** Base URL at which pods reach this operator; unset: they push no progress. */
+        Optional<String> url();
+    }
+
+    /** Retries of stages. */
+    interface Retry {
+        /** Delay before the second attempt; doubled for each one after. */
+        @WithDefault("10s")
+        Duration delay();
+
+        /** The longest delay. */
+        @WithDefault("5m")
+        Duration maxDelay();
+    }
+
+    /** Progress. */
+    interface Progress {
+        /** Writes of progress a second, over all resources. */
+        @WithDefault("10")
+        double writesPerSecond();
+    }
+}

@@ -1,0 +1,84 @@
+package training.lora.operator.plan;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.OwnerReference;
+import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.LoraTraining;
+import training.lora.api.Stage;
+
+/** Names, labels and owners of what the operator makes. */
+public final class Names {
+    /** Label with the resource's name. */
+    public static final String NAME = "lora.training/name";
+
+    /** Label with the run's id. */
+    public static final String RUN_ID = "lora.training/run-id";
+
+    /** Label with the stage, lower case. */
+    public static final String STAGE = "lora.training/stage";
+
+    /** Label and value of all that the operator makes. */
+    public static final String MANAGED_BY = "app.kubernetes.io/managed-by";
+
+    public static final String OPERATOR = "lora-operator";
+    static final String KUEUE = "kueue.x-k8s.io/";
+
+    private Names() {}
+
+    static String job(String name, Stage stage, int attempt) {
+        return name + "-" + lower(stage) + "-" + attempt;
+    }
+
+    static String lower(Stage stage) {
+        return stage.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** What a stage's token must be meant for. */
+    public static String audience(String uid, Stage stage, int attempt) {
+        return "lora-training/" + uid + "/" + stage + "/" + attempt;
+    }
+
+    static String claim(LoraTraining resource) {
+        String named = resource.getSpec().runtime().workspace().claimName();
+        return named != null ? named : resource.getMetadata().getName() + "-workspace";
+    }
+
+    /** The run's folder in its claim; null: the whole claim. */
+    static @Nullable String subPath(LoraTraining resource) {
+        return resource.getSpec().runtime().workspace().claimName() == null
+                ? null
+                : resource.getMetadata().getName();
+    }
+
+    static Map<String, String> labels(LoraTraining resource, String runId) {
+        Map<String, String> labels = new TreeMap<>();
+        labels.put("app.kubernetes.io/name", "lora-training");
+        labels.put("app.kubernetes.io/instance", resource.getMetadata().getName());
+        labels.put("app.kubernetes.io/component", "trainer");
+        labels.put(MANAGED_BY, OPERATOR);
+        labels.put(NAME, resource.getMetadata().getName());
+        labels.put(RUN_ID, runId);
+        return labels;
+    }
+
+    static OwnerReference owner(LoraTraining resource) {
+        return new OwnerReferenceBuilder()
+                .withApiVersion(resource.getApiVersion())
+                .withKind(resource.getKind())
+                .withName(resource.getMetadata().getName())
+                .withUid(resource.getMetadata().getUid())
+                .withController(true)
+                .withBlockOwnerDeletion(true)
+                .build();
+    }
+
+    /** Whether {@code child} is controlled by the resource with that uid. */
+    public static boolean owned(HasMetadata child, String uid) {
+        return child.getMetadata().getOwnerReferences().stream()
+                .anyMatch(o -> Boolean.TRUE.equals(o.getController()) && uid.equals(o.getUid()));
+    }
+}

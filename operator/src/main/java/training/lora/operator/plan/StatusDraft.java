@@ -1,0 +1,145 @@
+package training.lora.operator.plan;
+
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Artifact;
+import training.lora.api.Checkpoint;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingStatus;
+import training.lora.api.Provenance;
+import training.lora.api.Stage;
+import training.lora.api.StageResult;
+import training.lora.api.StageStatus;
+
+/** A status in the making; what is not set stays as it was. */
+final class StatusDraft {
+    private static final List<String> TYPES = List.of("Complete", "Failed", "Suspended", "Reconciling", "Stalled");
+
+    private final LoraTraining resource;
+    private final LoraTrainingStatus old;
+    private final Instant now;
+    private List<Condition> conditions;
+    private @Nullable String runId;
+    private @Nullable String phase;
+    private @Nullable String model;
+    private List<StageStatus> stages;
+    private @Nullable Checkpoint base;
+    private @Nullable Checkpoint best;
+    private List<Checkpoint> checkpoints;
+    private List<Artifact> artifacts;
+    private @Nullable Provenance provenance;
+
+    StatusDraft(LoraTraining resource, LoraTrainingStatus old, Instant now) {
+        this.resource = resource;
+        this.old = old;
+        this.now = now;
+        conditions = old.conditions();
+        runId = old.runId();
+        phase = old.phase();
+        model = old.model();
+        stages = old.stages();
+        base = old.base();
+        best = old.best();
+        checkpoints = old.checkpoints();
+        artifacts = old.artifacts();
+        provenance = old.provenance();
+    }
+
+    LoraTrainingStatus build() {
+        return new LoraTrainingStatus(
+                resource.getMetadata().getGeneration(),
+                conditions,
+                runId,
+                phase,
+                model,
+                stages,
+                old.progress(),
+                base,
+                best,
+                checkpoints,
+                artifacts,
+                provenance);
+    }
+
+    void runId(String id) {
+        runId = id;
+    }
+
+    /** The given types are true, every other one is false; a transition's time changes only with its status. */
+    void state(String newPhase, List<String> trueTypes, String reason, String message) {
+        phase = newPhase;
+        List<Condition> next = new ArrayList<>();
+        for (String type : TYPES) {
+            boolean holds = trueTypes.contains(type);
+            Condition before = condition(old, type);
+            String state = holds ? "True" : "False";
+            boolean same = before != null && state.equals(before.getStatus());
+            next.add(new ConditionBuilder()
+                    .withType(type)
+                    .withStatus(state)
+                    .withReason(holds ? reason : "Not" + type)
+                    .withMessage(holds ? message : "")
+                    .withObservedGeneration(resource.getMetadata().getGeneration())
+                    .withLastTransitionTime(same && before != null ? before.getLastTransitionTime() : seconds(now))
+                    .build());
+        }
+        conditions = next;
+    }
+
+    @Nullable StageStatus stage(Stage stage) {
+        return stages.stream().filter(s -> s.name() == stage).findFirst().orElse(null);
+    }
+
+    void stage(StageStatus entry) {
+        List<StageStatus> next = new ArrayList<>(stages);
+        next.removeIf(s -> s.name() == entry.name());
+        next.add(entry);
+        next.sort(java.util.Comparator.comparing(StageStatus::name));
+        stages = next;
+    }
+
+    /** Takes over what a stage found out; what it says nothing of stays. */
+    void take(StageResult result, String artifactRoot, String image) {
+        model = result.model() != null ? result.model() : model;
+        base = result.base() != null ? result.base() : base;
+        best = result.best() != null && measured() ? result.best() : best;
+        checkpoints = result.checkpoints().isEmpty() ? checkpoints : result.checkpoints();
+        if (!result.artifacts().isEmpty()) {
+            artifacts = result.artifacts().stream()
+                    .map(a -> new Artifact(a.name(), a.format(), artifactRoot + a.uri(), a.sizeBytes(), a.sha256()))
+                    .toList();
+        }
+        Provenance before = provenance != null ? provenance : new Provenance(null, null, null);
+        provenance = new Provenance(
+                result.baseModelDigest() != null ? result.baseModelDigest() : before.baseModelDigest(),
+                result.datasetDigest() != null ? result.datasetDigest() : before.datasetDigest(),
+                image);
+    }
+
+    /** Without evaluation no checkpoint is called the best. */
+    private boolean measured() {
+        return resource.getSpec().evaluation().enabled();
+    }
+
+    static @Nullable Condition condition(LoraTrainingStatus status, String type) {
+        return status.conditions().stream()
+                .filter(c -> type.equals(c.getType()))
+                .findFirst()
+                .orElse(null);
+    }
+
+    static boolean isTrue(LoraTrainingStatus status, String type) {
+        Condition condition = condition(status, type);
+        return condition != null && "True".equals(condition.getStatus());
+    }
+
+    /** RFC 3339 in whole seconds, as Kubernetes writes times. */
+    static String seconds(Instant time) {
+        return time.truncatedTo(ChronoUnit.SECONDS).toString();
+    }
+}

@@ -1,0 +1,88 @@
+package training.lora.operator.progress;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import io.smallrye.common.annotation.Blocking;
+import jakarta.ws.rs.Consumes;
+import jakarta.ws.rs.HeaderParam;
+import jakarta.ws.rs.POST;
+import jakarta.ws.rs.Path;
+import jakarta.ws.rs.PathParam;
+import jakarta.ws.rs.Produces;
+import jakarta.ws.rs.core.MediaType;
+import jakarta.ws.rs.core.Response;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Json;
+import training.lora.api.LoraTraining;
+import training.lora.api.ProgressMessage;
+import training.lora.operator.plan.Names;
+
+/** Where trainers report. 200: kept; 400: not a report; 401, 403: no or a wrong token; 404, 409: no such run, stale. */
+@Path("/v1/progress/{namespace}/{name}")
+public final class ProgressEndpoint {
+    private static final String BEARER = "Bearer ";
+
+    private final ProgressBoard board;
+    private final ProgressWriter writer;
+    private final Tokens tokens;
+
+    ProgressEndpoint(ProgressBoard board, ProgressWriter writer, Tokens tokens) {
+        this.board = board;
+        this.writer = writer;
+        this.tokens = tokens;
+    }
+
+    /** Takes a report. */
+    @POST
+    @Blocking
+    @Consumes(MediaType.APPLICATION_JSON)
+    @Produces(MediaType.APPLICATION_JSON)
+    public Response report(
+            @PathParam("namespace") String namespace,
+            @PathParam("name") String name,
+            @HeaderParam("Authorization") @Nullable String authorization,
+            String body) {
+        if (authorization == null || !authorization.startsWith(BEARER)) {
+            return refused(401, "the header `Authorization` must be `Bearer TOKEN`");
+        }
+        ProgressMessage message = parse(body);
+        if (message == null) {
+            return refused(400, "the body must be a report of version " + ProgressMessage.VERSION);
+        }
+        Optional<LoraTraining> resource = board.resource(namespace, name);
+        if (resource.isEmpty()) {
+            return refused(404, "there is no LoraTraining " + namespace + "/" + name);
+        }
+        String uid = resource.get().getMetadata().getUid();
+        String audience = Names.audience(uid, message.stage(), message.attempt());
+        if (!tokens.good(authorization.substring(BEARER.length()), audience)) {
+            return refused(403, "the token must be meant for " + audience);
+        }
+        if (!board.offer(resource.get(), message)) {
+            return refused(409, "something newer is known");
+        }
+        return Response.ok(Map.of("nextReportSeconds", writer.nextReportSeconds()))
+                .build();
+    }
+
+    private static @Nullable ProgressMessage parse(String body) {
+        try {
+            ProgressMessage message = Json.MAPPER.readValue(body, ProgressMessage.class);
+            boolean whole = ProgressMessage.VERSION.equals(message.version())
+                    && message.runId() != null
+                    && message.stage() != null
+                    && message.attempt() != null
+                    && message.step() != null
+                    && message.steps() != null
+                    && message.time() != null;
+            return whole ? message : null;
+        } catch (JsonProcessingException e) {
+            return null;
+        }
+    }
+
+    private static Response refused(int status, String message) {
+        return Response.status(status).entity(Map.of("message", message)).build();
+    }
+}
