@@ -57,7 +57,7 @@ public final class ProgressEndpoint {
         String uid = resource.get().getMetadata().getUid();
         String audience = Names.audience(uid, message.stage(), message.attempt());
         if (!tokens.good(authorization.substring(BEARER.length()), audience)) {
-            return refused(403, "the token must be meant for " + audience);
+            return refused(403, "the token must be the one of this attempt's pod");
         }
         if (!board.offer(resource.get(), message)) {
             return refused(409, "something newer is known");

@@ -1,0 +1,259 @@
+package training.lora.operator.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.PodSpec;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.LoraTrainingStatus;
+import training.lora.api.Outcome;
+import training.lora.api.Reason;
+
+final class PlanTest {
+    private static final Instant NOW = Instant.parse("2026-01-01T00:10:00Z");
+    private static final Settings SETTINGS =
+            new Settings("trainer:1", "http://operator", Duration.ofSeconds(10), Duration.ofSeconds(60));
+    private static final Observed NOTHING = new Observed(List.of(), Map.of());
+    private static final String SOURCES =
+            "'baseModel':{'uri':'bundled://emoji-sd'},'datasets':[{'uri':'pvc://photos/cats'}]";
+    private static final String RUNNING =
+            "{'runId':'abc','observedGeneration':1,'stages':[{'name':'Prepare','attempt':1,'jobName':'style-prepare-1'}],"
+                    + "'conditions':[{'type':'Reconciling','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}";
+
+    @Test
+    void theRunIdIsWrittenBeforeAnythingBearsIt() throws Exception {
+        PlanResult plan = Plan.of(resource("", "{}"), NOTHING, SETTINGS, NOW);
+
+        assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
+        assertThat(plan.status().runId()).hasSize(16);
+        assertThat(plan.again()).isTrue();
+    }
+
+    @Test
+    void theJobIsCreatedBeforeItsEntryIsWritten() throws Exception {
+        PlanResult plan = Plan.of(resource("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW);
+
+        assertThat(plan.actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("CreateClaim", "CreateConfigMap", "CreateJob", "WriteStatus", "Emit");
+    }
+
+    @Test
+    void theJobIsWhatTheTrainerExpects() throws Exception {
+        LoraTraining resource = resource("'activeDeadlineSeconds':900", "{'runId':'abc'}");
+        resource.getMetadata().setLabels(Map.of("kueue.x-k8s.io/queue-name", "gpus", "other", "no"));
+
+        Job job = created(Plan.of(resource, NOTHING, SETTINGS, NOW));
+
+        PodSpec pod = job.getSpec().getTemplate().getSpec();
+        assertThat(job.getMetadata().getName()).isEqualTo("style-prepare-1");
+        assertThat(job.getMetadata().getLabels())
+                .containsEntry("kueue.x-k8s.io/queue-name", "gpus")
+                .containsEntry("lora.training/stage", "prepare")
+                .doesNotContainKey("other");
+        assertThat(job.getSpec().getBackoffLimit()).isZero();
+        assertThat(job.getSpec().getActiveDeadlineSeconds()).isEqualTo(900);
+        assertThat(pod.getContainers().get(0).getArgs())
+                .containsExactly("prepare", "/run/lora/spec/run.json", "--workspace", "/workspace", "--attempt", "1");
+        assertThat(pod.getContainers().get(0).getVolumeMounts())
+                .extracting("mountPath")
+                .containsExactly("/run/lora/spec", "/workspace", "/run/lora/token", "/tmp", "/pvc/photos");
+        assertThat(pod.getVolumes()
+                        .get(2)
+                        .getProjected()
+                        .getSources()
+                        .get(0)
+                        .getServiceAccountToken()
+                        .getAudience())
+                .isEqualTo("lora-training/uid-1/Prepare/1");
+    }
+
+    @Test
+    void aJobWithoutEntryIsAdoptedNotMadeAgain() throws Exception {
+        PlanResult plan = Plan.of(resource("", "{'runId':'abc'}"), jobs(job("uid-1", "")), SETTINGS, NOW);
+
+        assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
+        assertThat(plan.status().stages().get(0).jobName()).isEqualTo("style-prepare-1");
+    }
+
+    @Test
+    void theResultNamesReasonAndSentence() throws Exception {
+        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Failed',"
+                + "'reason':'OutputOwned','message':'the output is of x/y'}";
+
+        PlanResult plan = ended("Failed", new PodResult(10, "Error", result.replace('\'', '"')));
+
+        assertThat(plan.status().phase()).isEqualTo("Failed");
+        assertThat(condition(plan, "Failed").getReason()).isEqualTo("OutputOwned");
+        assertThat(condition(plan, "Failed").getMessage()).contains("the output is of x/y");
+    }
+
+    @Test
+    void withoutReadableResultTheExitCodeSpeaks() throws Exception {
+        PlanResult plan = ended("Failed", new PodResult(12, "Error", "{\"version\":\"lora.tra"));
+        assertThat(plan.status().stages().get(0).reason()).isEqualTo(Reason.InvalidBaseModel);
+
+        PlanResult killed = ended("Failed", new PodResult(137, "OOMKilled", null));
+        assertThat(killed.status().stages().get(0).reason()).isEqualTo(Reason.OutOfMemory);
+        assertThat(killed.reschedule()).isEqualTo(Duration.ofSeconds(10));
+    }
+
+    @Test
+    void aResultOfAnotherAttemptIsNotBelieved() throws Exception {
+        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':7,'outcome':'Succeeded',"
+                + "'alreadyComplete':true}";
+
+        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+
+        assertThat(plan.status().phase()).isEqualTo("Prepare");
+    }
+
+    @Test
+    void anOutputThatIsCompleteEndsTheRun() throws Exception {
+        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
+                + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}]}";
+
+        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+
+        assertThat(plan.status().phase()).isEqualTo("Complete");
+        assertThat(plan.status().artifacts().get(0).uri()).isEqualTo("pvc://style-workspace/output/a");
+    }
+
+    @Test
+    void theDeadlineEndsTheRunAndItsJobAfterThat() throws Exception {
+        PlanResult plan =
+                Plan.of(resource("'activeDeadlineSeconds':600", RUNNING), jobs(job("uid-1", "")), SETTINGS, NOW);
+
+        assertThat(plan.status().stages().get(0).reason()).isEqualTo(Reason.DeadlineExceeded);
+        assertThat(plan.actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("WriteStatus", "Emit", "DeleteJob");
+    }
+
+    @Test
+    void invalidSpecStallsAndACorrectedOneBegins() throws Exception {
+        LoraTraining resource = resource("'training':{'steps':-1}", "{}");
+        PlanResult plan = Plan.of(resource, NOTHING, SETTINGS, NOW);
+        assertThat(condition(plan, "Stalled").getReason()).isEqualTo("InvalidConfiguration");
+        assertThat(condition(plan, "Stalled").getMessage()).contains("`spec.training.steps`");
+
+        LoraTraining corrected = resource("", "{}");
+        corrected.setStatus(plan.status());
+        corrected.getMetadata().setGeneration(2L);
+        assertThat(Plan.of(corrected, NOTHING, SETTINGS, NOW).status().runId()).isNotNull();
+    }
+
+    @Test
+    void withoutEvaluationTheRunIsCompleteAfterTraining() throws Exception {
+        String trained = "{'runId':'abc','stages':[{'name':'Prepare','attempt':1,'jobName':'a','outcome':'Succeeded'},"
+                + "{'name':'Train','attempt':1,'jobName':'b','outcome':'Succeeded'}]}";
+
+        assertThat(Plan.of(resource("'evaluation':{'enabled':false}", trained), NOTHING, SETTINGS, NOW)
+                        .status()
+                        .phase())
+                .isEqualTo("Complete");
+        assertThat(created(Plan.of(resource("", trained), NOTHING, SETTINGS, NOW))
+                        .getMetadata()
+                        .getName())
+                .isEqualTo("style-evaluate-1");
+    }
+
+    @Test
+    void nothingIsWrittenWhenNothingChanged() throws Exception {
+        LoraTraining resource = resource("", RUNNING);
+        Observed observed = jobs(job("uid-1", ""));
+        resource.setStatus(Plan.of(resource, observed, SETTINGS, NOW).status());
+
+        assertThat(Plan.of(resource, observed, SETTINGS, NOW.plusSeconds(60)).actions())
+                .isEmpty();
+    }
+
+    @Test
+    void delaysDoubleUpToTheLongest() {
+        assertThat(List.of(1, 2, 3, 4, 90))
+                .extracting(SETTINGS::delayAfter)
+                .extracting(Duration::toSeconds)
+                .containsExactly(10L, 20L, 40L, 60L, 60L);
+    }
+
+    private static PlanResult ended(String condition, PodResult result) throws Exception {
+        Observed observed = new Observed(List.of(job("uid-1", condition)), Map.of("style-prepare-1", result));
+        PlanResult plan = Plan.of(resource("", RUNNING), observed, SETTINGS, NOW);
+        assertThat(plan.status().stages().get(0).outcome())
+                .isEqualTo("Failed".equals(condition) ? Outcome.Failed : Outcome.Succeeded);
+        return plan;
+    }
+
+    private static Job job(String ownerUid, String condition) {
+        JobBuilder job = new JobBuilder()
+                .withNewMetadata()
+                .withName("style-prepare-1")
+                .withUid("job-1")
+                .addNewOwnerReference()
+                .withController(true)
+                .withUid(ownerUid)
+                .endOwnerReference()
+                .endMetadata()
+                .withNewSpec()
+                .withNewTemplate()
+                .withNewSpec()
+                .addNewContainer()
+                .withImage("trainer:1")
+                .endContainer()
+                .endSpec()
+                .endTemplate()
+                .endSpec();
+        if (!condition.isEmpty()) {
+            job.withNewStatus()
+                    .addNewCondition()
+                    .withType(condition)
+                    .withStatus("True")
+                    .endCondition()
+                    .endStatus();
+        }
+        return job.build();
+    }
+
+    private static Observed jobs(Job job) {
+        return new Observed(List.of(job), Map.of());
+    }
+
+    private static Job created(PlanResult plan) {
+        return plan.actions().stream()
+                .filter(Action.CreateJob.class::isInstance)
+                .map(a -> ((Action.CreateJob) a).job())
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static Condition condition(PlanResult plan, String type) {
+        return plan.status().conditions().stream()
+                .filter(c -> type.equals(c.getType()))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static LoraTraining resource(String fields, String status) throws Exception {
+        LoraTraining resource = new LoraTraining();
+        resource.setMetadata(new ObjectMetaBuilder()
+                .withNamespace("default")
+                .withName("style")
+                .withUid("uid-1")
+                .withGeneration(1L)
+                .build());
+        String spec = "{" + SOURCES + (fields.isEmpty() ? "" : "," + fields) + "}";
+        resource.setSpec(Json.MAPPER.readValue(spec.replace('\'', '"'), LoraTrainingSpec.class));
+        resource.setStatus(Json.MAPPER.readValue(status.replace('\'', '"'), LoraTrainingStatus.class));
+        return resource;
+    }
+}

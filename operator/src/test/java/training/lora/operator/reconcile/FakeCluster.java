@@ -1,0 +1,115 @@
+package training.lora.operator.reconcile;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Json;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.operator.plan.Action;
+import training.lora.operator.plan.Names;
+import training.lora.operator.plan.Observed;
+import training.lora.operator.plan.PodResult;
+
+/** A cluster in memory that can stop the operator before its n-th write and ends Jobs as it is told. */
+final class FakeCluster implements Cluster {
+    static final class Killed extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
+
+    final LoraTraining resource = new LoraTraining();
+    final Map<String, Job> jobs = new LinkedHashMap<>();
+    final Map<String, PodResult> results = new HashMap<>();
+    final List<String> created = new ArrayList<>();
+    final List<String> mixed = new ArrayList<>();
+    int writes;
+    int killBefore = -1;
+
+    FakeCluster(@Nullable Integer ttl) {
+        resource.setMetadata(new ObjectMetaBuilder()
+                .withNamespace("default")
+                .withName("style")
+                .withUid("uid-1")
+                .withGeneration(1L)
+                .build());
+        ObjectNode spec = Json.MAPPER.createObjectNode().put("retries", 1).put("ttlSecondsAfterFinished", ttl);
+        spec.putObject("baseModel").put("uri", "bundled://emoji-sd");
+        spec.putArray("datasets").addObject().put("uri", "pvc://photos/cats");
+        resource.setSpec(Json.MAPPER.convertValue(spec, LoraTrainingSpec.class));
+    }
+
+    @Override
+    public LoraTraining read(String namespace, String name) {
+        return resource;
+    }
+
+    @Override
+    public Observed observe(LoraTraining of) {
+        return new Observed(List.copyOf(jobs.values()), results);
+    }
+
+    @Override
+    public void apply(LoraTraining of, Action action) throws NameTakenException {
+        if (writes++ == killBefore) {
+            throw new Killed();
+        }
+        if (action instanceof Action.CreateJob create) {
+            create(create.job());
+        } else if (action instanceof Action.WriteStatus write) {
+            resource.setStatus(write.status());
+        } else if (action instanceof Action.DeleteJob delete) {
+            boolean settled = resource.getStatus().stages().stream()
+                    .allMatch(s -> !s.jobName().equals(delete.name()) || s.outcome() != null);
+            if (!settled) {
+                mixed.add(delete.name() + " was deleted before its outcome was written");
+            }
+            jobs.remove(delete.name());
+        }
+    }
+
+    private void create(Job job) throws NameTakenException {
+        Job there = jobs.get(name(job));
+        if (there == null) {
+            created.add(name(job));
+            jobs.put(name(job), job);
+        } else if (!Names.owned(there, "uid-1")) {
+            throw new NameTakenException("Job " + name(job));
+        }
+    }
+
+    private static String name(HasMetadata object) {
+        return object.getMetadata().getName();
+    }
+
+    /** Ends every running Job: those in {@code exitCodes} with that code, others well. */
+    void endJobs(Map<String, Integer> exitCodes) {
+        jobs.replaceAll((name, job) -> {
+            if (job.getStatus() != null) {
+                return job;
+            }
+            int code = exitCodes.getOrDefault(name, 0);
+            results.put(name, new PodResult(code, null, null));
+            return new JobBuilder(job)
+                    .withNewStatus()
+                    .addNewCondition()
+                    .withType(code == 0 ? "Complete" : "Failed")
+                    .withStatus("True")
+                    .endCondition()
+                    .endStatus()
+                    .build();
+        });
+    }
+
+    static Instant start() {
+        return Instant.parse("2026-01-01T00:00:00Z");
+    }
+}
