@@ -1,0 +1,127 @@
+package training.lora.operator.reconcile;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.api.LoraTraining;
+import training.lora.operator.plan.Action;
+import training.lora.operator.plan.Names;
+import training.lora.operator.plan.PodResult;
+
+@EnableKubernetesMockClient(crud = true)
+final class KubernetesClusterTest {
+    @SuppressWarnings("NullAway.Init") // set by the extension
+    private KubernetesClient client;
+
+    @Test
+    void whatExistsAndIsOursCountsAsDone() throws Exception {
+        Cluster cluster = new KubernetesCluster(client);
+        Action create = new Action.CreateConfigMap(configMap("uid-1"));
+
+        cluster.apply(resource(), create);
+        assertThatCode(() -> cluster.apply(resource(), create)).doesNotThrowAnyException();
+        assertThat(client.configMaps().inNamespace("default").list().getItems()).hasSize(1);
+    }
+
+    @Test
+    void whatBelongsToSomethingElseIsNotTouched() {
+        client.resource(configMap("uid-of-another")).create();
+
+        assertThatThrownBy(() ->
+                        new KubernetesCluster(client).apply(resource(), new Action.CreateConfigMap(configMap("uid-1"))))
+                .isInstanceOf(NameTakenException.class)
+                .hasMessage("ConfigMap run");
+    }
+
+    @Test
+    void theNewestPodOfAFinishedJobSpeaks() {
+        client.resource(new JobBuilder()
+                        .withNewMetadata()
+                        .withNamespace("default")
+                        .withName("style-train-1")
+                        .addToLabels(Names.NAME, "style")
+                        .endMetadata()
+                        .withNewStatus()
+                        .addNewCondition()
+                        .withType("Failed")
+                        .withStatus("True")
+                        .endCondition()
+                        .endStatus()
+                        .build())
+                .create();
+        pod("disrupted", 143, "2026-01-01T00:00:00Z");
+        pod("last", 22, "2026-01-01T00:05:00Z");
+
+        assertThat(new KubernetesCluster(client).observe(resource()).results())
+                .isEqualTo(Map.of("style-train-1", new PodResult(22, null, "last")));
+    }
+
+    @Test
+    void anEventIsToldOnce() throws Exception {
+        Action emit = new Action.Emit("train-1-StageStarted", false, "StageStarted", "Train runs");
+        Cluster cluster = new KubernetesCluster(client);
+
+        cluster.apply(resource(), emit);
+        cluster.apply(resource(), emit);
+
+        assertThat(client.v1().events().inNamespace("default").list().getItems())
+                .singleElement()
+                .satisfies(e -> assertThat(e.getInvolvedObject().getName()).isEqualTo("style"));
+    }
+
+    private void pod(String name, int exitCode, String finished) {
+        client.resource(new PodBuilder()
+                        .withNewMetadata()
+                        .withNamespace("default")
+                        .withName(name)
+                        .addToLabels("job-name", "style-train-1")
+                        .endMetadata()
+                        .withNewStatus()
+                        .addNewContainerStatus()
+                        .withName("trainer")
+                        .withNewState()
+                        .withNewTerminated()
+                        .withExitCode(exitCode)
+                        .withMessage(name)
+                        .withFinishedAt(finished)
+                        .endTerminated()
+                        .endState()
+                        .endContainerStatus()
+                        .endStatus()
+                        .build())
+                .create();
+    }
+
+    private static ConfigMap configMap(String ownerUid) {
+        return new ConfigMapBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName("run")
+                .addNewOwnerReference()
+                .withController(true)
+                .withUid(ownerUid)
+                .endOwnerReference()
+                .endMetadata()
+                .build();
+    }
+
+    private static LoraTraining resource() {
+        LoraTraining resource = new LoraTraining();
+        resource.setMetadata(new ObjectMetaBuilder()
+                .withNamespace("default")
+                .withName("style")
+                .withUid("uid-1")
+                .build());
+        return resource;
+    }
+}
