@@ -111,7 +111,7 @@ class RunCommand implements Callable<Integer> {
     private void leaveWord(TrainerException failure) throws IOException {
         Path message = resultFile();
         if (message != null && stages().size() == 1) {
-            Files.write(message, Json.MAPPER.writeValueAsBytes(failed("", stages().get(0), attempt, failure)));
+            Files.write(message, ResultFiles.fit(failed("", stages().get(0), attempt, failure)));
         }
     }
 

@@ -1,20 +1,26 @@
 package training.lora.trainer.prepare;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import nu.pattern.OpenCV;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Core;
+import org.opencv.core.CvException;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.Rect;
 import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A picture file, decoded to 8-bit BGR: upright by its EXIF orientation, transparent parts on white. */
 final class Photo {
+    private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
+
     static {
         OpenCV.loadLocally();
     }
@@ -22,7 +28,17 @@ final class Photo {
     private Photo() {}
 
     /** Decodes, or gives null if that can't be done. */
-    static @Nullable Mat decode(Path file) {
+    static @Nullable Mat decode(Path file) throws IOException {
+        try {
+            return JpegEnd.missing(file) ? null : pixels(file);
+        } catch (CvException e) {
+            // OpenCV refuses a picture of 2^30 pixels and more this way.
+            LOG.debug("{} can't be decoded", file, e);
+            return null;
+        }
+    }
+
+    private static @Nullable Mat pixels(Path file) {
         Mat raw = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_UNCHANGED);
         if (raw.empty()) {
             return null;

@@ -1,6 +1,7 @@
 package training.lora.trainer.prepare;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,10 +55,14 @@ final class RawDataset {
             } else if (!Files.isRegularFile(caption)) {
                 problems.add(name + " has no caption " + stem(file) + ".txt beside it");
             } else {
-                String text = Files.readString(caption, StandardCharsets.UTF_8)
-                        .strip()
-                        .replaceAll("\\s+", " ");
-                items.add(new Item(dataset + "/" + name, file, prefix + text));
+                try {
+                    String text = Files.readString(caption, StandardCharsets.UTF_8)
+                            .strip()
+                            .replaceAll("\\s+", " ");
+                    items.add(new Item(dataset + "/" + name, file, prefix + text));
+                } catch (CharacterCodingException e) {
+                    problems.add(folder.relativize(caption) + " is not UTF-8 text");
+                }
             }
         }
         if (!problems.isEmpty()) {

@@ -30,7 +30,7 @@ public final class ResultFiles {
     }
 
     /** What matters least goes first: metrics of checkpoints, then artifacts but the adapters, then the message's end. */
-    static byte[] fit(StageResult r) throws JsonProcessingException {
+    public static byte[] fit(StageResult r) throws JsonProcessingException {
         StageResult smaller = r;
         for (int step = 0; bytes(smaller).length > StageResult.MAX_BYTES && step < 5; step++) {
             List<Checkpoint> checkpoints = step == 0

@@ -1,11 +1,13 @@
 package training.lora.trainer.source;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Enumeration;
+import java.util.zip.ZipException;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipFile;
 import training.lora.api.Reason;
@@ -47,7 +49,7 @@ public final class Archive {
                     total += copy(file, entry, in, out, MAX_BYTES - total);
                 }
             }
-        } catch (java.util.zip.ZipException e) {
+        } catch (ZipException | EOFException e) {
             throw new TrainerException(
                     Reason.InvalidData, file + " must be a readable zip archive: " + e.getMessage(), e);
         }

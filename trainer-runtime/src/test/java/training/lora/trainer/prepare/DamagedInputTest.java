@@ -1,0 +1,85 @@
+package training.lora.trainer.prepare;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import nu.pattern.OpenCV;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
+import org.opencv.core.MatOfInt;
+import org.opencv.imgcodecs.Imgcodecs;
+import training.lora.api.Reason;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.TrainerException;
+
+/** Pictures and captions that decoders would let pass though they are broken. */
+class DamagedInputTest {
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void natives() {
+        OpenCV.loadLocally();
+    }
+
+    private static byte[] jpeg(int... settings) {
+        Mat picture = Imgcodecs.imread(Goldens.BUNDLED
+                .resolve("fluent-style/bat.png")
+                .toAbsolutePath()
+                .normalize()
+                .toString());
+        MatOfByte bytes = new MatOfByte();
+        Imgcodecs.imencode(".jpg", picture, bytes, new MatOfInt(settings));
+        return bytes.toArray();
+    }
+
+    private Path file(byte[] bytes) throws IOException {
+        return Files.write(folder.resolve("picture.jpg"), bytes);
+    }
+
+    @Test
+    void wholeJpegIsReadBaselineProgressiveAndWithRestarts() throws IOException {
+        assertThat(Photo.decode(file(jpeg()))).isNotNull();
+        assertThat(Photo.decode(file(jpeg(Imgcodecs.IMWRITE_JPEG_PROGRESSIVE, 1))))
+                .isNotNull();
+        assertThat(Photo.decode(file(jpeg(Imgcodecs.IMWRITE_JPEG_RST_INTERVAL, 4))))
+                .isNotNull();
+    }
+
+    @Test
+    void jpegWithTrailingBytesIsRead() throws IOException {
+        byte[] whole = jpeg();
+
+        assertThat(Photo.decode(file(Arrays.copyOf(whole, whole.length + 100)))).isNotNull();
+    }
+
+    @Test
+    void cutJpegIsUnreadableWhereverItIsCut() throws IOException {
+        for (int[] settings : new int[][] {{}, {Imgcodecs.IMWRITE_JPEG_PROGRESSIVE, 1}}) {
+            byte[] whole = jpeg(settings);
+            for (int length = 3; length < whole.length - 1; length += 97) {
+                assertThat(Photo.decode(file(Arrays.copyOf(whole, length))))
+                        .as("first %d of %d bytes", length, whole.length)
+                        .isNull();
+            }
+        }
+    }
+
+    @Test
+    void captionInAnotherEncodingIsNamed() throws IOException {
+        file(jpeg());
+        Files.write(folder.resolve("picture.txt"), new byte[] {'c', 'a', 'f', (byte) 0xE9});
+
+        assertThatThrownBy(() -> RawDataset.list("main", folder, ""))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
+                .hasMessageContaining("picture.txt is not UTF-8 text");
+    }
+}
