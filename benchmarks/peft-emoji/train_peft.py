@@ -1,6 +1,6 @@
 """Trains the example of examples/fluent-style/training.yaml with diffusers + peft, and measures it as the trainer's evaluate stage does.
 
-usage, from the repository's root: python benchmarks/peft-emoji/train_peft.py [--steps 240] [--seed 0] [--threads 2] [--out DIR] [--ours evaluation.json]
+usage, from the repository's root: python benchmarks/peft-emoji/train_peft.py [--steps 240] [--seed 0] [--stop-after STEP] [--threads 2] [--out DIR] [--ours evaluation.json]
 Needs benchmarks/peer/requirements.txt. Writes metrics.json and grid.png into --out. With --ours, prints the share of peft's gain
 that the trainer's best checkpoint reached. What is measured is defined in README.md beside this file.
 """
@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, CLIPModel
 args = argparse.ArgumentParser()
 args.add_argument("--steps", type=int, default=240)
 args.add_argument("--checkpoints", type=int, default=4)
+args.add_argument("--stop-after", type=int, help="end after this step of the schedule")
 args.add_argument("--seed", type=int, default=0)
 args.add_argument("--threads", type=int, default=2)
 args.add_argument("--out", type=pathlib.Path, default=pathlib.Path("benchmarks/peft-emoji/target"))
@@ -102,7 +103,7 @@ snr = noise_schedule.alphas_cumprod / (1 - noise_schedule.alphas_cumprod)
 
 order, checkpoints, times = [], [], []
 marks = [round(args.steps * (i + 1) / args.checkpoints) for i in range(args.checkpoints)]
-for step in range(1, args.steps + 1):
+for step in range(1, (args.stop_after or args.steps) + 1):
     begin = time.perf_counter()
     pipe.unet.train()
     if len(order) < BATCH:
