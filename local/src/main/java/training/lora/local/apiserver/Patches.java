@@ -15,11 +15,20 @@ final class Patches {
     private Patches() {}
 
     static ObjectNode json(ObjectNode target, JsonNode patch) {
-        try {
-            return (ObjectNode) JsonPatch.apply(patch, target.deepCopy());
-        } catch (JsonPatchException | ClassCastException e) {
-            throw ApiException.failedPatch("the patch can't be applied: " + e.getMessage());
+        JsonNode result = target.deepCopy();
+        for (JsonNode operation : patch) {
+            String op = operation.path("op").asText();
+            String path = operation.path("path").asText();
+            if ((op.equals("remove") || op.equals("replace")) && result.at(path).isMissingNode()) {
+                throw ApiException.failedPatch("the patch can't be applied: there is nothing to " + op + " at " + path);
+            }
+            try {
+                result = JsonPatch.apply(Request.JSON.createArrayNode().add(operation), result);
+            } catch (JsonPatchException | IllegalArgumentException e) {
+                throw ApiException.failedPatch("the patch can't be applied: " + e.getMessage());
+            }
         }
+        return requireObject(result);
     }
 
     static ObjectNode merge(ObjectNode target, JsonNode patch) {

@@ -87,7 +87,7 @@ final class SchemaChecks {
         return causes;
     }
 
-    private static Cause cause(ObjectNode object, ValidationMessage message) {
+    private Cause cause(ObjectNode object, ValidationMessage message) {
         String field = path(message.getInstanceLocation());
         JsonNode value = at(object, message.getInstanceLocation());
         String keyword = message.getType();
@@ -132,10 +132,10 @@ final class SchemaChecks {
         return new Cause(field.isEmpty() ? name : field + "." + name, "FieldValueRequired", "Required value");
     }
 
-    private static String should(String keyword, String n, ValidationMessage message) {
+    private String should(String keyword, String n, ValidationMessage message) {
         return switch (keyword) {
-            case "minimum" -> "should be greater than " + (exclusive(message) ? "" : "or equal to ") + n;
-            case "maximum" -> "should be less than " + (exclusive(message) ? "" : "or equal to ") + n;
+            case "minimum" -> "should be greater than " + (isExclusive(keyword, message) ? "" : "or equal to ") + n;
+            case "maximum" -> "should be less than " + (isExclusive(keyword, message) ? "" : "or equal to ") + n;
             case "minLength" -> "should be at least " + n + " chars long";
             case "minItems" -> "should have at least " + n + " items";
             case "minProperties" -> "should have at least " + n + " properties";
@@ -145,11 +145,17 @@ final class SchemaChecks {
         };
     }
 
-    private static boolean exclusive(ValidationMessage message) {
-        return message.getMessageKey().contains("exclusive")
-                || message.getMessage().contains("exclusive")
-                || message.getMessage().contains("must be greater than")
-                || message.getMessage().contains("must be less than");
+    private boolean isExclusive(String keyword, ValidationMessage message) {
+        JsonNode at = root;
+        JsonNodePath location = message.getInstanceLocation();
+        for (int i = 0; i < location.getNameCount(); i++) {
+            JsonNode property = location.getElement(i) instanceof Integer
+                    ? at.path("items")
+                    : at.path("properties").path(location.getElement(i).toString());
+            at = property.isMissingNode() ? at.path("additionalProperties") : property;
+        }
+        return at.path(keyword.equals("minimum") ? "exclusiveMinimum" : "exclusiveMaximum")
+                .asBoolean();
     }
 
     private static String number(double n) {

@@ -1,0 +1,4 @@
+@NullMarked
+package training.lora.local.apiserver;
+
+import org.jspecify.annotations.NullMarked;
