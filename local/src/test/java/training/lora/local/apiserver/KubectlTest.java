@@ -24,16 +24,15 @@ class KubectlTest {
     private static final Pattern MINOR = Pattern.compile("Client Version: v1\\.(\\d+)");
     private static final Path WIDGETS = Path.of("src/test/resources/apiserver/widgets.yaml");
 
-    @TempDir
-    Path dir;
-
+    private Path dir;
     private ApiServer server;
     private String kubectl;
 
     private record Result(int code, String output) {}
 
     @BeforeAll
-    void start() throws Exception {
+    void start(@TempDir Path temporary) throws Exception {
+        dir = temporary;
         kubectl = System.getenv().getOrDefault("LORA_KUBECTL", "kubectl");
         Path log = Files.writeString(dir.resolve("pod.log"), "one\ntwo\nthree\n");
         server = ApiServer.start(new ApiServerConfig(0, dir.resolve("server"), pod -> log));
@@ -70,7 +69,8 @@ class KubectlTest {
         builder.environment().put("KUBECACHEDIR", dir.resolve("cache").toString());
         Process process = builder.start();
         try (var in = process.getOutputStream()) {
-            in.write(input.getBytes(StandardCharsets.UTF_8));
+            // The first line keeps kubectl from taking flow style for JSON.
+            in.write(("---\n" + input).getBytes(StandardCharsets.UTF_8));
         }
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
