@@ -14,11 +14,8 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import training.lora.api.Json;
 import training.lora.api.Manifest;
-import training.lora.api.Outcome;
 import training.lora.api.ProgressMessage;
-import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
@@ -64,13 +61,14 @@ class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        RunSpec run;
+        RunSpecs.Loaded loaded;
         try {
-            run = RunSpecs.load(file, settings);
+            loaded = RunSpecs.load(file, settings);
         } catch (TrainerException e) {
             leaveWord(e);
             throw e;
         }
+        RunSpec run = loaded.run();
         Path root = workspace != null
                 ? workspace
                 : Path.of("runs").resolve(run.owner().name());
@@ -80,9 +78,8 @@ class RunCommand implements Callable<Integer> {
                 : new Workspace(folder, output.toAbsolutePath().normalize());
         Files.createDirectories(space.root());
         RunLog.open(space.log());
-        boolean mounted = Json.STRICT_YAML.readTree(file.toFile()).has("runId");
         Sources sources = Sources.of(
-                System::getenv, mounted ? null : file.toAbsolutePath().getParent());
+                System::getenv, loaded.mounted() ? null : file.toAbsolutePath().getParent());
         try (Push push = push();
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Console console = new Console(System.out, System.console() != null);
@@ -111,7 +108,7 @@ class RunCommand implements Callable<Integer> {
     private void leaveWord(TrainerException failure) throws IOException {
         Path message = resultFile();
         if (message != null && stages().size() == 1) {
-            Files.write(message, ResultFiles.fit(failed("", stages().get(0), attempt, failure)));
+            Files.write(message, ResultFiles.fit(Stages.failed("", stages().get(0), attempt, failure)));
         }
     }
 
@@ -143,50 +140,19 @@ class RunCommand implements Callable<Integer> {
             }
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = Failures.classify(e);
-            ResultFiles.write(failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
+            ResultFiles.write(
+                    Stages.failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
             throw e;
         }
         ResultFiles.write(result, folder, resultFile());
         return !result.alreadyComplete();
     }
 
-    private static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
-        return new StageResult(
-                StageResult.VERSION,
-                runId,
-                stage,
-                attempt,
-                Outcome.Failed,
-                failure.reason(),
-                failure.getMessage(),
-                false,
-                null,
-                null,
-                null,
-                null,
-                null,
-                List.of(),
-                List.of());
-    }
-
     /** The manifest of this very run, if its output is whole. */
     private static @Nullable Manifest finished(RunContext context) throws IOException {
-        Path file = context.workspace().output().resolve(Publisher.MANIFEST);
-        if (!Files.isRegularFile(file)) {
-            return null;
-        }
-        Manifest manifest = Json.MAPPER.readValue(file.toFile(), Manifest.class);
         RunSpec run = context.run();
-        if (!manifest.owner().equals(run.owner())) {
-            throw new TrainerException(
-                    Reason.OutputOwned,
-                    "the output must be empty or this run's own, but %s belongs to %s/%s"
-                            .formatted(
-                                    file,
-                                    manifest.owner().namespace(),
-                                    manifest.owner().name()));
-        }
-        return manifest.finished() && manifest.runId().equals(run.runId()) ? manifest : null;
+        Manifest manifest = Publisher.manifest(run, context.workspace().output());
+        return manifest != null && manifest.finished() && manifest.runId().equals(run.runId()) ? manifest : null;
     }
 
     /** {@code prepare}. */

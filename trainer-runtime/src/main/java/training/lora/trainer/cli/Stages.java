@@ -1,8 +1,6 @@
 package training.lora.trainer.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Artifact;
@@ -11,6 +9,7 @@ import training.lora.api.Manifest;
 import training.lora.api.Outcome;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.evaluate.EvaluateStage;
@@ -46,23 +45,9 @@ final class Stages {
 
     /** The result of a run that was finished before, from its manifest. */
     static StageResult alreadyComplete(RunContext context, Stage stage, Manifest manifest) throws IOException {
-        Path file = context.workspace().output().resolve(Publisher.MANIFEST);
-        List<Artifact> artifacts = new java.util.ArrayList<>();
-        for (Artifact a : manifest.files()) {
-            if (!a.uri().startsWith("checkpoints/")) {
-                artifacts.add(new Artifact(a.name(), a.format(), "output/" + a.uri(), a.sizeBytes(), a.sha256()));
-            }
-        }
-        artifacts.add(new Artifact(
-                "manifest", null, "output/" + Publisher.MANIFEST, Files.size(file), Publisher.digest(file)));
-        return new StageResult(
-                StageResult.VERSION,
-                context.run().runId(),
+        return succeeded(
+                context,
                 stage,
-                context.attempt(),
-                Outcome.Succeeded,
-                null,
-                null,
                 true,
                 manifest.model(),
                 manifest.baseModelDigest(),
@@ -70,7 +55,26 @@ final class Stages {
                 manifest.base(),
                 manifest.best(),
                 manifest.checkpoints(),
-                artifacts);
+                Publisher.mainArtifacts(manifest.files(), context.workspace().output()));
+    }
+
+    static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
+        return new StageResult(
+                StageResult.VERSION,
+                runId,
+                stage,
+                attempt,
+                Outcome.Failed,
+                failure.reason(),
+                failure.getMessage(),
+                false,
+                null,
+                null,
+                null,
+                null,
+                null,
+                List.of(),
+                List.of());
     }
 
     private static DatasetManifest data(RunContext context) {
@@ -85,6 +89,30 @@ final class Stages {
             @Nullable Checkpoint best,
             List<Checkpoint> checkpoints,
             List<Artifact> artifacts) {
+        return succeeded(
+                context,
+                stage,
+                false,
+                data.model(),
+                data.baseModelDigest(),
+                data.digest(),
+                base,
+                best,
+                checkpoints,
+                artifacts);
+    }
+
+    private static StageResult succeeded(
+            RunContext context,
+            Stage stage,
+            boolean alreadyComplete,
+            String model,
+            String baseModelDigest,
+            String datasetDigest,
+            @Nullable Checkpoint base,
+            @Nullable Checkpoint best,
+            List<Checkpoint> checkpoints,
+            List<Artifact> artifacts) {
         return new StageResult(
                 StageResult.VERSION,
                 context.run().runId(),
@@ -93,10 +121,10 @@ final class Stages {
                 Outcome.Succeeded,
                 null,
                 null,
-                false,
-                data.model(),
-                data.baseModelDigest(),
-                data.digest(),
+                alreadyComplete,
+                model,
+                baseModelDigest,
+                datasetDigest,
                 base,
                 best,
                 checkpoints,

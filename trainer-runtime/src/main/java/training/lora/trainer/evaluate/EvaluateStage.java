@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -24,6 +23,7 @@ import training.lora.api.Stage;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
@@ -185,7 +185,7 @@ public final class EvaluateStage {
                 : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
         String key = PictureCache.key(
                 summary.baseModelDigest(),
-                file == null ? "base" : Publisher.digest(file),
+                file == null ? "base" : Sha256.of(file),
                 prompts,
                 spec.sampling().steps(),
                 spec.sampling().guidance(),
@@ -241,9 +241,6 @@ public final class EvaluateStage {
         Path train = context.workspace().train();
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("evaluation.json", json);
-        if (Files.exists(context.workspace().log())) {
-            files.put("run.log", context.workspace().log());
-        }
         files.put("loss.jsonl", train.resolve("loss.jsonl"));
         files.put("loss.png", train.resolve("loss.png"));
         files.put("samples.png", grid);
@@ -255,9 +252,8 @@ public final class EvaluateStage {
                 report.base(),
                 best.checkpoint(),
                 report.checkpoints());
-        List<Artifact> artifacts = new Publisher(
-                        context.run(), context.workspace().output())
-                .publish(state, Checkpoints.folder(train), files);
+        List<Artifact> artifacts =
+                new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(train), files);
         return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);
     }
 

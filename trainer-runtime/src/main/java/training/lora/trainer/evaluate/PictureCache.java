@@ -1,17 +1,14 @@
 package training.lora.trainer.evaluate;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.sample.Picture;
 
 /** Drawn pictures by what they depend on, so that an evaluation that was cut off goes on where it was. */
@@ -24,15 +21,11 @@ final class PictureCache {
 
     /** The key of pictures that depend on {@code parts}. */
     static String key(Object... parts) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (Object part : parts) {
-                digest.update((part + "\n").getBytes(StandardCharsets.UTF_8));
-            }
-            return HexFormat.of().formatHex(digest.digest(), 0, 12);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
+        Sha256 all = new Sha256();
+        for (Object part : parts) {
+            all.add(part + "\n");
         }
+        return all.hex().substring(0, 24);
     }
 
     /** The pictures under {@code key}, or null. */
@@ -50,7 +43,7 @@ final class PictureCache {
 
     void put(String key, List<Picture> pictures) throws IOException {
         Path temporary = folder.resolve("." + key + ".tmp");
-        Publisher.delete(temporary);
+        Folders.delete(temporary);
         for (int i = 0; i < pictures.size(); i++) {
             pictures.get(i).write(temporary.resolve(name(i)));
         }

@@ -1,19 +1,14 @@
 package training.lora.trainer.model;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Finds the files of a model folder. */
@@ -51,20 +46,13 @@ final class ModelFiles {
                     .filter(f -> f.toString().endsWith(".json") || f.toString().endsWith(".safetensors"))
                     .sorted()
                     .toList();
-            MessageDigest all = MessageDigest.getInstance("SHA-256");
+            Sha256 all = new Sha256();
             for (Path file : files) {
-                MessageDigest one = MessageDigest.getInstance("SHA-256");
-                try (InputStream in = new DigestInputStream(Files.newInputStream(file), one)) {
-                    in.transferTo(java.io.OutputStream.nullOutputStream());
-                }
-                all.update((folder.relativize(file) + " " + HexFormat.of().formatHex(one.digest()) + "\n")
-                        .getBytes(StandardCharsets.UTF_8));
+                all.add(folder.relativize(file) + " " + Sha256.of(file) + "\n");
             }
-            return HexFormat.of().formatHex(all.digest());
+            return all.hex();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -56,6 +58,9 @@ final class TransformerBlock {
         private final String path;
         private final List<Parameter> weights = new ArrayList<>();
 
+        /** By the adapter's scales, of which a run has one set: the text is made once, not at every step. */
+        private final Map<List<Double>, TorchScript> functions = new ConcurrentHashMap<>();
+
         Attention(
                 ParameterSet parameters,
                 List<Projection> projections,
@@ -78,19 +83,34 @@ final class TransformerBlock {
         }
 
         NDArray forward(NDManager manager, NDArray x, @Nullable NDArray context, ProjectionDeltas deltas) {
-            List<String> inputs = new ArrayList<>(List.of("x"));
             List<NDArray> values = new ArrayList<>(List.of(x));
             if (context != null) {
-                inputs.add("c");
                 values.add(context);
             }
-            inputs.addAll(List.of("nw", "nb", "w0", "w1", "w2", "w3", "ob"));
             weights.forEach(w -> values.add(w.array()));
+            List<Double> scales = new ArrayList<>();
+            for (String name : NAMES) {
+                ProjectionDeltas.LowRank delta = deltas.at(path + "." + name);
+                scales.add(delta == null ? Double.NaN : delta.scale());
+                if (delta != null) {
+                    values.add(delta.down());
+                    values.add(delta.up());
+                }
+            }
+            return functions
+                    .computeIfAbsent(scales, s -> compile(context != null, s))
+                    .call(manager, values.toArray(NDArray[]::new));
+        }
+
+        /** @param scales of the low-rank part at each projection, NaN where there is none */
+        private TorchScript compile(boolean crossed, List<Double> scales) {
+            List<String> inputs = new ArrayList<>(crossed ? List.of("x", "c") : List.of("x"));
+            inputs.addAll(List.of("nw", "nb", "w0", "w1", "w2", "w3", "ob"));
             List<String> body = new ArrayList<>();
             body.add("n = torch.layer_norm(x, [%d], nw, nb, %s)".formatted(width, NORM_EPS));
             for (int i = 0; i < 3; i++) {
-                String source = i > 0 && context != null ? "c" : "n";
-                project(body, inputs, values, deltas, i, source, "torch.linear(%s, w%d)".formatted(source, i));
+                String source = i > 0 && crossed ? "c" : "n";
+                project(body, inputs, i, source, scales.get(i), "torch.linear(%s, w%d)".formatted(source, i));
                 body.add(
                         "h%1$d = torch.transpose(torch.reshape(y%1$d, [torch.size(y%1$d, 0), torch.size(y%1$d, 1), %2$d, %3$d]), 1, 2)"
                                 .formatted(i, heads, width / heads));
@@ -98,30 +118,21 @@ final class TransformerBlock {
             body.add("o = torch.scaled_dot_product_attention(h0, h1, h2)");
             body.add("f = torch.reshape(torch.transpose(o, 1, 2), [torch.size(x, 0), torch.size(x, 1), %d])"
                     .formatted(width));
-            project(body, inputs, values, deltas, 3, "f", "torch.linear(f, w3, ob)");
+            project(body, inputs, 3, "f", scales.get(3), "torch.linear(f, w3, ob)");
             body.add("return torch.add(y3, x)");
-            return TorchScript.compile(inputs, body, 1).call(manager, values.toArray(NDArray[]::new));
+            return TorchScript.compile(inputs, body, 1);
         }
 
-        private void project(
-                List<String> body,
-                List<String> inputs,
-                List<NDArray> values,
-                ProjectionDeltas deltas,
-                int i,
-                String source,
-                String frozen) {
-            ProjectionDeltas.LowRank delta = deltas.at(path + "." + NAMES[i]);
-            if (delta == null) {
+        private static void project(
+                List<String> body, List<String> inputs, int i, String source, double scale, String frozen) {
+            if (Double.isNaN(scale)) {
                 body.add("y%d = %s".formatted(i, frozen));
                 return;
             }
             inputs.add("a" + i);
             inputs.add("b" + i);
-            values.add(delta.down());
-            values.add(delta.up());
             body.add("y%1$d = torch.add(%2$s, torch.linear(torch.linear(%3$s, a%1$d), b%1$d), alpha=%4$s)"
-                    .formatted(i, frozen, source, delta.scale()));
+                    .formatted(i, frozen, source, scale));
         }
     }
 }

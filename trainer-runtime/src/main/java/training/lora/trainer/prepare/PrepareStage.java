@@ -3,14 +3,10 @@ package training.lora.trainer.prepare;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,10 +22,11 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.Tokens;
-import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Archive;
@@ -61,7 +58,7 @@ public final class PrepareStage {
     private DatasetManifest run() throws IOException {
         Path target = context.workspace().dataset();
         Path temporary = target.resolveSibling("dataset.tmp");
-        Publisher.delete(temporary);
+        Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
                 StableDiffusion model = StableDiffusion.open(context.baseModel(), manager)) {
@@ -71,10 +68,10 @@ public final class PrepareStage {
             String baseDigest = model.digest();
             List<String> digests = new ArrayList<>();
             for (RawDataset.Item item : items) {
-                digests.add(Publisher.digest(item.file()));
+                digests.add(Sha256.of(item.file()));
             }
             String digest = datasetDigest(items, digests);
-            String key = sha256(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution);
+            String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution);
             if (reusable(target, key)) {
                 LOG.info("{} holds this data set already", target);
                 return PreparedDataset.manifest(target);
@@ -84,13 +81,13 @@ public final class PrepareStage {
             DatasetManifest manifest = new DatasetManifest(
                     DatasetManifest.VERSION, key, digest, baseDigest, model.family(), resolution, samples);
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
-            Publisher.delete(temporary.resolve("unpacked"));
-            Publisher.delete(target);
+            Folders.delete(temporary.resolve("unpacked"));
+            Folders.delete(target);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
             LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
             return manifest;
         } finally {
-            Publisher.delete(temporary);
+            Folders.delete(temporary);
         }
     }
 
@@ -211,15 +208,6 @@ public final class PrepareStage {
             all.append(items.get(i).name()).append('\0').append(digests.get(i)).append('\0');
             all.append(items.get(i).caption()).append('\n');
         }
-        return sha256(all.toString());
-    }
-
-    private static String sha256(String text) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+        return Sha256.of(all.toString());
     }
 }

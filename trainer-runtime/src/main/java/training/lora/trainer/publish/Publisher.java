@@ -1,20 +1,12 @@
 package training.lora.trainer.publish;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -27,6 +19,9 @@ import training.lora.api.Manifest;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.run.Workspace;
 
 /**
  * The output folder. Every file is written to a temporary name that is then renamed; the manifest goes first and comes
@@ -39,13 +34,17 @@ public final class Publisher {
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
+    private static final String LOG = "run.log";
+
     private final RunSpec run;
+    private final Workspace workspace;
     private final Path output;
 
-    /** @param output where to publish */
-    public Publisher(RunSpec run, Path output) {
+    /** @param workspace whose output is written; its log goes there too */
+    public Publisher(RunSpec run, Workspace workspace) {
         this.run = run;
-        this.output = output;
+        this.workspace = workspace;
+        this.output = workspace.output();
     }
 
     /**
@@ -87,10 +86,10 @@ public final class Publisher {
      * @throws TrainerException OutputOwned if another run's manifest is there
      */
     public List<Artifact> publish(State state, Path checkpoints, Map<String, Path> files) throws IOException {
-        refuseOthers();
+        manifest(run, output);
         Files.createDirectories(output);
         Files.deleteIfExists(output.resolve(MANIFEST));
-        delete(output.resolve("checkpoints"));
+        Folders.delete(output.resolve("checkpoints"));
         for (Checkpoint checkpoint : state.checkpoints()) {
             String folder = folderName(checkpoint.step());
             copyTree(checkpoints.resolve(folder), output.resolve("checkpoints").resolve(folder));
@@ -98,6 +97,9 @@ public final class Publisher {
         copyTree(checkpoints.resolve(folderName(state.best().step())), output);
         for (Map.Entry<String, Path> file : files.entrySet()) {
             copy(file.getValue(), output.resolve(file.getKey()));
+        }
+        if (Files.exists(workspace.log())) {
+            copy(workspace.log(), output.resolve(LOG));
         }
         List<Artifact> all = describe();
         Manifest manifest = new Manifest(
@@ -117,23 +119,30 @@ public final class Publisher {
         Path temporary = output.resolve("." + MANIFEST + ".tmp");
         Json.PRETTY.writeValue(temporary.toFile(), manifest);
         Files.move(temporary, output.resolve(MANIFEST), StandardCopyOption.ATOMIC_MOVE);
-        return mainArtifacts(all);
+        return mainArtifacts(all, output);
     }
 
-    private void refuseOthers() throws IOException {
+    /**
+     * The manifest that stands at the output, or null.
+     *
+     * @throws TrainerException OutputOwned if it is another run's
+     */
+    public static @Nullable Manifest manifest(RunSpec run, Path output) throws IOException {
         Path file = output.resolve(MANIFEST);
-        if (Files.exists(file)) {
-            Manifest other = Json.MAPPER.readValue(file.toFile(), Manifest.class);
-            if (!other.owner().equals(run.owner())) {
-                throw new TrainerException(
-                        Reason.OutputOwned,
-                        "the output must be empty or this run's own, but %s belongs to %s/%s"
-                                .formatted(
-                                        file,
-                                        other.owner().namespace(),
-                                        other.owner().name()));
-            }
+        if (!Files.isRegularFile(file)) {
+            return null;
         }
+        Manifest manifest = Json.MAPPER.readValue(file.toFile(), Manifest.class);
+        if (!manifest.owner().equals(run.owner())) {
+            throw new TrainerException(
+                    Reason.OutputOwned,
+                    "the output must be empty or this run's own, but %s belongs to %s/%s"
+                            .formatted(
+                                    file,
+                                    manifest.owner().namespace(),
+                                    manifest.owner().name()));
+        }
+        return manifest;
     }
 
     private List<Artifact> describe() throws IOException {
@@ -142,14 +151,15 @@ public final class Publisher {
             for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
                 String name = output.relativize(file).toString();
                 if (!name.equals(MANIFEST)) {
-                    all.add(new Artifact(kind(name), format(name), name, Files.size(file), digest(file)));
+                    all.add(new Artifact(kind(name), format(name), name, Files.size(file), Sha256.of(file)));
                 }
             }
         }
         return all;
     }
 
-    private List<Artifact> mainArtifacts(List<Artifact> all) throws IOException {
+    /** Those of the manifest's files that a person asks for, and the manifest itself; uri relative to the workspace. */
+    public static List<Artifact> mainArtifacts(List<Artifact> all, Path output) throws IOException {
         String folder = output.getFileName() + "/";
         List<Artifact> main = new ArrayList<>();
         for (Artifact a : all) {
@@ -158,7 +168,7 @@ public final class Publisher {
             }
         }
         Path manifest = output.resolve(MANIFEST);
-        main.add(new Artifact("manifest", null, folder + MANIFEST, Files.size(manifest), digest(manifest)));
+        main.add(new Artifact("manifest", null, folder + MANIFEST, Files.size(manifest), Sha256.of(manifest)));
         return main;
     }
 
@@ -171,7 +181,7 @@ public final class Publisher {
             case "loss.png" -> "loss";
             case "loss.jsonl" -> "losses";
             case "evaluation.json" -> "evaluation";
-            case "run.log" -> "log";
+            case LOG -> "log";
             default -> name.endsWith(".safetensors") ? "lora" : name;
         };
     }
@@ -196,44 +206,5 @@ public final class Publisher {
         Path temporary = to.resolveSibling("." + to.getFileName() + ".tmp");
         Files.copy(from, temporary, StandardCopyOption.REPLACE_EXISTING);
         Files.move(temporary, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
-    }
-
-    /** Deletes a folder with all that is in it, if it is there. */
-    public static void delete(Path folder) throws IOException {
-        try {
-            Files.walkFileTree(folder, new SimpleFileVisitor<>() {
-                @Override
-                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                    Files.delete(file);
-                    return FileVisitResult.CONTINUE;
-                }
-
-                @Override
-                public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException problem)
-                        throws IOException {
-                    if (problem != null) {
-                        throw problem;
-                    }
-                    Files.delete(visited);
-                    return FileVisitResult.CONTINUE;
-                }
-            });
-        } catch (NoSuchFileException e) {
-            return;
-        }
-    }
-
-    /** sha256 of a file, hex. */
-    public static String digest(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            byte[] buffer = new byte[1 << 16];
-            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                digest.update(buffer, 0, n);
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

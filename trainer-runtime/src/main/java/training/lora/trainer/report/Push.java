@@ -16,8 +16,9 @@ import training.lora.api.Json;
 import training.lora.api.ProgressMessage;
 
 /**
- * Posts messages to the operator from a thread of its own. The newest message wins, a message with a checkpoint or the
- * last of a stage is kept until it is sent, and nothing that goes wrong here hurts the run.
+ * Posts messages to the operator from a thread of its own. The newest message wins and the last of a stage is sent before
+ * the end; one that was overtaken is lost, a checkpoint's too, since the result holds them all. Nothing that goes wrong
+ * here hurts the run.
  */
 public final class Push implements Consumer<ProgressMessage>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Push.class);

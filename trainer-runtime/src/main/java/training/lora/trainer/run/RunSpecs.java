@@ -27,12 +27,19 @@ public final class RunSpecs {
     private RunSpecs() {}
 
     /**
+     * A run as it was read.
+     *
+     * @param mounted whether the operator wrote it, so that no plain path can mean anything
+     */
+    public record Loaded(RunSpec run, boolean mounted) {}
+
+    /**
      * Reads {@code file}.
      *
      * @param settings {@code field.path=value} under spec, which replace what the file says
      * @throws TrainerException InvalidConfiguration with every problem that was found
      */
-    public static RunSpec load(Path file, List<String> settings) {
+    public static Loaded load(Path file, List<String> settings) {
         if (!Files.isRegularFile(file)) {
             throw invalid(file + " must be a file: a LoraTraining in YAML, or a run spec");
         }
@@ -41,7 +48,8 @@ public final class RunSpecs {
             if (!(tree instanceof ObjectNode root) || !(root.path("spec") instanceof ObjectNode spec)) {
                 throw invalid(file + " must be a LoraTraining with a spec");
             }
-            Owner owner = owner(file, root);
+            boolean mounted = root.path("version").asText().equals(RunSpec.VERSION);
+            Owner owner = owner(file, root, mounted);
             for (String setting : settings) {
                 set(spec, setting);
             }
@@ -50,7 +58,7 @@ public final class RunSpecs {
             if (!problems.isEmpty()) {
                 throw invalid(file + ": " + String.join("; ", problems));
             }
-            return RunSpec.of(owner.namespace(), owner.name(), bound);
+            return new Loaded(RunSpec.of(owner.namespace(), owner.name(), bound), mounted);
         } catch (JsonMappingException e) {
             throw new TrainerException(Reason.InvalidConfiguration, file + ": " + sentence(e), e);
         } catch (JsonProcessingException e) {
@@ -65,8 +73,8 @@ public final class RunSpecs {
         }
     }
 
-    private static Owner owner(Path file, ObjectNode root) {
-        if (root.path("version").asText().equals(RunSpec.VERSION)) {
+    private static Owner owner(Path file, ObjectNode root, boolean mounted) {
+        if (mounted) {
             return new Owner(
                     root.at("/owner/namespace").asText(), root.at("/owner/name").asText());
         }

@@ -11,12 +11,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import training.lora.api.Json;
+import training.lora.trainer.files.Sha256;
 
 /** Writes fp32 tensors as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
 public final class SafeTensorsWriter {
@@ -75,13 +73,9 @@ public final class SafeTensorsWriter {
 
     /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
     public static String bodyDigest(Map<String, NDArray> tensors) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            tensors.values().forEach(t -> digest.update(bytes(t.toFloatArray())));
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+        Sha256 all = new Sha256();
+        tensors.values().forEach(t -> all.add(bytes(t.toFloatArray())));
+        return all.hex();
     }
 
     private static ByteBuffer bytes(float[] floats) {

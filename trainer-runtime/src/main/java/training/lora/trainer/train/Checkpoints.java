@@ -13,6 +13,7 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.Exports;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
 
 /** The adapter at some steps, each in every form that was asked for; the newest are kept. */
@@ -27,7 +28,7 @@ public final class Checkpoints {
         this.run = run;
         this.folder = folder(train);
         this.metadata = metadata;
-        Publisher.delete(folder);
+        Folders.delete(folder);
         Files.createDirectories(folder);
     }
 
@@ -48,7 +49,7 @@ public final class Checkpoints {
     Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
-        Publisher.delete(temporary);
+        Folders.delete(temporary);
         for (AdapterFormat format : run.spec().output().formats()) {
             switch (format) {
                 case Kohya -> Exports.kohya(temporary.resolve(Publisher.kohyaName(run)), adapter, metadata);
@@ -59,7 +60,7 @@ public final class Checkpoints {
         Checkpoint checkpoint = new Checkpoint(step, metrics);
         kept.add(checkpoint);
         while (kept.size() > run.spec().training().checkpoints().keep()) {
-            Publisher.delete(folder.resolve(Publisher.folderName(kept.remove(0).step())));
+            Folders.delete(folder.resolve(Publisher.folderName(kept.remove(0).step())));
         }
         return checkpoint;
     }

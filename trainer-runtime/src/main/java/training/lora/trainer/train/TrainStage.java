@@ -2,7 +2,6 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,6 +21,7 @@ import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
@@ -121,7 +121,7 @@ public final class TrainStage {
     }
 
     private Result run() throws IOException {
-        Publisher.delete(folder.resolve("samples"));
+        Folders.delete(folder.resolve("samples"));
         LOG.info(
                 "training {} parameters in {} projections on {} pictures, {} steps of {}",
                 adapter.parameters().size(),
@@ -242,9 +242,6 @@ public final class TrainStage {
     private Result publish(TrainSummary summary) throws IOException {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("loss.jsonl", folder.resolve("loss.jsonl"));
-        if (Files.exists(context.workspace().log())) {
-            files.put("run.log", context.workspace().log());
-        }
         files.put("loss.png", folder.resolve("loss.png"));
         LossChart.draw(losses.lines(), context.run().owner().name() + ": training loss")
                 .write(files.get("loss.png"));
@@ -262,9 +259,8 @@ public final class TrainStage {
                 null,
                 last,
                 kept);
-        List<Artifact> artifacts = new Publisher(
-                        context.run(), context.workspace().output())
-                .publish(state, Checkpoints.folder(folder), files);
+        List<Artifact> artifacts =
+                new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(folder), files);
         writeTiming();
         return new Result(kept, last, artifacts);
     }
