@@ -2,6 +2,7 @@ package training.lora.trainer.cli;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -13,19 +14,24 @@ import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** {@code inspect}: says what a file or folder is. */
 @Command(
         name = "inspect",
         mixinStandardHelpOptions = true,
-        description = "Says what a LoRA file or a base model's folder is and holds.")
+        description = "Says what a LoRA file, a base model's folder or a run's output is and holds.")
 final class InspectCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "PATH", description = "A .safetensors file or a diffusers folder.")
+    @Parameters(paramLabel = "PATH", description = "A .safetensors file, a diffusers folder, or the output of a run.")
     private Path path = Path.of("");
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
+        if (Files.exists(path.resolve(Publisher.MANIFEST))) {
+            Summary.print(path.toAbsolutePath().normalize(), System.out);
+            return 0;
+        }
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             if (Files.isDirectory(path)) {
                 model(manager);

@@ -1,0 +1,92 @@
+package training.lora.local.demo;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** The operator as the program that it is. */
+final class OperatorProcess implements AutoCloseable {
+    private static final Duration START = Duration.ofSeconds(90);
+    private static final int END_SECONDS = 10;
+    private static final int LAST_LINES = 20;
+
+    private final Process process;
+    private final Path log;
+    private final URI health;
+
+    private OperatorProcess(Process process, Path log, URI health) {
+        this.process = process;
+        this.log = log;
+        this.health = health;
+    }
+
+    /** Starts it, on a port that is free. */
+    static OperatorProcess start(Path jar, Path kubeconfig, Path log) throws IOException {
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}))) {
+            port = free.getLocalPort();
+        }
+        String url = "http://127.0.0.1:" + port;
+        ProcessBuilder builder = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx128m",
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1",
+                        "-jar",
+                        jar.toString()))
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile());
+        Map<String, String> environment = builder.environment();
+        environment.keySet().removeIf(name -> name.startsWith("KUBERNETES_"));
+        environment.put("KUBECONFIG", kubeconfig.toString());
+        environment.put("QUARKUS_HTTP_HOST", "127.0.0.1");
+        environment.put("QUARKUS_HTTP_PORT", Integer.toString(port));
+        environment.put("LORA_OPERATOR_URL", url);
+        return new OperatorProcess(builder.start(), log, URI.create(url + "/q/health/ready"));
+    }
+
+    void awaitReady() throws IOException, InterruptedException {
+        HttpClient http =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+        HttpRequest request =
+                HttpRequest.newBuilder(health).timeout(Duration.ofSeconds(5)).build();
+        long end = System.nanoTime() + START.toNanos();
+        while (System.nanoTime() < end && process.isAlive()) {
+            try {
+                if (http.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200) {
+                    return;
+                }
+            } catch (IOException e) {
+                // It does not listen yet.
+            }
+            Thread.sleep(100);
+        }
+        List<String> lines = Files.readAllLines(log);
+        throw new DemoException(
+                "the operator did not become ready within " + START.toSeconds() + " s; its last words:\n"
+                        + String.join("\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size())));
+    }
+
+    @Override
+    public void close() {
+        process.destroy();
+        try {
+            if (!process.waitFor(END_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}
