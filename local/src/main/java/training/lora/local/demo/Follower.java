@@ -8,10 +8,10 @@ import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
+import training.lora.api.Metric;
 import training.lora.api.Progress;
 import training.lora.api.StageStatus;
 
@@ -108,12 +108,13 @@ final class Follower {
     }
 
     private void show(Progress p) {
-        String metrics =
-                p.metrics().stream().map(m -> m.name() + " " + m.value()).collect(Collectors.joining("  "));
+        Metric loss = p.metrics().stream()
+                .filter(m -> m.name().equals("loss"))
+                .findFirst()
+                .orElse(null);
         String left = p.estimatedRemainingSeconds() == null ? "" : "  " + p.remaining() + " left";
-        String text = "%s %d/%d  %s%s"
-                .formatted(p.stage(), p.step(), p.steps(), metrics, left)
-                .stripTrailing();
+        String text = "%s %d/%d%s%s"
+                .formatted(p.stage(), p.step(), p.steps(), loss == null ? "" : "  loss " + loss.value(), left);
         if (terminal) {
             int filled = p.steps() == 0 ? 0 : BAR * p.step() / p.steps();
             out.print("\r\u001b[K[" + "#".repeat(filled) + "-".repeat(BAR - filled) + "] " + text);

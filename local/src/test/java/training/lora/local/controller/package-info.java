@@ -1,0 +1,4 @@
+@NullMarked
+package training.lora.local.controller;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package training.lora.local;
+
+import org.jspecify.annotations.NullMarked;
