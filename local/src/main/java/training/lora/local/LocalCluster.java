@@ -4,10 +4,12 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import training.lora.local.apiserver.ApiServer;
 import training.lora.local.apiserver.ApiServerConfig;
@@ -17,6 +19,8 @@ import training.lora.local.kubelet.KubeletConfig;
 
 /** An API server, a Job controller and a kubelet, all within this JVM; pods are its child processes. */
 public final class LocalCluster implements AutoCloseable {
+    private static final String CRD = "/META-INF/fabric8/loratrainings.lora.training-v1.yml";
+
     private final ApiServer server;
     private final KubernetesClient client;
     private final JobController jobs;
@@ -54,6 +58,22 @@ public final class LocalCluster implements AutoCloseable {
         var system = java.lang.management.ManagementFactory.getPlatformMXBean(
                 com.sun.management.OperatingSystemMXBean.class);
         return system.getTotalMemorySize();
+    }
+
+    /** Makes it know LoraTraining; when this returns, resources can be applied. */
+    public void installCrd() throws IOException {
+        try (InputStream crd = LocalCluster.class.getResourceAsStream(CRD)) {
+            client.load(crd).serverSideApply();
+        }
+        client.apiextensions()
+                .v1()
+                .customResourceDefinitions()
+                .withName("loratrainings.lora.training")
+                .waitUntilCondition(
+                        c -> c.getStatus().getConditions().stream()
+                                .anyMatch(x -> x.getType().equals("Established")),
+                        10,
+                        TimeUnit.SECONDS);
     }
 
     /** An administrator's client. */

@@ -2,19 +2,16 @@ package training.lora.local.demo;
 
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import training.lora.local.LocalCluster;
+import training.lora.local.OperatorProcess;
 
 /** An embedded cluster with the CRD and the operator installed; it ends with this JVM, however that ends. */
 final class Installation {
-    private static final String CRD = "/META-INF/fabric8/loratrainings.lora.training-v1.yml";
-
     private final LocalCluster cluster;
     private final Runnable atEnd;
     private @Nullable OperatorProcess operator;
@@ -44,18 +41,7 @@ final class Installation {
     }
 
     private void install(Checkout checkout, Path dir) throws IOException, InterruptedException {
-        try (InputStream crd = Installation.class.getResourceAsStream(CRD)) {
-            client().load(crd).serverSideApply();
-        }
-        client().apiextensions()
-                .v1()
-                .customResourceDefinitions()
-                .withName("loratrainings.lora.training")
-                .waitUntilCondition(
-                        c -> c.getStatus().getConditions().stream()
-                                .anyMatch(x -> x.getType().equals("Established")),
-                        10,
-                        TimeUnit.SECONDS);
+        cluster.installCrd();
         OperatorProcess started;
         synchronized (this) {
             if (ending) {

@@ -1,4 +1,4 @@
-package training.lora.local.demo;
+package training.lora.local;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** The operator as the program that it is. */
-final class OperatorProcess implements AutoCloseable {
+public final class OperatorProcess implements AutoCloseable {
     private static final Duration START = Duration.ofSeconds(90);
     private static final int END_SECONDS = 10;
     private static final int LAST_LINES = 20;
@@ -30,8 +30,14 @@ final class OperatorProcess implements AutoCloseable {
         this.health = health;
     }
 
-    /** Starts it, on a port that is free. */
-    static OperatorProcess start(Path jar, Path kubeconfig, Path log) throws IOException {
+    /**
+     * Starts it, on a port that is free.
+     *
+     * @param jar Quarkus' runner
+     * @param kubeconfig its way to the API server
+     * @param log where its output is appended
+     */
+    public static OperatorProcess start(Path jar, Path kubeconfig, Path log) throws IOException {
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}))) {
             port = free.getLocalPort();
@@ -45,7 +51,7 @@ final class OperatorProcess implements AutoCloseable {
                         "-jar",
                         jar.toString()))
                 .redirectErrorStream(true)
-                .redirectOutput(log.toFile());
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         Map<String, String> environment = builder.environment();
         environment.keySet().removeIf(name -> name.startsWith("KUBERNETES_"));
         environment.put("KUBECONFIG", kubeconfig.toString());
@@ -55,7 +61,12 @@ final class OperatorProcess implements AutoCloseable {
         return new OperatorProcess(builder.start(), log, URI.create(url + "/q/health/ready"));
     }
 
-    void awaitReady() throws IOException, InterruptedException {
+    /**
+     * Waits until it is ready.
+     *
+     * @throws IOException with its last words if it has ended or takes too long
+     */
+    public void awaitReady() throws IOException, InterruptedException {
         HttpClient http =
                 HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
         HttpRequest request =
@@ -72,11 +83,16 @@ final class OperatorProcess implements AutoCloseable {
             Thread.sleep(100);
         }
         List<String> lines = Files.readAllLines(log);
-        throw new DemoException(
-                "the operator did not become ready within " + START.toSeconds() + " s; its last words:\n"
-                        + String.join("\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size())));
+        throw new IOException("the operator did not become ready within " + START.toSeconds() + " s; its last words:\n"
+                + String.join("\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size())));
     }
 
+    /** Kills it as SIGKILL does, in the middle of whatever it is at. */
+    public void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
+    /** Asks it to end, and kills it if it does not. */
     @Override
     public void close() {
         process.destroy();

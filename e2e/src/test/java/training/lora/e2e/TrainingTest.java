@@ -1,0 +1,214 @@
+package training.lora.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Artifact;
+import training.lora.api.LoraTraining;
+import training.lora.api.Stage;
+import training.lora.api.StageStatus;
+
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class TrainingTest {
+    private static final List<String> ONE_JOB_A_STAGE = List.of("evaluate-1", "prepare-1", "train-1");
+
+    private Path dir;
+    private Connections connections;
+    private TestCluster cluster;
+
+    @BeforeAll
+    void start(@TempDir Path temporary) throws Exception {
+        dir = temporary;
+        connections = new Connections();
+        cluster = new TestCluster(temporary.resolve("cluster"));
+    }
+
+    @AfterAll
+    void stop() {
+        cluster.close();
+        connections.close();
+    }
+
+    private static List<String> jobsOf(String name) {
+        return ONE_JOB_A_STAGE.stream().map(s -> name + "-" + s).toList();
+    }
+
+    private static boolean isTraining(LoraTraining training) {
+        return training.getStatus() != null
+                && training.getStatus().stages().stream().anyMatch(s -> s.name() == Stage.Train);
+    }
+
+    private static boolean isOver(LoraTraining training) {
+        return TestCluster.is(training, "Complete") || TestCluster.is(training, "Failed");
+    }
+
+    @Test
+    void trainingBecomesMeasuredArtifactsAndNothingLeavesTheMachine() throws Exception {
+        List<Integer> percentages = new ArrayList<>();
+        cluster.apply("whole", r -> {});
+        LoraTraining done = cluster.await("whole", r -> {
+            if (r.getStatus() != null && r.getStatus().progress() != null) {
+                percentages.add(r.getStatus().progress().progressPercentage());
+            }
+            return isOver(r);
+        });
+
+        assertThat(TestCluster.is(done, "Complete")).isTrue();
+        assertThat(cluster.jobs("whole")).isEqualTo(jobsOf("whole"));
+        assertThat(percentages).isNotEmpty();
+        assertThat(done.getStatus().checkpoints()).extracting(c -> c.step()).containsExactly(2, 4);
+        assertThat(Objects.requireNonNull(done.getStatus().best()).metric("score"))
+                .isNotNull();
+        assertThat(done.getStatus().artifacts())
+                .extracting(Artifact::name)
+                .contains("lora", "samples", "loss", "evaluation", "manifest");
+        for (Artifact artifact : done.getStatus().artifacts()) {
+            assertThat(cluster.file(artifact.uri())).hasSize(artifact.sizeBytes());
+        }
+        assertThat(connections.all()).as("connections seen").isNotEmpty();
+        assertThat(connections.outside()).isEmpty();
+    }
+
+    @Test
+    void operatorKilledAtEveryStageLosesAndDoublesNothing() throws Exception {
+        cluster.apply("killed", r -> {});
+        for (String stage : List.of("prepare", "train", "evaluate")) {
+            client().batch()
+                    .v1()
+                    .jobs()
+                    .inNamespace("default")
+                    .withName("killed-" + stage + "-1")
+                    .waitUntilCondition(j -> j != null, 2, TimeUnit.MINUTES);
+            cluster.killOperator();
+            cluster.startOperator();
+        }
+
+        LoraTraining done = cluster.await("killed", TrainingTest::isOver);
+
+        assertThat(TestCluster.is(done, "Complete")).isTrue();
+        assertThat(cluster.jobs("killed")).isEqualTo(jobsOf("killed"));
+        assertThat(done.getStatus().stages()).extracting(StageStatus::attempt).containsExactly(1, 1, 1);
+    }
+
+    @Test
+    void suspensionEndsTheProcessAndResumingFinishesTheRun() throws Exception {
+        cluster.apply("paused", r -> {});
+        cluster.await("paused", TrainingTest::isTraining);
+        suspend(true);
+        cluster.await(
+                "paused",
+                r -> TestCluster.is(r, "Suspended") && !cluster.jobs("paused").contains("paused-train-1"));
+        assertThat(client().pods()
+                        .inNamespace("default")
+                        .withLabel("job-name", "paused-train-1")
+                        .list()
+                        .getItems())
+                .isEmpty();
+        suspend(false);
+
+        LoraTraining done = cluster.await("paused", TrainingTest::isOver);
+
+        assertThat(TestCluster.is(done, "Complete")).isTrue();
+    }
+
+    private void suspend(boolean value) throws Exception {
+        cluster.apply("paused", r -> spec(r).put("suspend", value));
+    }
+
+    @Test
+    void dataWithoutImagesFailsAtOnceWithOneSentence() throws Exception {
+        Path folder = Files.createDirectory(dir.resolve("empty"));
+        Files.writeString(folder.resolve("notes.txt"), "no picture");
+        claim("empty", folder);
+        cluster.apply("hopeless", r -> spec(r).put("datasets", List.of(Map.of("name", "main", "uri", "pvc://empty"))));
+
+        LoraTraining done = cluster.await("hopeless", TrainingTest::isOver);
+
+        assertThat(TestCluster.is(done, "Failed")).isTrue();
+        assertThat(cluster.jobs("hopeless")).containsExactly("hopeless-prepare-1");
+        assertThat(done.getStatus().conditions())
+                .filteredOn(c -> c.getType().equals("Failed"))
+                .singleElement()
+                .satisfies(c -> {
+                    assertThat(c.getReason()).isEqualTo("InvalidData");
+                    assertThat(c.getMessage()).contains("pvc://empty").doesNotContain("\n");
+                });
+    }
+
+    @Test
+    void deletionEndsWhatRunsAndCleansUp() throws Exception {
+        cluster.apply("gone", r -> {});
+        cluster.await("gone", TrainingTest::isTraining);
+
+        client().resources(LoraTraining.class)
+                .inNamespace("default")
+                .withName("gone")
+                .delete();
+
+        for (var kind : List.of(
+                client().pods().inNamespace("default").withLabel("lora.training/name", "gone"),
+                client().batch().v1().jobs().inNamespace("default").withLabel("lora.training/name", "gone"),
+                client().configMaps().inNamespace("default").withLabel("lora.training/name", "gone"))) {
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
+            while (!kind.list().getItems().isEmpty() && System.nanoTime() < end) {
+                Thread.sleep(50);
+            }
+            assertThat(kind.list().getItems()).isEmpty();
+        }
+        assertThat(cluster.file("pvc://gone-workspace")).doesNotExist();
+    }
+
+    @Test
+    void unknownFieldIsRefusedWithItsPath() {
+        assertThatThrownBy(() -> cluster.apply("typo", r -> spec(r).put("trainings", Map.of("steps", 4))))
+                .isInstanceOf(KubernetesClientException.class)
+                .hasMessageContaining("spec.trainings");
+    }
+
+    private io.fabric8.kubernetes.client.KubernetesClient client() {
+        return cluster.client();
+    }
+
+    private void claim(String name, Path folder) {
+        client().resource(new PersistentVolumeClaimBuilder()
+                        .withNewMetadata()
+                        .withName(name)
+                        .withNamespace("default")
+                        .withAnnotations(Map.of("local.lora.training/folder", folder.toString()))
+                        .endMetadata()
+                        .withNewSpec()
+                        .withAccessModes("ReadOnlyMany")
+                        .withNewResources()
+                        .addToRequests("storage", new Quantity("1Gi"))
+                        .endResources()
+                        .endSpec()
+                        .build())
+                .create();
+    }
+
+    /** The spec, to be changed. */
+    private static Map<String, Object> spec(GenericKubernetesResource resource) {
+        @SuppressWarnings("unchecked")
+        Map<String, Object> spec = new HashMap<>(
+                (Map<String, Object>) resource.getAdditionalProperties().get("spec"));
+        resource.setAdditionalProperty("spec", spec);
+        return spec;
+    }
+}
