@@ -17,7 +17,7 @@ final class Connections implements AutoCloseable {
     /** As /proc writes 127.x.x.x, ::1 and ::ffff:127.x.x.x: words of four bytes, each little-endian. */
     private static final String LOOPBACK = "......7F|0{24}01000000|0{16}FFFF0000......7F";
 
-    private static final long EVERY_MILLIS = 20;
+    private static final long EVERY_MILLIS = 50;
 
     private final Set<String> remote = ConcurrentHashMap.newKeySet();
     private final Thread watcher = new Thread(this::watch, "connections");

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.Listable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -109,18 +111,12 @@ class TrainingTest {
 
     @Test
     void suspensionEndsTheProcessAndResumingFinishesTheRun() throws Exception {
-        cluster.apply("paused", r -> {});
+        claim("pictures", TestCluster.HOME.resolve("examples/bundled/fluent-style"));
+        cluster.apply("paused", TrainingTest::ofAClaim);
         cluster.await("paused", TrainingTest::isTraining);
         suspend(true);
-        cluster.await(
-                "paused",
-                r -> TestCluster.is(r, "Suspended") && !cluster.jobs("paused").contains("paused-train-1"));
-        assertThat(client().pods()
-                        .inNamespace("default")
-                        .withLabel("job-name", "paused-train-1")
-                        .list()
-                        .getItems())
-                .isEmpty();
+        cluster.await("paused", r -> TestCluster.is(r, "Suspended"));
+        awaitNone(client().pods().inNamespace("default").withLabel("job-name", "paused-train-1"));
         suspend(false);
 
         LoraTraining done = cluster.await("paused", TrainingTest::isOver);
@@ -128,8 +124,23 @@ class TrainingTest {
         assertThat(TestCluster.is(done, "Complete")).isTrue();
     }
 
+    private static void ofAClaim(GenericKubernetesResource resource) {
+        spec(resource).put("datasets", List.of(Map.of("name", "main", "uri", "pvc://pictures")));
+    }
+
+    private static void awaitNone(Listable<? extends KubernetesResourceList<?>> kind) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
+        while (!kind.list().getItems().isEmpty() && System.nanoTime() < end) {
+            Thread.sleep(50);
+        }
+        assertThat(kind.list().getItems()).isEmpty();
+    }
+
     private void suspend(boolean value) throws Exception {
-        cluster.apply("paused", r -> spec(r).put("suspend", value));
+        cluster.apply("paused", r -> {
+            ofAClaim(r);
+            spec(r).put("suspend", value);
+        });
     }
 
     @Test
@@ -162,16 +173,9 @@ class TrainingTest {
                 .withName("gone")
                 .delete();
 
-        for (var kind : List.of(
-                client().pods().inNamespace("default").withLabel("lora.training/name", "gone"),
-                client().batch().v1().jobs().inNamespace("default").withLabel("lora.training/name", "gone"),
-                client().configMaps().inNamespace("default").withLabel("lora.training/name", "gone"))) {
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
-            while (!kind.list().getItems().isEmpty() && System.nanoTime() < end) {
-                Thread.sleep(50);
-            }
-            assertThat(kind.list().getItems()).isEmpty();
-        }
+        awaitNone(client().pods().inNamespace("default").withLabel("lora.training/name", "gone"));
+        awaitNone(client().batch().v1().jobs().inNamespace("default").withLabel("lora.training/name", "gone"));
+        awaitNone(client().configMaps().inNamespace("default").withLabel("lora.training/name", "gone"));
         assertThat(cluster.file("pvc://gone-workspace")).doesNotExist();
     }
 

@@ -121,8 +121,8 @@ public final class PrepareStage {
                         "`%s` %s must name a folder or a .zip file, but there is none at %s"
                                 .formatted(field, dataset.uri(), path));
             }
-            items.addAll(RawDataset.list(
-                    dataset.name(), path, spec.preparation().captions().prefix()));
+            items.addAll(
+                    RawDataset.list(dataset, path, spec.preparation().captions().prefix()));
         }
         return items;
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
+import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -27,8 +28,11 @@ final class RawDataset {
      */
     record Item(String name, Path file, String caption) {}
 
-    /** All pictures below {@code folder} by name; what is wrong with captions is listed at once. */
-    static List<Item> list(String dataset, Path folder, String prefix) throws IOException {
+    /** All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once. */
+    static List<Item> list(DatasetSpec source, Path place, String prefix) throws IOException {
+        String dataset = source.name();
+        // A link to a folder would be walked as a file.
+        Path folder = place.toRealPath();
         List<Path> files;
         try (Stream<Path> walk = Files.walk(folder)) {
             files = walk.filter(Files::isRegularFile)
@@ -41,7 +45,7 @@ final class RawDataset {
             throw new TrainerException(
                     Reason.InvalidData,
                     "data set \"%s\" must hold pictures (%s), but %s has none"
-                            .formatted(dataset, String.join(", ", PICTURES), folder));
+                            .formatted(dataset, String.join(", ", PICTURES), source.uri()));
         }
         List<String> problems = new ArrayList<>();
         Map<Path, Path> byCaption = new HashMap<>();
