@@ -46,7 +46,8 @@ public final class Plan {
         old = status != null
                 ? status
                 : new LoraTrainingStatus(
-                        null, List.of(), null, null, null, List.of(), null, null, null, List.of(), List.of(), null);
+                        null, List.of(), null, null, null, null, List.of(), null, null, null, List.of(), List.of(),
+                        null);
         draft = new StatusDraft(resource, old, now);
     }
 
