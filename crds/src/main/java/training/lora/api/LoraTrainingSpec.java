@@ -39,7 +39,8 @@ public record LoraTrainingSpec(
         @JsonPropertyDescription("Where and with what the stages run.")
         RuntimeSpec runtime,
 
-        @JsonPropertyDescription("How often a stage is tried again after a failure that a retry can cure. Default 3.")
+        @JsonPropertyDescription(
+                "How often a stage is tried again after a failure that a retry can cure; what follows a suspension or preemption does not count. Default 3.")
         @Min(0) @Max(100) Integer retries,
 
         @JsonPropertyDescription(

@@ -18,10 +18,12 @@ public record LoraTrainingStatus(
 
         @JsonPropertyDescription("The base model's family, detected.") @Nullable String model,
 
+        @JsonPropertyDescription("The newest training loss that was reported; for people.") @Nullable String loss,
+
         @JsonPropertyDescription("The stages begun so far; a list-map by name.")
         List<StageStatus> stages,
 
-        @JsonPropertyDescription("How far the running stage is.") @Nullable Progress progress,
+        @JsonPropertyDescription("How far the newest attempt is, or how far it came.") @Nullable Progress progress,
 
         @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
 

@@ -4,24 +4,26 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** How far the running stage is. */
+/** How far the newest attempt of a stage is, or how far it came. */
 public record Progress(
         @JsonPropertyDescription("The stage.") Stage stage,
         @JsonPropertyDescription("Its attempt, from 1.") Integer attempt,
-        @JsonPropertyDescription("Steps done.") Integer step,
-        @JsonPropertyDescription("Steps in all.") Integer steps,
 
-        @JsonPropertyDescription("step / steps, rounded down.")
+        @JsonPropertyDescription("Steps done; unset if it ended without a report.") @Nullable Integer step,
+
+        @JsonPropertyDescription("Steps in all; unset if it ended without a report.") @Nullable Integer steps,
+
+        @JsonPropertyDescription("step / steps, rounded down; 100 when the stage has succeeded.")
         Integer progressPercentage,
 
-        @JsonPropertyDescription("Seconds left in this stage; unset while unknown.") @Nullable Integer estimatedRemainingSeconds,
+        @JsonPropertyDescription("Seconds left in this stage; unset while unknown and when nothing runs.") @Nullable Integer estimatedRemainingSeconds,
 
         @JsonPropertyDescription("progressPercentage for people, for example 61%.")
         String percent,
 
         @JsonPropertyDescription("estimatedRemainingSeconds for people, for example 4m.") @Nullable String remaining,
 
-        @JsonPropertyDescription("When the trainer reported, RFC 3339.")
+        @JsonPropertyDescription("When the trainer reported or the attempt ended, RFC 3339.")
         String lastUpdatedTime,
 
         @JsonPropertyDescription("What it reported.") List<Metric> metrics) {

@@ -1,5 +1,7 @@
 package training.lora.api;
 
+import static training.lora.api.Defaults.orDefault;
+
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +13,10 @@ public record StageStatus(
         @JsonPropertyDescription("Which attempt this is, from 1.")
         Integer attempt,
 
+        @JsonPropertyDescription(
+                "How many attempts have failed so far; one that was suspended or preempted has not. At most `spec.retries` of them are followed by another attempt.")
+        Integer failures,
+
         @JsonPropertyDescription("The Job that runs it.") String jobName,
 
         @JsonPropertyDescription("When its Job was made, RFC 3339.") @Nullable String startTime,
@@ -21,4 +27,8 @@ public record StageStatus(
 
         @JsonPropertyDescription("Why it failed.") @Nullable Reason reason,
 
-        @JsonPropertyDescription("One sentence about the failure.") @Nullable String message) {}
+        @JsonPropertyDescription("One sentence about the failure.") @Nullable String message) {
+    public StageStatus {
+        failures = orDefault(failures, 0);
+    }
+}

@@ -125,9 +125,9 @@ final class CrdWriter {
     private static void addColumns(ObjectNode version) {
         ArrayNode columns = version.putArray("additionalPrinterColumns");
         column(columns, "Model", "string", ".status.model");
-        column(columns, "Phase", "string", ".status.phase");
+        column(columns, "Stage", "string", ".status.phase");
         column(columns, "Progress", "string", ".status.progress.percent");
-        column(columns, "Loss", "string", ".status.progress.metrics[?(@.name==\"loss\")].value");
+        column(columns, "Loss", "string", ".status.loss");
         column(columns, "Left", "string", ".status.progress.remaining");
         column(columns, "Score", "string", ".status.best.metrics[?(@.name==\"score\")].value");
         column(columns, "Age", "date", ".metadata.creationTimestamp");

@@ -35,7 +35,7 @@ public interface OperatorConfig {
 
     /** Retries of stages. */
     interface Retry {
-        /** Delay before the second attempt; doubled for each one after. */
+        /** Delay after a stage's first failure; doubled for each one after. */
         @WithDefault("10s")
         Duration delay();
 

@@ -16,7 +16,7 @@ public sealed interface Action {
     /** Creates a stage's Job. */
     record CreateJob(Job job) implements Action {}
 
-    /** Writes what of the status differs, except its progress; fails if the resource was written meanwhile. */
+    /** Writes what of the status differs; fails if the resource was written meanwhile. */
     record WriteStatus(LoraTrainingStatus status) implements Action {}
 
     /** Deletes a Job whose outcome stands in the status, its pods first. */

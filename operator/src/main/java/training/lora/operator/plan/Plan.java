@@ -46,7 +46,8 @@ public final class Plan {
         old = status != null
                 ? status
                 : new LoraTrainingStatus(
-                        null, List.of(), null, null, null, List.of(), null, null, null, List.of(), List.of(), null);
+                        null, List.of(), null, null, null, null, List.of(), null, null, null, List.of(), List.of(),
+                        null);
         draft = new StatusDraft(resource, old, now);
     }
 
@@ -150,28 +151,34 @@ public final class Plan {
 
     /** The entry of a Job that was created before the operator stopped and could write it. */
     private @Nullable StageStatus adopted(Stage stage, @Nullable StageStatus entry) {
-        int attempt = entry == null ? 1 : entry.attempt() + 1;
-        Job job = observed.job(Names.job(resource.getMetadata().getName(), stage, attempt));
+        Job job = observed.job(Names.job(resource.getMetadata().getName(), stage, nextAttempt(entry)));
         if (job == null || !Names.owned(job, resource.getMetadata().getUid())) {
             return entry;
         }
         String created = job.getMetadata().getCreationTimestamp();
-        StageStatus found = started(stage, attempt, created == null ? StatusDraft.seconds(now) : created);
+        StageStatus found = started(stage, entry, created == null ? StatusDraft.seconds(now) : created);
         draft.stage(found);
         reconciling(found);
         return found;
     }
 
-    private StageStatus started(Stage stage, int attempt, String time) {
+    /** The attempt after {@code last}. */
+    private StageStatus started(Stage stage, @Nullable StageStatus last, String time) {
+        int attempt = nextAttempt(last);
         return new StageStatus(
                 stage,
                 attempt,
+                last == null ? 0 : last.failures(),
                 Names.job(resource.getMetadata().getName(), stage, attempt),
                 time,
                 null,
                 null,
                 null,
                 null);
+    }
+
+    private static int nextAttempt(@Nullable StageStatus last) {
+        return last == null ? 1 : last.attempt() + 1;
     }
 
     private void reconciling(StageStatus entry) {
@@ -224,10 +231,13 @@ public final class Plan {
         }
     }
 
+    /** A suspended or preempted attempt has not failed of itself, so it leaves as many retries as there were. */
     private StageStatus ended(StageStatus entry, Outcome outcome, @Nullable Reason reason, @Nullable String message) {
+        boolean failed = outcome == Outcome.Failed && reason != Reason.Preempted;
         return new StageStatus(
                 entry.name(),
                 entry.attempt(),
+                failed ? entry.failures() + 1 : entry.failures(),
                 entry.jobName(),
                 entry.startTime(),
                 StatusDraft.seconds(now),
@@ -238,21 +248,22 @@ public final class Plan {
 
     /** Records a failure and, in the same write, whether the run goes on. */
     private void failed(StageStatus entry, Reason reason, String message) {
-        draft.stage(ended(entry, Outcome.Failed, reason, message));
+        StageStatus ended = ended(entry, Outcome.Failed, reason, message);
+        draft.stage(ended);
         String sentence = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), message);
-        if (!reason.retriable() || entry.attempt() > resource.getSpec().retries()) {
+        if (!reason.retriable() || ended.failures() > resource.getSpec().retries()) {
             fail(reason, sentence);
             return;
         }
         event(entry, true, "StageFailed", sentence + "; it is tried again");
         draft.state(entry.name().name(), List.of("Reconciling"), "Retrying", sentence);
-        wake(now.plus(settings.delayAfter(entry.attempt())));
+        wake(now.plus(settings.delayAfter(ended.failures())));
     }
 
     private void start(Stage stage, @Nullable StageStatus entry) {
         boolean resumed = StatusDraft.isTrue(old, "Suspended");
         if (entry != null && entry.completionTime() != null && !resumed) {
-            Instant due = Instant.parse(entry.completionTime()).plus(settings.delayAfter(entry.attempt()));
+            Instant due = Instant.parse(entry.completionTime()).plus(settings.delayAfter(entry.failures()));
             if (now.isBefore(due)) {
                 wake(due);
                 if (deadline() != null) {
@@ -273,20 +284,20 @@ public final class Plan {
         if (runId == null) {
             return;
         }
-        int attempt = entry == null ? 1 : entry.attempt() + 1;
         if (resource.getSpec().runtime().workspace().claimName() == null) {
             creations.add(new Action.CreateClaim(Children.workspace(resource, runId)));
         }
         creations.add(new Action.CreateConfigMap(Children.runSpec(resource, runId)));
-        creations.add(new Action.CreateJob(StageJob.of(resource, runId, stage, attempt, secondsLeft(), settings)));
-        StageStatus begun = started(stage, attempt, StatusDraft.seconds(now));
+        StageStatus begun = started(stage, entry, StatusDraft.seconds(now));
+        creations.add(
+                new Action.CreateJob(StageJob.of(resource, runId, stage, begun.attempt(), secondsLeft(), settings)));
         draft.stage(begun);
         reconciling(begun);
         event(
                 begun,
                 false,
                 "StageStarted",
-                "%s, attempt %d, runs as Job %s".formatted(stage, attempt, begun.jobName()));
+                "%s, attempt %d, runs as Job %s".formatted(stage, begun.attempt(), begun.jobName()));
         if (deadline() != null) {
             wake(deadline());
         }

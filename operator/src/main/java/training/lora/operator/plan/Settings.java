@@ -8,14 +8,14 @@ import org.jspecify.annotations.Nullable;
  *
  * @param image the trainer's image where a resource names none
  * @param operatorUrl base URL at which pods reach the operator; null: they push no progress
- * @param retryDelay delay before the second attempt of a stage; doubled for each one after
+ * @param retryDelay delay after a stage's first failure; doubled for each one after
  * @param maxRetryDelay the longest delay
  */
 public record Settings(String image, @Nullable String operatorUrl, Duration retryDelay, Duration maxRetryDelay) {
-    /** The delay after the failure of {@code attempt}, from 1. */
-    Duration delayAfter(int attempt) {
+    /** The delay before the attempt that follows {@code failures} of them; the shortest one after a preemption. */
+    Duration delayAfter(int failures) {
         Duration delay = retryDelay;
-        for (int i = 1; i < attempt && delay.compareTo(maxRetryDelay) < 0; i++) {
+        for (int i = 1; i < failures && delay.compareTo(maxRetryDelay) < 0; i++) {
             delay = delay.multipliedBy(2);
         }
         return delay.compareTo(maxRetryDelay) < 0 ? delay : maxRetryDelay;

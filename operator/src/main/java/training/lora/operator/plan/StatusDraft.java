@@ -11,6 +11,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
+import training.lora.api.Progress;
 import training.lora.api.Provenance;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
@@ -28,6 +29,7 @@ final class StatusDraft {
     private @Nullable String phase;
     private @Nullable String model;
     private List<StageStatus> stages;
+    private @Nullable Progress progress;
     private @Nullable Checkpoint base;
     private @Nullable Checkpoint best;
     private List<Checkpoint> checkpoints;
@@ -43,6 +45,7 @@ final class StatusDraft {
         phase = old.phase();
         model = old.model();
         stages = old.stages();
+        progress = old.progress();
         base = old.base();
         best = old.best();
         checkpoints = old.checkpoints();
@@ -57,8 +60,9 @@ final class StatusDraft {
                 runId,
                 phase,
                 model,
+                old.loss(),
                 stages,
-                old.progress(),
+                progress,
                 base,
                 best,
                 checkpoints,
@@ -95,12 +99,14 @@ final class StatusDraft {
         return stages.stream().filter(s -> s.name() == stage).findFirst().orElse(null);
     }
 
+    /** Enters it, and with its beginning or end the progress that belongs to it. */
     void stage(StageStatus entry) {
         List<StageStatus> next = new ArrayList<>(stages);
         next.removeIf(s -> s.name() == entry.name());
         next.add(entry);
         next.sort(java.util.Comparator.comparing(StageStatus::name));
         stages = next;
+        progress = StageProgress.of(entry, progress);
     }
 
     /** Takes over what a stage found out; what it says nothing of stays. */

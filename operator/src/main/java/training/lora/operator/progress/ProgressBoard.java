@@ -1,11 +1,11 @@
 package training.lora.operator.progress;
 
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
-import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
 import jakarta.inject.Singleton;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
@@ -20,17 +20,16 @@ public class ProgressBoard {
     record Entry(String uid, ProgressMessage message, boolean urgent, boolean written) {}
 
     private final Map<ResourceID, Entry> entries = new ConcurrentHashMap<>();
-    private volatile @Nullable IndexerResourceCache<LoraTraining> resources;
+    private volatile Function<ResourceID, Optional<LoraTraining>> resources = id -> Optional.empty();
 
     /** Tells where the resources are known from. */
-    public void read(IndexerResourceCache<LoraTraining> cache) {
+    public void read(Function<ResourceID, Optional<LoraTraining>> cache) {
         resources = cache;
     }
 
     /** The resource as last heard of, or empty. */
-    Optional<LoraTraining> resource(String namespace, String name) {
-        IndexerResourceCache<LoraTraining> cache = resources;
-        return cache == null ? Optional.empty() : cache.get(new ResourceID(name, namespace));
+    Optional<LoraTraining> resource(ResourceID id) {
+        return resources.apply(id);
     }
 
     /** Keeps the report if none newer is known; false: it is stale or of another run. */
@@ -61,7 +60,7 @@ public class ProgressBoard {
     }
 
     /** Whether the status knows of something later than the report: after a restart the board itself is empty. */
-    private static boolean isOver(@Nullable LoraTrainingStatus status, ProgressMessage message) {
+    static boolean isOver(@Nullable LoraTrainingStatus status, ProgressMessage message) {
         if (status == null || !message.runId().equals(status.runId())) {
             return true;
         }
@@ -73,7 +72,9 @@ public class ProgressBoard {
             }
         }
         Progress written = status.progress();
-        return written != null && compare(message, written.stage(), written.attempt(), written.step()) < 0;
+        return written != null
+                && written.step() != null
+                && compare(message, written.stage(), written.attempt(), written.step()) < 0;
     }
 
     private static boolean ended(StageStatus entry, ProgressMessage message) {
@@ -97,6 +98,11 @@ public class ProgressBoard {
     /** Notes that {@code entry} has been written, unless a newer one came meanwhile. */
     void written(ResourceID id, Entry entry) {
         entries.replace(id, entry, new Entry(entry.uid(), entry.message(), false, true));
+    }
+
+    /** Notes that {@code entry} could not be written: it waits its turn again. */
+    void postpone(ResourceID id, Entry entry) {
+        entries.replace(id, entry, new Entry(entry.uid(), entry.message(), false, false));
     }
 
     void forget(ResourceID id, Entry entry) {

@@ -1,6 +1,7 @@
 package training.lora.operator.progress;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.smallrye.common.annotation.Blocking;
 import jakarta.ws.rs.Consumes;
 import jakarta.ws.rs.HeaderParam;
@@ -50,7 +51,7 @@ public final class ProgressEndpoint {
         if (message == null) {
             return refused(400, "the body must be a report of version " + ProgressMessage.VERSION);
         }
-        Optional<LoraTraining> resource = board.resource(namespace, name);
+        Optional<LoraTraining> resource = board.resource(new ResourceID(name, namespace));
         if (resource.isEmpty()) {
             return refused(404, "there is no LoraTraining " + namespace + "/" + name);
         }

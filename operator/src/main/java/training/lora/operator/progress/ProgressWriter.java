@@ -9,6 +9,7 @@ import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.quarkus.runtime.ShutdownEvent;
 import io.quarkus.runtime.StartupEvent;
 import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.net.HttpURLConnection;
 import java.time.Clock;
@@ -29,20 +30,23 @@ import training.lora.api.LoraTraining;
 import training.lora.api.Progress;
 import training.lora.api.ProgressMessage;
 import training.lora.operator.OperatorConfig;
+import training.lora.operator.plan.StageProgress;
 
-/** Writes reports to {@code status.progress}, and to nothing else, at a bounded rate over all resources. */
+/** Writes reports to {@code status.progress} and {@code status.loss} at a bounded rate over all resources. */
 @Singleton
 final class ProgressWriter {
     private static final Logger LOG = LoggerFactory.getLogger(ProgressWriter.class);
     private static final long TICK_MILLIS = 200;
-    /** A trainer's report a resource is written no oftener, unless it is urgent. */
+    /** The schema refuses it. */
+    private static final int UNPROCESSABLE = 422;
+    /** A resource's reports are written no oftener, unless one is urgent. */
     private static final Duration LEAST_INTERVAL = Duration.ofSeconds(2);
     /** After this long without a report a resource no longer counts. */
     private static final Duration FORGET_AFTER = Duration.ofMinutes(10);
 
     private final KubernetesClient client;
     private final ProgressBoard board;
-    private final Clock clock = Clock.systemUTC();
+    private final Clock clock;
     private final double perSecond;
     private final TokenBucket bucket;
     private final Map<ResourceID, Instant> lastWrites = new ConcurrentHashMap<>();
@@ -50,10 +54,16 @@ final class ProgressWriter {
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "progress-writer"));
     private @Nullable Future<?> ticking;
 
+    @Inject
     ProgressWriter(KubernetesClient client, ProgressBoard board, OperatorConfig config) {
+        this(client, board, config.progress().writesPerSecond(), Clock.systemUTC());
+    }
+
+    ProgressWriter(KubernetesClient client, ProgressBoard board, double perSecond, Clock clock) {
         this.client = client;
         this.board = board;
-        this.perSecond = config.progress().writesPerSecond();
+        this.perSecond = perSecond;
+        this.clock = clock;
         this.bucket = new TokenBucket(perSecond, clock.instant());
     }
 
@@ -75,13 +85,19 @@ final class ProgressWriter {
 
     private void tick() {
         try {
-            // Copied, since the board changes meanwhile.
-            for (Map.Entry<ResourceID, ProgressBoard.Entry> next :
-                    Set.copyOf(board.entries().entrySet())) {
-                consider(next.getKey(), next.getValue());
-            }
+            round();
         } catch (RuntimeException e) {
-            LOG.warn("progress could not be written, it is tried again", e);
+            // An exception that leaves here would end the ticking for good.
+            LOG.error("a round of progress ended early", e);
+        }
+    }
+
+    /** Writes what is due. A resource whose write fails does not hold up the others. */
+    void round() {
+        // Copied, since the board changes meanwhile.
+        for (Map.Entry<ResourceID, ProgressBoard.Entry> next :
+                Set.copyOf(board.entries().entrySet())) {
+            consider(next.getKey(), next.getValue());
         }
     }
 
@@ -90,67 +106,74 @@ final class ProgressWriter {
         Instant last = lastWrites.getOrDefault(id, Instant.EPOCH);
         if (entry.written()) {
             if (last.plus(FORGET_AFTER).isBefore(now)) {
-                board.forget(id, entry);
-                lastWrites.remove(id);
+                forget(id, entry);
             }
+            return;
+        }
+        LoraTraining resource = board.resource(id).orElse(null);
+        if (resource == null
+                || !entry.uid().equals(resource.getMetadata().getUid())
+                || ProgressBoard.isOver(resource.getStatus(), entry.message())) {
+            forget(id, entry);
         } else if (entry.urgent()) {
             bucket.force(now);
-            write(id, entry, now);
+            write(id, resource, entry, now);
         } else if (!last.plus(LEAST_INTERVAL).isAfter(now) && bucket.take(now)) {
-            write(id, entry, now);
+            write(id, resource, entry, now);
         }
     }
 
-    private void write(ResourceID id, ProgressBoard.Entry entry, Instant now) {
+    private void forget(ResourceID id, ProgressBoard.Entry entry) {
+        board.forget(id, entry);
+        lastWrites.remove(id);
+    }
+
+    private void write(ResourceID id, LoraTraining resource, ProgressBoard.Entry entry, Instant now) {
         lastWrites.put(id, now);
-        ObjectNode patch = Json.MAPPER.createObjectNode();
-        // A resource of the same name that came later is refused by its uid.
-        patch.putObject("metadata").put("uid", entry.uid());
-        patch.putObject("status").set("progress", progress(entry.message()));
         try {
             client.resources(LoraTraining.class)
-                    .inNamespace(id.getNamespace().orElseThrow())
-                    .withName(id.getName())
+                    .inNamespace(resource.getMetadata().getNamespace())
+                    .withName(resource.getMetadata().getName())
                     .subresource("status")
-                    .patch(PatchContext.of(PatchType.JSON_MERGE), patch.toString());
+                    .patch(PatchContext.of(PatchType.JSON_MERGE), patch(resource, entry.message()));
             board.written(id, entry);
-        } catch (KubernetesClientException e) {
-            boolean gone = e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
-                    || e.getCode() == HttpURLConnection.HTTP_CONFLICT
-                    || e.getCode() == 422;
-            if (!gone) {
-                throw e;
-            }
-            board.forget(id, entry);
+        } catch (RuntimeException e) {
+            failed(id, entry, e);
         }
     }
 
-    /** What stands in the status; a field that is unset is null, so that the patch removes it. */
-    static ObjectNode progress(ProgressMessage message) {
-        int percentage = message.steps() <= 0 ? 0 : (int) Math.min(100, 100L * message.step() / message.steps());
-        Integer left = message.estimatedRemainingSeconds();
-        ObjectNode node = Json.MAPPER.valueToTree(new Progress(
-                message.stage(),
-                message.attempt(),
-                message.step(),
-                message.steps(),
-                percentage,
-                left,
-                percentage + "%",
-                left == null ? null : spoken(left),
-                message.time(),
-                message.metrics()));
-        if (left == null) {
+    private void failed(ResourceID id, ProgressBoard.Entry entry, RuntimeException e) {
+        int code = e instanceof KubernetesClientException refusal ? refusal.getCode() : 0;
+        boolean gone = code == HttpURLConnection.HTTP_NOT_FOUND;
+        // Written by someone else meanwhile, so the report may be over: the next turn sees what is then known.
+        boolean outdated = code == HttpURLConnection.HTTP_CONFLICT;
+        if (!gone && !outdated) {
+            LOG.warn("{}: progress could not be written: {}", id, e.getMessage());
+        }
+        if (gone || code == UNPROCESSABLE) {
+            forget(id, entry);
+        } else {
+            board.postpone(id, entry);
+        }
+    }
+
+    /**
+     * Holds only for the resource as it is known here: the API server refuses it with 409 once anything else was
+     * written, so that no late report overwrites the end of its attempt. A field that is unset is null, so that the
+     * patch removes it; a loss stays when later stages report none.
+     */
+    static String patch(LoraTraining resource, ProgressMessage message) {
+        Progress progress = StageProgress.reported(message);
+        ObjectNode node = Json.MAPPER.valueToTree(progress);
+        if (progress.estimatedRemainingSeconds() == null) {
             node.putNull("estimatedRemainingSeconds").putNull("remaining");
         }
-        return node;
-    }
-
-    /** As kubectl prints ages: the largest unit that is not zero. */
-    private static String spoken(int seconds) {
-        if (seconds < 120) {
-            return seconds + "s";
-        }
-        return seconds < 7200 ? seconds / 60 + "m" : seconds / 3600 + "h";
+        ObjectNode patch = Json.MAPPER.createObjectNode();
+        patch.putObject("metadata")
+                .put("uid", resource.getMetadata().getUid())
+                .put("resourceVersion", resource.getMetadata().getResourceVersion());
+        ObjectNode status = patch.putObject("status").set("progress", node);
+        message.metrics().stream().filter(m -> m.name().equals("loss")).forEach(m -> status.put("loss", m.value()));
+        return patch.toString();
     }
 }

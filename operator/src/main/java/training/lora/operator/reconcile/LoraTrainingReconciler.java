@@ -46,7 +46,7 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
 
     @Override
     public List<EventSource<?, LoraTraining>> prepareEventSources(EventSourceContext<LoraTraining> context) {
-        progress.read(context.getPrimaryCache());
+        progress.read(context.getPrimaryCache()::get);
         InformerEventSourceConfiguration<Job> jobs = InformerEventSourceConfiguration.from(
                         Job.class, LoraTraining.class)
                 .withLabelSelector(Names.MANAGED_BY + "=" + Names.OPERATOR)

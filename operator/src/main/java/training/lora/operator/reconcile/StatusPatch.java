@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingStatus;
 
-/** The JSON merge patch from one status to another, without its progress, which has a writer of its own. */
+/** The JSON merge patch from one status to another. */
 final class StatusPatch {
     private StatusPatch() {}
 
@@ -21,7 +21,6 @@ final class StatusPatch {
         Set<String> fields = new TreeSet<>();
         names(old.fieldNames(), fields);
         names(wanted.fieldNames(), fields);
-        fields.remove("progress");
         for (String field : fields) {
             JsonNode value = wanted.get(field);
             JsonNode was = old.get(field);

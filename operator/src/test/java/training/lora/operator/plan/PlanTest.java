@@ -3,7 +3,6 @@ package training.lora.operator.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.Condition;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
@@ -12,10 +11,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import training.lora.api.Json;
 import training.lora.api.LoraTraining;
-import training.lora.api.LoraTrainingSpec;
-import training.lora.api.LoraTrainingStatus;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 
@@ -24,15 +20,13 @@ final class PlanTest {
     private static final Settings SETTINGS =
             new Settings("trainer:1", "http://operator", Duration.ofSeconds(10), Duration.ofSeconds(60));
     private static final Observed NOTHING = new Observed(List.of(), Map.of());
-    private static final String SOURCES =
-            "'baseModel':{'uri':'bundled://emoji-sd'},'datasets':[{'uri':'pvc://photos/cats'}]";
     private static final String RUNNING =
             "{'runId':'abc','observedGeneration':1,'stages':[{'name':'Prepare','attempt':1,'jobName':'style-prepare-1'}],"
                     + "'conditions':[{'type':'Reconciling','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}";
 
     @Test
     void theRunIdIsWrittenBeforeAnythingBearsIt() throws Exception {
-        PlanResult plan = Plan.of(resource("", "{}"), NOTHING, SETTINGS, NOW);
+        PlanResult plan = Plan.of(Resources.of("", "{}"), NOTHING, SETTINGS, NOW);
 
         assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
         assertThat(plan.status().runId()).hasSize(16);
@@ -41,7 +35,7 @@ final class PlanTest {
 
     @Test
     void theJobIsCreatedBeforeItsEntryIsWritten() throws Exception {
-        PlanResult plan = Plan.of(resource("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW);
+        PlanResult plan = Plan.of(Resources.of("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW);
 
         assertThat(plan.actions())
                 .extracting(a -> a.getClass().getSimpleName())
@@ -50,7 +44,7 @@ final class PlanTest {
 
     @Test
     void theJobIsWhatTheTrainerExpects() throws Exception {
-        LoraTraining resource = resource("'activeDeadlineSeconds':900", "{'runId':'abc'}");
+        LoraTraining resource = Resources.of("'activeDeadlineSeconds':900", "{'runId':'abc'}");
         resource.getMetadata().setLabels(Map.of("kueue.x-k8s.io/queue-name", "gpus", "other", "no"));
 
         Job job = created(Plan.of(resource, NOTHING, SETTINGS, NOW));
@@ -80,7 +74,7 @@ final class PlanTest {
 
     @Test
     void aJobWithoutEntryIsAdoptedNotMadeAgain() throws Exception {
-        PlanResult plan = Plan.of(resource("", "{'runId':'abc'}"), jobs(job("uid-1", "")), SETTINGS, NOW);
+        PlanResult plan = Plan.of(Resources.of("", "{'runId':'abc'}"), jobs(job("uid-1", "")), SETTINGS, NOW);
 
         assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
         assertThat(plan.status().stages().get(0).jobName()).isEqualTo("style-prepare-1");
@@ -132,7 +126,7 @@ final class PlanTest {
     @Test
     void theDeadlineEndsTheRunAndItsJobAfterThat() throws Exception {
         PlanResult plan =
-                Plan.of(resource("'activeDeadlineSeconds':600", RUNNING), jobs(job("uid-1", "")), SETTINGS, NOW);
+                Plan.of(Resources.of("'activeDeadlineSeconds':600", RUNNING), jobs(job("uid-1", "")), SETTINGS, NOW);
 
         assertThat(plan.status().stages().get(0).reason()).isEqualTo(Reason.DeadlineExceeded);
         assertThat(plan.actions())
@@ -142,12 +136,12 @@ final class PlanTest {
 
     @Test
     void invalidSpecStallsAndACorrectedOneBegins() throws Exception {
-        LoraTraining resource = resource("'training':{'steps':-1}", "{}");
+        LoraTraining resource = Resources.of("'training':{'steps':-1}", "{}");
         PlanResult plan = Plan.of(resource, NOTHING, SETTINGS, NOW);
         assertThat(condition(plan, "Stalled").getReason()).isEqualTo("InvalidConfiguration");
         assertThat(condition(plan, "Stalled").getMessage()).contains("`spec.training.steps`");
 
-        LoraTraining corrected = resource("", "{}");
+        LoraTraining corrected = Resources.of("", "{}");
         corrected.setStatus(plan.status());
         corrected.getMetadata().setGeneration(2L);
         assertThat(Plan.of(corrected, NOTHING, SETTINGS, NOW).status().runId()).isNotNull();
@@ -158,11 +152,11 @@ final class PlanTest {
         String trained = "{'runId':'abc','stages':[{'name':'Prepare','attempt':1,'jobName':'a','outcome':'Succeeded'},"
                 + "{'name':'Train','attempt':1,'jobName':'b','outcome':'Succeeded'}]}";
 
-        assertThat(Plan.of(resource("'evaluation':{'enabled':false}", trained), NOTHING, SETTINGS, NOW)
+        assertThat(Plan.of(Resources.of("'evaluation':{'enabled':false}", trained), NOTHING, SETTINGS, NOW)
                         .status()
                         .phase())
                 .isEqualTo("Complete");
-        assertThat(created(Plan.of(resource("", trained), NOTHING, SETTINGS, NOW))
+        assertThat(created(Plan.of(Resources.of("", trained), NOTHING, SETTINGS, NOW))
                         .getMetadata()
                         .getName())
                 .isEqualTo("style-evaluate-1");
@@ -170,7 +164,7 @@ final class PlanTest {
 
     @Test
     void nothingIsWrittenWhenNothingChanged() throws Exception {
-        LoraTraining resource = resource("", RUNNING);
+        LoraTraining resource = Resources.of("", RUNNING);
         Observed observed = jobs(job("uid-1", ""));
         resource.setStatus(Plan.of(resource, observed, SETTINGS, NOW).status());
 
@@ -188,7 +182,7 @@ final class PlanTest {
 
     private static PlanResult ended(String condition, PodResult result) throws Exception {
         Observed observed = new Observed(List.of(job("uid-1", condition)), Map.of("style-prepare-1", result));
-        PlanResult plan = Plan.of(resource("", RUNNING), observed, SETTINGS, NOW);
+        PlanResult plan = Plan.of(Resources.of("", RUNNING), observed, SETTINGS, NOW);
         assertThat(plan.status().stages().get(0).outcome())
                 .isEqualTo("Failed".equals(condition) ? Outcome.Failed : Outcome.Succeeded);
         return plan;
@@ -241,19 +235,5 @@ final class PlanTest {
                 .filter(c -> type.equals(c.getType()))
                 .findFirst()
                 .orElseThrow();
-    }
-
-    private static LoraTraining resource(String fields, String status) throws Exception {
-        LoraTraining resource = new LoraTraining();
-        resource.setMetadata(new ObjectMetaBuilder()
-                .withNamespace("default")
-                .withName("style")
-                .withUid("uid-1")
-                .withGeneration(1L)
-                .build());
-        String spec = "{" + SOURCES + (fields.isEmpty() ? "" : "," + fields) + "}";
-        resource.setSpec(Json.MAPPER.readValue(spec.replace('\'', '"'), LoraTrainingSpec.class));
-        resource.setStatus(Json.MAPPER.readValue(status.replace('\'', '"'), LoraTrainingStatus.class));
-        return resource;
     }
 }

@@ -62,12 +62,6 @@ final class ProgressBoardTest {
         assertThat(bucket.take(start.plusMillis(1000))).isFalse();
     }
 
-    @Test
-    void whatIsUnsetIsRemovedFromTheStatus() {
-        assertThat(ProgressWriter.progress(message(Stage.Train, 1, 33)).toString())
-                .contains("\"progressPercentage\":33", "\"percent\":\"33%\"", "\"remaining\":null");
-    }
-
     private boolean urgentAfter(LoraTraining run, int step) {
         assertThat(board.offer(run, message(Stage.Train, 1, step))).isTrue();
         return board.entries().values().iterator().next().urgent();

@@ -55,6 +55,7 @@ final class CrashLawTest {
             step(cluster, 4);
             assertThat(cluster.created).containsExactly("style-prepare-1", "style-prepare-2");
             assertThat(cluster.mixed).isEmpty();
+            assertThat(cluster.resource.getStatus().stages().get(0).failures()).isZero();
         }
     }
 

