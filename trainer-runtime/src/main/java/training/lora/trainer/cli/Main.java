@@ -2,6 +2,7 @@ package training.lora.trainer.cli;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -31,6 +32,12 @@ import training.lora.trainer.TrainerException;
             "12 base model (retrying can't help); 20 source unreachable, 21 storage full, 22 out of memory."
         })
 public final class Main {
+    @Option(
+            names = "--verbose",
+            scope = CommandLine.ScopeType.INHERIT,
+            description = "Prints where a failure came from, not only what it is.")
+    private boolean verbose;
+
     private Main() {}
 
     /** Runs the command line and ends the process with its exit code. */
@@ -39,12 +46,13 @@ public final class Main {
     }
 
     static int execute(String... arguments) {
-        CommandLine line = new CommandLine(new Main());
+        Main main = new Main();
+        CommandLine line = new CommandLine(main);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler((e, command, parsed) -> {
             TrainerException failure = Failures.classify(e);
             command.getErr().println("lora-trainer: " + failure.getMessage());
-            if (failure.reason() == Reason.InternalError) {
+            if (main.verbose || failure.reason() == Reason.InternalError) {
                 e.printStackTrace(command.getErr());
             }
             return failure.reason().exitCode();

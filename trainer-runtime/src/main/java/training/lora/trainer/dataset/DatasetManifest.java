@@ -1,6 +1,7 @@
 package training.lora.trainer.dataset;
 
 import java.util.List;
+import java.util.Map;
 
 /**
  * manifest.json of a prepared data set.
@@ -12,6 +13,7 @@ import java.util.List;
  * @param model the base model's family
  * @param resolution side of the pictures in pixels
  * @param samples the pictures, in the order of their names
+ * @param files sha256 of every other file of the folder, by its relative name
  */
 public record DatasetManifest(
         String version,
@@ -20,9 +22,10 @@ public record DatasetManifest(
         String baseModelDigest,
         String model,
         int resolution,
-        List<Sample> samples) {
+        List<Sample> samples,
+        Map<String, String> files) {
     /** Version of this file's JSON. */
-    public static final String VERSION = "lora.training/dataset/v1";
+    public static final String VERSION = "lora.training/dataset/v2";
 
     /**
      * A picture with its caption.

@@ -6,9 +6,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** The prepared data set, opened for reading. */
@@ -58,6 +62,20 @@ public final class PreparedDataset implements AutoCloseable {
         } catch (IOException e) {
             throw new TrainerException(Reason.InvalidConfiguration, file + " must be a data set's manifest", e);
         }
+    }
+
+    /** sha256 of every file of {@code folder} but the manifest, by relative name. */
+    public static Map<String, String> digests(Path folder) throws IOException {
+        Map<String, String> digests = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                String name = folder.relativize(file).toString();
+                if (!name.equals(MANIFEST)) {
+                    digests.put(name, Sha256.of(file));
+                }
+            }
+        }
+        return digests;
     }
 
     /** Number of pictures. */

@@ -54,11 +54,14 @@ public final class Exports {
                     "ss_network_alpha",
                     alphas.size() == 1 ? alphas.iterator().next().toString() : "Dynamic");
             meta.put("ss_output_name", metadata.title());
+            meta.put("ss_sd_model_name", metadata.baseModel());
+            meta.put("ss_resolution", "(%1$d, %1$d)".formatted(metadata.resolution()));
             meta.put("sshs_model_hash", digest);
             meta.put("modelspec.sai_model_spec", "1.0.1");
             meta.put("modelspec.architecture", "stable-diffusion-v1/lora");
             meta.put("modelspec.implementation", "diffusers");
             meta.put("modelspec.title", metadata.title());
+            meta.put("modelspec.resolution", "%1$dx%1$d".formatted(metadata.resolution()));
             meta.put("modelspec.prediction_type", "epsilon");
             meta.put("modelspec.hash_sha256", "0x" + digest);
             SafeTensorsWriter.write(file, tensors, meta);

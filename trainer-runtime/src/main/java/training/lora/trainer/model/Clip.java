@@ -18,6 +18,7 @@ public final class Clip implements AutoCloseable {
 
     private final NDManager manager;
     private final Tokenizer tokenizer;
+    private final ParameterSet parameters = new ParameterSet();
     private final TextTower text;
     private final Parameter textProjection;
     private final int imageSize;
@@ -35,7 +36,6 @@ public final class Clip implements AutoCloseable {
         Config v = config.child("vision_config");
         Config t = config.child("text_config");
         long projection = config.integer("projection_dim");
-        ParameterSet parameters = new ParameterSet();
         text = new TextTower(parameters, t);
         textProjection = parameters.declare("text_projection.weight", projection, t.integer("hidden_size"));
         long width = v.integer("hidden_size");
@@ -76,6 +76,11 @@ public final class Clip implements AutoCloseable {
     /** Reads config.json, the weights and the tokenizer of {@code folder}. */
     public static Clip open(Path folder, NDManager parent) {
         return new Clip(folder, parent.newSubManager());
+    }
+
+    /** The weights of both towers. */
+    List<Parameter> parameters() {
+        return parameters.all();
     }
 
     /** Side in pixels of the square pictures that it sees. */

@@ -15,12 +15,20 @@ import training.lora.trainer.tensor.SafeTensors;
 final class ModelFiles {
     private ModelFiles() {}
 
-    /** Opens {@code folder}/{@code stem}.safetensors, or its fp16 variant; a pickle in its place is refused. */
+    /**
+     * Opens {@code folder}/{@code stem}.safetensors, the index of its shards, or the fp16 variant of either; a pickle in
+     * their place is refused.
+     */
     static SafeTensors weights(Path folder, String stem) {
-        for (String name : List.of(stem + ".safetensors", stem + ".fp16.safetensors")) {
-            if (Files.isRegularFile(folder.resolve(name))) {
+        for (String name : List.of(
+                stem + ".safetensors",
+                stem + ".safetensors.index.json",
+                stem + ".fp16.safetensors",
+                stem + ".safetensors.index.fp16.json")) {
+            Path file = folder.resolve(name);
+            if (Files.isRegularFile(file)) {
                 try {
-                    return SafeTensors.open(folder.resolve(name));
+                    return name.endsWith(".json") ? SafeTensors.openSharded(file) : SafeTensors.open(file);
                 } catch (TrainerException e) {
                     throw new TrainerException(Reason.InvalidBaseModel, String.valueOf(e.getMessage()), e);
                 }

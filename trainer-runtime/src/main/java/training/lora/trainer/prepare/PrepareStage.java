@@ -78,10 +78,17 @@ public final class PrepareStage {
             }
             List<Sample> samples = pictures(items, digests, resolution, temporary);
             encode(samples, model, manager, temporary);
-            DatasetManifest manifest = new DatasetManifest(
-                    DatasetManifest.VERSION, key, digest, baseDigest, model.family(), resolution, samples);
-            Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
             Folders.delete(temporary.resolve("unpacked"));
+            DatasetManifest manifest = new DatasetManifest(
+                    DatasetManifest.VERSION,
+                    key,
+                    digest,
+                    baseDigest,
+                    model.family(),
+                    resolution,
+                    samples,
+                    PreparedDataset.digests(temporary));
+            Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
             Folders.delete(target);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
             LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
@@ -91,13 +98,21 @@ public final class PrepareStage {
         }
     }
 
-    private static boolean reusable(Path target, String key) {
+    private static boolean reusable(Path target, String key) throws IOException {
         if (!Files.isRegularFile(target.resolve(PreparedDataset.MANIFEST))) {
             return false;
         }
-        try (PreparedDataset data = PreparedDataset.open(target)) {
-            return PreparedDataset.manifest(target).key().equals(key)
-                    && data.pictureFiles().stream().allMatch(Files::isRegularFile);
+        try {
+            DatasetManifest manifest = PreparedDataset.manifest(target);
+            if (!manifest.key().equals(key)) {
+                LOG.info("{} holds other pictures, captions or latents and is made anew", target);
+                return false;
+            }
+            boolean whole = PreparedDataset.digests(target).equals(manifest.files());
+            if (!whole) {
+                LOG.warn("{} is damaged and is made anew: its files are not those of its manifest", target);
+            }
+            return whole;
         } catch (TrainerException e) {
             LOG.warn("{} is damaged and is made anew: {}", target, e.getMessage());
             return false;

@@ -7,13 +7,15 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Enumeration;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.zip.ZipException;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipFile;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
-/** A zip archive, unpacked with limits: nothing outside the target, no links, no bombs. */
+/** A zip archive, unpacked with limits: nothing outside the target, no links, no bombs, no name twice. */
 public final class Archive {
     static final int MAX_ENTRIES = 100_000;
     static final long MAX_BYTES = 20L << 30;
@@ -30,6 +32,7 @@ public final class Archive {
             Enumeration<ZipArchiveEntry> entries = zip.getEntries();
             int count = 0;
             long total = 0;
+            Set<Path> files = new HashSet<>();
             while (entries.hasMoreElements()) {
                 ZipArchiveEntry entry = entries.nextElement();
                 if (++count > MAX_ENTRIES) {
@@ -42,6 +45,9 @@ public final class Archive {
                 if (entry.isDirectory()) {
                     Files.createDirectories(path);
                     continue;
+                }
+                if (!files.add(path)) {
+                    throw refused(file, "must have each entry once, but has " + entry.getName() + " twice");
                 }
                 Files.createDirectories(path.getParent());
                 try (InputStream in = zip.getInputStream(entry);

@@ -11,28 +11,38 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /**
  * A safetensors file (8 bytes header length, JSON header, tensors), read by memory map one tensor at a time, so that
- * files of any size cost no heap.
+ * files of any size cost no heap. Several files that an index joins are read as one.
  */
 public final class SafeTensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
 
     private final Path file;
-    private final FileChannel channel;
+    private final @Nullable FileChannel channel;
     private final long bodyStart;
     private final Map<String, Entry> entries;
     private final Map<String, String> metadata;
+    private final Map<String, SafeTensors> shards;
 
     /**
      * A tensor in the file.
@@ -50,12 +60,18 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     private SafeTensors(
-            Path file, FileChannel channel, long bodyStart, Map<String, Entry> entries, Map<String, String> metadata) {
+            Path file,
+            @Nullable FileChannel channel,
+            long bodyStart,
+            Map<String, Entry> entries,
+            Map<String, String> metadata,
+            Map<String, SafeTensors> shards) {
         this.file = file;
         this.channel = channel;
         this.bodyStart = bodyStart;
         this.entries = Collections.unmodifiableMap(entries);
         this.metadata = Collections.unmodifiableMap(metadata);
+        this.shards = shards;
     }
 
     /** Opens {@code file} and checks its header. */
@@ -76,6 +92,71 @@ public final class SafeTensors implements AutoCloseable {
                 e.addSuppressed(suppressed);
             }
             throw e instanceof TrainerException known ? known : broken(file, "could not be read", e);
+        }
+    }
+
+    /**
+     * Opens the files that {@code index}, a {@code *.safetensors.index.json}, names: its {@code weight_map} says which file
+     * beside it holds which tensor. They are read as one.
+     *
+     * @throws TrainerException InvalidConfiguration, with every missing file or else every missing tensor
+     */
+    public static SafeTensors openSharded(Path index) {
+        Map<String, SafeTensors> byFile = new TreeMap<>();
+        try {
+            Map<String, String> places = weightMap(index);
+            Set<String> names = new TreeSet<>(places.values());
+            requireAll(index, names, name -> Files.isRegularFile(index.resolveSibling(name)));
+            names.forEach(name -> byFile.put(name, open(index.resolveSibling(name))));
+            requireAll(index, places.keySet(), tensor -> shard(byFile, places, tensor)
+                    .entries
+                    .containsKey(tensor));
+            Map<String, Entry> entries = new LinkedHashMap<>();
+            Map<String, SafeTensors> shards = new HashMap<>();
+            places.keySet().forEach(tensor -> {
+                SafeTensors shard = shard(byFile, places, tensor);
+                entries.put(tensor, shard.entry(tensor));
+                shards.put(tensor, shard);
+            });
+            return new SafeTensors(index, null, 0, entries, Map.of(), shards);
+        } catch (RuntimeException e) {
+            byFile.values().forEach(SafeTensors::close);
+            throw e;
+        }
+    }
+
+    private static SafeTensors shard(Map<String, SafeTensors> byFile, Map<String, String> places, String tensor) {
+        return Objects.requireNonNull(byFile.get(places.get(tensor)));
+    }
+
+    private static Map<String, String> weightMap(Path index) {
+        JsonNode map;
+        try {
+            map = Json.MAPPER.readTree(index.toFile()).path("weight_map");
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, index + " must be readable JSON", e);
+        }
+        Map<String, String> places = new LinkedHashMap<>();
+        map.fields().forEachRemaining(e -> places.put(e.getKey(), e.getValue().asText()));
+        for (String name : places.values()) {
+            if (!name.matches("[\\w.-]+\\.safetensors")) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        index + " must name .safetensors files beside it, but names \"" + name + "\"");
+            }
+        }
+        if (places.isEmpty()) {
+            throw new TrainerException(Reason.InvalidConfiguration, index + " must have a weight_map with tensors");
+        }
+        return places;
+    }
+
+    private static void requireAll(Path index, Set<String> names, Predicate<String> there) {
+        List<String> missing = names.stream().filter(there.negate()).toList();
+        if (!missing.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "all that " + index + " names must be there, but these are missing: " + String.join(", ", missing));
         }
     }
 
@@ -120,7 +201,7 @@ public final class SafeTensors implements AutoCloseable {
                 entries.put(field.getKey(), entry(file, field.getKey(), field.getValue(), body));
             }
         });
-        return new SafeTensors(file, channel, 8 + headerBytes, entries, metadata);
+        return new SafeTensors(file, channel, 8 + headerBytes, entries, metadata, Map.of());
     }
 
     private static Entry entry(Path file, String name, JsonNode node, long body) {
@@ -160,7 +241,7 @@ public final class SafeTensors implements AutoCloseable {
         };
     }
 
-    private static TrainerException broken(Path file, String what, @org.jspecify.annotations.Nullable Throwable cause) {
+    private static TrainerException broken(Path file, String what, @Nullable Throwable cause) {
         String message = file + " must be a whole safetensors file, but " + what;
         return cause == null
                 ? new TrainerException(Reason.InvalidConfiguration, message)
@@ -193,6 +274,10 @@ public final class SafeTensors implements AutoCloseable {
 
     /** Reads a floating-point tensor and widens it to fp32. */
     public NDArray read(String name, NDManager manager) {
+        SafeTensors shard = shards.get(name);
+        if (shard != null) {
+            return shard.read(name, manager);
+        }
         Entry entry = entry(name);
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {
@@ -200,7 +285,8 @@ public final class SafeTensors implements AutoCloseable {
         }
         ByteBuffer bytes;
         try {
-            bytes = channel.map(FileChannel.MapMode.READ_ONLY, bodyStart + entry.begin(), entry.end() - entry.begin())
+            bytes = Objects.requireNonNull(channel)
+                    .map(FileChannel.MapMode.READ_ONLY, bodyStart + entry.begin(), entry.end() - entry.begin())
                     .order(ByteOrder.LITTLE_ENDIAN);
         } catch (IOException e) {
             throw broken(file, "could not be mapped", e);
@@ -231,8 +317,11 @@ public final class SafeTensors implements AutoCloseable {
 
     @Override
     public void close() {
+        shards.values().forEach(SafeTensors::close);
         try {
-            channel.close();
+            if (channel != null) {
+                channel.close();
+            }
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }

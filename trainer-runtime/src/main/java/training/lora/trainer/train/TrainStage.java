@@ -92,7 +92,12 @@ public final class TrainStage {
         this.rates = LearningRateSchedule.of(training.optimizer(), training.steps());
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
         this.checkpoints = new Checkpoints(
-                context.run(), folder, new ExportMetadata(context.run().owner().name()));
+                context.run(),
+                folder,
+                new ExportMetadata(
+                        context.run().owner().name(),
+                        String.valueOf(context.baseModel().getFileName()),
+                        data.resolution()));
         var sampling = context.run().spec().sampling();
         this.pictures = new SamplePictures(folder, SamplePictures.prompts(sampling.prompts(), data.captions()));
         this.sampler = sampling.enabled()

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
+import org.apache.commons.compress.archivers.zip.ZipArchiveOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.Goldens;
@@ -153,6 +155,22 @@ class MainTest {
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("must not be a bomb, but big.png");
+    }
+
+    @Test
+    void zipWithANameTwiceIsRefused() throws IOException {
+        try (ZipArchiveOutputStream zip = new ZipArchiveOutputStream(folder.resolve("data.zip"))) {
+            for (String name : List.of("a.png", "b/../a.png")) {
+                zip.putArchiveEntry(new ZipArchiveEntry(name));
+                zip.write(1);
+                zip.closeArchiveEntry();
+            }
+        }
+
+        Ended ended = prepare(yaml("data.zip", ""));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error()).contains("must have each entry once, but has b/../a.png twice");
     }
 
     @Test

@@ -10,9 +10,7 @@ import ai.djl.training.GradientCollector;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -114,26 +112,6 @@ class NetworksTest {
             }
             golden.assertMatches(image.getGradient(), "grad.image");
             golden.assertMatches(vae.decode(golden.get("latents")), "decoded");
-        }
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"clip-text-a", "clip-text-bb"})
-    void textEncoderHasTransformersOutput(String name) {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                Goldens golden = new Goldens(name, manager);
-                TextEncoder encoder = TextEncoder.open(Goldens.FOLDER.resolve(name), manager)) {
-            NDArray ids = golden.get("ids");
-            List<Tokens> tokens = new ArrayList<>();
-            for (int i = 0; i < 2; i++) {
-                float[] row = ids.get(i).toFloatArray();
-                long[] values = new long[row.length];
-                for (int j = 0; j < row.length; j++) {
-                    values[j] = (long) row[j];
-                }
-                tokens.add(new Tokens(values, false));
-            }
-            golden.assertMatches(encoder.encode(manager, tokens), "output");
         }
     }
 

@@ -107,7 +107,7 @@ class EmojiGoldensTest {
                 StableDiffusion model = StableDiffusion.open(MODEL, manager);
                 LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model.unet(), manager)) {
             Path kohya = folder.resolve("lora.safetensors");
-            Exports.kohya(kohya, adapter, new ExportMetadata("lora"));
+            Exports.kohya(kohya, adapter, new ExportMetadata("lora", "emoji-sd", 64));
 
             assertClose(draw(model, adapter, manager), "cat-lora.png");
             try (LoraAdapter again = AdapterFiles.read(kohya, model.unet(), manager)) {

@@ -1,0 +1,143 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.api.Manifest;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.api.StageResult;
+import training.lora.trainer.run.RunSpecs;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** Whole stages of a tiny run, as the command line runs them. */
+class RunCommandTest {
+    @TempDir
+    Path folder;
+
+    private TinyRun tiny;
+
+    @BeforeEach
+    void tinyRun() throws IOException {
+        tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"run", "prepare", "train", "evaluate"})
+    void outputOfAnotherOwnerIsLeftAsItIs(String command) throws IOException {
+        Path output = Files.createDirectories(folder.resolve("output"));
+        RunSpec mine = RunSpecs.load(tiny.yaml, List.of()).run();
+        RunSpec other = RunSpec.of("default", "other", mine.spec());
+        Files.writeString(output.resolve(TinyRun.NAME + ".safetensors"), "theirs");
+        Json.MAPPER.writeValue(
+                output.resolve("manifest.json").toFile(),
+                new Manifest(
+                        Manifest.VERSION,
+                        other.owner(),
+                        other.runId(),
+                        true,
+                        "2026-01-01T00:00:00Z",
+                        other.spec(),
+                        "SD15",
+                        "0",
+                        "0",
+                        null,
+                        null,
+                        List.of(),
+                        List.of()));
+        Map<String, String> before = TinyRun.digests(output);
+
+        TinyRun.Ended ended = tiny.run(command, "--output", output.toString());
+
+        assertThat(ended.code()).isEqualTo(Reason.OutputOwned.exitCode());
+        assertThat(ended.error())
+                .contains("the output must be empty or this run's own, but")
+                .contains("belongs to default/other");
+        assertThat(TinyRun.digests(output)).isEqualTo(before);
+        String stage = command.equals("run") ? "prepare" : command;
+        StageResult result = Json.MAPPER.readValue(
+                tiny.workspace().resolve("results/" + stage + "/result.json").toFile(), StageResult.class);
+        assertThat(result.reason()).isEqualTo(Reason.OutputOwned);
+        assertThat(result.message()).contains("belongs to default/other");
+    }
+
+    @Test
+    void changedCaptionOrPictureIsPreparedAnew() throws IOException {
+        assertThat(tiny.run("prepare").code()).isZero();
+        TreeMap<String, String> first = TinyRun.digests(tiny.workspace().resolve("dataset"));
+
+        Files.writeString(folder.resolve("data/bat.txt"), "another caption");
+        assertThat(tiny.run("prepare").code()).isZero();
+        TreeMap<String, String> second = TinyRun.digests(tiny.workspace().resolve("dataset"));
+        Files.copy(
+                folder.resolve("data/crab.png"),
+                folder.resolve("data/bat.png"),
+                java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        assertThat(tiny.run("prepare").code()).isZero();
+        TreeMap<String, String> third = TinyRun.digests(tiny.workspace().resolve("dataset"));
+
+        assertThat(second.get("latents.safetensors")).isEqualTo(first.get("latents.safetensors"));
+        assertThat(second.get("text.safetensors")).isNotEqualTo(first.get("text.safetensors"));
+        assertThat(second.get("manifest.json")).isNotEqualTo(first.get("manifest.json"));
+        assertThat(third.get("latents.safetensors")).isNotEqualTo(second.get("latents.safetensors"));
+        assertThat(third.get("images/00000.png")).isEqualTo(third.get("images/00001.png"));
+    }
+
+    @Test
+    void preparedDataOfAnotherBaseModelIsMadeAnew() throws IOException {
+        assertThat(tiny.run("prepare").code()).isZero();
+        TreeMap<String, String> first = TinyRun.digests(tiny.workspace().resolve("dataset"));
+
+        Files.writeString(folder.resolve("base/vae/note.json"), "{}");
+        assertThat(tiny.run("prepare").code()).isZero();
+
+        assertThat(TinyRun.digests(tiny.workspace().resolve("dataset")).get("manifest.json"))
+                .isNotEqualTo(first.get("manifest.json"));
+    }
+
+    @Test
+    void damagedPreparedDataIsMadeAnew() throws IOException {
+        assertThat(tiny.run("prepare").code()).isZero();
+        TreeMap<String, String> first = TinyRun.digests(tiny.workspace().resolve("dataset"));
+        Path latents = tiny.workspace().resolve("dataset/latents.safetensors");
+        byte[] bytes = Files.readAllBytes(latents);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(latents, bytes);
+
+        assertThat(tiny.run("prepare").code()).isZero();
+
+        assertThat(TinyRun.digests(tiny.workspace().resolve("dataset"))).isEqualTo(first);
+    }
+
+    @Test
+    void kohyasFileTellsBaseModelAndResolution() {
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(tiny.run("train").code()).isZero();
+
+        try (SafeTensors file = SafeTensors.open(tiny.workspace().resolve("output/tiny.safetensors"))) {
+            assertThat(file.metadata())
+                    .containsEntry("ss_sd_model_name", "base")
+                    .containsEntry("ss_resolution", "(16, 16)")
+                    .containsEntry("modelspec.resolution", "16x16");
+        }
+    }
+
+    @Test
+    void failureShowsWhereItCameFromOnlyWhenAsked() {
+        assertThat(tiny.run("train").error()).contains("run `prepare` first").doesNotContain("\tat training.lora");
+        assertThat(tiny.run("train", "--verbose").error())
+                .contains("run `prepare` first")
+                .contains("\tat training.lora");
+    }
+}

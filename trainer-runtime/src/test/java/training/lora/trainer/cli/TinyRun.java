@@ -1,0 +1,121 @@
+package training.lora.trainer.cli;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.files.Sha256;
+
+/** A run on pictures of 16 pixels with a base model put together from goldens, whose steps take milliseconds. */
+final class TinyRun {
+    static final String NAME = "tiny";
+
+    final Path folder;
+    final Path yaml;
+    private final Path workspace;
+
+    /** How a command ended, and what it wrote to standard error. */
+    record Ended(int code, String error) {}
+
+    private TinyRun(Path folder, Path yaml, Path workspace) {
+        this.folder = folder;
+        this.yaml = yaml;
+        this.workspace = workspace;
+    }
+
+    /** @param training the fields under spec.training */
+    static TinyRun create(Path folder, String training) throws IOException {
+        Path base = folder.resolve("base");
+        for (String[] part : new String[][] {
+            {"unet-a", "unet", "diffusion_pytorch_model.safetensors"},
+            {"vae-a", "vae", "diffusion_pytorch_model.safetensors"},
+            {"clip-text-a", "text_encoder", "model.safetensors"}
+        }) {
+            copy(part[0], base.resolve(part[1]), "config.json", part[2]);
+        }
+        copy("clip-a", base.resolve("tokenizer"), "vocab.json", "merges.txt", "tokenizer_config.json");
+        Files.writeString(base.resolve("model_index.json"), "{\"_class_name\": \"StableDiffusionPipeline\"}");
+        Files.createDirectories(base.resolve("scheduler"));
+        Files.writeString(base.resolve("scheduler/scheduler_config.json"), "{\"beta_schedule\": \"scaled_linear\"}");
+        for (String name : List.of("bat", "crab", "pear")) {
+            Files.createDirectories(folder.resolve("data"));
+            for (String end : List.of(".png", ".txt")) {
+                Files.copy(
+                        Goldens.BUNDLED.resolve("fluent-style/" + name + end),
+                        folder.resolve("data").resolve(name + end));
+            }
+        }
+        Path yaml = Files.writeString(folder.resolve("training.yaml"), """
+                apiVersion: lora.training/v1alpha1
+                kind: LoraTraining
+                metadata: {name: %s}
+                spec:
+                  baseModel: {uri: base}
+                  datasets: [{uri: data}]
+                  training: {%s}
+                  sampling: {enabled: false}
+                  evaluation: {enabled: false}
+                """.formatted(NAME, training));
+        return new TinyRun(folder, yaml, folder.resolve("work"));
+    }
+
+    private static void copy(String golden, Path target, String... names) throws IOException {
+        Files.createDirectories(target);
+        for (String name : names) {
+            Files.copy(Goldens.FOLDER.resolve(golden).resolve(name), target.resolve(name));
+        }
+    }
+
+    /** The same run in another workspace. */
+    TinyRun in(Path other) {
+        return new TinyRun(folder, yaml, other);
+    }
+
+    Path workspace() {
+        return workspace;
+    }
+
+    /** The adapter that the train stage published. */
+    byte[] lora() throws IOException {
+        return Files.readAllBytes(workspace.resolve("output").resolve(NAME + ".safetensors"));
+    }
+
+    /** Runs a command in this process. */
+    Ended run(String command, String... more) {
+        PrintStream before = System.err;
+        ByteArrayOutputStream error = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(error, true, StandardCharsets.UTF_8));
+        try {
+            return new Ended(
+                    Main.execute(arguments(command, more).toArray(String[]::new)),
+                    error.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setErr(before);
+        }
+    }
+
+    private List<String> arguments(String command, String... more) {
+        List<String> arguments =
+                new ArrayList<>(List.of(command, yaml.toString(), "--workspace", workspace.toString()));
+        arguments.addAll(List.of(more));
+        return arguments;
+    }
+
+    /** Digests of all files below {@code folder}, by name. */
+    static TreeMap<String, String> digests(Path folder) throws IOException {
+        TreeMap<String, String> digests = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                digests.put(folder.relativize(file).toString(), Sha256.of(file));
+            }
+        }
+        return digests;
+    }
+}
