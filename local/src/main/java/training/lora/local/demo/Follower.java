@@ -108,6 +108,9 @@ final class Follower {
     }
 
     private void show(Progress p) {
+        if (p.step() == null || p.steps() == null) {
+            return;
+        }
         Metric loss = p.metrics().stream()
                 .filter(m -> m.name().equals("loss"))
                 .findFirst()
