@@ -43,7 +43,7 @@ final class RunCommand implements Callable<Integer> {
         System.out.println("  ./demo up            a cluster that stays; it says which KUBECONFIG kubectl needs");
         System.out.println("  ./demo apply FILE    trains in that cluster");
         System.out.println("  ./demo down          ends it");
-        System.out.println("  bin/lora-trainer sample --base bundled://emoji-sd --lora "
+        System.out.println("  bin/lora-trainer sample --base " + training.base() + " --lora "
                 + output.resolve(training.name() + ".safetensors")
                 + " --prompt \"an emoji of a fox\" --seed 7 --out .");
         return 0;

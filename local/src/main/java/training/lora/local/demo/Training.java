@@ -24,8 +24,9 @@ import java.util.Map;
  *
  * @param resource the resource
  * @param claims the claims that it needs
+ * @param base its base model, as the command line of the trainer takes it
  */
-record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> claims) {
+record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> claims, String base) {
     static Training read(Path file) throws IOException {
         if (!Files.isRegularFile(file)) {
             throw new DemoException("FILE must be a LoraTraining in YAML, but there is none at " + file);
@@ -37,6 +38,8 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
                     + tree.path("kind").asText("nothing of a kind"));
         }
         Path folder = file.toAbsolutePath().resolveSibling(".").normalize();
+        String uri = resource.at("/spec/baseModel/uri").asText();
+        String base = uri.contains("://") ? uri : folder.resolve(uri).toString();
         List<PersistentVolumeClaim> claims = new ArrayList<>();
         String name = resource.at("/metadata/name").asText();
         replace(resource.at("/spec/baseModel"), folder, name + "-base-model", claims);
@@ -45,7 +48,8 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
             String of = dataset.path("name").asText("main").toLowerCase(Locale.ROOT);
             replace(dataset, folder, name + "-dataset-" + of, claims);
         }
-        return new Training(Serialization.unmarshal(resource.toString(), GenericKubernetesResource.class), claims);
+        return new Training(
+                Serialization.unmarshal(resource.toString(), GenericKubernetesResource.class), claims, base);
     }
 
     private static void replace(JsonNode source, Path folder, String claim, List<PersistentVolumeClaim> claims) {
