@@ -1,6 +1,6 @@
 """Trains the example of examples/fluent-style/training.yaml with diffusers + peft, and measures it as the trainer's evaluate stage does.
 
-usage, from the repository's root: python benchmarks/peft-emoji/train_peft.py [--steps 240] [--seed 0] [--stop-after STEP] [--threads 2] [--out DIR] [--ours evaluation.json]
+usage, from the repository's root: python benchmarks/peft-emoji/train_peft.py [--steps 240] [--seed 0] [--stop-after STEP] [--own-draws] [--threads 2] [--out DIR] [--ours evaluation.json]
 Needs benchmarks/peer/requirements.txt. Writes metrics.json and grid.png into --out. With --ours, prints the share of peft's gain
 that the trainer's best checkpoint reached. What is measured is defined in README.md beside this file.
 """
@@ -17,6 +17,7 @@ args.add_argument("--steps", type=int, default=240)
 args.add_argument("--checkpoints", type=int, default=4)
 args.add_argument("--stop-after", type=int, help="end after this step of the schedule")
 args.add_argument("--seed", type=int, default=0)
+args.add_argument("--own-draws", action="store_true", help="torch's own noise, timesteps and start instead of the trainer's")
 args.add_argument("--threads", type=int, default=2)
 args.add_argument("--out", type=pathlib.Path, default=pathlib.Path("benchmarks/peft-emoji/target"))
 args.add_argument("--ours", type=pathlib.Path)
@@ -39,6 +40,66 @@ clip_tokenizer = AutoTokenizer.from_pretrained(BUNDLED / "emoji-clip")
 files = sorted((BUNDLED / "fluent-style").glob("*.png"))
 captions = [f.with_suffix(".txt").read_text().strip() for f in files]
 pixels = torch.stack([torch.from_numpy(np.array(Image.open(f).convert("RGB"))).permute(2, 0, 1) for f in files]).float() / 255
+
+
+MASK = (1 << 64) - 1
+
+
+def mix64(z):
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return z ^ z >> 31
+
+
+def derive(seed, step, purpose):
+    """The trainer's Randomness.derive."""
+    h = 0xCBF29CE484222325
+    for b in f"{seed}/{step}/{purpose}".encode():
+        h = (h ^ b) * 0x100000001B3 & MASK
+    return mix64(h) & MASK >> 1
+
+
+def normal(seed, step, purpose, shape):
+    """The trainer's Randomness.normal."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(derive(seed, step, purpose)))
+
+
+class SplittableRandom:
+    """Java's (Steele et al. 2014), as the trainer's Randomness.generator seeds it."""
+
+    def __init__(self, seed, step, purpose):
+        self.state = derive(seed, step, purpose)
+
+    def next(self):
+        self.state = self.state + 0x9E3779B97F4A7C15 & MASK
+        return self.state
+
+    def integer(self, bound):
+        mask = bound - 1
+        while True:
+            z = self.next()
+            z = (z ^ z >> 33) * 0x62A9D9ED799705F5 & MASK
+            r = ((z ^ z >> 28) * 0xCB24D0A5C88C35B3 & MASK) >> 32
+            if bound & mask == 0:
+                return r & mask
+            u = r >> 1
+            if u + mask - u % bound < 1 << 31:
+                return u % bound
+
+    def double(self):
+        return (mix64(self.next()) >> 11) * 2.0**-53
+
+
+def samples(step, size):
+    """The trainer's Batches.samples: epochs, each a permutation of the data, cut into batches."""
+    chosen = []
+    for position in range(step * BATCH, (step + 1) * BATCH):
+        random, order = SplittableRandom(args.seed, position // size, "epoch"), list(range(size))
+        for i in range(size):
+            j = random.integer(i + 1)
+            order[i], order[j] = order[j], i
+        chosen.append(order[position % size])
+    return chosen
 
 
 def tokens(tokenizer, texts):
@@ -95,26 +156,40 @@ columns = [("base model", images)]
 print("base", base, flush=True)
 
 pipe.unet.add_adapter(LoraConfig(r=RANK, lora_alpha=ALPHA, init_lora_weights="gaussian", target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
+if not args.own_draws:
+    for path, module in pipe.unet.named_modules():
+        if hasattr(module, "lora_A"):
+            down = module.lora_A["default"].weight
+            down.data = normal(args.seed, 0, "lora/" + path, down.shape) / RANK
 parameters = [p for p in pipe.unet.parameters() if p.requires_grad]
 optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.999), weight_decay=0.01, eps=1e-8)
 rate = get_cosine_schedule_with_warmup(optimizer, WARMUP, args.steps)
 noise_schedule = DDPMScheduler.from_config(pipe.scheduler.config)
 snr = noise_schedule.alphas_cumprod / (1 - noise_schedule.alphas_cumprod)
 
-order, checkpoints, times = [], [], []
+order, checkpoints, times, losses = [], [], [], []
 marks = [round(args.steps * (i + 1) / args.checkpoints) for i in range(args.checkpoints)]
 for step in range(1, (args.stop_after or args.steps) + 1):
     begin = time.perf_counter()
     pipe.unet.train()
-    if len(order) < BATCH:
-        order += torch.randperm(len(files)).tolist()
-    chosen, order = order[:BATCH], order[BATCH:]
-    z = mean[chosen] + std[chosen] * torch.randn(BATCH, *mean.shape[1:])
-    noise = torch.randn_like(z)
-    t = torch.randint(0, noise_schedule.config.num_train_timesteps, (BATCH,))
-    context = contexts[[len(files) if torch.rand(()) < DROPOUT else i for i in chosen]]
+    if args.own_draws:
+        if len(order) < BATCH:
+            order += torch.randperm(len(files)).tolist()
+        chosen, order = order[:BATCH], order[BATCH:]
+        draw, noise = torch.randn(2, BATCH, *mean.shape[1:])
+        t = torch.randint(0, noise_schedule.config.num_train_timesteps, (BATCH,))
+        dropped = (torch.rand(BATCH) < DROPOUT).tolist()
+    else:
+        chosen = samples(step - 1, len(files))
+        draw, noise = (normal(args.seed, step - 1, purpose, (BATCH, *mean.shape[1:])) for purpose in ("latent", "noise"))
+        times_drawn, drops = (SplittableRandom(args.seed, step - 1, purpose) for purpose in ("timestep", "caption"))
+        t = torch.tensor([times_drawn.integer(noise_schedule.config.num_train_timesteps) for _ in range(BATCH)])
+        dropped = [drops.double() < DROPOUT for _ in range(BATCH)]
+    z = mean[chosen] + std[chosen] * draw
+    context = contexts[[len(files) if d else i for i, d in zip(chosen, dropped)]]
     predicted = pipe.unet(noise_schedule.add_noise(z, noise, t), t, context).sample
     loss = ((predicted - noise).square().mean((1, 2, 3)) * snr[t].clamp(max=GAMMA) / snr[t]).mean()
+    losses.append(loss.item())
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()
@@ -128,7 +203,7 @@ for step in range(1, (args.stop_after or args.steps) + 1):
         print(checkpoints[-1], f"median {np.median(times):.3f} s a step", flush=True)
 
 result = dict(settings=vars(args) | dict(rank=RANK, alpha=ALPHA, batch=BATCH, rate=RATE, warmup=WARMUP),
-              torch=torch.__version__, stepSeconds=float(np.median(times)), trainSeconds=float(sum(times)), base=base, checkpoints=checkpoints)
+              torch=torch.__version__, stepSeconds=float(np.median(times)), trainSeconds=float(sum(times)), base=base, checkpoints=checkpoints, losses=losses)
 (args.out / "metrics.json").write_text(json.dumps(result, indent=1, default=str) + "\n")
 
 grid = Image.new("RGB", (128 * len(columns), 16 + 128 * PROMPTS), "white")
