@@ -1,6 +1,7 @@
 package training.lora.operator.progress;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.smallrye.common.annotation.Blocking;
 import jakarta.ws.rs.Consumes;
@@ -13,13 +14,17 @@ import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
 import java.util.Map;
 import java.util.Optional;
+import org.jboss.resteasy.reactive.server.ServerExceptionMapper;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.ProgressMessage;
 import training.lora.operator.plan.Names;
 
-/** Where trainers report. 200: kept; 400: not a report; 401, 403: no or a wrong token; 404, 409: no such run, stale. */
+/**
+ * Where trainers report. 200: kept; 400: not a report; 401: no token, or not the one of that attempt's pod; 404: no such
+ * resource; 409: something newer is known; 503: the API server can't be asked about the token.
+ */
 @Path("/v1/progress/{namespace}/{name}")
 public final class ProgressEndpoint {
     private static final String BEARER = "Bearer ";
@@ -45,7 +50,7 @@ public final class ProgressEndpoint {
             @HeaderParam("Authorization") @Nullable String authorization,
             String body) {
         if (authorization == null || !authorization.startsWith(BEARER)) {
-            return refused(401, "the header `Authorization` must be `Bearer TOKEN`");
+            return unauthorized("the header `Authorization` must be `Bearer TOKEN`");
         }
         ProgressMessage message = parse(body);
         if (message == null) {
@@ -58,7 +63,7 @@ public final class ProgressEndpoint {
         String uid = resource.get().getMetadata().getUid();
         String audience = Names.audience(uid, message.stage(), message.attempt());
         if (!tokens.good(authorization.substring(BEARER.length()), audience)) {
-            return refused(403, "the token must be the one of this attempt's pod");
+            return unauthorized("the token must be the one of this attempt's pod");
         }
         if (!board.offer(resource.get(), message)) {
             return refused(409, "something newer is known");
@@ -67,10 +72,17 @@ public final class ProgressEndpoint {
                 .build();
     }
 
+    /** The trainer goes on without, and reports again. */
+    @ServerExceptionMapper
+    Response unavailable(KubernetesClientException e) {
+        return refused(503, "the API server did not review the token: " + e.getMessage());
+    }
+
     private static @Nullable ProgressMessage parse(String body) {
         try {
             ProgressMessage message = Json.MAPPER.readValue(body, ProgressMessage.class);
-            boolean whole = ProgressMessage.VERSION.equals(message.version())
+            boolean whole = message != null
+                    && ProgressMessage.VERSION.equals(message.version())
                     && message.runId() != null
                     && message.stage() != null
                     && message.attempt() != null
@@ -81,6 +93,12 @@ public final class ProgressEndpoint {
         } catch (JsonProcessingException e) {
             return null;
         }
+    }
+
+    private static Response unauthorized(String message) {
+        return Response.fromResponse(refused(401, message))
+                .header("WWW-Authenticate", "Bearer")
+                .build();
     }
 
     private static Response refused(int status, String message) {
