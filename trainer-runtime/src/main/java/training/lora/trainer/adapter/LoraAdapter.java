@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.tensor.Randomness;
@@ -19,13 +21,14 @@ import training.lora.trainer.tensor.TorchScript;
 
 /**
  * LoRA (Hu et al. 2021): y = W x + (alpha / rank) B A x beside each adapted projection. All factors lie in one flat fp32
- * array, so that one leaf takes the gradient and an optimizer step is a handful of operations.
+ * array, their gradients in another, so that an optimizer step is a handful of operations.
  */
 public final class LoraAdapter implements AutoCloseable {
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
     private final TorchScript split;
+    private @Nullable NDArray gradient;
 
     /**
      * A projection with its factors' size and place.
@@ -67,7 +70,6 @@ public final class LoraAdapter implements AutoCloseable {
             names.add("torch.reshape(s[%d], [%d, %d])"
                     .formatted(2 * i + 1, p.projection().out(), p.rank()));
         }
-        // One split, whose backward is one concatenation: a narrow for each factor would fill an arena of zeros each.
         split = TorchScript.compile(
                 List.of("x"),
                 List.of(
@@ -115,10 +117,8 @@ public final class LoraAdapter implements AutoCloseable {
                 parent,
                 adapted,
                 offset,
-                p -> java.util.Objects.requireNonNull(factors.get(p.projection().path()))
-                        .down(),
-                p -> java.util.Objects.requireNonNull(factors.get(p.projection().path()))
-                        .up());
+                p -> Objects.requireNonNull(factors.get(p.projection().path())).down(),
+                p -> Objects.requireNonNull(factors.get(p.projection().path())).up());
     }
 
     private static LoraAdapter of(
@@ -144,10 +144,17 @@ public final class LoraAdapter implements AutoCloseable {
         return arena;
     }
 
-    /** Lets gradients flow into {@link #parameters}. */
+    /** Gives it gradients, at first zero. */
     public LoraAdapter trainable() {
-        arena.setRequiresGradient(true);
+        if (gradient == null) {
+            gradient = manager.zeros(arena.getShape());
+        }
         return this;
+    }
+
+    /** What backward passes have added up for {@link #parameters}, (n), fp32; it must be {@link #trainable}. */
+    public NDArray gradient() {
+        return Objects.requireNonNull(gradient, "an adapter must be trainable to have a gradient");
     }
 
     /** The adapted projections, in the arena's order. */
@@ -155,15 +162,21 @@ public final class LoraAdapter implements AutoCloseable {
         return projections;
     }
 
-    /** Views of the factors for one forward pass; they belong to {@code scope}. */
+    /** Views of the factors, and of their gradients if it is trainable; they belong to {@code scope}. */
     public ProjectionDeltas bind(NDManager scope) {
         NDList views = split.callAll(scope, arena);
+        NDList gradients = gradient == null ? null : split.callAll(scope, gradient);
         Map<String, ProjectionDeltas.LowRank> byPath = new HashMap<>();
         for (int i = 0; i < projections.size(); i++) {
             AdaptedProjection p = projections.get(i);
             byPath.put(
                     p.projection().path(),
-                    new ProjectionDeltas.LowRank(views.get(2 * i), views.get(2 * i + 1), p.alpha() / p.rank()));
+                    new ProjectionDeltas.LowRank(
+                            views.get(2 * i),
+                            views.get(2 * i + 1),
+                            p.alpha() / p.rank(),
+                            gradients == null ? null : gradients.get(2 * i),
+                            gradients == null ? null : gradients.get(2 * i + 1)));
         }
         return new ProjectionDeltas(byPath);
     }

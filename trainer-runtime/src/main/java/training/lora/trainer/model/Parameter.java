@@ -3,20 +3,27 @@ package training.lora.trainer.model;
 import ai.djl.ndarray.NDArray;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
 
 /** A frozen weight: declared with its name and shape when a network is built, bound to values when it is loaded. */
 final class Parameter {
     private final String name;
+    private final Precision precision;
     private final long[] shape;
     private @Nullable NDArray array;
 
-    Parameter(String name, long... shape) {
+    Parameter(String name, Precision precision, long... shape) {
         this.name = name;
+        this.precision = precision;
         this.shape = shape;
     }
 
     String name() {
         return name;
+    }
+
+    Precision precision() {
+        return precision;
     }
 
     long[] shape() {

@@ -9,17 +9,38 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.TorchScript;
 
 /** The weights of a network: declared while it is built, checked all at once against a file, then read. */
 final class ParameterSet {
+    private final Precision precision;
+    private final boolean channelsLast;
     private final List<Parameter> parameters = new ArrayList<>();
 
+    /** Weights in fp32, as files have them. */
+    ParameterSet() {
+        this(Precision.Float32, false);
+    }
+
+    /**
+     * @param precision of all weights but those of norms, which are always fp32
+     * @param channelsLast whether convolutions' weights lie in memory as (out, height, width, in)
+     */
+    ParameterSet(Precision precision, boolean channelsLast) {
+        this.precision = precision;
+        this.channelsLast = channelsLast;
+    }
+
     Parameter declare(String name, long... shape) {
-        Parameter parameter = new Parameter(name, shape);
+        return add(new Parameter(name, precision, shape));
+    }
+
+    private Parameter add(Parameter parameter) {
         parameters.add(parameter);
         return parameter;
     }
@@ -29,13 +50,21 @@ final class ParameterSet {
         return new Parameter[] {declare(name + ".weight", shape), declare(name + ".bias", shape[0])};
     }
 
+    /** Scale and shift of the norm {@code name} over {@code width} channels. */
+    Parameter[] norm(String name, long width) {
+        return new Parameter[] {
+            add(new Parameter(name + ".weight", Precision.Float32, width)),
+            add(new Parameter(name + ".bias", Precision.Float32, width))
+        };
+    }
+
     /** All that were declared. */
     List<Parameter> all() {
         return Collections.unmodifiableList(parameters);
     }
 
     /**
-     * Reads every weight as fp32 into {@code manager}.
+     * Reads every weight into {@code manager}.
      *
      * @param names finds a weight's name in the file, or null if the file lacks it
      * @throws TrainerException InvalidBaseModel, with every missing weight and every wrong shape
@@ -59,15 +88,21 @@ final class ParameterSet {
                             + String.join("; ", problems));
         }
         for (Parameter parameter : parameters) {
-            NDArray values = file.read(String.valueOf(names.apply(parameter.name())), manager);
-            Shape shape = new Shape(parameter.shape());
-            if (values.getShape().equals(shape)) {
-                parameter.bind(values);
-            } else {
-                try (values) {
-                    parameter.bind(values.reshape(shape));
-                }
-            }
+            parameter.bind(file.read(
+                    String.valueOf(names.apply(parameter.name())),
+                    manager,
+                    values -> convert(parameter, values, manager)));
+        }
+    }
+
+    /** A copy in the parameter's own shape, precision and order in memory. */
+    private NDArray convert(Parameter parameter, NDArray values, NDManager manager) {
+        String format = channelsLast && parameter.shape().length == 4 ? "2" : "0";
+        String type = parameter.precision() == Precision.BFloat16 ? "15" : "6";
+        TorchScript convert = TorchScript.compile(
+                "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format));
+        try (NDArray shaped = values.reshape(new Shape(parameter.shape()))) {
+            return convert.call(manager, shaped);
         }
     }
 
@@ -82,7 +117,9 @@ final class ParameterSet {
             if (shape.dimension() == 1 && parameter.name().endsWith("weight")) {
                 values.addi(1);
             }
-            parameter.bind(values);
+            try (values) {
+                parameter.bind(convert(parameter, values, manager));
+            }
         }
     }
 

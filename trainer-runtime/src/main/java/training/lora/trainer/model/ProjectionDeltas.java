@@ -19,8 +19,20 @@ public record ProjectionDeltas(Map<String, LowRank> byPath) {
      * @param down A, shape (rank, in)
      * @param up B, shape (out, rank)
      * @param scale alpha / rank
+     * @param downGradient what A's gradient is added to, null where nothing is trained
+     * @param upGradient what B's gradient is added to
      */
-    public record LowRank(NDArray down, NDArray up, double scale) {}
+    public record LowRank(
+            NDArray down,
+            NDArray up,
+            double scale,
+            @Nullable NDArray downGradient,
+            @Nullable NDArray upGradient) {
+        /** Factors that are not trained. */
+        public LowRank(NDArray down, NDArray up, double scale) {
+            this(down, up, scale, null, null);
+        }
+    }
 
     @Nullable LowRank at(String path) {
         return byPath.get(path);

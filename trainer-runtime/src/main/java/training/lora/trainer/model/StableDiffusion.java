@@ -4,12 +4,14 @@ import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** A Stable Diffusion model in a diffusers folder; each part is read when it is first asked for. */
 public final class StableDiffusion implements AutoCloseable {
     private final Path folder;
+    private final Precision precision;
     private final NDManager manager;
     private final Schedule schedule;
     private @Nullable UNet unet;
@@ -17,18 +19,25 @@ public final class StableDiffusion implements AutoCloseable {
     private @Nullable TextEncoder textEncoder;
     private @Nullable Tokenizer tokenizer;
 
-    private StableDiffusion(Path folder, NDManager manager, Schedule schedule) {
+    private StableDiffusion(Path folder, Precision precision, NDManager manager, Schedule schedule) {
+        this.precision = precision;
         this.folder = folder;
         this.manager = manager;
         this.schedule = schedule;
     }
 
+    /** Opens the folder, to compute in fp32. */
+    public static StableDiffusion open(Path folder, NDManager parent) {
+        return open(folder, Precision.Float32, parent);
+    }
+
     /**
      * Opens the folder and reads its small files.
      *
+     * @param precision of the denoiser's weights and activations
      * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x model with epsilon prediction
      */
-    public static StableDiffusion open(Path folder, NDManager parent) {
+    public static StableDiffusion open(Path folder, Precision precision, NDManager parent) {
         if (!Files.isDirectory(folder)) {
             throw new TrainerException(
                     Reason.InvalidBaseModel, "the base model must be a diffusers folder, but " + folder + " is none");
@@ -59,7 +68,7 @@ public final class StableDiffusion implements AutoCloseable {
                 betas,
                 spacing,
                 s.integer("steps_offset", 0));
-        return new StableDiffusion(folder, parent.newSubManager(), schedule);
+        return new StableDiffusion(folder, precision, parent.newSubManager(), schedule);
     }
 
     /** The family's name, as UIs write it. */
@@ -85,7 +94,7 @@ public final class StableDiffusion implements AutoCloseable {
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
-            unet = UNet.open(folder.resolve("unet"), manager);
+            unet = UNet.open(folder.resolve("unet"), precision, manager);
         }
         return unet;
     }

@@ -1,8 +1,6 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -10,7 +8,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -19,116 +17,168 @@ import training.lora.trainer.tensor.TorchScript;
  * D.
  */
 public final class UNet implements AutoCloseable {
+    /** To the network's type, channels last. */
+    private static final TorchScript ENTER =
+            TorchScript.compile("x, like", "return torch.contiguous(torch.type_as(x, like), memory_format=2)");
+
+    private static final TorchScript LIKE = TorchScript.compile("x, like", "return torch.type_as(x, like)");
+
+    private static final TorchScript LEAVE =
+            TorchScript.compile("y", "return torch.contiguous(torch.to(y, 6), memory_format=0)");
+
     private final UNetConfig config;
     private final NDManager manager;
-    private final ParameterSet parameters = new ParameterSet();
+    private final ParameterSet parameters;
     private final List<Projection> projections = new ArrayList<>();
-    private final TorchScript embedTime;
-    private final List<Parameter> timeWeights = new ArrayList<>();
-    private final Convolution convIn;
-    private final List<Level> down = new ArrayList<>();
-    private final ResnetBlock middleIn;
-    private final SpatialTransformer middle;
-    private final ResnetBlock middleOut;
-    private final List<Level> up = new ArrayList<>();
-    private final Convolution convOut;
+    private final Weights.Kernel embedTime;
+    private final Chain chain;
 
-    /** One resolution: ResNets, each followed by attention where the level has it, then a change of resolution. */
-    private record Level(
-            List<ResnetBlock> resnets,
-            List<SpatialTransformer> attentions,
-            @Nullable Convolution resample) {}
-
-    private UNet(UNetConfig config, NDManager manager) {
+    private UNet(UNetConfig config, Precision precision, NDManager manager) {
         this.config = config;
+        this.parameters = new ParameterSet(precision, true);
         this.manager = manager;
-        int levels = config.widths().size();
         int first = config.widths().get(0);
-        int last = config.widths().get(levels - 1);
         long time = 4L * first;
-        timeWeights.addAll(List.of(parameters.withBias("time_embedding.linear_1", time, first)));
-        timeWeights.addAll(List.of(parameters.withBias("time_embedding.linear_2", time, time)));
-        embedTime = TorchScript.compile("t, w1, b1, w2, b2", """
+        Weights weights = new Weights()
+                .add("i", parameters.withBias("time_embedding.linear_1", time, first))
+                .add("o", parameters.withBias("time_embedding.linear_2", time, time));
+        embedTime = weights.kernel("t", """
                 k = torch.to(torch.arange(%1$d), 6)
                 e = torch.exp(torch.mul(k, %2$s))
                 a = torch.mul(torch.unsqueeze(t, 1), torch.unsqueeze(e, 0))
-                s = torch.cat([torch.cos(a), torch.sin(a)], 1)
-                return torch.linear(torch.silu(torch.linear(s, w1, b1)), w2, b2)
-                """.formatted(first / 2, -Math.log(10000) / (first / 2)));
-        convIn = Convolution.plain(parameters, "conv_in", config.channels(), first, 3, 1);
-        int width = first;
-        for (int i = 0; i < levels; i++) {
-            int in = width;
-            width = config.widths().get(i);
-            List<Long> inputs = new ArrayList<>(Collections.nCopies(config.layers(), (long) width));
-            inputs.set(0, (long) in);
-            String path = "down_blocks." + i;
-            Convolution resample =
-                    i < levels - 1 ? Convolution.down(parameters, path + ".downsamplers.0.conv", width, 1) : null;
-            down.add(level(path, i, inputs, time, resample));
+                s = torch.type_as(torch.cat([torch.cos(a), torch.sin(a)], 1), iw)
+                return torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)
+                """.formatted(first / 2, -Math.log(10000) / (first / 2)), 1);
+        chain = new Chain(new Build(time).steps());
+    }
+
+    /** Puts the layers in their order: down, middle, up, each level at its resolution. */
+    private final class Build {
+        private final List<Chain.Step> steps = new ArrayList<>();
+        private final long time;
+
+        Build(long time) {
+            this.time = time;
         }
-        middleIn = resnet("mid_block.resnets.0", last, last, time);
-        middle = attention("mid_block.attentions.0", levels - 1);
-        middleOut = resnet("mid_block.resnets.1", last, last, time);
-        width = last;
-        for (int i = levels - 1; i >= 0; i--) {
-            int previous = width;
-            width = config.widths().get(i);
-            int skip = config.widths().get(Math.max(i - 1, 0));
-            List<Long> inputs = new ArrayList<>();
-            for (int j = 0; j <= config.layers(); j++) {
-                inputs.add((long) (j == 0 ? previous : width) + (j == config.layers() ? skip : width));
+
+        List<Chain.Step> steps() {
+            int levels = config.widths().size();
+            int first = config.widths().get(0);
+            int last = config.widths().get(levels - 1);
+            Deque<Integer> skips = new ArrayDeque<>();
+            add(Convolution.plain(parameters, "conv_in", config.channels(), first, 3, 1), false);
+            leave(skips, first);
+            int width = first;
+            for (int i = 0; i < levels; i++) {
+                String path = "down_blocks." + i;
+                for (int j = 0; j < config.layers(); j++) {
+                    int in = width;
+                    width = config.widths().get(i);
+                    resnet(path + ".resnets." + j, in, 0, width);
+                    attention(path + ".attentions." + j, i);
+                    leave(skips, width);
+                }
+                if (i < levels - 1) {
+                    add(Convolution.down(parameters, path + ".downsamplers.0.conv", width), false);
+                    leave(skips, width);
+                }
             }
-            String path = "up_blocks." + (levels - 1 - i);
-            Convolution resample = i > 0 ? Convolution.up(parameters, path + ".upsamplers.0.conv", width) : null;
-            up.add(level(path, i, inputs, time, resample));
+            resnet("mid_block.resnets.0", last, 0, last);
+            transformer("mid_block.attentions.0", levels - 1);
+            resnet("mid_block.resnets.1", last, 0, last);
+            for (int i = levels - 1; i >= 0; i--) {
+                String path = "up_blocks." + (levels - 1 - i);
+                for (int j = 0; j <= config.layers(); j++) {
+                    int in = width;
+                    width = config.widths().get(i);
+                    resnet(path + ".resnets." + j, in, skips.pop(), width);
+                    attention(path + ".attentions." + j, i);
+                }
+                if (i > 0) {
+                    add(Convolution.up(parameters, path + ".upsamplers.0.conv", width), false);
+                }
+            }
+            add(
+                    Convolution.normed(
+                            parameters,
+                            "conv_norm_out",
+                            "conv_out",
+                            first,
+                            config.channels(),
+                            config.groups(),
+                            config.normEps()),
+                    false);
+            return steps;
         }
-        convOut = Convolution.normed(
-                parameters, "conv_norm_out", "conv_out", first, config.channels(), config.groups(), config.normEps());
-    }
 
-    private Level level(String path, int i, List<Long> inputs, long time, @Nullable Convolution resample) {
-        List<ResnetBlock> resnets = new ArrayList<>();
-        List<SpatialTransformer> attentions = new ArrayList<>();
-        for (int j = 0; j < inputs.size(); j++) {
-            resnets.add(resnet(
-                    path + ".resnets." + j, inputs.get(j), config.widths().get(i), time));
-            if (config.attention().get(i)) {
-                attentions.add(attention(path + ".attentions." + j, i));
+        private void add(Layer layer, boolean takes) {
+            steps.add(new Chain.Step(layer, takes, false));
+        }
+
+        /** Lets the newest step leave its output, of {@code width} channels, for the way up. */
+        private void leave(Deque<Integer> skips, int width) {
+            leave();
+            skips.push(width);
+        }
+
+        private void leave() {
+            steps.add(steps.remove(steps.size() - 1).leaving());
+        }
+
+        private void resnet(String path, long in, long skipped, long out) {
+            add(
+                    new ResnetBlock(parameters, path, in, skipped, out, time, config.groups(), config.normEps()),
+                    skipped > 0);
+        }
+
+        private void attention(String path, int level) {
+            if (config.attention().get(level)) {
+                transformer(path, level);
             }
         }
-        return new Level(resnets, attentions, resample);
+
+        private void transformer(String path, int level) {
+            leave();
+            SpatialTransformer.append(
+                    steps,
+                    parameters,
+                    projections,
+                    path,
+                    config.widths().get(level),
+                    config.contextWidth(),
+                    config.heads().get(level),
+                    config.transformerLayers().get(level),
+                    config.groups(),
+                    config.linearProjection());
+        }
     }
 
-    private ResnetBlock resnet(String path, long in, long out, long time) {
-        return new ResnetBlock(parameters, path, in, out, time, config.groups(), config.normEps());
-    }
-
-    private SpatialTransformer attention(String path, int level) {
-        return new SpatialTransformer(
-                parameters,
-                projections,
-                path,
-                config.widths().get(level),
-                config.contextWidth(),
-                config.heads().get(level),
-                config.transformerLayers().get(level),
-                config.groups(),
-                config.linearProjection());
-    }
-
-    /** Reads {@code folder}/config.json and its weights. */
+    /** Reads {@code folder}/config.json and its weights, all in fp32. */
     public static UNet open(Path folder, NDManager parent) {
-        UNet unet = new UNet(UNetConfig.read(folder.resolve("config.json")), parent.newSubManager());
+        return open(folder, Precision.Float32, parent);
+    }
+
+    /**
+     * Reads {@code folder}/config.json and its weights.
+     *
+     * @param precision of weights and activations; what goes in and comes out is fp32
+     */
+    public static UNet open(Path folder, Precision precision, NDManager parent) {
+        UNet unet = new UNet(UNetConfig.read(folder.resolve("config.json")), precision, parent.newSubManager());
         try (SafeTensors file = ModelFiles.weights(folder, "diffusion_pytorch_model")) {
             unet.parameters.load(file, name -> file.entries().containsKey(name) ? name : null, unet.manager);
         }
         return unet;
     }
 
-    /** With weights at random, for tests and benchmarks. */
+    /** With weights at random, all in fp32, for tests and benchmarks. */
     public static UNet random(UNetConfig config, long seed, NDManager parent) {
-        UNet unet = new UNet(config, parent.newSubManager());
+        return random(config, Precision.Float32, seed, parent);
+    }
+
+    /** The same in {@code precision}. */
+    public static UNet random(UNetConfig config, Precision precision, long seed, NDManager parent) {
+        UNet unet = new UNet(config, precision, parent.newSubManager());
         unet.parameters.random(seed, unet.manager);
         return unet;
     }
@@ -157,68 +207,69 @@ public final class UNet implements AutoCloseable {
      * @return (B, C, h, w)
      */
     public NDArray forward(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
-        NDManager scope = sample.getManager();
-        NDArray time = embedTime.call(
-                scope,
-                timesteps,
-                timeWeights.get(0).array(),
-                timeWeights.get(1).array(),
-                timeWeights.get(2).array(),
-                timeWeights.get(3).array()); // (B, 4 first)
-        NDArray h = convIn.forward(scope, sample);
-        Deque<NDArray> skips = new ArrayDeque<>();
-        skips.push(h);
-        for (Level level : down) {
-            for (int j = 0; j < level.resnets().size(); j++) {
-                h = block(scope, level, j, h, time, context, deltas, false);
-                skips.push(h);
-            }
-            if (level.resample() != null) {
-                h = level.resample().forward(scope, h);
-                skips.push(h);
-            }
-        }
-        h = middleIn.forward(scope, h, time);
-        h = replace(h, middle.forward(scope, h, context, deltas));
-        h = replace(h, middleOut.forward(scope, h, time));
-        for (Level level : up) {
-            for (int j = 0; j < level.resnets().size(); j++) {
-                NDArray skip = skips.pop();
-                NDArray joined = NDArrays.concat(new NDList(h, skip), 1);
-                h.close();
-                skip.close();
-                h = block(scope, level, j, joined, time, context, deltas, true);
-            }
-            if (level.resample() != null) {
-                h = replace(h, level.resample().forward(scope, h));
-            }
-        }
-        time.close();
-        return replace(h, convOut.forward(scope, h));
+        Pass pass = pass(sample.getManager(), timesteps, context, deltas);
+        return leave(pass, chain.forward(pass, enter(pass, sample)));
     }
 
-    private static NDArray block(
-            NDManager scope,
-            Level level,
-            int j,
-            NDArray x,
-            NDArray time,
-            NDArray context,
-            ProjectionDeltas deltas,
-            boolean closeInput) {
-        NDArray y = level.resnets().get(j).forward(scope, x, time);
-        if (closeInput) {
-            x.close();
-        }
-        return level.attentions().isEmpty()
-                ? y
-                : replace(y, level.attentions().get(j).forward(scope, y, context, deltas));
+    /**
+     * Predicts the noise and keeps what a backward pass needs: {@link #forward} for training. The deltas must have
+     * gradients to add to.
+     */
+    public Recording record(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
+        return record(sample, timesteps, context, deltas, false);
     }
 
-    /** Lets go of an intermediate at once: autograd keeps what it needs by itself. */
-    private static NDArray replace(NDArray old, NDArray next) {
-        old.close();
-        return next;
+    /** @param whole whether {@link Recording#backward} should go down to the sample */
+    Recording record(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas, boolean whole) {
+        Pass pass = pass(sample.getManager(), timesteps, context, deltas);
+        return new Recording(pass, chain.record(pass, enter(pass, sample), whole));
+    }
+
+    private Pass pass(NDManager scope, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
+        NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
+        return new Pass(scope, time, LIKE.call(scope, context, time), deltas);
+    }
+
+    private NDArray enter(Pass pass, NDArray x) {
+        return ENTER.call(pass.scope(), x, pass.requireTime());
+    }
+
+    private static NDArray leave(Pass pass, NDArray y) {
+        try (y) {
+            return LEAVE.call(pass.scope(), y);
+        }
+    }
+
+    /** A prediction that can be walked back. */
+    public final class Recording {
+        private final Pass pass;
+        private final Chain.Recording chain;
+        private final NDArray output;
+
+        private Recording(Pass pass, Chain.Recording chain) {
+            this.pass = pass;
+            this.chain = chain;
+            this.output = leave(pass, chain.output());
+        }
+
+        /** The prediction (B, C, h, w), fp32. */
+        public NDArray output() {
+            return output;
+        }
+
+        /**
+         * Adds to the gradients of the adapter's factors; works once.
+         *
+         * @param gradient of the output (B, C, h, w)
+         */
+        public void backward(NDArray gradient) {
+            chain.backward(enter(pass, gradient)).close();
+        }
+
+        /** The same down to the sample, whose gradient (B, C, h, w) it returns. */
+        NDArray backwardToSample(NDArray gradient) {
+            return leave(pass, chain.backward(enter(pass, gradient)));
+        }
     }
 
     @Override

@@ -29,13 +29,14 @@ public final class Vae implements AutoCloseable {
     /** What encoder and decoder have in common: a way in, levels, a middle, a way out; the middle's place differs. */
     private record Stack(Convolution in, List<Step> steps, Convolution out) {
         NDArray forward(NDManager scope, NDArray x) {
-            NDArray h = in.forward(scope, x);
+            Pass pass = Pass.plain(scope);
+            NDArray h = in.forward(pass, x, null);
             for (Step step : steps) {
-                NDArray next = step.forward(scope, h);
+                NDArray next = step.forward(pass, h);
                 h.close();
                 h = next;
             }
-            NDArray y = out.forward(scope, h);
+            NDArray y = out.forward(pass, h, null);
             h.close();
             return y;
         }
@@ -43,7 +44,7 @@ public final class Vae implements AutoCloseable {
 
     @FunctionalInterface
     private interface Step {
-        NDArray forward(NDManager scope, NDArray x);
+        NDArray forward(Pass pass, NDArray x);
     }
 
     private Vae(Path file, NDManager manager) {
@@ -74,7 +75,7 @@ public final class Vae implements AutoCloseable {
             String path = "encoder.down_blocks." + i;
             width = resnets(down, path, width, widths[i], layers);
             if (i < widths.length - 1) {
-                down.add(Convolution.down(parameters, path + ".downsamplers.0.conv", width, 0)::forward);
+                down.add(halve(path + ".downsamplers.0.conv", width));
             }
         }
         middle(down, "encoder.mid_block", last);
@@ -100,7 +101,7 @@ public final class Vae implements AutoCloseable {
             String path = "decoder.up_blocks." + i;
             width = resnets(up, path, width, widths[widths.length - 1 - i], layers + 1);
             if (i < widths.length - 1) {
-                up.add(Convolution.up(parameters, path + ".upsamplers.0.conv", width)::forward);
+                up.add(step(Convolution.up(parameters, path + ".upsamplers.0.conv", width)));
             }
         }
         decoder = new Stack(
@@ -120,9 +121,8 @@ public final class Vae implements AutoCloseable {
 
     private int resnets(List<Step> steps, String path, int in, int out, int count) {
         for (int j = 0; j < count; j++) {
-            ResnetBlock block =
-                    new ResnetBlock(parameters, path + ".resnets." + j, j == 0 ? in : out, out, 0, groups, NORM_EPS);
-            steps.add((scope, x) -> block.forward(scope, x, null));
+            steps.add(step(new ResnetBlock(
+                    parameters, path + ".resnets." + j, j == 0 ? in : out, 0, out, 0, groups, NORM_EPS)));
         }
         return out;
     }
@@ -130,30 +130,39 @@ public final class Vae implements AutoCloseable {
     private void middle(List<Step> steps, String path, int width) {
         resnets(steps, path, width, width, 1);
         steps.add(attention(path + ".attentions.0", width));
-        ResnetBlock block = new ResnetBlock(parameters, path + ".resnets.1", width, width, 0, groups, NORM_EPS);
-        steps.add((scope, x) -> block.forward(scope, x, null));
+        steps.add(step(new ResnetBlock(parameters, path + ".resnets.1", width, 0, width, 0, groups, NORM_EPS)));
     }
 
     /** Attention over pixels with one head. */
     private Step attention(String path, int width) {
-        List<Parameter> weights = new ArrayList<>();
-        weights.addAll(List.of(parameters.withBias(path + ".group_norm", width)));
-        for (String name : List.of("to_q", "to_k", "to_v", "to_out.0")) {
-            weights.addAll(List.of(parameters.withBias(path + "." + name, width, width)));
-        }
-        TorchScript function = TorchScript.compile(
-                "x, nw, nb, qw, qb, kw, kb, vw, vb, ow, ob", """
+        Weights weights = new Weights()
+                .add("n", parameters.norm(path + ".group_norm", width))
+                .add("q", parameters.withBias(path + ".to_q", width, width))
+                .add("k", parameters.withBias(path + ".to_k", width, width))
+                .add("v", parameters.withBias(path + ".to_v", width, width))
+                .add("o", parameters.withBias(path + ".to_out.0", width, width));
+        Weights.Kernel kernel = weights.kernel("x", """
                 n = torch.group_norm(x, %1$d, nw, nb, %2$s)
                 t = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [torch.size(x, 0), 1, -1, %3$d])
                 o = torch.scaled_dot_product_attention(torch.linear(t, qw, qb), torch.linear(t, kw, kb), torch.linear(t, vw, vb))
                 y = torch.reshape(torch.linear(o, ow, ob), [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %3$d])
                 return torch.add(torch.contiguous(torch.permute(y, [0, 3, 1, 2])), x)
-                """.formatted(groups, NORM_EPS, width));
-        return (scope, x) -> {
-            List<NDArray> inputs = new ArrayList<>(List.of(x));
-            weights.forEach(w -> inputs.add(w.array()));
-            return function.call(scope, inputs.toArray(NDArray[]::new));
-        };
+                """.formatted(groups, NORM_EPS, width), 1);
+        return (pass, x) -> kernel.call(pass.scope(), x);
+    }
+
+    /** Halves height and width, padding right and below only. */
+    private Step halve(String path, int width) {
+        Weights.Kernel kernel = new Weights()
+                .add("c", parameters.withBias(path, width, width, 3, 3))
+                .kernel("x", """
+                        return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), cw, cb, [2, 2], [0, 0], [1, 1], 1)
+                        """, 1);
+        return (pass, x) -> kernel.call(pass.scope(), x);
+    }
+
+    private static Step step(Layer layer) {
+        return (pass, x) -> layer.forward(pass, x, null);
     }
 
     /** Reads {@code folder}/config.json and its weights. */
@@ -179,7 +188,7 @@ public final class Vae implements AutoCloseable {
     public LatentMoments encode(NDArray pictures) {
         NDManager scope = pictures.getManager();
         NDArray h = encoder.forward(scope, pictures);
-        NDArray q = quantize.forward(scope, h);
+        NDArray q = quantize.forward(Pass.plain(scope), h, null);
         NDList result = moments.callAll(scope, q);
         h.close();
         q.close();
@@ -190,7 +199,7 @@ public final class Vae implements AutoCloseable {
     public NDArray decode(NDArray latents) {
         NDManager scope = latents.getManager();
         NDArray unscaled = latents.div(scalingFactor);
-        NDArray h = unquantize.forward(scope, unscaled);
+        NDArray h = unquantize.forward(Pass.plain(scope), unscaled, null);
         unscaled.close();
         NDArray y = decoder.forward(scope, h);
         h.close();

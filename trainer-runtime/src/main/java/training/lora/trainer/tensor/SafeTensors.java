@@ -25,17 +25,22 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /**
- * A safetensors file (8 bytes header length, JSON header, tensors), read by memory map one tensor at a time, so that
- * files of any size cost no heap. Several files that an index joins are read as one.
+ * A safetensors file (8 bytes header length, JSON header, tensors), read one tensor at a time, so that files of any size
+ * cost no heap. Several files that an index joins are read as one. One thread may read.
  */
 public final class SafeTensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
+
+    private static final TorchScript COPY = TorchScript.compile("x", "return torch.clone(x)");
+
+    private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
 
     private final Path file;
     private final @Nullable FileChannel channel;
@@ -43,6 +48,8 @@ public final class SafeTensors implements AutoCloseable {
     private final Map<String, Entry> entries;
     private final Map<String, String> metadata;
     private final Map<String, SafeTensors> shards;
+    private ByteBuffer staging = NOTHING;
+    private ByteBuffer widened = NOTHING;
 
     /**
      * A tensor in the file.
@@ -274,45 +281,75 @@ public final class SafeTensors implements AutoCloseable {
 
     /** Reads a floating-point tensor and widens it to fp32. */
     public NDArray read(String name, NDManager manager) {
+        return read(name, manager, fp32 -> COPY.call(manager, fp32));
+    }
+
+    /**
+     * Reads a floating-point tensor into memory that all reads share, so that a large model costs one tensor more than
+     * what {@code convert} makes of them.
+     *
+     * @param convert is given the tensor in fp32, valid until it returns, and must copy it
+     */
+    public NDArray read(String name, NDManager manager, UnaryOperator<NDArray> convert) {
         SafeTensors shard = shards.get(name);
         if (shard != null) {
-            return shard.read(name, manager);
+            return shard.read(name, manager, convert);
         }
         Entry entry = entry(name);
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {
             return manager.create(shape, DataType.FLOAT32);
         }
-        ByteBuffer bytes;
-        try {
-            bytes = Objects.requireNonNull(channel)
-                    .map(FileChannel.MapMode.READ_ONLY, bodyStart + entry.begin(), entry.end() - entry.begin())
-                    .order(ByteOrder.LITTLE_ENDIAN);
-        } catch (IOException e) {
-            throw broken(file, "could not be mapped", e);
-        }
+        ByteBuffer bytes = bytes(entry);
         switch (entry.dtype()) {
             case "F32" -> {
-                // A copy: a tensor over the map would keep the file's pages for the model's life.
-                ByteBuffer copy = manager.allocateDirect(bytes.remaining());
-                copy.put(bytes).flip();
-                return manager.create(copy.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer(), shape, DataType.FLOAT32);
+                try (NDArray single = manager.create(bytes.asFloatBuffer(), shape, DataType.FLOAT32)) {
+                    return convert.apply(single);
+                }
             }
             case "F16" -> {
-                try (NDArray half = manager.create(bytes, shape, DataType.FLOAT16)) {
-                    return half.toType(DataType.FLOAT32, true);
+                try (NDArray half = manager.create(bytes, shape, DataType.FLOAT16);
+                        NDArray single = half.toType(DataType.FLOAT32, true)) {
+                    return convert.apply(single);
                 }
             }
             case "BF16" -> {
-                ByteBuffer wide = manager.allocateDirect(2 * bytes.remaining());
+                widened = grown(widened, 2 * bytes.remaining());
                 while (bytes.hasRemaining()) {
-                    wide.putInt(bytes.getShort() << 16);
+                    widened.putInt(bytes.getShort() << 16);
                 }
-                wide.flip();
-                return manager.create(wide.asFloatBuffer(), shape, DataType.FLOAT32);
+                try (NDArray single = manager.create(widened.flip().asFloatBuffer(), shape, DataType.FLOAT32)) {
+                    return convert.apply(single);
+                }
             }
             default -> throw broken(file, "holds tensor " + name + " as " + entry.dtype() + ", not as floats", null);
         }
+    }
+
+    /** The tensor's bytes. They are read and not mapped: mapped pages would count as the process's until a collection. */
+    private ByteBuffer bytes(Entry entry) {
+        long length = entry.end() - entry.begin();
+        if (length > Integer.MAX_VALUE / 2) {
+            throw broken(file, "holds a tensor of " + length + " bytes; at most 1 GiB can be read", null);
+        }
+        staging = grown(staging, (int) length);
+        try {
+            while (staging.hasRemaining()) {
+                if (Objects.requireNonNull(channel).read(staging, bodyStart + entry.begin() + staging.position()) < 0) {
+                    throw broken(file, "ended while it was read", null);
+                }
+            }
+        } catch (IOException e) {
+            throw broken(file, "could not be read", e);
+        }
+        return staging.flip();
+    }
+
+    private static ByteBuffer grown(ByteBuffer buffer, int bytes) {
+        ByteBuffer enough = buffer.capacity() >= bytes
+                ? buffer
+                : ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        return enough.clear().limit(bytes);
     }
 
     @Override

@@ -51,7 +51,7 @@ final class AdamW implements AutoCloseable {
     }
 
     /**
-     * Moves the parameters; no gradient collector may be open.
+     * Moves the parameters.
      *
      * @param gradient (n); zero afterwards
      * @return the gradient's norm before it was scaled, a scalar in {@code scope}

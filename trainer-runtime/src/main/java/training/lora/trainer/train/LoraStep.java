@@ -1,10 +1,9 @@
 package training.lora.trainer.train;
 
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.GradientCollector;
 import java.util.ArrayList;
 import java.util.List;
 import training.lora.api.LossSpec;
@@ -23,11 +22,15 @@ final class LoraStep implements AutoCloseable {
     /** Steps whose losses are kept before they must be drained. */
     static final int CAPACITY = 64;
 
-    /** Mean over a sample's elements, times the sample's weight, mean over the batch. */
-    private static final TorchScript LOSS = TorchScript.compile("p, e, w", """
-            d = torch.sub(p, e)
-            return torch.mean(torch.mul(torch.mean(torch.mul(d, d), [1, 2, 3]), w))
-            """);
+    /** Mean over a sample's elements, times the sample's weight, mean over the batch; and the gradient of p. */
+    private static final TorchScript LOSS = TorchScript.compile(
+            List.of("p", "e", "w"),
+            List.of(
+                    "d = torch.sub(p, e)",
+                    "l = torch.mean(torch.mul(torch.mean(torch.mul(d, d), [1, 2, 3]), w))",
+                    "g = torch.mul(d, torch.reshape(torch.mul(w, torch.div(2., torch.numel(p))), [-1, 1, 1, 1]))",
+                    "return (l, g)"),
+            2);
 
     private static final TorchScript RECORD = TorchScript.compile("log, at, loss, norm", """
             return torch.index_copy_(log, 0, at, torch.unsqueeze(torch.stack([loss, norm]), 0))
@@ -75,32 +78,38 @@ final class LoraStep implements AutoCloseable {
      * @param context text embeddings (B, S, D)
      */
     void train(NDArray latents, NDArray noise, int[] timesteps, NDArray context, double learningRate, NDManager scope) {
-        NDArray value;
-        try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
-            value = loss(latents, noise, timesteps, context, scope);
-            TorchScript.backward(value);
-        }
-        try (NDArray gradient = adapter.parameters().getGradient()) {
-            NDArray norm = optimizer.step(gradient, learningRate, scope);
-            try (NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
-                RECORD.call(scope, log, at, value, norm);
-            }
+        NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
+        UNet.Recording recording = unet.record(noisy, times(timesteps, scope), context, adapter.bind(scope));
+        NDList lossAndGradient = LOSS.callAll(scope, recording.output(), noise, weights(timesteps, scope));
+        recording.backward(lossAndGradient.get(1));
+        NDArray norm = optimizer.step(adapter.gradient(), learningRate, scope);
+        try (NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
+            RECORD.call(scope, log, at, lossAndGradient.get(0), norm);
         }
         recorded++;
     }
 
     /** The loss of a batch under the adapter, a scalar in {@code scope}. */
     NDArray loss(NDArray latents, NDArray noise, int[] timesteps, NDArray context, NDManager scope) {
-        float[] weights = new float[timesteps.length];
+        NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
+        NDArray predicted = unet.forward(noisy, times(timesteps, scope), context, adapter.bind(scope));
+        return LOSS.callAll(scope, predicted, noise, weights(timesteps, scope)).get(0);
+    }
+
+    private static NDArray times(int[] timesteps, NDManager scope) {
         float[] times = new float[timesteps.length];
-        for (int i = 0; i < timesteps.length; i++) {
-            weights[i] = (float) weight(timesteps[i]);
+        for (int i = 0; i < times.length; i++) {
             times[i] = timesteps[i];
         }
-        Shape batch = new Shape(timesteps.length);
-        NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
-        NDArray predicted = unet.forward(noisy, scope.create(times, batch), context, adapter.bind(scope));
-        return LOSS.call(scope, predicted, noise, scope.create(weights, batch));
+        return scope.create(times, new Shape(times.length));
+    }
+
+    private NDArray weights(int[] timesteps, NDManager scope) {
+        float[] weights = new float[timesteps.length];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = (float) weight(timesteps[i]);
+        }
+        return scope.create(weights, new Shape(weights.length));
     }
 
     private double weight(int timestep) {

@@ -46,6 +46,25 @@ class NetworksTest {
         }
     }
 
+    /** The gradient of F.mse_loss. */
+    private static NDArray lossGradient(NDArray y, Goldens golden) {
+        return y.sub(golden.get("target")).mul(2.0 / y.size());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void denoisersOwnBackwardGoesDownToTheSample(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+            UNet.Recording recording = unet.record(
+                    golden.get("sample"), golden.get("timesteps"), golden.get("context"), ProjectionDeltas.NONE, true);
+
+            golden.assertMatches(recording.output(), "output");
+            golden.assertMatches(recording.backwardToSample(lossGradient(recording.output(), golden)), "grad.sample");
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"unet-a", "unet-bb"})
     void adaptersHavePeftsOutputAndGradients(String name) {
@@ -53,13 +72,11 @@ class NetworksTest {
                 Goldens golden = new Goldens(name, manager);
                 UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
-            try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
-                ProjectionDeltas deltas = adapter.bind(manager);
-                NDArray y = unet.forward(golden.get("sample"), golden.get("timesteps"), golden.get("context"), deltas);
-                golden.assertMatches(y, "lora.output");
-                TorchScript.backward(y.sub(golden.get("target")).square().mean());
-            }
-            NDArray gradient = adapter.parameters().getGradient();
+            UNet.Recording recording = unet.record(
+                    golden.get("sample"), golden.get("timesteps"), golden.get("context"), adapter.bind(manager));
+            golden.assertMatches(recording.output(), "lora.output");
+            recording.backward(lossGradient(recording.output(), golden));
+            NDArray gradient = adapter.gradient();
             assertThat(adapter.projections()).hasSizeGreaterThan(5);
             for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
                 long middle = p.offset() + p.rank() * p.projection().in();

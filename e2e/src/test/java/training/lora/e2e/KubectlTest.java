@@ -1,0 +1,107 @@
+package training.lora.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import training.lora.local.LocalCluster;
+
+/** The examples by an unmodified kubectl, from LORA_KUBECTL or PATH. Nothing runs: there is no operator. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class KubectlTest {
+    private static final Path EXAMPLES = TestCluster.HOME.resolve("examples");
+    private static final String EXPECT = "# expect: ";
+
+    private LocalCluster cluster;
+    private Path dir;
+
+    private record Result(int code, String output) {}
+
+    @BeforeAll
+    void start(@TempDir Path temporary) throws Exception {
+        dir = temporary;
+        cluster = LocalCluster.start(temporary, java.util.Map.of());
+        cluster.installCrd();
+        assumeTrue(isThere(), "no kubectl in PATH or LORA_KUBECTL");
+    }
+
+    @AfterAll
+    void stop() {
+        cluster.close();
+    }
+
+    private boolean isThere() throws InterruptedException {
+        try {
+            return kubectl("version", "--client").code() == 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private Result kubectl(String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(System.getenv().getOrDefault("LORA_KUBECTL", "kubectl")));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().put("KUBECONFIG", cluster.kubeconfig().toString());
+        builder.environment().put("KUBECACHEDIR", dir.resolve("cache").toString());
+        builder.environment().put("NO_PROXY", "127.0.0.1");
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Result(process.waitFor(), output);
+    }
+
+    static Stream<Path> invalid() throws IOException {
+        return Files.list(EXAMPLES.resolve("invalid"))
+                .filter(f -> f.toString().endsWith(".yaml"))
+                .sorted();
+    }
+
+    @ParameterizedTest
+    @MethodSource("invalid")
+    void invalidExampleIsRefusedWithTheFieldInTheMessage(Path file) throws Exception {
+        List<String> expected = Files.readAllLines(file).stream()
+                .filter(l -> l.startsWith(EXPECT))
+                .map(l -> l.substring(EXPECT.length()))
+                .toList();
+
+        Result result = kubectl("apply", "-f", file.toString());
+
+        assertThat(result.code()).isNotZero();
+        assertThat(expected).isNotEmpty();
+        assertThat(result.output()).contains(expected);
+    }
+
+    @Test
+    void exampleIsAppliedExplainedAndPrinted() throws Exception {
+        Result applied = kubectl(
+                "apply", "-f", EXAMPLES.resolve("fluent-style/training.yaml").toString());
+        Result again = kubectl(
+                "apply",
+                "--server-side",
+                "-f",
+                EXAMPLES.resolve("fluent-style/training.yaml").toString());
+
+        assertThat(applied.output()).isEqualTo("loratraining.lora.training/fluent-style created\n");
+        assertThat(again.code()).isZero();
+        assertThat(kubectl("explain", "loratraining.spec.training.steps").output())
+                .contains("Optimizer steps");
+        assertThat(kubectl("get", "lt", "fluent-style").output())
+                .containsPattern("NAME +MODEL +STAGE +PROGRESS +LOSS +LEFT +SCORE +AGE\nfluent-style ");
+        assertThat(kubectl("get", "lt", "fluent-style", "-o", "jsonpath={.spec.training.optimizer.type}")
+                        .output())
+                .isEqualTo("AdamW");
+    }
+}

@@ -1,0 +1,58 @@
+package training.lora.trainer.model;
+
+/** Lines of TorchScript that several layers share. Names of weights end in w, of biases in b. */
+final class Snippets {
+    private Snippets() {}
+
+    /** {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r. */
+    static String groupNorm(String y, String x, String weights, long channels, int groups, double eps) {
+        return "%1$s, %1$sm, %1$sr = torch.native_group_norm(%2$s, %3$sw, %3$sb, %4$s, %5$d, %6$s)"
+                .formatted(y, x, weights, sizes(x, channels), groups, eps);
+    }
+
+    /**
+     * {@code dx}, the gradient of {@code x}, which must be channels last; {@code mean} and {@code rstd} are those of the
+     * forward pass.
+     */
+    static String groupNormGradient(
+            String dx, String dy, String x, String mean, String rstd, String weights, long channels, int groups) {
+        // The kernel takes dy to lie in memory as x does.
+        return ("%1$s, %1$s_w, %1$s_b = torch.native_group_norm_backward(torch.contiguous(%2$s, memory_format=2), %3$s, %4$s, %5$s, %6$sw, %7$s, %8$d,"
+                        + " [True, False, False])")
+                .formatted(dx, dy, x, mean, rstd, weights, sizes(x, channels), groups);
+    }
+
+    private static String sizes(String x, long channels) {
+        return "torch.size(%1$s, 0), %2$d, torch.mul(torch.size(%1$s, 2), torch.size(%1$s, 3))".formatted(x, channels);
+    }
+
+    /** {@code y} = layer norm of {@code x} (…, C), with mean {@code y}m and reciprocal deviation {@code y}r. */
+    static String layerNorm(String y, String x, String weights, long width, double eps) {
+        return "%1$s, %1$sm, %1$sr = torch.native_layer_norm(%2$s, [%4$d], %3$sw, %3$sb, %5$s)"
+                .formatted(y, x, weights, width, eps);
+    }
+
+    /** {@code dx}, the gradient of {@code x}; {@code mean} and {@code rstd} are those of the forward pass. */
+    static String layerNormGradient(
+            String dx, String dy, String x, String mean, String rstd, String weights, long width) {
+        return ("%1$s, %1$s_w, %1$s_b = torch.native_layer_norm_backward(%2$s, %3$s, [%7$d], %4$s, %5$s, %6$sw, %6$sb,"
+                        + " [True, False, False])")
+                .formatted(dx, dy, x, mean, rstd, weights, width);
+    }
+
+    /** {@code y} = convolution of {@code x} (B, C, H, W). */
+    static String convolution(String y, String x, String weights, int stride, int padding) {
+        return "%1$s = torch.conv2d(%2$s, %3$sw, %3$sb, [%4$d, %4$d], [%5$d, %5$d], [1, 1], 1)"
+                .formatted(y, x, weights, stride, padding);
+    }
+
+    /**
+     * {@code dx}, the gradient of a convolution's input; of the input itself nothing but the size is needed, which
+     * follows from {@code dy}'s.
+     */
+    static String convolutionGradient(String dx, String dy, String weights, long channels, int stride, int padding) {
+        return """
+                %1$s_x = torch.expand(torch.new_zeros(%2$s, [1]), [torch.size(%2$s, 0), %4$d, torch.mul(torch.size(%2$s, 2), %5$d), torch.mul(torch.size(%2$s, 3), %5$d)])
+                %1$s, %1$s_w, %1$s_b = torch.convolution_backward(%2$s, %1$s_x, %3$sw, [0], [%5$d, %5$d], [%6$d, %6$d], [1, 1], False, [0, 0], 1, [True, False, False])""".formatted(dx, dy, weights, channels, stride, padding);
+    }
+}

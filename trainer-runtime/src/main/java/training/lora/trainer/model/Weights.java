@@ -1,0 +1,67 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.List;
+import training.lora.trainer.tensor.TorchScript;
+
+/** The frozen weights of a layer, under the names that its native functions call them. */
+final class Weights {
+    private final List<String> names = new ArrayList<>();
+    private final List<Parameter> parameters = new ArrayList<>();
+
+    /** A native function whose last arguments are the layer's weights. */
+    final class Kernel {
+        private final TorchScript script;
+
+        private Kernel(TorchScript script) {
+            this.script = script;
+        }
+
+        NDArray call(NDManager scope, NDArray... inputs) {
+            return callAll(scope, inputs).singletonOrThrow();
+        }
+
+        NDList callAll(NDManager scope, NDArray... inputs) {
+            return callAll(scope, new NDList(inputs));
+        }
+
+        NDList callAll(NDManager scope, NDArray first, NDList rest) {
+            return callAll(scope, new NDList(first).addAll(rest));
+        }
+
+        NDList callAll(NDManager scope, List<NDArray> inputs) {
+            List<NDArray> all = new ArrayList<>(inputs);
+            parameters.forEach(p -> all.add(p.array()));
+            return script.callAll(scope, all.toArray(NDArray[]::new));
+        }
+    }
+
+    /** Adds a weight. */
+    Weights add(String name, Parameter parameter) {
+        names.add(name);
+        parameters.add(parameter);
+        return this;
+    }
+
+    /** Adds a weight as {@code name}w and its bias as {@code name}b. */
+    Weights add(String name, Parameter[] weightAndBias) {
+        return add(name + "w", weightAndBias[0]).add(name + "b", weightAndBias[1]);
+    }
+
+    /**
+     * Compiles a function.
+     *
+     * @param inputs names of its arguments before the weights, comma-separated
+     * @param body lines of TorchScript
+     * @param outputs number of tensors that the last line returns
+     */
+    Kernel kernel(String inputs, String body, int outputs) {
+        List<String> arguments = new ArrayList<>(List.of(inputs.split(", *")));
+        arguments.addAll(names);
+        return new Kernel(TorchScript.compile(
+                arguments, body.strip().lines().map(String::strip).toList(), outputs));
+    }
+}
