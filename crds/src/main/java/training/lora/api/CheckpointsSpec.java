@@ -12,7 +12,9 @@ public record CheckpointsSpec(
         @JsonPropertyDescription("Steps between checkpoints. Unset: a quarter of the run.")
         @Min(1) @Max(10000000) @Nullable Integer everySteps,
 
-        @JsonPropertyDescription("How many are kept, the newest ones. Default 4.") @Min(1) @Max(100) Integer keep) {
+        @JsonPropertyDescription(
+                "How many are kept, the newest ones; as many states to go on from are kept too. Default 4.")
+        @Min(1) @Max(100) Integer keep) {
     public CheckpointsSpec {
         keep = orDefault(keep, 4);
     }

@@ -11,6 +11,8 @@ public enum Reason {
     OutputOwned(10, false),
     InvalidData(11, false),
     InvalidBaseModel(12, false),
+    /** The loss or the adapter went out of bounds, as often as the watchdog may go back. */
+    Diverged(13, false),
     SourceUnreachable(20, true),
     StorageFull(21, true),
     OutOfMemory(22, true),

@@ -15,7 +15,7 @@ public record StageResult(
         @JsonPropertyDescription("How it ended.") Outcome outcome,
         @JsonPropertyDescription("Why it failed.") @Nullable Reason reason,
 
-        @JsonPropertyDescription("One sentence about the failure.") @Nullable String message,
+        @JsonPropertyDescription("One sentence about the failure, or about what a success had to overcome.") @Nullable String message,
 
         @JsonPropertyDescription("The output holds a finished run of the same owner and hash: nothing is left to do.")
         Boolean alreadyComplete,

@@ -35,7 +35,10 @@ public record TrainingSpec(
         CaptionTrainingSpec captions,
 
         @JsonPropertyDescription("When checkpoints are written and how many are kept.")
-        CheckpointsSpec checkpoints) {
+        CheckpointsSpec checkpoints,
+
+        @JsonPropertyDescription("What is done when the training goes wrong.")
+        WatchdogSpec watchdog) {
     public TrainingSpec {
         steps = orDefault(steps, 1000);
         batchSize = orDefault(batchSize, 1);
@@ -45,6 +48,7 @@ public record TrainingSpec(
         loss = orDefault(loss, Defaults.of(LossSpec.class));
         captions = orDefault(captions, Defaults.of(CaptionTrainingSpec.class));
         checkpoints = orDefault(checkpoints, Defaults.of(CheckpointsSpec.class));
+        watchdog = orDefault(watchdog, Defaults.of(WatchdogSpec.class));
     }
 
     /** Steps between checkpoints: as given, else a quarter of the run, at least 1. */

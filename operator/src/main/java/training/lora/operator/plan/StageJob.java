@@ -38,8 +38,8 @@ final class StageJob {
     private static final long TOKEN_SECONDS = 3600;
     /** Time to write a checkpoint when the pod is told to go. */
     private static final long GRACE_SECONDS = 60;
-    /** Usage, configuration, data, base model: see Reason. */
-    private static final Integer[] HOPELESS = {2, 10, 11, 12};
+    /** Usage, configuration, data, base model, a diverged training: see Reason. */
+    private static final Integer[] HOPELESS = {2, 10, 11, 12, 13};
 
     private final LoraTraining resource;
     private final String runId;

@@ -29,7 +29,8 @@ import training.lora.trainer.TrainerException;
             "  lora-trainer inspect my.safetensors",
             "",
             "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage; 10 configuration, 11 data,",
-            "12 base model (retrying can't help); 20 source unreachable, 21 storage full, 22 out of memory."
+            "12 base model, 13 diverged training (retrying can't help); 20 source unreachable, 21 storage full,",
+            "22 out of memory; 75 asked to stop: the same command goes on."
         })
 public final class Main {
     @Option(
@@ -42,7 +43,15 @@ public final class Main {
 
     /** Runs the command line and ends the process with its exit code. */
     public static void main(String[] arguments) {
-        System.exit(execute(arguments));
+        Shutdown.handleSignals();
+        int code;
+        try {
+            code = execute(arguments);
+        } catch (Error e) {
+            e.printStackTrace();
+            code = Failures.classify(e).reason().exitCode();
+        }
+        System.exit(code);
     }
 
     static int execute(String... arguments) {

@@ -91,7 +91,7 @@ class RunCommand implements Callable<Integer> {
                     push.accept(message);
                 }
             };
-            RunContext context = new RunContext(run, attempt, space, sources, sink, manager);
+            RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
             for (Stage stage : stages()) {
                 if (!stage(context, stage)) {
                     break;
@@ -140,9 +140,13 @@ class RunCommand implements Callable<Integer> {
             }
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = Failures.classify(e);
-            ResultFiles.write(
-                    Stages.failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
-            throw e;
+            try {
+                ResultFiles.write(
+                        Stages.failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
+            } catch (IOException suppressed) {
+                failure.addSuppressed(suppressed);
+            }
+            throw failure;
         }
         ResultFiles.write(result, folder, resultFile());
         return !result.alreadyComplete();

@@ -26,18 +26,18 @@ final class Stages {
         switch (stage) {
             case Prepare -> {
                 DatasetManifest data = PrepareStage.run(context);
-                return result(context, stage, data, null, null, List.of(), List.of());
+                return result(context, stage, data, null, null, List.of(), List.of(), null);
             }
             case Train -> {
                 TrainStage.Result r = TrainStage.run(context);
-                return result(context, stage, data(context), null, r.last(), r.checkpoints(), r.artifacts());
+                return result(context, stage, data(context), null, r.last(), r.checkpoints(), r.artifacts(), r.note());
             }
             case Evaluate -> {
                 if (!context.run().spec().evaluation().enabled()) {
-                    return result(context, stage, data(context), null, null, List.of(), List.of());
+                    return result(context, stage, data(context), null, null, List.of(), List.of(), null);
                 }
                 EvaluateStage.Result r = EvaluateStage.run(context);
-                return result(context, stage, data(context), r.base(), r.best(), r.checkpoints(), r.artifacts());
+                return result(context, stage, data(context), r.base(), r.best(), r.checkpoints(), r.artifacts(), null);
             }
         }
         throw new IllegalStateException(stage.name());
@@ -55,7 +55,8 @@ final class Stages {
                 manifest.base(),
                 manifest.best(),
                 manifest.checkpoints(),
-                Publisher.mainArtifacts(manifest.files(), context.workspace().output()));
+                Publisher.mainArtifacts(manifest.files(), context.workspace().output()),
+                null);
     }
 
     static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
@@ -88,7 +89,8 @@ final class Stages {
             @Nullable Checkpoint base,
             @Nullable Checkpoint best,
             List<Checkpoint> checkpoints,
-            List<Artifact> artifacts) {
+            List<Artifact> artifacts,
+            @Nullable String note) {
         return succeeded(
                 context,
                 stage,
@@ -99,7 +101,8 @@ final class Stages {
                 base,
                 best,
                 checkpoints,
-                artifacts);
+                artifacts,
+                note);
     }
 
     private static StageResult succeeded(
@@ -112,7 +115,8 @@ final class Stages {
             @Nullable Checkpoint base,
             @Nullable Checkpoint best,
             List<Checkpoint> checkpoints,
-            List<Artifact> artifacts) {
+            List<Artifact> artifacts,
+            @Nullable String note) {
         return new StageResult(
                 StageResult.VERSION,
                 context.run().runId(),
@@ -120,7 +124,7 @@ final class Stages {
                 context.attempt(),
                 Outcome.Succeeded,
                 null,
-                null,
+                note,
                 alreadyComplete,
                 model,
                 baseModelDigest,

@@ -64,6 +64,11 @@ public final class PreparedDataset implements AutoCloseable {
         }
     }
 
+    /** Its manifest. */
+    public DatasetManifest manifest() {
+        return manifest;
+    }
+
     /** sha256 of every file of {@code folder} but the manifest, by relative name. */
     public static Map<String, String> digests(Path folder) throws IOException {
         Map<String, String> digests = new TreeMap<>();

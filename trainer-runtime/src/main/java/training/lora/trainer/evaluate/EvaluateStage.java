@@ -212,6 +212,7 @@ public final class EvaluateStage {
             done += more;
             drawn += more;
             report(null);
+            context.stopIfAsked("while it evaluated checkpoints");
         });
     }
 

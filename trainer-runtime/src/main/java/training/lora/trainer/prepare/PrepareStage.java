@@ -195,6 +195,7 @@ public final class PrepareStage {
                 double rate = (System.nanoTime() - begin) / 1e9 / end;
                 int left = (int) Math.ceil(rate * (samples.size() - end));
                 context.report(Stage.Prepare, end, samples.size(), left, List.of(), null);
+                context.stopIfAsked("while it prepared pictures");
             }
             SafeTensorsWriter.write(folder.resolve(PreparedDataset.LATENTS), latents, Map.of());
             SafeTensorsWriter.write(folder.resolve(PreparedDataset.TEXT), texts, Map.of());

@@ -21,6 +21,7 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.run.Workspace;
 
 /**
@@ -116,9 +117,7 @@ public final class Publisher {
                 state.best(),
                 state.checkpoints(),
                 all);
-        Path temporary = output.resolve("." + MANIFEST + ".tmp");
-        Json.PRETTY.writeValue(temporary.toFile(), manifest);
-        Files.move(temporary, output.resolve(MANIFEST), StandardCopyOption.ATOMIC_MOVE);
+        WholeFile.write(output.resolve(MANIFEST), temporary -> Json.PRETTY.writeValue(temporary.toFile(), manifest));
         return mainArtifacts(all, output);
     }
 
@@ -202,9 +201,6 @@ public final class Publisher {
     }
 
     private static void copy(Path from, Path to) throws IOException {
-        Files.createDirectories(to.toAbsolutePath().getParent());
-        Path temporary = to.resolveSibling("." + to.getFileName() + ".tmp");
-        Files.copy(from, temporary, StandardCopyOption.REPLACE_EXISTING);
-        Files.move(temporary, to, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        WholeFile.write(to, temporary -> Files.copy(from, temporary, StandardCopyOption.REPLACE_EXISTING));
     }
 }

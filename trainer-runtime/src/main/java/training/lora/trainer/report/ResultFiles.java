@@ -5,28 +5,26 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.StageResult;
+import training.lora.trainer.files.WholeFile;
 
 /** Writes a stage's result: whole into the workspace, and as a termination message that fits Kubernetes' limit. */
 public final class ResultFiles {
     private ResultFiles() {}
 
-    /** Writes result.json of the stage's folder, and the termination message where there is one. */
+    /** Writes the termination message where there is one, then result.json of the stage's folder, which may be full. */
     public static void write(StageResult result, Path stageFolder, @Nullable Path terminationMessage)
             throws IOException {
-        Files.createDirectories(stageFolder);
-        Path temporary = stageFolder.resolve(".result.json.tmp");
-        Json.PRETTY.writeValue(temporary.toFile(), result);
-        Files.move(temporary, stageFolder.resolve("result.json"), StandardCopyOption.ATOMIC_MOVE);
         if (terminationMessage != null) {
             Files.write(terminationMessage, fit(result));
         }
+        WholeFile.write(
+                stageFolder.resolve("result.json"), temporary -> Json.PRETTY.writeValue(temporary.toFile(), result));
     }
 
     /** What matters least goes first: metrics of checkpoints, then artifacts but the adapters, then the message's end. */

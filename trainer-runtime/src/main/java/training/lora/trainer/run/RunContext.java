@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
@@ -25,6 +26,7 @@ import training.lora.trainer.source.Sources;
  * @param workspace where it reads and writes
  * @param sources finds what uris name
  * @param sink takes progress messages
+ * @param stopping whether the process was asked to end
  * @param manager the process's root of native memory
  */
 public record RunContext(
@@ -33,6 +35,7 @@ public record RunContext(
         Workspace workspace,
         Sources sources,
         Consumer<ProgressMessage> sink,
+        BooleanSupplier stopping,
         NDManager manager) {
     private static final String BUNDLED = "bundled://";
 
@@ -57,6 +60,19 @@ public record RunContext(
                             + " the base model " + base + " comes with none");
         }
         return sources.folder("spec.evaluation.clip.uri", BUNDLED_CLIP);
+    }
+
+    /**
+     * Ends a stage that was asked to, at a place where the next attempt loses nothing.
+     *
+     * @param where what is done, as in "at step 3 of 10"
+     * @throws TrainerException Preempted
+     */
+    public void stopIfAsked(String where) {
+        if (stopping.getAsBoolean()) {
+            throw new TrainerException(
+                    Reason.Preempted, "the run was asked to stop " + where + "; the same command goes on from there");
+        }
     }
 
     /** Tells how far a stage is. */

@@ -11,8 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.trainer.files.Sha256;
 
@@ -26,22 +26,21 @@ public final class SafeTensorsWriter {
      * @throws IOException if the file can't be written; nothing is left then
      */
     public static void write(Path file, Map<String, NDArray> tensors, Map<String, String> metadata) throws IOException {
-        Map<String, float[]> values = new LinkedHashMap<>();
         ObjectNode header = Json.MAPPER.createObjectNode();
         ObjectNode meta = header.putObject("__metadata__");
-        metadata.forEach(meta::put);
+        new TreeMap<>(metadata).forEach(meta::put);
         long offset = 0;
         for (Map.Entry<String, NDArray> tensor : tensors.entrySet()) {
-            float[] floats = tensor.getValue().toFloatArray();
-            values.put(tensor.getKey(), floats);
             ObjectNode node = header.putObject(tensor.getKey());
             node.put("dtype", "F32");
             var shape = node.putArray("shape");
             for (long d : tensor.getValue().getShape().getShape()) {
                 shape.add(d);
             }
-            node.putArray("data_offsets").add(offset).add(offset + 4L * floats.length);
-            offset += 4L * floats.length;
+            node.putArray("data_offsets")
+                    .add(offset)
+                    .add(offset + 4 * tensor.getValue().size());
+            offset += 4 * tensor.getValue().size();
         }
         String json = Json.MAPPER.writeValueAsString(header);
         byte[] head = json.getBytes(StandardCharsets.UTF_8);
@@ -60,8 +59,8 @@ public final class SafeTensorsWriter {
                     StandardOpenOption.TRUNCATE_EXISTING,
                     StandardOpenOption.WRITE)) {
                 writeAll(out, start.flip());
-                for (float[] floats : values.values()) {
-                    writeAll(out, bytes(floats));
+                for (NDArray tensor : tensors.values()) {
+                    writeAll(out, bytes(tensor.toFloatArray()));
                 }
                 out.force(true);
             }

@@ -97,6 +97,11 @@ public final class TorchScript {
         }
     }
 
+    /** How many threads share one operation; with another number, sums may come out in other bits. */
+    public static int threads() {
+        return JniUtils.getNumThreads();
+    }
+
     private static TorchScript load(String source) {
         // Its manager is never closed: the functions are few and shared by all.
         PtNDManager manager = (PtNDManager) NDManager.newBaseManager("PyTorch");

@@ -3,6 +3,9 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -33,6 +36,8 @@ final class AdamW implements AutoCloseable {
             _5 = torch.zero_(g)
             return n
             """.formatted(NORM_EPSILON, EPSILON));
+
+    private static final TorchScript COPY = TorchScript.compile("to, from", "return torch.copy_(to, from)");
 
     private final OptimizerSpec settings;
     private final NDManager manager;
@@ -72,6 +77,26 @@ final class AdamW implements AutoCloseable {
         try (NDArray constants = scope.create(numbers, new Shape(numbers.length))) {
             return STEP.call(scope, parameters, gradient, firstMoment, secondMoment, constants);
         }
+    }
+
+    /** All that the next step depends on: parameters and moments, each (n), by name. */
+    Map<String, NDArray> state() {
+        Map<String, NDArray> state = new LinkedHashMap<>();
+        state.put("parameters", parameters);
+        state.put("firstMoment", firstMoment);
+        state.put("secondMoment", secondMoment);
+        return state;
+    }
+
+    /**
+     * Puts back what {@link #state} gave after {@code done} steps; no gradient collector may be open.
+     *
+     * @param state arrays of the same names and shapes
+     */
+    void restore(Map<String, NDArray> state, int done) {
+        state().forEach((name, to) ->
+                COPY.call(manager, to, Objects.requireNonNull(state.get(name))).close());
+        steps = done;
     }
 
     @Override

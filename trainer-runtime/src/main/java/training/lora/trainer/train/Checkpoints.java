@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
@@ -23,13 +24,30 @@ public final class Checkpoints {
     private final ExportMetadata metadata;
     private final List<Checkpoint> kept = new ArrayList<>();
 
-    /** @param train the train stage's folder; what an earlier attempt left in it is deleted */
-    Checkpoints(RunSpec run, Path train, ExportMetadata metadata) throws IOException {
+    /** @param train the train stage's folder */
+    Checkpoints(RunSpec run, Path train, ExportMetadata metadata) {
         this.run = run;
         this.folder = folder(train);
         this.metadata = metadata;
-        Folders.delete(folder);
+    }
+
+    /** Goes back to when {@code checkpoints} were kept: all else in the folder is deleted. */
+    void restore(List<Checkpoint> checkpoints) throws IOException {
         Files.createDirectories(folder);
+        kept.clear();
+        List<Path> wanted = new ArrayList<>();
+        for (Checkpoint checkpoint : checkpoints) {
+            Path path = folder.resolve(Publisher.folderName(checkpoint.step()));
+            if (Files.isDirectory(path)) {
+                kept.add(checkpoint);
+                wanted.add(path);
+            }
+        }
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path path : all.filter(p -> !wanted.contains(p)).toList()) {
+                Folders.delete(path);
+            }
+        }
     }
 
     /** The folder of all checkpoints. */
@@ -45,18 +63,21 @@ public final class Checkpoints {
         return folder(train).resolve(Publisher.folderName(step)).resolve(name);
     }
 
-    /** Writes a checkpoint; it stands under its name only when it is whole. */
+    /** Writes a checkpoint; it stands under its name only when it is whole, and nothing is left of one that fails. */
     Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
-        Folders.delete(temporary);
-        for (AdapterFormat format : run.spec().output().formats()) {
-            switch (format) {
-                case Kohya -> Exports.kohya(temporary.resolve(Publisher.kohyaName(run)), adapter, metadata);
-                case Diffusers -> Exports.diffusers(temporary.resolve(Publisher.DIFFUSERS), adapter, metadata);
+        try {
+            for (AdapterFormat format : run.spec().output().formats()) {
+                switch (format) {
+                    case Kohya -> Exports.kohya(temporary.resolve(Publisher.kohyaName(run)), adapter, metadata);
+                    case Diffusers -> Exports.diffusers(temporary.resolve(Publisher.DIFFUSERS), adapter, metadata);
+                }
             }
+            Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Folders.delete(temporary);
         }
-        Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
         Checkpoint checkpoint = new Checkpoint(step, metrics);
         kept.add(checkpoint);
         while (kept.size() > run.spec().training().checkpoints().keep()) {

@@ -116,6 +116,11 @@ final class LoraStep implements AutoCloseable {
         return loss.weighting() == LossWeighting.MinSnr ? schedule.minSnrWeight(timestep, loss.minSnrGamma()) : 1;
     }
 
+    /** The optimizer, which holds all that the next step depends on. */
+    AdamW optimizer() {
+        return optimizer;
+    }
+
     /** Whether {@link #drain} must come before the next step. */
     boolean full() {
         return recorded == CAPACITY;

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import nu.pattern.OpenCV;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfPoint;
@@ -34,6 +35,10 @@ final class LossChart {
     private static final Scalar RAW = new Scalar(230, 205, 170);
 
     private static final Scalar SMOOTH = new Scalar(180, 90, 20);
+
+    static {
+        OpenCV.loadLocally();
+    }
 
     private final List<LossLog.Line> lines;
     private final double lowest;

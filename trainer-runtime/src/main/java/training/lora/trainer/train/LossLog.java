@@ -1,7 +1,9 @@
 package training.lora.trainer.train;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -9,10 +11,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import training.lora.api.Json;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.WholeFile;
 
-/** The loss of every step, in memory and as JSON lines. */
+/** The loss of every step, in memory and as JSON lines: line n is step n's, whatever interrupted the run. */
 final class LossLog {
     /**
      * A step's line.
@@ -27,34 +28,58 @@ final class LossLog {
     private final Path file;
     private final List<Line> lines = new ArrayList<>();
 
+    /** Reads what an interrupted run left in {@code file}, up to the first line that is not whole. */
     LossLog(Path file) throws IOException {
         this.file = file;
         Files.createDirectories(file.toAbsolutePath().getParent());
-        Files.deleteIfExists(file);
-    }
-
-    /**
-     * Adds lines.
-     *
-     * @throws TrainerException InternalError if a loss is not a number
-     */
-    void add(List<Line> more) {
-        StringBuilder text = new StringBuilder();
-        try {
-            for (Line line : more) {
-                if (!Double.isFinite(line.loss()) || !Double.isFinite(line.gradientNorm())) {
-                    throw new TrainerException(
-                            Reason.InternalError,
-                            "the loss and its gradient must stay finite, but at step %d the loss was %s and the gradient's norm %s; a lower `training.optimizer.learningRate` may help"
-                                    .formatted(line.step(), line.loss(), line.gradientNorm()));
+        if (Files.isRegularFile(file)) {
+            for (String text : Files.readAllLines(file)) {
+                Line line = parse(text);
+                if (line.step() != lines.size() + 1) {
+                    break;
                 }
                 lines.add(line);
-                text.append(Json.MAPPER.writeValueAsString(line)).append('\n');
             }
-            Files.writeString(file, text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        }
+    }
+
+    private static Line parse(String text) {
+        try {
+            return Json.MAPPER.readValue(text, Line.class);
+        } catch (JsonProcessingException e) {
+            return new Line(0, 0, 0, 0);
+        }
+    }
+
+    /** Adds lines, whose numbers are finite. */
+    void add(List<Line> more) {
+        try {
+            Files.writeString(file, text(more), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            lines.addAll(more);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Drops the lines after {@code step}. */
+    void cut(int step) throws IOException {
+        lines.subList(step, lines.size()).clear();
+        WholeFile.write(file, temporary -> Files.writeString(temporary, text(lines)));
+    }
+
+    /** Waits until the lines are on the disk, so that no state is newer than they are. */
+    void force() throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+    }
+
+    private static String text(List<Line> lines) throws JsonProcessingException {
+        StringBuilder text = new StringBuilder();
+        for (Line line : lines) {
+            text.append(Json.MAPPER.writeValueAsString(line)).append('\n');
+        }
+        return text.toString();
     }
 
     List<Line> lines() {

@@ -6,10 +6,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
@@ -41,8 +43,10 @@ public final class SamplePictures {
         return prompts;
     }
 
-    void draw(int step, ImageSampler sampler, @Nullable LoraAdapter adapter, NDManager manager) throws IOException {
-        List<Picture> pictures = sampler.draw(prompts, adapter, manager);
+    /** @param progress told how many pictures each batch added; may throw to end it */
+    void draw(int step, ImageSampler sampler, @Nullable LoraAdapter adapter, NDManager manager, IntConsumer progress)
+            throws IOException {
+        List<Picture> pictures = sampler.draw(prompts, adapter, manager, progress);
         for (int i = 0; i < pictures.size(); i++) {
             pictures.get(i).write(file(step, i));
         }
@@ -50,6 +54,11 @@ public final class SamplePictures {
 
     private Path file(int step, int i) {
         return folder.resolve(Publisher.folderName(step)).resolve("%02d.png".formatted(i));
+    }
+
+    /** Deletes all pictures. */
+    void clear() throws IOException {
+        Folders.delete(folder);
     }
 
     /** Whether the pictures of {@code step} are there. */

@@ -4,10 +4,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
+import training.lora.api.Metric;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.WholeFile;
 
 /**
  * What the train stage leaves for those after it, in train/summary.json.
@@ -16,9 +20,14 @@ import training.lora.trainer.TrainerException;
  * @param fixedSetLoss the loss over a fixed set before and after
  * @param checkpoints those that were kept, oldest first
  * @param baseModelDigest of its files
+ * @param rollbacks how often it was set back, in their order
  */
 public record TrainSummary(
-        String runId, FixedSetLoss fixedSetLoss, List<Checkpoint> checkpoints, String baseModelDigest) {
+        String runId,
+        FixedSetLoss fixedSetLoss,
+        List<Checkpoint> checkpoints,
+        String baseModelDigest,
+        List<Rollback> rollbacks) {
     private static final String FILE = "summary.json";
 
     /**
@@ -28,6 +37,16 @@ public record TrainSummary(
      * @param after with the trained adapter
      */
     public record FixedSetLoss(double before, double after) {}
+
+    /**
+     * A return to the last good state.
+     *
+     * @param step where the run went wrong
+     * @param to the state's step
+     * @param learningRateFactor what the schedule's rates are multiplied by from there on
+     * @param why what was wrong
+     */
+    public record Rollback(int step, int to, double learningRateFactor, String why) {}
 
     /** Reads it from the train stage's folder. */
     public static TrainSummary read(Path train) throws IOException {
@@ -39,7 +58,25 @@ public record TrainSummary(
         return Json.MAPPER.readValue(file.toFile(), TrainSummary.class);
     }
 
+    /** What the watchdog did, in a sentence; null if nothing. */
+    @Nullable String note() {
+        return rollbacks.isEmpty()
+                ? null
+                : rollbacks.stream()
+                        .map(r -> "at step %d %s, so that it went back to step %d and on with %s of the learning rate"
+                                .formatted(
+                                        r.step(),
+                                        r.why(),
+                                        r.to(),
+                                        Metric.of("", r.learningRateFactor()).value()))
+                        .collect(Collectors.joining("; "));
+    }
+
+    static void delete(Path train) throws IOException {
+        Files.deleteIfExists(train.resolve(FILE));
+    }
+
     void write(Path train) throws IOException {
-        Json.PRETTY.writeValue(train.resolve(FILE).toFile(), this);
+        WholeFile.write(train.resolve(FILE), temporary -> Json.PRETTY.writeValue(temporary.toFile(), this));
     }
 }

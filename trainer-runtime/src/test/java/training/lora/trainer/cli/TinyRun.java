@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.files.Sha256;
@@ -99,6 +100,45 @@ final class TinyRun {
         } finally {
             System.setErr(before);
         }
+    }
+
+    /** Starts a command in a process of its own, with its output in {@code process.log} of the workspace. */
+    Process start(String command, String... more) throws IOException {
+        Files.createDirectories(workspace);
+        List<String> line = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xmx512m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName()));
+        line.addAll(arguments(command, more));
+        ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
+        builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()));
+        return builder.start();
+    }
+
+    /** What processes of this workspace wrote. */
+    Path log() {
+        return workspace.resolve("process.log");
+    }
+
+    /** Steps of the states that can be gone on from, in their order. */
+    TreeSet<Integer> states() throws IOException {
+        TreeSet<Integer> steps = new TreeSet<>();
+        String[] names = workspace.resolve("train/state").toFile().list();
+        for (String name : names == null ? new String[0] : names) {
+            if (name.matches("step-\\d+\\.safetensors")) {
+                steps.add(Integer.parseInt(name.substring(5, name.indexOf('.'))));
+            }
+        }
+        return steps;
+    }
+
+    /** The file of a state. */
+    Path state(int step) {
+        return workspace.resolve("train/state").resolve("step-%06d.safetensors".formatted(step));
     }
 
     private List<String> arguments(String command, String... more) {

@@ -1,0 +1,29 @@
+package training.lora.trainer.files;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/** Files that stand under their name only when they are whole. */
+public final class WholeFile {
+    private WholeFile() {}
+
+    /** Writes a file's content. */
+    public interface Content {
+        /** @param temporary where to; it may be there already, from a process that was killed */
+        void writeTo(Path temporary) throws IOException;
+    }
+
+    /** Lets {@code content} write under a temporary name beside {@code file}, then renames; nothing is left of a failure. */
+    public static void write(Path file, Content content) throws IOException {
+        Files.createDirectories(file.toAbsolutePath().getParent());
+        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
+        try {
+            content.writeTo(temporary);
+            Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+package training.lora.trainer.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import training.lora.api.Checkpoint;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Owner;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.train.TrainSummary.Rollback;
+
+/**
+ * Where a training stands, beside its tensors: what it needs to go on as if it had never stopped, and whose it is.
+ *
+ * @param version {@link #VERSION}
+ * @param step steps done
+ * @param owner whose run it is
+ * @param spec its spec with all defaults
+ * @param datasetDigest sha256 over its pictures and captions
+ * @param baseModelDigest sha256 over its base model's files
+ * @param threads how many shared an operation
+ * @param fixedSetLoss the loss over the fixed set before the first step
+ * @param greatestNorm the adapter's greatest norm so far
+ * @param rollbacks how often it was set back
+ * @param checkpoints those that are kept, oldest first
+ */
+record Position(
+        String version,
+        int step,
+        Owner owner,
+        LoraTrainingSpec spec,
+        String datasetDigest,
+        String baseModelDigest,
+        int threads,
+        double fixedSetLoss,
+        double greatestNorm,
+        List<Rollback> rollbacks,
+        List<Checkpoint> checkpoints) {
+    /** Version of its JSON. */
+    static final String VERSION = "lora.training/state/v1";
+
+    /** Fields of the spec that change nothing in the training. */
+    private static final List<String> FREE =
+            List.of("suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished");
+
+    /** Before the first step. */
+    static Position first(RunSpec run, DatasetManifest data, int threads, double fixedSetLoss) {
+        return new Position(
+                VERSION,
+                0,
+                run.owner(),
+                run.spec(),
+                data.digest(),
+                data.baseModelDigest(),
+                threads,
+                fixedSetLoss,
+                0,
+                List.of(),
+                List.of());
+    }
+
+    Position at(int done, double norm, List<Checkpoint> kept) {
+        return new Position(
+                version,
+                done,
+                owner,
+                spec,
+                datasetDigest,
+                baseModelDigest,
+                threads,
+                fixedSetLoss,
+                norm,
+                rollbacks,
+                kept);
+    }
+
+    /** After being set back, with all rollbacks so far. */
+    Position with(List<Rollback> all) {
+        return new Position(
+                version,
+                step,
+                owner,
+                spec,
+                datasetDigest,
+                baseModelDigest,
+                threads,
+                fixedSetLoss,
+                greatestNorm,
+                List.copyOf(all),
+                checkpoints);
+    }
+
+    /** What the schedule's learning rates are multiplied by. */
+    double learningRateFactor() {
+        return Math.pow(Watchdog.LEARNING_RATE_FACTOR, rollbacks.size());
+    }
+
+    /**
+     * Whether {@code run} on {@code data} may go on from here. A finished training of another configuration gives way.
+     *
+     * @param train the train stage's folder, for the message
+     * @throws TrainerException InvalidConfiguration, with all that differs, if this training was interrupted
+     */
+    boolean isOf(RunSpec run, DatasetManifest data, Path train) {
+        List<String> differences = differences(run, data);
+        if (!differences.isEmpty() && step < spec.training().steps()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "a training that was interrupted at step %d of %d must go on as it began, but %s; take another --workspace, or delete %s to begin anew"
+                            .formatted(step, spec.training().steps(), String.join(", ", differences), train));
+        }
+        return differences.isEmpty();
+    }
+
+    /** How {@code run} on {@code data} differs from what this training depends on, a phrase each; empty if it goes on. */
+    private List<String> differences(RunSpec run, DatasetManifest data) {
+        List<String> found = new ArrayList<>();
+        if (!owner.equals(run.owner())) {
+            found.add("the run was %s/%s and is %s/%s"
+                    .formatted(
+                            owner.namespace(),
+                            owner.name(),
+                            run.owner().namespace(),
+                            run.owner().name()));
+        }
+        ObjectNode before = Json.MAPPER.valueToTree(spec);
+        ObjectNode now = Json.MAPPER.valueToTree(run.spec());
+        before.remove(FREE);
+        now.remove(FREE);
+        compare("spec", before, now, found);
+        if (found.isEmpty() && !baseModelDigest.equals(data.baseModelDigest())) {
+            found.add("the files of `spec.baseModel` have changed");
+        }
+        if (found.isEmpty() && !datasetDigest.equals(data.digest())) {
+            found.add("the pictures or captions of `spec.datasets` have changed");
+        }
+        return found;
+    }
+
+    private static void compare(String path, JsonNode before, JsonNode now, List<String> found) {
+        if (before.isObject() && now.isObject()) {
+            TreeSet<String> names = new TreeSet<>();
+            before.fieldNames().forEachRemaining(names::add);
+            now.fieldNames().forEachRemaining(names::add);
+            names.forEach(name -> compare(path + "." + name, before.path(name), now.path(name), found));
+        } else if (!before.equals(now)) {
+            found.add("`%s` was %s and is %s".formatted(path, text(before), text(now)));
+        }
+    }
+
+    private static String text(JsonNode value) {
+        return value instanceof MissingNode ? "unset" : value.toString();
+    }
+}

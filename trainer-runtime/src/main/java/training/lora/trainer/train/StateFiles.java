@@ -1,0 +1,134 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntPredicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Json;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.SafeTensorsWriter;
+
+/**
+ * The states that a training can go on from, {@code train/state/step-000120.safetensors}: the optimizer's tensors, with
+ * the position and a digest over both in the header.
+ */
+final class StateFiles {
+    private static final Logger LOG = LoggerFactory.getLogger(StateFiles.class);
+
+    private static final Pattern NAME = Pattern.compile("step-(\\d+)\\.safetensors");
+
+    private static final String POSITION = "position";
+
+    private static final String DIGEST = "sha256";
+
+    private final Path folder;
+    private final IntPredicate regular;
+    private final int keep;
+
+    /** A state that was read whole; its tensors live as long as it. */
+    record State(Position position, Map<String, NDArray> tensors, NDManager manager) implements AutoCloseable {
+        @Override
+        public void close() {
+            manager.close();
+        }
+    }
+
+    /**
+     * @param regular steps at which an undisturbed run writes a state; others are needed only until the next
+     * @param keep how many regular ones are kept
+     */
+    StateFiles(Path train, IntPredicate regular, int keep) {
+        this.folder = train.resolve("state");
+        this.regular = regular;
+        this.keep = keep;
+    }
+
+    /** Writes a state and deletes those that are no longer needed. */
+    void write(Position position, Map<String, NDArray> tensors) throws IOException {
+        String json = Json.MAPPER.writeValueAsString(position);
+        SafeTensorsWriter.write(file(position.step()), tensors, Map.of(POSITION, json, DIGEST, digest(json, tensors)));
+        List<Integer> steps = steps();
+        List<Integer> needed =
+                new ArrayList<>(steps.stream().filter(regular::test).limit(keep).toList());
+        needed.add(position.step());
+        for (int step : steps) {
+            if (!needed.contains(step)) {
+                Files.delete(file(step));
+            }
+        }
+    }
+
+    /** The newest whole state at a step that is {@code wanted}; damaged ones are passed over, and the log says so. */
+    @Nullable State newest(IntPredicate wanted, NDManager parent) throws IOException {
+        for (int step : steps()) {
+            if (wanted.test(step)) {
+                NDManager manager = parent.newSubManager();
+                try {
+                    return read(file(step), manager);
+                } catch (TrainerException | JsonProcessingException e) {
+                    manager.close();
+                    LOG.warn("a state is damaged, the one before it is used: {}", e.getMessage());
+                }
+            }
+        }
+        return null;
+    }
+
+    /** Deletes all states. */
+    void clear() throws IOException {
+        Folders.delete(folder);
+    }
+
+    private static State read(Path path, NDManager manager) throws JsonProcessingException {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            file.entries().keySet().forEach(name -> tensors.put(name, file.read(name, manager)));
+            String json = file.metadata().getOrDefault(POSITION, "");
+            if (!digest(json, tensors).equals(file.metadata().get(DIGEST))) {
+                throw new TrainerException(
+                        training.lora.api.Reason.InvalidData, path + " must have the content of its digest");
+            }
+            return new State(Json.MAPPER.readValue(json, Position.class), tensors, manager);
+        }
+    }
+
+    private static String digest(String position, Map<String, NDArray> tensors) {
+        return Sha256.of(position + "\n" + SafeTensorsWriter.bodyDigest(tensors));
+    }
+
+    /** Steps of all states, newest first. */
+    private List<Integer> steps() throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(f -> NAME.matcher(f.getFileName().toString()))
+                    .filter(Matcher::matches)
+                    .map(m -> Integer.parseInt(m.group(1)))
+                    .sorted(Comparator.reverseOrder())
+                    .toList();
+        }
+    }
+
+    private Path file(int step) {
+        return folder.resolve(Publisher.folderName(step) + ".safetensors");
+    }
+}
