@@ -13,4 +13,6 @@ public record ResourcesSpec(
         requests = requests == null ? Map.of() : Map.copyOf(requests);
         limits = limits == null ? Map.of() : Map.copyOf(limits);
     }
+    /** What a quantity looks like, as the API server reads one. */
+    static final String QUANTITY = "^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[munkMGTPE]|[eE][0-9]+)?$";
 }

@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -111,11 +112,11 @@ public final class SpecValidator {
     }
 
     private void crossFieldRules(LoraTrainingSpec spec) {
-        Set<String> names = new HashSet<>();
-        for (DatasetSpec dataset : spec.datasets()) {
-            if (!names.add(dataset.name())) {
-                problems.add("`spec.datasets` must have distinct names, had \"" + dataset.name() + "\" twice");
-            }
+        distinct("spec.datasets", spec.datasets().stream().map(DatasetSpec::name));
+        distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
+        for (StageRuntimeSpec stage : spec.runtime().stages()) {
+            quantities(stage, "requests", stage.resources().requests());
+            quantities(stage, "limits", stage.resources().limits());
         }
         Integer resolution = spec.preparation().resolution();
         if (resolution != null && resolution % 64 != 0) {
@@ -132,6 +133,21 @@ public final class SpecValidator {
             problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"
                     .formatted(training.steps(), every));
         }
+    }
+
+    private void distinct(String path, Stream<?> names) {
+        Set<Object> seen = new HashSet<>();
+        names.filter(name -> name != null && !seen.add(name))
+                .forEach(name -> problems.add("`%s` must have distinct names, had \"%s\" twice".formatted(path, name)));
+    }
+
+    private void quantities(StageRuntimeSpec stage, String field, Map<String, String> quantities) {
+        quantities.forEach((name, quantity) -> {
+            if (!quantity.matches(ResourcesSpec.QUANTITY)) {
+                problems.add("`spec.runtime.stages[%s].resources.%s.%s` must be a quantity such as 2 or 8Gi, was \"%s\""
+                        .formatted(stage.name(), field, name, quantity));
+            }
+        });
     }
 
     private static String plain(double bound) {

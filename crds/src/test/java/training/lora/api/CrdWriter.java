@@ -66,6 +66,7 @@ final class CrdWriter {
         require(status.at("/properties/stages/items"), "name");
         require(status.at("/properties/checkpoints/items"), "step");
         bound(schema);
+        quantities(spec.at("/properties/runtime/properties/stages/items/properties/resources/properties"));
         addColumns(version);
         return "# Generated from the records of this module; `mvn -pl crds test -Dcrd.update=true` writes it anew.\n"
                 + YAML.writeValueAsString(crd);
@@ -107,6 +108,18 @@ final class CrdWriter {
 
     private static void require(JsonNode schema, String name) {
         ((ObjectNode) schema).putArray("required").add(name);
+    }
+
+    /** As in a container, a quantity may be a number: {@code cpu: 2}. */
+    private static void quantities(JsonNode maps) {
+        for (JsonNode map : maps) {
+            ObjectNode quantity = ((ObjectNode) map).putObject("additionalProperties");
+            ArrayNode types = quantity.putArray("anyOf");
+            types.addObject().put("type", "integer");
+            types.addObject().put("type", "string");
+            quantity.put("pattern", ResourcesSpec.QUANTITY).put("maxLength", 32);
+            quantity.put("x-kubernetes-int-or-string", true);
+        }
     }
 
     /** A real API server refuses CEL rules over strings and lists without a bound, for their cost. */

@@ -20,6 +20,9 @@ public interface OperatorConfig {
     /** Progress. */
     Progress progress();
 
+    /** Leader election. */
+    LeaderElection leaderElection();
+
     /** Trainer. */
     interface Trainer {
         /** The trainer's image where a resource names none. */
@@ -49,5 +52,15 @@ public interface OperatorConfig {
         /** Writes of progress a second, over all resources. */
         @WithDefault("10")
         double writesPerSecond();
+    }
+
+    /** Leader election, for more than one replica; it needs a Role with get, create and update of leases. */
+    interface LeaderElection {
+        /** Whether to reconcile only while holding the Lease `lora-operator`. */
+        @WithDefault("false")
+        boolean enabled();
+
+        /** The Lease's namespace; unset: the operator's own. */
+        Optional<String> namespace();
     }
 }
