@@ -100,8 +100,8 @@ class KubectlTest {
                 .contains("Optimizer steps");
         assertThat(kubectl("get", "lt", "fluent-style").output())
                 .containsPattern("NAME +MODEL +STAGE +PROGRESS +LOSS +LEFT +SCORE +AGE\nfluent-style ");
-        assertThat(kubectl("get", "lt", "fluent-style", "-o", "jsonpath={.spec.training.optimizer.type}")
+        assertThat(kubectl("get", "lt", "fluent-style", "-o", "jsonpath={.spec.training.optimizer.weightDecay}")
                         .output())
-                .isEqualTo("AdamW");
+                .isEqualTo("0.01");
     }
 }
