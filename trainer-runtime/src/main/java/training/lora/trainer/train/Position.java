@@ -100,7 +100,7 @@ record Position(
 
     /** What the schedule's learning rates are multiplied by. */
     double learningRateFactor() {
-        return Math.pow(Watchdog.LEARNING_RATE_FACTOR, rollbacks.size());
+        return rollbacks.isEmpty() ? 1 : rollbacks.get(rollbacks.size() - 1).learningRateFactor();
     }
 
     /**

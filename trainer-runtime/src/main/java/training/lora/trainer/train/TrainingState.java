@@ -1,0 +1,232 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Metric;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.tensor.TorchScript;
+import training.lora.trainer.train.TrainSummary.Rollback;
+
+/**
+ * How far a training has come, in memory and on the disk. It is found again by the next attempt, and is set back when the
+ * watchdog says so; either way the steps after it come to the bits that they would have come to.
+ */
+final class TrainingState {
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingState.class);
+
+    /** Time between states where steps are slow. */
+    private static final long STATE_NANOS = 60_000_000_000L;
+
+    private final RunSpec run;
+    private final TrainingSpec training;
+    private final DatasetManifest data;
+    private final Path folder;
+    private final LoraAdapter adapter;
+    private final AdamW optimizer;
+    private final LossLog losses;
+    private final Checkpoints checkpoints;
+    private final Milestones milestones;
+    private final LearningRateSchedule rates;
+    private final StateFiles states;
+    private final Watchdog watchdog;
+    private final NDManager manager;
+    private Position position;
+    private int done;
+    private long lastState = System.nanoTime();
+
+    /**
+     * @param folder the train stage's
+     * @param optimizer of the adapter's factors
+     * @param manager where states are read into
+     */
+    TrainingState(
+            RunSpec run,
+            DatasetManifest data,
+            Path folder,
+            LoraAdapter adapter,
+            AdamW optimizer,
+            LossLog losses,
+            Checkpoints checkpoints,
+            NDManager manager) {
+        this.run = run;
+        this.training = run.spec().training();
+        this.data = data;
+        this.folder = folder;
+        this.adapter = adapter;
+        this.optimizer = optimizer;
+        this.losses = losses;
+        this.checkpoints = checkpoints;
+        this.manager = manager;
+        this.milestones = new Milestones(training);
+        this.rates = LearningRateSchedule.of(training.optimizer(), training.steps());
+        this.states =
+                new StateFiles(folder, milestones::state, training.checkpoints().keep());
+        this.watchdog = new Watchdog(training.watchdog());
+        // Until it is known whether there is a state to go on from.
+        this.position = Position.first(run, data, TorchScript.threads(), 0);
+    }
+
+    /**
+     * Goes on from the newest state; false if there is none.
+     *
+     * @throws TrainerException InvalidConfiguration if it is of an interrupted run that was another
+     */
+    boolean resume() throws IOException {
+        try (StateFiles.State state = states.newest(this::logged, manager)) {
+            if (state == null || !state.position().isOf(run, data, folder)) {
+                return false;
+            }
+            restore(state);
+        }
+        LOG.info("going on from step {} of {}", done, training.steps());
+        if (position.threads() != TorchScript.threads()) {
+            LOG.warn(
+                    "{} threads instead of {}: the result may differ in its last bits from an uninterrupted run's",
+                    TorchScript.threads(),
+                    position.threads());
+        }
+        return true;
+    }
+
+    /** Begins anew: what is there of another run is deleted. */
+    void begin(double fixedSetLoss) throws IOException {
+        states.clear();
+        losses.cut(0);
+        checkpoints.restore(List.of());
+        position = Position.first(run, data, TorchScript.threads(), fixedSetLoss);
+        save();
+    }
+
+    /** Whether the loss log reaches to a state. */
+    private boolean logged(int state) {
+        boolean reaches = losses.lines().size() >= state;
+        if (!reaches) {
+            LOG.warn("the loss log ends before the state of step {}, the one before it is used", state);
+        }
+        return reaches;
+    }
+
+    private void restore(StateFiles.State state) throws IOException {
+        position = state.position();
+        done = position.step();
+        optimizer.restore(state.tensors(), done);
+        losses.cut(done);
+        checkpoints.restore(position.checkpoints());
+    }
+
+    /** Steps done. */
+    int done() {
+        return done;
+    }
+
+    /** A step was made. */
+    void stepped() {
+        done++;
+    }
+
+    /** The learning rate of step {@code k}, from 0. */
+    double rate(int k) {
+        return position.learningRateFactor() * rates.at(k);
+    }
+
+    /** Whether there is a checkpoint at the steps done. */
+    boolean atCheckpoint() {
+        return milestones.checkpoint(done);
+    }
+
+    /** Whether it should be saved by now. */
+    boolean due() {
+        return milestones.state(done) || System.nanoTime() - lastState >= STATE_NANOS;
+    }
+
+    /** The loss over the fixed set before the first step. */
+    double fixedSetLoss() {
+        return position.fixedSetLoss();
+    }
+
+    /** How often it was set back, in their order. */
+    List<Rollback> rollbacks() {
+        return position.rollbacks();
+    }
+
+    /**
+     * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
+     *
+     * @return what is wrong; null if all is well
+     */
+    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured) {
+        List<LossLog.Line> lines = new ArrayList<>();
+        for (int i = 0; i < measured.size(); i++) {
+            int k = done - measured.size() + i;
+            lines.add(new LossLog.Line(
+                    k + 1, measured.get(i).loss(), rate(k), measured.get(i).gradientNorm()));
+        }
+        Watchdog.Alarm alarm = watchdog.losses(losses.lines(), lines, position.fixedSetLoss());
+        if (alarm != null) {
+            losses.add(lines.stream().filter(l -> l.step() < alarm.step()).toList());
+            return alarm;
+        }
+        losses.add(lines);
+        return milestones.state(done) ? watchdog.norm(done, norm(), position.greatestNorm()) : null;
+    }
+
+    private double norm() {
+        try (NDArray norm = adapter.parameters().norm()) {
+            return norm.getFloat();
+        }
+    }
+
+    /** Writes a checkpoint where one is due, and a state. */
+    void save() throws IOException {
+        if (atCheckpoint()) {
+            checkpoints.write(done, adapter, List.of(Metric.of("loss", losses.recent(training.checkpointInterval()))));
+        }
+        double greatest = milestones.state(done) ? Math.max(norm(), position.greatestNorm()) : position.greatestNorm();
+        position = position.at(done, greatest, checkpoints.kept());
+        losses.force();
+        states.write(position, optimizer.state());
+        lastState = System.nanoTime();
+    }
+
+    /**
+     * Goes back to the last good state and on with a lower learning rate.
+     *
+     * @throws TrainerException Diverged if that may not be done again
+     */
+    void rollBack(Watchdog.Alarm alarm) throws IOException {
+        List<Rollback> rollbacks = new ArrayList<>(position.rollbacks());
+        int allowed = training.watchdog().enabled() ? training.watchdog().rollbacks() : 0;
+        double factor = Watchdog.LEARNING_RATE_FACTOR * position.learningRateFactor();
+        try (StateFiles.State good = rollbacks.size() < allowed ? states.newest(milestones::state, manager) : null) {
+            if (good == null) {
+                // Nobody can go on from here, and the next run may well have another configuration.
+                states.clear();
+                throw new TrainerException(
+                        Reason.Diverged,
+                        "the training must not diverge, but at step %d %s, after %d rollbacks and at a learning rate of %s; a lower `training.optimizer.learningRate` may help"
+                                .formatted(alarm.step(), alarm.what(), rollbacks.size(), rate(alarm.step() - 1)));
+            }
+            restore(good);
+        }
+        rollbacks.add(new Rollback(alarm.step(), done, factor, alarm.what()));
+        position = position.with(rollbacks);
+        LOG.warn(
+                "at step {} {}: back to step {}, and on with {} of the schedule's learning rate",
+                alarm.step(),
+                alarm.what(),
+                done,
+                Metric.of("", factor).value());
+    }
+}
