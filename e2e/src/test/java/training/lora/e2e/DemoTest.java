@@ -37,8 +37,13 @@ class DemoTest {
     }
 
     private static Process demo(Path log, String... arguments) throws IOException {
+        // A test run in the background inherits an ignored SIGINT, which the demo would inherit in turn.
         List<String> command = Stream.concat(
-                        Stream.of(TestCluster.HOME.resolve("demo").toString()), Stream.of(arguments))
+                        Stream.of(
+                                "env",
+                                "--default-signal=INT",
+                                TestCluster.HOME.resolve("demo").toString()),
+                        Stream.of(arguments))
                 .toList();
         return new ProcessBuilder(command)
                 .redirectErrorStream(true)
