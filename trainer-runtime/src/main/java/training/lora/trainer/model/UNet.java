@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
@@ -31,6 +33,7 @@ public final class UNet implements AutoCloseable {
     private final ParameterSet parameters;
     private final List<Projection> projections = new ArrayList<>();
     private final Weights.Kernel embedTime;
+    private final Weights.@Nullable Kernel embedAddition;
     private final Chain chain;
 
     private UNet(UNetConfig config, Precision precision, NDManager manager) {
@@ -42,14 +45,34 @@ public final class UNet implements AutoCloseable {
         Weights weights = new Weights()
                 .add("i", parameters.withBias("time_embedding.linear_1", time, first))
                 .add("o", parameters.withBias("time_embedding.linear_2", time, time));
-        embedTime = weights.kernel("t", """
-                k = torch.to(torch.arange(%1$d), 6)
-                e = torch.exp(torch.mul(k, %2$s))
-                a = torch.mul(torch.unsqueeze(t, 1), torch.unsqueeze(e, 0))
-                s = torch.type_as(torch.cat([torch.cos(a), torch.sin(a)], 1), iw)
+        embedTime = weights.kernel("t", waves("t", first) + """
+                s = torch.type_as(w, iw)
                 return torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)
-                """.formatted(first / 2, -Math.log(10000) / (first / 2)), 1);
+                """, 1);
+        embedAddition = config.addition() == null ? null : addition(config.addition(), time);
         chain = new Chain(new Build(time).steps());
+    }
+
+    /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
+    private static String waves(String x, int width) {
+        return """
+                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d), 6), %3$s))
+                a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
+                w = torch.cat([torch.cos(a), torch.sin(a)], 1)
+                """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
+    }
+
+    /** SDXL adds an embedding of the pooled text and the picture's sizes to that of the time. */
+    private Weights.Kernel addition(UNetConfig.Addition addition, long time) {
+        Weights weights = new Weights()
+                .add("i", parameters.withBias("add_embedding.linear_1", time, addition.inputWidth()))
+                .add("o", parameters.withBias("add_embedding.linear_2", time, time));
+        return weights.kernel("t, p, sizes", """
+                x = torch.reshape(sizes, [-1])
+                """ + waves("x", addition.sizeWidth()) + """
+                s = torch.cat([torch.type_as(p, iw), torch.type_as(torch.reshape(w, [torch.size(p, 0), -1]), iw)], 1)
+                return torch.add(t, torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob))
+                """, 1);
     }
 
     /** Puts the layers in their order: down, middle, up, each level at its resolution. */
@@ -203,11 +226,11 @@ public final class UNet implements AutoCloseable {
      *
      * @param sample noisy latents (B, C, h, w); h and w must be divisible by 2 to the number of levels less one
      * @param timesteps (B), fp32
-     * @param context text embedding (B, S, D)
+     * @param told text embedding of width D and what else the network takes
      * @return (B, C, h, w)
      */
-    public NDArray forward(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
-        Pass pass = pass(sample.getManager(), timesteps, context, deltas);
+    public NDArray forward(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
         return leave(pass, chain.forward(pass, enter(pass, sample)));
     }
 
@@ -215,19 +238,26 @@ public final class UNet implements AutoCloseable {
      * Predicts the noise and keeps what a backward pass needs: {@link #forward} for training. The deltas must have
      * gradients to add to.
      */
-    public Recording record(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
-        return record(sample, timesteps, context, deltas, false);
+    public Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        return record(sample, timesteps, told, deltas, false);
     }
 
     /** @param whole whether {@link Recording#backward} should go down to the sample */
-    Recording record(NDArray sample, NDArray timesteps, NDArray context, ProjectionDeltas deltas, boolean whole) {
-        Pass pass = pass(sample.getManager(), timesteps, context, deltas);
+    Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, boolean whole) {
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
         return new Recording(pass, chain.record(pass, enter(pass, sample), whole));
     }
 
-    private Pass pass(NDManager scope, NDArray timesteps, NDArray context, ProjectionDeltas deltas) {
+    private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
         NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
-        return new Pass(scope, time, LIKE.call(scope, context, time), deltas);
+        if (embedAddition != null) {
+            NDArray pooled = Objects.requireNonNull(told.pooled(), "SDXL takes a pooled embedding");
+            NDArray sizes = Objects.requireNonNull(told.timeIds(), "SDXL takes time ids");
+            try (NDArray timeAlone = time) {
+                time = embedAddition.call(scope, timeAlone, pooled, sizes); // (B, 4 first)
+            }
+        }
+        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas);
     }
 
     private NDArray enter(Pass pass, NDArray x) {

@@ -2,9 +2,11 @@ package training.lora.trainer.model;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What a UNet2DConditionModel's config.json says, as far as Stable Diffusion 1.x uses it; anything else is refused.
+ * What a UNet2DConditionModel's config.json says, as far as Stable Diffusion 1.x and SDXL use it; anything else is
+ * refused.
  *
  * @param sampleSize side of the latents it was trained on
  * @param channels channels of a latent
@@ -17,6 +19,7 @@ import java.util.List;
  * @param groups groups of the group norms
  * @param normEps epsilon of the ResNets' norms
  * @param linearProjection whether attention enters and leaves by a linear map, not a 1x1 convolution
+ * @param addition SDXL: what it is told beside the text; null for nothing
  */
 public record UNetConfig(
         int sampleSize,
@@ -29,7 +32,24 @@ public record UNetConfig(
         List<Integer> transformerLayers,
         int groups,
         double normEps,
-        boolean linearProjection) {
+        boolean linearProjection,
+        @Nullable Addition addition) {
+    /**
+     * Pooled text and a picture's sizes, embedded together.
+     *
+     * @param sizeWidth width of the embedding of each of the six sizes
+     * @param inputWidth width of the pooled text and the sizes' embeddings behind it
+     */
+    public record Addition(int sizeWidth, int inputWidth) {
+        /** Width of the pooled text. */
+        public int pooledWidth() {
+            return inputWidth - SIZES * sizeWidth;
+        }
+    }
+
+    /** Numbers in a picture's time ids. */
+    static final int SIZES = 6;
+
     /** Stable Diffusion 1.5's. */
     public static final UNetConfig SD15 = new UNetConfig(
             64,
@@ -42,7 +62,51 @@ public record UNetConfig(
             List.of(1, 1, 1, 1),
             32,
             1e-5,
-            false);
+            false,
+            null);
+
+    /** SDXL's. */
+    public static final UNetConfig SDXL = new UNetConfig(
+            128,
+            4,
+            2048,
+            List.of(320, 640, 1280),
+            List.of(false, true, true),
+            2,
+            List.of(5, 10, 20),
+            List.of(1, 2, 10),
+            32,
+            1e-5,
+            true,
+            new Addition(256, 2816));
+
+    /** Told nothing but the text. */
+    public UNetConfig(
+            int sampleSize,
+            int channels,
+            int contextWidth,
+            List<Integer> widths,
+            List<Boolean> attention,
+            int layers,
+            List<Integer> heads,
+            List<Integer> transformerLayers,
+            int groups,
+            double normEps,
+            boolean linearProjection) {
+        this(
+                sampleSize,
+                channels,
+                contextWidth,
+                widths,
+                attention,
+                layers,
+                heads,
+                transformerLayers,
+                groups,
+                normEps,
+                linearProjection,
+                null);
+    }
 
     static UNetConfig read(Path file) {
         Config c = Config.read(file);
@@ -65,7 +129,6 @@ public record UNetConfig(
         c.mustBe("resnet_skip_time_act", false);
         c.mustBe("resnet_out_scale_factor", 1.0);
         for (String key : List.of(
-                "addition_embed_type",
                 "class_embed_type",
                 "encoder_hid_dim",
                 "encoder_hid_dim_type",
@@ -106,7 +169,21 @@ public record UNetConfig(
                 list(c.integers("transformer_layers_per_block", widths.length, 1)),
                 c.integer("norm_num_groups", 32),
                 c.number("norm_eps", 1e-5),
-                c.flag("use_linear_projection", false));
+                c.flag("use_linear_projection", false),
+                addition(c));
+    }
+
+    private static @Nullable Addition addition(Config c) {
+        if (!c.has("addition_embed_type")) {
+            return null;
+        }
+        c.mustBe("addition_embed_type", "text_time");
+        Addition addition =
+                new Addition(c.integer("addition_time_embed_dim"), c.integer("projection_class_embeddings_input_dim"));
+        if (addition.pooledWidth() <= 0) {
+            throw c.wrong("projection_class_embeddings_input_dim", "greater than 6 times addition_time_embed_dim");
+        }
+        return addition;
     }
 
     private static List<Boolean> types(Config c, String key, String with, String without, int count) {

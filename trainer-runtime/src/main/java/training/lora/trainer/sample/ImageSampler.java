@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.EulerSampler;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.tensor.Randomness;
@@ -67,7 +68,7 @@ public final class ImageSampler {
         try (NDManager scope = parent.newSubManager()) {
             EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
             ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
-            NDArray context = context(prompts, scope);
+            Conditioning context = context(prompts, scope);
             NDArray x = initialNoise(prompts, sampler, scope);
             for (int i = 0; i < steps; i++) {
                 try (NDManager step = scope.newSubManager()) {
@@ -86,13 +87,14 @@ public final class ImageSampler {
     }
 
     /** Embeddings of the negative prompts, then of the prompts (2B, S, D); of the prompts alone without guidance. */
-    private NDArray context(List<PromptSpec> prompts, NDManager scope) {
+    private Conditioning context(List<PromptSpec> prompts, NDManager scope) {
         List<String> texts = new ArrayList<>();
         if (guided()) {
             prompts.forEach(p -> texts.add(p.negative()));
         }
         prompts.forEach(p -> texts.add(p.text()));
-        return model.textEncoder().encode(scope, model.tokenizer().encode(texts));
+        return Conditioning.of(
+                model.textEncoder().encode(scope, model.tokenizer().encode(texts)));
     }
 
     /** Noise of each prompt's own seed, as torch.manual_seed(seed); torch.randn(1, C, h, w) gives it. */
@@ -106,7 +108,7 @@ public final class ImageSampler {
     }
 
     private NDArray predict(
-            NDArray x, EulerSampler sampler, int i, NDArray context, ProjectionDeltas deltas, NDManager step) {
+            NDArray x, EulerSampler sampler, int i, Conditioning context, ProjectionDeltas deltas, NDManager step) {
         NDArray input = sampler.modelInput(x, i);
         input.attach(step);
         if (!guided()) {

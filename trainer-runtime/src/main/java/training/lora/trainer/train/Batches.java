@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.SplittableRandom;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -23,9 +24,9 @@ final class Batches {
      * @param latents x_0 (B, C, h, w)
      * @param noise eps (B, C, h, w)
      * @param timesteps B timesteps
-     * @param context text embeddings (B, S, D)
+     * @param context text embeddings (B, S, D), and what else the denoiser is told
      */
-    record Batch(NDArray latents, NDArray noise, int[] timesteps, NDArray context) {}
+    record Batch(NDArray latents, NDArray noise, int[] timesteps, Conditioning context) {}
 
     /**
      * @param dropout share of samples that are trained on the empty caption

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.function.IntFunction;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.model.Conditioning;
 
 /** The prepared data set's latents and text embeddings, held in memory for the run. */
 final class CachedData implements TrainingData {
@@ -48,14 +49,14 @@ final class CachedData implements TrainingData {
     }
 
     @Override
-    public NDArray embeddings(int[] samples, boolean[] empty, NDManager scope) {
+    public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
         int[] rows = samples.clone();
         for (int i = 0; i < rows.length; i++) {
             if (empty[i]) {
                 rows[i] = size;
             }
         }
-        return take(embeddings, rows, scope);
+        return Conditioning.of(take(embeddings, rows, scope));
     }
 
     private static NDArray take(NDArray all, int[] rows, NDManager scope) {

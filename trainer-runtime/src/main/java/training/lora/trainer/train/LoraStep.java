@@ -11,6 +11,7 @@ import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -75,9 +76,15 @@ final class LoraStep implements AutoCloseable {
      * @param latents x_0 (B, C, h, w)
      * @param noise eps (B, C, h, w)
      * @param timesteps B timesteps
-     * @param context text embeddings (B, S, D)
+     * @param context text embeddings (B, S, D), and what else the denoiser is told
      */
-    void train(NDArray latents, NDArray noise, int[] timesteps, NDArray context, double learningRate, NDManager scope) {
+    void train(
+            NDArray latents,
+            NDArray noise,
+            int[] timesteps,
+            Conditioning context,
+            double learningRate,
+            NDManager scope) {
         NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
         UNet.Recording recording = unet.record(noisy, times(timesteps, scope), context, adapter.bind(scope));
         NDList lossAndGradient = LOSS.callAll(scope, recording.output(), noise, weights(timesteps, scope));
@@ -90,7 +97,7 @@ final class LoraStep implements AutoCloseable {
     }
 
     /** The loss of a batch under the adapter, a scalar in {@code scope}. */
-    NDArray loss(NDArray latents, NDArray noise, int[] timesteps, NDArray context, NDManager scope) {
+    NDArray loss(NDArray latents, NDArray noise, int[] timesteps, Conditioning context, NDManager scope) {
         NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
         NDArray predicted = unet.forward(noisy, times(timesteps, scope), context, adapter.bind(scope));
         return LOSS.callAll(scope, predicted, noise, weights(timesteps, scope)).get(0);

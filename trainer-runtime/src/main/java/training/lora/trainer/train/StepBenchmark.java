@@ -17,6 +17,7 @@ import training.lora.api.ScheduleType;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
@@ -60,7 +61,7 @@ public final class StepBenchmark {
                     x.attach(scope);
                     NDArray noise = Randomness.normal(scope, Randomness.derive(0, k, "noise"), shape);
                     int[] timesteps = {Randomness.generator(0, k, "timestep").nextInt(1000)};
-                    step.train(x, noise, timesteps, text, 1e-4, scope);
+                    step.train(x, noise, timesteps, Conditioning.of(text), 1e-4, scope);
                 }
                 double loss = step.drain().get(0).loss();
                 if (!Double.isFinite(loss)) {

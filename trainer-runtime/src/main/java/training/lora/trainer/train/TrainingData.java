@@ -2,6 +2,7 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import training.lora.trainer.model.Conditioning;
 
 /** Cached latents and text embeddings, as a step reads them. N samples. */
 interface TrainingData {
@@ -14,6 +15,6 @@ interface TrainingData {
     /** Standard deviations of the latents of some samples (B, C, h, w). */
     NDArray deviations(int[] samples, NDManager scope);
 
-    /** Text embeddings of some samples (B, S, D); of the empty text where {@code empty}. */
-    NDArray embeddings(int[] samples, boolean[] empty, NDManager scope);
+    /** Text embeddings of some samples (B, S, D), of the empty text where {@code empty}, and what else is told of them. */
+    Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope);
 }

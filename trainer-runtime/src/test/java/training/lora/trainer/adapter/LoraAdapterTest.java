@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.UNet;
@@ -23,7 +24,7 @@ class LoraAdapterTest {
         return unet.forward(
                 Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
                 scope.create(new float[] {3, 700}),
-                Randomness.normal(scope, 2, new Shape(2, 5, 24)),
+                Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
                 deltas);
     }
 

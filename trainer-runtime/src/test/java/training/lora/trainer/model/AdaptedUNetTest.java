@@ -26,7 +26,7 @@ class AdaptedUNetTest {
         return unet.record(
                 Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
                 scope.create(new float[] {3, 700}),
-                Randomness.normal(scope, 2, new Shape(2, 5, 24)),
+                Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
                 deltas);
     }
 
@@ -34,7 +34,7 @@ class AdaptedUNetTest {
         return unet.forward(
                 Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
                 scope.create(new float[] {3, 700}),
-                Randomness.normal(scope, 2, new Shape(2, 5, 24)),
+                Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
                 deltas);
     }
 

@@ -85,7 +85,7 @@ class LoadingTest {
     @CsvSource(delimiter = '|', textBlock = """
                     act_fn                 | "gelu"
                     class_embed_type       | "timestep"
-                    addition_embed_type    | "text_time"
+                    addition_embed_type    | "image"
                     in_channels            | 9
                     mid_block_type         | "UNetMidBlock2D"
                     down_block_types       | ["AttnDownBlock2D", "DownBlock2D"]

@@ -27,7 +27,7 @@ class NetworksTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"unet-a", "unet-bb"})
+    @ValueSource(strings = {"unet-a", "unet-bb", "sdxl/unet"})
     void denoiserHasDiffusersOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
@@ -37,7 +37,7 @@ class NetworksTest {
             sample.setRequiresGradient(true);
             context.setRequiresGradient(true);
             try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
-                NDArray y = unet.forward(sample, golden.get("timesteps"), context, ProjectionDeltas.NONE);
+                NDArray y = unet.forward(sample, golden.get("timesteps"), told(golden, context), ProjectionDeltas.NONE);
                 golden.assertMatches(y, "output");
                 TorchScript.backward(y.sub(golden.get("target")).square().mean());
             }
@@ -46,19 +46,28 @@ class NetworksTest {
         }
     }
 
+    private static Conditioning told(Goldens golden, NDArray context) {
+        boolean xl = golden.file().entries().containsKey("pooled");
+        return xl ? new Conditioning(context, golden.get("pooled"), golden.get("time_ids")) : Conditioning.of(context);
+    }
+
     /** The gradient of F.mse_loss. */
     private static NDArray lossGradient(NDArray y, Goldens golden) {
         return y.sub(golden.get("target")).mul(2.0 / y.size());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"unet-a", "unet-bb"})
+    @ValueSource(strings = {"unet-a", "unet-bb", "sdxl/unet"})
     void denoisersOwnBackwardGoesDownToTheSample(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
                 UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
             UNet.Recording recording = unet.record(
-                    golden.get("sample"), golden.get("timesteps"), golden.get("context"), ProjectionDeltas.NONE, true);
+                    golden.get("sample"),
+                    golden.get("timesteps"),
+                    told(golden, golden.get("context")),
+                    ProjectionDeltas.NONE,
+                    true);
 
             golden.assertMatches(recording.output(), "output");
             golden.assertMatches(recording.backwardToSample(lossGradient(recording.output(), golden)), "grad.sample");
@@ -66,14 +75,17 @@ class NetworksTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"unet-a", "unet-bb"})
+    @ValueSource(strings = {"unet-a", "unet-bb", "sdxl/unet"})
     void adaptersHavePeftsOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
                 UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
-                    golden.get("sample"), golden.get("timesteps"), golden.get("context"), adapter.bind(manager));
+                    golden.get("sample"),
+                    golden.get("timesteps"),
+                    told(golden, golden.get("context")),
+                    adapter.bind(manager));
             golden.assertMatches(recording.output(), "lora.output");
             recording.backward(lossGradient(recording.output(), golden));
             NDArray gradient = adapter.gradient();

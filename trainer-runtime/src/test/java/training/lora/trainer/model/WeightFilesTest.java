@@ -88,7 +88,10 @@ class WeightFilesTest {
                 Goldens golden = new Goldens("unet-a", manager);
                 UNet unet = UNet.open(folder, manager)) {
             NDArray y = unet.forward(
-                    golden.get("sample"), golden.get("timesteps"), golden.get("context"), ProjectionDeltas.NONE);
+                    golden.get("sample"),
+                    golden.get("timesteps"),
+                    Conditioning.of(golden.get("context")),
+                    ProjectionDeltas.NONE);
             Goldens.assertClose(y, golden.get("output"), tolerance, "output");
         }
     }

@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import training.lora.trainer.model.Conditioning;
 
 class BatchesTest {
     /** A sample's mean is its number; its deviation 0; its text 1, the empty one 0. */
@@ -32,12 +33,12 @@ class BatchesTest {
         }
 
         @Override
-        public NDArray embeddings(int[] samples, boolean[] empty, NDManager scope) {
+        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
             float[] values = new float[samples.length];
             for (int i = 0; i < samples.length; i++) {
                 values[i] = empty[i] ? 0 : 1;
             }
-            return scope.create(values, new Shape(samples.length, 1, 1));
+            return Conditioning.of(scope.create(values, new Shape(samples.length, 1, 1)));
         }
     };
 
@@ -68,7 +69,7 @@ class BatchesTest {
             assertThat(again.timesteps()).isEqualTo(later.timesteps());
             assertThat(again.latents()).isEqualTo(later.latents());
             assertThat(again.noise()).isEqualTo(later.noise());
-            assertThat(again.context()).isEqualTo(later.context());
+            assertThat(again.context().context()).isEqualTo(later.context().context());
             assertThat(other.noise()).isNotEqualTo(later.noise());
         }
     }
@@ -79,7 +80,7 @@ class BatchesTest {
             float kept = 0;
             Batches batches = new Batches(NUMBERED, 9, 100, 0.25, 1000);
             for (int step = 0; step < 20; step++) {
-                kept += batches.at(step, scope).context().sum().getFloat();
+                kept += batches.at(step, scope).context().context().sum().getFloat();
             }
 
             assertThat(kept / 2000).isBetween(0.70f, 0.80f);

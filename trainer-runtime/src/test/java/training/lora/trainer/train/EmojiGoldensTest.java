@@ -25,6 +25,7 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.Exports;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
@@ -60,7 +61,7 @@ class EmojiGoldensTest {
                     NDArray noise = Randomness.normal(scope, 200 + k, new Shape(2, 4, 16, 16));
                     NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
                     int[] timesteps = {(97 * k + 50) % 1000, (389 * k + 700) % 1000};
-                    step.train(latents, noise, timesteps, text, 1e-3, scope);
+                    step.train(latents, noise, timesteps, Conditioning.of(text), 1e-3, scope);
                 }
             }
             List<LoraStep.Measured> measured = step.drain();

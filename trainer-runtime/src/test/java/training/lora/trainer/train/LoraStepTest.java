@@ -16,6 +16,7 @@ import training.lora.api.ScheduleType;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
@@ -47,8 +48,8 @@ class LoraStepTest {
         }
 
         @Override
-        public NDArray embeddings(int[] samples, boolean[] empty, NDManager scope) {
-            return Randomness.normal(scope, 8, new Shape(samples.length, 5, 24));
+        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
+            return Conditioning.of(Randomness.normal(scope, 8, new Shape(samples.length, 5, 24)));
         }
     }
 
