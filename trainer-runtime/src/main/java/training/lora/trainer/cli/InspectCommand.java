@@ -1,21 +1,22 @@
 package training.lora.trainer.cli;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
-import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.export.AdapterFile;
+import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
-import training.lora.trainer.tensor.SafeTensors;
 
 /** {@code inspect}: says what a file or folder is. */
 @Command(
@@ -36,7 +37,7 @@ final class InspectCommand implements Callable<Integer> {
             if (Files.isDirectory(path)) {
                 model(manager);
             } else {
-                adapter(manager);
+                adapter();
             }
         }
         return 0;
@@ -52,37 +53,46 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private void adapter(NDManager manager) {
-        try (SafeTensors file = SafeTensors.open(path)) {
-            AdapterFormat format = AdapterFiles.format(file);
-            String marker = format == AdapterFormat.Kohya ? ".lora_down.weight" : ".lora_A.weight";
-            TreeSet<Long> ranks = new TreeSet<>();
-            TreeSet<String> alphas = new TreeSet<>();
-            Map<String, Double> norms = new TreeMap<>();
-            long parameters = 0;
-            for (Map.Entry<String, SafeTensors.Entry> e : file.entries().entrySet()) {
-                parameters += e.getValue().size();
-                if (e.getKey().endsWith(marker)) {
-                    ranks.add(e.getValue().shape()[0]);
-                }
-                try (NDArray values = file.read(e.getKey(), manager)) {
-                    if (e.getKey().endsWith(".alpha")) {
-                        alphas.add(Float.toString(values.getFloat()));
-                    } else if (e.getKey().contains("lora_up") || e.getKey().contains("lora_B")) {
-                        norms.put(e.getKey(), (double) values.norm().getFloat());
-                    }
-                }
-            }
+    private void adapter() {
+        try (AdapterFile file = AdapterFile.open(path)) {
+            TreeSet<Integer> ranks = new TreeSet<>();
+            TreeSet<Double> alphas = new TreeSet<>();
+            Map<Component, Norms> norms = new EnumMap<>(Component.class);
+            file.modules().forEach(m -> {
+                ranks.add(m.rank());
+                alphas.add(m.alpha());
+                norms.computeIfAbsent(m.component(), c -> new Norms()).add(m);
+            });
+            LoraFamily family = file.family();
             System.out.printf(
-                    "what        a LoRA in %s form%n", format == AdapterFormat.Kohya ? "kohya's" : "diffusers'");
-            System.out.printf("modules     %d, %d parameters%n", norms.size(), parameters);
+                    "what        a LoRA in %s form%n", file.format() == AdapterFormat.Kohya ? "kohya's" : "diffusers'");
+            System.out.printf("family      %s%n", family == null ? "unknown: neither names nor shapes tell" : family);
             System.out.printf("rank        %s%n", ranks);
-            System.out.printf("alpha       %s%n", alphas.isEmpty() ? "see metadata" : alphas);
-            System.out.printf(
-                    "norm of B   %.4f mean, %.4f greatest%n",
-                    norms.values().stream().mapToDouble(d -> d).average().orElse(0),
-                    norms.values().stream().mapToDouble(d -> d).max().orElse(0));
+            System.out.printf("alpha       %s%n", alphas);
+            norms.forEach((component, n) -> System.out.printf("%-11s %s%n", component.folder(), n));
             file.metadata().forEach((k, v) -> System.out.printf("metadata    %s = %s%n", k, v));
+        }
+    }
+
+    /** Norms of a component's changes. */
+    private static final class Norms {
+        private int modules;
+        private long parameters;
+        private double sum;
+        private double greatest;
+
+        void add(AdapterModule module) {
+            double norm = module.norm();
+            modules++;
+            parameters += module.down().length + module.up().length;
+            sum += norm;
+            greatest = Math.max(greatest, norm);
+        }
+
+        @Override
+        public String toString() {
+            return "%d modules, %d parameters, norm of the change %.4f mean, %.4f greatest"
+                    .formatted(modules, parameters, sum / modules, greatest);
         }
     }
 }

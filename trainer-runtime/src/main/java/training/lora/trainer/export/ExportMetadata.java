@@ -1,10 +1,83 @@
 package training.lora.trainer.export;
 
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.UNetStateDictAdapter;
+
 /**
- * What a file says of itself.
+ * What a file says of itself. Nothing in it depends on when or where it was made.
  *
  * @param title the run's name
  * @param baseModel the base model's name
+ * @param family the base model's family
+ * @param paths names of the base model's UNet in the original code
  * @param resolution side in pixels of the pictures that it was trained on
+ * @param prediction what the base model predicts: {@code epsilon} or {@code v}
+ * @param trigger the phrase that calls what was learned, null if there is none
+ * @param training what else kohya's files say of the training, {@code ss_…} to value
  */
-public record ExportMetadata(String title, String baseModel, int resolution) {}
+public record ExportMetadata(
+        String title,
+        String baseModel,
+        LoraFamily family,
+        UNetStateDictAdapter paths,
+        int resolution,
+        String prediction,
+        @Nullable String trigger,
+        Map<String, String> training) {
+    /** Version of Stability's ModelSpec that the keys follow. */
+    private static final String MODEL_SPEC = "1.0.1";
+
+    public ExportMetadata {
+        training = Map.copyOf(training);
+    }
+
+    /** Of an adapter for {@code model}. */
+    public static ExportMetadata of(String title, String baseModel, StableDiffusion model, int resolution) {
+        return new ExportMetadata(
+                title,
+                baseModel,
+                LoraFamily.valueOf(model.family()),
+                new UNetStateDictAdapter(model.unet().config()),
+                resolution,
+                "epsilon",
+                null,
+                Map.of());
+    }
+
+    /** The same with a trigger. */
+    public ExportMetadata withTrigger(@Nullable String phrase) {
+        return new ExportMetadata(title, baseModel, family, paths, resolution, prediction, phrase, training);
+    }
+
+    /** The same with more said of the training. */
+    public ExportMetadata with(Map<String, String> more) {
+        Map<String, String> all = new TreeMap<>(training);
+        all.putAll(more);
+        return new ExportMetadata(title, baseModel, family, paths, resolution, prediction, trigger, all);
+    }
+
+    /** As safetensors metadata: kohya's {@code ss_…} and Stability's {@code modelspec.…}. */
+    Map<String, String> entries() {
+        Map<String, String> meta = new TreeMap<>(training);
+        meta.put("format", "pt");
+        meta.put("ss_v2", "False");
+        meta.put("ss_base_model_version", family.baseModelVersion());
+        meta.put("ss_network_module", "networks.lora");
+        meta.put("ss_output_name", title);
+        meta.put("ss_sd_model_name", baseModel);
+        meta.put("ss_resolution", "(%1$d, %1$d)".formatted(resolution));
+        meta.put("modelspec.sai_model_spec", MODEL_SPEC);
+        meta.put("modelspec.architecture", family.architecture());
+        meta.put("modelspec.implementation", family.implementation());
+        meta.put("modelspec.title", title);
+        meta.put("modelspec.resolution", "%1$dx%1$d".formatted(resolution));
+        meta.put("modelspec.prediction_type", prediction);
+        if (trigger != null) {
+            meta.put("modelspec.trigger_phrase", trigger);
+        }
+        return meta;
+    }
+}

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Checkpoint;
@@ -68,11 +69,10 @@ public final class Checkpoints {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
         try {
+            ExportMetadata described = metadata.with(Map.of("ss_steps", Integer.toString(step)));
             for (AdapterFormat format : run.spec().output().formats()) {
-                switch (format) {
-                    case Kohya -> Exports.kohya(temporary.resolve(Publisher.kohyaName(run)), adapter, metadata);
-                    case Diffusers -> Exports.diffusers(temporary.resolve(Publisher.DIFFUSERS), adapter, metadata);
-                }
+                String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
+                Exports.write(temporary.resolve(file), format, adapter, described);
             }
             Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
         } finally {

@@ -15,7 +15,6 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
@@ -86,12 +85,7 @@ public final class TrainStage {
                 schedule.timesteps());
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
         this.checkpoints = new Checkpoints(
-                context.run(),
-                folder,
-                new ExportMetadata(
-                        context.run().owner().name(),
-                        String.valueOf(context.baseModel().getFileName()),
-                        data.resolution()));
+                context.run(), folder, TrainingMetadata.of(context.run(), context.baseModel(), model, data));
         this.state = new TrainingState(
                 context.run(), data.manifest(), folder, adapter, step.optimizer(), losses, checkpoints, manager);
         this.progress = new TrainProgress(context, clock, losses);

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
+import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.api.LossSpec;
 import training.lora.api.LossWeighting;
@@ -107,12 +108,13 @@ class EmojiGoldensTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 StableDiffusion model = StableDiffusion.open(MODEL, manager);
                 LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model.unet(), manager)) {
-            Path kohya = folder.resolve("lora.safetensors");
-            Exports.kohya(kohya, adapter, new ExportMetadata("lora", "emoji-sd", 64));
-
             assertClose(draw(model, adapter, manager), "cat-lora.png");
-            try (LoraAdapter again = AdapterFiles.read(kohya, model.unet(), manager)) {
-                assertClose(draw(model, again, manager), "cat-lora.png");
+            for (AdapterFormat format : AdapterFormat.values()) {
+                Path file = folder.resolve(format + ".safetensors");
+                Exports.write(file, format, adapter, ExportMetadata.of("lora", "emoji-sd", model, 64));
+                try (LoraAdapter again = AdapterFiles.read(file, model.unet(), manager)) {
+                    assertClose(draw(model, again, manager), "cat-lora.png");
+                }
             }
             assertThat(farthest(draw(model, adapter, manager), Picture.read(GOLDENS.resolve("cat.png"))))
                     .as("the adapter changes the picture")

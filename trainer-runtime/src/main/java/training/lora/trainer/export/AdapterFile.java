@@ -1,0 +1,165 @@
+package training.lora.trainer.export;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.export.TensorName.Part;
+import training.lora.trainer.model.Component;
+import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** A LoRA's file in kohya's or diffusers' form; its modules are read one at a time. */
+public final class AdapterFile implements AutoCloseable {
+    private final SafeTensors file;
+    private final AdapterFormat format;
+    private final PeftConfig config;
+    private final Map<ModuleName, Map<Part, String>> modules;
+    private final @Nullable LoraFamily family;
+
+    private record ModuleName(Component component, String path) {}
+
+    private AdapterFile(SafeTensors file, UNetStateDictAdapter paths) {
+        this.file = file;
+        format = format(file);
+        config = PeftConfig.of(file);
+        modules = new LinkedHashMap<>();
+        List<String> foreign = new ArrayList<>();
+        for (String tensor : file.entries().keySet()) {
+            TensorName name = format == AdapterFormat.Kohya ? KohyaNames.parse(tensor, paths) : PeftNames.parse(tensor);
+            if (name == null) {
+                foreign.add(tensor);
+            } else {
+                modules.computeIfAbsent(
+                                new ModuleName(name.component(), name.path()), module -> new EnumMap<>(Part.class))
+                        .put(name.part(), tensor);
+            }
+        }
+        modules.forEach((module, parts) -> {
+            if (!parts.containsKey(Part.Down) || !parts.containsKey(Part.Up)) {
+                foreign.add(parts.values().iterator().next() + " without its other factor");
+            }
+        });
+        if (!foreign.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    file.file() + " must be a LoRA with nothing but its factors, but holds "
+                            + String.join(", ", foreign.subList(0, Math.min(5, foreign.size()))));
+        }
+        Map<String, Shape> shapes = new LinkedHashMap<>();
+        modules.forEach((module, parts) ->
+                shapes.put(LoraFamily.key(module.component(), module.path()), shape(parts, Part.Down)));
+        family = LoraFamily.of(file.metadata(), shapes);
+    }
+
+    /** Opens a file for the published models of its family. */
+    public static AdapterFile open(Path file) {
+        return open(file, LoraFamily.SDXL.paths());
+    }
+
+    /**
+     * Opens a file.
+     *
+     * @param paths names of the base model's UNet in the original code
+     * @throws TrainerException InvalidConfiguration if it is something else
+     */
+    public static AdapterFile open(Path file, UNetStateDictAdapter paths) {
+        SafeTensors tensors = SafeTensors.open(file);
+        try {
+            return new AdapterFile(tensors, paths);
+        } catch (RuntimeException e) {
+            tensors.close();
+            throw e;
+        }
+    }
+
+    private static AdapterFormat format(SafeTensors file) {
+        if (file.entries().keySet().stream().anyMatch(KohyaNames::prefixed)) {
+            return AdapterFormat.Kohya;
+        }
+        if (file.entries().keySet().stream().anyMatch(n -> PeftNames.parse(n) != null)) {
+            return AdapterFormat.Diffusers;
+        }
+        throw new TrainerException(
+                Reason.InvalidConfiguration,
+                file.file() + " must be a LoRA in kohya's or diffusers' form, but holds "
+                        + file.entries().keySet().stream().limit(3).toList());
+    }
+
+    /** Its form. */
+    public AdapterFormat format() {
+        return format;
+    }
+
+    /** The family of its base model, null if nothing tells. */
+    public @Nullable LoraFamily family() {
+        return family;
+    }
+
+    /** What it says of itself. */
+    public Map<String, String> metadata() {
+        return file.metadata();
+    }
+
+    /** The file. */
+    public Path file() {
+        return file.file();
+    }
+
+    /** The modules in the file's order, each read when the stream comes to it. */
+    public Stream<AdapterModule> modules() {
+        return modules.entrySet().stream().map(e -> module(e.getKey(), e.getValue()));
+    }
+
+    private AdapterModule module(ModuleName name, Map<Part, String> parts) {
+        Shape down = shape(parts, Part.Down);
+        Shape up = shape(parts, Part.Up);
+        if (down.dimension() < 2 || up.dimension() != down.dimension() || up.get(1) != down.get(0)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must have factors of one rank in %s, but their shapes are %s and %s"
+                            .formatted(file.file(), name.path(), down, up));
+        }
+        int rank = (int) down.get(0);
+        double alpha = parts.containsKey(Part.Alpha)
+                ? values(parts, Part.Alpha)[0]
+                : config.alpha(name.component(), name.path(), rank);
+        return new AdapterModule(
+                name.component(),
+                name.path(),
+                down,
+                up,
+                alpha,
+                config.rankStabilized(name.component()),
+                values(parts, Part.Down),
+                values(parts, Part.Up));
+    }
+
+    private Shape shape(Map<Part, String> parts, Part part) {
+        return new Shape(file.entry(Objects.requireNonNull(parts.get(part))).shape());
+    }
+
+    private float[] values(Map<Part, String> parts, Part part) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                NDArray tensor = file.read(Objects.requireNonNull(parts.get(part)), manager)) {
+            return tensor.toFloatArray();
+        }
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

@@ -1,0 +1,97 @@
+package training.lora.trainer.export;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Json;
+import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.model.Component;
+import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.SafeTensorsWriter;
+
+/** Writes modules of an adapter in the forms that other tools read. */
+final class AdapterWriter {
+    private AdapterWriter() {}
+
+    /**
+     * Writes {@code modules} to {@code file}, the same bytes for the same input.
+     *
+     * @param paths names of the UNet in the original code
+     * @param metadata what else the file says of itself
+     */
+    static void write(
+            Path file,
+            AdapterFormat format,
+            List<AdapterModule> modules,
+            LoraFamily family,
+            UNetStateDictAdapter paths,
+            Map<String, String> metadata)
+            throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            for (AdapterModule m : modules) {
+                NDArray down = manager.create(m.down(), m.downShape());
+                NDArray up = manager.create(m.up(), m.upShape());
+                switch (format) {
+                    case Kohya -> {
+                        String name = KohyaNames.module(family, paths, m.component(), m.path());
+                        tensors.put(name + KohyaNames.ALPHA, manager.create((float) foldedAlpha(m)));
+                        tensors.put(name + KohyaNames.DOWN, down);
+                        tensors.put(name + KohyaNames.UP, up);
+                    }
+                    case Diffusers -> {
+                        String name = PeftNames.module(m.component(), m.path());
+                        tensors.put(name + PeftNames.A, down);
+                        tensors.put(name + PeftNames.B, up);
+                    }
+                }
+            }
+            Map<String, String> meta = new TreeMap<>(metadata);
+            meta.put("ss_network_dim", common(modules, m -> Integer.toString(m.rank())));
+            meta.put("ss_network_alpha", common(modules, m -> Float.toString((float) foldedAlpha(m))));
+            String digest = SafeTensorsWriter.bodyDigest(tensors);
+            meta.put("sshs_model_hash", digest);
+            meta.put("modelspec.hash_sha256", "0x" + digest);
+            if (format == AdapterFormat.Diffusers) {
+                meta.put(PeftConfig.KEY, config(modules));
+            }
+            SafeTensorsWriter.write(file, tensors, meta);
+        }
+    }
+
+    /** The alpha that gives the module's scale as alpha / rank, which is all that readers of kohya's form know. */
+    static double foldedAlpha(AdapterModule module) {
+        return module.rankStabilized() ? module.scale() * module.rank() : module.alpha();
+    }
+
+    /** The value that all have in common, or what kohya writes where they have none. */
+    private static String common(List<AdapterModule> modules, Function<AdapterModule, String> value) {
+        List<String> values = modules.stream().map(value).distinct().toList();
+        return values.size() == 1 ? values.get(0) : "Dynamic";
+    }
+
+    private static String config(List<AdapterModule> modules) {
+        ObjectNode all = Json.MAPPER.createObjectNode();
+        for (Component component : Component.values()) {
+            List<AdapterModule> own =
+                    modules.stream().filter(m -> m.component() == component).toList();
+            if (!own.isEmpty()) {
+                PeftConfig.write(all, component, own);
+            }
+        }
+        try {
+            return Json.MAPPER.writeValueAsString(all);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package training.lora.trainer.train;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Json;
+import training.lora.api.RunSpec;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.model.StableDiffusion;
+
+/** What the adapter's files say of the training, in the keys that kohya's trainer writes. */
+final class TrainingMetadata {
+    /** Tags that are written; more make a header that UIs are slow to list. */
+    private static final int TAGS = 500;
+
+    private TrainingMetadata() {}
+
+    static ExportMetadata of(RunSpec run, Path baseModel, StableDiffusion model, PreparedDataset data) {
+        return ExportMetadata.of(run.owner().name(), String.valueOf(baseModel.getFileName()), model, data.resolution())
+                .withTrigger(trigger(run))
+                .with(training(run.spec().training(), data));
+    }
+
+    private static @Nullable String trigger(RunSpec run) {
+        String prefix = run.spec().preparation().captions().prefix().strip();
+        return prefix.isEmpty() ? null : prefix;
+    }
+
+    private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
+        Map<String, String> meta = new TreeMap<>();
+        meta.put("ss_num_train_images", Integer.toString(data.size()));
+        meta.put("ss_num_reg_images", "0");
+        meta.put("ss_max_train_steps", spec.steps().toString());
+        meta.put("ss_total_batch_size", spec.batchSize().toString());
+        meta.put("ss_learning_rate", spec.optimizer().learningRate().toString());
+        meta.put("ss_unet_lr", spec.optimizer().learningRate().toString());
+        meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
+        meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
+        meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());
+        meta.put("ss_caption_dropout_rate", spec.captions().dropout().toString());
+        meta.put("ss_seed", spec.seed().toString());
+        meta.put("ss_tag_frequency", json(Map.of("data", tags(data.captions()))));
+        return meta;
+    }
+
+    /** How many captions have each of their comma-separated parts, the most frequent first. */
+    static Map<String, Long> tags(List<String> captions) {
+        Map<String, Long> counts = captions.stream()
+                .flatMap(caption -> List.of(caption.split(",")).stream())
+                .map(String::strip)
+                .filter(tag -> !tag.isEmpty())
+                .collect(Collectors.groupingBy(tag -> tag, TreeMap::new, Collectors.counting()));
+        Map<String, Long> most = new LinkedHashMap<>();
+        counts.entrySet().stream()
+                .sorted(Map.Entry.comparingByValue(Comparator.reverseOrder()))
+                .limit(TAGS)
+                .forEach(tag -> most.put(tag.getKey(), tag.getValue()));
+        return most;
+    }
+
+    private static String json(Object value) {
+        try {
+            return Json.MAPPER.writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
