@@ -1,0 +1,134 @@
+"""Runs the benchmark's cells, each (data, side, seed), and writes what they came to; README.md beside this file says what is measured.
+
+usage: benchmarks/quality/run [--data style,object,face] [--sides trainer,peft,peft-same] [--seeds 0,1,2] [--threads 2] [--limit SECONDS] [--out DIR]
+
+A cell that has its file in OUT/cells is not run again. With --limit no cell is begun after so many seconds.
+"""
+import argparse, datetime, json, os, pathlib, shutil, subprocess, sys, time
+import yaml
+
+import report
+
+HOME = pathlib.Path(__file__).resolve().parents[2]
+BUNDLED = HOME / "examples" / "bundled"
+DATA = {
+    "style": BUNDLED / "fluent-style",
+    "object": HOME / "benchmarks" / "quality" / "data" / "robot",
+    "face": HOME / "benchmarks" / "quality" / "data" / "fluent-cats",
+}
+PICTURES = 28  # at least so many are drawn for each measure
+FIRST_SEED = 1000
+
+args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+names = lambda text: text.split(",")
+args.add_argument("--data", type=names, default=list(DATA))
+args.add_argument("--sides", type=names, default=["trainer", "peft", "peft-same"])
+args.add_argument("--seeds", type=names, default=["0", "1", "2"], help="peft-same runs with the first alone")
+args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+args.add_argument("--steps", type=int, default=250)
+args.add_argument("--every", type=int, default=50)
+args.add_argument("--limit", type=float, default=float("inf"))
+args.add_argument("--out", type=pathlib.Path, default=HOME / "benchmarks" / "quality" / "target")
+args = args.parse_args()
+args.out = args.out.resolve()
+environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}
+
+
+def spec(data, side, seed):
+    captions = [f.with_suffix(".txt").read_text().strip() for f in sorted(DATA[data].glob("*.png"))]
+    each = -(-PICTURES // len(captions))
+    prompts = [dict(text=c, seed=FIRST_SEED + i) for i, c in enumerate(captions * each)]
+    return dict(
+        apiVersion="lora.training/v1alpha1",
+        kind="LoraTraining",
+        metadata=dict(name=f"{data}-{side}-{seed}"),
+        spec=dict(
+            baseModel=dict(uri="bundled://emoji-sd"),
+            datasets=[dict(uri=str(DATA[data]))],
+            training=dict(
+                steps=args.steps,
+                batchSize=4,
+                seed=int(seed),
+                adapter=dict(rank=16, alpha=16, targets=["Attention"]),
+                optimizer=dict(
+                    learningRate=0.001, weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
+                ),
+                loss=dict(weighting="MinSnr", minSnrGamma=5),
+                captions=dict(dropout=0.05),
+                # That the same draws come to the same adapter shows at the end.
+                checkpoints=dict(everySteps=args.steps if side == "peft-same" else args.every, keep=100),
+            ),
+            sampling=dict(enabled=False, steps=10, guidance=5),
+            evaluation=dict(prompts=prompts),
+            output=dict(formats=["Diffusers"]),
+        ),
+    )
+
+
+def trainer(command, workspace, file):
+    call([HOME / "bin" / "lora-trainer", command, file, "--workspace", workspace], workspace)
+
+
+def call(command, workspace):
+    with open(workspace / "cell.log", "ab") as log:
+        code = subprocess.run(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, env=environment).returncode
+    if code != 0:
+        sys.exit(f"{command[0]} ended with {code}; {workspace / 'cell.log'} says why")
+
+
+def run(data, side, seed):
+    workspace = args.out / "work" / f"{data}-{side}-{seed}"
+    pictures = args.out / "pictures" / data
+    (workspace / "evaluate").mkdir(parents=True, exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
+    # Pictures are kept by what they depend on: the base model's are drawn once for all cells of a data set.
+    if not (workspace / "evaluate" / "pictures").exists():
+        (workspace / "evaluate" / "pictures").symlink_to(pictures)
+    file = workspace / "training.yaml"
+    file.write_text(yaml.safe_dump(spec(data, side, seed), sort_keys=False))
+    begin = time.monotonic()
+    trainer("prepare", workspace, file)
+    peer = None
+    if side == "trainer":
+        trainer("train", workspace, file)
+    elif not (workspace / "train" / "summary.json").exists():
+        same = ["--same-draws"] if side == "peft-same" else []
+        call([sys.executable, HOME / "benchmarks/quality/train_peft.py", file, "--base", BUNDLED / "emoji-sd", "--data", DATA[data],
+              "--workspace", workspace, "--threads", args.threads, *same], workspace)
+    if side != "trainer":
+        peer = json.loads((workspace / "train" / "peer.json").read_text())
+    trainer("evaluate", workspace, file)
+    measured = json.loads((workspace / "evaluate" / "evaluation.json").read_text())
+    values = lambda c: dict(step=c["step"]) | {m["name"]: float(m["value"]) for m in c["metrics"]}
+    commit = subprocess.run(["git", "-C", HOME, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return dict(
+        data=data, side=side, seed=int(seed), date=datetime.date.today().isoformat(), commit=commit, threads=args.threads, cores=os.cpu_count(),
+        seconds=round(time.monotonic() - begin), peer=peer, pictures=len(measured["prompts"]), training=spec(data, side, seed)["spec"]["training"],
+        rollbacks=json.loads((workspace / "train" / "summary.json").read_text())["rollbacks"],
+        base=values(measured["base"]), checkpoints=[values(c) for c in measured["checkpoints"]],
+    )
+
+
+def main():
+    begin = time.monotonic()
+    cells = args.out / "cells"
+    cells.mkdir(parents=True, exist_ok=True)
+    wanted = [(d, side, seed) for seed in args.seeds for d in args.data for side in args.sides if side != "peft-same" or seed == args.seeds[0]]
+    for data, side, seed in wanted:
+        file = cells / f"{data}-{side}-{seed}.json"
+        if file.exists():
+            continue
+        if time.monotonic() - begin > args.limit:
+            print(f"the time is over; the same command goes on with {file.stem}")
+            break
+        cell = run(data, side, seed)
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(cell, indent=1) + "\n")
+        temporary.rename(file)
+        last = cell["checkpoints"][-1]
+        print(f"{file.stem}: {cell['seconds']} s, score {cell['base']['score']:.3f} -> {last['score']:.3f}", flush=True)
+    report.write(args.out)
+
+
+if __name__ == "__main__":
+    main()
