@@ -1,5 +1,125 @@
-"""Tables and a grid of pictures of the cells that are done."""
+"""Tables and a grid of pictures of the cells that are done: results.md and pictures.jpg beside the folder `cells`."""
+import json, pathlib, statistics, sys
+from PIL import Image, ImageDraw
+
+METRICS = {
+    "trainingImageAlignment": "training-image alignment",
+    "styleAlignment": "style alignment",
+    "textAlignment": "text alignment",
+    "diversity": "diversity",
+    "score": "score",
+}
+# Where the evaluation's samples.png has its pictures (sample/PictureGrid.java).
+GAP, HEADER, CAPTION, CELL = 8, 34, 26, 256
+SHOWN, ROWS = 112, 4
+
+
+def read(out):
+    """The cells by (data, side), in the order of their seeds."""
+    cells = {}
+    for file in sorted((out / "cells").glob("*.json")):
+        cell = json.loads(file.read_text())
+        cells.setdefault((cell["data"], cell["side"]), []).append(cell)
+    return cells
+
+
+def spread(values):
+    """Mean, and standard deviation between seeds."""
+    return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
+
+
+def difference(ours, theirs):
+    """Difference of the means with its standard error."""
+    text = f"{statistics.mean(ours) - statistics.mean(theirs):+.4f}"
+    if min(len(ours), len(theirs)) > 1:
+        text += f" ± {(statistics.variance(ours) / len(ours) + statistics.variance(theirs) / len(theirs)) ** 0.5:.4f}"
+    return text
 
 
 def write(out):
-    pass
+    cells = read(out)
+    both = [d for d in dict.fromkeys(d for d, _ in cells) if (d, "trainer") in cells and (d, "peft") in cells]
+    lines = [facts(cells), ""]
+    if both:
+        lines += last_step(cells, both) + [""] + course(cells, both) + [""]
+    lines += same_draws(cells)
+    (out / "results.md").write_text("\n".join(lines) + "\n")
+    if both:
+        grid(out, cells, both)
+
+
+def facts(cells):
+    every = [c for group in cells.values() for c in group]
+    if not every:
+        return "No cell is done."
+    peer = next((c["peer"] for c in every if c["peer"]), {})
+    dates, threads, commits, pictures = (sorted({str(c[k]) for c in every}) for k in ("date", "threads", "commit", "pictures"))
+    return (
+        f"{', '.join(dates)}; trainer at {', '.join(commits)}, {', '.join(f'{k} {peer[k]}' for k in ('torch', 'diffusers', 'peft') if k in peer)}; "
+        f"{' and '.join(threads)} thread(s) on {every[0]['cores']} cores, {len(every)} cells in {sum(c['seconds'] for c in every) / 60:.0f} minutes, "
+        f"{', '.join(pictures)} pictures a measure, rollbacks {sum(len(c['rollbacks']) for c in every)}"
+    )
+
+
+def last_step(cells, both):
+    steps = cells[both[0], "trainer"][0]["checkpoints"][-1]["step"]
+    lines = [f"| step {steps} | | base model | trainer | peft | trainer - peft |", "|---|---|---|---|---|---|"]
+    for data in both:
+        ours, theirs = cells[data, "trainer"], cells[data, "peft"]
+        for metric, name in METRICS.items():
+            a, b = ([c["checkpoints"][-1][metric] for c in side] for side in (ours, theirs))
+            lines.append(f"| {data} | {name} | {ours[0]['base'][metric]:.4f} | {spread(a)} | {spread(b)} | {difference(a, b)} |")
+    return lines
+
+
+def course(cells, both):
+    steps = [c["step"] for c in cells[both[0], "trainer"][0]["checkpoints"]]
+    lines = ["| score | | step 0 | " + " | ".join(map(str, steps)) + " | least over step 0 |", "|---" * (len(steps) + 4) + "|"]
+    for data in both:
+        for side in ("trainer", "peft"):
+            group = cells[data, side]
+            base = group[0]["base"]["score"]
+            values = [[c["checkpoints"][i]["score"] for c in group] for i in range(len(steps))]
+            lines.append(f"| {data} | {side} | {base:.3f} | " + " | ".join(f"{statistics.mean(v):.3f}" for v in values) + f" | {min(map(min, values)) - base:+.3f} |")
+    return lines
+
+
+def same_draws(cells):
+    lines = ["| same draws, last step | seed | greatest difference of a metric | of them in |", "|---|---|---|---|"]
+    for (data, side), group in cells.items():
+        for cell in group if side == "peft-same" else []:
+            ours = next((c for c in cells.get((data, "trainer"), []) if c["seed"] == cell["seed"]), None)
+            if ours:
+                gap, metric = max((abs(ours["checkpoints"][-1][m] - cell["checkpoints"][-1][m]), name) for m, name in METRICS.items())
+                lines.append(f"| {data} | {cell['seed']} | {gap:.6f} | {metric} |")
+    return lines
+
+
+def picture(out, cell, row, column):
+    sheet = Image.open(out / "work" / f"{cell['data']}-{cell['side']}-{cell['seed']}" / "output" / "samples.png")
+    left, top = GAP + column * (CELL + GAP), HEADER + row * (CAPTION + CELL + GAP) + CAPTION
+    return sheet.crop((left, top, left + CELL, top + CELL)).resize((SHOWN, SHOWN), Image.LANCZOS)
+
+
+def grid(out, cells, both):
+    """Rows of prompts by data set; columns: base model, the trainer's checkpoints, peft's last; all of the first seed."""
+    steps = [c["step"] for c in cells[both[0], "trainer"][0]["checkpoints"]]
+    labels = ["base model"] + [f"trainer, step {s}" for s in steps] + [f"peft, step {steps[-1]}"]
+    sheet = Image.new("RGB", (len(labels) * (SHOWN + 4) + 4, 20 + len(both) * (ROWS * (SHOWN + 4) + 16)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for c, label in enumerate(labels):
+        draw.text((4 + c * (SHOWN + 4), 4), label, fill="black")
+    for d, data in enumerate(both):
+        top = 20 + d * (ROWS * (SHOWN + 4) + 16)
+        draw.text((4, top), data, fill="black")
+        ours, theirs = cells[data, "trainer"][0], cells[data, "peft"][0]
+        for r in range(ROWS):
+            row = r * ours["pictures"] // ROWS
+            columns = [picture(out, ours, row, c) for c in range(len(steps) + 1)] + [picture(out, theirs, row, len(steps))]
+            for c, image in enumerate(columns):
+                sheet.paste(image, (4 + c * (SHOWN + 4), top + 14 + r * (SHOWN + 4)))
+    sheet.save(out / "pictures.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    write(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "benchmarks/quality/target"))
