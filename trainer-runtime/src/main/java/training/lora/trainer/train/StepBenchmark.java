@@ -3,15 +3,19 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.jni.JniUtils;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.api.LossSpec;
 import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerSpec;
+import training.lora.api.Precision;
 import training.lora.api.ScheduleSpec;
 import training.lora.api.ScheduleType;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -25,8 +29,8 @@ import training.lora.trainer.tensor.Randomness;
 
 /**
  * Times the training step at the full architecture of Stable Diffusion 1.5 with random weights: LoRA of rank 16 on
- * attention, batch 1, fp32, cached latents and text embeddings, AdamW. {@code benchmarks/step/run} starts it beside
- * diffusers and peft. Prints one line of JSON.
+ * attention, batch 1, cached latents and text embeddings, AdamW. {@code benchmarks/step/run} starts it beside
+ * diffusers and peft. Prints one line of JSON; {@code --profile} also writes the last step's operations as a Chrome trace.
  */
 public final class StepBenchmark {
     private static final int RANK = 16;
@@ -35,16 +39,23 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--res 512] [--steps 6] [--threads 2]}. */
+    /** {@code [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
-        Map<String, Integer> options = options(args);
+        Map<String, String> options = options(args);
+        Precision precision =
+                switch (option(options, "dtype")) {
+                    case "fp32" -> Precision.Float32;
+                    case "bf16" -> Precision.BFloat16;
+                    default ->
+                        throw new IllegalArgumentException("--dtype must be fp32 or bf16, was " + options.get("dtype"));
+                };
         int threads = number(options, "threads");
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
         double[] seconds = new double[number(options, "steps")];
         long parameters;
         try (NDManager run = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(UNetConfig.SD15, 0, run);
+                UNet unet = UNet.random(UNetConfig.SD15, precision, 0, run);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(), new LoraSettings(RANK, RANK, List.of("Attention")), 0, run);
                 LoraStep step = step(unet, adapter, run)) {
@@ -55,6 +66,11 @@ public final class StepBenchmark {
             NDArray text =
                     Randomness.normal(run, 2, new Shape(1, TOKENS, unet.config().contextWidth()));
             for (int k = 0; k < seconds.length; k++) {
+                boolean profiled =
+                        k == seconds.length - 1 && !option(options, "profile").isEmpty();
+                if (profiled) {
+                    JniUtils.startProfile(false, true, false);
+                }
                 long begin = System.nanoTime();
                 try (NDManager scope = run.newSubManager()) {
                     NDArray x = latents.duplicate();
@@ -68,6 +84,9 @@ public final class StepBenchmark {
                     throw new IllegalStateException("the loss must be finite, was " + loss);
                 }
                 seconds[k] = (System.nanoTime() - begin) / 1e9;
+                if (profiled) {
+                    JniUtils.stopProfile(option(options, "profile"));
+                }
             }
         }
         print(options, seconds, parameters);
@@ -81,24 +100,30 @@ public final class StepBenchmark {
         return new LoraStep(unet, adapter, schedule, new LossSpec(LossWeighting.Uniform, 5.0), optimizer, run);
     }
 
-    private static Map<String, Integer> options(String[] args) {
-        Map<String, Integer> options = new LinkedHashMap<>(Map.of("res", 512, "steps", 6, "threads", 2));
+    private static Map<String, String> options(String[] args) {
+        Map<String, String> options =
+                new TreeMap<>(Map.of("dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "profile", ""));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --res, --steps or --threads, each with a number, was " + args[i]);
+                        "arguments must be --dtype, --res, --steps, --threads or --profile, each with a value, was "
+                                + args[i]);
             }
-            options.put(name, Integer.valueOf(args[i + 1]));
+            options.put(name, args[i + 1]);
         }
         return options;
     }
 
-    private static int number(Map<String, Integer> options, String name) {
-        return java.util.Objects.requireNonNull(options.get(name));
+    private static String option(Map<String, String> options, String name) {
+        return Objects.requireNonNull(options.get(name), name);
     }
 
-    private static void print(Map<String, Integer> options, double[] seconds, long parameters) throws Exception {
+    private static int number(Map<String, String> options, String name) {
+        return Integer.parseInt(option(options, name));
+    }
+
+    private static void print(Map<String, String> options, double[] seconds, long parameters) throws Exception {
         // The first step allocates.
         double[] counted = Arrays.copyOfRange(seconds, Math.min(1, seconds.length - 1), seconds.length);
         Arrays.sort(counted);
@@ -106,7 +131,7 @@ public final class StepBenchmark {
         double median = counted.length % 2 == 1 ? counted[middle] : (counted[middle - 1] + counted[middle]) / 2;
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("program", "lora-trainer");
-        line.putAll(new java.util.TreeMap<>(options));
+        line.putAll(options);
         line.put("step_s", round(median));
         List<Double> all = new ArrayList<>();
         for (double s : seconds) {
