@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -13,17 +14,30 @@ import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
+import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.SafeTensors;
 
 /** {@code inspect}: says what a file or folder is. */
 @Command(
         name = "inspect",
         mixinStandardHelpOptions = true,
-        description = "Says what a LoRA file, a base model's folder or a run's output is and holds.")
+        description =
+                "Says what a LoRA, a base model, an embedding or a run's output is and holds; refuses others by name.")
 final class InspectCommand implements Callable<Integer> {
+    /** Characters of a metadata value that are shown. */
+    private static final int SHOWN = 200;
+
+    /** Parts of a checkpoint by the first word of their tensors' names. */
+    private static final Map<String, String> PARTS = Map.of(
+            "model", "unet",
+            "first_stage_model", "vae",
+            "cond_stage_model", "text_encoder",
+            "conditioner", "text_encoders");
+
     @Parameters(paramLabel = "PATH", description = "A .safetensors file, a diffusers folder, or the output of a run.")
     private Path path = Path.of("");
 
@@ -31,47 +45,105 @@ final class InspectCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         if (Files.exists(path.resolve(Publisher.MANIFEST))) {
             Summary.print(path.toAbsolutePath().normalize(), System.out);
-            return 0;
-        }
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            if (Files.isDirectory(path)) {
+        } else if (Files.isDirectory(path)) {
+            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
                 model(manager);
-            } else {
-                adapter();
             }
+        } else {
+            file();
         }
         return 0;
     }
 
+    private void file() {
+        FileKind kind;
+        try (SafeTensors file = SafeTensors.open(path)) {
+            kind = FileKind.of(file);
+            switch (kind.role()) {
+                case Checkpoint -> checkpoint(kind, file);
+                case Embedding -> embedding(kind, file);
+                case Adapter, None -> {}
+            }
+        }
+        if (kind.role() == FileKind.Role.Adapter || kind.role() == FileKind.Role.None) {
+            // Refuses by name what is none.
+            adapter();
+        }
+    }
+
     private void model(NDManager manager) {
         try (StableDiffusion model = StableDiffusion.open(path, manager)) {
-            System.out.printf("what        a base model, family %s%n", model.family());
-            System.out.printf("resolution  %d pixels%n", model.resolution());
-            System.out.printf("schedule    %s%n", model.schedule());
-            System.out.printf("projections %d%n", model.unet().projections().size());
-            System.out.printf("sha256      %s%n", model.digest());
+            say("what", "a base model, family " + model.family());
+            say("resolution", model.resolution() + " pixels");
+            say("schedule", model.schedule());
+            say("projections", model.unet().projections().size());
+            say("sha256", model.digest());
         }
+    }
+
+    private static void checkpoint(FileKind kind, SafeTensors file) {
+        say("what", kind.what());
+        Map<String, Long> parts = new TreeMap<>();
+        Map<String, Long> types = new TreeMap<>();
+        file.entries().forEach((name, entry) -> {
+            parts.merge(
+                    PARTS.getOrDefault(name.substring(0, Math.max(0, name.indexOf('.'))), "other"),
+                    entry.size(),
+                    Long::sum);
+            types.merge(entry.dtype(), entry.size(), Long::sum);
+        });
+        parts.forEach((part, parameters) -> say(part, parameters + " parameters"));
+        say("types", types);
+        say(
+                "prediction",
+                file.entries().containsKey("v_pred") ? "v, by the marker v_pred" : "epsilon, for no marker says v");
+        metadata(file.metadata());
+    }
+
+    private static void embedding(FileKind kind, SafeTensors file) {
+        say("what", kind.what());
+        file.entries().forEach((name, e) -> say(name, "%d vectors of width %d".formatted(e.shape()[0], e.shape()[1])));
+        metadata(file.metadata());
     }
 
     private void adapter() {
         try (AdapterFile file = AdapterFile.open(path)) {
             TreeSet<Integer> ranks = new TreeSet<>();
             TreeSet<Double> alphas = new TreeSet<>();
+            TreeSet<String> stabilized = new TreeSet<>();
             Map<Component, Norms> norms = new EnumMap<>(Component.class);
             file.modules().forEach(m -> {
                 ranks.add(m.rank());
                 alphas.add(m.alpha());
+                stabilized.add(m.rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
                 norms.computeIfAbsent(m.component(), c -> new Norms()).add(m);
             });
+            Map<String, String> meta = file.metadata();
             LoraFamily family = file.family();
-            System.out.printf(
-                    "what        a LoRA in %s form%n", file.format() == AdapterFormat.Kohya ? "kohya's" : "diffusers'");
-            System.out.printf("family      %s%n", family == null ? "unknown: neither names nor shapes tell" : family);
-            System.out.printf("rank        %s%n", ranks);
-            System.out.printf("alpha       %s%n", alphas);
-            norms.forEach((component, n) -> System.out.printf("%-11s %s%n", component.folder(), n));
-            file.metadata().forEach((k, v) -> System.out.printf("metadata    %s = %s%n", k, v));
+            say("what", "a LoRA in %s form".formatted(file.format() == AdapterFormat.Kohya ? "kohya's" : "diffusers'"));
+            say("family", family == null ? "unknown: neither metadata nor tensors tell" : family);
+            say("base", meta.getOrDefault("ss_sd_model_name", "unknown: the file doesn't tell"));
+            say("trigger", meta.getOrDefault("modelspec.trigger_phrase", "unknown: the file doesn't tell"));
+            say("rank", ranks);
+            say("alpha", alphas);
+            say("scale", String.join(", ", stabilized));
+            norms.forEach((component, n) -> say(component.folder(), n));
+            metadata(meta);
         }
+    }
+
+    private static void metadata(Map<String, String> metadata) {
+        new TreeMap<>(metadata)
+                .forEach((key, value) -> say(
+                        "metadata",
+                        key + " = "
+                                + (value.length() <= SHOWN
+                                        ? value
+                                        : value.substring(0, SHOWN) + "… (" + value.length() + " characters)")));
+    }
+
+    private static void say(String label, Object value) {
+        System.out.printf("%-14s %s%n", label, value);
     }
 
     /** Norms of a component's changes. */

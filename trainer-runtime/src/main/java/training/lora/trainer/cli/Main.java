@@ -19,6 +19,7 @@ import training.lora.trainer.TrainerException;
             RunCommand.Evaluate.class,
             SampleCommand.class,
             InspectCommand.class,
+            ExportCommand.class,
             CommandLine.HelpCommand.class
         },
         footerHeading = "%nExamples:%n",
@@ -27,6 +28,7 @@ import training.lora.trainer.TrainerException;
             "  lora-trainer run my.yaml --workspace /data/my --set training.steps=200",
             "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors --prompt \"an emoji of a pear\" --out .",
             "  lora-trainer inspect my.safetensors",
+            "  lora-trainer export my.safetensors --to diffusers",
             "",
             "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage; 10 configuration, 11 data,",
             "12 base model, 13 diverged training (retrying can't help); 20 source unreachable, 21 storage full,",

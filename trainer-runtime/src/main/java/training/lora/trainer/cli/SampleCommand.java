@@ -60,7 +60,7 @@ final class SampleCommand implements Callable<Integer> {
         Path folder = Sources.of(System::getenv, Path.of("").toAbsolutePath()).folder("--base", base);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 StableDiffusion model = StableDiffusion.open(folder, manager);
-                LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model.unet(), manager)) {
+                LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();

@@ -199,7 +199,7 @@ public final class EvaluateStage {
         if (file == null) {
             pictures = draw(null);
         } else {
-            try (LoraAdapter adapter = AdapterFiles.read(file, model.unet(), manager)) {
+            try (LoraAdapter adapter = AdapterFiles.read(file, model, manager)) {
                 pictures = draw(adapter);
             }
         }

@@ -86,16 +86,16 @@ public final class AdapterFile implements AutoCloseable {
     }
 
     private static AdapterFormat format(SafeTensors file) {
-        if (file.entries().keySet().stream().anyMatch(KohyaNames::prefixed)) {
-            return AdapterFormat.Kohya;
+        FileKind kind = FileKind.of(file);
+        if (kind.role() != FileKind.Role.Adapter) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    file.file() + " must be a LoRA of Stable Diffusion 1.x or XL in kohya's or diffusers' form, but is "
+                            + kind.what());
         }
-        if (file.entries().keySet().stream().anyMatch(n -> PeftNames.parse(n) != null)) {
-            return AdapterFormat.Diffusers;
-        }
-        throw new TrainerException(
-                Reason.InvalidConfiguration,
-                file.file() + " must be a LoRA in kohya's or diffusers' form, but holds "
-                        + file.entries().keySet().stream().limit(3).toList());
+        return file.entries().keySet().stream().anyMatch(KohyaNames::prefixed)
+                ? AdapterFormat.Kohya
+                : AdapterFormat.Diffusers;
     }
 
     /** Its form. */

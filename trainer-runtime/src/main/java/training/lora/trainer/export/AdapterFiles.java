@@ -15,6 +15,7 @@ import training.lora.trainer.adapter.LoraAdapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetStateDictAdapter;
 
@@ -23,13 +24,22 @@ public final class AdapterFiles {
     private AdapterFiles() {}
 
     /**
-     * Reads {@code file}, in any form, for that denoiser.
+     * Reads {@code file}, in any form, for {@code model}.
      *
      * @throws TrainerException InvalidConfiguration if it is no LoRA, or one of another family
      */
-    public static LoraAdapter read(Path file, UNet unet, NDManager manager) {
-        Map<String, Factors> factors = factors(file, unet.projections(), new UNetStateDictAdapter(unet.config()));
-        return LoraAdapter.of(unet.projections(), factors, manager);
+    public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
+        UNet unet = model.unet();
+        try (AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()))) {
+            LoraFamily family = opened.family();
+            if (family != null && !family.name().equals(model.family())) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "%s must be a LoRA of the base model's family, %s, but is one of %s"
+                                .formatted(file, model.family(), family));
+            }
+            return LoraAdapter.of(unet.projections(), factors(opened, unet.projections()), manager);
+        }
     }
 
     /** The adapter as files hold it. */
@@ -49,31 +59,28 @@ public final class AdapterFiles {
      *
      * @throws TrainerException InvalidConfiguration if a module fits none of {@code projections}, with all of these
      */
-    private static Map<String, Factors> factors(Path path, List<Projection> projections, UNetStateDictAdapter names) {
+    private static Map<String, Factors> factors(AdapterFile file, List<Projection> projections) {
         Map<String, Projection> byPath = new LinkedHashMap<>();
         projections.forEach(p -> byPath.put(p.path(), p));
         List<String> problems = new ArrayList<>();
         Map<String, Factors> result = new LinkedHashMap<>();
-        try (AdapterFile file = AdapterFile.open(path, names)) {
-            file.modules().forEach(m -> {
-                Projection p = m.component() == Component.UNet ? byPath.get(m.path()) : null;
-                if (p == null) {
-                    problems.add("it has no " + m.path() + " that could be adapted");
-                } else if (m.down().length != m.rank() * p.in() || m.up().length != m.rank() * p.out()) {
-                    problems.add("its %s maps %d to %d features, the file's %d to %d"
-                            .formatted(
-                                    m.path(), p.in(), p.out(), m.down().length / m.rank(), m.up().length / m.rank()));
-                } else {
-                    result.put(m.path(), new Factors(m.rank(), AdapterWriter.foldedAlpha(m), m.down(), m.up()));
-                }
-            });
-        }
+        file.modules().forEach(m -> {
+            Projection p = m.component() == Component.UNet ? byPath.get(m.path()) : null;
+            if (p == null) {
+                problems.add("it has no " + m.path() + " that could be adapted");
+            } else if (m.down().length != m.rank() * p.in() || m.up().length != m.rank() * p.out()) {
+                problems.add("its %s maps %d to %d features, the file's %d to %d"
+                        .formatted(m.path(), p.in(), p.out(), m.down().length / m.rank(), m.up().length / m.rank()));
+            } else {
+                result.put(m.path(), new Factors(m.rank(), AdapterWriter.foldedAlpha(m), m.down(), m.up()));
+            }
+        });
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "%s must be a LoRA of the base model's family: %s%s"
                             .formatted(
-                                    path,
+                                    file.file(),
                                     String.join("; ", problems.subList(0, Math.min(3, problems.size()))),
                                     problems.size() > 3 ? "; and " + (problems.size() - 3) + " more" : ""));
         }

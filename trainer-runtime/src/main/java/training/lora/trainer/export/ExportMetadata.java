@@ -62,22 +62,37 @@ public record ExportMetadata(
     /** As safetensors metadata: kohya's {@code ss_…} and Stability's {@code modelspec.…}. */
     Map<String, String> entries() {
         Map<String, String> meta = new TreeMap<>(training);
-        meta.put("format", "pt");
-        meta.put("ss_v2", "False");
-        meta.put("ss_base_model_version", family.baseModelVersion());
-        meta.put("ss_network_module", "networks.lora");
-        meta.put("ss_output_name", title);
+        meta.putAll(defaults(title, family));
         meta.put("ss_sd_model_name", baseModel);
         meta.put("ss_resolution", "(%1$d, %1$d)".formatted(resolution));
-        meta.put("modelspec.sai_model_spec", MODEL_SPEC);
-        meta.put("modelspec.architecture", family.architecture());
-        meta.put("modelspec.implementation", family.implementation());
-        meta.put("modelspec.title", title);
         meta.put("modelspec.resolution", "%1$dx%1$d".formatted(resolution));
         meta.put("modelspec.prediction_type", prediction);
         if (trigger != null) {
             meta.put("modelspec.trigger_phrase", trigger);
         }
         return meta;
+    }
+
+    /** What every file says. */
+    static Map<String, String> defaults(String title, LoraFamily family) {
+        return Map.of(
+                "format",
+                "pt",
+                "ss_v2",
+                "False",
+                "ss_base_model_version",
+                family.baseModelVersion(),
+                "ss_network_module",
+                "networks.lora",
+                "ss_output_name",
+                title,
+                "modelspec.sai_model_spec",
+                MODEL_SPEC,
+                "modelspec.architecture",
+                family.architecture(),
+                "modelspec.implementation",
+                family.implementation(),
+                "modelspec.title",
+                title);
     }
 }

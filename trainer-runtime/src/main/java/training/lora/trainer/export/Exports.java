@@ -4,7 +4,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
 
@@ -18,6 +23,38 @@ public final class Exports {
         List<AdapterModule> modules = AdapterFiles.modules(adapter);
         AdapterWriter.write(file, format, modules, metadata.family(), metadata.paths(), metadata.entries());
         try (AdapterFile read = AdapterFile.open(file, metadata.paths())) {
+            prove(read, modules);
+        }
+    }
+
+    /**
+     * Writes what {@code source} holds in another form, with all that it says of itself.
+     *
+     * @param given the base model's family where the file doesn't tell
+     * @throws TrainerException InvalidConfiguration if the file's family is unknown, or another than {@code given}
+     */
+    public static void convert(AdapterFile source, @Nullable LoraFamily given, AdapterFormat to, Path file)
+            throws IOException {
+        LoraFamily told = source.family();
+        LoraFamily family = told == null ? given : told;
+        if (family == null) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    source.file() + " must tell the family of its base model, but neither its metadata nor its tensors"
+                            + " do: name it with --family");
+        }
+        if (given != null && given != family) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--family must be that of %s, %s, was %s".formatted(source.file(), family, given));
+        }
+        List<AdapterModule> modules = source.modules().toList();
+        String title = source.file().getFileName().toString().replaceFirst("\\.safetensors$", "");
+        Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
+        metadata.putAll(source.metadata());
+        metadata.remove(PeftConfig.KEY);
+        AdapterWriter.write(file, to, modules, family, family.paths(), metadata);
+        try (AdapterFile read = AdapterFile.open(file)) {
             prove(read, modules);
         }
     }

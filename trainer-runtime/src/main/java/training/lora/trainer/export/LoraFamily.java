@@ -2,7 +2,6 @@ package training.lora.trainer.export;
 
 import ai.djl.ndarray.types.Shape;
 import java.util.Collection;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -19,18 +18,7 @@ public enum LoraFamily {
             "stable-diffusion-xl-v1-base/lora",
             "https://github.com/Stability-AI/generative-models",
             2048,
-            new UNetConfig(
-                    128,
-                    4,
-                    2048,
-                    List.of(320, 640, 1280),
-                    List.of(false, true, true),
-                    2,
-                    List.of(5, 10, 20),
-                    List.of(1, 2, 10),
-                    32,
-                    1e-5,
-                    true));
+            UNetConfig.SDXL);
 
     private final String baseModelVersion;
     private final String architecture;

@@ -38,6 +38,13 @@ import training.lora.trainer.TrainerException;
 public final class SafeTensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
 
+    /** First bytes of what torch.save writes, today and before, whatever the file's name: no header is that long. */
+    private static final int ZIP = 'P' | 'K' << 8;
+
+    private static final byte PICKLE = (byte) 0x80;
+
+    private static final int MAX_PICKLE_PROTOCOL = 5;
+
     private static final TorchScript COPY = TorchScript.compile("x", "return torch.clone(x)");
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
@@ -170,11 +177,15 @@ public final class SafeTensors implements AutoCloseable {
     private static void refusePickle(Path file) {
         String name = file.getFileName().toString();
         if (name.endsWith(".ckpt") || name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    file + " must be a .safetensors file: a pickle can run code and is never opened; convert it with"
-                            + " diffusers' save_pretrained(…, safe_serialization=True)");
+            throw pickle(file);
         }
+    }
+
+    private static TrainerException pickle(Path file) {
+        return new TrainerException(
+                Reason.InvalidConfiguration,
+                file + " must be a .safetensors file: a pickle can run code and is never opened; convert it with"
+                        + " diffusers' save_pretrained(…, safe_serialization=True)");
     }
 
     private static SafeTensors read(Path file, FileChannel channel) throws IOException {
@@ -185,6 +196,11 @@ public final class SafeTensors implements AutoCloseable {
         }
         long headerBytes = length.getLong(0);
         if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > fileSize) {
+            boolean pickled = length.getShort(0) == ZIP
+                    || length.get(0) == PICKLE && length.get(1) >= 0 && length.get(1) <= MAX_PICKLE_PROTOCOL;
+            if (pickled) {
+                throw pickle(file);
+            }
             throw broken(file, "has a header length of " + headerBytes + " bytes in a file of " + fileSize, null);
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);

@@ -2,10 +2,7 @@ package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,14 +22,8 @@ class MainTest {
     private record Ended(int code, String error) {}
 
     private Ended run(String... arguments) {
-        PrintStream before = System.err;
-        ByteArrayOutputStream error = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(error, true, StandardCharsets.UTF_8));
-        try {
-            return new Ended(Main.execute(arguments), error.toString(StandardCharsets.UTF_8));
-        } finally {
-            System.setErr(before);
-        }
+        Ran ran = Ran.of(arguments);
+        return new Ended(ran.code(), ran.error());
     }
 
     private Path yaml(String data, String more) throws IOException {

@@ -1,9 +1,6 @@
 package training.lora.trainer.cli;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -90,16 +87,8 @@ final class TinyRun {
 
     /** Runs a command in this process. */
     Ended run(String command, String... more) {
-        PrintStream before = System.err;
-        ByteArrayOutputStream error = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(error, true, StandardCharsets.UTF_8));
-        try {
-            return new Ended(
-                    Main.execute(arguments(command, more).toArray(String[]::new)),
-                    error.toString(StandardCharsets.UTF_8));
-        } finally {
-            System.setErr(before);
-        }
+        Ran ran = Ran.of(arguments(command, more).toArray(String[]::new));
+        return new Ended(ran.code(), ran.error());
     }
 
     /** Starts a command in a process of its own, with its output in {@code process.log} of the workspace. */

@@ -107,12 +107,12 @@ class EmojiGoldensTest {
             throws Exception {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 StableDiffusion model = StableDiffusion.open(MODEL, manager);
-                LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model.unet(), manager)) {
+                LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model, manager)) {
             assertClose(draw(model, adapter, manager), "cat-lora.png");
             for (AdapterFormat format : AdapterFormat.values()) {
                 Path file = folder.resolve(format + ".safetensors");
                 Exports.write(file, format, adapter, ExportMetadata.of("lora", "emoji-sd", model, 64));
-                try (LoraAdapter again = AdapterFiles.read(file, model.unet(), manager)) {
+                try (LoraAdapter again = AdapterFiles.read(file, model, manager)) {
                     assertClose(draw(model, again, manager), "cat-lora.png");
                 }
             }
