@@ -20,6 +20,7 @@ import training.lora.trainer.TrainerException;
             SampleCommand.class,
             InspectCommand.class,
             ExportCommand.class,
+            VerifyRealCommand.class,
             CommandLine.HelpCommand.class
         },
         footerHeading = "%nExamples:%n",
@@ -29,6 +30,7 @@ import training.lora.trainer.TrainerException;
             "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors --prompt \"an emoji of a pear\" --out .",
             "  lora-trainer inspect my.safetensors",
             "  lora-trainer export my.safetensors --to diffusers",
+            "  lora-trainer verify-real --base stable-diffusion-v1-5 --data pictures",
             "",
             "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage; 10 configuration, 11 data,",
             "12 base model, 13 diverged training (retrying can't help); 20 source unreachable, 21 storage full,",
