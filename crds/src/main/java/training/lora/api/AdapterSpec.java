@@ -14,12 +14,21 @@ public record AdapterSpec(
 
         @JsonPropertyDescription("Scales the adapter by alpha / rank. Default 16.") @Min(value = 0, inclusive = false) Double alpha,
 
+        @JsonPropertyDescription("Scales it by alpha / sqrt(rank) instead (rsLoRA), for high ranks. Default false.")
+        Boolean rankStabilized,
+
+        @JsonPropertyDescription(
+                "Share of the entries of a projection's input that the adapter doesn't see at a step; sampling and evaluation see all. Default 0.")
+        @Min(0) @Max(value = 1, inclusive = false) Double dropout,
+
         @JsonPropertyDescription(
                 "Which projections of the denoiser are adapted: Attention (all of them), or patterns over module paths such as *.attn2.to_k. Default [Attention].")
         @Size(min = 1, max = 64) List<@Size(min = 1, max = 200) String> targets) {
     public AdapterSpec {
         rank = orDefault(rank, 16);
         alpha = orDefault(alpha, 16.0);
+        rankStabilized = orDefault(rankStabilized, false);
+        dropout = orDefault(dropout, 0.0);
         targets = targets == null ? List.of("Attention") : List.copyOf(targets);
     }
 }

@@ -20,7 +20,8 @@ import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * LoRA (Hu et al. 2021): y = W x + (alpha / rank) B A x beside each adapted projection. All factors lie in one flat fp32
+ * LoRA (Hu et al. 2021): y = W x + s B A x beside each adapted projection, s = alpha / rank or, rank-stabilized, alpha /
+ * sqrt(rank). All factors lie in one flat fp32
  * array, their gradients in another, so that an optimizer step is a handful of operations.
  */
 public final class LoraAdapter implements AutoCloseable {
@@ -28,6 +29,8 @@ public final class LoraAdapter implements AutoCloseable {
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
     private final TorchScript split;
+    private final double dropout;
+    private final long seed;
     private @Nullable NDArray gradient;
 
     /**
@@ -35,10 +38,21 @@ public final class LoraAdapter implements AutoCloseable {
      *
      * @param projection what is adapted
      * @param rank rows of A
-     * @param alpha scale times rank
+     * @param alpha the scale is alpha / rank
+     * @param rankStabilized whether it is alpha / sqrt(rank) instead
      * @param offset where A (rank, in) starts in the arena; B (out, rank) follows it
      */
-    public record AdaptedProjection(Projection projection, int rank, double alpha, long offset) {
+    public record AdaptedProjection(
+            Projection projection, int rank, double alpha, boolean rankStabilized, long offset) {
+        double scale() {
+            return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
+        }
+
+        /** The alpha that gives the same scale where it is divided by the rank. */
+        double plainAlpha() {
+            return rankStabilized ? alpha * Math.sqrt(rank) : alpha;
+        }
+
         long size() {
             return rank * (projection.in() + projection.out());
         }
@@ -52,10 +66,13 @@ public final class LoraAdapter implements AutoCloseable {
         }
     }
 
-    /** Factors read from a file: A (rank, in) and B (out, rank), row by row. */
+    /** Factors as files have them: A (rank, in) and B (out, rank), row by row; the scale is alpha / rank. */
     public record Factors(int rank, double alpha, float[] down, float[] up) {}
 
-    private LoraAdapter(NDManager manager, NDArray arena, List<AdaptedProjection> projections) {
+    private LoraAdapter(
+            NDManager manager, NDArray arena, List<AdaptedProjection> projections, double dropout, long seed) {
+        this.dropout = dropout;
+        this.seed = seed;
         this.manager = manager;
         this.arena = arena;
         this.projections = Collections.unmodifiableList(projections);
@@ -83,7 +100,8 @@ public final class LoraAdapter implements AutoCloseable {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
         for (Projection projection : settings.select(all)) {
-            AdaptedProjection p = new AdaptedProjection(projection, settings.rank(), settings.alpha(), offset);
+            AdaptedProjection p = new AdaptedProjection(
+                    projection, settings.rank(), settings.alpha(), settings.rankStabilized(), offset);
             adapted.add(p);
             offset += p.size();
         }
@@ -98,17 +116,29 @@ public final class LoraAdapter implements AutoCloseable {
                                 .toFloatArray());
             }
         }
-        return of(parent, adapted, offset, p -> downs.get(p), p -> new float[0]);
+        return of(parent, adapted, offset, p -> downs.get(p), p -> new float[0], settings.dropout(), seed);
     }
 
-    /** An adapter with given factors, by the projection's path. */
+    /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
     public static LoraAdapter of(List<Projection> all, Map<String, Factors> factors, NDManager parent) {
+        return of(all, factors, 0, 0, parent);
+    }
+
+    /**
+     * An adapter that is trained from given factors.
+     *
+     * @param factors by the projection's path
+     * @param dropout as in {@link LoraSettings}
+     * @param seed what the dropout is drawn from
+     */
+    public static LoraAdapter of(
+            List<Projection> all, Map<String, Factors> factors, double dropout, long seed, NDManager parent) {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
         for (Projection projection : all) {
             Factors f = factors.get(projection.path());
             if (f != null) {
-                AdaptedProjection p = new AdaptedProjection(projection, f.rank(), f.alpha(), offset);
+                AdaptedProjection p = new AdaptedProjection(projection, f.rank(), f.alpha(), false, offset);
                 adapted.add(p);
                 offset += p.size();
             }
@@ -118,7 +148,9 @@ public final class LoraAdapter implements AutoCloseable {
                 adapted,
                 offset,
                 p -> Objects.requireNonNull(factors.get(p.projection().path())).down(),
-                p -> Objects.requireNonNull(factors.get(p.projection().path())).up());
+                p -> Objects.requireNonNull(factors.get(p.projection().path())).up(),
+                dropout,
+                seed);
     }
 
     private static LoraAdapter of(
@@ -126,7 +158,9 @@ public final class LoraAdapter implements AutoCloseable {
             List<AdaptedProjection> adapted,
             long size,
             java.util.function.Function<AdaptedProjection, float[]> down,
-            java.util.function.Function<AdaptedProjection, float[]> up) {
+            java.util.function.Function<AdaptedProjection, float[]> up,
+            double dropout,
+            long seed) {
         NDManager manager = parent.newSubManager();
         FloatBuffer values = manager.allocateDirect(Math.toIntExact(4 * size)).asFloatBuffer();
         for (AdaptedProjection p : adapted) {
@@ -136,7 +170,7 @@ public final class LoraAdapter implements AutoCloseable {
             values.put(up.apply(p));
         }
         NDArray arena = manager.create(values.rewind(), new Shape(size), DataType.FLOAT32);
-        return new LoraAdapter(manager, arena, adapted);
+        return new LoraAdapter(manager, arena, adapted, dropout, seed);
     }
 
     /** All factors, (n), fp32: for each projection A, then B. */
@@ -162,8 +196,17 @@ public final class LoraAdapter implements AutoCloseable {
         return projections;
     }
 
-    /** Views of the factors, and of their gradients if it is trainable; they belong to {@code scope}. */
+    /** Views of the factors, and of their gradients if it is trainable, without dropout; they belong to {@code scope}. */
     public ProjectionDeltas bind(NDManager scope) {
+        return bind(scope, 0, 0);
+    }
+
+    /** The same for a pass of {@code step}, whose dropout follows from the adapter's seed and the step alone. */
+    public ProjectionDeltas bind(NDManager scope, long step) {
+        return bind(scope, dropout, Randomness.derive(seed, step, "lora/dropout"));
+    }
+
+    private ProjectionDeltas bind(NDManager scope, double dropping, long drawn) {
         NDList views = split.callAll(scope, arena);
         NDList gradients = gradient == null ? null : split.callAll(scope, gradient);
         Map<String, ProjectionDeltas.LowRank> byPath = new HashMap<>();
@@ -174,11 +217,12 @@ public final class LoraAdapter implements AutoCloseable {
                     new ProjectionDeltas.LowRank(
                             views.get(2 * i),
                             views.get(2 * i + 1),
-                            p.alpha() / p.rank(),
+                            p.scale(),
+                            dropping,
                             gradients == null ? null : gradients.get(2 * i),
                             gradients == null ? null : gradients.get(2 * i + 1)));
         }
-        return new ProjectionDeltas(byPath);
+        return new ProjectionDeltas(byPath, drawn);
     }
 
     /** Copies of the factors: {@code path} to A and B. */
@@ -193,7 +237,7 @@ public final class LoraAdapter implements AutoCloseable {
                     p.projection().path(),
                     new Factors(
                             p.rank(),
-                            p.alpha(),
+                            p.plainAlpha(),
                             java.util.Arrays.copyOfRange(all, start, middle),
                             java.util.Arrays.copyOfRange(all, middle, end)));
         }

@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import training.lora.api.AdapterSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Projection;
@@ -13,10 +14,22 @@ import training.lora.trainer.model.Projection;
  * The form of an adapter.
  *
  * @param rank rank of the factors
- * @param alpha scale times rank
+ * @param alpha the scale is alpha / rank
+ * @param rankStabilized whether the scale is alpha / sqrt(rank) instead, rsLoRA of Kalajdzievski 2023
+ * @param dropout share of the entries of a projection's input that training hides from the adapter
  * @param targets names of groups, or patterns over paths in which {@code *} stands for anything
  */
-public record LoraSettings(int rank, double alpha, List<String> targets) {
+public record LoraSettings(int rank, double alpha, boolean rankStabilized, double dropout, List<String> targets) {
+    /** A plain LoRA. */
+    public LoraSettings(int rank, double alpha, List<String> targets) {
+        this(rank, alpha, false, 0, targets);
+    }
+
+    /** As the spec has it. */
+    public static LoraSettings of(AdapterSpec spec) {
+        return new LoraSettings(spec.rank(), spec.alpha(), spec.rankStabilized(), spec.dropout(), spec.targets());
+    }
+
     /**
      * The projections that are meant, in the network's order.
      *

@@ -49,7 +49,7 @@ public final class AdapterFiles {
         for (AdaptedProjection p : adapter.projections()) {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             modules.add(AdapterModule.linear(
-                    Component.UNet, p.projection().path(), p.rank(), p.alpha(), false, f.down(), f.up()));
+                    Component.UNet, p.projection().path(), p.rank(), p.alpha(), p.rankStabilized(), f.down(), f.up()));
         }
         return modules;
     }

@@ -1,12 +1,8 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,23 +10,25 @@ import org.jspecify.annotations.Nullable;
  * with an adapter's part beside each of the four projections. It keeps x, q, k, v, the result before the last projection
  * with its log-sum-exp, and the adapter's rank-r products. The context gets no gradient: no text encoder is trained yet.
  */
-final class Attention implements Layer {
-    private static final String[] NAMES = {"to_q", "to_k", "to_v", "to_out.0"};
+final class Attention extends AdaptedLayer {
+    private static final List<String> NAMES = List.of("to_q", "to_k", "to_v", "to_out.0");
 
     private final long width;
     private final int heads;
-    private final String path;
     private final boolean crossed;
     private final double eps;
     private final Weights weights = new Weights();
 
-    /** By the adapter's scales, of which a run has one set: the text is made once, not at every step. */
-    private final Map<List<Double>, Kernels> kernels = new ConcurrentHashMap<>();
-
-    private record Kernels(Weights.Kernel forward, Weights.Kernel record, Weights.Kernel backward) {}
+    private Attention(List<Projection> own, long width, boolean crossed, int heads, double eps) {
+        super(own);
+        this.width = width;
+        this.heads = heads;
+        this.crossed = crossed;
+        this.eps = eps;
+    }
 
     /** @param context width of the context, 0 for self-attention */
-    Attention(
+    static Attention of(
             ParameterSet parameters,
             List<Projection> projections,
             String norm,
@@ -39,69 +37,56 @@ final class Attention implements Layer {
             long context,
             int heads,
             double eps) {
-        this.width = width;
-        this.heads = heads;
-        this.path = path;
-        this.crossed = context > 0;
-        this.eps = eps;
-        weights.add("n", parameters.norm(norm, width));
-        for (int i = 0; i < NAMES.length; i++) {
-            long in = crossed && (i == 1 || i == 2) ? context : width;
-            weights.add("w" + i, parameters.declare(path + "." + NAMES[i] + ".weight", width, in));
-            projections.add(new Projection(path + "." + NAMES[i], in, width, Projection.Group.Attention));
-        }
-        weights.add("ob", parameters.declare(path + ".to_out.0.bias", width));
-    }
-
-    private List<ProjectionDeltas.@Nullable LowRank> deltas(ProjectionDeltas deltas) {
-        List<ProjectionDeltas.@Nullable LowRank> own = new ArrayList<>();
+        boolean crossed = context > 0;
+        List<Projection> own = new ArrayList<>();
         for (String name : NAMES) {
-            own.add(deltas.at(path + "." + name));
+            long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? context : width;
+            own.add(new Projection(path + "." + name, in, width, Projection.Group.Attention));
         }
-        return own;
+        projections.addAll(own);
+        Attention layer = new Attention(own, width, crossed, heads, eps);
+        layer.weights.add("n", parameters.norm(norm, width));
+        for (int i = 0; i < own.size(); i++) {
+            Projection p = own.get(i);
+            layer.weights.add("w" + i, parameters.declare(p.path() + ".weight", p.out(), p.in()));
+        }
+        layer.weights.add("ob", parameters.declare(path + ".to_out.0.bias", width));
+        return layer;
     }
 
     @Override
-    public boolean adapted(ProjectionDeltas deltas) {
-        return deltas(deltas).stream().anyMatch(Objects::nonNull);
-    }
-
-    private Kernels kernels(List<ProjectionDeltas.@Nullable LowRank> deltas) {
-        List<Double> scales = new ArrayList<>();
-        deltas.forEach(d -> scales.add(d == null ? Double.NaN : d.scale()));
-        return kernels.computeIfAbsent(scales, this::compile);
-    }
-
-    private Kernels compile(List<Double> scales) {
+    Kernels compile(List<DeltaForm> forms) {
         String source = crossed ? "s1" : "s0";
         List<ProjectionText> p = List.of(
-                new ProjectionText(0, "s0", scales.get(0)),
-                new ProjectionText(1, source, scales.get(1)),
-                new ProjectionText(2, source, scales.get(2)),
-                new ProjectionText(3, "f", scales.get(3)));
-        String inputs = crossed ? "x, c" : "x";
-        StringBuilder factors = new StringBuilder();
-        StringBuilder gradients = new StringBuilder();
-        StringBuilder kept = new StringBuilder();
-        int count = 0;
-        for (ProjectionText projection : p) {
-            factors.append(projection.factors());
-            gradients.append(projection.factorsAndGradients());
-            kept.append(projection.kept());
-            count += projection.adapted() ? 1 : 0;
-        }
+                new ProjectionText(0, "s0", forms.get(0)),
+                new ProjectionText(1, source, forms.get(1)),
+                new ProjectionText(2, source, forms.get(2)),
+                new ProjectionText(3, "f", forms.get(3)));
         String sources = Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = " + rows("n")
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
-        String text = sources
+        String attend = """
+                o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., False)
+                f = %s
+                """.formatted(heads("y0"), heads("y1"), heads("y2"), rows("torch.transpose(o, 1, 2)"));
+        String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
+        String forward = sources
                 + p.get(0).forward("")
                 + p.get(1).forward("")
                 + p.get(2).forward("")
-                + """
-                o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., False)
-                f = %s
-                """.formatted(heads("y0"), heads("y1"), heads("y2"), rows("torch.transpose(o, 1, 2)"))
+                + attend
                 + p.get(3).forward("ob")
-                + "y = torch.add_(torch.view_as(y3, x), x)\n";
+                + leave
+                + "return y";
+        String kept = kept(p);
+        String results = "y, x, y0, y1, y2, o, l, nm, nr" + kept;
+        String record = sources
+                + p.get(0).record("")
+                + p.get(1).record("")
+                + p.get(2).record("")
+                + attend
+                + p.get(3).record("ob")
+                + leave
+                + "return (" + results + ")";
         String back = sources
                 + "d3 = " + rows("d") + "\nf = " + rows("torch.transpose(o, 1, 2)") + "\n"
                 + p.get(3).factorGradients("d3")
@@ -116,13 +101,14 @@ final class Attention implements Layer {
         }
         back += Snippets.layerNormGradient("g", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
                 + "\nreturn torch.add_(g, d)";
+        String inputs = (crossed ? "x, c" : "x") + factors(p);
         return new Kernels(
-                weights.kernel(inputs + factors, text + "return y", 1),
+                weights.kernel(inputs, forward, 1),
+                weights.kernel(inputs, record, results.split(",").length),
                 weights.kernel(
-                        inputs + factors,
-                        text + "return (y, x, y0, y1, y2, o, l, nm, nr%s)".formatted(kept),
-                        9 + count),
-                weights.kernel("d, x, y0, y1, y2, o, l, m, r" + kept + (crossed ? ", c" : "") + gradients, back, 1));
+                        "d, x, y0, y1, y2, o, l, m, r" + kept + (crossed ? ", c" : "") + factorsAndGradients(p),
+                        back,
+                        1));
     }
 
     private String rows(String x) {
@@ -134,51 +120,13 @@ final class Attention implements Layer {
                 .formatted(y, heads, width / heads);
     }
 
-    private List<NDArray> inputs(Pass pass, NDArray x, List<ProjectionDeltas.@Nullable LowRank> deltas) {
-        List<NDArray> inputs = new ArrayList<>(List.of(x));
-        if (crossed) {
-            inputs.add(pass.requireContext());
-        }
-        for (ProjectionDeltas.LowRank delta : deltas) {
-            if (delta != null) {
-                inputs.add(delta.down());
-                inputs.add(delta.up());
-            }
-        }
-        return inputs;
+    @Override
+    List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+        return crossed ? List.of(x, pass.requireContext()) : List.of(x);
     }
 
     @Override
-    public NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
-        return kernels(own)
-                .forward()
-                .callAll(pass.scope(), inputs(pass, x, own))
-                .singletonOrThrow();
-    }
-
-    @Override
-    public NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
-        return kernels(own).record().callAll(pass.scope(), inputs(pass, x, own));
-    }
-
-    @Override
-    public NDList backward(Pass pass, NDArray dy, NDList kept) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
-        List<NDArray> inputs = new ArrayList<>(List.of(dy));
-        inputs.addAll(kept);
-        if (crossed) {
-            inputs.add(pass.requireContext());
-        }
-        for (ProjectionDeltas.LowRank delta : own) {
-            if (delta != null) {
-                inputs.add(delta.down());
-                inputs.add(delta.up());
-                inputs.add(Objects.requireNonNull(delta.downGradient(), "a gradient for " + path));
-                inputs.add(Objects.requireNonNull(delta.upGradient(), "a gradient for " + path));
-            }
-        }
-        return kernels(own).backward().callAll(pass.scope(), inputs);
+    List<NDArray> beside(Pass pass) {
+        return crossed ? List.of(pass.requireContext()) : List.of();
     }
 }

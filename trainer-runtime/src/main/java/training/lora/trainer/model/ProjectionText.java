@@ -3,15 +3,20 @@ package training.lora.trainer.model;
 /**
  * TorchScript of one projection y = s W^T (+ bias) and of the delta that an adapter puts beside it, forward and backward;
  * rows of tokens, s (N, in), y (N, out). Another kind of delta is another pair of texts. The projection's number i makes
- * the names: weight w, and of the delta a, b with their gradients da, db, and u = s A^T.
+ * the names: weight w, and of the delta a, b with their gradients da, db, u = z A^T, where z is s or what dropout left of
+ * it, and the dropout's mask k (N, in).
  *
  * @param i number of the projection
  * @param source name of s
- * @param scale of the low-rank delta, NaN where there is none
+ * @param form of the delta
  */
-record ProjectionText(int i, String source, double scale) {
+record ProjectionText(int i, String source, DeltaForm form) {
     boolean adapted() {
-        return !Double.isNaN(scale);
+        return form.present();
+    }
+
+    private boolean dropping() {
+        return form.dropout() > 0;
     }
 
     /** Names of what the adapter hands to the forward pass. */
@@ -24,30 +29,57 @@ record ProjectionText(int i, String source, double scale) {
         return adapted() ? ", a%1$d, b%1$d, da%1$d, db%1$d".formatted(i) : "";
     }
 
-    /** Name of what the forward pass keeps. */
+    /** Names of what the forward pass keeps. */
     String kept() {
-        return adapted() ? ", u%d".formatted(i) : "";
+        return (adapted() ? ", u%1$d" + (dropping() ? ", k%1$d" : "") : "").formatted(i);
     }
 
     /** {@code yi} from {@code source}; {@code bias} is a name or empty. */
     String forward(String bias) {
-        String frozen = bias.isEmpty()
-                ? "y%1$d = torch.mm(%2$s, torch.t(w%1$d))\n"
-                : "y%1$d = torch.addmm(%3$s, %2$s, torch.t(w%1$d))\n";
-        String delta = """
-                u%1$d = torch.mm(%2$s, torch.t(torch.type_as(a%1$d, %2$s)))
-                y%1$d_ = torch.addmm_(y%1$d, u%1$d, torch.t(torch.type_as(b%1$d, %2$s)), beta=1, alpha=%4$s)
-                """;
-        return (frozen + (adapted() ? delta : "")).formatted(i, source, bias, scale);
+        return frozen(bias) + (adapted() ? down(source) + up() : "");
+    }
+
+    /** The same in training, where the delta sees {@code source} through its dropout. */
+    String record(String bias) {
+        String seen = source;
+        String mask = "";
+        if (dropping()) {
+            seen = "z" + i;
+            // With probability p an entry is zero, the others are divided by 1 - p.
+            mask = "z%1$d, k%1$d = torch.native_dropout(%2$s, %3$s, True)\n".formatted(i, source, form.dropout());
+        }
+        return frozen(bias) + (adapted() ? mask + down(seen) + up() : "");
+    }
+
+    private String frozen(String bias) {
+        return (bias.isEmpty()
+                        ? "y%1$d = torch.mm(%2$s, torch.t(w%1$d))\n"
+                        : "y%1$d = torch.addmm(%3$s, %2$s, torch.t(w%1$d))\n")
+                .formatted(i, source, bias);
+    }
+
+    private String down(String seen) {
+        return "u%1$d = torch.mm(%2$s, torch.t(torch.type_as(a%1$d, %2$s)))\n".formatted(i, seen);
+    }
+
+    private String up() {
+        return "y%1$d_ = torch.addmm_(y%1$d, u%1$d, torch.t(torch.type_as(b%1$d, u%1$d)), beta=1, alpha=%2$s)\n"
+                .formatted(i, form.scale());
     }
 
     /** Adds the factors' gradients, given the output's, {@code dy} (N, out); must come before {@link #sourceGradient}. */
     String factorGradients(String dy) {
-        return adapted() ? """
+        if (!adapted()) {
+            return "";
+        }
+        String seen = dropping()
+                ? "torch.mul(torch.mul(%2$s, k%1$d), %3$s)".formatted(i, source, 1 / (1 - form.dropout()))
+                : source;
+        return """
                 v%1$d = torch.mm(%2$s, torch.type_as(b%1$d, %2$s))
                 db%1$d_ = torch.add_(db%1$d, torch.mm(torch.t(%2$s), u%1$d), alpha=%4$s)
                 da%1$d_ = torch.add_(da%1$d, torch.mm(torch.t(v%1$d), %3$s), alpha=%4$s)
-                """.formatted(i, dy, source, scale) : "";
+                """.formatted(i, dy, seen, form.scale());
     }
 
     /** The source's gradient (N, in): {@code ds} is made, or added to if {@code more}. */
@@ -55,7 +87,15 @@ record ProjectionText(int i, String source, double scale) {
         String frozen = more
                 ? "%3$s_%1$d = torch.addmm_(%3$s, %2$s, w%1$d, beta=1, alpha=1)\n"
                 : "%3$s = torch.mm(%2$s, w%1$d)\n";
-        String delta = "%3$s_d%1$d = torch.addmm_(%3$s, v%1$d, torch.type_as(a%1$d, %2$s), beta=1, alpha=%4$s)\n";
-        return (frozen + (adapted() ? delta : "")).formatted(i, dy, ds, scale);
+        String delta = "";
+        if (dropping()) {
+            delta = """
+                    %3$s_v%1$d = torch.mul_(torch.mm(v%1$d, torch.type_as(a%1$d, %2$s)), k%1$d)
+                    %3$s_d%1$d = torch.add_(%3$s, %3$s_v%1$d, alpha=%4$s)
+                    """;
+        } else if (adapted()) {
+            delta = "%3$s_d%1$d = torch.addmm_(%3$s, v%1$d, torch.type_as(a%1$d, %2$s), beta=1, alpha=%4$s)\n";
+        }
+        return (frozen + delta).formatted(i, dy, ds, form.scale() / (1 - form.dropout()));
     }
 }

@@ -35,7 +35,7 @@ final class SpatialTransformer {
         for (int i = 0; i < blocks; i++) {
             String block = path + ".transformer_blocks." + i;
             for (Layer layer : List.of(
-                    new Attention(
+                    Attention.of(
                             parameters,
                             projections,
                             block + ".norm1",
@@ -44,7 +44,7 @@ final class SpatialTransformer {
                             0,
                             heads,
                             LAYER_NORM_EPS),
-                    new Attention(
+                    Attention.of(
                             parameters,
                             projections,
                             block + ".norm2",

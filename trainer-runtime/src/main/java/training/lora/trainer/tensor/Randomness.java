@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 
 /**
  * Random numbers as a function of a seed, never of the order of calls. Tensors are torch's own: its generator is seeded
@@ -26,6 +27,12 @@ public final class Randomness {
     public static synchronized NDArray uniform(NDManager manager, long seed, Shape shape, double low, double high) {
         JniUtils.setSeed(seed);
         return JniUtils.uniform((PtNDManager) manager, low, high, shape, DataType.FLOAT32, manager.getDevice());
+    }
+
+    /** Calls native code that draws from torch's own generator, as it is after {@code torch.manual_seed(seed)}. */
+    public static synchronized <T> T seeded(long seed, Supplier<T> drawing) {
+        JniUtils.setSeed(seed);
+        return drawing.get();
     }
 
     /** A generator for numbers on the Java side. */

@@ -79,6 +79,11 @@ final class AdamW implements AutoCloseable {
         }
     }
 
+    /** Steps done. */
+    int steps() {
+        return steps;
+    }
+
     /** All that the next step depends on: parameters and moments, each (n), by name. */
     Map<String, NDArray> state() {
         Map<String, NDArray> state = new LinkedHashMap<>();

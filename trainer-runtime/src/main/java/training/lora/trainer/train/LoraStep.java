@@ -12,6 +12,7 @@ import training.lora.api.OptimizerSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -86,7 +87,8 @@ final class LoraStep implements AutoCloseable {
             double learningRate,
             NDManager scope) {
         NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
-        UNet.Recording recording = unet.record(noisy, times(timesteps, scope), context, adapter.bind(scope));
+        ProjectionDeltas deltas = adapter.bind(scope, optimizer.steps());
+        UNet.Recording recording = unet.record(noisy, times(timesteps, scope), context, deltas);
         NDList lossAndGradient = LOSS.callAll(scope, recording.output(), noise, weights(timesteps, scope));
         recording.backward(lossAndGradient.get(1));
         NDArray norm = optimizer.step(adapter.gradient(), learningRate, scope);

@@ -105,13 +105,7 @@ public final class TrainStage {
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = StableDiffusion.open(context.baseModel(), manager);
                 LoraAdapter adapter = LoraAdapter.create(
-                        model.unet().projections(),
-                        new LoraSettings(
-                                training.adapter().rank(),
-                                training.adapter().alpha(),
-                                training.adapter().targets()),
-                        training.seed(),
-                        manager)) {
+                        model.unet().projections(), LoraSettings.of(training.adapter()), training.seed(), manager)) {
             return new TrainStage(context, clock, data, model, adapter, manager).run();
         }
     }

@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Conditioning;
@@ -38,6 +41,55 @@ class LoraAdapterTest {
 
             assertThat(predict(unet, adapter.bind(manager), manager).toFloatArray())
                     .containsExactly(plain.toFloatArray());
+        }
+    }
+
+    @Test
+    void rankStabilizedScaleIsAlphaOverTheRootOfTheRank() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager);
+                LoraAdapter adapter = LoraAdapter.create(
+                        unet.projections(), new LoraSettings(16, 8, true, 0, List.of("Attention")), 5, manager)) {
+            assertThat(adapter.bind(manager).byPath().values()).allMatch(d -> d.scale() == 8 / 4.0);
+            assertThat(adapter.factors().values()).allMatch(f -> f.alpha() / f.rank() == 8 / 4.0);
+        }
+    }
+
+    private static float[] recorded(UNet unet, LoraAdapter adapter, long step, NDManager scope) {
+        return unet.record(
+                        Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
+                        scope.create(new float[] {3, 700}),
+                        Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
+                        adapter.bind(scope, step))
+                .output()
+                .toFloatArray();
+    }
+
+    @Test
+    void dropoutFollowsFromSeedAndStepAndIsOffOutsideTraining() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager);
+                LoraAdapter source = LoraAdapter.create(
+                        unet.projections(), new LoraSettings(4, 8, List.of("Attention")), 5, manager)) {
+            Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+            source.factors().forEach((path, f) -> {
+                float[] up = f.up().clone();
+                Arrays.fill(up, 0.1f);
+                factors.put(path, new LoraAdapter.Factors(f.rank(), f.alpha(), f.down(), up));
+            });
+            try (LoraAdapter dropping = LoraAdapter.of(unet.projections(), factors, 0.5, 11, manager)
+                            .trainable();
+                    LoraAdapter plain = LoraAdapter.of(unet.projections(), factors, manager)) {
+                float[] first = recorded(unet, dropping, 1, manager);
+
+                Randomness.normal(manager, 99, new Shape(3));
+
+                assertThat(recorded(unet, dropping, 1, manager)).containsExactly(first);
+                assertThat(recorded(unet, dropping, 2, manager)).isNotEqualTo(first);
+                assertThat(predict(unet, dropping.bind(manager), manager).toFloatArray())
+                        .containsExactly(
+                                predict(unet, plain.bind(manager), manager).toFloatArray());
+            }
         }
     }
 

@@ -1,0 +1,89 @@
+package training.lora.trainer.adapter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static training.lora.trainer.Goldens.assertClose;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.UNet;
+import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** Outputs and gradients of adapters against peft; src/test/goldens/adapter_goldens.py made the goldens. */
+class AdapterGoldensTest {
+    private static final Path GOLDENS = Path.of("src/test/resources/adapter-goldens");
+
+    /** peft's alpha of the goldens with rsLoRA, as a file has it. */
+    private static final double STABILIZED_ALPHA = 2 * Math.sqrt(4);
+
+    @Test
+    void rankStabilizedLoraWithDropoutIsPefts() {
+        check("dropout", "unet-a", 4, STABILIZED_ALPHA, 0.3, 77);
+    }
+
+    private static void check(String name, String network, int rank, double alpha, double dropout, long seed) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
+                UNet unet = UNet.open(Goldens.FOLDER.resolve(network), manager);
+                LoraAdapter adapter = LoraAdapter.of(
+                                unet.projections(), factors(golden, unet, rank, alpha, manager), dropout, 0, manager)
+                        .trainable()) {
+            ProjectionDeltas deltas =
+                    new ProjectionDeltas(adapter.bind(manager, 0).byPath(), seed);
+            UNet.Recording recording = unet.record(
+                    Randomness.normal(manager, 1, new Shape(2, 4, 8, 16)),
+                    manager.create(new float[] {3, 731}),
+                    Conditioning.of(Randomness.normal(
+                            manager, 2, new Shape(2, 7, unet.config().contextWidth()))),
+                    deltas);
+            NDArray y = recording.output();
+            assertClose(y, golden.read("output", manager), 1e-4, "output");
+            NDArray target = Randomness.normal(manager, 3, y.getShape());
+            recording.backward(y.sub(target).mul(2.0 / y.size()));
+            assertThat(golden.entries()).hasSize(2 + 2 * adapter.projections().size());
+            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+                String path = p.projection().path();
+                NDArray a = golden.read(path + ".grad.A", manager);
+                NDArray b = golden.read(path + ".grad.B", manager);
+                long middle = p.offset() + a.size();
+                NDArray gradient = adapter.gradient();
+                assertClose(gradient.get(p.offset() + ":" + middle), a.flatten(), 1e-4, path + " A");
+                assertClose(gradient.get(middle + ":" + (middle + b.size())), b.flatten(), 1e-4, path + " B");
+            }
+        }
+    }
+
+    /** The script's random factors: those of the i-th path have the seeds 1000 + i and 2000 + i. */
+    private static Map<String, LoraAdapter.Factors> factors(
+            SafeTensors golden, UNet unet, int rank, double alpha, NDManager manager) {
+        List<Projection> sorted = unet.projections().stream()
+                .filter(p -> golden.entries().containsKey(p.path() + ".grad.A"))
+                .sorted(Comparator.comparing(Projection::path))
+                .toList();
+        Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+        for (int i = 0; i < sorted.size(); i++) {
+            Projection p = sorted.get(i);
+            NDArray down = Randomness.normal(manager, 1000 + i, shape(golden, p.path() + ".grad.A"))
+                    .div(rank);
+            NDArray up = Randomness.normal(manager, 2000 + i, shape(golden, p.path() + ".grad.B"))
+                    .mul(0.1);
+            factors.put(p.path(), new LoraAdapter.Factors(rank, alpha, down.toFloatArray(), up.toFloatArray()));
+        }
+        return factors;
+    }
+
+    private static Shape shape(SafeTensors golden, String name) {
+        return new Shape(golden.entry(name).shape());
+    }
+}
