@@ -1,0 +1,101 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.api.RunSpec;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.train.TrainSummary.Rollback;
+
+/** Which training may go on from a state. */
+class PositionTest {
+    private static final RunSpec RUN = TestRuns.run("steps: 100, optimizer: {learningRate: 1e-4}");
+
+    private static final Path FOLDER = Path.of("work/train");
+
+    private static Position at(int step) {
+        return Position.first(RUN, TestRuns.DATA, 1, 0.5).at(step, 1, List.of());
+    }
+
+    private static DatasetManifest data(String digest, String baseModelDigest) {
+        return new DatasetManifest(
+                DatasetManifest.VERSION, "key", digest, baseModelDigest, "SD15", 16, List.of(), Map.of());
+    }
+
+    private static void assertRefused(RunSpec run, DatasetManifest data, String sentence) {
+        assertThatThrownBy(() -> at(40).isOf(run, data, FOLDER)).isInstanceOfSatisfying(TrainerException.class, e -> {
+            assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration);
+            assertThat(e).hasMessage(sentence);
+        });
+    }
+
+    private static String interrupted(String difference) {
+        return "a training that was interrupted at step 40 of 100 must go on as it began, but " + difference
+                + "; take another --workspace, or delete work/train to begin anew";
+    }
+
+    @Test
+    void sameRunGoesOn() {
+        assertThat(at(40).isOf(RUN, TestRuns.DATA, FOLDER)).isTrue();
+    }
+
+    @Test
+    void whatDoesNotReachTheTrainingMayChange() {
+        RunSpec other = TestRuns.run(
+                "t",
+                "training: {steps: 100, optimizer: {learningRate: 1e-4}}, evaluation: {enabled: false}, retries: 9");
+
+        assertThat(at(40).isOf(other, TestRuns.DATA, FOLDER)).isTrue();
+    }
+
+    @Test
+    void everyFieldThatDiffersIsNamedWithBothValues() {
+        RunSpec other = TestRuns.run("steps: 200, optimizer: {learningRate: 2e-4}, checkpoints: {everySteps: 10}");
+
+        assertRefused(
+                other,
+                TestRuns.DATA,
+                interrupted("`spec.training.checkpoints.everySteps` was unset and is 10, "
+                        + "`spec.training.optimizer.learningRate` was 1.0E-4 and is 2.0E-4, "
+                        + "`spec.training.steps` was 100 and is 200"));
+    }
+
+    @Test
+    void anotherRunsStateIsRefused() {
+        RunSpec other = TestRuns.run("other", "training: {steps: 100, optimizer: {learningRate: 1e-4}}");
+
+        assertRefused(other, TestRuns.DATA, interrupted("the run was default/t and is default/other"));
+    }
+
+    @Test
+    void changedPicturesAndChangedBaseModelAreRefused() {
+        assertRefused(
+                RUN, data("others", "model"), interrupted("the pictures or captions of `spec.datasets` have changed"));
+        assertRefused(RUN, data("data", "another"), interrupted("the files of `spec.baseModel` have changed"));
+    }
+
+    @Test
+    void finishedTrainingGivesWayToAnotherConfiguration() {
+        assertThat(at(100).isOf(TestRuns.run("steps: 200"), TestRuns.DATA, FOLDER))
+                .isFalse();
+        assertThat(at(100).isOf(RUN, TestRuns.DATA, FOLDER)).isTrue();
+    }
+
+    @Test
+    void learningRateIsLoweredAsTheLastRollbackSays() throws Exception {
+        Position position =
+                at(40).with(List.of(new Rollback(45, 40, 0.3, "of this"), new Rollback(48, 40, 0.07, "of that")));
+
+        assertThat(at(40).learningRateFactor()).isEqualTo(1);
+        assertThat(position.learningRateFactor()).isEqualTo(0.07);
+        assertThat(Json.MAPPER.readValue(Json.MAPPER.writeValueAsString(position), Position.class))
+                .isEqualTo(position);
+    }
+}

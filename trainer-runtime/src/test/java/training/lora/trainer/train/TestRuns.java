@@ -1,0 +1,36 @@
+package training.lora.trainer.train;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.List;
+import java.util.Map;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.RunSpec;
+import training.lora.trainer.dataset.DatasetManifest;
+
+/** Runs with little in them. */
+final class TestRuns {
+    static final DatasetManifest DATA =
+            new DatasetManifest(DatasetManifest.VERSION, "key", "data", "model", "SD15", 16, List.of(), Map.of());
+
+    private TestRuns() {}
+
+    /** A run with these fields under spec.training. */
+    static RunSpec run(String training) {
+        return run("t", "training: {%s}".formatted(training));
+    }
+
+    /** A run of that name with these fields under spec. */
+    static RunSpec run(String name, String fields) {
+        try {
+            return RunSpec.of(
+                    "default",
+                    name,
+                    Json.STRICT_YAML.readValue(
+                            "{baseModel: {uri: base}, datasets: [{uri: data}], %s}".formatted(fields),
+                            LoraTrainingSpec.class));
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+}
