@@ -4,32 +4,18 @@ import ai.djl.ndarray.types.Shape;
 import training.lora.trainer.model.Component;
 
 /**
- * One adapted module, as files hold it: dW = scale * up * down. A linear module has down (r, in) and up (out, r), a
- * convolution down (r, in, k, k) and up (out, r, 1, 1).
+ * An adapted module as files hold it.
  *
- * @param component the part of the model it is in
- * @param path module path in diffusers' names, within the component
- * @param downShape shape of down; the rank comes first
- * @param upShape shape of up
- * @param alpha scale times rank, or times its root if it is rank-stabilized
- * @param rankStabilized whether the scale is alpha / sqrt(r) (Kalajdzievski 2023), not alpha / r
+ * @param form what it is
  * @param down row by row
  * @param up row by row
  */
-public record AdapterModule(
-        Component component,
-        String path,
-        Shape downShape,
-        Shape upShape,
-        double alpha,
-        boolean rankStabilized,
-        float[] down,
-        float[] up) {
+public record AdapterModule(ModuleForm form, float[] down, float[] up) {
     public AdapterModule {
-        if (downShape.size() != down.length || upShape.size() != up.length || upShape.get(1) != downShape.get(0)) {
+        if (form.downShape().size() != down.length || form.upShape().size() != up.length) {
             throw new IllegalArgumentException(
-                    "%s must have as many values as its shapes %s and %s say, and one rank, but has %d and %d"
-                            .formatted(path, downShape, upShape, down.length, up.length));
+                    "%s must have as many values as its shapes %s and %s say, but has %d and %d"
+                            .formatted(form.path(), form.downShape(), form.upShape(), down.length, up.length));
         }
     }
 
@@ -42,35 +28,14 @@ public record AdapterModule(
             boolean rankStabilized,
             float[] down,
             float[] up) {
-        return new AdapterModule(
-                component,
-                path,
-                new Shape(rank, down.length / rank),
-                new Shape(up.length / rank, rank),
-                alpha,
-                rankStabilized,
-                down,
-                up);
-    }
-
-    /** Its rank. */
-    public int rank() {
-        return (int) downShape.get(0);
-    }
-
-    /** What up * down is multiplied by. */
-    public double scale() {
-        return rankStabilized ? alpha / Math.sqrt(rank()) : alpha / rank();
-    }
-
-    /** Whether it stands beside a convolution. */
-    public boolean convolution() {
-        return downShape.dimension() == 4;
+        Shape downShape = new Shape(rank, down.length / rank);
+        Shape upShape = new Shape(up.length / rank, rank);
+        return new AdapterModule(new ModuleForm(component, path, downShape, upShape, alpha, rankStabilized), down, up);
     }
 
     /** Frobenius norm of dW: the root of the trace of (up^T up)(down down^T), which are only (r, r). */
     public double norm() {
-        int r = rank();
+        int r = form.rank();
         int in = down.length / r;
         int out = up.length / r;
         double trace = 0;
@@ -87,6 +52,6 @@ public record AdapterModule(
                 trace += (i == j ? 1 : 2) * a * b;
             }
         }
-        return scale() * Math.sqrt(Math.max(0, trace));
+        return form.scale() * Math.sqrt(Math.max(0, trace));
     }
 }

@@ -3,6 +3,7 @@ package training.lora.trainer.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.FloatBuffer;
@@ -242,6 +243,14 @@ public final class LoraAdapter implements AutoCloseable {
                             java.util.Arrays.copyOfRange(all, middle, end)));
         }
         return result;
+    }
+
+    /** A copy of one projection's factors: A, then B, row by row. */
+    public float[] values(AdaptedProjection projection) {
+        NDIndex range = new NDIndex().addSliceDim(projection.offset(), projection.offset() + projection.size());
+        try (NDArray values = arena.get(range)) {
+            return values.toFloatArray();
+        }
     }
 
     @Override

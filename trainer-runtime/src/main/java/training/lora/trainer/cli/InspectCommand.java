@@ -113,10 +113,10 @@ final class InspectCommand implements Callable<Integer> {
             TreeSet<String> stabilized = new TreeSet<>();
             Map<Component, Norms> norms = new EnumMap<>(Component.class);
             file.modules().forEach(m -> {
-                ranks.add(m.rank());
-                alphas.add(m.alpha());
-                stabilized.add(m.rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
-                norms.computeIfAbsent(m.component(), c -> new Norms()).add(m);
+                ranks.add(m.form().rank());
+                alphas.add(m.form().alpha());
+                stabilized.add(m.form().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
+                norms.computeIfAbsent(m.form().component(), c -> new Norms()).add(m);
             });
             Map<String, String> meta = file.metadata();
             LoraFamily family = file.family();
@@ -156,7 +156,7 @@ final class InspectCommand implements Callable<Integer> {
         void add(AdapterModule module) {
             double norm = module.norm();
             modules++;
-            parameters += module.down().length + module.up().length;
+            parameters += module.form().size();
             sum += norm;
             greatest = Math.max(greatest, norm);
         }

@@ -16,6 +16,7 @@ import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
@@ -124,27 +125,20 @@ public final class AdapterFile implements AutoCloseable {
     }
 
     private AdapterModule module(ModuleName name, Map<Part, String> parts) {
-        Shape down = shape(parts, Part.Down);
-        Shape up = shape(parts, Part.Up);
-        if (down.dimension() < 2 || up.dimension() != down.dimension() || up.get(1) != down.get(0)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "%s must have factors of one rank in %s, but their shapes are %s and %s"
-                            .formatted(file.file(), name.path(), down, up));
-        }
-        int rank = (int) down.get(0);
+        int rank = (int) shape(parts, Part.Down).get(0);
         double alpha = parts.containsKey(Part.Alpha)
                 ? values(parts, Part.Alpha)[0]
                 : config.alpha(name.component(), name.path(), rank);
-        return new AdapterModule(
-                name.component(),
-                name.path(),
-                down,
-                up,
-                alpha,
-                config.rankStabilized(name.component()),
-                values(parts, Part.Down),
-                values(parts, Part.Up));
+        boolean stabilized = config.rankStabilized(name.component());
+        ModuleForm form;
+        try {
+            form = new ModuleForm(
+                    name.component(), name.path(), shape(parts, Part.Down), shape(parts, Part.Up), alpha, stabilized);
+        } catch (IllegalArgumentException e) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration, file.file() + " must be a whole LoRA, but: " + e.getMessage(), e);
+        }
+        return new AdapterModule(form, values(parts, Part.Down), values(parts, Part.Up));
     }
 
     private Shape shape(Map<Part, String> parts, Part part) {

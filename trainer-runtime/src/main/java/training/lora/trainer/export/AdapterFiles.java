@@ -3,16 +3,17 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.adapter.LoraAdapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
@@ -42,16 +43,20 @@ public final class AdapterFiles {
         }
     }
 
-    /** The adapter as files hold it. */
-    static List<AdapterModule> modules(LoraAdapter adapter) {
-        Map<String, Factors> factors = adapter.factors();
-        List<AdapterModule> modules = new ArrayList<>();
-        for (AdaptedProjection p : adapter.projections()) {
-            Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
-            modules.add(AdapterModule.linear(
-                    Component.UNet, p.projection().path(), p.rank(), p.alpha(), p.rankStabilized(), f.down(), f.up()));
-        }
-        return modules;
+    /** The adapter as files hold it, each module copied when the stream comes to it. */
+    static Stream<AdapterModule> modules(LoraAdapter adapter) {
+        return adapter.projections().stream().map(p -> {
+            float[] values = adapter.values(p);
+            int middle = (int) (p.rank() * p.projection().in());
+            return AdapterModule.linear(
+                    Component.UNet,
+                    p.projection().path(),
+                    p.rank(),
+                    p.alpha(),
+                    p.rankStabilized(),
+                    Arrays.copyOf(values, middle),
+                    Arrays.copyOfRange(values, middle, values.length));
+        });
     }
 
     /**
@@ -64,15 +69,21 @@ public final class AdapterFiles {
         projections.forEach(p -> byPath.put(p.path(), p));
         List<String> problems = new ArrayList<>();
         Map<String, Factors> result = new LinkedHashMap<>();
-        file.modules().forEach(m -> {
+        file.modules().forEach(module -> {
+            ModuleForm m = module.form();
             Projection p = m.component() == Component.UNet ? byPath.get(m.path()) : null;
             if (p == null) {
                 problems.add("it has no " + m.path() + " that could be adapted");
-            } else if (m.down().length != m.rank() * p.in() || m.up().length != m.rank() * p.out()) {
+            } else if (module.down().length != m.rank() * p.in() || module.up().length != m.rank() * p.out()) {
                 problems.add("its %s maps %d to %d features, the file's %d to %d"
-                        .formatted(m.path(), p.in(), p.out(), m.down().length / m.rank(), m.up().length / m.rank()));
+                        .formatted(
+                                m.path(),
+                                p.in(),
+                                p.out(),
+                                module.down().length / m.rank(),
+                                module.up().length / m.rank()));
             } else {
-                result.put(m.path(), new Factors(m.rank(), AdapterWriter.foldedAlpha(m), m.down(), m.up()));
+                result.put(m.path(), new Factors(m.rank(), m.foldedAlpha(), module.down(), module.up()));
             }
         });
         if (!problems.isEmpty()) {

@@ -6,14 +6,17 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.SafeTensorsWriter;
@@ -23,7 +26,8 @@ final class AdapterWriter {
     private AdapterWriter() {}
 
     /**
-     * Writes {@code modules} to {@code file}, the same bytes for the same input.
+     * Writes {@code modules} to {@code file}, the same bytes for the same input. Their values are not held on the heap all
+     * at once.
      *
      * @param paths names of the UNet in the original code
      * @param metadata what else the file says of itself
@@ -31,20 +35,23 @@ final class AdapterWriter {
     static void write(
             Path file,
             AdapterFormat format,
-            List<AdapterModule> modules,
+            Stream<AdapterModule> modules,
             LoraFamily family,
             UNetStateDictAdapter paths,
             Map<String, String> metadata)
             throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Map<String, NDArray> tensors = new LinkedHashMap<>();
-            for (AdapterModule m : modules) {
-                NDArray down = manager.create(m.down(), m.downShape());
-                NDArray up = manager.create(m.up(), m.upShape());
+            List<ModuleForm> forms = new ArrayList<>();
+            modules.forEach(module -> {
+                ModuleForm m = module.form();
+                NDArray down = manager.create(module.down(), m.downShape());
+                NDArray up = manager.create(module.up(), m.upShape());
+                forms.add(m);
                 switch (format) {
                     case Kohya -> {
                         String name = KohyaNames.module(family, paths, m.component(), m.path());
-                        tensors.put(name + KohyaNames.ALPHA, manager.create((float) foldedAlpha(m)));
+                        tensors.put(name + KohyaNames.ALPHA, manager.create((float) m.foldedAlpha()));
                         tensors.put(name + KohyaNames.DOWN, down);
                         tensors.put(name + KohyaNames.UP, up);
                     }
@@ -54,35 +61,30 @@ final class AdapterWriter {
                         tensors.put(name + PeftNames.B, up);
                     }
                 }
-            }
+            });
             Map<String, String> meta = new TreeMap<>(metadata);
-            meta.put("ss_network_dim", common(modules, m -> Integer.toString(m.rank())));
-            meta.put("ss_network_alpha", common(modules, m -> Float.toString((float) foldedAlpha(m))));
+            meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
+            meta.put("ss_network_alpha", common(forms, m -> Float.toString((float) m.foldedAlpha())));
             String digest = SafeTensorsWriter.bodyDigest(tensors);
             meta.put("sshs_model_hash", digest);
             meta.put("modelspec.hash_sha256", "0x" + digest);
             if (format == AdapterFormat.Diffusers) {
-                meta.put(PeftConfig.KEY, config(modules));
+                meta.put(PeftConfig.KEY, config(forms));
             }
             SafeTensorsWriter.write(file, tensors, meta);
         }
     }
 
-    /** The alpha that gives the module's scale as alpha / rank, which is all that readers of kohya's form know. */
-    static double foldedAlpha(AdapterModule module) {
-        return module.rankStabilized() ? module.scale() * module.rank() : module.alpha();
-    }
-
     /** The value that all have in common, or what kohya writes where they have none. */
-    private static String common(List<AdapterModule> modules, Function<AdapterModule, String> value) {
+    private static String common(List<ModuleForm> modules, Function<ModuleForm, String> value) {
         List<String> values = modules.stream().map(value).distinct().toList();
         return values.size() == 1 ? values.get(0) : "Dynamic";
     }
 
-    private static String config(List<AdapterModule> modules) {
+    private static String config(List<ModuleForm> modules) {
         ObjectNode all = Json.MAPPER.createObjectNode();
         for (Component component : Component.values()) {
-            List<AdapterModule> own =
+            List<ModuleForm> own =
                     modules.stream().filter(m -> m.component() == component).toList();
             if (!own.isEmpty()) {
                 PeftConfig.write(all, component, own);

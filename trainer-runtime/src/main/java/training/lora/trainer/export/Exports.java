@@ -3,27 +3,32 @@ package training.lora.trainer.export;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.ModuleForm;
 
 /** Writes an adapter in the forms that other tools read, and proves each file by reading it back. */
 public final class Exports {
+    /** Relative: kohya's alpha is in fp32, and folding rank stabilization in rounds it. */
+    private static final double SCALE_TOLERANCE = 1e-6;
+
     private Exports() {}
 
     /** Writes {@code adapter} to {@code file}. */
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
-        List<AdapterModule> modules = AdapterFiles.modules(adapter);
-        AdapterWriter.write(file, format, modules, metadata.family(), metadata.paths(), metadata.entries());
+        AdapterWriter.write(
+                file, format, AdapterFiles.modules(adapter), metadata.family(), metadata.paths(), metadata.entries());
         try (AdapterFile read = AdapterFile.open(file, metadata.paths())) {
-            prove(read, modules);
+            prove(read, AdapterFiles.modules(adapter));
         }
     }
 
@@ -48,35 +53,43 @@ public final class Exports {
                     Reason.InvalidConfiguration,
                     "--family must be that of %s, %s, was %s".formatted(source.file(), family, given));
         }
-        List<AdapterModule> modules = source.modules().toList();
         String title = source.file().getFileName().toString().replaceFirst("\\.safetensors$", "");
         Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
         metadata.putAll(source.metadata());
         metadata.remove(PeftConfig.KEY);
-        AdapterWriter.write(file, to, modules, family, family.paths(), metadata);
+        AdapterWriter.write(file, to, source.modules(), family, family.paths(), metadata);
         try (AdapterFile read = AdapterFile.open(file)) {
-            prove(read, modules);
+            prove(read, source.modules());
         }
     }
 
     /** The file must give back the very modules: nothing lost, renamed or scaled. */
-    static void prove(AdapterFile file, List<AdapterModule> written) {
-        List<AdapterModule> read = file.modules().toList();
-        boolean same = read.size() == written.size();
-        for (int i = 0; same && i < read.size(); i++) {
-            same = same(written.get(i), read.get(i));
+    static void prove(AdapterFile file, Stream<AdapterModule> written) {
+        Iterator<AdapterModule> read = file.modules().iterator();
+        Iterator<AdapterModule> expected = written.iterator();
+        while (read.hasNext() && expected.hasNext()) {
+            AdapterModule a = expected.next();
+            if (!same(a, read.next())) {
+                throw unequal(file, "its " + a.form().path() + " is another");
+            }
         }
-        if (!same) {
-            throw new IllegalStateException(file.file() + " must read back as what was trained, but does not");
+        if (read.hasNext() || expected.hasNext()) {
+            throw unequal(file, read.hasNext() ? "it holds more" : "it holds less");
         }
     }
 
+    private static IllegalStateException unequal(AdapterFile file, String what) {
+        return new IllegalStateException(file.file() + " must read back as what was written, but " + what);
+    }
+
     private static boolean same(AdapterModule a, AdapterModule b) {
-        return a.component() == b.component()
-                && a.path().equals(b.path())
-                && a.downShape().equals(b.downShape())
-                && a.upShape().equals(b.upShape())
-                && Math.abs(a.scale() - b.scale()) <= 1e-6 * Math.abs(a.scale())
+        ModuleForm x = a.form();
+        ModuleForm y = b.form();
+        return x.component() == y.component()
+                && x.path().equals(y.path())
+                && x.downShape().equals(y.downShape())
+                && x.upShape().equals(y.upShape())
+                && Math.abs(x.scale() - y.scale()) <= SCALE_TOLERANCE * Math.abs(x.scale())
                 && Arrays.equals(a.down(), b.down())
                 && Arrays.equals(a.up(), b.up());
     }

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -32,17 +32,17 @@ final class PeftConfig {
     }
 
     /** Adds the keys of a component, whose modules must all be rank-stabilized or none. */
-    static void write(ObjectNode all, Component component, List<AdapterModule> modules) {
+    static void write(ObjectNode all, Component component, List<ModuleForm> modules) {
         String prefix = component.folder() + ".";
-        int rank = mostCommon(modules, AdapterModule::rank);
-        double alpha = mostCommon(modules, AdapterModule::alpha);
+        int rank = mostCommon(modules, ModuleForm::rank);
+        double alpha = mostCommon(modules, ModuleForm::alpha);
         boolean stabilized = modules.get(0).rankStabilized();
         ObjectNode ranks = Json.MAPPER.createObjectNode();
         ObjectNode alphas = Json.MAPPER.createObjectNode();
         all.put(prefix + "r", rank);
         all.put(prefix + "lora_alpha", alpha);
         var targets = all.putArray(prefix + "target_modules");
-        for (AdapterModule m : modules) {
+        for (ModuleForm m : modules) {
             if (m.rankStabilized() != stabilized) {
                 throw new IllegalArgumentException(m.path() + " must be rank-stabilized as the others are");
             }
@@ -69,7 +69,7 @@ final class PeftConfig {
         }
     }
 
-    private static <T> T mostCommon(List<AdapterModule> modules, Function<AdapterModule, T> value) {
+    private static <T> T mostCommon(List<ModuleForm> modules, Function<ModuleForm, T> value) {
         Map<T, Long> counts = modules.stream()
                 .collect(Collectors.groupingBy(value, java.util.LinkedHashMap::new, Collectors.counting()));
         return counts.entrySet().stream()

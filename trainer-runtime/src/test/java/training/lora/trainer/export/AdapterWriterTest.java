@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
@@ -65,12 +66,13 @@ class AdapterWriterTest {
                         64),
                 linear(Component.UNet, "up_blocks.1.resnets.2.time_emb_proj", 3, 1.5, stabilized, 8, 16),
                 new AdapterModule(
-                        Component.UNet,
-                        "up_blocks.0.upsamplers.0.conv",
-                        new Shape(4, 8, 3, 3),
-                        new Shape(16, 4, 1, 1),
-                        2,
-                        stabilized,
+                        new ModuleForm(
+                                Component.UNet,
+                                "up_blocks.0.upsamplers.0.conv",
+                                new Shape(4, 8, 3, 3),
+                                new Shape(16, 4, 1, 1),
+                                2,
+                                stabilized),
                         values(7, 4 * 8 * 9),
                         values(8, 64)),
                 linear(Component.TextEncoder, "text_model.encoder.layers.1.mlp.fc2", 2, 8, stabilized, 32, 8)));
@@ -89,7 +91,12 @@ class AdapterWriterTest {
     private Path write(LoraFamily family, AdapterFormat format, List<AdapterModule> modules) throws IOException {
         Path file = folder.resolve(format + ".safetensors");
         AdapterWriter.write(
-                file, format, modules, family, family.paths(), metadata(family).entries());
+                file,
+                format,
+                modules.stream(),
+                family,
+                family.paths(),
+                metadata(family).entries());
         return file;
     }
 
@@ -117,15 +124,18 @@ class AdapterWriterTest {
             for (int i = 0; i < read.size(); i++) {
                 AdapterModule expected = modules.get(i);
                 AdapterModule actual = read.get(i);
-                assertThat(actual.component()).isEqualTo(expected.component());
-                assertThat(actual.path()).isEqualTo(expected.path());
-                assertThat(actual.downShape()).isEqualTo(expected.downShape());
-                assertThat(actual.upShape()).isEqualTo(expected.upShape());
+                assertThat(actual.form().component()).isEqualTo(expected.form().component());
+                assertThat(actual.form().path()).isEqualTo(expected.form().path());
+                assertThat(actual.form().downShape()).isEqualTo(expected.form().downShape());
+                assertThat(actual.form().upShape()).isEqualTo(expected.form().upShape());
                 assertThat(actual.down()).containsExactly(expected.down());
                 assertThat(actual.up()).containsExactly(expected.up());
-                assertThat(actual.scale()).isCloseTo(expected.scale(), within(1e-7 * expected.scale()));
+                assertThat(actual.form().scale())
+                        .isCloseTo(
+                                expected.form().scale(),
+                                within(1e-7 * expected.form().scale()));
             }
-            Exports.prove(file, modules);
+            Exports.prove(file, modules.stream());
         }
     }
 
@@ -226,8 +236,8 @@ class AdapterWriterTest {
         modules.get(2).up()[5] += 1e-6f;
 
         try (AdapterFile file = AdapterFile.open(path)) {
-            assertThatThrownBy(() -> Exports.prove(file, modules))
-                    .hasMessageContaining("must read back as what was trained");
+            assertThatThrownBy(() -> Exports.prove(file, modules.stream()))
+                    .hasMessageContaining("must read back as what was written");
         }
     }
 
@@ -258,12 +268,15 @@ class AdapterWriterTest {
             throws IOException {
         Path path = folder.resolve("bare.safetensors");
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            String name = PeftNames.module(module.component(), module.path());
+            String name =
+                    PeftNames.module(module.form().component(), module.form().path());
             SafeTensorsWriter.write(
                     path,
                     Map.of(
-                            name + PeftNames.A, manager.create(module.down(), module.downShape()),
-                            name + PeftNames.B, manager.create(module.up(), module.upShape())),
+                            name + PeftNames.A,
+                                    manager.create(module.down(), module.form().downShape()),
+                            name + PeftNames.B,
+                                    manager.create(module.up(), module.form().upShape())),
                     Map.of());
         }
         try (AdapterFile file = AdapterFile.open(path)) {
