@@ -38,10 +38,14 @@ public record Manifest(
         @JsonPropertyDescription("What was measured of each checkpoint.")
         List<Checkpoint> checkpoints,
 
+        @JsonPropertyDescription("That the main adapter files do what was trained, file relative to the output.")
+        List<Proof> proofs,
+
         @JsonPropertyDescription("Every file of the output but this one, uri relative to the output.")
         List<Artifact> files) {
     public Manifest {
         checkpoints = checkpoints == null ? List.of() : List.copyOf(checkpoints);
+        proofs = proofs == null ? List.of() : List.copyOf(proofs);
         files = files == null ? List.of() : List.copyOf(files);
     }
     /** Version of this file's JSON. */

@@ -36,6 +36,11 @@ final class ParameterSet {
         this.channelsLast = channelsLast;
     }
 
+    /** Of all weights but those of norms. */
+    Precision precision() {
+        return precision;
+    }
+
     Parameter declare(String name, long... shape) {
         return add(new Parameter(name, precision, shape));
     }

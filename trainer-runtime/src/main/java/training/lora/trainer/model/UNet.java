@@ -211,6 +211,11 @@ public final class UNet implements AutoCloseable {
         return config;
     }
 
+    /** Of its weights and activations. */
+    public Precision precision() {
+        return parameters.precision();
+    }
+
     /** Its frozen weights. */
     ParameterSet parameters() {
         return parameters;

@@ -16,6 +16,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
+import training.lora.api.Proof;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
@@ -34,6 +35,12 @@ public final class Publisher {
 
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
+
+    /** What a checkpoint's files were proven to do. */
+    public static final String PROOF = "proof.json";
+
+    /** Loads the adapter in ComfyUI. */
+    public static final String WORKFLOW = "workflow.json";
 
     private static final String LOG = "run.log";
 
@@ -116,6 +123,7 @@ public final class Publisher {
                 state.base(),
                 state.best(),
                 state.checkpoints(),
+                List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)),
                 all);
         WholeFile.write(output.resolve(MANIFEST), temporary -> Json.PRETTY.writeValue(temporary.toFile(), manifest));
         return mainArtifacts(all, output);
@@ -181,6 +189,8 @@ public final class Publisher {
             case "loss.jsonl" -> "losses";
             case "evaluation.json" -> "evaluation";
             case LOG -> "log";
+            case PROOF -> "proof";
+            case WORKFLOW -> "workflow";
             default -> name.endsWith(".safetensors") ? "lora" : name;
         };
     }

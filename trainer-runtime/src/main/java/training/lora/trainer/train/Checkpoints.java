@@ -10,10 +10,14 @@ import java.util.Map;
 import java.util.stream.Stream;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Checkpoint;
+import training.lora.api.Json;
 import training.lora.api.Metric;
+import training.lora.api.Proof;
 import training.lora.api.RunSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
@@ -23,13 +27,22 @@ public final class Checkpoints {
     private final RunSpec run;
     private final Path folder;
     private final ExportMetadata metadata;
+    private final ExportProof proof;
+    private final ComfyWorkflow workflow;
     private final List<Checkpoint> kept = new ArrayList<>();
 
-    /** @param train the train stage's folder */
-    Checkpoints(RunSpec run, Path train, ExportMetadata metadata) {
+    /**
+     * @param train the train stage's folder
+     * @param metadata what files say of themselves
+     * @param proof of what files do
+     * @param workflow that goes beside kohya's form
+     */
+    Checkpoints(RunSpec run, Path train, ExportMetadata metadata, ExportProof proof, ComfyWorkflow workflow) {
         this.run = run;
         this.folder = folder(train);
         this.metadata = metadata;
+        this.proof = proof;
+        this.workflow = workflow;
     }
 
     /** Goes back to when {@code checkpoints} were kept: all else in the folder is deleted. */
@@ -64,16 +77,22 @@ public final class Checkpoints {
         return folder(train).resolve(Publisher.folderName(step)).resolve(name);
     }
 
-    /** Writes a checkpoint; it stands under its name only when it is whole, and nothing is left of one that fails. */
+    /** Writes a checkpoint and proves its files; it stands under its name only when it is whole, and nothing is left of one that fails. */
     Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
         try {
             ExportMetadata described = metadata.with(Map.of("ss_steps", Integer.toString(step)));
+            List<Proof> proofs = new ArrayList<>();
             for (AdapterFormat format : run.spec().output().formats()) {
                 String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
                 Exports.write(temporary.resolve(file), format, adapter, described);
+                proofs.add(proof.prove(temporary, file, adapter));
+                if (format == AdapterFormat.Kohya) {
+                    workflow.write(temporary.resolve(Publisher.WORKFLOW));
+                }
             }
+            Json.PRETTY.writeValue(temporary.resolve(Publisher.PROOF).toFile(), proofs);
             Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
         } finally {
             Folders.delete(temporary);

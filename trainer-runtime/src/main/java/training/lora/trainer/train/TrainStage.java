@@ -15,6 +15,8 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
@@ -84,8 +86,13 @@ public final class TrainStage {
                 training.captions().dropout(),
                 schedule.timesteps());
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
+        ExportMetadata metadata = TrainingMetadata.of(context.run(), context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
-                context.run(), folder, TrainingMetadata.of(context.run(), context.baseModel(), model, data));
+                context.run(),
+                folder,
+                metadata,
+                new ExportProof(model, manager),
+                TrainingMetadata.workflow(context.run(), metadata, data));
         this.state = new TrainingState(
                 context.run(), data.manifest(), folder, adapter, step.optimizer(), losses, checkpoints, manager);
         this.progress = new TrainProgress(context, clock, losses);

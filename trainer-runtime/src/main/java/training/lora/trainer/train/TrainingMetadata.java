@@ -11,10 +11,13 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.RunSpec;
+import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.publish.Publisher;
 
 /** What the adapter's files say of the training, in the keys that kohya's trainer writes. */
 final class TrainingMetadata {
@@ -27,6 +30,19 @@ final class TrainingMetadata {
         return ExportMetadata.of(run.owner().name(), String.valueOf(baseModel.getFileName()), model, data.resolution())
                 .withTrigger(trigger(run))
                 .with(training(run.spec().training(), data));
+    }
+
+    /** Draws the first of the run's prompts as the run itself does. */
+    static ComfyWorkflow workflow(RunSpec run, ExportMetadata metadata, PreparedDataset data) {
+        SamplingSpec sampling = run.spec().sampling();
+        return new ComfyWorkflow(
+                metadata.baseModel(),
+                Publisher.kohyaName(run),
+                SamplePictures.prompts(sampling.prompts(), data.captions()).get(0),
+                sampling.steps(),
+                sampling.guidance(),
+                data.resolution(),
+                metadata.prediction().equals("v"));
     }
 
     private static @Nullable String trigger(RunSpec run) {

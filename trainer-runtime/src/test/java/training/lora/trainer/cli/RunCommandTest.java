@@ -55,6 +55,7 @@ class RunCommandTest {
                         null,
                         null,
                         List.of(),
+                        List.of(),
                         List.of()));
         Map<String, String> before = TinyRun.digests(output);
 
@@ -121,7 +122,7 @@ class RunCommandTest {
     }
 
     @Test
-    void kohyasFileTellsBaseModelAndResolution() {
+    void publishedFilesAreProvenAndTellWhatTheyAre() throws IOException {
         assertThat(tiny.run("prepare").code()).isZero();
         assertThat(tiny.run("train").code()).isZero();
 
@@ -129,8 +130,26 @@ class RunCommandTest {
             assertThat(file.metadata())
                     .containsEntry("ss_sd_model_name", "base")
                     .containsEntry("ss_resolution", "(16, 16)")
-                    .containsEntry("modelspec.resolution", "16x16");
+                    .containsEntry("modelspec.resolution", "16x16")
+                    .containsEntry("ss_steps", "2")
+                    .containsEntry("ss_num_train_images", "3");
         }
+        Path output = tiny.workspace().resolve("output");
+        Manifest manifest =
+                Json.MAPPER.readValue(output.resolve("manifest.json").toFile(), Manifest.class);
+        assertThat(manifest.proofs())
+                .extracting(p -> p.file())
+                .containsExactly("tiny.safetensors", "diffusers/pytorch_lora_weights.safetensors");
+        assertThat(manifest.proofs()).allSatisfy(p -> {
+            assertThat(p.difference()).isLessThanOrEqualTo(1e-6);
+            assertThat(p.sha256()).isEqualTo(TinyRun.digests(output).get(p.file()));
+        });
+        assertThat(manifest.files()).extracting(a -> a.uri()).contains("workflow.json", "proof.json");
+        assertThat(Json.MAPPER
+                        .readTree(output.resolve("workflow.json").toFile())
+                        .at("/2/inputs/lora_name")
+                        .asText())
+                .isEqualTo("tiny.safetensors");
     }
 
     @Test

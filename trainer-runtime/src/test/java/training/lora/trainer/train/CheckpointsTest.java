@@ -13,11 +13,16 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Checkpoint;
+import training.lora.api.Json;
 import training.lora.api.Metric;
+import training.lora.api.PromptSpec;
+import training.lora.api.Proof;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
 
 class CheckpointsTest {
@@ -40,7 +45,11 @@ class CheckpointsTest {
 
     private Checkpoints checkpoints() throws IOException {
         Checkpoints checkpoints = new Checkpoints(
-                TestRuns.run("checkpoints: {keep: 2}"), train, ExportMetadata.of("t", "base", MODEL, 64));
+                TestRuns.run("checkpoints: {keep: 2}"),
+                train,
+                ExportMetadata.of("t", "base", MODEL, 64),
+                new ExportProof(MODEL, MANAGER),
+                new ComfyWorkflow("base", "t.safetensors", new PromptSpec("a bat", "", 1L), 20, 5, 64, false));
         checkpoints.restore(List.of());
         return checkpoints;
     }
@@ -62,6 +71,13 @@ class CheckpointsTest {
         assertThat(Checkpoints.folder(train).resolve("step-000010/t.safetensors"))
                 .isRegularFile();
         assertThat(Checkpoints.folder(train).resolve("step-000010/diffusers/pytorch_lora_weights.safetensors"))
+                .isRegularFile();
+        Proof[] proofs = Json.MAPPER.readValue(
+                Checkpoints.folder(train).resolve("step-000010/proof.json").toFile(), Proof[].class);
+        assertThat(proofs)
+                .extracting(Proof::file)
+                .containsExactly("t.safetensors", "diffusers/pytorch_lora_weights.safetensors");
+        assertThat(Checkpoints.folder(train).resolve("step-000010/workflow.json"))
                 .isRegularFile();
     }
 

@@ -1,0 +1,94 @@
+package training.lora.trainer.export;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Path;
+import training.lora.api.Json;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.files.WholeFile;
+
+/**
+ * A workflow for ComfyUI, in its API form, which can be dragged into its window or posted to it: the base model, the LoRA
+ * and a picture of one prompt by Euler's method.
+ *
+ * @param baseModel name of the base model, whose checkpoint ComfyUI must have
+ * @param lora name of the LoRA's file in kohya's form, which goes to ComfyUI's {@code models/loras}
+ * @param prompt what is drawn
+ * @param steps of the sampler
+ * @param guidance scale of the guidance
+ * @param resolution side of the picture in pixels
+ * @param velocity whether the base model predicts v and not noise
+ */
+public record ComfyWorkflow(
+        String baseModel,
+        String lora,
+        PromptSpec prompt,
+        int steps,
+        double guidance,
+        int resolution,
+        boolean velocity) {
+    private static final String MODEL = "model";
+
+    /** Writes it. */
+    public void write(Path file) throws IOException {
+        ObjectNode nodes = json();
+        WholeFile.write(file, temporary -> Json.PRETTY.writeValue(temporary.toFile(), nodes));
+    }
+
+    /** Its nodes by number. */
+    ObjectNode json() {
+        ObjectNode nodes = Json.MAPPER.createObjectNode();
+        ObjectNode checkpoint = node(nodes, "1", "CheckpointLoaderSimple", "Base model: choose your checkpoint");
+        checkpoint.put("ckpt_name", baseModel.endsWith(".safetensors") ? baseModel : baseModel + ".safetensors");
+        ObjectNode loader = node(nodes, "2", "LoraLoader", "The trained LoRA");
+        loader.put("lora_name", lora).put("strength_model", 1.0).put("strength_clip", 1.0);
+        link(loader, MODEL, "1", 0);
+        link(loader, "clip", "1", 1);
+        text(nodes, "3", "Prompt", prompt.text());
+        text(nodes, "4", "Negative prompt", prompt.negative());
+        node(nodes, "5", "EmptyLatentImage", "Size")
+                .put("width", resolution)
+                .put("height", resolution)
+                .put("batch_size", 1);
+        ObjectNode sampler = node(nodes, "6", "KSampler", "Sampler")
+                .put("seed", prompt.seed())
+                .put("steps", steps)
+                .put("cfg", guidance)
+                .put("sampler_name", "euler")
+                .put("scheduler", "normal")
+                .put("denoise", 1.0);
+        link(sampler, MODEL, velocity ? "9" : "2", 0);
+        link(sampler, "positive", "3", 0);
+        link(sampler, "negative", "4", 0);
+        link(sampler, "latent_image", "5", 0);
+        ObjectNode decoder = node(nodes, "7", "VAEDecode", "Latents to pixels");
+        link(decoder, "samples", "6", 0);
+        link(decoder, "vae", "1", 2);
+        ObjectNode save = node(nodes, "8", "SaveImage", "Picture");
+        save.put("filename_prefix", lora.replaceFirst("\\.safetensors$", ""));
+        link(save, "images", "7", 0);
+        if (velocity) {
+            ObjectNode prediction = node(nodes, "9", "ModelSamplingDiscrete", "Prediction type");
+            prediction.put("sampling", "v_prediction").put("zsnr", false);
+            link(prediction, MODEL, "2", 0);
+        }
+        return nodes;
+    }
+
+    private static void text(ObjectNode nodes, String id, String title, String text) {
+        link(node(nodes, id, "CLIPTextEncode", title).put("text", text), "clip", "2", 1);
+    }
+
+    /** Adds a node; what is returned are its inputs. */
+    private static ObjectNode node(ObjectNode nodes, String id, String type, String title) {
+        ObjectNode node = nodes.putObject(id);
+        ObjectNode inputs = node.putObject("inputs");
+        node.put("class_type", type);
+        node.putObject("_meta").put("title", title);
+        return inputs;
+    }
+
+    private static void link(ObjectNode inputs, String input, String from, int output) {
+        inputs.putArray(input).add(from).add(output);
+    }
+}

@@ -1,0 +1,99 @@
+package training.lora.trainer.export;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.file.Path;
+import training.lora.api.Proof;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * Proves an adapter's file by what it does: read back and applied, it must give the trained adapter's output. The input is
+ * fixed and small, so that a proof costs less than a step.
+ */
+public final class ExportProof {
+    /**
+     * Greatest difference over the output's greatest value. The factors are the same bits; the scale may differ in fp32's
+     * last one, which the network's own rounding carries on.
+     */
+    private static final double FLOAT_TOLERANCE = 1e-5;
+
+    /** The same where the network rounds to bf16, whose steps are 2^-8. */
+    private static final double BFLOAT_TOLERANCE = 2e-2;
+
+    private static final int TOKENS = 8;
+
+    private static final float TIMESTEP = 500;
+
+    private static final float PICTURE_SIDE = 1024;
+
+    private final StableDiffusion model;
+    private final NDManager manager;
+
+    /** @param model that the adapter was trained for */
+    public ExportProof(StableDiffusion model, NDManager manager) {
+        this.model = model;
+        this.manager = manager;
+    }
+
+    /**
+     * Proves a file.
+     *
+     * @param name of the file in {@code folder}
+     * @throws IllegalStateException if the file does something else than {@code trained}
+     */
+    public Proof prove(Path folder, String name, LoraAdapter trained) throws IOException {
+        Path file = folder.resolve(name);
+        double tolerance =
+                switch (model.unet().precision()) {
+                    case Float32 -> FLOAT_TOLERANCE;
+                    case BFloat16 -> BFLOAT_TOLERANCE;
+                };
+        double difference;
+        try (NDManager scope = manager.newSubManager();
+                LoraAdapter read = AdapterFiles.read(file, model, scope)) {
+            NDArray expected = predict(trained, scope);
+            NDArray actual = predict(read, scope);
+            difference = actual.sub(expected).abs().max().getFloat()
+                    / expected.abs().max().getFloat();
+        }
+        // A difference that is no number fails too.
+        if (!(difference <= tolerance)) {
+            throw new IllegalStateException("%s must do what was trained, within %s of the output, but differs by %s"
+                    .formatted(file, tolerance, difference));
+        }
+        return new Proof(name, Sha256.of(file), difference, tolerance);
+    }
+
+    private NDArray predict(LoraAdapter adapter, NDManager scope) {
+        UNet unet = model.unet();
+        UNetConfig config = unet.config();
+        // The smallest that every level can halve.
+        long side = 1L << (config.widths().size() - 1);
+        return unet.forward(
+                Randomness.normal(scope, 1, new Shape(1, config.channels(), 2 * side, 2 * side)),
+                scope.create(new float[] {TIMESTEP}),
+                told(config, scope),
+                adapter.bind(scope));
+    }
+
+    private static Conditioning told(UNetConfig config, NDManager scope) {
+        NDArray context = Randomness.normal(scope, 2, new Shape(1, TOKENS, config.contextWidth()));
+        UNetConfig.Addition addition = config.addition();
+        return addition == null
+                ? Conditioning.of(context)
+                : new Conditioning(
+                        context,
+                        Randomness.normal(scope, 3, new Shape(1, addition.pooledWidth())),
+                        scope.create(
+                                new float[] {PICTURE_SIDE, PICTURE_SIDE, 0, 0, PICTURE_SIDE, PICTURE_SIDE},
+                                new Shape(1, 6)));
+    }
+}

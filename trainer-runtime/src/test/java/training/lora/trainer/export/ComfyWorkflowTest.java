@@ -1,0 +1,106 @@
+package training.lora.trainer.export;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.api.PromptSpec;
+
+class ComfyWorkflowTest {
+    /** How many outputs ComfyUI's nodes have. */
+    private static final Map<String, Integer> OUTPUTS = Map.of(
+            "CheckpointLoaderSimple", 3,
+            "LoraLoader", 2,
+            "CLIPTextEncode", 1,
+            "EmptyLatentImage", 1,
+            "KSampler", 1,
+            "VAEDecode", 1,
+            "SaveImage", 0,
+            "ModelSamplingDiscrete", 1);
+
+    /** The inputs that each must have. */
+    private static final Map<String, String[]> INPUTS = Map.of(
+            "CheckpointLoaderSimple", new String[] {"ckpt_name"},
+            "LoraLoader", new String[] {"model", "clip", "lora_name", "strength_model", "strength_clip"},
+            "CLIPTextEncode", new String[] {"text", "clip"},
+            "EmptyLatentImage", new String[] {"width", "height", "batch_size"},
+            "KSampler",
+                    new String[] {
+                        "model",
+                        "seed",
+                        "steps",
+                        "cfg",
+                        "sampler_name",
+                        "scheduler",
+                        "positive",
+                        "negative",
+                        "latent_image",
+                        "denoise"
+                    },
+            "VAEDecode", new String[] {"samples", "vae"},
+            "SaveImage", new String[] {"images", "filename_prefix"},
+            "ModelSamplingDiscrete", new String[] {"model", "sampling", "zsnr"});
+
+    @TempDir
+    Path folder;
+
+    private JsonNode workflow(boolean velocity) throws Exception {
+        Path file = folder.resolve("workflow.json");
+        new ComfyWorkflow(
+                        "dream",
+                        "banny.safetensors",
+                        new PromptSpec("TOK on a bike", "blurry", 7L),
+                        25,
+                        6.5,
+                        768,
+                        velocity)
+                .write(file);
+        return Json.MAPPER.readTree(file.toFile());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyNodeHasItsInputsAndEveryLinkAnOutputToComeFrom(boolean velocity) throws Exception {
+        JsonNode nodes = workflow(velocity);
+
+        assertThat(nodes).hasSize(velocity ? 9 : 8);
+        for (JsonNode node : nodes) {
+            assertThat(node.get("inputs").fieldNames())
+                    .toIterable()
+                    .containsExactlyInAnyOrder(INPUTS.get(node.get("class_type").asText()));
+            for (JsonNode input : node.get("inputs")) {
+                if (input.isArray()) {
+                    JsonNode from = nodes.get(input.get(0).asText());
+                    assertThat(input.get(1).asInt())
+                            .isLessThan(OUTPUTS.get(from.get("class_type").asText()));
+                }
+            }
+        }
+    }
+
+    @Test
+    void drawsThePromptWithTheLoraAsTheRunDoes() throws Exception {
+        JsonNode nodes = workflow(false);
+
+        assertThat(nodes.at("/1/inputs/ckpt_name").asText()).isEqualTo("dream.safetensors");
+        assertThat(nodes.at("/2/inputs/lora_name").asText()).isEqualTo("banny.safetensors");
+        assertThat(nodes.at("/3/inputs/text").asText()).isEqualTo("TOK on a bike");
+        assertThat(nodes.at("/4/inputs/text").asText()).isEqualTo("blurry");
+        JsonNode sampler = nodes.at("/6/inputs");
+        assertThat(sampler.get("sampler_name").asText()).isEqualTo("euler");
+        assertThat(sampler.get("seed").asLong()).isEqualTo(7);
+        assertThat(sampler.get("steps").asInt()).isEqualTo(25);
+        assertThat(sampler.get("cfg").asDouble()).isEqualTo(6.5);
+        assertThat(sampler.get("model").get(0).asText()).isEqualTo("2");
+        assertThat(sampler.get("positive").get(0).asText()).isEqualTo("3");
+        assertThat(sampler.get("negative").get(0).asText()).isEqualTo("4");
+        assertThat(nodes.at("/5/inputs/width").asInt()).isEqualTo(768);
+        assertThat(workflow(true).at("/6/inputs/model/0").asText()).isEqualTo("9");
+    }
+}

@@ -1,0 +1,69 @@
+package training.lora.trainer.export;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Proof;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.tensor.Randomness;
+
+class ExportProofTest {
+    @TempDir
+    Path folder;
+
+    /** An adapter whose B is not zero. */
+    private static LoraAdapter trained(StableDiffusion model, boolean rankStabilized, NDManager manager) {
+        LoraAdapter adapter = LoraAdapter.create(
+                model.unet().projections(),
+                new LoraSettings(3, 1.7, rankStabilized, 0, List.of("Attention")),
+                1,
+                manager);
+        try (NDArray noise = Randomness.normal(manager, 2, adapter.parameters().getShape())) {
+            adapter.parameters().addi(noise.muli(0.05));
+        }
+        return adapter;
+    }
+
+    private Proof prove(AdapterFormat format, boolean rankStabilized, float change) throws IOException {
+        String name = format + ".safetensors";
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(Goldens.BUNDLED.resolve("emoji-sd"), manager);
+                LoraAdapter adapter = trained(model, rankStabilized, manager)) {
+            Exports.write(folder.resolve(name), format, adapter, ExportMetadata.of("x", "emoji-sd", model, 128));
+            adapter.parameters().addi(change);
+            return new ExportProof(model, manager).prove(folder, name, adapter);
+        }
+    }
+
+    @Test
+    void aFileThatDoesWhatWasTrainedIsProven() throws IOException {
+        for (AdapterFormat format : AdapterFormat.values()) {
+            for (boolean rankStabilized : new boolean[] {false, true}) {
+                Proof proof = prove(format, rankStabilized, 0);
+
+                assertThat(proof.difference()).isLessThanOrEqualTo(1e-6);
+                assertThat(proof.tolerance()).isEqualTo(1e-5);
+                assertThat(proof.sha256()).isEqualTo(Sha256.of(folder.resolve(proof.file())));
+            }
+        }
+    }
+
+    @Test
+    void aFileThatDoesSomethingElseIsAnError() {
+        assertThatThrownBy(() -> prove(AdapterFormat.Kohya, false, 0.001f))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("must do what was trained, within 1.0E-5 of the output, but differs by");
+    }
+}
