@@ -19,7 +19,10 @@ import io.fabric8.generator.annotation.ValidationRule;
 public record TrainingSpec(
         @JsonPropertyDescription("Optimizer steps. Default 1000.") @Min(1) @Max(10000000) Integer steps,
 
-        @JsonPropertyDescription("Pictures a step. Default 1.") @Min(1) @Max(1024) Integer batchSize,
+        @JsonPropertyDescription("Pictures that are in memory at once. Default 1.") @Min(1) @Max(1024) Integer batchSize,
+
+        @JsonPropertyDescription("Batches a step: their gradients' mean moves the adapter. Default 1.")
+        @Min(1) @Max(1024) Integer gradientAccumulation,
 
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
 
@@ -42,6 +45,7 @@ public record TrainingSpec(
     public TrainingSpec {
         steps = orDefault(steps, 1000);
         batchSize = orDefault(batchSize, 1);
+        gradientAccumulation = orDefault(gradientAccumulation, 1);
         seed = orDefault(seed, 0L);
         adapter = orDefault(adapter, Defaults.of(AdapterSpec.class));
         optimizer = orDefault(optimizer, Defaults.of(OptimizerSpec.class));

@@ -5,29 +5,20 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
  * AdamW (Loshchilov and Hutter 2019) over one flat array, as torch.optim.AdamW does it: decay first, bias corrections,
- * epsilon outside the root. The gradient is first scaled down to a 2-norm, as torch's clip_grad_norm_ does over all
- * parameters. All of it is one native call that works in place and reads nothing back.
+ * epsilon outside the root. All of it is one native call.
  */
-final class AdamW implements AutoCloseable {
+final class AdamW implements Optimizer {
     private static final double EPSILON = 1e-8;
-    /** torch's clip_grad_norm_ adds it to the norm. */
-    private static final double NORM_EPSILON = 1e-6;
 
-    /**
-     * p: parameters, g: gradient, m and v: moments, all (n); c: the step's numbers; the result is g's norm before it was
-     * scaled. The gradient is zero afterwards, ready for the next backward pass to add to.
-     */
+    /** p: parameters, g: gradient, m and v: moments, all (n); c: the step's numbers. */
     private static final TorchScript STEP = TorchScript.compile("p, g, m, v, c", """
             k = torch.unbind(c, 0)
-            n = torch.norm(g)
-            s = torch.clamp_max(torch.div(k[0], torch.add(n, %s)), 1.)
-            _0 = torch.mul_(g, s)
+            %s
             _1 = torch.mul_(p, k[1])
             _2 = torch.lerp_(m, g, k[2])
             _3 = torch.add_(torch.mul_(v, k[3]), torch.mul(torch.mul(g, g), k[4]))
@@ -35,9 +26,7 @@ final class AdamW implements AutoCloseable {
             _4 = torch.sub_(p, torch.mul_(torch.div(m, d), k[6]))
             _5 = torch.zero_(g)
             return n
-            """.formatted(NORM_EPSILON, EPSILON));
-
-    private static final TorchScript COPY = TorchScript.compile("to, from", "return torch.copy_(to, from)");
+            """.formatted(CLIP.strip(), EPSILON));
 
     private final OptimizerSpec settings;
     private final NDManager manager;
@@ -55,13 +44,8 @@ final class AdamW implements AutoCloseable {
         this.secondMoment = manager.zeros(parameters.getShape());
     }
 
-    /**
-     * Moves the parameters.
-     *
-     * @param gradient (n); zero afterwards
-     * @return the gradient's norm before it was scaled, a scalar in {@code scope}
-     */
-    NDArray step(NDArray gradient, double learningRate, NDManager scope) {
+    @Override
+    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
         steps++;
         double correction1 = 1 - Math.pow(settings.beta1(), steps);
         double correction2 = 1 - Math.pow(settings.beta2(), steps);
@@ -79,13 +63,8 @@ final class AdamW implements AutoCloseable {
         }
     }
 
-    /** Steps done. */
-    int steps() {
-        return steps;
-    }
-
-    /** All that the next step depends on: parameters and moments, each (n), by name. */
-    Map<String, NDArray> state() {
+    @Override
+    public Map<String, NDArray> state() {
         Map<String, NDArray> state = new LinkedHashMap<>();
         state.put("parameters", parameters);
         state.put("firstMoment", firstMoment);
@@ -93,14 +72,9 @@ final class AdamW implements AutoCloseable {
         return state;
     }
 
-    /**
-     * Puts back what {@link #state} gave after {@code done} steps; no gradient collector may be open.
-     *
-     * @param state arrays of the same names and shapes
-     */
-    void restore(Map<String, NDArray> state, int done) {
-        state().forEach((name, to) ->
-                COPY.call(manager, to, Objects.requireNonNull(state.get(name))).close());
+    @Override
+    public void restore(Map<String, NDArray> state, int done) {
+        Optimizer.copy(state(), state);
         steps = done;
     }
 

@@ -4,29 +4,18 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.SplittableRandom;
-import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
- * What each step trains on, as a function of (seed, step): samples in an order that is shuffled anew each epoch,
+ * What is trained on, as a function of the seed and the batch's number: samples in an order that is shuffled anew each epoch,
  * timesteps, noise, a draw of each sample's latents, and which captions are dropped.
  */
-final class Batches {
+final class Batches implements BatchSource {
     private final TrainingData data;
     private final long seed;
     private final int batchSize;
     private final double dropout;
     private final int timesteps;
-
-    /**
-     * A batch of B.
-     *
-     * @param latents x_0 (B, C, h, w)
-     * @param noise eps (B, C, h, w)
-     * @param timesteps B timesteps
-     * @param context text embeddings (B, S, D), and what else the denoiser is told
-     */
-    record Batch(NDArray latents, NDArray noise, int[] timesteps, Conditioning context) {}
 
     /**
      * @param dropout share of samples that are trained on the empty caption
@@ -40,18 +29,18 @@ final class Batches {
         this.timesteps = timesteps;
     }
 
-    /** The batch of {@code step}, from 0, in {@code scope}. */
-    Batch at(int step, NDManager scope) {
-        int[] samples = samples(step);
-        SplittableRandom times = Randomness.generator(seed, step, "timestep");
-        SplittableRandom drops = Randomness.generator(seed, step, "caption");
+    @Override
+    public Batch at(long index, NDManager scope) {
+        int[] samples = samples(index);
+        SplittableRandom times = Randomness.generator(seed, index, "timestep");
+        SplittableRandom drops = Randomness.generator(seed, index, "caption");
         int[] drawn = new int[batchSize];
         boolean[] empty = new boolean[batchSize];
         for (int i = 0; i < batchSize; i++) {
             drawn[i] = times.nextInt(timesteps);
             empty[i] = drops.nextDouble() < dropout;
         }
-        return assemble(samples, drawn, empty, step, "", scope);
+        return assemble(samples, drawn, empty, index, "", scope);
     }
 
     /**
@@ -72,20 +61,20 @@ final class Batches {
         return assemble(samples, times, new boolean[count], index, "fixed/", scope);
     }
 
-    private Batch assemble(int[] samples, int[] times, boolean[] empty, int step, String set, NDManager scope) {
+    private Batch assemble(int[] samples, int[] times, boolean[] empty, long index, String set, NDManager scope) {
         NDArray means = data.means(samples, scope);
         NDArray deviations = data.deviations(samples, scope);
         Shape shape = means.getShape();
-        NDArray draw = Randomness.normal(scope, Randomness.derive(seed, step, set + "latent"), shape);
+        NDArray draw = Randomness.normal(scope, Randomness.derive(seed, index, set + "latent"), shape);
         NDArray latents = draw.muli(deviations).addi(means);
-        NDArray noise = Randomness.normal(scope, Randomness.derive(seed, step, set + "noise"), shape);
-        return new Batch(latents, noise, times, data.embeddings(samples, empty, scope));
+        NDArray noise = Randomness.normal(scope, Randomness.derive(seed, index, set + "noise"), shape);
+        return new Batch(latents, noise, times, data.embeddings(samples, empty, scope), null);
     }
 
-    /** The samples of a step: the run's sequence of epochs, each a permutation of the data, cut into batches. */
-    int[] samples(int step) {
+    /** The samples of a batch: the run's sequence of epochs, each a permutation of the data, cut into batches. */
+    int[] samples(long index) {
         int[] chosen = new int[batchSize];
-        long first = (long) step * batchSize;
+        long first = index * batchSize;
         long epoch = -1;
         int[] order = {};
         for (int i = 0; i < batchSize; i++) {

@@ -23,11 +23,8 @@ final class FixedSet {
         double sum = 0;
         for (int i = 0; i * batchSize < ITEMS; i++) {
             try (NDManager scope = run.newSubManager()) {
-                Batches.Batch batch = batches.fixed(i, ITEMS, scope);
-                int count = batch.timesteps().length;
-                sum += count
-                        * step.loss(batch.latents(), batch.noise(), batch.timesteps(), batch.context(), scope)
-                                .getFloat();
+                Batch batch = batches.fixed(i, ITEMS, scope);
+                sum += batch.timesteps().length * step.loss(batch, scope).getFloat();
             }
         }
         return sum / ITEMS;

@@ -1,132 +1,107 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
-import training.lora.api.LossSpec;
-import training.lora.api.LossWeighting;
-import training.lora.api.OptimizerSpec;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * One step of training: noise, prediction, loss, gradient, optimizer. Losses and norms stay in native memory until
- * {@link #drain}, so that a step waits for nothing. B samples, C latent channels, h x w latents, S tokens of width D.
+ * One step of training: for each of its batches noise, prediction, loss and gradient, then the optimizer. Losses and
+ * norms stay in native memory until {@link #drain}, so that a step waits for nothing.
  */
 final class LoraStep implements AutoCloseable {
     /** Steps whose losses are kept before they must be drained. */
     static final int CAPACITY = 64;
 
-    /** Mean over a sample's elements, times the sample's weight, mean over the batch; and the gradient of p. */
-    private static final TorchScript LOSS = TorchScript.compile(
-            List.of("p", "e", "w"),
-            List.of(
-                    "d = torch.sub(p, e)",
-                    "l = torch.mean(torch.mul(torch.mean(torch.mul(d, d), [1, 2, 3]), w))",
-                    "g = torch.mul(d, torch.reshape(torch.mul(w, torch.div(2., torch.numel(p))), [-1, 1, 1, 1]))",
-                    "return (l, g)"),
-            2);
+    private static final TorchScript ADD = TorchScript.compile("sum, loss", "return torch.add_(sum, loss)");
 
-    private static final TorchScript RECORD = TorchScript.compile("log, at, loss, norm", """
-            return torch.index_copy_(log, 0, at, torch.unsqueeze(torch.stack([loss, norm]), 0))
+    private static final TorchScript RECORD = TorchScript.compile("log, at, sum, norm", """
+            _0 = torch.index_copy_(log, 0, at, torch.unsqueeze(torch.stack([sum, norm]), 0))
+            return torch.zero_(sum)
             """);
 
     /**
      * What was measured of a step.
      *
-     * @param loss the batch's weighted loss
+     * @param loss the weighted loss, its mean over the step's batches
      * @param gradientNorm 2-norm of the gradient before it was scaled
      */
     record Measured(double loss, double gradientNorm) {}
 
     private final UNet unet;
     private final LoraAdapter adapter;
-    private final NoiseSchedule schedule;
-    private final LossSpec loss;
+    private final Objective objective;
+    private final int parts;
     private final NDManager manager;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final NDArray log;
+    private final NDArray lossSum;
     private int recorded;
 
-    LoraStep(
-            UNet unet,
-            LoraAdapter adapter,
-            NoiseSchedule schedule,
-            LossSpec loss,
-            OptimizerSpec optimizer,
-            NDManager parent) {
+    /** A step of {@code training.gradientAccumulation} batches. */
+    LoraStep(UNet unet, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
         this.unet = unet;
         this.adapter = adapter.trainable();
-        this.schedule = schedule;
-        this.loss = loss;
+        this.objective = new Objective(schedule, training.loss());
+        this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
-        this.optimizer = new AdamW(adapter.parameters(), optimizer, manager);
+        this.optimizer = Optimizer.of(training.optimizer(), adapter.parameters(), manager);
         this.log = manager.zeros(new Shape(CAPACITY, 2));
+        this.lossSum = manager.zeros(new Shape());
     }
 
     /**
-     * Trains on a batch.
+     * Trains on the batches of a step, as on one batch of all their samples.
      *
-     * @param latents x_0 (B, C, h, w)
-     * @param noise eps (B, C, h, w)
-     * @param timesteps B timesteps
-     * @param context text embeddings (B, S, D), and what else the denoiser is told
+     * @param step steps done before
      */
-    void train(
-            NDArray latents,
-            NDArray noise,
-            int[] timesteps,
-            Conditioning context,
-            double learningRate,
-            NDManager scope) {
-        NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
-        ProjectionDeltas deltas = adapter.bind(scope, optimizer.steps());
-        UNet.Recording recording = unet.record(noisy, times(timesteps, scope), context, deltas);
-        NDList lossAndGradient = LOSS.callAll(scope, recording.output(), noise, weights(timesteps, scope));
-        recording.backward(lossAndGradient.get(1));
-        NDArray norm = optimizer.step(adapter.gradient(), learningRate, scope);
-        try (NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
-            RECORD.call(scope, log, at, lossAndGradient.get(0), norm);
+    void train(BatchSource batches, int step, double learningRate) {
+        for (int part = 0; part < parts; part++) {
+            try (NDManager scope = manager.newSubManager()) {
+                long index = (long) step * parts + part;
+                accumulate(batches.at(index, scope), index, scope);
+            }
+        }
+        try (NDManager scope = manager.newSubManager();
+                NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
+            NDArray norm = optimizer.step(adapter.gradient(), learningRate, scope);
+            RECORD.call(scope, log, at, lossSum, norm);
         }
         recorded++;
     }
 
-    /** The loss of a batch under the adapter, a scalar in {@code scope}. */
-    NDArray loss(NDArray latents, NDArray noise, int[] timesteps, Conditioning context, NDManager scope) {
-        NDArray noisy = schedule.addNoise(latents, noise, timesteps); // (B, C, h, w)
-        NDArray predicted = unet.forward(noisy, times(timesteps, scope), context, adapter.bind(scope));
-        return LOSS.callAll(scope, predicted, noise, weights(timesteps, scope)).get(0);
+    /** Adds a batch's share to the step's loss and gradient. */
+    private void accumulate(Batch batch, long index, NDManager scope) {
+        UNet.Recording recording = unet.record(
+                objective.noisy(batch, scope), times(batch, scope), batch.context(), adapter.bind(scope, index));
+        LossTerm.Value value = objective.of(recording.output(), batch, parts, scope);
+        recording.backward(value.gradient());
+        ADD.call(scope, lossSum, value.loss());
     }
 
-    private static NDArray times(int[] timesteps, NDManager scope) {
-        float[] times = new float[timesteps.length];
+    /** The loss of a batch under the adapter, a scalar in {@code scope}. */
+    NDArray loss(Batch batch, NDManager scope) {
+        NDArray predicted =
+                unet.forward(objective.noisy(batch, scope), times(batch, scope), batch.context(), adapter.bind(scope));
+        return objective.of(predicted, batch, 1, scope).loss();
+    }
+
+    private static NDArray times(Batch batch, NDManager scope) {
+        float[] times = new float[batch.timesteps().length];
         for (int i = 0; i < times.length; i++) {
-            times[i] = timesteps[i];
+            times[i] = batch.timesteps()[i];
         }
         return scope.create(times, new Shape(times.length));
     }
 
-    private NDArray weights(int[] timesteps, NDManager scope) {
-        float[] weights = new float[timesteps.length];
-        for (int i = 0; i < weights.length; i++) {
-            weights[i] = (float) weight(timesteps[i]);
-        }
-        return scope.create(weights, new Shape(weights.length));
-    }
-
-    private double weight(int timestep) {
-        return loss.weighting() == LossWeighting.MinSnr ? schedule.minSnrWeight(timestep, loss.minSnrGamma()) : 1;
-    }
-
     /** The optimizer, which holds all that the next step depends on. */
-    AdamW optimizer() {
+    Optimizer optimizer() {
         return optimizer;
     }
 

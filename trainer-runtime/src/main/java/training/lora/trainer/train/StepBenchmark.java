@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -12,12 +13,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.Json;
-import training.lora.api.LossSpec;
-import training.lora.api.LossWeighting;
-import training.lora.api.OptimizerSpec;
 import training.lora.api.Precision;
-import training.lora.api.ScheduleSpec;
-import training.lora.api.ScheduleType;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -72,13 +69,18 @@ public final class StepBenchmark {
                     JniUtils.startProfile(false, true, false);
                 }
                 long begin = System.nanoTime();
-                try (NDManager scope = run.newSubManager()) {
-                    NDArray x = latents.duplicate();
-                    x.attach(scope);
-                    NDArray noise = Randomness.normal(scope, Randomness.derive(0, k, "noise"), shape);
-                    int[] timesteps = {Randomness.generator(0, k, "timestep").nextInt(1000)};
-                    step.train(x, noise, timesteps, Conditioning.of(text), 1e-4, scope);
-                }
+                step.train(
+                        (index, scope) -> {
+                            NDArray x = latents.duplicate();
+                            x.attach(scope);
+                            NDArray noise = Randomness.normal(scope, Randomness.derive(0, index, "noise"), shape);
+                            int[] timesteps = {
+                                Randomness.generator(0, index, "timestep").nextInt(1000)
+                            };
+                            return new Batch(x, noise, timesteps, Conditioning.of(text), null);
+                        },
+                        k,
+                        1e-4);
                 double loss = step.drain().get(0).loss();
                 if (!Double.isFinite(loss)) {
                     throw new IllegalStateException("the loss must be finite, was " + loss);
@@ -95,9 +97,16 @@ public final class StepBenchmark {
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        OptimizerSpec optimizer =
-                new OptimizerSpec(1e-4, 0.01, 0.9, 0.999, 1.0, new ScheduleSpec(ScheduleType.Constant, 0));
-        return new LoraStep(unet, adapter, schedule, new LossSpec(LossWeighting.Uniform, 5.0), optimizer, run);
+        return new LoraStep(unet, adapter, schedule, training(), run);
+    }
+
+    private static TrainingSpec training() {
+        try {
+            return Json.STRICT_YAML.readValue(
+                    "{loss: {weighting: Uniform}, optimizer: {schedule: {type: Constant}}}", TrainingSpec.class);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     private static Map<String, String> options(String[] args) {

@@ -57,7 +57,8 @@ final class TrainProgress {
             metrics.add(Metric.of("gradientNorm", line.gradientNorm()));
         }
         if (steps > 0) {
-            metrics.add(Metric.of("imagesPerSecond", training.batchSize() / secondsPerStep()));
+            metrics.add(Metric.of(
+                    "imagesPerSecond", training.batchSize() * training.gradientAccumulation() / secondsPerStep()));
         }
         context.report(Stage.Train, done, training.steps(), remainingSeconds(done), metrics, checkpoint);
     }

@@ -78,7 +78,7 @@ public final class TrainStage {
         this.adapter = adapter;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
-        this.step = new LoraStep(model.unet(), adapter, schedule, training.loss(), training.optimizer(), manager);
+        this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
         this.batches = new Batches(
                 new CachedData(data, manager),
                 training.seed(),
@@ -124,7 +124,7 @@ public final class TrainStage {
                 adapter.projections().size(),
                 data.size(),
                 training.steps(),
-                training.batchSize());
+                training.batchSize() * training.gradientAccumulation());
         clock.enter(Phase.Other);
         FixedSet fixed = new FixedSet(batches, training.batchSize());
         if (!state.resume()) {
@@ -191,10 +191,7 @@ public final class TrainStage {
     private void step() {
         clock.enter(Phase.Steps);
         int k = state.done();
-        try (NDManager scope = manager.newSubManager()) {
-            Batches.Batch batch = batches.at(k, scope);
-            step.train(batch.latents(), batch.noise(), batch.timesteps(), batch.context(), state.rate(k), scope);
-        }
+        step.train(batches, k, state.rate(k));
         state.stepped();
         progress.stepped();
     }

@@ -34,7 +34,7 @@ final class TrainingState {
     private final DatasetManifest data;
     private final Path folder;
     private final LoraAdapter adapter;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final Milestones milestones;
@@ -56,7 +56,7 @@ final class TrainingState {
             DatasetManifest data,
             Path folder,
             LoraAdapter adapter,
-            AdamW optimizer,
+            Optimizer optimizer,
             LossLog losses,
             Checkpoints checkpoints,
             NDManager manager) {

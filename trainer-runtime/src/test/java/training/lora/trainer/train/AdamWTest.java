@@ -7,8 +7,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import org.junit.jupiter.api.Test;
 import training.lora.api.OptimizerSpec;
-import training.lora.api.ScheduleSpec;
-import training.lora.api.ScheduleType;
 
 class AdamWTest {
     /** Expected values: torch.optim.AdamW (foreach=False), with clip_grad_norm_ to 1 before each step. */
@@ -21,8 +19,8 @@ class AdamWTest {
             {0.957068741f, -0.473624200f, 0.222300202f}
         };
         float[] norms = {2.076655865f, 0.320156217f, 5.196152210f};
-        OptimizerSpec settings =
-                new OptimizerSpec(0.02, 0.05, 0.8, 0.95, 1.0, new ScheduleSpec(ScheduleType.Constant, 0));
+        OptimizerSpec settings = TrainingSpecs.of("optimizer: {weightDecay: 0.05, beta1: 0.8, beta2: 0.95}")
+                .optimizer();
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
                 AdamW optimizer = new AdamW(p, settings, manager)) {

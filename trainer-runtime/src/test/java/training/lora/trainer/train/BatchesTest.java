@@ -60,11 +60,11 @@ class BatchesTest {
     @Test
     void stepDependsOnSeedAndNumberOnly() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            Batches.Batch later = new Batches(NUMBERED, 3, 4, 0.5, 1000).at(17, scope);
+            Batch later = new Batches(NUMBERED, 3, 4, 0.5, 1000).at(17, scope);
             Batches batches = new Batches(NUMBERED, 3, 4, 0.5, 1000);
             batches.at(16, scope);
-            Batches.Batch again = batches.at(17, scope);
-            Batches.Batch other = new Batches(NUMBERED, 4, 4, 0.5, 1000).at(17, scope);
+            Batch again = batches.at(17, scope);
+            Batch other = new Batches(NUMBERED, 4, 4, 0.5, 1000).at(17, scope);
 
             assertThat(again.timesteps()).isEqualTo(later.timesteps());
             assertThat(again.latents()).isEqualTo(later.latents());

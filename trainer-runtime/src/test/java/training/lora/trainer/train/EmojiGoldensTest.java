@@ -15,12 +15,7 @@ import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
-import training.lora.api.LossSpec;
-import training.lora.api.LossWeighting;
-import training.lora.api.OptimizerSpec;
 import training.lora.api.PromptSpec;
-import training.lora.api.ScheduleSpec;
-import training.lora.api.ScheduleType;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
@@ -53,17 +48,10 @@ class EmojiGoldensTest {
                         model.unet(),
                         adapter,
                         NoiseSchedule.of(model.schedule()),
-                        new LossSpec(LossWeighting.MinSnr, 5.0),
-                        new OptimizerSpec(1e-3, 0.01, 0.9, 0.999, 1.0, new ScheduleSpec(ScheduleType.Constant, 0)),
+                        TrainingSpecs.of("loss: {weighting: MinSnr}"),
                         run)) {
             for (int k = 0; k < expected.size(); k++) {
-                try (NDManager scope = run.newSubManager()) {
-                    NDArray latents = Randomness.normal(scope, 100 + k, new Shape(2, 4, 16, 16));
-                    NDArray noise = Randomness.normal(scope, 200 + k, new Shape(2, 4, 16, 16));
-                    NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
-                    int[] timesteps = {(97 * k + 50) % 1000, (389 * k + 700) % 1000};
-                    step.train(latents, noise, timesteps, Conditioning.of(text), 1e-3, scope);
-                }
+                step.train(EmojiGoldensTest::batch, k, 1e-3);
             }
             List<LoraStep.Measured> measured = step.drain();
 
@@ -76,6 +64,14 @@ class EmojiGoldensTest {
                         .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(0.1));
             }
         }
+    }
+
+    private static Batch batch(long k, NDManager scope) {
+        NDArray latents = Randomness.normal(scope, 100 + k, new Shape(2, 4, 16, 16));
+        NDArray noise = Randomness.normal(scope, 200 + k, new Shape(2, 4, 16, 16));
+        NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
+        int[] timesteps = {(int) (97 * k + 50) % 1000, (int) (389 * k + 700) % 1000};
+        return new Batch(latents, noise, timesteps, Conditioning.of(text), null);
     }
 
     private static Map<String, LoraAdapter.Factors> fresh(List<Projection> projections, NDManager run) {

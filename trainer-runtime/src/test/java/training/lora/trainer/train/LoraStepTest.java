@@ -4,15 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.ObjIntConsumer;
+import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
-import training.lora.api.LossSpec;
-import training.lora.api.LossWeighting;
-import training.lora.api.OptimizerSpec;
-import training.lora.api.ScheduleSpec;
-import training.lora.api.ScheduleType;
+import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -25,8 +25,6 @@ import training.lora.trainer.tensor.Randomness;
 class LoraStepTest {
     private static final UNetConfig TINY = new UNetConfig(
             8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
-    private static final OptimizerSpec OPTIMIZER =
-            new OptimizerSpec(1e-2, 0.01, 0.9, 0.999, 1.0, new ScheduleSpec(ScheduleType.Constant, 0));
     private static final NoiseSchedule SCHEDULE = NoiseSchedule.of(
             new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1));
 
@@ -53,37 +51,41 @@ class LoraStepTest {
         }
     }
 
-    private static List<LoraStep.Measured> train(int steps, List<Integer> countsAt, List<Integer> counts) {
+    /** Calls {@code after} with the steps done and the adapter's run after each. */
+    private static List<LoraStep.Measured> train(
+            String training, int batchSize, int steps, ObjIntConsumer<NDManager> after) {
         try (NDManager run = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TINY, 3, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-                LoraStep step = new LoraStep(
-                        unet, adapter, SCHEDULE, new LossSpec(LossWeighting.MinSnr, 5.0), OPTIMIZER, run)) {
-            Batches batches = new Batches(new RandomData(run), 11, 2, 0.1, 1000);
-            for (int i = 1; i <= steps; i++) {
-                try (NDManager scope = run.newSubManager()) {
-                    Batches.Batch batch = batches.at(i - 1, scope);
-                    step.train(batch.latents(), batch.noise(), batch.timesteps(), batch.context(), 1e-2, scope);
-                }
-                if (countsAt.contains(i)) {
-                    counts.add(run.getManagedArrays().size());
-                }
+                LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run)) {
+            Batches batches = new Batches(new RandomData(run), 11, batchSize, 0.1, 1000);
+            for (int i = 0; i < steps; i++) {
+                step.train(batches, i, 1e-2);
+                after.accept(run, i + 1);
             }
             return step.drain();
         }
     }
 
+    private static List<LoraStep.Measured> train(int steps) {
+        return train("", 2, steps, (run, done) -> {});
+    }
+
     @Test
     void sameSeedGivesTheSameBits() {
-        assertThat(train(4, List.of(), List.of())).isEqualTo(train(4, List.of(), List.of()));
+        assertThat(train(4)).isEqualTo(train(4));
     }
 
     @Test
     void nativeArraysAfterStep20AreThoseAfterStep2() {
         List<Integer> counts = new ArrayList<>();
 
-        train(20, List.of(2, 20), counts);
+        train("gradientAccumulation: 2", 2, 20, (run, done) -> {
+            if (done == 2 || done == 20) {
+                counts.add(run.getManagedArrays().size());
+            }
+        });
 
         assertThat(counts).hasSize(2);
         assertThat(counts.get(1)).isEqualTo(counts.get(0)).isPositive();
@@ -91,7 +93,7 @@ class LoraStepTest {
 
     @Test
     void lossFallsWhenTheSamePicturesAreSeenAgain() {
-        List<LoraStep.Measured> measured = train(40, List.of(), List.of());
+        List<LoraStep.Measured> measured = train(40);
 
         double early = measured.subList(0, 10).stream()
                 .mapToDouble(LoraStep.Measured::loss)
@@ -104,5 +106,42 @@ class LoraStepTest {
 
         assertThat(late).isLessThan(early);
         assertThat(measured).allSatisfy(m -> assertThat(m.gradientNorm()).isPositive());
+    }
+
+    @Test
+    void accumulatedBatchesMoveTheAdapterAsOneBatchOfAllTheirSamples() {
+        try (NDManager run = NDManager.newBaseManager("PyTorch")) {
+            Batch whole = new Batches(new RandomData(run), 11, 6, 0, 1000).at(0, run);
+            Moved together = move("", (index, scope) -> whole, run);
+            Moved inParts =
+                    move("gradientAccumulation: 3", (index, scope) -> part(whole, 2 * (int) (index % 3), 2), run);
+
+            assertThat(inParts.first().loss()).isCloseTo(together.first().loss(), Percentage.withPercentage(1e-3));
+            assertThat(inParts.first().gradientNorm())
+                    .isCloseTo(together.first().gradientNorm(), Percentage.withPercentage(1e-3));
+            Goldens.assertClose(inParts.parameters(), together.parameters(), 1e-4, "parameters");
+        }
+    }
+
+    private record Moved(LoraStep.Measured first, NDArray parameters) {}
+
+    private static Moved move(String training, BatchSource batches, NDManager run) {
+        UNet unet = UNet.random(TINY, 3, run);
+        LoraAdapter adapter =
+                LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
+        LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run);
+        step.train(batches, 0, 1e-2);
+        step.train(batches, 1, 1e-2);
+        return new Moved(step.drain().get(0), adapter.parameters());
+    }
+
+    private static Batch part(Batch all, int from, int count) {
+        NDIndex rows = new NDIndex(from + ":" + (from + count));
+        return new Batch(
+                all.latents().get(rows),
+                all.noise().get(rows),
+                Arrays.copyOfRange(all.timesteps(), from, from + count),
+                Conditioning.of(all.context().context().get(rows)),
+                null);
     }
 }

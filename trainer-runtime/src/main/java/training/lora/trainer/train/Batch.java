@@ -1,0 +1,21 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.Conditioning;
+
+/**
+ * What one pass forward and backward trains on. B samples, C latent channels, h x w latents, S tokens of width D.
+ *
+ * @param latents x_0 (B, C, h, w)
+ * @param noise eps (B, C, h, w)
+ * @param timesteps B timesteps
+ * @param context text embeddings (B, S, D), and what else the denoiser is told
+ * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
+ */
+record Batch(
+        NDArray latents,
+        NDArray noise,
+        int[] timesteps,
+        Conditioning context,
+        @Nullable NDArray mask) {}

@@ -1,0 +1,75 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import training.lora.api.LossSpec;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.tensor.TorchScript;
+
+/**
+ * What is minimised: the distance of the predicted from the true noise, its mean over a sample's elements times the
+ * weight of the sample's timestep, its mean over the batch. Under a mask the mean over a sample's elements is weighted by
+ * it: sum(distance * mask) / sum(mask), so that a small subject counts as much as a large one. B samples, C latent
+ * channels, h x w latents.
+ */
+final class Objective {
+    /** A mask with a smaller sum is empty. */
+    private static final double LEAST_AREA = 1e-6;
+
+    /** Each sample's mask divided by its sum; where a mask is empty, its sample counts nothing. w: weights (B, 1, 1, 1). */
+    private static final TorchScript MASKED_SHARES = TorchScript.compile("w, m", """
+            a = torch.clamp_min(torch.sum(m, [1, 2, 3], True), %s)
+            return torch.mul(torch.div(m, a), w)
+            """.formatted(LEAST_AREA));
+
+    private final NoiseSchedule schedule;
+    private final LossSpec settings;
+    private final LossTerm distance;
+
+    Objective(NoiseSchedule schedule, LossSpec settings) {
+        this.schedule = schedule;
+        this.settings = settings;
+        this.distance = new SquaredError();
+    }
+
+    /** What the network is given: x_t (B, C, h, w), in {@code scope}. */
+    NDArray noisy(Batch batch, NDManager scope) {
+        NDArray noisy = schedule.addNoise(batch.latents(), batch.noise(), batch.timesteps());
+        noisy.attach(scope);
+        return noisy;
+    }
+
+    /**
+     * The loss of a batch that is one of {@code parts} of a step.
+     *
+     * @param prediction what the network makes of {@link #noisy} (B, C, h, w)
+     * @return {@code 1 / parts} of the batch's loss and gradient, in {@code scope}
+     */
+    LossTerm.Value of(NDArray prediction, Batch batch, int parts, NDManager scope) {
+        NDArray shares = shares(batch, parts, scope);
+        return distance.of(prediction, batch.noise(), shares, batch.timesteps(), scope);
+    }
+
+    /** What each element counts: (B, 1, 1, 1), or (B, 1, h, w) under a mask. */
+    private NDArray shares(Batch batch, int parts, NDManager scope) {
+        int[] timesteps = batch.timesteps();
+        Shape shape = batch.latents().getShape();
+        NDArray mask = batch.mask();
+        // A mask's own sum is what divides its sample's elements; channels have one mask.
+        long elements = mask == null ? shape.size() / shape.get(0) : shape.get(1);
+        float[] shares = new float[timesteps.length];
+        for (int i = 0; i < shares.length; i++) {
+            shares[i] = (float) (weight(timesteps[i]) / ((double) elements * timesteps.length * parts));
+        }
+        NDArray column = scope.create(shares, new Shape(shares.length, 1, 1, 1));
+        return mask == null ? column : MASKED_SHARES.call(scope, column, mask);
+    }
+
+    private double weight(int timestep) {
+        return switch (settings.weighting()) {
+            case MinSnr -> schedule.minSnrWeight(timestep, settings.minSnrGamma());
+            case Uniform -> 1;
+        };
+    }
+}
