@@ -7,7 +7,8 @@ import io.fabric8.generator.annotation.Size;
 
 /** Where captions come from. */
 public record CaptionsSpec(
-        @JsonPropertyDescription("Put before every caption, for example a trigger word. Default empty.")
+        @JsonPropertyDescription(
+                "Put before every caption but those of Regularization sets, for example a trigger word. Default empty.")
         @Size(max = 500) String prefix) {
     public CaptionsSpec {
         prefix = orDefault(prefix, "");

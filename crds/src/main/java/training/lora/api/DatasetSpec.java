@@ -3,11 +3,18 @@ package training.lora.api;
 import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
 
 /** A set of pictures with captions. */
+@ValidationRule(
+        value = "self.role != 'Validation' || (self.repeats == 1 && self.weight == 1.0)",
+        message = "repeats and weight must be 1 where role is Validation",
+        fieldPath = ".role")
 public record DatasetSpec(
         @JsonPropertyDescription("Names the data set in messages. Default main.")
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(min = 1, max = 63) String name,
@@ -16,8 +23,22 @@ public record DatasetSpec(
                 "A folder or a .zip of pictures, each with a caption beside it in NAME.txt: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
-        String uri) {
+        String uri,
+
+        @JsonPropertyDescription(
+                "Train, or Regularization: pictures of what must not change, such as other things of the same class (prior preservation); for each picture that is learned from, one of these is trained on too, in turn, and preparation.captions.prefix is not put before their captions; or Validation: pictures that are never trained on, whose loss, on fixed noise and timesteps, is the metric validationLoss of each checkpoint. Default Train.")
+        DatasetRole role,
+
+        @JsonPropertyDescription(
+                "How often each picture is seen in an epoch; among Regularization sets, relative to each other. Default 1.")
+        @Min(1) @Max(10000) Integer repeats,
+
+        @JsonPropertyDescription("The loss of its pictures is multiplied by it. Default 1.")
+        @Min(value = 0, inclusive = false) @Max(100) Double weight) {
     public DatasetSpec {
         name = orDefault(name, "main");
+        role = orDefault(role, DatasetRole.Train);
+        repeats = orDefault(repeats, 1);
+        weight = orDefault(weight, 1.0);
     }
 }

@@ -7,10 +7,15 @@ import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What a LoRA is trained from, how, and what comes out. Everything but the base model and the data has a default. */
+@ValidationRule(
+        value = "self.datasets.exists(d, d.role == 'Train')",
+        message = "datasets must have one of role Train",
+        fieldPath = ".datasets")
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")
         Boolean suspend,

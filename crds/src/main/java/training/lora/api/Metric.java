@@ -5,7 +5,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 /** A named number, printed with the digits that mean something. */
 public record Metric(
         @JsonPropertyDescription(
-                "loss, score, textAlignment, trainingImageAlignment, styleAlignment, diversity, learningRate, gradientNorm, imagesPerSecond.")
+                "loss, validationLoss, score, textAlignment, trainingImageAlignment, styleAlignment, diversity, learningRate, gradientNorm, imagesPerSecond.")
         String name,
 
         @JsonPropertyDescription("The number in decimal notation.")

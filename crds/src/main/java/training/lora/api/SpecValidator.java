@@ -113,6 +113,17 @@ public final class SpecValidator {
 
     private void crossFieldRules(LoraTrainingSpec spec) {
         distinct("spec.datasets", spec.datasets().stream().map(DatasetSpec::name));
+        if (!spec.datasets().isEmpty() && spec.datasets().stream().noneMatch(d -> d.role() == DatasetRole.Train)) {
+            problems.add("`spec.datasets` must have one of role Train");
+        }
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            DatasetSpec d = spec.datasets().get(i);
+            if (d.role() == DatasetRole.Validation && (d.repeats() != 1 || d.weight() != 1)) {
+                problems.add(
+                        "`spec.datasets[%d].repeats` and `weight` must be 1 where role is Validation, were %d and %s"
+                                .formatted(i, d.repeats(), d.weight()));
+            }
+        }
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {
             quantities(stage, "requests", stage.resources().requests());

@@ -2,6 +2,7 @@ package training.lora.trainer.dataset;
 
 import java.util.List;
 import java.util.Map;
+import training.lora.api.DatasetRole;
 
 /**
  * manifest.json of a prepared data set.
@@ -25,17 +26,27 @@ public record DatasetManifest(
         List<Sample> samples,
         Map<String, String> files) {
     /** Version of this file's JSON. */
-    public static final String VERSION = "lora.training/dataset/v2";
+    public static final String VERSION = "lora.training/dataset/v3";
 
     /**
      * A picture with its caption.
      *
      * @param name data set and file, as in {@code main/bat.png}
+     * @param dataset the data set's name
+     * @param role what the data set is for
      * @param file the prepared picture, relative to the folder
      * @param caption the caption, prefix included
      * @param sha256 digest of the picture as it came
      * @param width its width in pixels as it came
      * @param height its height in pixels as it came
      */
-    public record Sample(String name, String file, String caption, String sha256, int width, int height) {}
+    public record Sample(
+            String name,
+            String dataset,
+            DatasetRole role,
+            String file,
+            String caption,
+            String sha256,
+            int width,
+            int height) {}
 }

@@ -8,10 +8,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -83,19 +86,30 @@ public final class PreparedDataset implements AutoCloseable {
         return digests;
     }
 
-    /** Number of pictures. */
+    /** Number of pictures of all roles. */
     public int size() {
         return manifest.samples().size();
     }
 
-    /** Captions, one a picture. */
-    public List<String> captions() {
-        return manifest.samples().stream().map(DatasetManifest.Sample::caption).toList();
+    /** Numbers of the pictures of {@code role}. */
+    public int[] samples(DatasetRole role) {
+        return IntStream.range(0, size())
+                .filter(i -> manifest.samples().get(i).role() == role)
+                .toArray();
     }
 
-    /** Prepared pictures. */
+    /** Captions of the pictures that are learned from. */
+    public List<String> captions() {
+        return learned().map(Sample::caption).toList();
+    }
+
+    /** Prepared pictures that are learned from. */
     public List<Path> pictureFiles() {
-        return manifest.samples().stream().map(s -> folder.resolve(s.file())).toList();
+        return learned().map(s -> folder.resolve(s.file())).toList();
+    }
+
+    private Stream<Sample> learned() {
+        return manifest.samples().stream().filter(s -> s.role() == DatasetRole.Train);
     }
 
     /** Side of the pictures in pixels. */

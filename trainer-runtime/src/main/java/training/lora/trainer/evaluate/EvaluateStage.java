@@ -18,6 +18,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -75,10 +76,20 @@ public final class EvaluateStage {
      */
     public record Result(Checkpoint base, Checkpoint best, List<Checkpoint> checkpoints, List<Artifact> artifacts) {}
 
-    /** Metrics and pictures of the base model or a checkpoint. */
-    private record Measured(int step, ClipMetrics metrics, List<Picture> pictures) {
+    /**
+     * Metrics and pictures of the base model or a checkpoint.
+     *
+     * @param trained what the training had measured
+     */
+    private record Measured(Checkpoint trained, ClipMetrics metrics, List<Picture> pictures) {
+        int step() {
+            return trained.step();
+        }
+
         Checkpoint checkpoint() {
-            return new Checkpoint(step, metrics.toMetrics());
+            List<Metric> all = new ArrayList<>(trained.metrics());
+            all.addAll(metrics.toMetrics());
+            return new Checkpoint(step(), all);
         }
     }
 
@@ -139,10 +150,13 @@ public final class EvaluateStage {
         NDArray texts =
                 clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
         report(null);
-        Measured base = measure(0, training, texts);
+        TrainSummary.FixedSetLoss validation = summary.validationLoss();
+        Checkpoint untrained = new Checkpoint(
+                0, validation == null ? List.of() : List.of(Metric.of("validationLoss", validation.before())));
+        Measured base = measure(untrained, training, texts);
         List<Measured> measured = new ArrayList<>();
         for (Checkpoint checkpoint : summary.checkpoints()) {
-            measured.add(measure(checkpoint.step(), training, texts));
+            measured.add(measure(checkpoint, training, texts));
         }
         Measured best = measured.stream()
                 .max(Comparator.comparingDouble(
@@ -160,6 +174,7 @@ public final class EvaluateStage {
                 prompts,
                 (int) training.getShape().get(0),
                 summary.fixedSetLoss(),
+                summary.validationLoss(),
                 base.checkpoint(),
                 checkpoints,
                 spec.evaluation().select(),
@@ -167,13 +182,13 @@ public final class EvaluateStage {
         return publish(report, base, measured, best);
     }
 
-    private Measured measure(int step, NDArray training, NDArray texts) throws IOException {
-        List<Picture> pictures = pictures(step);
+    private Measured measure(Checkpoint trained, NDArray training, NDArray texts) throws IOException {
+        List<Picture> pictures = pictures(trained.step());
         ClipMetrics metrics = ClipMetrics.of(embed(pictures), texts, training);
-        Measured measured = new Measured(step, metrics, pictures);
+        Measured measured = new Measured(trained, metrics, pictures);
         LOG.info(
                 "{}: {}",
-                step == 0 ? "base model" : "step " + step,
+                measured.step() == 0 ? "base model" : "step " + measured.step(),
                 measured.checkpoint().metrics());
         report(measured.checkpoint());
         return measured;

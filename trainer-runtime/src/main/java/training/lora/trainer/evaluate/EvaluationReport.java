@@ -2,6 +2,7 @@ package training.lora.trainer.evaluate;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.PromptSpec;
 import training.lora.api.SelectionMetric;
@@ -17,6 +18,7 @@ import training.lora.trainer.train.TrainSummary;
  * @param prompts the prompts and the seeds of their initial noise, one a picture
  * @param trainingImages how many training pictures the generated ones were compared with
  * @param fixedSetLoss loss over a fixed set of (picture, noise, timestep) before and after training
+ * @param validationLoss the same over pictures that were held out; null where there are none
  * @param base what was measured of the base model
  * @param checkpoints what was measured of each checkpoint
  * @param select which metric chose
@@ -30,6 +32,7 @@ record EvaluationReport(
         List<PromptSpec> prompts,
         int trainingImages,
         TrainSummary.FixedSetLoss fixedSetLoss,
+        TrainSummary.@Nullable FixedSetLoss validationLoss,
         Checkpoint base,
         List<Checkpoint> checkpoints,
         SelectionMetric select,

@@ -13,6 +13,7 @@ import java.util.Map;
 import org.opencv.core.Mat;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -136,8 +137,9 @@ public final class PrepareStage {
                         "`%s` %s must name a folder or a .zip file, but there is none at %s"
                                 .formatted(field, dataset.uri(), path));
             }
-            items.addAll(
-                    RawDataset.list(dataset, path, spec.preparation().captions().prefix()));
+            boolean kept = dataset.role() == DatasetRole.Regularization;
+            String prefix = kept ? "" : spec.preparation().captions().prefix();
+            items.addAll(RawDataset.list(dataset, path, prefix));
         }
         return items;
     }
@@ -146,6 +148,7 @@ public final class PrepareStage {
             throws IOException {
         Files.createDirectories(folder.resolve("images"));
         List<String> unreadable = new ArrayList<>();
+        HeldOut heldOut = new HeldOut();
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < items.size(); i++) {
             RawDataset.Item item = items.get(i);
@@ -154,11 +157,19 @@ public final class PrepareStage {
                 unreadable.add(item.name());
                 continue;
             }
+            heldOut.add(item, decoded);
             String file = "images/%05d.png".formatted(i);
             Mat cropped = Photo.centreCrop(decoded, resolution);
             Picture.ofBgr(cropped).write(folder.resolve(file));
-            samples.add(
-                    new Sample(item.name(), file, item.caption(), digests.get(i), decoded.width(), decoded.height()));
+            samples.add(new Sample(
+                    item.name(),
+                    item.dataset().name(),
+                    item.dataset().role(),
+                    file,
+                    item.caption(),
+                    digests.get(i),
+                    decoded.width(),
+                    decoded.height()));
             cropped.release();
             decoded.release();
         }
@@ -167,6 +178,7 @@ public final class PrepareStage {
                     Reason.InvalidData,
                     "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
+        heldOut.check();
         return samples;
     }
 
@@ -221,8 +233,10 @@ public final class PrepareStage {
     private static String datasetDigest(List<RawDataset.Item> items, List<String> digests) {
         StringBuilder all = new StringBuilder();
         for (int i = 0; i < items.size(); i++) {
-            all.append(items.get(i).name()).append('\0').append(digests.get(i)).append('\0');
-            all.append(items.get(i).caption()).append('\n');
+            RawDataset.Item item = items.get(i);
+            all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
+            all.append(digests.get(i)).append('\0');
+            all.append(item.caption()).append('\n');
         }
         return Sha256.of(all.toString());
     }

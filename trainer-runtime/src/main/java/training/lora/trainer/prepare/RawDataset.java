@@ -24,9 +24,10 @@ final class RawDataset {
     /**
      * A picture and its caption.
      *
+     * @param dataset what it belongs to
      * @param name data set and relative path
      */
-    record Item(String name, Path file, String caption) {}
+    record Item(DatasetSpec dataset, String name, Path file, String caption) {}
 
     /** All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once. */
     static List<Item> list(DatasetSpec source, Path place, String prefix) throws IOException {
@@ -63,7 +64,7 @@ final class RawDataset {
                     String text = Files.readString(caption, StandardCharsets.UTF_8)
                             .strip()
                             .replaceAll("\\s+", " ");
-                    items.add(new Item(dataset + "/" + name, file, prefix + text));
+                    items.add(new Item(source, dataset + "/" + name, file, prefix + text));
                 } catch (CharacterCodingException e) {
                     problems.add(folder.relativize(caption) + " is not UTF-8 text");
                 }

@@ -11,6 +11,7 @@ import training.lora.trainer.model.Conditioning;
  * @param noise eps (B, C, h, w)
  * @param timesteps B timesteps
  * @param context text embeddings (B, S, D), and what else the denoiser is told
+ * @param weights B factors of the samples' losses
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
  */
 record Batch(
@@ -18,4 +19,5 @@ record Batch(
         NDArray noise,
         int[] timesteps,
         Conditioning context,
+        float[] weights,
         @Nullable NDArray mask) {}

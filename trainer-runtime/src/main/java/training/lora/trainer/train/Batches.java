@@ -3,15 +3,17 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import training.lora.trainer.tensor.Randomness;
 
 /**
- * What is trained on, as a function of the seed and the batch's number: samples in an order that is shuffled anew each epoch,
- * timesteps, noise, a draw of each sample's latents, and which captions are dropped.
+ * What is trained on, as a function of the seed and the batch's number: the samples whose
+ * turn it is, timesteps, noise, a draw of each sample's latents, and which captions are dropped.
  */
 final class Batches implements BatchSource {
     private final TrainingData data;
+    private final SampleOrder order;
     private final long seed;
     private final int batchSize;
     private final double dropout;
@@ -21,8 +23,9 @@ final class Batches implements BatchSource {
      * @param dropout share of samples that are trained on the empty caption
      * @param timesteps how many timesteps there are
      */
-    Batches(TrainingData data, long seed, int batchSize, double dropout, int timesteps) {
+    Batches(TrainingData data, SampleOrder order, long seed, int batchSize, double dropout, int timesteps) {
         this.data = data;
+        this.order = order;
         this.seed = seed;
         this.batchSize = batchSize;
         this.dropout = dropout;
@@ -40,62 +43,52 @@ final class Batches implements BatchSource {
             drawn[i] = times.nextInt(timesteps);
             empty[i] = drops.nextDouble() < dropout;
         }
-        return assemble(samples, drawn, empty, index, "", scope);
+        float[] weights = new float[batchSize];
+        for (int i = 0; i < batchSize; i++) {
+            weights[i] = order.weight(samples[i]);
+        }
+        return assemble(samples, drawn, empty, weights, index, "", scope);
     }
 
     /**
-     * Part {@code index} of a fixed set: samples in the data's order, timesteps evenly over the schedule, the same noise
-     * whenever it is asked for.
+     * Part {@code index} of a fixed set: samples in their order, all of one weight, timesteps evenly over the schedule,
+     * the same noise whenever it is asked for.
      *
+     * @param set names the set, so that each has noise of its own
+     * @param from the samples, which take turns
      * @param total items in the whole set
      */
-    Batch fixed(int index, int total, NDManager scope) {
+    Batch fixed(String set, int[] from, int index, int total, NDManager scope) {
         int count = Math.min(batchSize, total - index * batchSize);
         int[] samples = new int[count];
         int[] times = new int[count];
         for (int i = 0; i < count; i++) {
             int item = index * batchSize + i;
-            samples[i] = item % data.size();
+            samples[i] = from[item % from.length];
             times[i] = (int) ((item + 0.5) * timesteps / total);
         }
-        return assemble(samples, times, new boolean[count], index, "fixed/", scope);
+        float[] weights = new float[count];
+        Arrays.fill(weights, 1);
+        return assemble(samples, times, new boolean[count], weights, index, set + "/", scope);
     }
 
-    private Batch assemble(int[] samples, int[] times, boolean[] empty, long index, String set, NDManager scope) {
+    private Batch assemble(
+            int[] samples, int[] times, boolean[] empty, float[] weights, long index, String set, NDManager scope) {
         NDArray means = data.means(samples, scope);
         NDArray deviations = data.deviations(samples, scope);
         Shape shape = means.getShape();
         NDArray draw = Randomness.normal(scope, Randomness.derive(seed, index, set + "latent"), shape);
         NDArray latents = draw.muli(deviations).addi(means);
         NDArray noise = Randomness.normal(scope, Randomness.derive(seed, index, set + "noise"), shape);
-        return new Batch(latents, noise, times, data.embeddings(samples, empty, scope), null);
+        return new Batch(latents, noise, times, data.embeddings(samples, empty, scope), weights, null);
     }
 
-    /** The samples of a batch: the run's sequence of epochs, each a permutation of the data, cut into batches. */
+    /** The samples of a batch. */
     int[] samples(long index) {
         int[] chosen = new int[batchSize];
-        long first = index * batchSize;
-        long epoch = -1;
-        int[] order = {};
         for (int i = 0; i < batchSize; i++) {
-            long position = first + i;
-            if (position / data.size() != epoch) {
-                epoch = position / data.size();
-                order = shuffled(epoch);
-            }
-            chosen[i] = order[(int) (position % data.size())];
+            chosen[i] = order.at(index * batchSize + i);
         }
         return chosen;
-    }
-
-    private int[] shuffled(long epoch) {
-        SplittableRandom random = Randomness.generator(seed, epoch, "epoch");
-        int[] order = new int[data.size()];
-        for (int i = 0; i < order.length; i++) {
-            int j = random.nextInt(i + 1);
-            order[i] = order[j];
-            order[j] = i;
-        }
-        return order;
     }
 }

@@ -7,26 +7,42 @@ import ai.djl.ndarray.NDManager;
  * something was learned and not that easier timesteps were drawn.
  */
 final class FixedSet {
-    /** Items of the set; their timesteps lie evenly over the schedule. */
+    /** Items of the set at least; their timesteps lie evenly over the schedule. */
     static final int ITEMS = 32;
 
     private final Batches batches;
+    private final String name;
+    private final int[] samples;
+    private final int items;
     private final int batchSize;
 
-    FixedSet(Batches batches, int batchSize) {
+    private FixedSet(Batches batches, String name, int[] samples, int items, int batchSize) {
         this.batches = batches;
+        this.name = name;
+        this.samples = samples;
+        this.items = items;
         this.batchSize = batchSize;
+    }
+
+    /** {@link #ITEMS} items of pictures that are trained on. */
+    static FixedSet learned(Batches batches, int[] samples, int batchSize) {
+        return new FixedSet(batches, "fixed", samples, ITEMS, batchSize);
+    }
+
+    /** Pictures that are not trained on, each of them at least once. */
+    static FixedSet heldOut(Batches batches, int[] samples, int batchSize) {
+        return new FixedSet(batches, "validation", samples, Math.max(ITEMS, samples.length), batchSize);
     }
 
     /** Mean over the items of the weighted loss. */
     double loss(LoraStep step, NDManager run) {
         double sum = 0;
-        for (int i = 0; i * batchSize < ITEMS; i++) {
+        for (int i = 0; i * batchSize < items; i++) {
             try (NDManager scope = run.newSubManager()) {
-                Batch batch = batches.fixed(i, ITEMS, scope);
+                Batch batch = batches.fixed(name, samples, i, items, scope);
                 sum += batch.timesteps().length * step.loss(batch, scope).getFloat();
             }
         }
-        return sum / ITEMS;
+        return sum / items;
     }
 }

@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import nu.pattern.OpenCV;
+import org.jspecify.annotations.Nullable;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfPoint;
@@ -14,7 +16,7 @@ import org.opencv.imgproc.Imgproc;
 import training.lora.trainer.sample.Picture;
 
 /**
- * The loss curve as a picture: each step's loss, and its running mean. It is drawn with OpenCV's lines and vector
+ * The loss curve as a picture: each step's loss, its running mean, and the loss on held-out pictures. It is drawn with OpenCV's lines and vector
  * letters, because Java2D needs fontconfig and fonts, which a fresh machine or a small image lacks.
  */
 final class LossChart {
@@ -35,33 +37,60 @@ final class LossChart {
     private static final Scalar RAW = new Scalar(230, 205, 170);
 
     private static final Scalar SMOOTH = new Scalar(180, 90, 20);
+    private static final Scalar VALIDATION = new Scalar(40, 100, 230);
 
     static {
         OpenCV.loadLocally();
     }
 
+    /** A value at a number of steps. */
+    private record Value(int step, double value) {}
+
     private final List<LossLog.Line> lines;
+    private final List<Value> validation;
     private final double lowest;
     private final double highest;
     private final double tick;
 
-    private LossChart(List<LossLog.Line> lines) {
+    private LossChart(List<LossLog.Line> lines, @Nullable Double validationBefore) {
         this.lines = lines;
-        double top = lines.stream().mapToDouble(LossLog.Line::loss).max().orElse(1);
+        this.validation = new ArrayList<>();
+        if (validationBefore != null) {
+            validation.add(new Value(0, validationBefore));
+        }
+        for (LossLog.Line line : lines) {
+            Double value = line.validationLoss();
+            if (value != null) {
+                validation.add(new Value(line.step(), value));
+            }
+        }
+        double top = Stream.concat(
+                        lines.stream().map(LossLog.Line::loss),
+                        validation.stream().map(Value::value))
+                .max(Double::compare)
+                .orElse(1.0);
         tick = tick(top > 0 ? top / 5 : 0.2);
         lowest = 0;
         highest = Math.max(tick, Math.ceil(top / tick) * tick);
     }
 
-    /** Draws at least one line. */
-    static Picture draw(List<LossLog.Line> lines, String title) {
+    /**
+     * Draws at least one line.
+     *
+     * @param validationBefore the loss on held-out pictures before the first step; null where there are none
+     */
+    static Picture draw(List<LossLog.Line> lines, @Nullable Double validationBefore, String title) {
         Mat sheet = new Mat(HEIGHT, WIDTH, CvType.CV_8UC3, PAPER);
-        LossChart chart = new LossChart(lines);
+        LossChart chart = new LossChart(lines, validationBefore);
         chart.axes(sheet);
-        chart.curve(sheet, LossLog.Line::loss, RAW, 1);
+        chart.curve(sheet, chart.values(LossLog.Line::loss), RAW, 1);
         double[] smooth = smoothed(lines);
         int first = lines.get(0).step();
-        chart.curve(sheet, line -> smooth[line.step() - first], SMOOTH, 2);
+        chart.curve(sheet, chart.values(line -> smooth[line.step() - first]), SMOOTH, 2);
+        if (!chart.validation.isEmpty()) {
+            chart.curve(sheet, chart.validation, VALIDATION, 2);
+            chart.dots(sheet);
+        }
         text(sheet, title, LEFT, 32, 0.7, INK);
         chart.legend(sheet);
         return Picture.ofBgr(sheet);
@@ -112,11 +141,22 @@ final class LossChart {
         text(sheet, "loss", 14, TOP - 12, 0.5, INK);
     }
 
-    private void curve(Mat sheet, ToDoubleFunction<LossLog.Line> value, Scalar colour, int thickness) {
+    private List<Value> values(ToDoubleFunction<LossLog.Line> value) {
+        return lines.stream()
+                .map(line -> new Value(line.step(), value.applyAsDouble(line)))
+                .toList();
+    }
+
+    private void dots(Mat sheet) {
+        for (Value v : validation) {
+            Imgproc.circle(sheet, new Point(x(v.step()), y(v.value())), 4, VALIDATION, -1, Imgproc.LINE_AA);
+        }
+    }
+
+    private void curve(Mat sheet, List<Value> values, Scalar colour, int thickness) {
         List<Point> points = new ArrayList<>();
-        for (LossLog.Line line : lines) {
-            points.add(new Point(
-                    Math.rint(x(line.step()) * (1 << SHIFT)), Math.rint(y(value.applyAsDouble(line)) * (1 << SHIFT))));
+        for (Value v : values) {
+            points.add(new Point(Math.rint(x(v.step()) * (1 << SHIFT)), Math.rint(y(v.value()) * (1 << SHIFT))));
         }
         MatOfPoint polyline = new MatOfPoint(points.toArray(Point[]::new));
         Imgproc.polylines(sheet, List.of(polyline), false, colour, thickness, Imgproc.LINE_AA, SHIFT);
@@ -129,6 +169,10 @@ final class LossChart {
         text(sheet, "each step", x + 34, 33, 0.45, INK);
         Imgproc.line(sheet, new Point(x + 126, 28), new Point(x + 154, 28), SMOOTH, 2, Imgproc.LINE_AA);
         text(sheet, "running mean", x + 160, 33, 0.45, INK);
+        if (!validation.isEmpty()) {
+            Imgproc.circle(sheet, new Point(x + 14, 46), 4, VALIDATION, -1, Imgproc.LINE_AA);
+            text(sheet, "held-out pictures", x + 34, 51, 0.45, INK);
+        }
     }
 
     private double x(int step) {

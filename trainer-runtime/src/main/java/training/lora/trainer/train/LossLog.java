@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.trainer.files.WholeFile;
 
@@ -22,8 +23,22 @@ final class LossLog {
      * @param loss the batch's weighted loss
      * @param learningRate the rate of the step
      * @param gradientNorm 2-norm of the gradient before it was scaled
+     * @param validationLoss the loss over the held-out pictures after the step; null where it was not measured
      */
-    record Line(int step, double loss, double learningRate, double gradientNorm) {}
+    record Line(
+            int step,
+            double loss,
+            double learningRate,
+            double gradientNorm,
+            @Nullable Double validationLoss) {
+        Line(int step, double loss, double learningRate, double gradientNorm) {
+            this(step, loss, learningRate, gradientNorm, null);
+        }
+
+        Line with(double measured) {
+            return new Line(step, loss, learningRate, gradientNorm, measured);
+        }
+    }
 
     private final Path file;
     private final List<Line> lines = new ArrayList<>();

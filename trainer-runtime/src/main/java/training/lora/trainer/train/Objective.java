@@ -60,7 +60,8 @@ final class Objective {
         long elements = mask == null ? shape.size() / shape.get(0) : shape.get(1);
         float[] shares = new float[timesteps.length];
         for (int i = 0; i < shares.length; i++) {
-            shares[i] = (float) (weight(timesteps[i]) / ((double) elements * timesteps.length * parts));
+            shares[i] = (float)
+                    (batch.weights()[i] * weight(timesteps[i]) / ((double) elements * timesteps.length * parts));
         }
         NDArray column = scope.create(shares, new Shape(shares.length, 1, 1, 1));
         return mask == null ? column : MASKED_SHARES.call(scope, column, mask);

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -28,6 +29,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param baseModelDigest sha256 over its base model's files
  * @param threads how many shared an operation
  * @param fixedSetLoss the loss over the fixed set before the first step
+ * @param validationLoss the same over the held-out pictures; null where there are none
  * @param greatestNorm the adapter's greatest norm so far
  * @param rollbacks how often it was set back
  * @param checkpoints those that are kept, oldest first
@@ -41,6 +43,7 @@ record Position(
         String baseModelDigest,
         int threads,
         double fixedSetLoss,
+        @Nullable Double validationLoss,
         double greatestNorm,
         List<Rollback> rollbacks,
         List<Checkpoint> checkpoints) {
@@ -52,7 +55,8 @@ record Position(
             List.of("suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished");
 
     /** Before the first step. */
-    static Position first(RunSpec run, DatasetManifest data, int threads, double fixedSetLoss) {
+    static Position first(
+            RunSpec run, DatasetManifest data, int threads, double fixedSetLoss, @Nullable Double validationLoss) {
         return new Position(
                 VERSION,
                 0,
@@ -62,6 +66,7 @@ record Position(
                 data.baseModelDigest(),
                 threads,
                 fixedSetLoss,
+                validationLoss,
                 0,
                 List.of(),
                 List.of());
@@ -77,6 +82,7 @@ record Position(
                 baseModelDigest,
                 threads,
                 fixedSetLoss,
+                validationLoss,
                 norm,
                 rollbacks,
                 kept);
@@ -93,6 +99,7 @@ record Position(
                 baseModelDigest,
                 threads,
                 fixedSetLoss,
+                validationLoss,
                 greatestNorm,
                 List.copyOf(all),
                 checkpoints);

@@ -77,7 +77,7 @@ public final class StepBenchmark {
                             int[] timesteps = {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
-                            return new Batch(x, noise, timesteps, Conditioning.of(text), null);
+                            return new Batch(x, noise, timesteps, Conditioning.of(text), new float[] {1}, null);
                         },
                         k,
                         1e-4);

@@ -43,7 +43,12 @@ final class TrainOutput {
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("loss.jsonl", folder.resolve("loss.jsonl"));
         files.put("loss.png", folder.resolve("loss.png"));
-        LossChart.draw(losses.lines(), context.run().owner().name() + ": training loss")
+        LossChart.draw(
+                        losses.lines(),
+                        summary.validationLoss() == null
+                                ? null
+                                : summary.validationLoss().before(),
+                        context.run().owner().name() + ": training loss")
                 .write(files.get("loss.png"));
         if (drawn) {
             files.put("samples.png", folder.resolve("samples.png"));

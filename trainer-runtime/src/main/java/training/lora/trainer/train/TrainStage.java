@@ -4,11 +4,14 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.DoubleSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
+import training.lora.api.DatasetRole;
 import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -39,6 +42,7 @@ public final class TrainStage {
     private final LoraAdapter adapter;
     private final LoraStep step;
     private final Batches batches;
+    private final @Nullable DoubleSupplier validation;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final TrainingState state;
@@ -81,10 +85,12 @@ public final class TrainStage {
         this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
         this.batches = new Batches(
                 new CachedData(data, manager),
+                SampleOrder.of(data.manifest().samples(), context.run().spec().datasets(), training.seed()),
                 training.seed(),
                 training.batchSize(),
                 training.captions().dropout(),
                 schedule.timesteps());
+        this.validation = validation();
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
@@ -122,15 +128,15 @@ public final class TrainStage {
                 "training {} parameters in {} projections on {} pictures, {} steps of {}",
                 adapter.parameters().size(),
                 adapter.projections().size(),
-                data.size(),
+                data.size() - data.samples(DatasetRole.Validation).length,
                 training.steps(),
                 training.batchSize() * training.gradientAccumulation());
         clock.enter(Phase.Other);
-        FixedSet fixed = new FixedSet(batches, training.batchSize());
+        FixedSet fixed = FixedSet.learned(batches, data.samples(DatasetRole.Train), training.batchSize());
         if (!state.resume()) {
             pictures.clear();
             TrainSummary.delete(folder);
-            state.begin(fixed.loss(step, manager));
+            state.begin(fixed.loss(step, manager), validation == null ? null : validation.getAsDouble());
         }
         drawAndReport();
         while (state.done() < training.steps()) {
@@ -149,6 +155,7 @@ public final class TrainStage {
         TrainSummary summary = new TrainSummary(
                 context.run().runId(),
                 new TrainSummary.FixedSetLoss(before, after),
+                validationLoss(),
                 checkpoints.kept(),
                 model.digest(),
                 state.rollbacks());
@@ -166,7 +173,7 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain());
+            Watchdog.Alarm alarm = state.look(step.drain(), validation);
             if (alarm != null) {
                 state.rollBack(alarm);
                 return;
@@ -186,6 +193,21 @@ public final class TrainStage {
                 progress.report(state.done(), null);
             }
         }
+    }
+
+    /** Measures the loss on the held-out pictures; null where there are none. */
+    private @Nullable DoubleSupplier validation() {
+        int[] samples = data.samples(DatasetRole.Validation);
+        if (samples.length == 0) {
+            return null;
+        }
+        FixedSet set = FixedSet.heldOut(batches, samples, training.batchSize());
+        return () -> {
+            clock.enter(Phase.Checkpoints);
+            double loss = set.loss(step, manager);
+            clock.enter(Phase.Other);
+            return loss;
+        };
     }
 
     private void step() {
@@ -214,10 +236,16 @@ public final class TrainStage {
         }
         progress.drew();
         LOG.info(
-                "checkpoint at step {}, loss {}",
+                "checkpoint at step {}, {}",
                 done,
-                newest().metrics().get(0).value());
+                newest().metrics().stream().map(m -> m.name() + " " + m.value()).collect(Collectors.joining(", ")));
         progress.report(done, newest());
+    }
+
+    private TrainSummary.@Nullable FixedSetLoss validationLoss() {
+        Double before = state.validationLoss();
+        Double after = losses.lines().get(losses.lines().size() - 1).validationLoss();
+        return before == null || after == null ? null : new TrainSummary.FixedSetLoss(before, after);
     }
 
     private Checkpoint newest() {

@@ -18,6 +18,7 @@ import training.lora.trainer.files.WholeFile;
  *
  * @param runId the run
  * @param fixedSetLoss the loss over a fixed set before and after
+ * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
  * @param baseModelDigest of its files
  * @param rollbacks how often it was set back, in their order
@@ -25,6 +26,7 @@ import training.lora.trainer.files.WholeFile;
 public record TrainSummary(
         String runId,
         FixedSetLoss fixedSetLoss,
+        @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
         String baseModelDigest,
         List<Rollback> rollbacks) {

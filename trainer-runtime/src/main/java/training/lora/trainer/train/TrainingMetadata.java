@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.RunSpec;
 import training.lora.api.SamplingSpec;
@@ -29,7 +30,8 @@ final class TrainingMetadata {
     static ExportMetadata of(RunSpec run, Path baseModel, StableDiffusion model, PreparedDataset data) {
         return ExportMetadata.of(run.owner().name(), String.valueOf(baseModel.getFileName()), model, data.resolution())
                 .withTrigger(trigger(run))
-                .with(training(run.spec().training(), data));
+                .with(training(run.spec().training(), data))
+                .with(counts(run, data));
     }
 
     /** Draws the first of the run's prompts as the run itself does. */
@@ -50,10 +52,23 @@ final class TrainingMetadata {
         return prefix.isEmpty() ? null : prefix;
     }
 
+    /** Pictures, each counted as often as it is repeated. */
+    private static Map<String, String> counts(RunSpec run, PreparedDataset data) {
+        return Map.of(
+                "ss_num_train_images", count(run, data, DatasetRole.Train),
+                "ss_num_reg_images", count(run, data, DatasetRole.Regularization));
+    }
+
+    private static String count(RunSpec run, PreparedDataset data, DatasetRole role) {
+        return Integer.toString(data.manifest().samples().stream()
+                .filter(sample -> sample.role() == role)
+                .mapToInt(sample ->
+                        SampleOrder.settings(sample, run.spec().datasets()).repeats())
+                .sum());
+    }
+
     private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
         Map<String, String> meta = new TreeMap<>();
-        meta.put("ss_num_train_images", Integer.toString(data.size()));
-        meta.put("ss_num_reg_images", "0");
         meta.put("ss_max_train_steps", spec.steps().toString());
         meta.put("ss_total_batch_size", spec.batchSize().toString());
         meta.put("ss_learning_rate", spec.optimizer().learningRate().toString());

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -75,7 +76,7 @@ final class TrainingState {
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
         // Until it is known whether there is a state to go on from.
-        this.position = Position.first(run, data, TorchScript.threads(), 0);
+        this.position = Position.first(run, data, TorchScript.threads(), 0, null);
     }
 
     /**
@@ -101,11 +102,11 @@ final class TrainingState {
     }
 
     /** Begins anew: what is there of another run is deleted. */
-    void begin(double fixedSetLoss) throws IOException {
+    void begin(double fixedSetLoss, @Nullable Double validationLoss) throws IOException {
         states.clear();
         losses.cut(0);
         checkpoints.restore(List.of());
-        position = Position.first(run, data, TorchScript.threads(), fixedSetLoss);
+        position = Position.first(run, data, TorchScript.threads(), fixedSetLoss, validationLoss);
         save();
     }
 
@@ -156,6 +157,11 @@ final class TrainingState {
         return position.fixedSetLoss();
     }
 
+    /** The loss over the held-out pictures before the first step; null where there are none. */
+    @Nullable Double validationLoss() {
+        return position.validationLoss();
+    }
+
     /** How often it was set back, in their order. */
     List<Rollback> rollbacks() {
         return position.rollbacks();
@@ -164,9 +170,10 @@ final class TrainingState {
     /**
      * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
      *
+     * @param validation measures the held-out pictures, which is done at checkpoints; null where there are none
      * @return what is wrong; null if all is well
      */
-    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured) {
+    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured, @Nullable DoubleSupplier validation) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;
@@ -177,6 +184,9 @@ final class TrainingState {
         if (alarm != null) {
             losses.add(lines.stream().filter(l -> l.step() < alarm.step()).toList());
             return alarm;
+        }
+        if (validation != null && atCheckpoint()) {
+            lines.set(lines.size() - 1, lines.get(lines.size() - 1).with(validation.getAsDouble()));
         }
         losses.add(lines);
         return milestones.state(done) ? watchdog.norm(done, norm(), position.greatestNorm()) : null;
@@ -191,7 +201,13 @@ final class TrainingState {
     /** Writes a checkpoint where one is due, and a state. */
     void save() throws IOException {
         if (atCheckpoint()) {
-            checkpoints.write(done, adapter, List.of(Metric.of("loss", losses.recent(training.checkpointInterval()))));
+            List<Metric> metrics = new ArrayList<>();
+            metrics.add(Metric.of("loss", losses.recent(training.checkpointInterval())));
+            Double validation = losses.lines().get(done - 1).validationLoss();
+            if (validation != null) {
+                metrics.add(Metric.of("validationLoss", validation));
+            }
+            checkpoints.write(done, adapter, metrics);
         }
         double greatest = milestones.state(done) ? Math.max(norm(), position.greatestNorm()) : position.greatestNorm();
         position = position.at(done, greatest, checkpoints.kept());

@@ -15,6 +15,7 @@ import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
 import org.opencv.core.MatOfInt;
 import org.opencv.imgcodecs.Imgcodecs;
+import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
@@ -78,7 +79,8 @@ class DamagedInputTest {
         file(jpeg());
         Files.write(folder.resolve("picture.txt"), new byte[] {'c', 'a', 'f', (byte) 0xE9});
 
-        assertThatThrownBy(() -> RawDataset.list(new DatasetSpec("main", "pictures"), folder, ""))
+        assertThatThrownBy(() ->
+                        RawDataset.list(new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0), folder, ""))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining("picture.txt is not UTF-8 text");

@@ -42,9 +42,11 @@ class BatchesTest {
         }
     };
 
+    private static final int[] ALL = {0, 1, 2, 3, 4, 5, 6};
+
     @Test
     void everyEpochSeesEachSampleOnce() {
-        Batches batches = new Batches(NUMBERED, 3, 2, 0, 1000);
+        Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 2, 0, 1000);
         List<Integer> seen = new ArrayList<>();
         for (int step = 0; step < 7; step++) {
             for (int sample : batches.samples(step)) {
@@ -60,11 +62,11 @@ class BatchesTest {
     @Test
     void stepDependsOnSeedAndNumberOnly() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            Batch later = new Batches(NUMBERED, 3, 4, 0.5, 1000).at(17, scope);
-            Batches batches = new Batches(NUMBERED, 3, 4, 0.5, 1000);
+            Batch later = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 4, 0.5, 1000).at(17, scope);
+            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 4, 0.5, 1000);
             batches.at(16, scope);
             Batch again = batches.at(17, scope);
-            Batch other = new Batches(NUMBERED, 4, 4, 0.5, 1000).at(17, scope);
+            Batch other = new Batches(NUMBERED, SampleOrder.uniform(7, 4), 4, 4, 0.5, 1000).at(17, scope);
 
             assertThat(again.timesteps()).isEqualTo(later.timesteps());
             assertThat(again.latents()).isEqualTo(later.latents());
@@ -78,7 +80,7 @@ class BatchesTest {
     void captionsAreDroppedAtTheirShare() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             float kept = 0;
-            Batches batches = new Batches(NUMBERED, 9, 100, 0.25, 1000);
+            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 9), 9, 100, 0.25, 1000);
             for (int step = 0; step < 20; step++) {
                 kept += batches.at(step, scope).context().context().sum().getFloat();
             }
@@ -90,10 +92,10 @@ class BatchesTest {
     @Test
     void fixedSetSpreadsTimestepsEvenly() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            Batches batches = new Batches(NUMBERED, 9, 3, 0, 1000);
+            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 9), 9, 3, 0, 1000);
 
-            assertThat(batches.fixed(0, 4, scope).timesteps()).containsExactly(125, 375, 625);
-            assertThat(batches.fixed(1, 4, scope).timesteps()).containsExactly(875);
+            assertThat(batches.fixed("fixed", ALL, 0, 4, scope).timesteps()).containsExactly(125, 375, 625);
+            assertThat(batches.fixed("fixed", ALL, 1, 4, scope).timesteps()).containsExactly(875);
         }
     }
 }

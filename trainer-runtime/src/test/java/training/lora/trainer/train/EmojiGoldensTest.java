@@ -71,7 +71,7 @@ class EmojiGoldensTest {
         NDArray noise = Randomness.normal(scope, 200 + k, new Shape(2, 4, 16, 16));
         NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
         int[] timesteps = {(int) (97 * k + 50) % 1000, (int) (389 * k + 700) % 1000};
-        return new Batch(latents, noise, timesteps, Conditioning.of(text), null);
+        return new Batch(latents, noise, timesteps, Conditioning.of(text), new float[] {1, 1}, null);
     }
 
     private static Map<String, LoraAdapter.Factors> fresh(List<Projection> projections, NDManager run) {

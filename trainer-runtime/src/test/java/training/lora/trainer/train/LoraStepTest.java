@@ -59,7 +59,7 @@ class LoraStepTest {
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
                 LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run)) {
-            Batches batches = new Batches(new RandomData(run), 11, batchSize, 0.1, 1000);
+            Batches batches = new Batches(new RandomData(run), SampleOrder.uniform(10, 11), 11, batchSize, 0.1, 1000);
             for (int i = 0; i < steps; i++) {
                 step.train(batches, i, 1e-2);
                 after.accept(run, i + 1);
@@ -111,7 +111,7 @@ class LoraStepTest {
     @Test
     void accumulatedBatchesMoveTheAdapterAsOneBatchOfAllTheirSamples() {
         try (NDManager run = NDManager.newBaseManager("PyTorch")) {
-            Batch whole = new Batches(new RandomData(run), 11, 6, 0, 1000).at(0, run);
+            Batch whole = new Batches(new RandomData(run), SampleOrder.uniform(10, 11), 11, 6, 0, 1000).at(0, run);
             Moved together = move("", (index, scope) -> whole, run);
             Moved inParts =
                     move("gradientAccumulation: 3", (index, scope) -> part(whole, 2 * (int) (index % 3), 2), run);
@@ -142,6 +142,7 @@ class LoraStepTest {
                 all.noise().get(rows),
                 Arrays.copyOfRange(all.timesteps(), from, from + count),
                 Conditioning.of(all.context().context().get(rows)),
+                Arrays.copyOfRange(all.weights(), from, from + count),
                 null);
     }
 }

@@ -27,6 +27,7 @@ class ObjectiveTest {
                 Randomness.normal(scope, 2, SHAPE),
                 new int[] {100, 900},
                 Conditioning.of(scope.zeros(new Shape(2, 1, 1))),
+                new float[] {1, 1},
                 mask == null ? null : scope.create(mask, new Shape(2, 1, 2, 3)));
     }
 
@@ -41,6 +42,22 @@ class ObjectiveTest {
                     .isCloseTo(mean, within(1e-6f));
             assertThat(uniform.of(prediction, batch, 4, scope).loss().getFloat())
                     .isCloseTo(mean / 4, within(1e-6f));
+        }
+    }
+
+    @Test
+    void lossOfASampleIsMultipliedByItsWeight() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Batch batch = batch(scope, null);
+            Batch weighted = new Batch(
+                    batch.latents(), batch.noise(), batch.timesteps(), batch.context(), new float[] {0.5f, 3}, null);
+            NDArray prediction = Randomness.normal(scope, 3, SHAPE);
+            NDArray squares = prediction.sub(batch.noise()).pow(2);
+            float first = squares.get(0).mean().getFloat();
+            float second = squares.get(1).mean().getFloat();
+
+            assertThat(uniform.of(prediction, weighted, 1, scope).loss().getFloat())
+                    .isCloseTo((0.5f * first + 3 * second) / 2, within(1e-6f));
         }
     }
 
