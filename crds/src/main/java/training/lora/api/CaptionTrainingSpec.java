@@ -9,8 +9,22 @@ import io.fabric8.generator.annotation.Min;
 /** What is done with captions at each step. */
 public record CaptionTrainingSpec(
         @JsonPropertyDescription("Share of samples that are trained on the empty caption. Default 0.05.")
-        @Min(0) @Max(1) Double dropout) {
+        @Min(0) @Max(1) Double dropout,
+
+        @JsonPropertyDescription(
+                "Whether the tags of a caption, which commas part, are put in another order each time. Default false.")
+        Boolean shuffle,
+
+        @JsonPropertyDescription(
+                "How many tags at the beginning of a caption stay where they are and are never dropped, such as a trigger word. Default 1.")
+        @Min(0) @Max(100) Integer keepTokens,
+
+        @JsonPropertyDescription("Share of the other tags that are left out, drawn anew each time. Default 0.")
+        @Min(0) @Max(1) Double tagDropout) {
     public CaptionTrainingSpec {
         dropout = orDefault(dropout, 0.05);
+        shuffle = orDefault(shuffle, false);
+        keepTokens = orDefault(keepTokens, 1);
+        tagDropout = orDefault(tagDropout, 0.0);
     }
 }

@@ -5,30 +5,28 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
  * What is trained on, as a function of the seed and the batch's number: the samples whose
- * turn it is, timesteps, noise, a draw of each sample's latents, and which captions are dropped.
+ * turn it is, timesteps, noise, a draw of each sample's latents, and what is said of them.
  */
 final class Batches implements BatchSource {
     private final TrainingData data;
     private final SampleOrder order;
     private final long seed;
     private final int batchSize;
-    private final double dropout;
+    private final Captions captions;
     private final int timesteps;
 
-    /**
-     * @param dropout share of samples that are trained on the empty caption
-     * @param timesteps how many timesteps there are
-     */
-    Batches(TrainingData data, SampleOrder order, long seed, int batchSize, double dropout, int timesteps) {
+    /** @param timesteps how many timesteps there are */
+    Batches(TrainingData data, SampleOrder order, Captions captions, long seed, int batchSize, int timesteps) {
         this.data = data;
         this.order = order;
         this.seed = seed;
         this.batchSize = batchSize;
-        this.dropout = dropout;
+        this.captions = captions;
         this.timesteps = timesteps;
     }
 
@@ -36,18 +34,15 @@ final class Batches implements BatchSource {
     public Batch at(long index, NDManager scope) {
         int[] samples = samples(index);
         SplittableRandom times = Randomness.generator(seed, index, "timestep");
-        SplittableRandom drops = Randomness.generator(seed, index, "caption");
         int[] drawn = new int[batchSize];
-        boolean[] empty = new boolean[batchSize];
         for (int i = 0; i < batchSize; i++) {
             drawn[i] = times.nextInt(timesteps);
-            empty[i] = drops.nextDouble() < dropout;
         }
         float[] weights = new float[batchSize];
         for (int i = 0; i < batchSize; i++) {
             weights[i] = order.weight(samples[i]);
         }
-        return assemble(samples, drawn, empty, weights, index, "", scope);
+        return assemble(samples, drawn, captions.at(index, samples, scope), weights, index, "", scope);
     }
 
     /**
@@ -69,18 +64,18 @@ final class Batches implements BatchSource {
         }
         float[] weights = new float[count];
         Arrays.fill(weights, 1);
-        return assemble(samples, times, new boolean[count], weights, index, set + "/", scope);
+        return assemble(samples, times, captions.plain(samples, scope), weights, index, set + "/", scope);
     }
 
     private Batch assemble(
-            int[] samples, int[] times, boolean[] empty, float[] weights, long index, String set, NDManager scope) {
+            int[] samples, int[] times, Conditioning told, float[] weights, long index, String set, NDManager scope) {
         NDArray means = data.means(samples, scope);
         NDArray deviations = data.deviations(samples, scope);
         Shape shape = means.getShape();
         NDArray draw = Randomness.normal(scope, Randomness.derive(seed, index, set + "latent"), shape);
         NDArray latents = draw.muli(deviations).addi(means);
         NDArray noise = Randomness.normal(scope, Randomness.derive(seed, index, set + "noise"), shape);
-        return new Batch(latents, noise, times, data.embeddings(samples, empty, scope), weights, null);
+        return new Batch(latents, noise, times, told, weights, null);
     }
 
     /** The samples of a batch. */

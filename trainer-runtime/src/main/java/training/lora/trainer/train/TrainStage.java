@@ -16,10 +16,12 @@ import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
+import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
@@ -83,12 +85,19 @@ public final class TrainStage {
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
         this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
+        TrainingData cached = new CachedData(data, manager);
         this.batches = new Batches(
-                new CachedData(data, manager),
+                cached,
                 SampleOrder.of(data.manifest().samples(), context.run().spec().datasets(), training.seed()),
+                new Captions(
+                        cached,
+                        data.manifest().samples().stream().map(Sample::caption).toList(),
+                        training.captions(),
+                        (texts, scope) -> Conditioning.of(model.textEncoder()
+                                .encode(scope, model.tokenizer().encode(texts))),
+                        training.seed()),
                 training.seed(),
                 training.batchSize(),
-                training.captions().dropout(),
                 schedule.timesteps());
         this.validation = validation();
         this.losses = new LossLog(folder.resolve("loss.jsonl"));

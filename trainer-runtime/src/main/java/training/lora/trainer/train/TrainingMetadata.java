@@ -77,6 +77,9 @@ final class TrainingMetadata {
         meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
         meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());
         meta.put("ss_caption_dropout_rate", spec.captions().dropout().toString());
+        meta.put("ss_shuffle_caption", spec.captions().shuffle() ? "True" : "False");
+        meta.put("ss_keep_tokens", spec.captions().keepTokens().toString());
+        meta.put("ss_caption_tag_dropout_rate", spec.captions().tagDropout().toString());
         meta.put("ss_seed", spec.seed().toString());
         meta.put("ss_tag_frequency", json(Map.of("data", tags(data.captions()))));
         return meta;

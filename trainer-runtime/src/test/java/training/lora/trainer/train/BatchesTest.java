@@ -42,11 +42,32 @@ class BatchesTest {
         }
     };
 
+    private static Batches batches(long seed, int batchSize, double dropout) {
+        return batches(seed, batchSize, "dropout: " + dropout, List.of("a", "a", "a", "a", "a", "a", "a"));
+    }
+
+    /** An embedded text is twice the number of its tags. */
+    private static Batches batches(long seed, int batchSize, String settings, List<String> texts) {
+        Captions captions = new Captions(
+                NUMBERED,
+                texts,
+                TrainingSpecs.of("captions: {%s}".formatted(settings)).captions(),
+                (varied, scope) -> {
+                    float[] tags = new float[varied.size()];
+                    for (int i = 0; i < tags.length; i++) {
+                        tags[i] = 2 * varied.get(i).split(",").length;
+                    }
+                    return Conditioning.of(scope.create(tags, new Shape(tags.length, 1, 1)));
+                },
+                seed);
+        return new Batches(NUMBERED, SampleOrder.uniform(7, seed), captions, seed, batchSize, 1000);
+    }
+
     private static final int[] ALL = {0, 1, 2, 3, 4, 5, 6};
 
     @Test
     void everyEpochSeesEachSampleOnce() {
-        Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 2, 0, 1000);
+        Batches batches = batches(3, 2, 0);
         List<Integer> seen = new ArrayList<>();
         for (int step = 0; step < 7; step++) {
             for (int sample : batches.samples(step)) {
@@ -62,11 +83,11 @@ class BatchesTest {
     @Test
     void stepDependsOnSeedAndNumberOnly() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            Batch later = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 4, 0.5, 1000).at(17, scope);
-            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 3), 3, 4, 0.5, 1000);
+            Batch later = batches(3, 4, 0.5).at(17, scope);
+            Batches batches = batches(3, 4, 0.5);
             batches.at(16, scope);
             Batch again = batches.at(17, scope);
-            Batch other = new Batches(NUMBERED, SampleOrder.uniform(7, 4), 4, 4, 0.5, 1000).at(17, scope);
+            Batch other = batches(4, 4, 0.5).at(17, scope);
 
             assertThat(again.timesteps()).isEqualTo(later.timesteps());
             assertThat(again.latents()).isEqualTo(later.latents());
@@ -80,7 +101,7 @@ class BatchesTest {
     void captionsAreDroppedAtTheirShare() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             float kept = 0;
-            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 9), 9, 100, 0.25, 1000);
+            Batches batches = batches(9, 100, 0.25);
             for (int step = 0; step < 20; step++) {
                 kept += batches.at(step, scope).context().context().sum().getFloat();
             }
@@ -92,10 +113,40 @@ class BatchesTest {
     @Test
     void fixedSetSpreadsTimestepsEvenly() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            Batches batches = new Batches(NUMBERED, SampleOrder.uniform(7, 9), 9, 3, 0, 1000);
+            Batches batches = batches(9, 3, 0);
 
             assertThat(batches.fixed("fixed", ALL, 0, 4, scope).timesteps()).containsExactly(125, 375, 625);
             assertThat(batches.fixed("fixed", ALL, 1, 4, scope).timesteps()).containsExactly(875);
+        }
+    }
+
+    @Test
+    void onlyCaptionsThatCameOutOtherwiseAreEmbeddedAnew() {
+        List<String> texts = List.of("x", "x", "x", "a, b", "x", "x", "x");
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Batch batch = batches(9, 7, "dropout: 0, tagDropout: 1, keepTokens: 1", texts)
+                    .at(0, scope);
+            int[] samples = batches(9, 7, 0).samples(0);
+
+            float[] embedded = batch.context().context().toFloatArray();
+
+            for (int i = 0; i < samples.length; i++) {
+                assertThat(embedded[i]).as("sample %d", samples[i]).isEqualTo(samples[i] == 3 ? 2 : 1);
+            }
+        }
+    }
+
+    @Test
+    void fixedSetIsSaidAsItIsWritten() {
+        List<String> texts = List.of("a, b", "a, b", "a, b", "a, b", "a, b", "a, b", "a, b");
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Batches batches = batches(9, 4, "dropout: 1, tagDropout: 1, keepTokens: 1", texts);
+
+            assertThat(batches.fixed("fixed", ALL, 0, 4, scope)
+                            .context()
+                            .context()
+                            .toFloatArray())
+                    .containsOnly(1);
         }
     }
 }

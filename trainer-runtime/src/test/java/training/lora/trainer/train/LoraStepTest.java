@@ -8,6 +8,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.ObjIntConsumer;
 import org.assertj.core.data.Percentage;
@@ -51,6 +52,19 @@ class LoraStepTest {
         }
     }
 
+    private static Batches batches(NDManager run, int batchSize, double dropout) {
+        TrainingData data = new RandomData(run);
+        Captions captions = new Captions(
+                data,
+                Collections.nCopies(10, ""),
+                TrainingSpecs.of("captions: {dropout: %s}".formatted(dropout)).captions(),
+                (texts, scope) -> {
+                    throw new AssertionError(texts);
+                },
+                11);
+        return new Batches(data, SampleOrder.uniform(10, 11), captions, 11, batchSize, 1000);
+    }
+
     /** Calls {@code after} with the steps done and the adapter's run after each. */
     private static List<LoraStep.Measured> train(
             String training, int batchSize, int steps, ObjIntConsumer<NDManager> after) {
@@ -59,7 +73,7 @@ class LoraStepTest {
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
                 LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run)) {
-            Batches batches = new Batches(new RandomData(run), SampleOrder.uniform(10, 11), 11, batchSize, 0.1, 1000);
+            Batches batches = batches(run, batchSize, 0.1);
             for (int i = 0; i < steps; i++) {
                 step.train(batches, i, 1e-2);
                 after.accept(run, i + 1);
@@ -111,7 +125,7 @@ class LoraStepTest {
     @Test
     void accumulatedBatchesMoveTheAdapterAsOneBatchOfAllTheirSamples() {
         try (NDManager run = NDManager.newBaseManager("PyTorch")) {
-            Batch whole = new Batches(new RandomData(run), SampleOrder.uniform(10, 11), 11, 6, 0, 1000).at(0, run);
+            Batch whole = batches(run, 6, 0).at(0, run);
             Moved together = move("", (index, scope) -> whole, run);
             Moved inParts =
                     move("gradientAccumulation: 3", (index, scope) -> part(whole, 2 * (int) (index % 3), 2), run);

@@ -1,0 +1,115 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionTrainingSpec;
+import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * What is said of the samples of a batch, as a function of the seed and the batch's number: their captions, the empty
+ * text, or captions whose tags are in another order or partly left out. Captions as they are and the empty text come
+ * from the prepared data, others are embedded when they are needed: B short texts, little beside a step of the denoiser.
+ */
+final class Captions {
+    private final TrainingData data;
+    private final List<String> captions;
+    private final CaptionTrainingSpec settings;
+    private final Embedder embedder;
+    private final long seed;
+
+    /** Embeds texts. */
+    @FunctionalInterface
+    interface Embedder {
+        /** Of B texts: (B, S, D), and SDXL's pooled (B, P), in {@code scope}. */
+        Conditioning embed(List<String> texts, NDManager scope);
+    }
+
+    /** @param captions of all samples */
+    Captions(TrainingData data, List<String> captions, CaptionTrainingSpec settings, Embedder embedder, long seed) {
+        this.data = data;
+        this.captions = List.copyOf(captions);
+        this.settings = settings;
+        this.embedder = embedder;
+        this.seed = seed;
+    }
+
+    /** What is said of {@code samples}, those of batch {@code index}. */
+    Conditioning at(long index, int[] samples, NDManager scope) {
+        SplittableRandom drops = Randomness.generator(seed, index, "caption");
+        SplittableRandom tags = Randomness.generator(seed, index, "tags");
+        boolean[] empty = new boolean[samples.length];
+        String[] varied = new String[samples.length];
+        for (int i = 0; i < samples.length; i++) {
+            empty[i] = drops.nextDouble() < settings.dropout();
+            String caption = captions.get(samples[i]);
+            String text = vary(caption, tags);
+            if (!empty[i] && !text.equals(caption)) {
+                varied[i] = text;
+            }
+        }
+        Conditioning cached = data.embeddings(samples, empty, scope);
+        List<String> texts = Arrays.stream(varied).filter(t -> t != null).toList();
+        if (texts.isEmpty()) {
+            return cached;
+        }
+        Conditioning embedded = embedder.embed(texts, scope);
+        NDArray pooled = cached.pooled();
+        return new Conditioning(
+                replaced(cached.context(), embedded.context(), varied, scope),
+                pooled == null ? null : replaced(pooled, embedded.pooled(), varied, scope),
+                cached.timeIds());
+    }
+
+    /** The captions of {@code samples} as they are. */
+    Conditioning plain(int[] samples, NDManager scope) {
+        return data.embeddings(samples, new boolean[samples.length], scope);
+    }
+
+    /** The caption with its tags shuffled and dropped as the settings say; the caption itself where they say nothing. */
+    String vary(String caption, SplittableRandom random) {
+        if (!settings.shuffle() && settings.tagDropout() == 0) {
+            return caption;
+        }
+        List<String> all = Arrays.stream(caption.split(","))
+                .map(String::strip)
+                .filter(tag -> !tag.isEmpty())
+                .toList();
+        int kept = Math.min(settings.keepTokens(), all.size());
+        List<String> moved = new ArrayList<>();
+        for (String tag : all.subList(kept, all.size())) {
+            moved.add(settings.shuffle() ? random.nextInt(moved.size() + 1) : moved.size(), tag);
+        }
+        List<String> text = new ArrayList<>(all.subList(0, kept));
+        for (String tag : moved) {
+            if (random.nextDouble() >= settings.tagDropout()) {
+                text.add(tag);
+            }
+        }
+        return text.equals(all) ? caption : String.join(", ", text);
+    }
+
+    /** {@code rows} with the next of {@code others} wherever there is a text. */
+    private static NDArray replaced(NDArray rows, @Nullable NDArray others, @Nullable String[] texts, NDManager scope) {
+        if (others == null) {
+            throw new IllegalArgumentException("an embedder must give all that the prepared data has");
+        }
+        NDList parts = new NDList();
+        int next = 0;
+        for (int i = 0; i < texts.length; i++) {
+            NDArray part = texts[i] == null ? rows.get(i) : others.get(next++);
+            part.attach(scope);
+            parts.add(part);
+        }
+        NDArray all = NDArrays.stack(parts);
+        all.attach(scope);
+        return all;
+    }
+}

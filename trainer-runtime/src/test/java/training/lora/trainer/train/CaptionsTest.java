@@ -1,0 +1,86 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import training.lora.trainer.model.Conditioning;
+
+/** Tags of captions, as text. */
+class CaptionsTest {
+    private static final TrainingData NONE = new TrainingData() {
+        @Override
+        public int size() {
+            return 0;
+        }
+
+        @Override
+        public NDArray means(int[] samples, NDManager scope) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public NDArray deviations(int[] samples, NDManager scope) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
+            throw new AssertionError();
+        }
+    };
+
+    private static List<String> varied(String settings, String caption, int times) {
+        Captions captions = new Captions(
+                NONE,
+                List.of(),
+                TrainingSpecs.of("captions: {%s}".formatted(settings)).captions(),
+                (texts, scope) -> {
+                    throw new AssertionError();
+                },
+                0);
+        SplittableRandom random = new SplittableRandom(1);
+        List<String> all = new ArrayList<>();
+        for (int i = 0; i < times; i++) {
+            all.add(captions.vary(caption, random));
+        }
+        return all;
+    }
+
+    @Test
+    void captionStaysWordForWordWhereNothingIsAskedFor() {
+        assertThat(varied("dropout: 0.5", "TOK,a  cat ,red", 3)).containsOnly("TOK,a  cat ,red");
+        assertThat(varied("shuffle: true, keepTokens: 3", "TOK,a  cat ,red", 3)).containsOnly("TOK,a  cat ,red");
+    }
+
+    @Test
+    void everyOrderOfTheOtherTagsComesUpAboutAsOftenAndTheKeptOnesStay() {
+        List<String> all = varied("shuffle: true, keepTokens: 1", "TOK, a, b, c", 6000);
+
+        Set<String> orders = new HashSet<>(all);
+        assertThat(orders)
+                .containsExactlyInAnyOrder(
+                        "TOK, a, b, c", "TOK, a, c, b", "TOK, b, a, c", "TOK, b, c, a", "TOK, c, a, b", "TOK, c, b, a");
+        for (String order : orders) {
+            assertThat(all.stream().filter(order::equals).count()).as(order).isBetween(880L, 1120L);
+        }
+    }
+
+    @Test
+    void otherTagsAreLeftOutAtTheirShareInTheirOrder() {
+        List<String> all = varied("tagDropout: 0.25, keepTokens: 2", "TOK, cat, x, y, z", 4000);
+
+        assertThat(all).allMatch(text -> text.matches("TOK, cat(, x)?(, y)?(, z)?"));
+        for (String tag : List.of(", x", ", y", ", z")) {
+            assertThat(all.stream().filter(text -> text.contains(tag)).count() / 4000.0)
+                    .as(tag)
+                    .isBetween(0.72, 0.78);
+        }
+    }
+}
