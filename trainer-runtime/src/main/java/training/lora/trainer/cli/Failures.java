@@ -3,11 +3,16 @@ package training.lora.trainer.cli;
 import ai.djl.engine.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** Finds the reason of a failure that came without one. */
 final class Failures {
+    /** What the C library says of a full disk, a quota that is used up, and a file above the process's limit. */
+    private static final List<String> FULL =
+            List.of("No space left on device", "Disk quota exceeded", "File too large");
+
     private Failures() {}
 
     static TrainerException classify(Throwable failure) {
@@ -25,8 +30,11 @@ final class Failures {
                         failure);
             }
             if ((t instanceof IOException || t instanceof UncheckedIOException)
-                    && message.contains("No space left on device")) {
-                return new TrainerException(Reason.StorageFull, "the workspace must have room, but is full", failure);
+                    && FULL.stream().anyMatch(message::contains)) {
+                return new TrainerException(
+                        Reason.StorageFull,
+                        "the workspace must have room for what the stage writes, but is full: " + message,
+                        failure);
             }
         }
         return new TrainerException(

@@ -64,6 +64,7 @@ public final class PrepareStage {
         try (NDManager manager = context.manager().newSubManager();
                 StableDiffusion model = StableDiffusion.open(context.baseModel(), manager)) {
             List<RawDataset.Item> items = collect(temporary);
+            requireBatch(items);
             Integer given = spec.preparation().resolution();
             int resolution = given != null ? given : model.resolution();
             String baseDigest = model.digest();
@@ -117,6 +118,20 @@ public final class PrepareStage {
         } catch (TrainerException e) {
             LOG.warn("{} is damaged and is made anew: {}", target, e.getMessage());
             return false;
+        }
+    }
+
+    /** A picture would stand twice in one step, which only looks like a batch. */
+    private void requireBatch(List<RawDataset.Item> items) {
+        long pictures = items.stream()
+                .filter(item -> item.dataset().role() != DatasetRole.Validation)
+                .count();
+        int batch = spec.training().batchSize();
+        if (pictures < batch) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "`spec.datasets` must hold at least as many pictures to train on as a step takes (`spec.training.batchSize`, %d), but hold %d"
+                            .formatted(batch, pictures));
         }
     }
 

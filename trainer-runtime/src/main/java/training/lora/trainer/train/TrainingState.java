@@ -232,7 +232,11 @@ final class TrainingState {
                 throw new TrainerException(
                         Reason.Diverged,
                         "the training must not diverge, but at step %d %s, after %d rollbacks and at a learning rate of %s; a lower `training.optimizer.learningRate` may help"
-                                .formatted(alarm.step(), alarm.what(), rollbacks.size(), rate(alarm.step() - 1)));
+                                .formatted(
+                                        alarm.step(),
+                                        alarm.what(),
+                                        rollbacks.size(),
+                                        Metric.of("", rate(alarm.step() - 1)).value()));
             }
             restore(good);
         }

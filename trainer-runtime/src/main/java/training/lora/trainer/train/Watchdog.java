@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Metric;
 import training.lora.api.WatchdogSpec;
 
 /**
@@ -44,7 +45,10 @@ final class Watchdog {
             if (!Double.isFinite(line.loss()) || !Double.isFinite(line.gradientNorm())) {
                 return new Alarm(
                         line.step(),
-                        "the loss was %s and the gradient's norm %s".formatted(line.loss(), line.gradientNorm()));
+                        "the loss was %s and the gradient's norm %s"
+                                .formatted(
+                                        Metric.of("", line.loss()).value(),
+                                        Metric.of("", line.gradientNorm()).value()));
             }
             if (enabled && lines.size() >= WINDOW) {
                 double mean = lines.subList(lines.size() - WINDOW, lines.size()).stream()

@@ -15,6 +15,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
@@ -160,6 +162,39 @@ class KilledTrainingTest {
         assertThat(Files.readString(run.log())).contains("going on from step " + step + " of " + STEPS);
         assertSameAsUndisturbed(run);
         assertThat(run.states()).allMatch(s -> s % INTERVAL == 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"checkpoint", "state"})
+    void fullDiskEndsWith21AndTheStateBeforeStays(String which) throws Exception {
+        TinyRun run = prepared("full-" + which);
+        Process first = run.start("train");
+        try {
+            waitForState(run, 2 * INTERVAL, first);
+        } finally {
+            first.destroyForcibly().waitFor();
+        }
+        int step = run.states().last();
+        long adapter =
+                Files.size(run.workspace().resolve("train/checkpoints/step-%06d/tiny.safetensors".formatted(step)));
+        long state = Files.size(run.state(step));
+        assertThat(state).isGreaterThan(2 * adapter);
+        long limit = which.equals("checkpoint") ? adapter - 1024 : state - 1024;
+
+        assertEndsWith(21, run, run.startWithFilesUpTo(limit, "train", "--attempt", "2"));
+
+        StageResult result = Json.MAPPER.readValue(
+                run.workspace().resolve("results/train/result.json").toFile(), StageResult.class);
+        assertThat(result.reason()).isEqualTo(Reason.StorageFull);
+        assertThat(result.message())
+                .isEqualTo("the workspace must have room for what the stage writes, but is full: File too large");
+        assertThat(run.states().last()).isEqualTo(step);
+        assertThat(hidden(run.workspace().resolve("train/state"))).isFalse();
+        assertThat(hidden(run.workspace().resolve("train/checkpoints"))).isFalse();
+
+        assertEndsWith(0, run, run.start("train", "--attempt", "3"));
+        assertThat(Files.readString(run.log())).contains("going on from step " + step + " of " + STEPS);
+        assertSameAsUndisturbed(run);
     }
 
     @Test

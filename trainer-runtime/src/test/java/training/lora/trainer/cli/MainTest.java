@@ -83,6 +83,29 @@ class MainTest {
     }
 
     @Test
+    void runThatEndsBeforeItsWarmUpIsRefused() throws IOException {
+        Ended ended = prepare(yaml("data", "  training: {steps: 10, optimizer: {schedule: {warmupSteps: 10}}}"));
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .contains("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (10), was 10");
+    }
+
+    @Test
+    void fewerPicturesThanABatchAreRefused() throws IOException {
+        picture("good");
+        picture("better");
+
+        Ended ended = prepare(yaml("data", "  training: {batchSize: 3}"));
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error())
+                .contains("`spec.datasets` must hold at least as many pictures to train on as a step takes"
+                        + " (`spec.training.batchSize`, 3), but hold 2");
+        assertThat(folder.resolve("work/dataset")).doesNotExist();
+    }
+
+    @Test
     void folderWithoutPicturesIsRefused() throws IOException {
         Files.createDirectories(folder.resolve("data"));
 

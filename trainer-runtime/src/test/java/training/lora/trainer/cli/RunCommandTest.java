@@ -153,6 +153,34 @@ class RunCommandTest {
     }
 
     @Test
+    void rankAboveTheSizeOfALayerIsRefused() {
+        assertThat(tiny.run("prepare").code()).isZero();
+
+        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=1000");
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .containsPattern("`spec.training.adapter.rank` must be at most \\d+, the size of \\S+, was 1000");
+    }
+
+    @Test
+    void interruptedTrainingIsNotMixedWithAnotherConfiguration() throws IOException {
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(tiny.run("train").code()).isZero();
+        // As if it had been stopped there.
+        Files.delete(tiny.state(2));
+
+        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=3");
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .contains("a training that was interrupted at step 1 of 2 must go on as it began, but"
+                        + " `spec.training.adapter.rank` was 2 and is 3; take another --workspace, or delete "
+                        + tiny.workspace().resolve("train") + " to begin anew");
+        assertThat(tiny.run("train").code()).isZero();
+    }
+
+    @Test
     void failureShowsWhereItCameFromOnlyWhenAsked() {
         assertThat(tiny.run("train").error()).contains("run `prepare` first").doesNotContain("\tat training.lora");
         assertThat(tiny.run("train", "--verbose").error())

@@ -93,11 +93,23 @@ final class TinyRun {
 
     /** Starts a command in a process of its own, with its output in {@code process.log} of the workspace. */
     Process start(String command, String... more) throws IOException {
+        return start(List.of(), command, more);
+    }
+
+    /** The same in a process that can write no file of more than {@code bytes}, as on a disk that is full by then. */
+    Process startWithFilesUpTo(long bytes, String command, String... more) throws IOException {
+        // The unit is 512 bytes in every POSIX shell.
+        return start(List.of("sh", "-c", "ulimit -f %d && exec \"$@\"".formatted(bytes / 512), "sh"), command, more);
+    }
+
+    private Process start(List<String> prefix, String command, String... more) throws IOException {
         Files.createDirectories(workspace);
-        List<String> line = new ArrayList<>(List.of(
+        List<String> line = new ArrayList<>(prefix);
+        line.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
+                "-XX:-UsePerfData",
                 "-Xmx512m",
                 "-cp",
                 System.getProperty("java.class.path"),

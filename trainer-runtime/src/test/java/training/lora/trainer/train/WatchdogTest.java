@@ -35,7 +35,7 @@ class WatchdogTest {
 
         for (Watchdog watchdog : List.of(WATCHDOG, DISABLED)) {
             assertThat(watchdog.losses(List.of(), loss, BASE))
-                    .isEqualTo(new Watchdog.Alarm(7, "the loss was " + number + " and the gradient's norm 1.0"));
+                    .isEqualTo(new Watchdog.Alarm(7, "the loss was " + number + " and the gradient's norm 1"));
             assertThat(watchdog.losses(List.of(), norm, BASE))
                     .isEqualTo(new Watchdog.Alarm(4, "the loss was 0.5 and the gradient's norm " + number));
         }
