@@ -24,6 +24,10 @@ public record TrainingSpec(
         @JsonPropertyDescription("Batches a step: their gradients' mean moves the adapter. Default 1.")
         @Min(1) @Max(1024) Integer gradientAccumulation,
 
+        @JsonPropertyDescription(
+                "Number format of the frozen weights and of activations; what is trained is always fp32. BFloat16 halves memory; Float32 suits small models and processors without bf16 instructions. Default BFloat16.")
+        Precision precision,
+
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
 
         @JsonPropertyDescription("The adapter's form and size.")
@@ -46,6 +50,7 @@ public record TrainingSpec(
         steps = orDefault(steps, 1000);
         batchSize = orDefault(batchSize, 1);
         gradientAccumulation = orDefault(gradientAccumulation, 1);
+        precision = orDefault(precision, Precision.BFloat16);
         seed = orDefault(seed, 0L);
         adapter = orDefault(adapter, Defaults.of(AdapterSpec.class));
         optimizer = orDefault(optimizer, Defaults.of(OptimizerSpec.class));

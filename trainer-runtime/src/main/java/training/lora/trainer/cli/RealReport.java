@@ -106,7 +106,7 @@ record RealReport(
         row(rows, "device", "%s", engine.defaultDevice().toString().replace("()", ""));
         row(rows, "card", "%s", gpu.name().orElse("none"));
         row(rows, "processor", "%s, %d threads", processor(), TorchScript.threads());
-        row(rows, "precision", "%s", precision());
+        row(rows, "precision", "%s", manifest.spec().training().precision());
         row(
                 rows,
                 "training",
@@ -175,14 +175,6 @@ record RealReport(
             }
         });
         return String.join(", ", parts);
-    }
-
-    /** The spec's; where it has no such field, all is computed in the one that there is. */
-    private String precision() {
-        return Json.MAPPER
-                .valueToTree(manifest.spec())
-                .at("/training/precision")
-                .asText("Float32");
     }
 
     /** The processor's name where the kernel tells it, and the cores that this process has. */

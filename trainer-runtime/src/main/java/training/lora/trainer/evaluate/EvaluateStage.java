@@ -122,7 +122,8 @@ public final class EvaluateStage {
         TrainSummary summary = TrainSummary.read(context.workspace().train());
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = StableDiffusion.open(context.baseModel(), manager);
+                StableDiffusion model = StableDiffusion.open(
+                        context.baseModel(), context.run().spec().training().precision(), manager);
                 Clip clip = Clip.open(clipFolder, manager)) {
             return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run();
         }

@@ -8,21 +8,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * Tokens (B, T, C): x + out(softmax(q k^T / sqrt(d)) v), q of norm(x), k and v of norm(x) or of the context (B, S, D),
  * with an adapter's part beside each of the four projections. It keeps x, q, k, v, the result before the last projection
- * with its log-sum-exp, and the adapter's rank-r products. The context gets no gradient: no text encoder is trained yet.
+ * and the adapter's rank-r products. The context gets no gradient: no text encoder is trained yet.
  */
 final class Attention extends AdaptedLayer {
     private static final List<String> NAMES = List.of("to_q", "to_k", "to_v", "to_out.0");
 
     private final long width;
-    private final int heads;
+    private final AttentionText attention;
     private final boolean crossed;
     private final double eps;
     private final Weights weights = new Weights();
 
-    private Attention(List<Projection> own, long width, boolean crossed, int heads, double eps) {
+    private Attention(List<Projection> own, long width, boolean crossed, AttentionText attention, double eps) {
         super(own);
         this.width = width;
-        this.heads = heads;
+        this.attention = attention;
         this.crossed = crossed;
         this.eps = eps;
     }
@@ -44,7 +44,8 @@ final class Attention extends AdaptedLayer {
             own.add(new Projection(path + "." + name, in, width, Projection.Group.Attention));
         }
         projections.addAll(own);
-        Attention layer = new Attention(own, width, crossed, heads, eps);
+        Attention layer =
+                new Attention(own, width, crossed, AttentionText.of(parameters.precision(), width, heads), eps);
         layer.weights.add("n", parameters.norm(norm, width));
         for (int i = 0; i < own.size(); i++) {
             Projection p = own.get(i);
@@ -64,39 +65,34 @@ final class Attention extends AdaptedLayer {
                 new ProjectionText(3, "f", forms.get(3)));
         String sources = Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = " + rows("n")
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
-        String attend = """
-                o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., False)
-                f = %s
-                """.formatted(heads("y0"), heads("y1"), heads("y2"), rows("torch.transpose(o, 1, 2)"));
         String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
         String forward = sources
                 + p.get(0).forward("")
                 + p.get(1).forward("")
                 + p.get(2).forward("")
-                + attend
+                + attention.forward()
                 + p.get(3).forward("ob")
                 + leave
                 + "return y";
         String kept = kept(p);
-        String results = "y, x, y0, y1, y2, o, l, nm, nr" + kept;
+        String attended = String.join(", ", attention.kept());
+        String results = "y, x, y0, y1, y2, " + attended + ", nm, nr" + kept;
         String record = sources
                 + p.get(0).record("")
                 + p.get(1).record("")
                 + p.get(2).record("")
-                + attend
+                + attention.forward()
                 + p.get(3).record("ob")
                 + leave
                 + "return (" + results + ")";
         String back = sources
-                + "d3 = " + rows("d") + "\nf = " + rows("torch.transpose(o, 1, 2)") + "\n"
+                + "d3 = " + rows("d") + "\n"
+                + attention.restore()
                 + p.get(3).factorGradients("d3")
                 + p.get(3).sourceGradient("df", "d3", false)
-                + """
-                e0, e1, e2 = torch._scaled_dot_product_flash_attention_for_cpu_backward(%s, %s, %s, %s, o, l, 0., False)
-                """.formatted(heads("df"), heads("y0"), heads("y1"), heads("y2"));
+                + attention.backward();
         for (int i = 0; i < 3; i++) {
-            back += "d%d = %s\n".formatted(i, rows("torch.transpose(e%d, 1, 2)".formatted(i)))
-                    + p.get(i).factorGradients("d" + i)
+            back += p.get(i).factorGradients("d" + i)
                     + (i == 0 || !crossed ? p.get(i).sourceGradient("dn", "d" + i, i > 0) : "");
         }
         back += Snippets.layerNormGradient("g", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
@@ -106,18 +102,14 @@ final class Attention extends AdaptedLayer {
                 weights.kernel(inputs, forward, 1),
                 weights.kernel(inputs, record, results.split(",").length),
                 weights.kernel(
-                        "d, x, y0, y1, y2, o, l, m, r" + kept + (crossed ? ", c" : "") + factorsAndGradients(p),
+                        "d, x, y0, y1, y2, " + attended + ", m, r" + kept + (crossed ? ", c" : "")
+                                + factorsAndGradients(p),
                         back,
                         1));
     }
 
     private String rows(String x) {
         return "torch.reshape(%s, [-1, %d])".formatted(x, width);
-    }
-
-    private String heads(String y) {
-        return "torch.transpose(torch.reshape(%s, [torch.size(x, 0), -1, %d, %d]), 1, 2)"
-                .formatted(y, heads, width / heads);
     }
 
     @Override

@@ -53,13 +53,13 @@ final class ResnetBlock implements Layer {
             body.add("x = torch.cat([a, k], 1)");
         }
         body.add(Snippets.groupNorm("n1", x, "n1", all, groups, eps));
-        body.add(Snippets.convolution("h", "torch.silu_(n1)", "c1", 1, 1));
+        body.add(Snippets.convolution3("h", "torch.silu_(n1)", "c1", all, out));
         if (timed) {
             body.add("t0 = torch.linear(torch.silu(t), tpw, tpb)");
             body.add("_0 = torch.add_(h, torch.unsqueeze(torch.unsqueeze(t0, -1), -1))");
         }
         body.add(Snippets.groupNorm("n2", "h", "n2", out, groups, eps));
-        body.add(Snippets.convolution("y", "torch.silu_(n2)", "c2", 1, 1));
+        body.add(Snippets.convolution3("y", "torch.silu_(n2)", "c2", out, out));
         if (shortcut) {
             body.add(Snippets.convolution("s", x, "s", 1, 0));
         }

@@ -2,6 +2,8 @@ package training.lora.trainer.model;
 
 /** Lines of TorchScript that several layers share. Names of weights end in w, of biases in b. */
 final class Snippets {
+    private static final int FEW_PIXELS = 256;
+
     private Snippets() {}
 
     /** {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r. */
@@ -38,6 +40,24 @@ final class Snippets {
         return ("%1$s, %1$s_w, %1$s_b = torch.native_layer_norm_backward(%2$s, %3$s, [%7$d], %4$s, %5$s, %6$sw, %6$sb,"
                         + " [True, False, False])")
                 .formatted(dx, dy, x, mean, rstd, weights, width);
+    }
+
+    /**
+     * {@code y} = convolution of {@code x} (B, C, H, W) with a kernel of 3x3, stride 1 and padding 1. Few pixels are
+     * laid out as rows for one matrix product: the convolution's own kernel brings the weights into another order at each
+     * call, which is most of its time there.
+     */
+    static String convolution3(String y, String x, String weights, long in, long out) {
+        return """
+                %1$s_i = %2$s
+                if torch.le(torch.mul(torch.size(%1$s_i, 0), torch.mul(torch.size(%1$s_i, 2), torch.size(%1$s_i, 3))), %6$d):
+                 %1$s_u = torch.unfold(torch.unfold(torch.constant_pad_nd(%1$s_i, [1, 1, 1, 1], 0.), 2, 3, 1), 3, 3, 1)
+                 %1$s_r = torch.reshape(torch.permute(%1$s_u, [0, 2, 3, 4, 5, 1]), [-1, %4$d])
+                 %1$s_l = torch.linear(%1$s_r, torch.reshape(torch.permute(%3$sw, [0, 2, 3, 1]), [%5$d, %4$d]), %3$sb)
+                 %1$s_o = torch.permute(torch.reshape(%1$s_l, [torch.size(%1$s_i, 0), torch.size(%1$s_i, 2), torch.size(%1$s_i, 3), %5$d]), [0, 3, 1, 2])
+                else:
+                 %1$s_o = torch.conv2d(%1$s_i, %3$sw, %3$sb, [1, 1], [1, 1], [1, 1], 1)
+                %1$s = %1$s_o""".formatted(y, x, weights, 9 * in, out, FEW_PIXELS);
     }
 
     /** {@code y} = convolution of {@code x} (B, C, H, W). */

@@ -4,12 +4,17 @@ import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model in a diffusers folder; each part is read when it is first asked for. */
 public final class StableDiffusion implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(StableDiffusion.class);
+
     private final Path folder;
     private final Precision precision;
     private final NDManager manager;
@@ -94,6 +99,9 @@ public final class StableDiffusion implements AutoCloseable {
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
+            if (precision == Precision.BFloat16 && !Processor.hasBFloat16()) {
+                LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
+            }
             unet = UNet.open(folder.resolve("unet"), precision, manager);
         }
         return unet;

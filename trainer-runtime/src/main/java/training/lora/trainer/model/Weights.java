@@ -62,6 +62,6 @@ final class Weights {
         List<String> arguments = new ArrayList<>(List.of(inputs.split(", *")));
         arguments.addAll(names);
         return new Kernel(TorchScript.compile(
-                arguments, body.strip().lines().map(String::strip).toList(), outputs));
+                arguments, body.strip().lines().map(String::stripTrailing).toList(), outputs));
     }
 }

@@ -73,7 +73,7 @@ public final class TorchScript {
     public static TorchScript compile(String inputs, String body) {
         return compile(
                 List.of(inputs.split(", *")),
-                body.strip().lines().map(String::strip).toList(),
+                body.strip().lines().map(String::stripTrailing).toList(),
                 1);
     }
 

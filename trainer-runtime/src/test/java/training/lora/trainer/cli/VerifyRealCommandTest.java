@@ -56,7 +56,7 @@ class VerifyRealCommandTest {
                 .contains("emoji-sd, family SD15 |")
                 .contains("| its sha256 | " + manifest.baseModelDigest() + " |")
                 .contains("2 pictures at 128 pixels")
-                .contains("| precision | Float32 |")
+                .contains("| precision | BFloat16 |")
                 .contains("| training | 3 steps of 1 |")
                 .containsPattern("\\| seconds a step \\| 0\\.\\d*[1-9]\\d* \\|")
                 .containsPattern("\\| peak memory of the process \\| [1-9]\\d+ MiB \\|")

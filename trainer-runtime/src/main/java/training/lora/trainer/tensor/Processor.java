@@ -1,0 +1,31 @@
+package training.lora.trainer.tensor;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** What the machine's processor computes natively. */
+public final class Processor {
+    private static final List<String> BF16_FLAGS = List.of("avx512_bf16", "amx_bf16", "bf16");
+
+    private Processor() {}
+
+    /** Whether it multiplies bf16 numbers; libtorch emulates that elsewhere, at less than the speed of fp32. */
+    public static boolean hasBFloat16() {
+        try {
+            return hasBFloat16(Files.readString(Path.of("/proc/cpuinfo")));
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** @param cpuinfo Linux's description of the processors: {@code flags : …} on x86-64, {@code Features : …} on Arm */
+    static boolean hasBFloat16(String cpuinfo) {
+        return cpuinfo.lines()
+                .filter(line -> line.startsWith("flags") || line.startsWith("Features"))
+                .flatMap(line -> Stream.of(line.split("\\s+")))
+                .anyMatch(BF16_FLAGS::contains);
+    }
+}
