@@ -40,6 +40,11 @@ public record ModuleForm(
         return rankStabilized ? scale() * rank() : alpha;
     }
 
+    /** Whether it stands beside a convolution that sees more than a pixel. */
+    public boolean convolution() {
+        return downShape.dimension() == 4 && downShape.get(2) > 1;
+    }
+
     /** Numbers in both factors. */
     public long size() {
         return downShape.size() + upShape.size();

@@ -2,6 +2,7 @@ package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -112,6 +113,15 @@ public final class AdapterFile implements AutoCloseable {
     /** What it says of itself. */
     public Map<String, String> metadata() {
         return file.metadata();
+    }
+
+    /** The type that holds every factor without a loss: fp16 if all of them are, else fp32. */
+    DataType type() {
+        boolean halves = modules.values().stream()
+                .flatMap(parts -> Stream.of(parts.get(Part.Down), parts.get(Part.Up)))
+                .allMatch(tensor ->
+                        file.entry(Objects.requireNonNull(tensor)).dtype().equals("F16"));
+        return halves ? DataType.FLOAT16 : DataType.FLOAT32;
     }
 
     /** The file. */

@@ -2,6 +2,8 @@ package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -30,6 +32,7 @@ final class AdapterWriter {
      * at once.
      *
      * @param paths names of the UNet in the original code
+     * @param type of the factors, fp32 or fp16
      * @param metadata what else the file says of itself
      */
     static void write(
@@ -38,6 +41,7 @@ final class AdapterWriter {
             Stream<AdapterModule> modules,
             LoraFamily family,
             UNetStateDictAdapter paths,
+            DataType type,
             Map<String, String> metadata)
             throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
@@ -45,8 +49,8 @@ final class AdapterWriter {
             List<ModuleForm> forms = new ArrayList<>();
             modules.forEach(module -> {
                 ModuleForm m = module.form();
-                NDArray down = manager.create(module.down(), m.downShape());
-                NDArray up = manager.create(module.up(), m.upShape());
+                NDArray down = tensor(manager, module.down(), m.downShape(), type);
+                NDArray up = tensor(manager, module.up(), m.upShape(), type);
                 forms.add(m);
                 switch (format) {
                     case Kohya -> {
@@ -65,6 +69,11 @@ final class AdapterWriter {
             Map<String, String> meta = new TreeMap<>(metadata);
             meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
             meta.put("ss_network_alpha", common(forms, m -> Float.toString((float) m.foldedAlpha())));
+            List<ModuleForm> convolutions =
+                    forms.stream().filter(ModuleForm::convolution).toList();
+            if (!convolutions.isEmpty()) {
+                meta.put("ss_network_args", networkArguments(convolutions));
+            }
             String digest = SafeTensorsWriter.bodyDigest(tensors);
             meta.put("sshs_model_hash", digest);
             meta.put("modelspec.hash_sha256", "0x" + digest);
@@ -73,6 +82,24 @@ final class AdapterWriter {
             }
             SafeTensorsWriter.write(file, tensors, meta);
         }
+    }
+
+    private static NDArray tensor(NDManager manager, float[] values, Shape shape, DataType type) {
+        NDArray single = manager.create(values, shape);
+        if (type == DataType.FLOAT32) {
+            return single;
+        }
+        try (single) {
+            return single.toType(type, false);
+        }
+    }
+
+    /** What kohya's trainer is told of convolutions. */
+    private static String networkArguments(List<ModuleForm> convolutions) {
+        ObjectNode arguments = Json.MAPPER.createObjectNode();
+        arguments.put("conv_dim", common(convolutions, m -> Integer.toString(m.rank())));
+        arguments.put("conv_alpha", common(convolutions, m -> Float.toString((float) m.foldedAlpha())));
+        return arguments.toString();
     }
 
     /** The value that all have in common, or what kohya writes where they have none. */

@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -26,14 +27,20 @@ public final class Exports {
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
         AdapterWriter.write(
-                file, format, AdapterFiles.modules(adapter), metadata.family(), metadata.paths(), metadata.entries());
+                file,
+                format,
+                AdapterFiles.modules(adapter),
+                metadata.family(),
+                metadata.paths(),
+                DataType.FLOAT32,
+                metadata.entries());
         try (AdapterFile read = AdapterFile.open(file, metadata.paths())) {
             prove(read, AdapterFiles.modules(adapter));
         }
     }
 
     /**
-     * Writes what {@code source} holds in another form, with all that it says of itself.
+     * Writes what {@code source} holds in another form, with all that it says of itself, and in fp16 where it was.
      *
      * @param given the base model's family where the file doesn't tell
      * @throws TrainerException InvalidConfiguration if the file's family is unknown, or another than {@code given}
@@ -57,7 +64,7 @@ public final class Exports {
         Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
         metadata.putAll(source.metadata());
         metadata.remove(PeftConfig.KEY);
-        AdapterWriter.write(file, to, source.modules(), family, family.paths(), metadata);
+        AdapterWriter.write(file, to, source.modules(), family, family.paths(), source.type(), metadata);
         try (AdapterFile read = AdapterFile.open(file)) {
             prove(read, source.modules());
         }

@@ -1,6 +1,7 @@
 package training.lora.trainer.tensor;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -16,7 +17,7 @@ import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.trainer.files.Sha256;
 
-/** Writes fp32 tensors as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
+/** Writes fp32 and fp16 tensors as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
 public final class SafeTensorsWriter {
     private SafeTensorsWriter() {}
 
@@ -32,15 +33,15 @@ public final class SafeTensorsWriter {
         long offset = 0;
         for (Map.Entry<String, NDArray> tensor : tensors.entrySet()) {
             ObjectNode node = header.putObject(tensor.getKey());
-            node.put("dtype", "F32");
+            node.put("dtype", halves(tensor.getValue()) ? "F16" : "F32");
             var shape = node.putArray("shape");
             for (long d : tensor.getValue().getShape().getShape()) {
                 shape.add(d);
             }
-            node.putArray("data_offsets")
-                    .add(offset)
-                    .add(offset + 4 * tensor.getValue().size());
-            offset += 4 * tensor.getValue().size();
+            long end = offset
+                    + (halves(tensor.getValue()) ? 2 : 4) * tensor.getValue().size();
+            node.putArray("data_offsets").add(offset).add(end);
+            offset = end;
         }
         String json = Json.MAPPER.writeValueAsString(header);
         byte[] head = json.getBytes(StandardCharsets.UTF_8);
@@ -60,7 +61,7 @@ public final class SafeTensorsWriter {
                     StandardOpenOption.WRITE)) {
                 writeAll(out, start.flip());
                 for (NDArray tensor : tensors.values()) {
-                    writeAll(out, bytes(tensor.toFloatArray()));
+                    writeAll(out, bytes(tensor));
                 }
                 out.force(true);
             }
@@ -73,11 +74,19 @@ public final class SafeTensorsWriter {
     /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
     public static String bodyDigest(Map<String, NDArray> tensors) {
         Sha256 all = new Sha256();
-        tensors.values().forEach(t -> all.add(bytes(t.toFloatArray())));
+        tensors.values().forEach(t -> all.add(bytes(t)));
         return all.hex();
     }
 
-    private static ByteBuffer bytes(float[] floats) {
+    private static boolean halves(NDArray tensor) {
+        return tensor.getDataType() == DataType.FLOAT16;
+    }
+
+    private static ByteBuffer bytes(NDArray tensor) {
+        if (halves(tensor)) {
+            return tensor.toByteBuffer(false);
+        }
+        float[] floats = tensor.toFloatArray();
         ByteBuffer bytes = ByteBuffer.allocate(4 * floats.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(floats);
         return bytes;

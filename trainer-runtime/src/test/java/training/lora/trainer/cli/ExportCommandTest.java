@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,6 +46,31 @@ class ExportCommandTest {
             SafeTensorsWriter.write(file, tensors, metadata);
         }
         return file;
+    }
+
+    @Test
+    void halvesStayHalves() throws IOException {
+        Path half = folder.resolve("half.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            tensors.put(ATTENTION + ".alpha", manager.create(0.1f));
+            tensors.put(ATTENTION + ".lora_down.weight", halves(manager, 1, new Shape(2, 768)));
+            tensors.put(ATTENTION + ".lora_up.weight", halves(manager, 2, new Shape(8, 2)));
+            SafeTensorsWriter.write(half, tensors, Map.of());
+        }
+
+        assertThat(Ran.of("export", half.toString(), "--to", "kohya").error()).isEmpty();
+
+        Path again = folder.resolve("half-kohya.safetensors");
+        assertThat(values(again)).containsExactlyInAnyOrderEntriesOf(values(half));
+        try (SafeTensors read = SafeTensors.open(again)) {
+            assertThat(read.entry(ATTENTION + ".lora_up.weight").dtype()).isEqualTo("F16");
+            assertThat(read.entry(ATTENTION + ".alpha").dtype()).isEqualTo("F32");
+        }
+    }
+
+    private static NDArray halves(NDManager manager, long seed, Shape shape) {
+        return Randomness.normal(manager, seed, shape).toType(DataType.FLOAT16, false);
     }
 
     private Path lora(String name, int width, Map<String, String> metadata) throws IOException {

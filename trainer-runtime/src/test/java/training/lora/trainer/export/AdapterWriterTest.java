@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -96,6 +97,7 @@ class AdapterWriterTest {
                 modules.stream(),
                 family,
                 family.paths(),
+                DataType.FLOAT32,
                 metadata(family).entries());
         return file;
     }
@@ -147,7 +149,9 @@ class AdapterWriterTest {
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
             assertThat(plain.entry(name).shape()).isEmpty();
             assertThat(plain.read(name, manager).getFloat()).isEqualTo(1.5f);
-            assertThat(plain.metadata()).containsEntry("ss_network_alpha", "Dynamic");
+            assertThat(plain.metadata())
+                    .containsEntry("ss_network_alpha", "Dynamic")
+                    .containsEntry("ss_network_args", "{\"conv_dim\":\"4\",\"conv_alpha\":\"2.0\"}");
         }
         try (SafeTensors stabilized =
                         SafeTensors.open(write(LoraFamily.SD15, AdapterFormat.Kohya, modules(LoraFamily.SD15, true)));

@@ -2,6 +2,7 @@ package training.lora.trainer.export;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,7 +38,7 @@ class LoaderRulesTest {
     private Set<String> names(LoraFamily family, AdapterFormat format) throws IOException {
         Path file = folder.resolve(family + "-" + format + ".safetensors");
         Stream<AdapterModule> all = LoaderRules.modules(family).stream().map(LoaderRulesTest::module);
-        AdapterWriter.write(file, format, all, family, family.paths(), Map.of());
+        AdapterWriter.write(file, format, all, family, family.paths(), DataType.FLOAT32, Map.of());
         try (SafeTensors tensors = SafeTensors.open(file)) {
             return Set.copyOf(tensors.entries().keySet());
         }
