@@ -18,7 +18,7 @@ VOCABULARY = ["!", *LETTERS, "!</w>", *(c + "</w>" for c in LETTERS), "ca", "cat
 MERGES = ["c a", "ca t</w>", "d o", "do g</w>"]
 LENGTH = 16
 BEGIN, END = len(VOCABULARY) - 2, len(VOCABULARY) - 1
-TEXTS = ["a cat", "two dogs in fog!", ""]
+TEXTS = ["a cat", "two dogs in fog", ""]
 PICTURE = dict(prompt="a cat", negative_prompt="", num_inference_steps=6, guidance_scale=5.0, height=64, width=64, output_type="np")
 
 

@@ -3,6 +3,7 @@ package training.lora.trainer.dataset;
 import java.util.List;
 import java.util.Map;
 import training.lora.api.DatasetRole;
+import training.lora.trainer.model.PictureSizes;
 
 /**
  * manifest.json of a prepared data set.
@@ -26,7 +27,7 @@ public record DatasetManifest(
         List<Sample> samples,
         Map<String, String> files) {
     /** Version of this file's JSON. */
-    public static final String VERSION = "lora.training/dataset/v3";
+    public static final String VERSION = "lora.training/dataset/v4";
 
     /**
      * A picture with its caption.
@@ -37,8 +38,7 @@ public record DatasetManifest(
      * @param file the prepared picture, relative to the folder
      * @param caption the caption, prefix included
      * @param sha256 digest of the picture as it came
-     * @param width its width in pixels as it came
-     * @param height its height in pixels as it came
+     * @param sizes its sizes as it came and as it is prepared
      */
     public record Sample(
             String name,
@@ -47,6 +47,5 @@ public record DatasetManifest(
             String file,
             String caption,
             String sha256,
-            int width,
-            int height) {}
+            PictureSizes sizes) {}
 }

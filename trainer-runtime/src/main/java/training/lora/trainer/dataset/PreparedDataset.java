@@ -16,6 +16,8 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** The prepared data set, opened for reading. */
@@ -26,8 +28,14 @@ public final class PreparedDataset implements AutoCloseable {
     /** Posterior means and deviations of the pictures' latents, scaled: {@code mean.N} and {@code std.N}, (C, h, w). */
     public static final String LATENTS = "latents.safetensors";
 
-    /** Text embeddings: {@code caption.N} of the Nth sample's caption, {@code empty} of the empty text, (S, D). */
+    /**
+     * Text embeddings: {@code caption.N} of the Nth sample's caption, {@code empty} of the empty text, (S, D); SDXL: with
+     * {@link #POOLED} behind the name the pooled ones (P).
+     */
     public static final String TEXT = "text.safetensors";
+
+    /** Follows a text embedding's name. */
+    public static final String POOLED = ".pooled";
 
     private final Path folder;
     private final DatasetManifest manifest;
@@ -132,14 +140,24 @@ public final class PreparedDataset implements AutoCloseable {
         return latents.read("std." + i, manager);
     }
 
-    /** Embedding of the caption of picture {@code i}: (S, D). */
-    public NDArray textEmbedding(int i, NDManager manager) {
-        return text.read("caption." + i, manager);
+    /** Embedding of the caption of picture {@code i}: (S, D) and (P). */
+    public TextEmbedding textEmbedding(int i, NDManager manager) {
+        return embedding("caption." + i, manager);
     }
 
-    /** Embedding of the empty text: (S, D). */
-    public NDArray emptyEmbedding(NDManager manager) {
-        return text.read("empty", manager);
+    /** Embedding of the empty text: (S, D) and (P). */
+    public TextEmbedding emptyEmbedding(NDManager manager) {
+        return embedding("empty", manager);
+    }
+
+    private TextEmbedding embedding(String name, NDManager manager) {
+        boolean pooled = text.entries().containsKey(name + POOLED);
+        return new TextEmbedding(text.read(name, manager), pooled ? text.read(name + POOLED, manager) : null);
+    }
+
+    /** Sizes of the pictures. */
+    public List<PictureSizes> sizes() {
+        return manifest.samples().stream().map(DatasetManifest.Sample::sizes).toList();
     }
 
     @Override

@@ -263,7 +263,7 @@ public final class EvaluateStage {
         files.put("samples.png", grid);
         Publisher.State state = new Publisher.State(
                 true,
-                model.family(),
+                model.family().name(),
                 summary.baseModelDigest(),
                 data.digest(),
                 report.base(),

@@ -33,7 +33,7 @@ public final class AdapterFiles {
         UNet unet = model.unet();
         try (AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()))) {
             LoraFamily family = opened.family();
-            if (family != null && !family.name().equals(model.family())) {
+            if (family != null && !family.name().equals(model.family().name())) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "%s must be a LoRA of the base model's family, %s, but is one of %s"

@@ -39,7 +39,7 @@ public record ExportMetadata(
         return new ExportMetadata(
                 title,
                 baseModel,
-                LoraFamily.valueOf(model.family()),
+                LoraFamily.valueOf(model.family().name()),
                 new UNetStateDictAdapter(model.unet().config()),
                 resolution,
                 "epsilon",

@@ -57,9 +57,20 @@ final class ClipLayers {
                 """.formatted(width, eps, heads, width / heads, causal ? "True" : "False", active));
     }
 
+    /** Number of layers. */
+    int count() {
+        return layers.size();
+    }
+
+    /** {@code x} behind all layers. */
     NDArray forward(NDManager scope, NDArray x) {
+        return forward(scope, x, 0, count());
+    }
+
+    /** {@code x} behind the layers from {@code begin} to before {@code end}, at least one; a new array. */
+    NDArray forward(NDManager scope, NDArray x, int begin, int end) {
         NDArray h = x;
-        for (List<Parameter> layer : layers) {
+        for (List<Parameter> layer : layers.subList(begin, end)) {
             List<NDArray> inputs = new ArrayList<>(List.of(h));
             layer.forEach(w -> inputs.add(w.array()));
             NDArray next = function.call(scope, inputs.toArray(NDArray[]::new));

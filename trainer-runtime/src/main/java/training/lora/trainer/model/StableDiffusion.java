@@ -3,9 +3,11 @@ package training.lora.trainer.model;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -18,13 +20,15 @@ public final class StableDiffusion implements AutoCloseable {
     private final Path folder;
     private final Precision precision;
     private final NDManager manager;
+    private final ModelFamily family;
     private final Schedule schedule;
     private @Nullable UNet unet;
     private @Nullable Vae vae;
-    private @Nullable TextEncoder textEncoder;
-    private @Nullable Tokenizer tokenizer;
+    private @Nullable PromptEncoder prompts;
 
-    private StableDiffusion(Path folder, Precision precision, NDManager manager, Schedule schedule) {
+    private StableDiffusion(
+            Path folder, Precision precision, NDManager manager, ModelFamily family, Schedule schedule) {
+        this.family = family;
         this.precision = precision;
         this.folder = folder;
         this.manager = manager;
@@ -40,7 +44,7 @@ public final class StableDiffusion implements AutoCloseable {
      * Opens the folder and reads its small files.
      *
      * @param precision of the denoiser's weights and activations
-     * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x model with epsilon prediction
+     * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x or SDXL model with epsilon prediction
      */
     public static StableDiffusion open(Path folder, Precision precision, NDManager parent) {
         if (!Files.isDirectory(folder)) {
@@ -48,7 +52,12 @@ public final class StableDiffusion implements AutoCloseable {
                     Reason.InvalidBaseModel, "the base model must be a diffusers folder, but " + folder + " is none");
         }
         Config index = Config.read(folder.resolve("model_index.json"));
-        index.mustBe("_class_name", "StableDiffusionPipeline");
+        ModelFamily family =
+                switch (index.text("_class_name", "")) {
+                    case "StableDiffusionPipeline" -> ModelFamily.SD15;
+                    case "StableDiffusionXLPipeline" -> ModelFamily.SDXL;
+                    default -> throw index.wrong("_class_name", "StableDiffusionPipeline or StableDiffusionXLPipeline");
+                };
         Config s = Config.read(folder.resolve("scheduler/scheduler_config.json"));
         s.mustBe("prediction_type", "epsilon");
         s.mustBe("rescale_betas_zero_snr", false);
@@ -73,12 +82,12 @@ public final class StableDiffusion implements AutoCloseable {
                 betas,
                 spacing,
                 s.integer("steps_offset", 0));
-        return new StableDiffusion(folder, precision, parent.newSubManager(), schedule);
+        return new StableDiffusion(folder, precision, parent.newSubManager(), family, schedule);
     }
 
-    /** The family's name, as UIs write it. */
-    public String family() {
-        return "SD15";
+    /** Its family. */
+    public ModelFamily family() {
+        return family;
     }
 
     /** The noise that it was trained with. */
@@ -115,26 +124,31 @@ public final class StableDiffusion implements AutoCloseable {
         return vae;
     }
 
-    /** The text encoder. */
-    public TextEncoder textEncoder() {
-        if (textEncoder == null) {
-            textEncoder = TextEncoder.open(folder.resolve("text_encoder"), manager);
+    /** Its text encoders with their tokenizers. */
+    public PromptEncoder prompts() {
+        if (prompts == null) {
+            prompts = PromptEncoder.open(folder, family, manager);
         }
-        return textEncoder;
+        return prompts;
     }
 
-    /** The tokenizer. */
-    public Tokenizer tokenizer() {
-        if (tokenizer == null) {
-            tokenizer = Tokenizer.open(folder.resolve("tokenizer"));
-        }
-        return tokenizer;
+    /**
+     * What the denoiser is told of texts and pictures.
+     *
+     * @param text of B texts
+     * @param sizes of the B pictures; a model of Stable Diffusion 1.x is told nothing of them
+     */
+    public Conditioning conditioning(TextEmbedding text, List<PictureSizes> sizes, NDManager scope) {
+        return switch (family) {
+            case SD15 -> Conditioning.of(text.context());
+            case SDXL -> new Conditioning(text.context(), text.pooled(), PictureSizes.timeIds(sizes, scope));
+        };
     }
 
     @Override
     public void close() {
-        if (tokenizer != null) {
-            tokenizer.close();
+        if (prompts != null) {
+            prompts.close();
         }
         manager.close();
     }

@@ -5,34 +5,83 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.TorchScript;
 
-/** The text encoder of Stable Diffusion 1.x, CLIPTextModel of transformers: its last hidden state. */
+/** A text encoder of Stable Diffusion, CLIPTextModel or CLIPTextModelWithProjection of transformers. */
 public final class TextEncoder implements AutoCloseable {
-    private final NDManager manager;
-    private final TextTower tower;
+    /** h (B, S, C) at one place a text, mapped: (B, P). */
+    private static final TorchScript POOL = TorchScript.compile(
+            "h, at, w", "return torch.linear(torch.index(h, [torch.arange(torch.size(h, 0)), at]), w)");
 
-    private TextEncoder(NDManager manager, TextTower tower) {
+    private final NDManager manager;
+    private final Role role;
+    private final TextTower tower;
+    private final @Nullable Parameter projection;
+
+    /** What a family takes of an encoder. */
+    public enum Role {
+        /** Stable Diffusion 1.x: the last layer's output, normed. */
+        Only,
+        /** SDXL's first: the last layer's input. */
+        First,
+        /** SDXL's second: the last layer's input; and, normed and projected, its output at the first end token. */
+        Second
+    }
+
+    private TextEncoder(NDManager manager, Role role, TextTower tower, @Nullable Parameter projection) {
         this.manager = manager;
+        this.role = role;
         this.tower = tower;
+        this.projection = projection;
     }
 
     /** Reads {@code folder}/config.json and its weights. */
-    public static TextEncoder open(Path folder, NDManager parent) {
+    public static TextEncoder open(Path folder, Role role, NDManager parent) {
         ParameterSet parameters = new ParameterSet();
-        TextTower tower = new TextTower(parameters, Config.read(folder.resolve("config.json")));
+        Config config = Config.read(folder.resolve("config.json"));
+        TextTower tower = new TextTower(parameters, config);
+        Parameter projection = role == Role.Second
+                ? parameters.declare(
+                        "text_projection.weight", config.integer("projection_dim"), config.integer("hidden_size"))
+                : null;
         NDManager manager = parent.newSubManager();
         try (SafeTensors file = ModelFiles.weights(folder, "model")) {
             parameters.load(file, name -> ClipStateDictAdapter.find(file, name), manager);
         }
-        return new TextEncoder(manager, tower);
+        return new TextEncoder(manager, role, tower, projection);
     }
 
-    /** Embeds token sequences of equal length S: (B, S, C). */
-    public NDArray encode(NDManager scope, List<Tokens> texts) {
-        try (NDArray ids = ids(scope, texts)) {
-            return tower.forward(scope, ids);
+    /**
+     * Embeds token sequences of equal length S.
+     *
+     * @param end the end token's id
+     * @return in {@code scope}; pooled only in the role {@link Role#Second}
+     */
+    TextEmbedding encode(NDManager scope, List<Tokens> texts, long end) {
+        try (NDManager inner = scope.newSubManager()) {
+            NDArray ids = ids(inner, texts);
+            if (role == Role.Only) {
+                return new TextEmbedding(given(scope, tower.normed(inner, tower.hidden(inner, ids, 0))), null);
+            }
+            NDArray hidden = tower.hidden(inner, ids, 1);
+            NDArray pooled = null;
+            if (role == Role.Second) {
+                NDArray last = tower.normed(inner, tower.onward(inner, hidden, 1));
+                NDArray at = inner.create(
+                        texts.stream().mapToLong(t -> t.firstOf(end)).toArray());
+                pooled = POOL.call(
+                        scope, last, at, Objects.requireNonNull(projection).array());
+            }
+            return new TextEmbedding(given(scope, hidden), pooled);
         }
+    }
+
+    private static NDArray given(NDManager scope, NDArray array) {
+        array.attach(scope);
+        return array;
     }
 
     static NDArray ids(NDManager scope, List<Tokens> texts) {

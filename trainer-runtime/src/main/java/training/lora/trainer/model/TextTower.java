@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import training.lora.trainer.tensor.TorchScript;
 
-/** CLIP's text tower up to the final layer norm: token ids (B, S) to (B, S, C). */
+/** CLIP's text tower: token ids (B, S) to (B, S, C). */
 final class TextTower {
     private final Parameter tokens;
     private final Parameter positions;
@@ -30,13 +30,27 @@ final class TextTower {
                 "return torch.layer_norm(x, [%d], w, b, %s)".formatted(width, config.number("layer_norm_eps", 1e-5)));
     }
 
-    /** @param ids int64 (B, S) */
+    /** The last layer's output, normed, of {@code ids}, int64 (B, S). */
     NDArray forward(NDManager scope, NDArray ids) {
-        NDArray x = embed.call(scope, ids, tokens.array(), positions.array());
-        NDArray h = layers.forward(scope, x);
-        NDArray y = finish.call(scope, h, norm[0].array(), norm[1].array());
-        x.close();
-        h.close();
-        return y;
+        try (NDArray h = hidden(scope, ids, 0)) {
+            return normed(scope, h);
+        }
+    }
+
+    /** What stands before the last {@code left} layers. */
+    NDArray hidden(NDManager scope, NDArray ids, int left) {
+        try (NDArray x = embed.call(scope, ids, tokens.array(), positions.array())) {
+            return layers.forward(scope, x, 0, layers.count() - left);
+        }
+    }
+
+    /** {@code h} behind the last {@code left} layers. */
+    NDArray onward(NDManager scope, NDArray h, int left) {
+        return layers.forward(scope, h, layers.count() - left, layers.count());
+    }
+
+    /** The final layer norm. */
+    NDArray normed(NDManager scope, NDArray h) {
+        return finish.call(scope, h, norm[0].array(), norm[1].array());
     }
 }

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import training.lora.api.Json;
@@ -48,6 +49,10 @@ public final class Tokenizer implements AutoCloseable {
             long end = id(folder, description, vocabulary, token(config, "eos_token", "<|endoftext|>"));
             long pad = id(folder, description, vocabulary, token(config, "pad_token", "<|endoftext|>"));
             ((ObjectNode) description).remove(List.of("truncation", "padding"));
+            if (pad != end) {
+                // SDXL's second pads with "!". In a text that stays a word, as in the original code.
+                removeAdded(description, pad);
+            }
             HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.newInstance(
                     new ByteArrayInputStream(Json.MAPPER.writeValueAsBytes(description)),
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
@@ -77,6 +82,14 @@ public final class Tokenizer implements AutoCloseable {
                     Reason.InvalidBaseModel, folder + " must have the token " + token + " in its vocabulary");
         }
         return vocabulary.get(token).asLong();
+    }
+
+    private static void removeAdded(JsonNode description, long id) {
+        for (Iterator<JsonNode> added = description.path("added_tokens").elements(); added.hasNext(); ) {
+            if (added.next().path("id").asLong() == id) {
+                added.remove();
+            }
+        }
     }
 
     private static JsonNode fromVocabulary(Path folder) throws IOException {

@@ -77,8 +77,16 @@ final class Photo {
         return result;
     }
 
+    /**
+     * A part of a scaled picture.
+     *
+     * @param top its first row in the scaled picture
+     * @param left its first column
+     */
+    record Crop(Mat picture, int top, int left) {}
+
     /** Scales to cover a square of {@code side} pixels and cuts out its centre. */
-    static Mat centreCrop(Mat picture, int side) {
+    static Crop centreCrop(Mat picture, int side) {
         double scale = (double) side / Math.min(picture.width(), picture.height());
         Mat scaled = picture;
         if (picture.width() != side || picture.height() != side) {
@@ -94,6 +102,6 @@ final class Photo {
         if (scaled != picture) {
             scaled.release();
         }
-        return cropped;
+        return new Crop(cropped, centre.y, centre.x);
     }
 }

@@ -26,8 +26,9 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
+import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.Tokens;
+import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Archive;
@@ -86,7 +87,7 @@ public final class PrepareStage {
                     key,
                     digest,
                     baseDigest,
-                    model.family(),
+                    model.family().name(),
                     resolution,
                     samples,
                     PreparedDataset.digests(temporary));
@@ -174,8 +175,8 @@ public final class PrepareStage {
             }
             heldOut.add(item, decoded);
             String file = "images/%05d.png".formatted(i);
-            Mat cropped = Photo.centreCrop(decoded, resolution);
-            Picture.ofBgr(cropped).write(folder.resolve(file));
+            Photo.Crop crop = Photo.centreCrop(decoded, resolution);
+            Picture.ofBgr(crop.picture()).write(folder.resolve(file));
             samples.add(new Sample(
                     item.name(),
                     item.dataset().name(),
@@ -183,9 +184,9 @@ public final class PrepareStage {
                     file,
                     item.caption(),
                     digests.get(i),
-                    decoded.width(),
-                    decoded.height()));
-            cropped.release();
+                    new PictureSizes(
+                            decoded.height(), decoded.width(), crop.top(), crop.left(), resolution, resolution)));
+            crop.picture().release();
             decoded.release();
         }
         if (!unreadable.isEmpty()) {
@@ -204,7 +205,7 @@ public final class PrepareStage {
         context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
         long begin = System.nanoTime();
         try (NDManager kept = manager.newSubManager()) {
-            texts.put("empty", embed(model, "", kept));
+            embed(model, "", "empty", texts, kept);
             for (int i = 0; i < samples.size(); i += BATCH) {
                 int end = Math.min(samples.size(), i + BATCH);
                 try (NDManager scope = manager.newSubManager()) {
@@ -216,7 +217,7 @@ public final class PrepareStage {
                     for (int j = i; j < end; j++) {
                         latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
                         latents.put("std." + j, keep(moments.std().get(j - i), kept));
-                        texts.put("caption." + j, embed(model, samples.get(j).caption(), kept));
+                        embed(model, samples.get(j).caption(), "caption." + j, texts, kept);
                     }
                 }
                 double rate = (System.nanoTime() - begin) / 1e9 / end;
@@ -235,13 +236,16 @@ public final class PrepareStage {
         return copy;
     }
 
-    private static NDArray embed(StableDiffusion model, String text, NDManager kept) {
-        Tokens tokens = model.tokenizer().encode(text);
-        if (tokens.truncated()) {
+    private static void embed(
+            StableDiffusion model, String text, String name, Map<String, NDArray> texts, NDManager kept) {
+        if (model.prompts().cuts(text)) {
             LOG.warn("a caption is longer than the text encoder reads, and loses its end: {}", text);
         }
-        try (NDArray embedding = model.textEncoder().encode(kept, List.of(tokens))) {
-            return embedding.squeeze(0);
+        try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
+            texts.put(name, embedding.context().squeeze(0));
+            if (embedding.pooled() != null) {
+                texts.put(name + PreparedDataset.POOLED, embedding.pooled().squeeze(0));
+            }
         }
     }
 

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +14,10 @@ import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.EulerSampler;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -86,15 +89,16 @@ public final class ImageSampler {
         return guidance > 1;
     }
 
-    /** Embeddings of the negative prompts, then of the prompts (2B, S, D); of the prompts alone without guidance. */
+    /** Of the negative prompts, then of the prompts (2B); of the prompts alone without guidance. */
     private Conditioning context(List<PromptSpec> prompts, NDManager scope) {
         List<String> texts = new ArrayList<>();
         if (guided()) {
             prompts.forEach(p -> texts.add(p.negative()));
         }
         prompts.forEach(p -> texts.add(p.text()));
-        return Conditioning.of(
-                model.textEncoder().encode(scope, model.tokenizer().encode(texts)));
+        TextEmbedding embedding = model.prompts().encode(scope, texts);
+        PictureSizes sizes = PictureSizes.square(side * model.vae().factor());
+        return model.conditioning(embedding, Collections.nCopies(texts.size(), sizes), scope);
     }
 
     /** Noise of each prompt's own seed, as torch.manual_seed(seed); torch.randn(1, C, h, w) gives it. */

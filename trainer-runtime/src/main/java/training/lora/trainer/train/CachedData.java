@@ -5,22 +5,40 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.TextEmbedding;
 
 /** The prepared data set's latents and text embeddings, held in memory for the run. */
 final class CachedData implements TrainingData {
     private final NDArray means;
     private final NDArray deviations;
-    private final NDArray embeddings;
+    private final NDArray contexts;
+    private final @Nullable NDArray pooled;
+    private final NDArray timeIds;
     private final int size;
 
     CachedData(PreparedDataset data, NDManager run) {
         size = data.size();
         means = stack(size, i -> data.latentMean(i, run));
         deviations = stack(size, i -> data.latentStd(i, run));
-        // The empty text stands behind those of the samples.
-        embeddings = stack(size + 1, i -> i < size ? data.textEmbedding(i, run) : data.emptyEmbedding(run));
+        timeIds = PictureSizes.timeIds(data.sizes(), run);
+        NDList contextParts = new NDList();
+        NDList pooledParts = new NDList();
+        for (int i = 0; i <= size; i++) {
+            // The empty text stands behind those of the samples.
+            TextEmbedding text = i < size ? data.textEmbedding(i, run) : data.emptyEmbedding(run);
+            contextParts.add(text.context());
+            if (text.pooled() != null) {
+                pooledParts.add(text.pooled());
+            }
+        }
+        contexts = NDArrays.stack(contextParts);
+        pooled = pooledParts.isEmpty() ? null : NDArrays.stack(pooledParts);
+        contextParts.close();
+        pooledParts.close();
     }
 
     private static NDArray stack(int count, IntFunction<NDArray> part) {
@@ -56,7 +74,10 @@ final class CachedData implements TrainingData {
                 rows[i] = size;
             }
         }
-        return Conditioning.of(take(embeddings, rows, scope));
+        NDArray context = take(contexts, rows, scope);
+        return pooled == null
+                ? Conditioning.of(context)
+                : new Conditioning(context, take(pooled, rows, scope), take(timeIds, samples, scope));
     }
 
     private static NDArray take(NDArray all, int[] rows, NDManager scope) {

@@ -23,6 +23,7 @@ import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.train.StageClock.Phase;
@@ -93,8 +94,10 @@ public final class TrainStage {
                         cached,
                         data.manifest().samples().stream().map(Sample::caption).toList(),
                         training.captions(),
-                        (texts, scope) -> Conditioning.of(model.textEncoder()
-                                .encode(scope, model.tokenizer().encode(texts))),
+                        (texts, scope) -> {
+                            TextEmbedding text = model.prompts().encode(scope, texts);
+                            return new Conditioning(text.context(), text.pooled(), null);
+                        },
                         training.seed()),
                 training.seed(),
                 training.batchSize(),

@@ -30,7 +30,24 @@ final class TinyRun {
 
     /** @param training the fields under spec.training */
     static TinyRun create(Path folder, String training) throws IOException {
-        Path base = folder.resolve("base");
+        copyStableDiffusion(folder.resolve("base"));
+        return create(folder, training, "{enabled: false}");
+    }
+
+    /** The same with a tiny SDXL as the base model. */
+    static TinyRun createXl(Path folder, String training, String sampling) throws IOException {
+        Path golden = Goldens.FOLDER.resolve("sdxl");
+        try (Stream<Path> files = Files.walk(golden)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Path target = folder.resolve("base").resolve(golden.relativize(file));
+                Files.createDirectories(target.getParent());
+                Files.copy(file, target);
+            }
+        }
+        return create(folder, training, sampling);
+    }
+
+    private static void copyStableDiffusion(Path base) throws IOException {
         for (String[] part : new String[][] {
             {"unet-a", "unet", "diffusion_pytorch_model.safetensors"},
             {"vae-a", "vae", "diffusion_pytorch_model.safetensors"},
@@ -42,6 +59,9 @@ final class TinyRun {
         Files.writeString(base.resolve("model_index.json"), "{\"_class_name\": \"StableDiffusionPipeline\"}");
         Files.createDirectories(base.resolve("scheduler"));
         Files.writeString(base.resolve("scheduler/scheduler_config.json"), "{\"beta_schedule\": \"scaled_linear\"}");
+    }
+
+    private static TinyRun create(Path folder, String training, String sampling) throws IOException {
         for (String name : List.of("bat", "crab", "pear")) {
             Files.createDirectories(folder.resolve("data"));
             for (String end : List.of(".png", ".txt")) {
@@ -58,9 +78,9 @@ final class TinyRun {
                   baseModel: {uri: base}
                   datasets: [{uri: data}]
                   training: {%s}
-                  sampling: {enabled: false}
+                  sampling: %s
                   evaluation: {enabled: false}
-                """.formatted(NAME, training));
+                """.formatted(NAME, training, sampling));
         return new TinyRun(folder, yaml, folder.resolve("work"));
     }
 

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.model.PictureSizes;
 
 class SampleOrderTest {
     private static final DatasetSpec CATS = new DatasetSpec("cats", "cats", DatasetRole.Train, 3, 0.5);
@@ -18,7 +19,13 @@ class SampleOrderTest {
     private static List<Sample> samples(DatasetSpec dataset, int count) {
         return IntStream.range(0, count)
                 .mapToObj(i -> new Sample(
-                        dataset.name() + "/" + i, dataset.name(), dataset.role(), i + ".png", "", "", 64, 64))
+                        dataset.name() + "/" + i,
+                        dataset.name(),
+                        dataset.role(),
+                        i + ".png",
+                        "",
+                        "",
+                        PictureSizes.square(64)))
                 .toList();
     }
 

@@ -1,0 +1,56 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.tensor.SafeTensors;
+
+class SdxlRunTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void sdxlIsPreparedTrainedAndSampled() throws Exception {
+        TinyRun run = TinyRun.createXl(
+                folder,
+                "steps: 6, batchSize: 2, optimizer: {learningRate: 1e-2}, adapter: {rank: 2}",
+                "{steps: 2, prompts: [{text: a cat, seed: 1}]}");
+
+        TinyRun.Ended ended = run.run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                PreparedDataset data = PreparedDataset.open(run.workspace().resolve("dataset"));
+                TextEmbedding text = data.textEmbedding(0, manager)) {
+            assertThat(data.manifest().model()).isEqualTo("SDXL");
+            assertThat(data.sizes()).containsOnly(new PictureSizes(128, 128, 0, 0, 64, 64));
+            assertThat(text.context().getShape().getShape()).containsExactly(16, 44);
+            assertThat(java.util.Objects.requireNonNull(text.pooled())
+                            .getShape()
+                            .getShape())
+                    .containsExactly(20);
+        }
+        Path trained = run.workspace().resolve("output/diffusers/pytorch_lora_weights.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors lora = SafeTensors.open(trained)) {
+            List<String> ups = lora.entries().keySet().stream()
+                    .filter(n -> n.endsWith("lora_B.weight"))
+                    .toList();
+            assertThat(ups).hasSize(17 * 8);
+            assertThat(ups).allSatisfy(name -> assertThat(
+                            lora.read(name, manager).abs().max().getFloat())
+                    .as(name)
+                    .isPositive());
+        }
+        assertThat(Files.isRegularFile(run.workspace().resolve("output/samples.png")))
+                .isTrue();
+    }
+}

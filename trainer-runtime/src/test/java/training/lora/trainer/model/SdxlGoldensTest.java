@@ -1,0 +1,65 @@
+package training.lora.trainer.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import training.lora.api.ModelFamily;
+import training.lora.trainer.Goldens;
+
+/** Text encoders against diffusers on a random tiny SDXL; the goldens are made by src/test/goldens/sdxl_goldens.py. */
+class SdxlGoldensTest {
+    private static final Path MODEL = Goldens.FOLDER.resolve("sdxl");
+    private static final List<String> TEXTS = List.of("a cat", "two dogs in fog", "");
+
+    @Test
+    void bothEncodersTextsAreThoseOfDiffusers() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens("sdxl", manager);
+                StableDiffusion model = StableDiffusion.open(MODEL, manager);
+                TextEmbedding embedding = model.prompts().encode(manager, TEXTS)) {
+            assertThat(model.family()).isEqualTo(ModelFamily.SDXL);
+            golden.assertMatches(embedding.context(), "context");
+            golden.assertMatches(java.util.Objects.requireNonNull(embedding.pooled()), "pooled");
+        }
+    }
+
+    @Test
+    void thePaddingOfTheSecondEncoderIsAWordInAText() {
+        try (Tokenizer one = Tokenizer.open(MODEL.resolve("tokenizer"));
+                Tokenizer two = Tokenizer.open(MODEL.resolve("tokenizer_2"))) {
+            long[] text = one.encode("cat!").ids();
+
+            assertThat(text).startsWith(60, 55, 27, 61, 61);
+            assertThat(two.encode("cat!").ids()).startsWith(60, 55, 27, 61, 0);
+        }
+    }
+
+    @Test
+    void aTextsEmbeddingDoesNotDependOnWhatStandsBesideIt() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, manager);
+                TextEmbedding all = model.prompts().encode(manager, TEXTS);
+                TextEmbedding one = model.prompts().encode(manager, TEXTS.subList(1, 2))) {
+            Goldens.assertClose(one.context(), all.context().get("1:2"), 1e-5, "context");
+            Goldens.assertClose(
+                    java.util.Objects.requireNonNull(one.pooled()),
+                    java.util.Objects.requireNonNull(all.pooled()).get("1:2"),
+                    1e-5,
+                    "pooled");
+        }
+    }
+
+    @Test
+    void sizesAreToldInTheOrderOfTheNetworksTraining() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertThat(PictureSizes.timeIds(
+                                    List.of(new PictureSizes(600, 400, 30, 2, 512, 448), PictureSizes.square(64)),
+                                    manager)
+                            .toFloatArray())
+                    .containsExactly(600, 400, 30, 2, 512, 448, 64, 64, 0, 0, 64, 64);
+        }
+    }
+}
