@@ -1,8 +1,8 @@
 """Runs the benchmark's cells, each (data, side, seed), and writes what they came to; README.md beside this file says what is measured.
 
-usage: benchmarks/quality/run [--data style,object,face] [--sides trainer,peft,peft-same] [--seeds 0,1,2] [--threads 2] [--limit SECONDS] [--out DIR]
+usage: benchmarks/quality/run [--data style,object,face] [--sides trainer,peft,peft-same] [--seeds 0,1,2] [--threads 2] [--rate 1e-4] [--limit SECONDS] [--out DIR]
 
-A cell that has its file in OUT/cells is not run again. With --limit no cell is begun after so many seconds.
+A cell that has its file in OUT/cells is not run again. No cell is begun after --limit seconds.
 """
 import argparse, datetime, json, os, pathlib, shutil, subprocess, sys, time
 import yaml
@@ -27,7 +27,8 @@ args.add_argument("--seeds", type=names, default=["0", "1", "2"], help="peft-sam
 args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
 args.add_argument("--steps", type=int, default=250)
 args.add_argument("--every", type=int, default=50)
-args.add_argument("--limit", type=float, default=float("inf"))
+args.add_argument("--rate", type=float, default=1e-4, help="learning rate; at 1e-3 pictures fall apart on either side")
+args.add_argument("--limit", type=float, default=3000, help="no cell is begun after so many seconds; default 3000")
 args.add_argument("--out", type=pathlib.Path, default=HOME / "benchmarks" / "quality" / "target")
 args = args.parse_args()
 args.out = args.out.resolve()
@@ -51,7 +52,7 @@ def spec(data, side, seed):
                 seed=int(seed),
                 adapter=dict(rank=16, alpha=16, targets=["Attention"]),
                 optimizer=dict(
-                    learningRate=0.001, weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
+                    learningRate=args.rate, weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
                 ),
                 loss=dict(weighting="MinSnr", minSnrGamma=5),
                 captions=dict(dropout=0.05),

@@ -54,10 +54,11 @@ def facts(cells):
         return "No cell is done."
     peer = next((c["peer"] for c in every if c["peer"]), {})
     dates, threads, commits, pictures = (sorted({str(c[k]) for c in every}) for k in ("date", "threads", "commit", "pictures"))
+    rates = sorted({f"{c['training']['optimizer']['learningRate']:g}" for c in every})
     return (
         f"{', '.join(dates)}; trainer at {', '.join(commits)}, {', '.join(f'{k} {peer[k]}' for k in ('torch', 'diffusers', 'peft') if k in peer)}; "
         f"{' and '.join(threads)} thread(s) on {every[0]['cores']} cores, {len(every)} cells in {sum(c['seconds'] for c in every) / 60:.0f} minutes, "
-        f"{', '.join(pictures)} pictures a measure, rollbacks {sum(len(c['rollbacks']) for c in every)}"
+        f"rate {' and '.join(rates)}, {', '.join(pictures)} pictures a measure, rollbacks {sum(len(c['rollbacks']) for c in every)}"
     )
 
 
