@@ -19,8 +19,12 @@ public record PreparationSpec(
         @Min(64) @Max(2048) @Nullable Integer resolution,
 
         @JsonPropertyDescription("Where captions come from.")
-        CaptionsSpec captions) {
+        CaptionsSpec captions,
+
+        @JsonPropertyDescription("Which parts of a picture are learned.")
+        MaskSpec mask) {
     public PreparationSpec {
         captions = orDefault(captions, Defaults.of(CaptionsSpec.class));
+        mask = orDefault(mask, Defaults.of(MaskSpec.class));
     }
 }

@@ -5,11 +5,14 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.Reason;
@@ -37,26 +40,39 @@ public final class PreparedDataset implements AutoCloseable {
     /** Follows a text embedding's name. */
     public static final String POOLED = ".pooled";
 
+    /** How much each place of the latents counts: {@code mask.N} of the Nth sample, (1, h, w); absent without masks. */
+    public static final String MASKS = "masks.safetensors";
+
     private final Path folder;
     private final DatasetManifest manifest;
     private final SafeTensors latents;
     private final SafeTensors text;
+    private final @Nullable SafeTensors masks;
 
-    private PreparedDataset(Path folder, DatasetManifest manifest, SafeTensors latents, SafeTensors text) {
+    private PreparedDataset(
+            Path folder, DatasetManifest manifest, SafeTensors latents, SafeTensors text, @Nullable SafeTensors masks) {
         this.folder = folder;
         this.manifest = manifest;
         this.latents = latents;
         this.text = text;
+        this.masks = masks;
     }
 
     /** Opens the folder that prepare wrote. */
     public static PreparedDataset open(Path folder) {
         DatasetManifest manifest = manifest(folder);
-        SafeTensors latents = SafeTensors.open(folder.resolve(LATENTS));
+        List<SafeTensors> open = new ArrayList<>();
         try {
-            return new PreparedDataset(folder, manifest, latents, SafeTensors.open(folder.resolve(TEXT)));
+            open.add(SafeTensors.open(folder.resolve(LATENTS)));
+            open.add(SafeTensors.open(folder.resolve(TEXT)));
+            Path masks = folder.resolve(MASKS);
+            if (Files.isRegularFile(masks)) {
+                open.add(SafeTensors.open(masks));
+            }
+            return new PreparedDataset(
+                    folder, manifest, open.get(0), open.get(1), open.size() == 3 ? open.get(2) : null);
         } catch (RuntimeException e) {
-            latents.close();
+            open.forEach(SafeTensors::close);
             throw e;
         }
     }
@@ -160,8 +176,21 @@ public final class PreparedDataset implements AutoCloseable {
         return manifest.samples().stream().map(DatasetManifest.Sample::sizes).toList();
     }
 
+    /** Whether parts of the pictures count more than others. */
+    public boolean masked() {
+        return masks != null;
+    }
+
+    /** How much each place of the latents of picture {@code i} counts, from 0 to 1: (1, h, w); only where {@link #masked}. */
+    public NDArray mask(int i, NDManager manager) {
+        return Objects.requireNonNull(masks).read("mask." + i, manager);
+    }
+
     @Override
     public void close() {
+        if (masks != null) {
+            masks.close();
+        }
         latents.close();
         text.close();
     }

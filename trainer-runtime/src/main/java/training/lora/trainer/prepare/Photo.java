@@ -55,6 +55,26 @@ final class Photo {
         return onWhite(eight);
     }
 
+    /** How opaque a picture file is, 8 bits a pixel; null where it has no alpha channel. */
+    static @Nullable Mat alpha(Path file) {
+        Mat raw = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_UNCHANGED);
+        if (raw.channels() != 4 && raw.channels() != 2) {
+            raw.release();
+            return null;
+        }
+        Mat alpha = new Mat();
+        Core.extractChannel(raw, alpha, raw.channels() - 1);
+        alpha.convertTo(alpha, CvType.CV_8U, raw.depth() == CvType.CV_16U ? 1 / 257.0 : 1);
+        raw.release();
+        return alpha;
+    }
+
+    /** A picture file in shades of grey, 8 bits a pixel, or null if it can't be decoded. */
+    static @Nullable Mat grey(Path file) {
+        Mat grey = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_GRAYSCALE);
+        return grey.empty() ? null : grey;
+    }
+
     private static Mat onWhite(Mat withAlpha) {
         List<Mat> planes = new ArrayList<>();
         Core.split(withAlpha, planes);

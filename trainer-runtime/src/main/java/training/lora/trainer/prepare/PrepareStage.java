@@ -17,6 +17,7 @@ import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.MaskSource;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
@@ -73,13 +74,18 @@ public final class PrepareStage {
             for (RawDataset.Item item : items) {
                 digests.add(Sha256.of(item.file()));
             }
-            String digest = datasetDigest(items, digests);
+            MaskSource maskSource = spec.preparation().mask().source();
+            Masks.check(maskSource, items);
+            String digest = datasetDigest(items, digests, maskSource);
             String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution);
             if (reusable(target, key)) {
                 LOG.info("{} holds this data set already", target);
                 return PreparedDataset.manifest(target);
             }
-            List<Sample> samples = pictures(items, digests, resolution, temporary);
+            Masks masks =
+                    new Masks(maskSource, resolution, resolution / model.vae().factor());
+            List<Sample> samples = pictures(items, digests, resolution, temporary, masks);
+            masks.write(temporary, manager);
             encode(samples, model, manager, temporary);
             Folders.delete(temporary.resolve("unpacked"));
             DatasetManifest manifest = new DatasetManifest(
@@ -160,7 +166,8 @@ public final class PrepareStage {
         return items;
     }
 
-    private List<Sample> pictures(List<RawDataset.Item> items, List<String> digests, int resolution, Path folder)
+    private List<Sample> pictures(
+            List<RawDataset.Item> items, List<String> digests, int resolution, Path folder, Masks masks)
             throws IOException {
         Files.createDirectories(folder.resolve("images"));
         List<String> unreadable = new ArrayList<>();
@@ -174,6 +181,7 @@ public final class PrepareStage {
                 continue;
             }
             heldOut.add(item, decoded);
+            masks.add(i, item, decoded);
             String file = "images/%05d.png".formatted(i);
             Photo.Crop crop = Photo.centreCrop(decoded, resolution);
             Picture.ofBgr(crop.picture()).write(folder.resolve(file));
@@ -249,13 +257,17 @@ public final class PrepareStage {
         }
     }
 
-    private static String datasetDigest(List<RawDataset.Item> items, List<String> digests) {
-        StringBuilder all = new StringBuilder();
+    private static String datasetDigest(List<RawDataset.Item> items, List<String> digests, MaskSource masks)
+            throws IOException {
+        StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
         for (int i = 0; i < items.size(); i++) {
             RawDataset.Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
             all.append(digests.get(i)).append('\0');
             all.append(item.caption()).append('\n');
+            if (masks == MaskSource.Files && item.mask() != null) {
+                all.append(Sha256.of(item.mask())).append('\n');
+            }
         }
         return Sha256.of(all.toString());
     }

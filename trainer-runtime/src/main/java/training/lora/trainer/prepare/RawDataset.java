@@ -10,7 +10,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -19,6 +22,9 @@ import training.lora.trainer.TrainerException;
 final class RawDataset {
     private static final List<String> PICTURES = List.of("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff");
 
+    /** Follows a picture's name in that of its mask, as in OneTrainer. */
+    static final String MASK = "-masklabel";
+
     private RawDataset() {}
 
     /**
@@ -26,8 +32,14 @@ final class RawDataset {
      *
      * @param dataset what it belongs to
      * @param name data set and relative path
+     * @param mask the mask beside it; null where there is none
      */
-    record Item(DatasetSpec dataset, String name, Path file, String caption) {}
+    record Item(
+            DatasetSpec dataset,
+            String name,
+            Path file,
+            String caption,
+            @Nullable Path mask) {}
 
     /** All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once. */
     static List<Item> list(DatasetSpec source, Path place, String prefix) throws IOException {
@@ -42,6 +54,8 @@ final class RawDataset {
                     .sorted()
                     .toList();
         }
+        Set<Path> masks = files.stream().filter(f -> stem(f).endsWith(MASK)).collect(Collectors.toSet());
+        files = files.stream().filter(f -> !masks.contains(f)).toList();
         if (files.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidData,
@@ -64,7 +78,9 @@ final class RawDataset {
                     String text = Files.readString(caption, StandardCharsets.UTF_8)
                             .strip()
                             .replaceAll("\\s+", " ");
-                    items.add(new Item(source, dataset + "/" + name, file, prefix + text));
+                    Path mask = file.resolveSibling(stem(file) + MASK + ".png");
+                    items.add(new Item(
+                            source, dataset + "/" + name, file, prefix + text, masks.contains(mask) ? mask : null));
                 } catch (CharacterCodingException e) {
                     problems.add(folder.relativize(caption) + " is not UTF-8 text");
                 }

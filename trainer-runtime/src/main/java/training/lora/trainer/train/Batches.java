@@ -75,7 +75,7 @@ final class Batches implements BatchSource {
         NDArray draw = Randomness.normal(scope, Randomness.derive(seed, index, set + "latent"), shape);
         NDArray latents = draw.muli(deviations).addi(means);
         NDArray noise = Randomness.normal(scope, Randomness.derive(seed, index, set + "noise"), shape);
-        return new Batch(latents, noise, times, told, weights, null);
+        return new Batch(latents, noise, times, told, weights, data.masks(samples, scope));
     }
 
     /** The samples of a batch. */

@@ -15,6 +15,7 @@ import training.lora.trainer.model.TextEmbedding;
 final class CachedData implements TrainingData {
     private final NDArray means;
     private final NDArray deviations;
+    private final @Nullable NDArray masks;
     private final NDArray contexts;
     private final @Nullable NDArray pooled;
     private final NDArray timeIds;
@@ -24,6 +25,7 @@ final class CachedData implements TrainingData {
         size = data.size();
         means = stack(size, i -> data.latentMean(i, run));
         deviations = stack(size, i -> data.latentStd(i, run));
+        masks = data.masked() ? stack(size, i -> data.mask(i, run)) : null;
         timeIds = PictureSizes.timeIds(data.sizes(), run);
         NDList contextParts = new NDList();
         NDList pooledParts = new NDList();
@@ -64,6 +66,11 @@ final class CachedData implements TrainingData {
     @Override
     public NDArray deviations(int[] samples, NDManager scope) {
         return take(deviations, samples, scope);
+    }
+
+    @Override
+    public @Nullable NDArray masks(int[] samples, NDManager scope) {
+        return masks == null ? null : take(masks, samples, scope);
     }
 
     @Override

@@ -2,6 +2,7 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.Conditioning;
 
 /** Cached latents and text embeddings, as a step reads them. N samples. */
@@ -14,6 +15,11 @@ interface TrainingData {
 
     /** Standard deviations of the latents of some samples (B, C, h, w). */
     NDArray deviations(int[] samples, NDManager scope);
+
+    /** How much each place of the latents of some samples counts (B, 1, h, w); null where there are no masks. */
+    default @Nullable NDArray masks(int[] samples, NDManager scope) {
+        return null;
+    }
 
     /** Text embeddings of some samples (B, S, D), of the empty text where {@code empty}, and what else is told of them. */
     Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope);

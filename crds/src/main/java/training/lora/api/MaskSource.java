@@ -1,0 +1,11 @@
+package training.lora.api;
+
+/** Where masks come from. */
+public enum MaskSource {
+    /** Every part of a picture counts. */
+    None,
+    /** The picture's alpha channel. */
+    Alpha,
+    /** A picture beside it. */
+    Files
+}
