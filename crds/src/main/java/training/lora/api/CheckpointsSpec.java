@@ -13,7 +13,7 @@ public record CheckpointsSpec(
         @Min(1) @Max(10000000) @Nullable Integer everySteps,
 
         @JsonPropertyDescription(
-                "How many are kept, the newest ones; as many states to go on from are kept too. Default 4.")
+                "How many are kept, the newest ones; the one of the lowest loss on the pictures of Validation data sets is kept beyond these. As many states to go on from are kept too. Default 4.")
         @Min(1) @Max(100) Integer keep) {
     public CheckpointsSpec {
         keep = orDefault(keep, 4);

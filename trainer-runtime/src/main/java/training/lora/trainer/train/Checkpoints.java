@@ -1,13 +1,20 @@
 package training.lora.trainer.train;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
@@ -20,10 +27,22 @@ import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.publish.Publisher;
 
-/** The adapter at some steps, each in every form that was asked for; the newest are kept. */
+/**
+ * The adapter at some steps, each in every form that was asked for, with the digests of its files beside it. The newest
+ * are kept, and beyond these the one that did best on held-out pictures, where there are any.
+ */
 public final class Checkpoints {
+    private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
+
+    /** The metric that tells the best while it trains; what evaluation measures is not known by then. */
+    private static final String BEST_BY = "validationLoss";
+
+    private static final String DIGESTS = ".sha256";
+
     private final RunSpec run;
     private final Path folder;
     private final ExportMetadata metadata;
@@ -45,23 +64,55 @@ public final class Checkpoints {
         this.workflow = workflow;
     }
 
-    /** Goes back to when {@code checkpoints} were kept: all else in the folder is deleted. */
+    /** Goes back to when {@code checkpoints} were kept: all else in the folder is deleted, and damaged ones are. */
     void restore(List<Checkpoint> checkpoints) throws IOException {
         Files.createDirectories(folder);
         kept.clear();
-        List<Path> wanted = new ArrayList<>();
-        for (Checkpoint checkpoint : checkpoints) {
-            Path path = folder.resolve(Publisher.folderName(checkpoint.step()));
-            if (Files.isDirectory(path)) {
-                kept.add(checkpoint);
-                wanted.add(path);
-            }
+        Set<Path> wanted = new HashSet<>();
+        for (Checkpoint checkpoint : whole(folder, checkpoints)) {
+            kept.add(checkpoint);
+            String name = Publisher.folderName(checkpoint.step());
+            wanted.add(folder.resolve(name));
+            wanted.add(folder.resolve(name + DIGESTS));
         }
         try (Stream<Path> all = Files.list(folder)) {
             for (Path path : all.filter(p -> !wanted.contains(p)).toList()) {
                 Folders.delete(path);
             }
         }
+    }
+
+    /**
+     * Those of {@code checkpoints} whose files are what was written; of the others the log says so.
+     *
+     * @param folder of all checkpoints
+     */
+    static List<Checkpoint> whole(Path folder, List<Checkpoint> checkpoints) throws IOException {
+        List<Checkpoint> whole = new ArrayList<>();
+        for (Checkpoint checkpoint : checkpoints) {
+            Path path = folder.resolve(Publisher.folderName(checkpoint.step()));
+            Path digests = folder.resolve(path.getFileName() + DIGESTS);
+            if (Files.isDirectory(path)
+                    && Files.isRegularFile(digests)
+                    && Files.readString(digests, StandardCharsets.ISO_8859_1).equals(digests(path))) {
+                whole.add(checkpoint);
+            } else {
+                LOG.warn("the checkpoint {} is left out: its files are missing or not those of {}", path, digests);
+            }
+        }
+        return whole;
+    }
+
+    /** Digests and names of all files below {@code checkpoint}, as sha256sum prints them there. */
+    private static String digests(Path checkpoint) throws IOException {
+        StringBuilder lines = new StringBuilder();
+        try (Stream<Path> files = Files.walk(checkpoint)) {
+            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+                lines.append(Sha256.of(file)).append("  ").append(checkpoint.relativize(file));
+                lines.append('\n');
+            }
+        }
+        return lines.toString();
     }
 
     /** The folder of all checkpoints. */
@@ -81,6 +132,8 @@ public final class Checkpoints {
     Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
+        Path digestFile = folder.resolve(name + DIGESTS);
+        boolean whole = false;
         try {
             ExportMetadata described = metadata.with(Map.of("ss_steps", Integer.toString(step)));
             List<Proof> proofs = new ArrayList<>();
@@ -93,16 +146,36 @@ public final class Checkpoints {
                 }
             }
             Json.PRETTY.writeValue(temporary.resolve(Publisher.PROOF).toFile(), proofs);
+            String digests = digests(temporary);
+            WholeFile.write(digestFile, file -> Files.writeString(file, digests));
             Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
+            whole = true;
         } finally {
             Folders.delete(temporary);
+            if (!whole) {
+                Files.deleteIfExists(digestFile);
+            }
         }
         Checkpoint checkpoint = new Checkpoint(step, metrics);
         kept.add(checkpoint);
-        while (kept.size() > run.spec().training().checkpoints().keep()) {
-            Folders.delete(folder.resolve(Publisher.folderName(kept.remove(0).step())));
+        for (Checkpoint old : superfluous()) {
+            kept.remove(old);
+            Folders.delete(folder.resolve(Publisher.folderName(old.step())));
+            Files.deleteIfExists(folder.resolve(Publisher.folderName(old.step()) + DIGESTS));
         }
         return checkpoint;
+    }
+
+    /** All but the newest and the best; of equal ones the older is the best. */
+    private List<Checkpoint> superfluous() {
+        int keep = run.spec().training().checkpoints().keep();
+        List<Checkpoint> old = new ArrayList<>(kept.subList(0, Math.max(0, kept.size() - keep)));
+        kept.stream()
+                .filter(checkpoint -> checkpoint.metric(BEST_BY) != null)
+                .min(Comparator.comparingDouble(
+                        c -> Objects.requireNonNull(c.metric(BEST_BY)).number()))
+                .ifPresent(old::remove);
+        return old;
     }
 
     /** Those that are kept, oldest first. */

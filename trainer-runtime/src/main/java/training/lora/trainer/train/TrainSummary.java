@@ -50,14 +50,32 @@ public record TrainSummary(
      */
     public record Rollback(int step, int to, double learningRateFactor, String why) {}
 
-    /** Reads it from the train stage's folder. */
+    /**
+     * Reads it from the train stage's folder, without checkpoints that are damaged by now.
+     *
+     * @throws TrainerException if it is not there, or no checkpoint is whole
+     */
     public static TrainSummary read(Path train) throws IOException {
         Path file = train.resolve(FILE);
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration, file + " must exist: the train stage has to end before evaluation");
         }
-        return Json.MAPPER.readValue(file.toFile(), TrainSummary.class);
+        TrainSummary written = Json.MAPPER.readValue(file.toFile(), TrainSummary.class);
+        List<Checkpoint> whole = Checkpoints.whole(Checkpoints.folder(train), written.checkpoints());
+        if (whole.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "a checkpoint in %s must be whole, but all are damaged; `train` writes the last one again"
+                            .formatted(Checkpoints.folder(train)));
+        }
+        return new TrainSummary(
+                written.runId(),
+                written.fixedSetLoss(),
+                written.validationLoss(),
+                whole,
+                written.baseModelDigest(),
+                written.rollbacks());
     }
 
     /** What the watchdog did, in a sentence; null if nothing. */

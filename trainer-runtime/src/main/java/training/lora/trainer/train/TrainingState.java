@@ -10,6 +10,7 @@ import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
@@ -125,6 +126,11 @@ final class TrainingState {
         optimizer.restore(state.tensors(), done);
         losses.cut(done);
         checkpoints.restore(position.checkpoints());
+        if (atCheckpoint() && checkpoints.kept().stream().noneMatch(c -> c.step() == done)) {
+            // It was damaged, but its adapter is the state's.
+            List<Checkpoint> written = position.checkpoints();
+            checkpoints.write(done, adapter, written.get(written.size() - 1).metrics());
+        }
     }
 
     /** Steps done. */

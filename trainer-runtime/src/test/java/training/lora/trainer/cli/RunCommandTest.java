@@ -164,6 +164,24 @@ class RunCommandTest {
     }
 
     @Test
+    void damagedLastCheckpointIsWrittenAgainFromTheState() throws IOException {
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(tiny.run("train").code()).isZero();
+        Path checkpoints = tiny.workspace().resolve("train/checkpoints");
+        Map<String, String> before = TinyRun.digests(checkpoints);
+        Path file = checkpoints.resolve("step-000002/tiny.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(file, bytes);
+        // As if it had been killed before it published: what is finished is not looked at again.
+        Files.delete(tiny.workspace().resolve("output/manifest.json"));
+
+        assertThat(tiny.run("train").code()).isZero();
+
+        assertThat(TinyRun.digests(checkpoints)).isEqualTo(before);
+    }
+
+    @Test
     void interruptedTrainingIsNotMixedWithAnotherConfiguration() throws IOException {
         assertThat(tiny.run("prepare").code()).isZero();
         assertThat(tiny.run("train").code()).isZero();

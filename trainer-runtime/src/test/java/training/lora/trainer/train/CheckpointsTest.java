@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -36,6 +37,8 @@ class CheckpointsTest {
     @TempDir
     Path train;
 
+    private String inTheWay = "";
+
     @AfterAll
     static void close() {
         ADAPTER.close();
@@ -58,9 +61,18 @@ class CheckpointsTest {
         return checkpoints.write(step, ADAPTER, List.of(Metric.of("loss", 1.0 / step)));
     }
 
+    /** Folders of checkpoints, each of which must have its digests beside it. */
     private List<String> names() throws IOException {
         try (Stream<Path> all = Files.list(Checkpoints.folder(train))) {
-            return all.map(f -> f.getFileName().toString()).sorted().toList();
+            List<String> names =
+                    all.map(f -> f.getFileName().toString()).sorted().toList();
+            List<String> folders =
+                    names.stream().filter(n -> !n.endsWith(".sha256")).toList();
+            assertThat(names)
+                    .containsExactlyInAnyOrderElementsOf(folders.stream()
+                            .flatMap(n -> n.equals(inTheWay) ? Stream.of(n) : Stream.of(n, n + ".sha256"))
+                            .toList());
+            return folders;
         }
     }
 
@@ -113,11 +125,58 @@ class CheckpointsTest {
     void nothingIsLeftOfACheckpointThatCantBeWritten() throws IOException {
         Checkpoints checkpoints = checkpoints();
         Checkpoint first = write(checkpoints, 10);
+        inTheWay = "step-000020";
         Files.createDirectories(Checkpoints.folder(train).resolve("step-000020/in the way"));
 
         assertThatThrownBy(() -> write(checkpoints, 20)).isInstanceOf(IOException.class);
 
         assertThat(checkpoints.kept()).containsExactly(first);
         assertThat(names()).containsExactly("step-000010", "step-000020");
+    }
+
+    @Test
+    void damagedCheckpointIsLeftOut() throws IOException {
+        Checkpoints checkpoints = checkpoints();
+        Checkpoint first = write(checkpoints, 10);
+        Checkpoint second = write(checkpoints, 20);
+        Path file = Checkpoints.folder(train).resolve("step-000020/diffusers/pytorch_lora_weights.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(file, bytes);
+
+        new TrainSummary("r", new TrainSummary.FixedSetLoss(2, 1), null, List.of(first, second), "d", List.of())
+                .write(train);
+        assertThat(TrainSummary.read(train).checkpoints()).containsExactly(first);
+
+        checkpoints.restore(List.of(first, second));
+        assertThat(checkpoints.kept()).containsExactly(first);
+        assertThat(names()).containsExactly("step-000010");
+
+        Files.delete(Checkpoints.folder(train).resolve("step-000010/t.safetensors"));
+        assertThatThrownBy(() -> TrainSummary.read(train))
+                .hasMessage("a checkpoint in " + Checkpoints.folder(train)
+                        + " must be whole, but all are damaged; `train` writes the last one again");
+    }
+
+    @Test
+    void bestOnHeldOutPicturesIsKeptBeyondTheNewest() throws IOException {
+        Checkpoints checkpoints = checkpoints();
+        double[] losses = {0.5, 0.3, 0.4, 0.3, 0.45, 0.2, 0.6};
+        List<List<String>> kept = new ArrayList<>();
+
+        for (int i = 0; i < losses.length; i++) {
+            checkpoints.write(i + 1, ADAPTER, List.of(Metric.of("validationLoss", losses[i])));
+            kept.add(names());
+        }
+
+        assertThat(kept)
+                .containsExactly(
+                        List.of("step-000001"),
+                        List.of("step-000001", "step-000002"),
+                        List.of("step-000002", "step-000003"),
+                        List.of("step-000002", "step-000003", "step-000004"),
+                        List.of("step-000002", "step-000004", "step-000005"),
+                        List.of("step-000005", "step-000006"),
+                        List.of("step-000006", "step-000007"));
     }
 }
