@@ -3,6 +3,7 @@ package training.lora.trainer.diffusion;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.function.DoubleUnaryOperator;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -65,12 +66,6 @@ public final class NoiseSchedule {
         return Math.sqrt((1 - alphaBars[timestep]) / alphaBars[timestep]);
     }
 
-    /** Weight of the loss of predicted noise, min(SNR, gamma) / SNR (Hang et al. 2023). */
-    public double minSnrWeight(int timestep, double gamma) {
-        double snr = signalToNoise(timestep);
-        return Math.min(snr, gamma) / snr;
-    }
-
     /**
      * Latents with noise, in {@code latents}' manager.
      *
@@ -80,17 +75,38 @@ public final class NoiseSchedule {
      * @return x_t (B, C, h, w)
      */
     public NDArray addNoise(NDArray latents, NDArray noise, int[] timesteps) {
+        return mix(latents, noise, timesteps, abar -> Math.sqrt(abar), abar -> Math.sqrt(1 - abar));
+    }
+
+    /**
+     * Velocity v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), in {@code latents}' manager.
+     *
+     * @param latents x_0 (B, C, h, w)
+     * @param noise eps (B, C, h, w)
+     * @param timesteps B timesteps
+     * @return v (B, C, h, w)
+     */
+    public NDArray velocity(NDArray latents, NDArray noise, int[] timesteps) {
+        return mix(latents, noise, timesteps, abar -> -Math.sqrt(1 - abar), abar -> Math.sqrt(abar));
+    }
+
+    private NDArray mix(
+            NDArray latents,
+            NDArray noise,
+            int[] timesteps,
+            DoubleUnaryOperator ofLatents,
+            DoubleUnaryOperator ofNoise) {
         NDManager scope = latents.getManager();
-        float[] signal = new float[timesteps.length];
-        float[] strength = new float[timesteps.length];
+        float[] a = new float[timesteps.length];
+        float[] b = new float[timesteps.length];
         for (int i = 0; i < timesteps.length; i++) {
-            signal[i] = (float) Math.sqrt(alphaBars[timesteps[i]]);
-            strength[i] = (float) Math.sqrt(1 - alphaBars[timesteps[i]]);
+            a[i] = (float) ofLatents.applyAsDouble(alphaBars[timesteps[i]]);
+            b[i] = (float) ofNoise.applyAsDouble(alphaBars[timesteps[i]]);
         }
         Shape column = new Shape(timesteps.length, 1, 1, 1);
-        try (NDArray a = scope.create(signal, column);
-                NDArray b = scope.create(strength, column)) {
-            return MIX.call(scope, latents, noise, a, b);
+        try (NDArray first = scope.create(a, column);
+                NDArray second = scope.create(b, column)) {
+            return MIX.call(scope, latents, noise, first, second);
         }
     }
 }
