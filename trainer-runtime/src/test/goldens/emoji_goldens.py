@@ -1,4 +1,4 @@
-"""Goldens on the bundled tiny model: pictures by diffusers, ten losses by peft, similarities by transformers.
+"""Goldens on the bundled tiny model: pictures by diffusers, runs of ten losses by peft, similarities by transformers.
 
 usage, from the repository's root: python trainer-runtime/src/test/goldens/emoji_goldens.py
 Needs torch, diffusers, peft, transformers, pillow; made with diffusers 0.42.1, peft and transformers of the same day.
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig
+from prodigyopt import Prodigy
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, CLIPModel
 
@@ -42,7 +43,8 @@ def pictures():
     draw("cat-lora.png", "an emoji of a cat face", 1)
 
 
-def losses():
+def losses(weighting="MinSnr", kind="epsilon", delta=None, masked=False, parts=1, prodigy=False):
+    """Loss and gradient norm of ten steps."""
     unet = UNet2DConditionModel.from_pretrained(MODEL, subfolder="unet", torch_dtype=torch.float32)
     unet.requires_grad_(False)
     unet.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_k", "to_q", "to_v", "to_out.0"]))
@@ -53,23 +55,53 @@ def losses():
     for n, p in named.items():
         if "lora_B" in n:
             p.data.zero_()
-    alphas = DDPMScheduler.from_config(MODEL, subfolder="scheduler").alphas_cumprod
     scheduler = DDPMScheduler.from_config(MODEL, subfolder="scheduler")
     unet.train()
-    optimizer = torch.optim.AdamW(named.values(), lr=1e-3, weight_decay=0.01)
-    result = []
-    for k in range(10):
+    if prodigy:
+        optimizer = Prodigy(named.values(), weight_decay=0.01, use_bias_correction=True, safeguard_warmup=True, d0=1e-6)
+    else:
+        optimizer = torch.optim.AdamW(named.values(), lr=1e-3, weight_decay=0.01)
+
+    def loss(k):
         latents, noise, text = randn(100 + k, 2, 4, 16, 16), randn(200 + k, 2, 4, 16, 16), randn(300 + k, 2, 77, 128)
         t = torch.tensor([(97 * k + 50) % 1000, (389 * k + 700) % 1000])
+        alphas = scheduler.alphas_cumprod[t]
         predicted = unet(scheduler.add_noise(latents, noise, t), t, text).sample
-        snr = alphas[t] / (1 - alphas[t])
-        loss = (((predicted - noise) ** 2).mean((1, 2, 3)) * torch.clamp(snr, max=5) / snr).mean()
-        loss.backward()
+        d = predicted - (scheduler.get_velocity(latents, noise, t) if kind == "v" else noise)
+        snr = alphas / (1 - alphas)
+        if delta is None:
+            each = d ** 2
+        else:
+            c = ((1 - delta) / (1 + (1 / snr).sqrt()) ** 2 + delta).view(2, 1, 1, 1)
+            each = 2 * c * ((d ** 2 + c ** 2).sqrt() - c)
+        more = 1 if kind == "v" else 0
+        weight = {"Uniform": torch.ones(2), "MinSnr": torch.clamp(snr, max=5) / (snr + more), "Debiased": 1 / snr.clamp(max=1000).sqrt()}[weighting]
+        mask = torch.sigmoid(randn(400 + k, 2, 1, 16, 16)) if masked else torch.ones(2, 1, 16, 16)
+        return ((each * mask).sum((1, 2, 3)) / (4 * mask.sum((1, 2, 3))) * weight).mean() / parts
+
+    result = []
+    for k in range(10):
+        total = 0
+        for part in range(parts):
+            value = loss(k * parts + part)
+            value.backward()
+            total += value.item()
         norm = torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        result.append([loss.item(), norm.item()])
+        result.append([total, norm.item()])
     return result
+
+
+def runs():
+    """[fields of spec.training, prediction, whether there are masks, losses and norms]"""
+    return [
+        ["loss: {weighting: MinSnr}", "Epsilon", False, losses()],
+        ["loss: {weighting: MinSnr}", "V", False, losses(kind="v")],
+        ["loss: {weighting: Uniform}", "Epsilon", True, losses("Uniform", masked=True)],
+        ["loss: {weighting: Debiased, huberDelta: 0.1}", "Epsilon", False, losses("Debiased", delta=0.1)],
+        ["optimizer: {type: Prodigy}, gradientAccumulation: 2", "Epsilon", False, losses(prodigy=True, parts=2)],
+    ]
 
 
 def clip():
@@ -97,4 +129,4 @@ def clip():
 
 if __name__ == "__main__":
     pictures()
-    (OUT / "values.json").write_text(json.dumps(dict(losses=losses(), clip=clip()), indent=1) + "\n")
+    (OUT / "values.json").write_text(json.dumps(dict(runs=runs(), clip=clip()), indent=1) + "\n")

@@ -3,16 +3,67 @@ package training.lora.api;
 import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
-/** The loss: mean squared error of the predicted noise, weighted by timestep. */
+/** What is minimised: the distance of the prediction from its target, weighted by timestep. */
+@ValidationRule(
+        value = "self.timesteps != 'Uniform' || (!has(self.timestepMean) && !has(self.timestepDeviation))",
+        message = "timestepMean and timestepDeviation must be unset with Uniform timesteps",
+        fieldPath = ".timesteps")
 public record LossSpec(
-        @JsonPropertyDescription("MinSnr (Hang et al. 2023) or Uniform. Default MinSnr.")
+        @JsonPropertyDescription(
+                "What a timestep counts: MinSnr (Hang et al. 2023), Debiased (Yu et al. 2023) or Uniform. Default MinSnr.")
         LossWeighting weighting,
 
-        @JsonPropertyDescription("Gamma of MinSnr. Default 5.") @Min(value = 0, inclusive = false) Double minSnrGamma) {
+        @JsonPropertyDescription("Gamma of MinSnr. Default 5.") @Min(value = 0, inclusive = false) Double minSnrGamma,
+
+        @JsonPropertyDescription(
+                "Delta of a pseudo-Huber loss, to which outliers count less than to the squared error; it is this at the strongest noise and nears 1 as the noise vanishes. Unset: squared error.")
+        @Min(value = 0, inclusive = false) @Max(1) @Nullable Double huberDelta,
+
+        @JsonPropertyDescription(
+                "Strength of noise that is the same over a whole channel, with which very dark and very bright pictures are learned. Default 0.")
+        @Min(0) @Max(1) Double offsetNoise,
+
+        @JsonPropertyDescription(
+                "Weight of each coarser level of pyramid noise relative to the one before it; 0 for none. Default 0.")
+        @Min(0) @Max(value = 1, inclusive = false) Double pyramidNoise,
+
+        @JsonPropertyDescription(
+                "Strength of noise that the denoiser's input has beyond what it is to predict (Ning et al. 2023). Default 0.")
+        @Min(0) @Max(1) Double inputPerturbation,
+
+        @JsonPropertyDescription(
+                "How timesteps are drawn: Uniform, LogitNormal (Esser et al. 2024) or LogNormalSigma (EDM, Karras et al. 2022). Default Uniform.")
+        TimestepDistribution timesteps,
+
+        @JsonPropertyDescription(
+                "Mean of the normal distribution behind LogitNormal or LogNormalSigma. Unset: 0 and -1.2.")
+        @Min(-10) @Max(10) @Nullable Double timestepMean,
+
+        @JsonPropertyDescription("Its standard deviation. Unset: 1 and 1.2.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double timestepDeviation) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);
         minSnrGamma = orDefault(minSnrGamma, 5.0);
+        offsetNoise = orDefault(offsetNoise, 0.0);
+        pyramidNoise = orDefault(pyramidNoise, 0.0);
+        inputPerturbation = orDefault(inputPerturbation, 0.0);
+        timesteps = orDefault(timesteps, TimestepDistribution.Uniform);
+    }
+
+    /** Mean of the normal distribution behind the timesteps: as given, else as the distribution's authors have it. */
+    public double meanOfTimesteps() {
+        return timestepMean != null ? timestepMean : timesteps == TimestepDistribution.LogNormalSigma ? -1.2 : 0;
+    }
+
+    /** Its standard deviation: as given, else as the distribution's authors have it. */
+    public double deviationOfTimesteps() {
+        return timestepDeviation != null
+                ? timestepDeviation
+                : timesteps == TimestepDistribution.LogNormalSigma ? 1.2 : 1;
     }
 }

@@ -5,10 +5,22 @@ import static training.lora.api.Defaults.orDefault;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
-/** AdamW (Loshchilov and Hutter 2019) and its learning rate. */
+/** The optimizer and its learning rate. */
+@ValidationRule(
+        value = "self.type != 'Prodigy' || !has(self.learningRate) || self.learningRate >= 0.1",
+        message = "learningRate must be at least 0.1 with Prodigy, which multiplies it by the rate that it finds",
+        fieldPath = ".learningRate")
 public record OptimizerSpec(
-        @JsonPropertyDescription("Highest learning rate. Default 1e-4.") @Min(value = 0, inclusive = false) @Max(10) Double learningRate,
+        @JsonPropertyDescription(
+                "AdamW (Loshchilov and Hutter 2019) or Prodigy (Mishchenko and Defazio 2023), which finds its rate by itself. Default AdamW.")
+        OptimizerType type,
+
+        @JsonPropertyDescription(
+                "Highest learning rate; with Prodigy, what the rate that it finds is multiplied by. Unset: 1e-4 with AdamW, 1 with Prodigy.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double learningRate,
 
         @JsonPropertyDescription("Decoupled weight decay. Default 0.01.") @Min(0) @Max(1) Double weightDecay,
 
@@ -22,12 +34,26 @@ public record OptimizerSpec(
 
         @JsonPropertyDescription("How the learning rate moves.")
         ScheduleSpec schedule) {
+    /** Least learning rate of Prodigy: rates meant for AdamW would let it find nothing. */
+    static final double LEAST_PRODIGY_RATE = 0.1;
+
     public OptimizerSpec {
-        learningRate = orDefault(learningRate, 1e-4);
+        type = orDefault(type, OptimizerType.AdamW);
         weightDecay = orDefault(weightDecay, 0.01);
         beta1 = orDefault(beta1, 0.9);
         beta2 = orDefault(beta2, 0.999);
         maxGradientNorm = orDefault(maxGradientNorm, 1.0);
         schedule = orDefault(schedule, Defaults.of(ScheduleSpec.class));
+    }
+
+    /** The highest learning rate: as given, else by the type. */
+    public double highestLearningRate() {
+        if (learningRate != null) {
+            return learningRate;
+        }
+        return switch (type) {
+            case AdamW -> 1e-4;
+            case Prodigy -> 1;
+        };
     }
 }

@@ -3,5 +3,9 @@ package training.lora.api;
 /** Courses of the learning rate after its warm-up. */
 public enum ScheduleType {
     Constant,
-    Cosine
+    Linear,
+    Cosine,
+    CosineRestarts,
+    Polynomial,
+    Exponential
 }

@@ -147,6 +147,24 @@ public final class SpecValidator {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
                     .formatted(training.steps(), warmup));
         }
+        OptimizerSpec optimizer = training.optimizer();
+        Double rate = optimizer.learningRate();
+        if (optimizer.type() == OptimizerType.Prodigy && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
+            problems.add(
+                    "`spec.training.optimizer.learningRate` must be at least %s with Prodigy, which multiplies it by the rate that it finds, was %s"
+                            .formatted(OptimizerSpec.LEAST_PRODIGY_RATE, rate));
+        }
+        ScheduleSpec schedule = optimizer.schedule();
+        if (schedule.type() == ScheduleType.Exponential && schedule.lowestFraction() == 0) {
+            problems.add(
+                    "`spec.training.optimizer.schedule.finalFraction` must be greater than 0 with Exponential, was 0");
+        }
+        LossSpec loss = training.loss();
+        if (loss.timesteps() == TimestepDistribution.Uniform
+                && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
+            problems.add(
+                    "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
+        }
         Integer every = training.checkpoints().everySteps();
         if (every != null && every > training.steps()) {
             problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"

@@ -33,7 +33,7 @@ public record TrainingSpec(
         @JsonPropertyDescription("The adapter's form and size.")
         AdapterSpec adapter,
 
-        @JsonPropertyDescription("AdamW and its learning rate.")
+        @JsonPropertyDescription("What moves the adapter, and its learning rate.")
         OptimizerSpec optimizer,
 
         @JsonPropertyDescription("What is minimised.") LossSpec loss,

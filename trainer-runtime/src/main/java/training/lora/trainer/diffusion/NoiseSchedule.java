@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
+import java.util.function.DoubleUnaryOperator;
 import training.lora.api.Prediction;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.tensor.TorchScript;
@@ -85,34 +86,6 @@ public final class NoiseSchedule {
     }
 
     /**
-     * Weight of the loss of the prediction (Hang et al. 2023): min(SNR, gamma) / SNR of noise, min(SNR, gamma) / (SNR + 1)
-     * of v.
-     */
-    public double minSnrWeight(int timestep, double gamma) {
-        double snr = signalToNoise(timestep);
-        return switch (prediction) {
-            case Epsilon -> Math.min(snr, gamma) / snr;
-            case V -> Math.min(snr, gamma) / (snr + 1);
-        };
-    }
-
-    /**
-     * What the model should predict: the noise itself, or v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022),
-     * in {@code noise}'s manager.
-     *
-     * @param latents x_0 (B, C, h, w)
-     * @param noise eps (B, C, h, w)
-     * @param timesteps B timesteps
-     * @return (B, C, h, w)
-     */
-    public NDArray target(NDArray latents, NDArray noise, int[] timesteps) {
-        return switch (prediction) {
-            case Epsilon -> noise;
-            case V -> mix(noise, latents, timesteps, -1);
-        };
-    }
-
-    /**
      * Latents with noise, in {@code latents}' manager.
      *
      * @param latents x_0 (B, C, h, w)
@@ -121,22 +94,38 @@ public final class NoiseSchedule {
      * @return x_t (B, C, h, w)
      */
     public NDArray addNoise(NDArray latents, NDArray noise, int[] timesteps) {
-        return mix(latents, noise, timesteps, 1);
+        return mix(latents, noise, timesteps, abar -> Math.sqrt(abar), abar -> Math.sqrt(1 - abar));
     }
 
-    /** sqrt(abar) x + sign sqrt(1 - abar) y. */
-    private NDArray mix(NDArray x, NDArray y, int[] timesteps, int sign) {
-        NDManager scope = x.getManager();
+    /**
+     * Velocity v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), in {@code latents}' manager.
+     *
+     * @param latents x_0 (B, C, h, w)
+     * @param noise eps (B, C, h, w)
+     * @param timesteps B timesteps
+     * @return v (B, C, h, w)
+     */
+    public NDArray velocity(NDArray latents, NDArray noise, int[] timesteps) {
+        return mix(latents, noise, timesteps, abar -> -Math.sqrt(1 - abar), abar -> Math.sqrt(abar));
+    }
+
+    private NDArray mix(
+            NDArray latents,
+            NDArray noise,
+            int[] timesteps,
+            DoubleUnaryOperator ofLatents,
+            DoubleUnaryOperator ofNoise) {
+        NDManager scope = latents.getManager();
         float[] a = new float[timesteps.length];
         float[] b = new float[timesteps.length];
         for (int i = 0; i < timesteps.length; i++) {
-            a[i] = (float) Math.sqrt(alphaBars[timesteps[i]]);
-            b[i] = (float) (sign * Math.sqrt(1 - alphaBars[timesteps[i]]));
+            a[i] = (float) ofLatents.applyAsDouble(alphaBars[timesteps[i]]);
+            b[i] = (float) ofNoise.applyAsDouble(alphaBars[timesteps[i]]);
         }
         Shape column = new Shape(timesteps.length, 1, 1, 1);
-        try (NDArray ofX = scope.create(a, column);
-                NDArray ofY = scope.create(b, column)) {
-            return MIX.call(scope, x, y, ofX, ofY);
+        try (NDArray first = scope.create(a, column);
+                NDArray second = scope.create(b, column)) {
+            return MIX.call(scope, latents, noise, first, second);
         }
     }
 }

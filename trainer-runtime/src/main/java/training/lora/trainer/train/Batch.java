@@ -8,7 +8,8 @@ import training.lora.trainer.model.Conditioning;
  * What one pass forward and backward trains on. B samples, C latent channels, h x w latents, S tokens of width D.
  *
  * @param latents x_0 (B, C, h, w)
- * @param noise eps (B, C, h, w)
+ * @param noise eps (B, C, h, w): what is predicted, or part of it
+ * @param inputNoise the noise in x_t (B, C, h, w), which under input perturbation is more than eps
  * @param timesteps B timesteps
  * @param context text embeddings (B, S, D), and what else the denoiser is told
  * @param weights B factors of the samples' losses
@@ -17,6 +18,7 @@ import training.lora.trainer.model.Conditioning;
 record Batch(
         NDArray latents,
         NDArray noise,
+        NDArray inputNoise,
         int[] timesteps,
         Conditioning context,
         float[] weights,

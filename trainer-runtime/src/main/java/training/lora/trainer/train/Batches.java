@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
@@ -18,16 +20,17 @@ final class Batches implements BatchSource {
     private final long seed;
     private final int batchSize;
     private final Captions captions;
-    private final int timesteps;
+    private final TimestepSampler timesteps;
+    private final NoiseSource noises;
 
-    /** @param timesteps how many timesteps there are */
-    Batches(TrainingData data, SampleOrder order, Captions captions, long seed, int batchSize, int timesteps) {
+    Batches(TrainingData data, SampleOrder order, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
         this.data = data;
         this.order = order;
-        this.seed = seed;
-        this.batchSize = batchSize;
+        this.seed = training.seed();
+        this.batchSize = training.batchSize();
         this.captions = captions;
-        this.timesteps = timesteps;
+        this.timesteps = new TimestepSampler(training.loss(), schedule);
+        this.noises = new NoiseSource(training.loss(), seed);
     }
 
     @Override
@@ -36,7 +39,7 @@ final class Batches implements BatchSource {
         SplittableRandom times = Randomness.generator(seed, index, "timestep");
         int[] drawn = new int[batchSize];
         for (int i = 0; i < batchSize; i++) {
-            drawn[i] = times.nextInt(timesteps);
+            drawn[i] = timesteps.draw(times);
         }
         float[] weights = new float[batchSize];
         for (int i = 0; i < batchSize; i++) {
@@ -60,7 +63,7 @@ final class Batches implements BatchSource {
         for (int i = 0; i < count; i++) {
             int item = index * batchSize + i;
             samples[i] = from[item % from.length];
-            times[i] = (int) ((item + 0.5) * timesteps / total);
+            times[i] = (int) ((item + 0.5) * timesteps.count() / total);
         }
         float[] weights = new float[count];
         Arrays.fill(weights, 1);
@@ -74,8 +77,9 @@ final class Batches implements BatchSource {
         Shape shape = means.getShape();
         NDArray draw = Randomness.normal(scope, Randomness.derive(seed, index, set + "latent"), shape);
         NDArray latents = draw.muli(deviations).addi(means);
-        NDArray noise = Randomness.normal(scope, Randomness.derive(seed, index, set + "noise"), shape);
-        return new Batch(latents, noise, times, told, weights, data.masks(samples, scope));
+        NDArray noise = noises.noise(index, set, shape, scope);
+        NDArray inputNoise = noises.ofInput(noise, index, set, scope);
+        return new Batch(latents, noise, inputNoise, times, told, weights, data.masks(samples, scope));
     }
 
     /** The samples of a batch. */

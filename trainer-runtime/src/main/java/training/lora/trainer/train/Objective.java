@@ -4,14 +4,15 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import training.lora.api.LossSpec;
+import training.lora.api.Prediction;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * What is minimised: the distance of the prediction from the true noise or velocity, its mean over a sample's elements times the
- * weight of the sample's timestep, its mean over the batch. Under a mask the mean over a sample's elements is weighted by
- * it: sum(distance * mask) / sum(mask), so that a small subject counts as much as a large one. B samples, C latent
- * channels, h x w latents.
+ * What is minimised: the distance of the prediction from its target, the true noise or velocity; its mean over a sample's
+ * elements times the weights of the sample and of its timestep; its mean over the batch. Under a mask the mean over a
+ * sample's elements is weighted by it: sum(distance * mask) / sum(mask), so that a small subject counts as much as a large
+ * one. B samples, C latent channels, h x w latents.
  */
 final class Objective {
     /** A mask with a smaller sum is empty. */
@@ -24,18 +25,22 @@ final class Objective {
             """.formatted(LEAST_AREA));
 
     private final NoiseSchedule schedule;
+    private final Prediction prediction;
     private final LossSpec settings;
     private final LossTerm distance;
 
-    Objective(NoiseSchedule schedule, LossSpec settings) {
+    /** @param prediction what the network predicts */
+    Objective(NoiseSchedule schedule, Prediction prediction, LossSpec settings) {
         this.schedule = schedule;
+        this.prediction = prediction;
         this.settings = settings;
-        this.distance = new SquaredError();
+        Double delta = settings.huberDelta();
+        this.distance = delta == null ? new SquaredError() : new Huber(schedule, delta);
     }
 
     /** What the network is given: x_t (B, C, h, w), in {@code scope}. */
     NDArray noisy(Batch batch, NDManager scope) {
-        NDArray noisy = schedule.addNoise(batch.latents(), batch.noise(), batch.timesteps());
+        NDArray noisy = schedule.addNoise(batch.latents(), batch.inputNoise(), batch.timesteps());
         noisy.attach(scope);
         return noisy;
     }
@@ -43,13 +48,12 @@ final class Objective {
     /**
      * The loss of a batch that is one of {@code parts} of a step.
      *
-     * @param prediction what the network makes of {@link #noisy} (B, C, h, w)
+     * @param predicted what the network makes of {@link #noisy} (B, C, h, w)
      * @return {@code 1 / parts} of the batch's loss and gradient, in {@code scope}
      */
-    LossTerm.Value of(NDArray prediction, Batch batch, int parts, NDManager scope) {
+    LossTerm.Value of(NDArray predicted, Batch batch, int parts, NDManager scope) {
         NDArray shares = shares(batch, parts, scope);
-        NDArray target = schedule.target(batch.latents(), batch.noise(), batch.timesteps());
-        return distance.of(prediction, target, shares, batch.timesteps(), scope);
+        return distance.of(predicted, target(batch, scope), shares, batch.timesteps(), scope);
     }
 
     /** What each element counts: (B, 1, 1, 1), or (B, 1, h, w) under a mask. */
@@ -68,10 +72,19 @@ final class Objective {
         return mask == null ? column : MASKED_SHARES.call(scope, column, mask);
     }
 
-    private double weight(int timestep) {
-        return switch (settings.weighting()) {
-            case MinSnr -> schedule.minSnrWeight(timestep, settings.minSnrGamma());
-            case Uniform -> 1;
+    /** What the network should predict (B, C, h, w), in {@code scope}. */
+    private NDArray target(Batch batch, NDManager scope) {
+        return switch (prediction) {
+            case Epsilon -> batch.noise();
+            case V -> {
+                NDArray velocity = schedule.velocity(batch.latents(), batch.noise(), batch.timesteps());
+                velocity.attach(scope);
+                yield velocity;
+            }
         };
+    }
+
+    private double weight(int timestep) {
+        return TimestepWeight.of(settings, prediction, schedule.signalToNoise(timestep));
     }
 }

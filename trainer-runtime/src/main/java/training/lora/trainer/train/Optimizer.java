@@ -26,7 +26,10 @@ interface Optimizer extends AutoCloseable {
 
     /** The optimizer that {@code settings} ask for, over {@code parameters} (n), fp32. */
     static Optimizer of(OptimizerSpec settings, NDArray parameters, NDManager parent) {
-        return new AdamW(parameters, settings, parent);
+        return switch (settings.type()) {
+            case AdamW -> new AdamW(parameters, settings, parent);
+            case Prodigy -> new Prodigy(parameters, settings, Prodigy.Variant.DIFFUSION, parent);
+        };
     }
 
     /**

@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.api.Precision;
+import training.lora.api.Prediction;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
@@ -77,7 +78,7 @@ public final class StepBenchmark {
                             int[] timesteps = {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
-                            return new Batch(x, noise, timesteps, Conditioning.of(text), new float[] {1}, null);
+                            return new Batch(x, noise, noise, timesteps, Conditioning.of(text), new float[] {1}, null);
                         },
                         k,
                         1e-4);
@@ -97,7 +98,7 @@ public final class StepBenchmark {
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        return new LoraStep(unet, adapter, schedule, training(), run);
+        return new LoraStep(unet, adapter, schedule, Prediction.Epsilon, training(), run);
     }
 
     private static TrainingSpec training() {

@@ -85,7 +85,7 @@ public final class TrainStage {
         this.adapter = adapter;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
-        this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
+        this.step = new LoraStep(model.unet(), adapter, schedule, schedule.prediction(), training, manager);
         TrainingData cached = new CachedData(data, manager);
         this.batches = new Batches(
                 cached,
@@ -99,9 +99,8 @@ public final class TrainStage {
                             return new Conditioning(text.context(), text.pooled(), null);
                         },
                         training.seed()),
-                training.seed(),
-                training.batchSize(),
-                schedule.timesteps());
+                training,
+                schedule);
         this.validation = validation();
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), context.baseModel(), model, data);

@@ -71,8 +71,8 @@ final class TrainingMetadata {
         Map<String, String> meta = new TreeMap<>();
         meta.put("ss_max_train_steps", spec.steps().toString());
         meta.put("ss_total_batch_size", spec.batchSize().toString());
-        meta.put("ss_learning_rate", spec.optimizer().learningRate().toString());
-        meta.put("ss_unet_lr", spec.optimizer().learningRate().toString());
+        meta.put("ss_learning_rate", Double.toString(spec.optimizer().highestLearningRate()));
+        meta.put("ss_unet_lr", Double.toString(spec.optimizer().highestLearningRate()));
         meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
         meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
         meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());

@@ -47,8 +47,13 @@ class KilledTrainingTest {
     }
 
     private static TinyRun prepared(String workspace) throws IOException {
-        TinyRun run = undisturbed.in(folder.resolve(workspace));
-        Path dataset = undisturbed.workspace().resolve("dataset");
+        return prepared(undisturbed, workspace);
+    }
+
+    /** The same run in a workspace of its own, prepared. */
+    private static TinyRun prepared(TinyRun like, String workspace) throws IOException {
+        TinyRun run = like.in(folder.resolve(workspace));
+        Path dataset = like.workspace().resolve("dataset");
         for (String name : TinyRun.digests(dataset).keySet()) {
             Path to = run.workspace().resolve("dataset").resolve(name);
             Files.createDirectories(to.getParent());
@@ -195,6 +200,32 @@ class KilledTrainingTest {
         assertEndsWith(0, run, run.start("train", "--attempt", "3"));
         assertThat(Files.readString(run.log())).contains("going on from step " + step + " of " + STEPS);
         assertSameAsUndisturbed(run);
+    }
+
+    @Test
+    void runOfProdigyWithAccumulatedBatchesThatIsKilledComesToTheSameBits() throws Exception {
+        TinyRun whole = TinyRun.create(
+                Files.createDirectories(folder.resolve("prodigy")),
+                "steps: 60, gradientAccumulation: 2, checkpoints: {everySteps: %d}, optimizer: {type: Prodigy}"
+                        .formatted(INTERVAL));
+        assertThat(whole.run("prepare").code()).isZero();
+        assertEndsWith(0, whole, whole.start("train"));
+        TinyRun run = prepared(whole, "prodigy-killed");
+        Process process = run.start("train");
+        try {
+            waitForState(run, 4 * INTERVAL, process);
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
+        assertThat(process.exitValue()).isEqualTo(128 + 9);
+
+        assertEndsWith(0, run, run.start("train", "--attempt", "2"));
+
+        assertThat(Files.readString(run.log())).contains("going on from step");
+        assertThat(run.lora()).isEqualTo(whole.lora());
+        String losses = "train/loss.jsonl";
+        assertThat(Files.readString(run.workspace().resolve(losses)))
+                .isEqualTo(Files.readString(whole.workspace().resolve(losses)));
     }
 
     @Test

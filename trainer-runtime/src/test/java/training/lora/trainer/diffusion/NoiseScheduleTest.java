@@ -20,8 +20,6 @@ class NoiseScheduleTest {
         assertThat(SD.alphaBar(500)).isCloseTo(0.276333, within(1e-6));
         assertThat(SD.alphaBar(999)).isCloseTo(0.00466, within(1e-5));
         assertThat(SD.sigma(999)).isCloseTo(14.6146, within(1e-4));
-        assertThat(SD.minSnrWeight(100, 5)).isCloseTo(0.5914, within(1e-4));
-        assertThat(SD.minSnrWeight(900, 5)).isEqualTo(1);
     }
 
     @Test
@@ -39,6 +37,27 @@ class NoiseScheduleTest {
                 NDArray back =
                         noisy.get(i).sub(noise.get(i).mul(Math.sqrt(1 - abar))).div(Math.sqrt(abar));
                 assertThat(back.sub(latents.get(i)).abs().max().getFloat()).isLessThan(5e-6f);
+            }
+        }
+    }
+
+    /** x_t and v are one rotation of x_0 and eps, so that x_0 = sqrt(abar) x_t - sqrt(1 - abar) v. */
+    @Test
+    void exactVelocityGivesTheLatentsBack() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Shape shape = new Shape(2, 4, 2, 2);
+            NDArray latents = Randomness.normal(scope, 1, shape);
+            NDArray noise = Randomness.normal(scope, 2, shape);
+            int[] timesteps = {100, 900};
+
+            NDArray noisy = SD.addNoise(latents, noise, timesteps);
+            NDArray velocity = SD.velocity(latents, noise, timesteps);
+
+            for (int i = 0; i < timesteps.length; i++) {
+                double abar = SD.alphaBar(timesteps[i]);
+                NDArray back =
+                        noisy.get(i).mul(Math.sqrt(abar)).sub(velocity.get(i).mul(Math.sqrt(1 - abar)));
+                assertThat(back.sub(latents.get(i)).abs().max().getFloat()).isLessThan(1e-6f);
             }
         }
     }

@@ -35,7 +35,7 @@ class PredictionTest {
                 assertThat(schedule.alphaBar(TIMESTEPS[i])).isCloseTo(abar[i], within(2e-6));
             }
             golden.assertMatches(schedule.addNoise(latents, noise, TIMESTEPS), name + ".noisy");
-            golden.assertMatches(schedule.target(latents, noise, TIMESTEPS), name + ".v");
+            golden.assertMatches(schedule.velocity(latents, noise, TIMESTEPS), name + ".v");
         }
     }
 
@@ -46,27 +46,6 @@ class PredictionTest {
         assertThat(schedule.alphaBar(0)).isCloseTo(0.99915, within(1e-6));
         assertThat(schedule.alphaBar(500)).isCloseTo(0.241019, within(1e-6));
         assertThat(schedule.alphaBar(999)).isZero();
-        assertThat(schedule.minSnrWeight(999, 5)).isZero();
-    }
-
-    @Test
-    void minSnrWeightOfVelocityIsThatOfThePaper() {
-        NoiseSchedule schedule = NoiseSchedule.of(settings(Prediction.V, false));
-
-        assertThat(schedule.minSnrWeight(100, 5)).isCloseTo(0.5289, within(1e-4));
-    }
-
-    @Test
-    void noiseIsTheTargetOfEpsilon() {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                Goldens golden = new Goldens("schedules", manager)) {
-            NDArray noise = golden.get("noise");
-
-            NDArray target = NoiseSchedule.of(settings(Prediction.Epsilon, false))
-                    .target(golden.get("latents"), noise, TIMESTEPS);
-
-            assertThat(target.toFloatArray()).containsExactly(noise.toFloatArray());
-        }
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.model.Conditioning;
 
 class BatchesTest {
@@ -60,7 +61,8 @@ class BatchesTest {
                     return Conditioning.of(scope.create(tags, new Shape(tags.length, 1, 1)));
                 },
                 seed);
-        return new Batches(NUMBERED, SampleOrder.uniform(7, seed), captions, seed, batchSize, 1000);
+        TrainingSpec training = TrainingSpecs.of("seed: %d, batchSize: %d".formatted(seed, batchSize));
+        return new Batches(NUMBERED, SampleOrder.uniform(7, seed), captions, training, Schedules.STABLE_DIFFUSION);
     }
 
     private static final int[] ALL = {0, 1, 2, 3, 4, 5, 6};

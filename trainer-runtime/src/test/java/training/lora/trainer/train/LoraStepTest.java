@@ -13,12 +13,12 @@ import java.util.List;
 import java.util.function.ObjIntConsumer;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
+import training.lora.api.Prediction;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
-import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.tensor.Randomness;
@@ -26,8 +26,6 @@ import training.lora.trainer.tensor.Randomness;
 class LoraStepTest {
     private static final UNetConfig TINY = new UNetConfig(
             8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
-    private static final NoiseSchedule SCHEDULE = NoiseSchedule.of(
-            new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1));
 
     /** Random latents of ten samples with random text. */
     private record RandomData(NDManager manager) implements TrainingData {
@@ -62,7 +60,8 @@ class LoraStepTest {
                     throw new AssertionError(texts);
                 },
                 11);
-        return new Batches(data, SampleOrder.uniform(10, 11), captions, 11, batchSize, 1000);
+        TrainingSpec training = TrainingSpecs.of("seed: 11, batchSize: " + batchSize);
+        return new Batches(data, SampleOrder.uniform(10, 11), captions, training, Schedules.STABLE_DIFFUSION);
     }
 
     /** Calls {@code after} with the steps done and the adapter's run after each. */
@@ -72,7 +71,13 @@ class LoraStepTest {
                 UNet unet = UNet.random(TINY, 3, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-                LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run)) {
+                LoraStep step = new LoraStep(
+                        unet,
+                        adapter,
+                        Schedules.STABLE_DIFFUSION,
+                        Prediction.Epsilon,
+                        TrainingSpecs.of(training),
+                        run)) {
             Batches batches = batches(run, batchSize, 0.1);
             for (int i = 0; i < steps; i++) {
                 step.train(batches, i, 1e-2);
@@ -143,7 +148,8 @@ class LoraStepTest {
         UNet unet = UNet.random(TINY, 3, run);
         LoraAdapter adapter =
                 LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-        LoraStep step = new LoraStep(unet, adapter, SCHEDULE, TrainingSpecs.of(training), run);
+        LoraStep step = new LoraStep(
+                unet, adapter, Schedules.STABLE_DIFFUSION, Prediction.Epsilon, TrainingSpecs.of(training), run);
         step.train(batches, 0, 1e-2);
         step.train(batches, 1, 1e-2);
         return new Moved(step.drain().get(0), adapter.parameters());
@@ -154,6 +160,7 @@ class LoraStepTest {
         return new Batch(
                 all.latents().get(rows),
                 all.noise().get(rows),
+                all.inputNoise().get(rows),
                 Arrays.copyOfRange(all.timesteps(), from, from + count),
                 Conditioning.of(all.context().context().get(rows)),
                 Arrays.copyOfRange(all.weights(), from, from + count),

@@ -6,29 +6,44 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.util.Arrays;
+import org.assertj.core.data.Percentage;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.api.LossSpec;
+import training.lora.api.Prediction;
+import training.lora.trainer.Goldens;
 import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.Schedule;
 import training.lora.trainer.tensor.Randomness;
 
 class ObjectiveTest {
-    private static final NoiseSchedule SCHEDULE = NoiseSchedule.of(
-            new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1));
     private static final Shape SHAPE = new Shape(2, 4, 2, 3);
 
-    private final Objective uniform = new Objective(
-            SCHEDULE, TrainingSpecs.of("loss: {weighting: Uniform}").loss());
+    private final Objective uniform = objective("weighting: Uniform", Prediction.Epsilon);
+
+    private static Objective objective(String loss, Prediction prediction) {
+        return new Objective(
+                Schedules.STABLE_DIFFUSION,
+                prediction,
+                TrainingSpecs.of("loss: {" + loss + "}").loss());
+    }
 
     private static Batch batch(NDManager scope, float @Nullable [] mask) {
+        return batch(SHAPE, mask == null ? null : scope.create(mask, new Shape(2, 1, 2, 3)), scope);
+    }
+
+    private static Batch batch(Shape shape, @Nullable NDArray mask, NDManager scope) {
+        NDArray noise = Randomness.normal(scope, 2, shape);
         return new Batch(
-                Randomness.normal(scope, 1, SHAPE),
-                Randomness.normal(scope, 2, SHAPE),
+                Randomness.normal(scope, 1, shape),
+                noise,
+                noise,
                 new int[] {100, 900},
                 Conditioning.of(scope.zeros(new Shape(2, 1, 1))),
                 new float[] {1, 1},
-                mask == null ? null : scope.create(mask, new Shape(2, 1, 2, 3)));
+                mask);
     }
 
     @Test
@@ -50,7 +65,13 @@ class ObjectiveTest {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             Batch batch = batch(scope, null);
             Batch weighted = new Batch(
-                    batch.latents(), batch.noise(), batch.timesteps(), batch.context(), new float[] {0.5f, 3}, null);
+                    batch.latents(),
+                    batch.noise(),
+                    batch.inputNoise(),
+                    batch.timesteps(),
+                    batch.context(),
+                    new float[] {0.5f, 3},
+                    null);
             NDArray prediction = Randomness.normal(scope, 3, SHAPE);
             NDArray squares = prediction.sub(batch.noise()).pow(2);
             float first = squares.get(0).mean().getFloat();
@@ -101,5 +122,43 @@ class ObjectiveTest {
             assertThat(value.loss().getFloat()).isZero();
             assertThat(value.gradient().abs().toFloatArray()).containsOnly(0);
         }
+    }
+
+    /** Against autograd: both predictions, every weighting, squared and Huber, with and without a mask. */
+    @Test
+    void lossesAndGradientsAreThoseOfTorch() throws IOException {
+        Shape shape = new Shape(2, 2, 3, 4);
+        JsonNode goldens = TrainingGoldens.values().get("losses");
+        assertThat(goldens).hasSize(24);
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            NDArray predicted = Randomness.normal(scope, 3, shape);
+            NDArray logits = Randomness.normal(scope, 4, new Shape(2, 1, 3, 4));
+            NDArray mask = logits.neg().exp().add(1).pow(-1);
+            for (JsonNode golden : goldens) {
+                Objective objective = objective(
+                        golden.get(1).asText(), Prediction.valueOf(golden.get(0).asText()));
+                float[] expected = TrainingGoldens.floats(golden.get(3));
+                Batch batch = batch(shape, golden.get(2).asBoolean() ? mask : null, scope);
+
+                LossTerm.Value value = objective.of(predicted, batch, 1, scope);
+
+                String name = golden.get(0) + ", " + golden.get(1) + ", masked " + golden.get(2);
+                assertThat(value.loss().getFloat()).as(name).isCloseTo(expected[0], Percentage.withPercentage(1e-3));
+                float[] gradient = Arrays.copyOfRange(expected, 1, expected.length);
+                Goldens.assertClose(value.gradient(), scope.create(gradient, shape), 1e-4, name);
+            }
+        }
+    }
+
+    /** Values at timestep 100 of Stable Diffusion's schedule, where SNR is 8.454. */
+    @Test
+    void minSnrWeighsPredictedNoiseAndVelocityDifferently() {
+        LossSpec minSnr = TrainingSpecs.of("").loss();
+        double snr = Schedules.STABLE_DIFFUSION.signalToNoise(100);
+
+        assertThat(TimestepWeight.of(minSnr, Prediction.Epsilon, snr)).isCloseTo(0.5914, within(1e-4));
+        assertThat(TimestepWeight.of(minSnr, Prediction.V, snr)).isCloseTo(0.5289, within(1e-4));
+        assertThat(TimestepWeight.of(minSnr, Prediction.Epsilon, 2)).isEqualTo(1);
+        assertThat(TimestepWeight.of(minSnr, Prediction.V, 0)).isZero();
     }
 }

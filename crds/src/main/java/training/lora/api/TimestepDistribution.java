@@ -1,0 +1,8 @@
+package training.lora.api;
+
+/** How timesteps are drawn. */
+public enum TimestepDistribution {
+    Uniform,
+    LogitNormal,
+    LogNormalSigma
+}

@@ -1,0 +1,151 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import training.lora.api.OptimizerSpec;
+import training.lora.trainer.tensor.TorchScript;
+
+/**
+ * Prodigy (Mishchenko and Defazio 2023) over one flat array, as prodigyopt does it with unlimited growth: Adam whose rate
+ * is an estimate d of the distance to the solution. The schedule's rate, 1 at its height, multiplies d and never takes
+ * its place. d and what it is made of stay in native memory.
+ */
+final class Prodigy implements Optimizer {
+    private static final double EPSILON = 1e-8;
+
+    /** d before the first step; divides what would be too small for fp32. */
+    private static final double D0 = 1e-6;
+
+    /**
+     * p: parameters, b: their values at the beginning, g: gradient, m and v: moments, s: sum of gradients, all (n); e: d, the
+     * numerator of its next value and the number of steps; c: greatest norm and rate. The step and the decay use the old d,
+     * epsilon the new one.
+     */
+    private static final String STEP = """
+            k = torch.unbind(c, 0)
+            %1$s
+            u = torch.unbind(e, 0)
+            d = torch.clone(u[0])
+            i = torch.to(torch.add(u[2], 1.), 7)
+            h = torch.mul(torch.mul(d, k[1]), %2$s)
+            r = torch.div(d, %3$s)
+            t = torch.mul(torch.mul(r, h), torch.dot(g, torch.sub(b, p)))
+            _1 = torch.add_(torch.mul_(u[1], %4$s), t)
+            _2 = torch.add_(torch.mul_(m, %5$s), torch.mul(g, torch.mul(d, %6$s)))
+            _3 = torch.add_(torch.mul_(v, %7$s), torch.mul(torch.mul(g, g), torch.mul(torch.mul(d, d), %8$s)))
+            _4 = torch.add_(torch.mul_(s, %4$s), torch.mul(g, torch.mul(r, %9$s)))
+            a = torch.sum(torch.abs(s))
+            moves = torch.gt(a, 0.)
+            found = torch.where(moves, torch.div(u[1], a), d)
+            _5 = torch.copy_(u[0], torch.maximum(d, found))
+            _6 = torch.add_(u[2], moves)
+            l = torch.mul(h, moves)
+            _7 = torch.sub_(p, torch.mul(p, torch.mul(l, %10$s)))
+            q = torch.add_(torch.sqrt(v), torch.mul(u[0], %11$s))
+            _8 = torch.sub_(p, torch.mul(torch.div(m, q), l))
+            _9 = torch.zero_(g)
+            return n
+            """;
+
+    /** sqrt(1 - beta2^i) / (1 - beta1^i), in fp64 because beta2^i is near 1. */
+    private static final String CORRECTION =
+            "torch.to(torch.div(torch.sqrt(torch.rsub(torch.pow(%2$s, i), 1.)), torch.rsub(torch.pow(%1$s, i), 1.)), 6)";
+
+    /** A step at rate 0, at which prodigyopt leaves all as it was. */
+    private static final TorchScript REST = TorchScript.compile("g", """
+            n = torch.norm(g)
+            _0 = torch.zero_(g)
+            return n
+            """);
+
+    /**
+     * How it differs from prodigyopt's defaults.
+     *
+     * @param biasCorrection whether moments are corrected for their beginning at 0, as Adam's are
+     * @param safeguardWarmup whether a low rate of the schedule leaves the estimate of d alone
+     */
+    record Variant(boolean biasCorrection, boolean safeguardWarmup) {
+        /** What its authors recommend for diffusion models. */
+        static final Variant DIFFUSION = new Variant(true, true);
+    }
+
+    private final float greatestNorm;
+    private final TorchScript script;
+    private final NDManager manager;
+    private final NDArray parameters;
+    private final NDArray beginning;
+    private final NDArray firstMoment;
+    private final NDArray secondMoment;
+    private final NDArray gradientSum;
+    private final NDArray estimate;
+
+    /** @param parameters (n), fp32 */
+    Prodigy(NDArray parameters, OptimizerSpec settings, Variant variant, NDManager parent) {
+        this.greatestNorm = settings.maxGradientNorm().floatValue();
+        this.script = TorchScript.compile(
+                "p, b, g, m, v, s, e, c",
+                STEP.formatted(
+                        CLIP.strip(),
+                        variant.biasCorrection() ? CORRECTION.formatted(settings.beta1(), settings.beta2()) : "1.",
+                        D0,
+                        Math.sqrt(settings.beta2()),
+                        settings.beta1(),
+                        1 - settings.beta1(),
+                        settings.beta2(),
+                        1 - settings.beta2(),
+                        variant.safeguardWarmup() ? "d" : "h",
+                        settings.weightDecay(),
+                        EPSILON));
+        this.parameters = parameters;
+        this.manager = parent.newSubManager();
+        this.beginning = parameters.duplicate();
+        beginning.attach(manager);
+        this.firstMoment = manager.zeros(parameters.getShape());
+        this.secondMoment = manager.zeros(parameters.getShape());
+        this.gradientSum = manager.zeros(parameters.getShape());
+        this.estimate = manager.create(new float[] {(float) D0, 0, 0});
+    }
+
+    @Override
+    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
+        if (learningRate == 0) {
+            return REST.call(scope, gradient);
+        }
+        try (NDArray constants = scope.create(new float[] {greatestNorm, (float) learningRate})) {
+            return script.call(
+                    scope,
+                    parameters,
+                    beginning,
+                    gradient,
+                    firstMoment,
+                    secondMoment,
+                    gradientSum,
+                    estimate,
+                    constants);
+        }
+    }
+
+    @Override
+    public Map<String, NDArray> state() {
+        Map<String, NDArray> state = new LinkedHashMap<>();
+        state.put("parameters", parameters);
+        state.put("beginning", beginning);
+        state.put("firstMoment", firstMoment);
+        state.put("secondMoment", secondMoment);
+        state.put("gradientSum", gradientSum);
+        state.put("estimate", estimate);
+        return state;
+    }
+
+    @Override
+    public void restore(Map<String, NDArray> state, int done) {
+        Optimizer.copy(state(), state);
+    }
+
+    @Override
+    public void close() {
+        manager.close();
+    }
+}

@@ -1,0 +1,106 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.Test;
+import training.lora.api.OptimizerSpec;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.tensor.Randomness;
+
+class ProdigyTest {
+    private static final Shape SHAPE = new Shape(12);
+
+    private final NDManager manager = NDManager.newBaseManager("PyTorch");
+    private final NDArray parameters = Randomness.normal(manager, 1, SHAPE);
+    private final NDArray centre = Randomness.normal(manager, 2, SHAPE).mul(3);
+    private final NDArray weight = Randomness.normal(manager, 3, SHAPE).pow(2);
+
+    /** The gradient of sum((p - centre)^2 * weight), and some noise. */
+    private NDArray gradient(int k, NDManager scope) {
+        NDArray gradient = parameters
+                .sub(centre)
+                .mul(weight)
+                .mul(2)
+                .add(Randomness.normal(scope, 100 + k, SHAPE).mul(0.1f));
+        gradient.attach(scope);
+        return gradient;
+    }
+
+    private static double d(Prodigy optimizer) {
+        return Objects.requireNonNull(optimizer.state().get("estimate")).getFloat(0);
+    }
+
+    @Test
+    void followsProdigyopt() throws IOException {
+        follow("plain", "weightDecay: 0, maxGradientNorm: 1e9", new Prodigy.Variant(false, false), 0);
+    }
+
+    @Test
+    void followsProdigyoptWithCorrectionWarmupDecayAndClipping() throws IOException {
+        follow("corrected", "weightDecay: 0.01, beta2: 0.99", Prodigy.Variant.DIFFUSION, 5);
+    }
+
+    private void follow(String name, String fields, Prodigy.Variant variant, int warmup) throws IOException {
+        JsonNode golden = TrainingGoldens.values().get("prodigy").get(name);
+        OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy, %s}".formatted(fields))
+                .optimizer();
+        assertThat(golden).hasSizeGreaterThanOrEqualTo(20);
+        try (manager;
+                Prodigy optimizer = new Prodigy(parameters, settings, variant, manager)) {
+            for (int k = 0; k < golden.size(); k++) {
+                optimizer.step(gradient(k, manager), warmup == 0 ? 1 : Math.min(1, k / (double) warmup), manager);
+
+                float[] expected = TrainingGoldens.floats(golden.get(k));
+                assertThat(d(optimizer)).as("d of step %d", k).isCloseTo(expected[0], Percentage.withPercentage(0.01));
+                NDArray moved = manager.create(java.util.Arrays.copyOfRange(expected, 1, expected.length));
+                Goldens.assertClose(parameters, moved, 1e-4, "parameters of step " + k);
+            }
+            assertThat(d(optimizer)).as("an estimate that has grown").isGreaterThan(1e-3);
+        }
+    }
+
+    @Test
+    void goesOnFromItsStateToTheSameBits() {
+        OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
+        Map<String, NDArray> kept = new LinkedHashMap<>();
+        try (manager;
+                Optimizer first = Optimizer.of(settings, parameters, manager)) {
+            for (int k = 0; k < 20; k++) {
+                if (k == 10) {
+                    first.state().forEach((name, array) -> kept.put(name, array.duplicate()));
+                }
+                first.step(gradient(k, manager), 1, manager);
+            }
+            float[] uninterrupted = parameters.toFloatArray();
+            Optimizer second = Optimizer.of(settings, parameters, manager);
+            second.restore(kept, 10);
+            for (int k = 10; k < 20; k++) {
+                second.step(gradient(k, manager), 1, manager);
+            }
+
+            assertThat(parameters.toFloatArray()).isEqualTo(uninterrupted);
+        }
+    }
+
+    @Test
+    void withoutAnyGradientNothingMoves() {
+        OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
+        float[] before = parameters.toFloatArray();
+        try (manager;
+                Prodigy optimizer = new Prodigy(parameters, settings, Prodigy.Variant.DIFFUSION, manager)) {
+            optimizer.step(manager.zeros(SHAPE), 1, manager);
+
+            assertThat(parameters.toFloatArray()).isEqualTo(before);
+            assertThat(d(optimizer)).isEqualTo(1e-6f);
+        }
+    }
+}

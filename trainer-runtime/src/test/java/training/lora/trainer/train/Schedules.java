@@ -1,0 +1,12 @@
+package training.lora.trainer.train;
+
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.Schedule;
+
+/** Noise schedules of tests. */
+final class Schedules {
+    static final NoiseSchedule STABLE_DIFFUSION = NoiseSchedule.of(
+            new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1));
+
+    private Schedules() {}
+}
