@@ -134,6 +134,13 @@ public final class SpecValidator {
             problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
         }
         TrainingSpec training = spec.training();
+        int i = 0;
+        for (AdapterOverrideSpec override : training.adapter().overrides()) {
+            if (override.rank() == null && override.alpha() == null) {
+                problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
+            }
+            i++;
+        }
         int warmup = training.optimizer().schedule().warmupSteps();
         if (warmup >= training.steps()) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
