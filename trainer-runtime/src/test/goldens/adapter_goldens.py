@@ -13,6 +13,8 @@ NETWORKS = pathlib.Path("trainer-runtime/src/test/resources/goldens")
 OUT = pathlib.Path("trainer-runtime/src/test/resources/adapter-goldens")
 OUT.mkdir(parents=True, exist_ok=True)
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+FEED_FORWARD = ["ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"]
+CONVOLUTION = ["conv1", "time_emb_proj", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"]
 MASK = (1 << 64) - 1
 
 
@@ -36,10 +38,29 @@ def seeded(unet, layers, seed):
     for path, first in layers.items():
         own = derive(seed, 0, "dropout/" + first)
         unet.get_submodule(path).register_forward_pre_hook(lambda *_, own=own: torch.manual_seed(own) and None)
+    for module in unet.modules():
+        if hasattr(module, "lora_dropout"):
+            module.lora_dropout["default"].register_forward_pre_hook(as_rows)
+
+
+def as_rows(module, inputs):
+    """A mask is drawn in the order of memory, in which the Java side has all pictures by rows of channels."""
+    x, = inputs
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x.contiguous()
 
 
 def layers(unet):
-    return {n: f"{n}.to_q" for n, m in unet.named_modules() if n.endswith(("attn1", "attn2"))}
+    found = {}
+    for n, m in unet.named_modules():
+        if n.endswith(("attn1", "attn2")):
+            found[n] = f"{n}.to_q"
+        elif n.endswith(".ff"):
+            found[n] = f"{n}.net.0.proj"
+        elif type(m).__name__ == "ResnetBlock2D":
+            found[n] = f"{n}.conv1"
+        elif n.endswith(("proj_in", "proj_out", "samplers.0.conv")):
+            found[n] = n
+    return found
 
 
 def case(name, network, config, dropout_seed=None):
@@ -67,4 +88,10 @@ def case(name, network, config, dropout_seed=None):
     print(name, len(lora), "projections")
 
 
-case("dropout", "unet-a", dict(r=4, lora_alpha=2, use_rslora=True, lora_dropout=0.3, target_modules=ATTENTION), dropout_seed=77)
+if __name__ == "__main__":
+    case("dropout", "unet-a", dict(r=4, lora_alpha=2, use_rslora=True, lora_dropout=0.3, target_modules=ATTENTION), dropout_seed=77)
+    for network in ("unet-a", "unet-bb"):
+        everything = dict(r=4, lora_alpha=2, target_modules=ATTENTION + FEED_FORWARD + CONVOLUTION,
+                          rank_pattern={"conv1": 2, "attn2.to_k": 3}, alpha_pattern={"conv1": 1, "attn2.to_k": 5})
+        case(f"all-{network}", network, everything)
+        case(f"all-dropout-{network}", network, everything | dict(lora_dropout=0.25), dropout_seed=78)

@@ -22,13 +22,18 @@ public record AdapterSpec(
         @Min(0) @Max(value = 1, inclusive = false) Double dropout,
 
         @JsonPropertyDescription(
-                "Which projections of the denoiser are adapted: Attention (all of them), or patterns over module paths such as *.attn2.to_k. Default [Attention].")
-        @Size(min = 1, max = 64) List<@Size(min = 1, max = 200) String> targets) {
+                "Which modules of the denoiser are adapted: Attention (queries, keys, values, outputs), FeedForward (the transformers' other maps, which with Attention is what kohya adapts by default), Convolution (all of ResNets and samplers), or patterns over module paths such as *.attn2.to_k. Default [Attention].")
+        @Size(min = 1, max = 64) List<@Size(min = 1, max = 200) String> targets,
+
+        @JsonPropertyDescription(
+                "Ranks and alphas of some of the targets; the last entry that matches a module counts.")
+        @Size(max = 64) List<AdapterOverrideSpec> overrides) {
     public AdapterSpec {
         rank = orDefault(rank, 16);
         alpha = orDefault(alpha, 16.0);
         rankStabilized = orDefault(rankStabilized, false);
         dropout = orDefault(dropout, 0.0);
         targets = targets == null ? List.of("Attention") : List.copyOf(targets);
+        overrides = overrides == null ? List.of() : List.copyOf(overrides);
     }
 }

@@ -142,6 +142,13 @@ public final class SpecValidator {
         if (maxTokens != 75 && maxTokens != 150 && maxTokens != 225) {
             problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
         }
+        int i = 0;
+        for (AdapterOverrideSpec override : training.adapter().overrides()) {
+            if (override.rank() == null && override.alpha() == null) {
+                problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
+            }
+            i++;
+        }
         int warmup = training.optimizer().schedule().warmupSteps();
         if (warmup >= training.steps()) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"

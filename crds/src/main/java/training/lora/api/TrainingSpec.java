@@ -6,6 +6,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** How the adapter is trained. */
 @ValidationRule(
@@ -29,6 +30,10 @@ public record TrainingSpec(
         Precision precision,
 
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
+
+        @JsonPropertyDescription(
+                "A LoRA to go on from. The adapter has the form that spec.training.adapter gives it and begins with what the file does: every module of the file must be targeted, a lower rank is filled up, and another alpha changes no result. Unset: a new adapter.")
+        @Nullable InitFromSpec initFrom,
 
         @JsonPropertyDescription("The adapter's form and size.")
         AdapterSpec adapter,

@@ -44,6 +44,7 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
         String name = resource.at("/metadata/name").asText();
         replace(resource.at("/spec/baseModel"), folder, name + "-base-model", claims);
         replace(resource.at("/spec/evaluation/clip"), folder, name + "-clip", claims);
+        replace(resource.at("/spec/training/initFrom"), folder, name + "-init-from", claims);
         for (JsonNode dataset : resource.at("/spec/datasets")) {
             String of = dataset.path("name").asText("main").toLowerCase(Locale.ROOT);
             replace(dataset, folder, name + "-dataset-" + of, claims);

@@ -267,7 +267,10 @@ final class StageJob {
                                 : spec.baseModel().vae().uri(),
                         spec.evaluation().clip() == null
                                 ? null
-                                : spec.evaluation().clip().uri()),
+                                : spec.evaluation().clip().uri(),
+                        spec.training().initFrom() == null
+                                ? null
+                                : spec.training().initFrom().uri()),
                 spec.datasets().stream().map(DatasetSpec::uri));
         Set<String> claims = new TreeSet<>();
         uris.filter(Objects::nonNull).forEach(uri -> {

@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.tensor.Randomness;
@@ -41,7 +43,7 @@ public final class LoraAdapter implements AutoCloseable {
      * @param rank rows of A
      * @param alpha the scale is alpha / rank
      * @param rankStabilized whether it is alpha / sqrt(rank) instead
-     * @param offset where A (rank, in) starts in the arena; B (out, rank) follows it
+     * @param offset where A starts in the arena, (rank, in) or (rank, in, k, k); B (out, rank) follows it
      */
     public record AdaptedProjection(
             Projection projection, int rank, double alpha, boolean rankStabilized, long offset) {
@@ -55,19 +57,21 @@ public final class LoraAdapter implements AutoCloseable {
         }
 
         long size() {
-            return rank * (projection.in() + projection.out());
+            return downSize() + upSize();
         }
 
-        Shape downShape() {
-            return new Shape(rank, projection.in());
+        /** Entries of B. */
+        long upSize() {
+            return rank * projection.out();
         }
 
-        Shape upShape() {
-            return new Shape(projection.out(), rank);
+        /** Entries of A. */
+        public long downSize() {
+            return rank * projection.fanIn();
         }
     }
 
-    /** Factors as files have them: A (rank, in) and B (out, rank), row by row; the scale is alpha / rank. */
+    /** Factors as files have them: A (rank, in) or (rank, in, k, k) and B (out, rank), row by row; the scale is alpha / rank. */
     public record Factors(int rank, double alpha, float[] down, float[] up) {}
 
     private LoraAdapter(
@@ -81,10 +85,10 @@ public final class LoraAdapter implements AutoCloseable {
         List<String> names = new ArrayList<>();
         for (int i = 0; i < projections.size(); i++) {
             AdaptedProjection p = projections.get(i);
-            sizes.add(Long.toString(p.rank() * p.projection().in()));
+            sizes.add(Long.toString(p.downSize()));
             sizes.add(Long.toString(p.rank() * p.projection().out()));
             names.add("torch.reshape(s[%d], [%d, %d])"
-                    .formatted(2 * i, p.rank(), p.projection().in()));
+                    .formatted(2 * i, p.rank(), p.projection().fanIn()));
             names.add("torch.reshape(s[%d], [%d, %d])"
                     .formatted(2 * i + 1, p.projection().out(), p.rank()));
         }
@@ -98,26 +102,59 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** A new adapter: A drawn from N(0, 1/rank^2) as peft's "gaussian", B zero, so that it changes nothing yet. */
     public static LoraAdapter create(List<Projection> all, LoraSettings settings, long seed, NDManager parent) {
+        return create(all, settings, seed, Map.of(), parent);
+    }
+
+    /**
+     * A new adapter that changes what given factors change: they fill the first rows of A and columns of B, scaled to the
+     * settings' alpha, and what is left is as in a new adapter.
+     *
+     * @param begin factors by the projection's path
+     * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, or its rank is
+     *     higher than theirs
+     */
+    public static LoraAdapter create(
+            List<Projection> all, LoraSettings settings, long seed, Map<String, Factors> begin, NDManager parent) {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
-        for (Projection projection : settings.select(all)) {
-            AdaptedProjection p = new AdaptedProjection(
-                    projection, settings.rank(), settings.alpha(), settings.rankStabilized(), offset);
+        for (LoraSettings.Chosen c : settings.select(all)) {
+            AdaptedProjection p =
+                    new AdaptedProjection(c.projection(), c.rank(), c.alpha(), settings.rankStabilized(), offset);
             adapted.add(p);
             offset += p.size();
         }
-        Map<AdaptedProjection, float[]> downs = new HashMap<>();
+        Map<String, Factors> factors = new HashMap<>();
         try (NDManager scratch = parent.newSubManager()) {
             for (AdaptedProjection p : adapted) {
-                long own = Randomness.derive(seed, 0, "lora/" + p.projection().path());
-                downs.put(
-                        p,
-                        Randomness.normal(scratch, own, p.downShape())
-                                .mul(1.0 / p.rank())
-                                .toFloatArray());
+                String path = p.projection().path();
+                long own = Randomness.derive(seed, 0, "lora/" + path);
+                float[] down = Randomness.normal(scratch, own, p.projection().downShape(p.rank()))
+                        .mul(1.0 / p.rank())
+                        .toFloatArray();
+                factors.put(path, new Factors(p.rank(), p.plainAlpha(), down, new float[(int) p.upSize()]));
             }
         }
-        return of(parent, adapted, offset, p -> downs.get(p), p -> new float[0], settings.dropout(), seed);
+        begin.forEach((path, f) -> fill(path, f, factors.get(path)));
+        return of(parent, adapted, offset, factors, settings.dropout(), seed);
+    }
+
+    private static void fill(String path, Factors from, @Nullable Factors to) {
+        if (to == null || to.rank() < from.rank()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    to == null
+                            ? "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
+                                    + path
+                            : "`spec.training.adapter.rank` must be at least that of `spec.training.initFrom`, %d at %s, was %d"
+                                    .formatted(from.rank(), path, to.rank()));
+        }
+        System.arraycopy(from.down(), 0, to.down(), 0, from.down().length);
+        double factor = from.alpha() / from.rank() * to.rank() / to.alpha();
+        for (int row = 0; row < to.up().length / to.rank(); row++) {
+            for (int i = 0; i < from.rank(); i++) {
+                to.up()[row * to.rank() + i] = (float) (factor * from.up()[row * from.rank() + i]);
+            }
+        }
     }
 
     /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
@@ -144,31 +181,24 @@ public final class LoraAdapter implements AutoCloseable {
                 offset += p.size();
             }
         }
-        return of(
-                parent,
-                adapted,
-                offset,
-                p -> Objects.requireNonNull(factors.get(p.projection().path())).down(),
-                p -> Objects.requireNonNull(factors.get(p.projection().path())).up(),
-                dropout,
-                seed);
+        return of(parent, adapted, offset, factors, dropout, seed);
     }
 
     private static LoraAdapter of(
             NDManager parent,
             List<AdaptedProjection> adapted,
             long size,
-            java.util.function.Function<AdaptedProjection, float[]> down,
-            java.util.function.Function<AdaptedProjection, float[]> up,
+            Map<String, Factors> factors,
             double dropout,
             long seed) {
         NDManager manager = parent.newSubManager();
         FloatBuffer values = manager.allocateDirect(Math.toIntExact(4 * size)).asFloatBuffer();
         for (AdaptedProjection p : adapted) {
+            Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             values.position((int) p.offset());
-            values.put(down.apply(p));
-            values.position((int) (p.offset() + p.rank() * p.projection().in()));
-            values.put(up.apply(p));
+            values.put(f.down());
+            values.position((int) (p.offset() + p.downSize()));
+            values.put(f.up());
         }
         NDArray arena = manager.create(values.rewind(), new Shape(size), DataType.FLOAT32);
         return new LoraAdapter(manager, arena, adapted, dropout, seed);
@@ -232,7 +262,7 @@ public final class LoraAdapter implements AutoCloseable {
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdaptedProjection p : projections) {
             int start = (int) p.offset();
-            int middle = (int) (start + p.rank() * p.projection().in());
+            int middle = (int) (start + p.downSize());
             int end = (int) (start + p.size());
             result.put(
                     p.projection().path(),

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.regex.Pattern;
+import training.lora.api.AdapterOverrideSpec;
 import training.lora.api.AdapterSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -17,52 +17,76 @@ import training.lora.trainer.model.Projection;
  * @param alpha the scale is alpha / rank
  * @param rankStabilized whether the scale is alpha / sqrt(rank) instead, rsLoRA of Kalajdzievski 2023
  * @param dropout share of the entries of a projection's input that training hides from the adapter
- * @param targets names of groups, or patterns over paths in which {@code *} stands for anything
+ * @param targets which projections are adapted, as {@link Target} has them
+ * @param overrides ranks and alphas of some of these; the last that matches counts
  */
-public record LoraSettings(int rank, double alpha, boolean rankStabilized, double dropout, List<String> targets) {
+public record LoraSettings(
+        int rank,
+        double alpha,
+        boolean rankStabilized,
+        double dropout,
+        List<String> targets,
+        List<AdapterOverrideSpec> overrides) {
+    private static final String SPEC = "spec.training.adapter.";
+
+    public LoraSettings {
+        targets = List.copyOf(targets);
+        overrides = List.copyOf(overrides);
+    }
+
     /** A plain LoRA. */
     public LoraSettings(int rank, double alpha, List<String> targets) {
-        this(rank, alpha, false, 0, targets);
+        this(rank, alpha, false, 0, targets, List.of());
     }
 
     /** As the spec has it. */
     public static LoraSettings of(AdapterSpec spec) {
-        return new LoraSettings(spec.rank(), spec.alpha(), spec.rankStabilized(), spec.dropout(), spec.targets());
+        return new LoraSettings(
+                spec.rank(), spec.alpha(), spec.rankStabilized(), spec.dropout(), spec.targets(), spec.overrides());
     }
+
+    /** A projection that is adapted, with its own rank and alpha. */
+    public record Chosen(Projection projection, int rank, double alpha) {}
 
     /**
      * The projections that are meant, in the network's order.
      *
-     * @throws TrainerException InvalidConfiguration if a target names none, or the rank is above a projection's size
+     * @throws TrainerException InvalidConfiguration if a target or an override names none, or a rank is above a
+     *     projection's size
      */
-    List<Projection> select(List<Projection> all) {
-        Set<Projection> chosen = new LinkedHashSet<>();
-        List<String> unmatched = new ArrayList<>();
-        for (String target : targets) {
-            Pattern pattern = Pattern.compile(Pattern.quote(target).replace("*", "\\E.*\\Q"));
-            List<Projection> matches = all.stream()
-                    .filter(p -> p.group().name().equals(target)
-                            || pattern.matcher(p.path()).matches())
-                    .toList();
-            if (matches.isEmpty()) {
-                unmatched.add(target);
+    public List<Chosen> select(List<Projection> all) {
+        Set<Projection> targeted = new LinkedHashSet<>();
+        for (int i = 0; i < targets.size(); i++) {
+            targeted.addAll(new Target(SPEC + "targets[" + i + "]", targets.get(i)).matches(all));
+        }
+        List<Projection> projections = all.stream().filter(targeted::contains).toList();
+        List<Set<Projection>> overridden = new ArrayList<>();
+        for (int i = 0; i < overrides.size(); i++) {
+            Target target = new Target(
+                    SPEC + "overrides[" + i + "].target", overrides.get(i).target());
+            overridden.add(new LinkedHashSet<>(target.matches(projections)));
+        }
+        List<Chosen> chosen = new ArrayList<>();
+        for (Projection p : projections) {
+            String field = SPEC + "rank";
+            int ownRank = rank;
+            double ownAlpha = alpha;
+            for (int i = 0; i < overrides.size(); i++) {
+                AdapterOverrideSpec override = overrides.get(i);
+                if (overridden.get(i).contains(p)) {
+                    field = override.rank() == null ? field : SPEC + "overrides[" + i + "].rank";
+                    ownRank = override.rank() == null ? ownRank : override.rank();
+                    ownAlpha = override.alpha() == null ? ownAlpha : override.alpha();
+                }
             }
-            chosen.addAll(matches);
-        }
-        if (!unmatched.isEmpty()) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.adapter.targets` must be Attention or match a projection of the denoiser, such as "
-                            + all.get(0).path() + ", but nothing matches " + String.join(", ", unmatched));
-        }
-        for (Projection p : chosen) {
-            if (rank > Math.min(p.in(), p.out())) {
+            if (ownRank > p.greatestRank()) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
-                        "`spec.training.adapter.rank` must be at most %d, the size of %s, was %d"
-                                .formatted(Math.min(p.in(), p.out()), p.path(), rank));
+                        "`%s` must be at most %d, the size of %s, was %d"
+                                .formatted(field, p.greatestRank(), p.path(), ownRank));
             }
+            chosen.add(new Chosen(p, ownRank, ownAlpha));
         }
-        return all.stream().filter(chosen::contains).toList();
+        return chosen;
     }
 }

@@ -8,11 +8,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
+import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
@@ -31,6 +34,10 @@ public final class AdapterFiles {
      */
     public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
         UNet unet = model.unet();
+        return LoraAdapter.of(unet.projections(), factors(file, model, unet), manager);
+    }
+
+    private static Map<String, Factors> factors(Path file, StableDiffusion model, UNet unet) {
         try (AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()))) {
             LoraFamily family = opened.family();
             if (family != null && !family.name().equals(model.family().name())) {
@@ -39,32 +46,51 @@ public final class AdapterFiles {
                         "%s must be a LoRA of the base model's family, %s, but is one of %s"
                                 .formatted(file, model.family(), family));
             }
-            return LoraAdapter.of(unet.projections(), factors(opened, unet.projections()), manager);
+            return factors(opened, unet.projections());
         }
+    }
+
+    /**
+     * What a training begins with: a new adapter, or one that goes on from a file.
+     *
+     * @param from the file to go on from, null for none
+     * @param unet the model's denoiser, with or without weights
+     * @throws TrainerException InvalidConfiguration if the targets or the file don't fit the denoiser or each other
+     */
+    public static LoraAdapter start(
+            TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet, NDManager manager) {
+        return LoraAdapter.create(
+                unet.projections(),
+                LoraSettings.of(training.adapter()),
+                training.seed(),
+                from == null ? Map.of() : factors(from, model, unet),
+                manager);
     }
 
     /** The adapter as files hold it, each module copied when the stream comes to it. */
     static Stream<AdapterModule> modules(LoraAdapter adapter) {
         return adapter.projections().stream().map(p -> {
             float[] values = adapter.values(p);
-            int middle = (int) (p.rank() * p.projection().in());
-            return AdapterModule.linear(
-                    Component.UNet,
-                    p.projection().path(),
-                    p.rank(),
-                    p.alpha(),
-                    p.rankStabilized(),
+            int middle = (int) p.downSize();
+            return new AdapterModule(
+                    new ModuleForm(
+                            Component.UNet,
+                            p.projection().path(),
+                            p.projection().downShape(p.rank()),
+                            p.projection().upShape(p.rank()),
+                            p.alpha(),
+                            p.rankStabilized()),
                     Arrays.copyOf(values, middle),
                     Arrays.copyOfRange(values, middle, values.length));
         });
     }
 
     /**
-     * The factors by the projection's path.
+     * The factors of a file by the projection's path.
      *
      * @throws TrainerException InvalidConfiguration if a module fits none of {@code projections}, with all of these
      */
-    private static Map<String, Factors> factors(AdapterFile file, List<Projection> projections) {
+    public static Map<String, Factors> factors(AdapterFile file, List<Projection> projections) {
         Map<String, Projection> byPath = new LinkedHashMap<>();
         projections.forEach(p -> byPath.put(p.path(), p));
         List<String> problems = new ArrayList<>();
@@ -74,11 +100,11 @@ public final class AdapterFiles {
             Projection p = m.component() == Component.UNet ? byPath.get(m.path()) : null;
             if (p == null) {
                 problems.add("it has no " + m.path() + " that could be adapted");
-            } else if (module.down().length != m.rank() * p.in() || module.up().length != m.rank() * p.out()) {
+            } else if (module.down().length != m.rank() * p.fanIn() || module.up().length != m.rank() * p.out()) {
                 problems.add("its %s maps %d to %d features, the file's %d to %d"
                         .formatted(
                                 m.path(),
-                                p.in(),
+                                p.fanIn(),
                                 p.out(),
                                 module.down().length / m.rank(),
                                 module.up().length / m.rank()));

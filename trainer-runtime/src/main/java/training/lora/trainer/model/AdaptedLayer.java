@@ -35,6 +35,11 @@ abstract class AdaptedLayer implements Layer {
         this.projections = List.copyOf(projections);
     }
 
+    @Override
+    public final List<Projection> projections() {
+        return projections;
+    }
+
     abstract Kernels compile(List<DeltaForm> forms);
 
     /** What the layer is computed from. */
@@ -45,15 +50,15 @@ abstract class AdaptedLayer implements Layer {
         return List.of();
     }
 
-    static String factors(List<ProjectionText> texts) {
+    static String factors(List<? extends ProjectionText> texts) {
         return texts.stream().map(ProjectionText::factors).collect(Collectors.joining());
     }
 
-    static String factorsAndGradients(List<ProjectionText> texts) {
+    static String factorsAndGradients(List<? extends ProjectionText> texts) {
         return texts.stream().map(ProjectionText::factorsAndGradients).collect(Collectors.joining());
     }
 
-    static String kept(List<ProjectionText> texts) {
+    static String kept(List<? extends ProjectionText> texts) {
         return texts.stream().map(ProjectionText::kept).collect(Collectors.joining());
     }
 

@@ -29,21 +29,13 @@ final class Attention extends AdaptedLayer {
 
     /** @param context width of the context, 0 for self-attention */
     static Attention of(
-            ParameterSet parameters,
-            List<Projection> projections,
-            String norm,
-            String path,
-            long width,
-            long context,
-            int heads,
-            double eps) {
+            ParameterSet parameters, String norm, String path, long width, long context, int heads, double eps) {
         boolean crossed = context > 0;
         List<Projection> own = new ArrayList<>();
         for (String name : NAMES) {
             long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? context : width;
-            own.add(new Projection(path + "." + name, in, width, Projection.Group.Attention));
+            own.add(Projection.linear(path + "." + name, in, width, Projection.Group.Attention));
         }
-        projections.addAll(own);
         Attention layer =
                 new Attention(own, width, crossed, AttentionText.of(parameters.precision(), width, heads), eps);
         layer.weights.add("n", parameters.norm(norm, width));
@@ -58,11 +50,11 @@ final class Attention extends AdaptedLayer {
     @Override
     Kernels compile(List<DeltaForm> forms) {
         String source = crossed ? "s1" : "s0";
-        List<ProjectionText> p = List.of(
-                new ProjectionText(0, "s0", forms.get(0)),
-                new ProjectionText(1, source, forms.get(1)),
-                new ProjectionText(2, source, forms.get(2)),
-                new ProjectionText(3, "f", forms.get(3)));
+        List<LinearText> p = List.of(
+                new LinearText(0, "s0", forms.get(0)),
+                new LinearText(1, source, forms.get(1)),
+                new LinearText(2, source, forms.get(2)),
+                new LinearText(3, "f", forms.get(3)));
         String sources = Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = " + rows("n")
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
         String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
@@ -89,7 +81,7 @@ final class Attention extends AdaptedLayer {
                 + "d3 = " + rows("d") + "\n"
                 + attention.restore()
                 + p.get(3).factorGradients("d3")
-                + p.get(3).sourceGradient("df", "d3", false)
+                + p.get(3).sourceGradient("df", "d3")
                 + attention.backward();
         for (int i = 0; i < 3; i++) {
             back += p.get(i).factorGradients("d" + i)

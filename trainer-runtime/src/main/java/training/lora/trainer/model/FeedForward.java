@@ -1,62 +1,73 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tokens (B, T, C): x + W2 (h * gelu(g)), (h, g) = W1 norm(x), GEGLU of Shazeer 2020. It keeps x; (B, T, 8 C) would be
- * much to keep, so h and g are computed again on the way back.
+ * Tokens (B, T, C): x + W2 (h * gelu(g)), (h, g) = W1 norm(x), GEGLU of Shazeer 2020, with an adapter's part beside both
+ * maps. It keeps x; (B, T, 8 C) would be much to keep, so h and g are computed again on the way back.
  */
-final class FeedForward implements Layer {
-    private final Weights.Kernel forward;
-    private final Weights.Kernel record;
-    private final Weights.Kernel backward;
+final class FeedForward extends AdaptedLayer {
+    private final long width;
+    private final double eps;
+    private final Weights weights;
 
     FeedForward(ParameterSet parameters, String norm, String path, long width, double eps) {
-        Weights weights = new Weights()
+        super(List.of(
+                Projection.linear(path + ".net.0.proj", width, 8 * width, Projection.Group.FeedForward),
+                Projection.linear(path + ".net.2", 4 * width, width, Projection.Group.FeedForward)));
+        this.width = width;
+        this.eps = eps;
+        weights = new Weights()
                 .add("n", parameters.norm(norm, width))
-                .add("i", parameters.withBias(path + ".net.0.proj", 8 * width, width))
-                .add("o", parameters.withBias(path + ".net.2", width, 4 * width));
-        String gates = Snippets.layerNorm("n", "x", "n", width, eps) + """
+                .projection(0, parameters.withBias(path + ".net.0.proj", 8 * width, width))
+                .projection(1, parameters.withBias(path + ".net.2", width, 4 * width));
+    }
 
-                p = torch.linear(n, iw, ib)
-                h = torch.slice(p, -1, 0, %1$d)
-                g = torch.slice(p, -1, %1$d, %2$d)
+    @Override
+    Kernels compile(List<DeltaForm> forms) {
+        List<LinearText> p = List.of(new LinearText(0, "s0", forms.get(0)), new LinearText(1, "s1", forms.get(1)));
+        String enter =
+                Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = torch.reshape(n, [-1, %d])\n".formatted(width);
+        String gates = """
+                h = torch.slice(y0, -1, 0, %1$d)
+                g = torch.slice(y0, -1, %1$d, %2$d)
                 """.formatted(4 * width, 8 * width);
-        String text = gates + """
-                y = torch.linear(torch.mul_(torch.gelu(g), h), ow, ob)
-                _0 = torch.add_(y, x)
-                """;
-        forward = weights.kernel("x", text + "return y", 1);
-        record = weights.kernel("x", text + "return (y, x, nm, nr)", 4);
-        backward = weights.kernel(
-                "d, x, m, r",
-                gates + """
-                z = torch.matmul(d, ow)
-                e = torch.empty_like(p)
+        String gated = gates + "s1 = torch.mul_(torch.gelu(g), h)\n";
+        String leave = "y = torch.add_(torch.view_as(y1, x), x)\n";
+        String kept = kept(p);
+        String results = "y, x, nm, nr" + kept;
+        String backward = enter
+                + p.get(0).again("c0")
+                + (p.get(1).adapted() ? gated : gates)
+                + "d1 = torch.reshape(d, [-1, %d])\n".formatted(width)
+                + p.get(1).factorGradients("d1")
+                + p.get(1).sourceGradient("z", "d1")
+                + """
+                e = torch.empty_like(y0)
                 _0 = torch.copy_(torch.slice(e, -1, 0, %1$d), torch.mul(z, torch.gelu(g)))
                 _1 = torch.copy_(torch.slice(e, -1, %1$d, %2$d), torch.gelu_backward(torch.mul_(z, h), g))
                 """.formatted(4 * width, 8 * width)
-                        + Snippets.layerNormGradient("k", "torch.matmul(e, iw)", "x", "m", "r", "n", width) + """
-
-                return torch.add_(k, d)
-                """,
-                1);
+                + p.get(0).factorGradients("e")
+                + p.get(0).sourceGradient("dn", "e")
+                + Snippets.layerNormGradient("k", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
+                + "\nreturn torch.add_(k, d)";
+        return new Kernels(
+                weights.kernel(
+                        "x" + factors(p),
+                        enter + p.get(0).forward("c0") + gated + p.get(1).forward("c1") + leave + "return y",
+                        1),
+                weights.kernel(
+                        "x" + factors(p),
+                        enter + p.get(0).record("c0") + gated + p.get(1).record("c1") + leave + "return (" + results
+                                + ")",
+                        results.split(",").length),
+                weights.kernel("d, x, m, r" + kept + factorsAndGradients(p), backward, 1));
     }
 
     @Override
-    public NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-        return forward.call(pass.scope(), x);
-    }
-
-    @Override
-    public NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-        return record.callAll(pass.scope(), x);
-    }
-
-    @Override
-    public NDList backward(Pass pass, NDArray dy, NDList kept) {
-        return backward.callAll(pass.scope(), dy, kept);
+    List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+        return List.of(x);
     }
 }

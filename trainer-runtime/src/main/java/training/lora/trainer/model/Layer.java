@@ -2,6 +2,7 @@ package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,11 @@ interface Layer {
      * @param kept what {@link #record} returned behind the output
      */
     NDList backward(Pass pass, NDArray dy, NDList kept);
+
+    /** What an adapter can stand beside. */
+    default List<Projection> projections() {
+        return List.of();
+    }
 
     /** Whether {@code deltas} stand beside one of its projections. */
     default boolean adapted(ProjectionDeltas deltas) {

@@ -22,7 +22,7 @@ public record ProjectionDeltas(Map<String, LowRank> byPath, long seed) {
     /**
      * The factors at one projection.
      *
-     * @param down A, shape (rank, in)
+     * @param down A, shape (rank, in), or (rank, in k k) beside a convolution
      * @param up B, shape (out, rank)
      * @param scale of up(down(x))
      * @param dropout share of the entries of x, from 0 and below 1, that a recorded pass hides from the delta

@@ -1,21 +1,26 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * ResnetBlock2D of diffusers: (B, in, H, W) to (B, out, H, W); y = skip(x) + conv2(silu(norm2(conv1(silu(norm1(x))) +
- * time))). It keeps x, the middle and the norms' numbers; the norms are computed again on the way back.
+ * time))), with an adapter's part beside each convolution and the map of the time. It keeps x, the middle and the norms'
+ * numbers; the norms are computed again on the way back.
  */
-final class ResnetBlock implements Layer {
-    private final boolean timed;
+final class ResnetBlock extends AdaptedLayer {
+    private final long in;
+    private final long all;
+    private final long out;
     private final boolean joining;
-    private final Weights.Kernel forward;
-    private final Weights.Kernel record;
-    private final Weights.Kernel backward;
+    private final boolean timed;
+    private final boolean shortcut;
+    private final int groups;
+    private final double eps;
+    private final Weights weights;
 
     /**
      * @param in channels that come from the layer before
@@ -31,93 +36,147 @@ final class ResnetBlock implements Layer {
             long timeWidth,
             int groups,
             double eps) {
+        super(projections(path, in + skipped, out, timeWidth));
+        this.in = in;
+        this.all = in + skipped;
+        this.out = out;
+        this.groups = groups;
+        this.eps = eps;
         timed = timeWidth > 0;
         joining = skipped > 0;
-        long all = in + skipped;
-        boolean shortcut = all != out;
-        Weights weights = new Weights()
+        shortcut = all != out;
+        weights = new Weights()
                 .add("n1", parameters.norm(path + ".norm1", all))
-                .add("c1", parameters.withBias(path + ".conv1", out, all, 3, 3));
+                .projection(0, parameters.withBias(path + ".conv1", out, all, 3, 3));
         if (timed) {
-            weights.add("tp", parameters.withBias(path + ".time_emb_proj", out, timeWidth));
+            weights.projection(1, parameters.withBias(path + ".time_emb_proj", out, timeWidth));
         }
         weights.add("n2", parameters.norm(path + ".norm2", out))
-                .add("c2", parameters.withBias(path + ".conv2", out, out, 3, 3));
+                .projection(2, parameters.withBias(path + ".conv2", out, out, 3, 3));
         if (shortcut) {
-            weights.add("s", parameters.withBias(path + ".conv_shortcut", out, all, 1, 1));
+            weights.projection(3, parameters.withBias(path + ".conv_shortcut", out, all, 1, 1));
         }
+    }
 
-        List<String> body = new ArrayList<>();
+    /** In the order in which they are applied. */
+    private static List<Projection> projections(String path, long all, long out, long timeWidth) {
+        Projection.Group group = Projection.Group.Convolution;
+        List<Projection> projections = new ArrayList<>();
+        projections.add(new Projection(path + ".conv1", all, out, 3, group));
+        if (timeWidth > 0) {
+            projections.add(Projection.linear(path + ".time_emb_proj", timeWidth, out, group));
+        }
+        projections.add(new Projection(path + ".conv2", out, out, 3, group));
+        if (all != out) {
+            projections.add(new Projection(path + ".conv_shortcut", all, out, 1, group));
+        }
+        return projections;
+    }
+
+    @Override
+    Kernels compile(List<DeltaForm> forms) {
         String x = joining ? "x" : "a";
-        if (joining) {
-            body.add("x = torch.cat([a, k], 1)");
-        }
-        body.add(Snippets.groupNorm("n1", x, "n1", all, groups, eps));
-        body.add(Snippets.convolution3("h", "torch.silu_(n1)", "c1", all, out));
-        if (timed) {
-            body.add("t0 = torch.linear(torch.silu(t), tpw, tpb)");
-            body.add("_0 = torch.add_(h, torch.unsqueeze(torch.unsqueeze(t0, -1), -1))");
-        }
-        body.add(Snippets.groupNorm("n2", "h", "n2", out, groups, eps));
-        body.add(Snippets.convolution3("y", "torch.silu_(n2)", "c2", out, out));
-        if (shortcut) {
-            body.add(Snippets.convolution("s", x, "s", 1, 0));
-        }
-        body.add("_1 = torch.add_(y, %s)".formatted(shortcut ? "s" : x));
-        String inputs = "a" + (joining ? ", k" : "");
-        String text = String.join("\n", body);
-        String arguments = inputs + (timed ? ", t" : "");
-        forward = weights.kernel(arguments, text + "\nreturn y", 1);
-        record = weights.kernel(
-                arguments, text + "\nreturn (y, %s, h, n1m, n1r, n2m, n2r)".formatted(inputs), joining ? 8 : 7);
+        String join = joining ? "x = torch.cat([a, k], 1)\n" : "";
+        List<ProjectionText> p = new ArrayList<>();
+        ConvolutionText first = new ConvolutionText(0, "q1", all, out, 3, 1, forms.get(0));
+        LinearText time = new LinearText(1, "s", timed ? forms.get(1) : DeltaForm.NONE);
+        ConvolutionText second = new ConvolutionText(2, "q2", out, out, 3, 1, forms.get(timed ? 2 : 1));
+        ConvolutionText across =
+                new ConvolutionText(3, x, all, out, 1, 1, shortcut ? forms.get(forms.size() - 1) : DeltaForm.NONE);
+        p.addAll(List.of(first, time, second, across));
+        String kept = kept(p);
+        String arguments = (joining ? "a, k" : "a") + (timed ? ", t" : "");
+        String results = "y2, %s, y0, n1m, n1r, n2m, n2r".formatted(joining ? "a, k" : "a") + kept;
+        return new Kernels(
+                weights.kernel(
+                        arguments + factors(p), join + forward(x, first, time, second, across, false) + "return y2", 1),
+                weights.kernel(
+                        arguments + factors(p),
+                        join + forward(x, first, time, second, across, true) + "return (" + results + ")",
+                        results.split(",").length),
+                weights.kernel(
+                        "d, %s, y0, m1, r1, m2, r2".formatted(joining ? "a, k" : "a")
+                                + kept
+                                + (timed ? ", t" : "")
+                                + factorsAndGradients(p),
+                        join + backward(x, first, time, second, across),
+                        joining ? 2 : 1));
+    }
 
-        body.clear();
-        if (joining) {
-            body.add("x = torch.cat([a, k], 1)");
+    private String norm1(String x) {
+        return Snippets.groupNorm("n1", x, "n1", all, groups, eps) + "\n";
+    }
+
+    private String norm2() {
+        return Snippets.groupNorm("n2", "y0", "n2", out, groups, eps) + "\n";
+    }
+
+    private String forward(
+            String x,
+            ConvolutionText first,
+            LinearText time,
+            ConvolutionText second,
+            ConvolutionText across,
+            boolean record) {
+        StringBuilder body = new StringBuilder(norm1(x));
+        body.append("q1 = torch.silu_(n1)\n").append(text(first, "c0", record));
+        if (timed) {
+            body.append("s = torch.silu(t)\n").append(text(time, "c1", record));
+            body.append("_0 = torch.add_(y0, torch.unsqueeze(torch.unsqueeze(y1, -1), -1))\n");
         }
-        body.add(Snippets.convolutionGradient("g0", "d", "c2", out, 1, 1));
-        body.add(Snippets.groupNorm("n2", "h", "n2", out, groups, eps));
-        body.add("g1 = torch.silu_backward(g0, n2)");
-        body.add(Snippets.groupNormGradient("g2", "g1", "h", "m2", "r2", "n2", out, groups));
-        body.add(Snippets.convolutionGradient("g3", "g2", "c1", all, 1, 1));
-        body.add(Snippets.groupNorm("n1", x, "n1", all, groups, eps));
-        body.add("g4 = torch.silu_backward(g3, n1)");
-        body.add(Snippets.groupNormGradient("g", "g4", x, "m1", "r1", "n1", all, groups));
+        body.append(norm2()).append("q2 = torch.silu_(n2)\n").append(text(second, "c2", record));
         if (shortcut) {
-            body.add(Snippets.convolutionGradient("s", "d", "s", all, 1, 0));
+            body.append(text(across, "c3", record));
         }
-        body.add("_1 = torch.add_(g, %s)".formatted(shortcut ? "s" : "d"));
-        body.add(joining ? "return (%s, %s)".formatted(part(0, in), part(in, all)) : "return g");
-        backward = weights.kernel("d, " + inputs + ", h, m1, r1, m2, r2", String.join("\n", body), joining ? 2 : 1);
+        return body.append("_1 = torch.add_(y2, %s)\n".formatted(shortcut ? "y3" : x))
+                .toString();
+    }
+
+    private static String text(ProjectionText p, String bias, boolean record) {
+        return record ? p.record(bias) : p.forward(bias);
+    }
+
+    private String backward(
+            String x, ConvolutionText first, LinearText time, ConvolutionText second, ConvolutionText across) {
+        StringBuilder body = new StringBuilder(norm2());
+        body.append(second.adapted() ? "q2 = torch.silu(n2)\n" : "");
+        body.append(second.factorGradients("d")).append(second.sourceGradient("g0", "d"));
+        body.append("g1 = torch.silu_backward(g0, n2)\n");
+        body.append(Snippets.groupNormGradient("g2", "g1", "y0", "m2", "r2", "n2", out, groups))
+                .append("\n");
+        if (time.adapted()) {
+            // The time is no function of what is trained: its own gradient ends here.
+            body.append("s = torch.silu(t)\nd1 = torch.sum(g2, [2, 3])\n").append(time.factorGradients("d1"));
+        }
+        body.append(norm1(x)).append(first.adapted() ? "q1 = torch.silu(n1)\n" : "");
+        body.append(first.factorGradients("g2")).append(first.sourceGradient("g3", "g2"));
+        body.append("g4 = torch.silu_backward(g3, n1)\n");
+        body.append(Snippets.groupNormGradient("g", "g4", x, "m1", "r1", "n1", all, groups))
+                .append("\n");
+        if (shortcut) {
+            body.append(across.factorGradients("d")).append(across.sourceGradient("h", "d"));
+        }
+        body.append("_1 = torch.add_(g, %s)\n".formatted(shortcut ? "h" : "d"));
+        return body.append(joining ? "return (%s, %s)".formatted(part(0, in), part(in, all)) : "return g")
+                .toString();
     }
 
     private static String part(long from, long to) {
         return "torch.contiguous(torch.slice(g, 1, %d, %d), memory_format=2)".formatted(from, to);
     }
 
-    private NDArray[] inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+    @Override
+    List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
         List<NDArray> inputs = new ArrayList<>(List.of(x));
         if (joining) {
-            inputs.add(java.util.Objects.requireNonNull(skip));
+            inputs.add(Objects.requireNonNull(skip));
         }
-        if (timed) {
-            inputs.add(pass.requireTime());
-        }
-        return inputs.toArray(NDArray[]::new);
+        inputs.addAll(beside(pass));
+        return inputs;
     }
 
     @Override
-    public NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-        return forward.call(pass.scope(), inputs(pass, x, skip));
-    }
-
-    @Override
-    public NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-        return record.callAll(pass.scope(), inputs(pass, x, skip));
-    }
-
-    @Override
-    public NDList backward(Pass pass, NDArray dy, NDList kept) {
-        return backward.callAll(pass.scope(), dy, kept);
+    List<NDArray> beside(Pass pass) {
+        return timed ? List.of(pass.requireTime()) : List.of();
     }
 }

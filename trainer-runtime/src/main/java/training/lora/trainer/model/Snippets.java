@@ -47,32 +47,16 @@ final class Snippets {
      * laid out as rows for one matrix product: the convolution's own kernel brings the weights into another order at each
      * call, which is most of its time there.
      */
-    static String convolution3(String y, String x, String weights, long in, long out) {
+    static String convolution3(String y, String x, String weight, String bias, long in, long out) {
         return """
                 %1$s_i = %2$s
                 if torch.le(torch.mul(torch.size(%1$s_i, 0), torch.mul(torch.size(%1$s_i, 2), torch.size(%1$s_i, 3))), %6$d):
                  %1$s_u = torch.unfold(torch.unfold(torch.constant_pad_nd(%1$s_i, [1, 1, 1, 1], 0.), 2, 3, 1), 3, 3, 1)
                  %1$s_r = torch.reshape(torch.permute(%1$s_u, [0, 2, 3, 4, 5, 1]), [-1, %4$d])
-                 %1$s_l = torch.linear(%1$s_r, torch.reshape(torch.permute(%3$sw, [0, 2, 3, 1]), [%5$d, %4$d]), %3$sb)
+                 %1$s_l = torch.linear(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %4$d]), %7$s)
                  %1$s_o = torch.permute(torch.reshape(%1$s_l, [torch.size(%1$s_i, 0), torch.size(%1$s_i, 2), torch.size(%1$s_i, 3), %5$d]), [0, 3, 1, 2])
                 else:
-                 %1$s_o = torch.conv2d(%1$s_i, %3$sw, %3$sb, [1, 1], [1, 1], [1, 1], 1)
-                %1$s = %1$s_o""".formatted(y, x, weights, 9 * in, out, FEW_PIXELS);
-    }
-
-    /** {@code y} = convolution of {@code x} (B, C, H, W). */
-    static String convolution(String y, String x, String weights, int stride, int padding) {
-        return "%1$s = torch.conv2d(%2$s, %3$sw, %3$sb, [%4$d, %4$d], [%5$d, %5$d], [1, 1], 1)"
-                .formatted(y, x, weights, stride, padding);
-    }
-
-    /**
-     * {@code dx}, the gradient of a convolution's input; of the input itself nothing but the size is needed, which
-     * follows from {@code dy}'s.
-     */
-    static String convolutionGradient(String dx, String dy, String weights, long channels, int stride, int padding) {
-        return """
-                %1$s_x = torch.expand(torch.new_zeros(%2$s, [1]), [torch.size(%2$s, 0), %4$d, torch.mul(torch.size(%2$s, 2), %5$d), torch.mul(torch.size(%2$s, 3), %5$d)])
-                %1$s, %1$s_w, %1$s_b = torch.convolution_backward(%2$s, %1$s_x, %3$sw, [0], [%5$d, %5$d], [%6$d, %6$d], [1, 1], False, [0, 0], 1, [True, False, False])""".formatted(dx, dy, weights, channels, stride, padding);
+                 %1$s_o = torch.conv2d(%1$s_i, %3$s, %7$s, [1, 1], [1, 1], [1, 1], 1)
+                %1$s = %1$s_o""".formatted(y, x, weight, 9 * in, out, FEW_PIXELS, bias);
     }
 }

@@ -1,7 +1,6 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +20,6 @@ final class SpatialTransformer {
     static void append(
             List<Chain.Step> chain,
             ParameterSet parameters,
-            List<Projection> projections,
             String path,
             long width,
             long context,
@@ -29,111 +27,126 @@ final class SpatialTransformer {
             int blocks,
             int groups,
             boolean linear) {
-        // A 1x1 convolution is a linear map over tokens: the same weights in either shape.
-        long[] shape = linear ? new long[] {width, width} : new long[] {width, width, 1, 1};
-        chain.add(new Chain.Step(new Enter(parameters, path, width, groups, shape), false, false));
+        chain.add(new Chain.Step(new Enter(parameters, path, width, groups, linear), false, false));
         for (int i = 0; i < blocks; i++) {
             String block = path + ".transformer_blocks." + i;
             for (Layer layer : List.of(
-                    Attention.of(
-                            parameters,
-                            projections,
-                            block + ".norm1",
-                            block + ".attn1",
-                            width,
-                            0,
-                            heads,
-                            LAYER_NORM_EPS),
-                    Attention.of(
-                            parameters,
-                            projections,
-                            block + ".norm2",
-                            block + ".attn2",
-                            width,
-                            context,
-                            heads,
-                            LAYER_NORM_EPS),
+                    Attention.of(parameters, block + ".norm1", block + ".attn1", width, 0, heads, LAYER_NORM_EPS),
+                    Attention.of(parameters, block + ".norm2", block + ".attn2", width, context, heads, LAYER_NORM_EPS),
                     new FeedForward(parameters, block + ".norm3", block + ".ff", width, LAYER_NORM_EPS))) {
                 chain.add(new Chain.Step(layer, false, false));
             }
         }
-        chain.add(new Chain.Step(new Leave(parameters, path, width, shape), true, false));
+        chain.add(new Chain.Step(new Leave(parameters, path, width, linear), true, false));
+    }
+
+    private static List<Projection> projection(String path, long width, boolean linear) {
+        return List.of(new Projection(path, width, width, linear ? 0 : 1, Projection.Group.FeedForward));
+    }
+
+    private static Weights weights(ParameterSet parameters, String path, long width, boolean linear) {
+        // A 1x1 convolution is a linear map over tokens: the same weights in either shape.
+        long[] shape = linear ? new long[] {width, width} : new long[] {width, width, 1, 1};
+        return new Weights().add("l", parameters.withBias(path, shape));
+    }
+
+    private static String matrix(long width) {
+        return "w0 = torch.reshape(lw, [%1$d, %1$d])\n".formatted(width);
     }
 
     /** Group norm and a linear map: (B, C, H, W) to (B, H W, C). */
-    private static final class Enter implements Layer {
-        private final Weights.Kernel forward;
-        private final Weights.Kernel record;
-        private final Weights.Kernel backward;
+    private static final class Enter extends AdaptedLayer {
+        private final Weights weights;
+        private final long width;
+        private final int groups;
 
-        Enter(ParameterSet parameters, String path, long width, int groups, long... shape) {
-            Weights weights = new Weights()
-                    .add("n", parameters.norm(path + ".norm", width))
-                    .add("i", parameters.withBias(path + ".proj_in", shape));
-            String text = Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + """
-
-                    t = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [torch.size(x, 0), -1, %1$d])
-                    y = torch.linear(t, torch.reshape(iw, [%1$d, %1$d]), ib)
-                    """.formatted(width);
-            forward = weights.kernel("x", text + "return y", 1);
-            record = weights.kernel("x", text + "return (y, x, nm, nr)", 4);
-            backward = weights.kernel(
-                    "d, x, m, r",
-                    """
-                    t = torch.matmul(d, torch.reshape(iw, [%1$d, %1$d]))
-                    p = torch.permute(torch.reshape(t, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %1$d]), [0, 3, 1, 2])
-                    """.formatted(width) + Snippets.groupNormGradient("g", "p", "x", "m", "r", "n", width, groups)
-                            + "\nreturn g",
-                    1);
+        Enter(ParameterSet parameters, String path, long width, int groups, boolean linear) {
+            super(projection(path + ".proj_in", width, linear));
+            this.width = width;
+            this.groups = groups;
+            Parameter[] norm = parameters.norm(path + ".norm", width);
+            weights = SpatialTransformer.weights(parameters, path + ".proj_in", width, linear)
+                    .add("n", norm);
         }
 
         @Override
-        public NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-            return forward.call(pass.scope(), x);
+        Kernels compile(List<DeltaForm> forms) {
+            LinearText p = new LinearText(0, "s0", forms.get(0));
+            String source = "s0 = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [-1, %d])\n".formatted(width);
+            String enter =
+                    Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + "\n" + source + matrix(width);
+            String leave = "y = torch.reshape(y0, [torch.size(x, 0), -1, %d])\n".formatted(width);
+            String again =
+                    p.adapted() ? Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + "\n" + source : "";
+            String results = "y, x, nm, nr" + p.kept();
+            String backward = again
+                    + matrix(width)
+                    + "d0 = torch.reshape(d, [-1, %d])\n".formatted(width)
+                    + p.factorGradients("d0")
+                    + p.sourceGradient("t", "d0")
+                    + """
+                    p = torch.permute(torch.reshape(t, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %d]), [0, 3, 1, 2])
+                    """.formatted(width)
+                    + Snippets.groupNormGradient("g", "p", "x", "m", "r", "n", width, groups)
+                    + "\nreturn g";
+            return new Kernels(
+                    weights.kernel("x" + p.factors(), enter + p.forward("lb") + leave + "return y", 1),
+                    weights.kernel(
+                            "x" + p.factors(),
+                            enter + p.record("lb") + leave + "return (" + results + ")",
+                            results.split(",").length),
+                    weights.kernel("d, x, m, r" + p.kept() + p.factorsAndGradients(), backward, 1));
         }
 
         @Override
-        public NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-            return record.callAll(pass.scope(), x);
-        }
-
-        @Override
-        public NDList backward(Pass pass, NDArray dy, NDList kept) {
-            return backward.callAll(pass.scope(), dy, kept);
+        List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+            return List.of(x);
         }
     }
 
-    /** A linear map and the residual from before {@link Enter}: (B, H W, C) to (B, C, H, W). Keeps nothing. */
-    private static final class Leave implements Layer {
-        private final Weights.Kernel forward;
-        private final Weights.Kernel backward;
+    /** A linear map and the residual from before {@link Enter}: (B, H W, C) to (B, C, H, W). Frozen it keeps nothing. */
+    private static final class Leave extends AdaptedLayer {
+        private final Weights weights;
+        private final long width;
 
-        Leave(ParameterSet parameters, String path, long width, long... shape) {
-            Weights weights = new Weights().add("o", parameters.withBias(path + ".proj_out", shape));
-            forward = weights.kernel("t, x", """
-                    y = torch.linear(t, torch.reshape(ow, [%1$d, %1$d]), ob)
-                    p = torch.reshape(y, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %1$d])
-                    return torch.add_(torch.permute(p, [0, 3, 1, 2]), x)
-                    """.formatted(width), 1);
-            backward = weights.kernel("d", """
-                    t = torch.reshape(torch.permute(d, [0, 2, 3, 1]), [torch.size(d, 0), -1, %1$d])
-                    return (torch.matmul(t, torch.reshape(ow, [%1$d, %1$d])), d)
-                    """.formatted(width), 2);
+        Leave(ParameterSet parameters, String path, long width, boolean linear) {
+            super(projection(path + ".proj_out", width, linear));
+            this.width = width;
+            weights = SpatialTransformer.weights(parameters, path + ".proj_out", width, linear);
         }
 
         @Override
-        public NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-            return forward.call(pass.scope(), x, Objects.requireNonNull(skip));
+        Kernels compile(List<DeltaForm> forms) {
+            LinearText p = new LinearText(0, "s0", forms.get(0));
+            String enter = matrix(width) + "s0 = torch.reshape(t, [-1, %d])\n".formatted(width);
+            String leave = """
+                    p = torch.reshape(y0, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %d])
+                    y = torch.add_(torch.permute(p, [0, 3, 1, 2]), x)
+                    """.formatted(width);
+            String results = "y, t" + p.kept();
+            Weights.Kernel forward =
+                    weights.kernel("t, x" + p.factors(), enter + p.forward("lb") + leave + "return y", 1);
+            Weights.Kernel record = p.adapted()
+                    ? weights.kernel(
+                            "t, x" + p.factors(),
+                            enter + p.record("lb") + leave + "return (" + results + ")",
+                            results.split(",").length)
+                    : forward;
+            String backward = "d0 = torch.reshape(torch.permute(d, [0, 2, 3, 1]), [-1, %d])\n".formatted(width)
+                    + p.factorGradients("d0")
+                    + p.sourceGradient("g", "d0")
+                    + "return (torch.reshape(g, [torch.size(d, 0), -1, %d]), d)".formatted(width);
+            return new Kernels(
+                    forward,
+                    record,
+                    p.adapted()
+                            ? weights.kernel("d, t" + p.kept() + p.factorsAndGradients(), enter + backward, 2)
+                            : weights.kernel("d", matrix(width) + backward, 2));
         }
 
         @Override
-        public NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-            return new NDList(forward(pass, x, skip));
-        }
-
-        @Override
-        public NDList backward(Pass pass, NDArray dy, NDList kept) {
-            return backward.callAll(pass.scope(), dy);
+        List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+            return List.of(x, Objects.requireNonNull(skip));
         }
     }
 }

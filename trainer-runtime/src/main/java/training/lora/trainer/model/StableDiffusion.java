@@ -114,6 +114,11 @@ public final class StableDiffusion implements AutoCloseable {
         return unet;
     }
 
+    /** The denoiser without weights, to ask what it is made of. */
+    public UNet outline(NDManager parent) {
+        return UNet.outline(folder.resolve("unet"), parent);
+    }
+
     /** The autoencoder. */
     public Vae vae() {
         if (vae == null) {

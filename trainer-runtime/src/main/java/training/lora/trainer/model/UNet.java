@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
@@ -31,7 +30,7 @@ public final class UNet implements AutoCloseable {
     private final UNetConfig config;
     private final NDManager manager;
     private final ParameterSet parameters;
-    private final List<Projection> projections = new ArrayList<>();
+    private final List<Projection> projections;
     private final Weights.Kernel embedTime;
     private final Weights.@Nullable Kernel embedAddition;
     private final Chain chain;
@@ -50,7 +49,10 @@ public final class UNet implements AutoCloseable {
                 return torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)
                 """, 1);
         embedAddition = config.addition() == null ? null : addition(config.addition(), time);
-        chain = new Chain(new Build(time).steps());
+        List<Chain.Step> steps = new Build(time).steps();
+        chain = new Chain(steps);
+        projections =
+                steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
     }
 
     /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
@@ -89,7 +91,7 @@ public final class UNet implements AutoCloseable {
             int first = config.widths().get(0);
             int last = config.widths().get(levels - 1);
             Deque<Integer> skips = new ArrayDeque<>();
-            add(Convolution.plain(parameters, "conv_in", config.channels(), first, 3, 1), false);
+            add(Convolution.plain(parameters, "conv_in", config.channels(), first, 3), false);
             leave(skips, first);
             int width = first;
             for (int i = 0; i < levels; i++) {
@@ -165,7 +167,6 @@ public final class UNet implements AutoCloseable {
             SpatialTransformer.append(
                     steps,
                     parameters,
-                    projections,
                     path,
                     config.widths().get(level),
                     config.contextWidth(),
@@ -192,6 +193,11 @@ public final class UNet implements AutoCloseable {
             unet.parameters.load(file, name -> file.entries().containsKey(name) ? name : null, unet.manager);
         }
         return unet;
+    }
+
+    /** Without weights, to ask what it is made of; {@code folder}/config.json describes it. */
+    public static UNet outline(Path folder, NDManager parent) {
+        return new UNet(UNetConfig.read(folder.resolve("config.json")), Precision.Float32, parent.newSubManager());
     }
 
     /** With weights at random, all in fp32, for tests and benchmarks. */
@@ -223,7 +229,7 @@ public final class UNet implements AutoCloseable {
 
     /** The maps that an adapter can stand beside, in the order of the network's construction. */
     public List<Projection> projections() {
-        return Collections.unmodifiableList(projections);
+        return projections;
     }
 
     /**

@@ -68,7 +68,7 @@ public final class Vae implements AutoCloseable {
         factor = 1 << (widths.length - 1);
         int last = widths[widths.length - 1];
 
-        Convolution in = Convolution.plain(parameters, "encoder.conv_in", 3, widths[0], 3, 1);
+        Convolution in = Convolution.plain(parameters, "encoder.conv_in", 3, widths[0], 3);
         List<Step> down = new ArrayList<>();
         int width = widths[0];
         for (int i = 0; i < widths.length; i++) {
@@ -90,10 +90,10 @@ public final class Vae implements AutoCloseable {
                         2L * latentChannels,
                         groups,
                         NORM_EPS));
-        quantize = Convolution.plain(parameters, "quant_conv", 2L * latentChannels, 2L * latentChannels, 1, 0);
-        unquantize = Convolution.plain(parameters, "post_quant_conv", latentChannels, latentChannels, 1, 0);
+        quantize = Convolution.plain(parameters, "quant_conv", 2L * latentChannels, 2L * latentChannels, 1);
+        unquantize = Convolution.plain(parameters, "post_quant_conv", latentChannels, latentChannels, 1);
 
-        Convolution decoderIn = Convolution.plain(parameters, "decoder.conv_in", latentChannels, last, 3, 1);
+        Convolution decoderIn = Convolution.plain(parameters, "decoder.conv_in", latentChannels, last, 3);
         List<Step> up = new ArrayList<>();
         middle(up, "decoder.mid_block", last);
         width = last;

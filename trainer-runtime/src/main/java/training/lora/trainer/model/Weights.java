@@ -51,6 +51,11 @@ final class Weights {
         return add(name + "w", weightAndBias[0]).add(name + "b", weightAndBias[1]);
     }
 
+    /** Adds the weight of the layer's projection {@code i} as w{@code i} and its bias as c{@code i}. */
+    Weights projection(int i, Parameter[] weightAndBias) {
+        return add("w" + i, weightAndBias[0]).add("c" + i, weightAndBias[1]);
+    }
+
     /**
      * Compiles a function.
      *

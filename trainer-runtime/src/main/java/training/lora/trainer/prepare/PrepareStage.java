@@ -24,12 +24,14 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.UNet;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Archive;
@@ -58,6 +60,14 @@ public final class PrepareStage {
         return new PrepareStage(context).run();
     }
 
+    /** Targets that match nothing should be known before anything is encoded. */
+    private void checkAdapter(StableDiffusion model, NDManager manager) {
+        try (UNet outline = model.outline(manager)) {
+            AdapterFiles.start(spec.training(), context.initFrom(), model, outline, manager)
+                    .close();
+        }
+    }
+
     private DatasetManifest run() throws IOException {
         Path target = context.workspace().dataset();
         Path temporary = target.resolveSibling("dataset.tmp");
@@ -65,6 +75,7 @@ public final class PrepareStage {
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
                 StableDiffusion model = context.openModel(manager)) {
+            checkAdapter(model, manager);
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
             Integer given = spec.preparation().resolution();

@@ -1,6 +1,7 @@
 package training.lora.trainer.run;
 
 import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.Checkpoint;
 import training.lora.api.ClipSpec;
+import training.lora.api.InitFromSpec;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
@@ -63,6 +65,21 @@ public record RunContext(
                 run.spec().training().captions().maxTokens(),
                 run.spec().training().captions().clipSkip());
         return StableDiffusion.open(baseModel(), options, parent);
+    }
+
+    /** The adapter's file to go on from, null for a new adapter. */
+    public @Nullable Path initFrom() {
+        InitFromSpec from = run.spec().training().initFrom();
+        if (from == null) {
+            return null;
+        }
+        Path file = sources.path("spec.training.initFrom.uri", from.uri());
+        if (!Files.isRegularFile(file)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.initFrom.uri` must name a .safetensors file, but there is none at " + file);
+        }
+        return file;
     }
 
     /** The folder of the CLIP model that measures. */

@@ -15,10 +15,10 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.Conditioning;
@@ -128,8 +128,7 @@ public final class TrainStage {
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager);
-                LoraAdapter adapter = LoraAdapter.create(
-                        model.unet().projections(), LoraSettings.of(training.adapter()), training.seed(), manager)) {
+                LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager)) {
             return new TrainStage(context, clock, data, model, adapter, manager).run();
         }
     }

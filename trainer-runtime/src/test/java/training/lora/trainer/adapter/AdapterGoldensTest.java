@@ -11,7 +11,10 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
@@ -24,20 +27,35 @@ import training.lora.trainer.tensor.SafeTensors;
 class AdapterGoldensTest {
     private static final Path GOLDENS = Path.of("src/test/resources/adapter-goldens");
 
-    /** peft's alpha of the goldens with rsLoRA, as a file has it. */
-    private static final double STABILIZED_ALPHA = 2 * Math.sqrt(4);
-
     @Test
     void rankStabilizedLoraWithDropoutIsPefts() {
-        check("dropout", "unet-a", 4, STABILIZED_ALPHA, 0.3, 77);
+        // As a file has peft's alpha of 2.
+        check("dropout", "unet-a", path -> 2 * Math.sqrt(4), 0.3, 77);
     }
 
-    private static void check(String name, String network, int rank, double alpha, double dropout, long seed) {
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void everyTargetWithRanksAndAlphasOfItsOwnIsPefts(String network) {
+        check("all-" + network, network, AdapterGoldensTest::alpha, 0, 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void everyTargetWithDropoutIsPefts(String network) {
+        check("all-dropout-" + network, network, AdapterGoldensTest::alpha, 0.25, 78);
+    }
+
+    /** The script's alpha_pattern. */
+    private static double alpha(String path) {
+        return path.endsWith(".conv1") ? 1 : path.endsWith("attn2.to_k") ? 5 : 2;
+    }
+
+    private static void check(String name, String network, ToDoubleFunction<String> alpha, double dropout, long seed) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
                 UNet unet = UNet.open(Goldens.FOLDER.resolve(network), manager);
                 LoraAdapter adapter = LoraAdapter.of(
-                                unet.projections(), factors(golden, unet, rank, alpha, manager), dropout, 0, manager)
+                                unet.projections(), factors(golden, unet, alpha, manager), dropout, 0, manager)
                         .trainable()) {
             ProjectionDeltas deltas =
                     new ProjectionDeltas(adapter.bind(manager, 0).byPath(), seed);
@@ -66,7 +84,7 @@ class AdapterGoldensTest {
 
     /** The script's random factors: those of the i-th path have the seeds 1000 + i and 2000 + i. */
     private static Map<String, LoraAdapter.Factors> factors(
-            SafeTensors golden, UNet unet, int rank, double alpha, NDManager manager) {
+            SafeTensors golden, UNet unet, ToDoubleFunction<String> alpha, NDManager manager) {
         List<Projection> sorted = unet.projections().stream()
                 .filter(p -> golden.entries().containsKey(p.path() + ".grad.A"))
                 .sorted(Comparator.comparing(Projection::path))
@@ -74,11 +92,15 @@ class AdapterGoldensTest {
         Map<String, LoraAdapter.Factors> factors = new HashMap<>();
         for (int i = 0; i < sorted.size(); i++) {
             Projection p = sorted.get(i);
-            NDArray down = Randomness.normal(manager, 1000 + i, shape(golden, p.path() + ".grad.A"))
-                    .div(rank);
+            Shape shape = shape(golden, p.path() + ".grad.A");
+            int rank = (int) shape.get(0);
+            NDArray down = Randomness.normal(manager, 1000 + i, shape).div(rank);
             NDArray up = Randomness.normal(manager, 2000 + i, shape(golden, p.path() + ".grad.B"))
                     .mul(0.1);
-            factors.put(p.path(), new LoraAdapter.Factors(rank, alpha, down.toFloatArray(), up.toFloatArray()));
+            factors.put(
+                    p.path(),
+                    new LoraAdapter.Factors(
+                            rank, alpha.applyAsDouble(p.path()), down.toFloatArray(), up.toFloatArray()));
         }
         return factors;
     }

@@ -2,26 +2,42 @@ package training.lora.trainer.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import training.lora.api.AdapterFormat;
+import training.lora.api.AdapterOverrideSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.export.AdapterFile;
+import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.Exports;
+import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.Randomness;
 
 class LoraAdapterTest {
     private static final UNetConfig TINY = new UNetConfig(
             8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
+
+    private static final List<String> GROUPS = List.of("Attention", "FeedForward", "Convolution");
 
     private static NDArray predict(UNet unet, ProjectionDeltas deltas, NDManager scope) {
         return unet.forward(
@@ -32,11 +48,11 @@ class LoraAdapterTest {
     }
 
     @Test
-    void zeroLoraBLeavesOutputUnchanged() {
+    void zeroLoraBLeavesOutputUnchangedBesideEveryTarget() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TINY, 3, manager);
-                LoraAdapter adapter = LoraAdapter.create(
-                        unet.projections(), new LoraSettings(4, 8, List.of("Attention")), 5, manager)) {
+                LoraAdapter adapter =
+                        LoraAdapter.create(unet.projections(), new LoraSettings(4, 8, GROUPS), 5, manager)) {
             NDArray plain = predict(unet, ProjectionDeltas.NONE, manager);
 
             assertThat(predict(unet, adapter.bind(manager), manager).toFloatArray())
@@ -49,7 +65,10 @@ class LoraAdapterTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TINY, 3, manager);
                 LoraAdapter adapter = LoraAdapter.create(
-                        unet.projections(), new LoraSettings(16, 8, true, 0, List.of("Attention")), 5, manager)) {
+                        unet.projections(),
+                        new LoraSettings(16, 8, true, 0, List.of("Attention"), List.of()),
+                        5,
+                        manager)) {
             assertThat(adapter.bind(manager).byPath().values()).allMatch(d -> d.scale() == 8 / 4.0);
             assertThat(adapter.factors().values()).allMatch(f -> f.alpha() / f.rank() == 8 / 4.0);
         }
@@ -114,23 +133,141 @@ class LoraAdapterTest {
         }
     }
 
+    private static List<Projection> chosen(List<Projection> all, String... targets) {
+        return new LoraSettings(4, 4, List.of(targets))
+                .select(all).stream().map(LoraSettings.Chosen::projection).toList();
+    }
+
     @Test
-    void targetsAreAGroupOrPatternsAndEachMustMatch() {
+    void targetsAreGroupsOrPatterns() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TINY, 3, manager)) {
             List<Projection> all = unet.projections();
 
-            assertThat(new LoraSettings(4, 4, List.of("Attention")).select(all)).isEqualTo(all);
-            assertThat(new LoraSettings(4, 4, List.of("*.attn2.to_k", "*.attn2.to_v")).select(all))
-                    .hasSize(2 * all.size() / 8)
+            assertThat(chosen(all, GROUPS.toArray(String[]::new))).isEqualTo(all);
+            assertThat(chosen(all, "Attention")).isNotEmpty().allMatch(p -> p.path()
+                    .matches(".*attn[12]\\.to_(q|k|v|out\\.0)"));
+            assertThat(chosen(all, "*.attn2.to_k", "*.attn2.to_v"))
+                    .hasSize(chosen(all, "Attention").size() / 4)
                     .allMatch(p -> p.in() == 24);
-            assertThatThrownBy(() -> new LoraSettings(4, 4, List.of("Attention", "*.to_x")).select(all))
+        }
+    }
+
+    @Test
+    void groupsHoldTheModulesThatKohyaAdaptsInStableDiffusion15() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(
+                        new UNetConfig(
+                                8,
+                                4,
+                                16,
+                                List.of(8, 8, 8, 8),
+                                List.of(true, true, true, false),
+                                2,
+                                List.of(1, 1, 1, 1),
+                                List.of(1, 1, 1, 1),
+                                4,
+                                1e-5,
+                                false),
+                        3,
+                        manager)) {
+            List<Projection> all = unet.projections();
+
+            assertThat(chosen(all, "Attention")).hasSize(128);
+            // UNET_TARGET_REPLACE_MODULE of kohya's networks.lora
+            assertThat(chosen(all, "Attention", "FeedForward")).hasSize(192);
+            // 22 ResNets of two convolutions and a map of the time, their shortcuts, and samplers
+            assertThat(chosen(all, "*.conv2")).hasSize(22);
+            assertThat(chosen(all, "*.time_emb_proj")).hasSize(22);
+            assertThat(chosen(all, "*samplers.0.conv")).hasSize(6);
+        }
+    }
+
+    @Test
+    void targetThatMatchesNothingIsRefusedWithNearNames() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager)) {
+            List<Projection> all = unet.projections();
+
+            assertThatThrownBy(() -> chosen(all, "Attention", "*.attn2.to_kk"))
                     .isInstanceOf(TrainerException.class)
-                    .hasMessageContaining("*.to_x");
-            assertThatThrownBy(() -> new LoraSettings(25, 4, List.of("Attention")).select(all))
+                    .hasMessageContaining("`spec.training.adapter.targets[1]`")
+                    .hasMessageContaining("\"*.attn2.to_kk\"")
+                    .hasMessageContaining("near are *.attn2.to_k, ");
+            assertThatThrownBy(() -> chosen(all, "attention")).hasMessageContaining("near are Attention, ");
+        }
+    }
+
+    @Test
+    void lastOverrideThatMatchesGivesRankAndAlpha() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager)) {
+            List<AdapterOverrideSpec> overrides = List.of(
+                    new AdapterOverrideSpec("Convolution", 2, 1.0), new AdapterOverrideSpec("*.conv2", null, 3.0));
+            LoraSettings settings = new LoraSettings(4, 8, false, 0, GROUPS, overrides);
+
+            assertThat(settings.select(unet.projections())).allSatisfy(c -> {
+                boolean convolution = c.projection().group() == Projection.Group.Convolution;
+                boolean second = c.projection().path().endsWith(".conv2");
+                assertThat(c.rank()).isEqualTo(convolution ? 2 : 4);
+                assertThat(c.alpha()).isEqualTo(second ? 3 : convolution ? 1 : 8);
+            });
+            assertThatThrownBy(() -> new LoraSettings(4, 4, false, 0, List.of("Attention"), overrides)
+                            .select(unet.projections()))
+                    .hasMessageContaining("`spec.training.adapter.overrides[0].target`");
+        }
+    }
+
+    @Test
+    void rankAboveAModulesSizeIsRefused() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager)) {
+            assertThatThrownBy(() -> new LoraSettings(25, 4, List.of("Attention")).select(unet.projections()))
                     .isInstanceOf(TrainerException.class)
-                    .hasMessageContaining("must be at most 24")
+                    .hasMessageContaining("`spec.training.adapter.rank` must be at most 24")
                     .hasMessageContaining("was 25");
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(AdapterFormat.class)
+    void everyTargetIsReadBackFromItsFile(AdapterFormat format, @TempDir Path folder) throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TINY, 3, manager);
+                LoraAdapter adapter = LoraAdapter.create(
+                        unet.projections(),
+                        new LoraSettings(
+                                4, 8, true, 0, GROUPS, List.of(new AdapterOverrideSpec("Convolution", 2, 1.0))),
+                        5,
+                        manager)) {
+            Path file = folder.resolve("lora.safetensors");
+            ExportMetadata metadata = new ExportMetadata(
+                    "lora",
+                    "tiny",
+                    LoraFamily.SD15,
+                    new UNetStateDictAdapter(unet.config()),
+                    64,
+                    "epsilon",
+                    null,
+                    Map.of());
+
+            Exports.write(file, format, adapter, metadata);
+
+            try (AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()));
+                    LoraAdapter read = LoraAdapter.of(
+                            unet.projections(), AdapterFiles.factors(opened, unet.projections()), manager)) {
+                assertThat(read.parameters().toFloatArray())
+                        .containsExactly(adapter.parameters().toFloatArray());
+                assertThat(read.factors().keySet())
+                        .containsExactlyElementsOf(adapter.factors().keySet());
+                assertThat(alphas(read)).containsExactly(alphas(adapter), within(1e-5));
+            }
+        }
+    }
+
+    private static double[] alphas(LoraAdapter adapter) {
+        return adapter.factors().values().stream()
+                .mapToDouble(LoraAdapter.Factors::alpha)
+                .toArray();
     }
 }

@@ -69,7 +69,8 @@ class MainTest {
         Ended ended = prepare(yaml("data", "  training: {loss: {weighting: Snr}}"));
 
         assertThat(ended.code()).isEqualTo(10);
-        assertThat(ended.error()).contains("`spec.training.loss.weighting` must be one of [MinSnr, Uniform, Debiased], was Snr");
+        assertThat(ended.error())
+                .contains("`spec.training.loss.weighting` must be one of [MinSnr, Uniform, Debiased], was Snr");
     }
 
     @Test

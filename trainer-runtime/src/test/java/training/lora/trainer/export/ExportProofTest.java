@@ -27,7 +27,7 @@ class ExportProofTest {
     private static LoraAdapter trained(StableDiffusion model, boolean rankStabilized, NDManager manager) {
         LoraAdapter adapter = LoraAdapter.create(
                 model.unet().projections(),
-                new LoraSettings(3, 1.7, rankStabilized, 0, List.of("Attention")),
+                new LoraSettings(3, 1.7, rankStabilized, 0, List.of("Attention"), List.of()),
                 1,
                 manager);
         try (NDArray noise = Randomness.normal(manager, 2, adapter.parameters().getShape())) {

@@ -1,0 +1,21 @@
+package training.lora.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Required;
+import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
+
+/** Another rank or alpha for some of an adapter's targets. */
+@ValidationRule(
+        value = "has(self.rank) || has(self.alpha)",
+        message = "an entry of adapter.overrides must have a rank or an alpha")
+public record AdapterOverrideSpec(
+        @JsonPropertyDescription("A group or a pattern, as in targets.") @Required @Size(min = 1, max = 200) String target,
+
+        @JsonPropertyDescription("Rank of the factors. Unset: the adapter's.") @Min(1) @Max(1024) @Nullable Integer rank,
+
+        @JsonPropertyDescription("Scales by alpha / rank. Unset: the adapter's.")
+        @Min(value = 0, inclusive = false) @Nullable Double alpha) {}
