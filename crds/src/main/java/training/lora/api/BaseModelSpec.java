@@ -4,11 +4,32 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** The base model. */
+@ValidationRule(
+        value =
+                "!has(self.zeroTerminalSnr) || !self.zeroTerminalSnr || !has(self.prediction) || self.prediction != 'Epsilon'",
+        message = "zeroTerminalSnr needs prediction V, was Epsilon",
+        fieldPath = ".zeroTerminalSnr")
 public record BaseModelSpec(
         @JsonPropertyDescription(
                 "A diffusers folder: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
-        String uri) {}
+        String uri,
+
+        @JsonPropertyDescription(
+                "SD15 (Stable Diffusion 1.x) or SDXL; a model of another family is refused. Unset: detected.")
+        @Nullable ModelFamily family,
+
+        @JsonPropertyDescription(
+                "What the model predicts: Epsilon or V. Unset: what its scheduler_config.json says, else Epsilon.")
+        @Nullable Prediction prediction,
+
+        @JsonPropertyDescription(
+                "Whether the last timestep is pure noise (rescaled betas), which prediction V alone can have. Unset: what its scheduler_config.json says, else false.")
+        @Nullable Boolean zeroTerminalSnr,
+
+        @JsonPropertyDescription("An autoencoder that takes the place of the model's own. Unset: its own.") @Nullable VaeSpec vae) {}

@@ -5,8 +5,13 @@ import static training.lora.api.Defaults.orDefault;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.ValidationRule;
 
 /** What is done with captions at each step. */
+@ValidationRule(
+        value = "self.maxTokens in [75, 150, 225]",
+        message = "maxTokens must be 75, 150 or 225",
+        fieldPath = ".maxTokens")
 public record CaptionTrainingSpec(
         @JsonPropertyDescription("Share of samples that are trained on the empty caption. Default 0.05.")
         @Min(0) @Max(1) Double dropout,
@@ -20,11 +25,21 @@ public record CaptionTrainingSpec(
         @Min(0) @Max(100) Integer keepTokens,
 
         @JsonPropertyDescription("Share of the other tags that are left out, drawn anew each time. Default 0.")
-        @Min(0) @Max(1) Double tagDropout) {
+        @Min(0) @Max(1) Double tagDropout,
+
+        @JsonPropertyDescription(
+                "Tokens of a caption or prompt that are read: 75, 150 or 225, in chunks of 75; what is longer loses its end. Default 75.")
+        Integer maxTokens,
+
+        @JsonPropertyDescription(
+                "Layers of the text encoders, from the last, that are skipped beyond what the family skips itself. Default 0.")
+        @Min(0) @Max(10) Integer clipSkip) {
     public CaptionTrainingSpec {
         dropout = orDefault(dropout, 0.05);
         shuffle = orDefault(shuffle, false);
         keepTokens = orDefault(keepTokens, 1);
         tagDropout = orDefault(tagDropout, 0.0);
+        maxTokens = orDefault(maxTokens, 75);
+        clipSkip = orDefault(clipSkip, 0);
     }
 }

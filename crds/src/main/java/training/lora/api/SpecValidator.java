@@ -129,11 +129,19 @@ public final class SpecValidator {
             quantities(stage, "requests", stage.resources().requests());
             quantities(stage, "limits", stage.resources().limits());
         }
+        BaseModelSpec base = spec.baseModel();
+        if (base != null && Boolean.TRUE.equals(base.zeroTerminalSnr()) && base.prediction() == Prediction.Epsilon) {
+            problems.add("`spec.baseModel.zeroTerminalSnr` needs prediction V, was Epsilon");
+        }
         Integer resolution = spec.preparation().resolution();
         if (resolution != null && resolution % 64 != 0) {
             problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
         }
         TrainingSpec training = spec.training();
+        int maxTokens = training.captions().maxTokens();
+        if (maxTokens != 75 && maxTokens != 150 && maxTokens != 225) {
+            problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
+        }
         int warmup = training.optimizer().schedule().warmupSteps();
         if (warmup >= training.steps()) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"

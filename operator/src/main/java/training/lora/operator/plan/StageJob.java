@@ -262,6 +262,9 @@ final class StageJob {
         Stream<@Nullable String> uris = Stream.concat(
                 Stream.of(
                         spec.baseModel().uri(),
+                        spec.baseModel().vae() == null
+                                ? null
+                                : spec.baseModel().vae().uri(),
                         spec.evaluation().clip() == null
                                 ? null
                                 : spec.evaluation().clip().uri()),

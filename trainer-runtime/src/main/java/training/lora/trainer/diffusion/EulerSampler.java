@@ -1,6 +1,7 @@
 package training.lora.trainer.diffusion;
 
 import ai.djl.ndarray.NDArray;
+import training.lora.api.Prediction;
 import training.lora.trainer.model.Schedule;
 
 /**
@@ -9,11 +10,16 @@ import training.lora.trainer.model.Schedule;
  * x / sqrt(sigma^2 + 1).
  */
 public final class EulerSampler {
+    /** What is left of the signal's variance where there should be none, so that sigma is finite; diffusers' choice. */
+    private static final double LEAST_ALPHA_BAR = 0x1p-24;
+
+    private final Prediction prediction;
     private final double[] timesteps;
     private final double[] sigmas;
     private final double initialScale;
 
-    private EulerSampler(double[] timesteps, double[] sigmas, double initialScale) {
+    private EulerSampler(Prediction prediction, double[] timesteps, double[] sigmas, double initialScale) {
+        this.prediction = prediction;
         this.timesteps = timesteps;
         this.sigmas = sigmas;
         this.initialScale = initialScale;
@@ -34,7 +40,7 @@ public final class EulerSampler {
         }
         double initialScale =
                 settings.spacing() == Schedule.Spacing.Leading ? Math.sqrt(highest * highest + 1) : highest;
-        return new EulerSampler(timesteps, sigmas, initialScale);
+        return new EulerSampler(settings.prediction(), timesteps, sigmas, initialScale);
     }
 
     /** The timestep of step {@code i}, rounded half to even where diffusers (NumPy) rounds. */
@@ -57,7 +63,13 @@ public final class EulerSampler {
         int below = (int) Math.min(Math.max(Math.floor(timestep), 0), schedule.timesteps() - 1);
         int above = Math.min(below + 1, schedule.timesteps() - 1);
         double fraction = Math.min(Math.max(timestep - below, 0), 1);
-        return (1 - fraction) * schedule.sigma(below) + fraction * schedule.sigma(above);
+        return (1 - fraction) * sigmaAt(schedule, below) + fraction * sigmaAt(schedule, above);
+    }
+
+    private static double sigmaAt(NoiseSchedule schedule, int timestep) {
+        return schedule.alphaBar(timestep) < LEAST_ALPHA_BAR
+                ? Math.sqrt((1 - LEAST_ALPHA_BAR) / LEAST_ALPHA_BAR)
+                : schedule.sigma(timestep);
     }
 
     /** Number of steps. */
@@ -85,11 +97,24 @@ public final class EulerSampler {
         return x.div((float) Math.sqrt(sigmas[i] * sigmas[i] + 1));
     }
 
-    /** {@code x} after step {@code i}, where the model predicted {@code noise}; in {@code x}'s manager. */
-    public NDArray step(NDArray x, NDArray noise, int i) {
-        // dx/dsigma = (x - x_0) / sigma, which is the predicted noise.
-        try (NDArray move = noise.mul((float) (sigmas[i + 1] - sigmas[i]))) {
-            return x.add(move);
+    /** {@code x} after step {@code i}, where the model's output is {@code predicted}; in {@code x}'s manager. */
+    public NDArray step(NDArray x, NDArray predicted, int i) {
+        double difference = sigmas[i + 1] - sigmas[i];
+        // dx/dsigma = (x - x_0) / sigma, which is the noise;
+        return switch (prediction) {
+            case Epsilon -> moved(x, 1, predicted, difference);
+            case V -> {
+                // and x_0 = x / (sigma^2 + 1) - v sigma / sqrt(sigma^2 + 1).
+                double square = sigmas[i] * sigmas[i] + 1;
+                yield moved(x, 1 + difference * sigmas[i] / square, predicted, difference / Math.sqrt(square));
+            }
+        };
+    }
+
+    private static NDArray moved(NDArray x, double share, NDArray predicted, double move) {
+        try (NDArray kept = x.mul((float) share);
+                NDArray added = predicted.mul((float) move)) {
+            return kept.add(added);
         }
     }
 }

@@ -3,6 +3,8 @@ package training.lora.trainer.diffusion;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
+import training.lora.api.Prediction;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -16,9 +18,11 @@ public final class NoiseSchedule {
             """);
 
     private final double[] alphaBars;
+    private final Prediction prediction;
 
-    private NoiseSchedule(double[] alphaBars) {
+    private NoiseSchedule(double[] alphaBars, Prediction prediction) {
         this.alphaBars = alphaBars;
+        this.prediction = prediction;
     }
 
     /** The schedule that a model was trained with. */
@@ -30,7 +34,17 @@ public final class NoiseSchedule {
             product *= 1 - beta(settings, count == 1 ? 0 : t / (count - 1.0));
             alphaBars[t] = product;
         }
-        return new NoiseSchedule(alphaBars);
+        return new NoiseSchedule(settings.zeroTerminalSnr() ? rescaled(alphaBars) : alphaBars, settings.prediction());
+    }
+
+    /** Roots of abar shifted to end at 0 and stretched to begin as before (Lin et al. 2023, algorithm 1). */
+    private static double[] rescaled(double[] alphaBars) {
+        double first = Math.sqrt(alphaBars[0]);
+        double last = Math.sqrt(alphaBars[alphaBars.length - 1]);
+        return Arrays.stream(alphaBars)
+                .map(abar -> (Math.sqrt(abar) - last) * first / (first - last))
+                .map(root -> root * root)
+                .toArray();
     }
 
     /** Beta at a fraction of the way; "scaled_linear" is linear in its root, as the authors of latent diffusion do. */
@@ -65,10 +79,37 @@ public final class NoiseSchedule {
         return Math.sqrt((1 - alphaBars[timestep]) / alphaBars[timestep]);
     }
 
-    /** Weight of the loss of predicted noise, min(SNR, gamma) / SNR (Hang et al. 2023). */
+    /** What the model predicts. */
+    public Prediction prediction() {
+        return prediction;
+    }
+
+    /**
+     * Weight of the loss of the prediction (Hang et al. 2023): min(SNR, gamma) / SNR of noise, min(SNR, gamma) / (SNR + 1)
+     * of v.
+     */
     public double minSnrWeight(int timestep, double gamma) {
         double snr = signalToNoise(timestep);
-        return Math.min(snr, gamma) / snr;
+        return switch (prediction) {
+            case Epsilon -> Math.min(snr, gamma) / snr;
+            case V -> Math.min(snr, gamma) / (snr + 1);
+        };
+    }
+
+    /**
+     * What the model should predict: the noise itself, or v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022),
+     * in {@code noise}'s manager.
+     *
+     * @param latents x_0 (B, C, h, w)
+     * @param noise eps (B, C, h, w)
+     * @param timesteps B timesteps
+     * @return (B, C, h, w)
+     */
+    public NDArray target(NDArray latents, NDArray noise, int[] timesteps) {
+        return switch (prediction) {
+            case Epsilon -> noise;
+            case V -> mix(noise, latents, timesteps, -1);
+        };
     }
 
     /**
@@ -80,17 +121,22 @@ public final class NoiseSchedule {
      * @return x_t (B, C, h, w)
      */
     public NDArray addNoise(NDArray latents, NDArray noise, int[] timesteps) {
-        NDManager scope = latents.getManager();
-        float[] signal = new float[timesteps.length];
-        float[] strength = new float[timesteps.length];
+        return mix(latents, noise, timesteps, 1);
+    }
+
+    /** sqrt(abar) x + sign sqrt(1 - abar) y. */
+    private NDArray mix(NDArray x, NDArray y, int[] timesteps, int sign) {
+        NDManager scope = x.getManager();
+        float[] a = new float[timesteps.length];
+        float[] b = new float[timesteps.length];
         for (int i = 0; i < timesteps.length; i++) {
-            signal[i] = (float) Math.sqrt(alphaBars[timesteps[i]]);
-            strength[i] = (float) Math.sqrt(1 - alphaBars[timesteps[i]]);
+            a[i] = (float) Math.sqrt(alphaBars[timesteps[i]]);
+            b[i] = (float) (sign * Math.sqrt(1 - alphaBars[timesteps[i]]));
         }
         Shape column = new Shape(timesteps.length, 1, 1, 1);
-        try (NDArray a = scope.create(signal, column);
-                NDArray b = scope.create(strength, column)) {
-            return MIX.call(scope, latents, noise, a, b);
+        try (NDArray ofX = scope.create(a, column);
+                NDArray ofY = scope.create(b, column)) {
+            return MIX.call(scope, x, y, ofX, ofY);
         }
     }
 }

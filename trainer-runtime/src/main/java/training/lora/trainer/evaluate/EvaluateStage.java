@@ -122,8 +122,7 @@ public final class EvaluateStage {
         TrainSummary summary = TrainSummary.read(context.workspace().train());
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = StableDiffusion.open(
-                        context.baseModel(), context.run().spec().training().precision(), manager);
+                StableDiffusion model = context.openModel(manager);
                 Clip clip = Clip.open(clipFolder, manager)) {
             return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run();
         }
@@ -201,6 +200,9 @@ public final class EvaluateStage {
                 : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
         String key = PictureCache.key(
                 summary.baseModelDigest(),
+                model.schedule(),
+                spec.training().captions().maxTokens(),
+                spec.training().captions().clipSkip(),
                 file == null ? "base" : Sha256.of(file),
                 prompts,
                 spec.sampling().steps(),

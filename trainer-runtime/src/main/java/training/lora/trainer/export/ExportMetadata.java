@@ -42,9 +42,17 @@ public record ExportMetadata(
                 LoraFamily.valueOf(model.family().name()),
                 new UNetStateDictAdapter(model.unet().config()),
                 resolution,
-                "epsilon",
+                predictionType(model),
                 null,
                 Map.of());
+    }
+
+    /** ModelSpec's word for what the model predicts. */
+    private static String predictionType(StableDiffusion model) {
+        return switch (model.schedule().prediction()) {
+            case Epsilon -> "epsilon";
+            case V -> "v";
+        };
     }
 
     /** The same with a trigger. */

@@ -32,6 +32,11 @@ final class Config {
         }
     }
 
+    /** What it was read from. */
+    String name() {
+        return file;
+    }
+
     Config child(String key) {
         if (!node.path(key).isObject()) {
             throw wrong(key, "an object");

@@ -4,31 +4,53 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
+import training.lora.trainer.tensor.TorchScript;
 
 /** The texts' way to the denoiser: a tokenizer and its encoder, or SDXL's two of each, side by side. */
 public final class PromptEncoder implements AutoCloseable {
+    /** x (B n, L, D) of n chunks a text: the first's begin, all their insides and the last's end, (B, n (L - 2) + 2, D). */
+    private static final TorchScript JOIN = TorchScript.compile("x, n", """
+            c = torch.reshape(x, [-1, torch.size(n, 0), torch.size(x, 1), torch.size(x, 2)])
+            b = torch.slice(torch.select(c, 1, 0), 1, 0, 1)
+            i = torch.slice(c, 2, 1, torch.sub(torch.size(x, 1), 1))
+            m = torch.reshape(i, [torch.size(c, 0), -1, torch.size(x, 2)])
+            e = torch.slice(torch.select(c, 1, -1), 1, torch.sub(torch.size(x, 1), 1), torch.size(x, 1))
+            return torch.cat([b, m, e], 1)
+            """);
+
+    /** Every nth row of p (B n, P). */
+    private static final TorchScript FIRSTS = TorchScript.compile(
+            "p, n", "return torch.contiguous(torch.slice(p, 0, 0, 9223372036854775807, torch.size(n, 0)))");
+
     private final List<Part> parts;
+    private final int chunks;
+    private final int clipSkip;
 
     /** A tokenizer and the encoder that reads what it makes. */
     private record Part(Tokenizer tokenizer, TextEncoder encoder) {}
 
-    private PromptEncoder(List<Part> parts) {
+    private PromptEncoder(List<Part> parts, ModelOptions options) {
         this.parts = parts;
+        this.chunks = options.maxTokens() / ModelOptions.CHUNK;
+        this.clipSkip = options.clipSkip();
     }
 
     /** Opens tokenizers and text encoders of a diffusers {@code folder}. */
-    static PromptEncoder open(Path folder, ModelFamily family, NDManager parent) {
-        return switch (family) {
-            case SD15 -> new PromptEncoder(List.of(part(folder, "", TextEncoder.Role.Only, parent)));
-            case SDXL ->
-                new PromptEncoder(List.of(
-                        part(folder, "", TextEncoder.Role.First, parent),
-                        part(folder, "_2", TextEncoder.Role.Second, parent)));
-        };
+    static PromptEncoder open(Path folder, ModelFamily family, ModelOptions options, NDManager parent) {
+        List<Part> parts =
+                switch (family) {
+                    case SD15 -> List.of(part(folder, "", TextEncoder.Role.Only, parent));
+                    case SDXL ->
+                        List.of(
+                                part(folder, "", TextEncoder.Role.First, parent),
+                                part(folder, "_2", TextEncoder.Role.Second, parent));
+                };
+        return new PromptEncoder(parts, options);
     }
 
     private static Part part(Path folder, String suffix, TextEncoder.Role role, NDManager parent) {
@@ -42,11 +64,7 @@ public final class PromptEncoder implements AutoCloseable {
         NDList contexts = new NDList();
         @Nullable NDArray pooled = null;
         for (Part part : parts) {
-            TextEmbedding embedding = part.encoder()
-                    .encode(
-                            scope,
-                            part.tokenizer().encode(texts),
-                            part.tokenizer().end());
+            TextEmbedding embedding = joined(scope, part, texts);
             contexts.add(embedding.context());
             pooled = embedding.pooled();
         }
@@ -59,9 +77,29 @@ public final class PromptEncoder implements AutoCloseable {
         return new TextEmbedding(context, pooled);
     }
 
+    /** One encoder's share. The pooled embedding is that of a text's first chunk, as kohya has it. */
+    private TextEmbedding joined(NDManager scope, Part part, List<String> texts) {
+        List<Tokens> tokens = texts.stream()
+                .flatMap(t -> part.tokenizer().chunks(t, chunks).stream())
+                .toList();
+        TextEmbedding apart =
+                part.encoder().encode(scope, tokens, part.tokenizer().end(), clipSkip);
+        if (chunks == 1) {
+            return apart;
+        }
+        try (apart;
+                NDArray count = scope.zeros(new Shape(chunks))) {
+            NDArray pooled = apart.pooled();
+            return new TextEmbedding(
+                    JOIN.call(scope, apart.context(), count),
+                    pooled == null ? null : FIRSTS.call(scope, pooled, count));
+        }
+    }
+
     /** Whether {@code text} is longer than the encoders read, so that its end is lost. */
     public boolean cuts(String text) {
-        return parts.stream().anyMatch(part -> part.tokenizer().encode(text).truncated());
+        return parts.stream()
+                .anyMatch(part -> part.tokenizer().chunks(text, chunks).get(0).truncated());
     }
 
     @Override

@@ -1,5 +1,7 @@
 package training.lora.trainer.model;
 
+import training.lora.api.Prediction;
+
 /**
  * What scheduler_config.json says of the noise.
  *
@@ -9,9 +11,24 @@ package training.lora.trainer.model;
  * @param betas course of beta between them
  * @param spacing how a sampler picks its timesteps
  * @param stepsOffset added to the timesteps of leading spacing
+ * @param prediction what the denoiser predicts
+ * @param zeroTerminalSnr whether betas are rescaled so that the last timestep is pure noise (Lin et al. 2023)
  */
 public record Schedule(
-        int trainTimesteps, double betaStart, double betaEnd, Betas betas, Spacing spacing, int stepsOffset) {
+        int trainTimesteps,
+        double betaStart,
+        double betaEnd,
+        Betas betas,
+        Spacing spacing,
+        int stepsOffset,
+        Prediction prediction,
+        boolean zeroTerminalSnr) {
+    /** Of a model that predicts the noise. */
+    public Schedule(
+            int trainTimesteps, double betaStart, double betaEnd, Betas betas, Spacing spacing, int stepsOffset) {
+        this(trainTimesteps, betaStart, betaEnd, betas, spacing, stepsOffset, Prediction.Epsilon, false);
+    }
+
     /** Courses of beta. */
     public enum Betas {
         Linear,

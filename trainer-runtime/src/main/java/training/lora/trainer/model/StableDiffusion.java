@@ -11,6 +11,7 @@ import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model in a diffusers folder; each part is read when it is first asked for. */
@@ -18,7 +19,7 @@ public final class StableDiffusion implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StableDiffusion.class);
 
     private final Path folder;
-    private final Precision precision;
+    private final ModelOptions options;
     private final NDManager manager;
     private final ModelFamily family;
     private final Schedule schedule;
@@ -27,9 +28,9 @@ public final class StableDiffusion implements AutoCloseable {
     private @Nullable PromptEncoder prompts;
 
     private StableDiffusion(
-            Path folder, Precision precision, NDManager manager, ModelFamily family, Schedule schedule) {
+            Path folder, ModelOptions options, NDManager manager, ModelFamily family, Schedule schedule) {
         this.family = family;
-        this.precision = precision;
+        this.options = options;
         this.folder = folder;
         this.manager = manager;
         this.schedule = schedule;
@@ -37,16 +38,16 @@ public final class StableDiffusion implements AutoCloseable {
 
     /** Opens the folder, to compute in fp32. */
     public static StableDiffusion open(Path folder, NDManager parent) {
-        return open(folder, Precision.Float32, parent);
+        return open(folder, ModelOptions.DEFAULT, parent);
     }
 
     /**
      * Opens the folder and reads its small files.
      *
-     * @param precision of the denoiser's weights and activations
-     * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x or SDXL model with epsilon prediction
+     * @param options what is not left to the model
+     * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x or SDXL model, or not what the options say
      */
-    public static StableDiffusion open(Path folder, Precision precision, NDManager parent) {
+    public static StableDiffusion open(Path folder, ModelOptions options, NDManager parent) {
         if (!Files.isDirectory(folder)) {
             throw new TrainerException(
                     Reason.InvalidBaseModel, "the base model must be a diffusers folder, but " + folder + " is none");
@@ -58,31 +59,15 @@ public final class StableDiffusion implements AutoCloseable {
                     case "StableDiffusionXLPipeline" -> ModelFamily.SDXL;
                     default -> throw index.wrong("_class_name", "StableDiffusionPipeline or StableDiffusionXLPipeline");
                 };
-        Config s = Config.read(folder.resolve("scheduler/scheduler_config.json"));
-        s.mustBe("prediction_type", "epsilon");
-        s.mustBe("rescale_betas_zero_snr", false);
-        s.mustBeAbsent("trained_betas");
-        Schedule.Betas betas =
-                switch (s.text("beta_schedule", "linear")) {
-                    case "linear" -> Schedule.Betas.Linear;
-                    case "scaled_linear" -> Schedule.Betas.ScaledLinear;
-                    default -> throw s.wrong("beta_schedule", "linear or scaled_linear");
-                };
-        Schedule.Spacing spacing =
-                switch (s.text("timestep_spacing", "leading")) {
-                    case "leading" -> Schedule.Spacing.Leading;
-                    case "linspace" -> Schedule.Spacing.Linspace;
-                    case "trailing" -> Schedule.Spacing.Trailing;
-                    default -> throw s.wrong("timestep_spacing", "leading, linspace or trailing");
-                };
-        Schedule schedule = new Schedule(
-                s.integer("num_train_timesteps", 1000),
-                s.number("beta_start", 0.0001),
-                s.number("beta_end", 0.02),
-                betas,
-                spacing,
-                s.integer("steps_offset", 0));
-        return new StableDiffusion(folder, precision, parent.newSubManager(), family, schedule);
+        if (options.family() != null && options.family() != family) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel,
+                    "`spec.baseModel.family` must be %s, the family of %s, was %s"
+                            .formatted(family, folder, options.family()));
+        }
+        Schedule schedule =
+                ScheduleReader.read(Config.read(folder.resolve("scheduler/scheduler_config.json")), options);
+        return new StableDiffusion(folder, options, parent.newSubManager(), family, schedule);
     }
 
     /** Its family. */
@@ -95,23 +80,36 @@ public final class StableDiffusion implements AutoCloseable {
         return schedule;
     }
 
-    /** sha256, hex, over its files. */
+    /** sha256, hex, over its files and those of the autoencoder that takes the place of its own. */
     public String digest() {
-        return ModelFiles.digest(folder);
+        String own = ModelFiles.digest(folder);
+        return options.vae() == null ? own : Sha256.of(own + " " + ModelFiles.digest(options.vae()));
     }
 
     /** Side in pixels of the pictures that it was trained on. */
     public int resolution() {
-        return UNetConfig.read(folder.resolve("unet/config.json")).sampleSize() * vae().factor();
+        return unetConfig().sampleSize() * vae().factor();
+    }
+
+    private UNetConfig unetConfig() {
+        return UNetConfig.read(folder.resolve("unet/config.json"));
+    }
+
+    /** What latents are multiplied by where the autoencoder's own config.json doesn't say. */
+    private double scalingFactor() {
+        return switch (family) {
+            case SD15 -> 0.18215;
+            case SDXL -> 0.13025;
+        };
     }
 
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
-            if (precision == Precision.BFloat16 && !Processor.hasBFloat16()) {
+            if (options.precision() == Precision.BFloat16 && !Processor.hasBFloat16()) {
                 LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
             }
-            unet = UNet.open(folder.resolve("unet"), precision, manager);
+            unet = UNet.open(folder.resolve("unet"), options.precision(), manager);
         }
         return unet;
     }
@@ -119,7 +117,14 @@ public final class StableDiffusion implements AutoCloseable {
     /** The autoencoder. */
     public Vae vae() {
         if (vae == null) {
-            vae = Vae.open(folder.resolve("vae"), manager);
+            Path place = options.vae() == null ? folder.resolve("vae") : options.vae();
+            vae = Vae.open(place, scalingFactor(), manager);
+            if (vae.latentChannels() != unetConfig().channels()) {
+                throw new TrainerException(
+                        Reason.InvalidBaseModel,
+                        "the autoencoder must have latents of %d channels as the denoiser has, but %s has %d"
+                                .formatted(unetConfig().channels(), place, vae.latentChannels()));
+            }
         }
         return vae;
     }
@@ -127,7 +132,7 @@ public final class StableDiffusion implements AutoCloseable {
     /** Its text encoders with their tokenizers. */
     public PromptEncoder prompts() {
         if (prompts == null) {
-            prompts = PromptEncoder.open(folder, family, manager);
+            prompts = PromptEncoder.open(folder, family, options, manager);
         }
         return prompts;
     }

@@ -58,18 +58,19 @@ public final class TextEncoder implements AutoCloseable {
      * Embeds token sequences of equal length S.
      *
      * @param end the end token's id
+     * @param skip layers that are skipped beyond what the role skips
      * @return in {@code scope}; pooled only in the role {@link Role#Second}
      */
-    TextEmbedding encode(NDManager scope, List<Tokens> texts, long end) {
+    TextEmbedding encode(NDManager scope, List<Tokens> texts, long end, int skip) {
         try (NDManager inner = scope.newSubManager()) {
             NDArray ids = ids(inner, texts);
             if (role == Role.Only) {
-                return new TextEmbedding(given(scope, tower.normed(inner, tower.hidden(inner, ids, 0))), null);
+                return new TextEmbedding(given(scope, tower.normed(inner, tower.hidden(inner, ids, skip))), null);
             }
-            NDArray hidden = tower.hidden(inner, ids, 1);
+            NDArray hidden = tower.hidden(inner, ids, 1 + skip);
             NDArray pooled = null;
             if (role == Role.Second) {
-                NDArray last = tower.normed(inner, tower.onward(inner, hidden, 1));
+                NDArray last = tower.normed(inner, tower.onward(inner, hidden, 1 + skip));
                 NDArray at = inner.create(
                         texts.stream().mapToLong(t -> t.firstOf(end)).toArray());
                 pooled = POOL.call(

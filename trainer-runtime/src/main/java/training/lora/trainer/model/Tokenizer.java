@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
@@ -158,6 +159,29 @@ public final class Tokenizer implements AutoCloseable {
         System.arraycopy(content, 0, ids, 1, kept);
         ids[kept + 1] = end;
         return new Tokens(ids, kept < content.length);
+    }
+
+    /**
+     * Encodes {@code text} to {@code count} sequences of one length, each between a begin and an end token, as kohya does:
+     * the text goes on from one to the next, cut behind the last; one that is left empty holds an end token.
+     */
+    List<Tokens> chunks(String text, int count) {
+        if (count == 1) {
+            return List.of(encode(text));
+        }
+        long[] content = tokenizer.encode(text, false, false).getIds();
+        int room = length - 2;
+        List<Tokens> chunks = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            long[] ids = new long[length];
+            Arrays.fill(ids, pad);
+            ids[0] = begin;
+            int kept = Math.max(0, Math.min(room, content.length - i * room));
+            System.arraycopy(content, Math.min(i * room, content.length), ids, 1, kept);
+            ids[kept + 1] = end;
+            chunks.add(new Tokens(ids, content.length > count * room));
+        }
+        return chunks;
     }
 
     /** Encodes each of {@code texts}. */

@@ -47,7 +47,7 @@ public final class Vae implements AutoCloseable {
         NDArray forward(Pass pass, NDArray x);
     }
 
-    private Vae(Path file, NDManager manager) {
+    private Vae(Path file, double scale, NDManager manager) {
         this.manager = manager;
         Config config = Config.read(file);
         config.mustBe("_class_name", "AutoencoderKL");
@@ -63,7 +63,7 @@ public final class Vae implements AutoCloseable {
         int[] widths = config.integers("block_out_channels");
         int layers = config.integer("layers_per_block", 1);
         latentChannels = config.integer("latent_channels", 4);
-        scalingFactor = config.number("scaling_factor", 0.18215);
+        scalingFactor = config.number("scaling_factor", scale);
         groups = config.integer("norm_num_groups", 32);
         factor = 1 << (widths.length - 1);
         int last = widths[widths.length - 1];
@@ -165,9 +165,13 @@ public final class Vae implements AutoCloseable {
         return (pass, x) -> layer.forward(pass, x, null);
     }
 
-    /** Reads {@code folder}/config.json and its weights. */
-    public static Vae open(Path folder, NDManager parent) {
-        Vae vae = new Vae(folder.resolve("config.json"), parent.newSubManager());
+    /**
+     * Reads {@code folder}/config.json and its weights.
+     *
+     * @param scale scaling factor of latents where config.json has none
+     */
+    public static Vae open(Path folder, double scale, NDManager parent) {
+        Vae vae = new Vae(folder.resolve("config.json"), scale, parent.newSubManager());
         try (SafeTensors file = ModelFiles.weights(folder, "diffusion_pytorch_model")) {
             vae.parameters.load(file, name -> VaeStateDictAdapter.find(file, name), vae.manager);
         }

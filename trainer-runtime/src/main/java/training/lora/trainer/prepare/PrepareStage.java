@@ -64,7 +64,7 @@ public final class PrepareStage {
         Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
-                StableDiffusion model = StableDiffusion.open(context.baseModel(), manager)) {
+                StableDiffusion model = context.openModel(manager)) {
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
             Integer given = spec.preparation().resolution();
@@ -77,7 +77,9 @@ public final class PrepareStage {
             MaskSource maskSource = spec.preparation().mask().source();
             Masks.check(maskSource, items);
             String digest = datasetDigest(items, digests, maskSource);
-            String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution);
+            String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution
+                    + "\n" + spec.training().captions().maxTokens() + "\n"
+                    + spec.training().captions().clipSkip());
             if (reusable(target, key)) {
                 LOG.info("{} holds this data set already", target);
                 return PreparedDataset.manifest(target);
@@ -213,7 +215,7 @@ public final class PrepareStage {
         context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
         long begin = System.nanoTime();
         try (NDManager kept = manager.newSubManager()) {
-            embed(model, "", "empty", texts, kept);
+            embed(model, "no picture", "", "empty", texts, kept);
             for (int i = 0; i < samples.size(); i += BATCH) {
                 int end = Math.min(samples.size(), i + BATCH);
                 try (NDManager scope = manager.newSubManager()) {
@@ -225,7 +227,7 @@ public final class PrepareStage {
                     for (int j = i; j < end; j++) {
                         latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
                         latents.put("std." + j, keep(moments.std().get(j - i), kept));
-                        embed(model, samples.get(j).caption(), "caption." + j, texts, kept);
+                        embed(model, samples.get(j).name(), samples.get(j).caption(), "caption." + j, texts, kept);
                     }
                 }
                 double rate = (System.nanoTime() - begin) / 1e9 / end;
@@ -244,10 +246,20 @@ public final class PrepareStage {
         return copy;
     }
 
-    private static void embed(
-            StableDiffusion model, String text, String name, Map<String, NDArray> texts, NDManager kept) {
+    /** @param picture whose caption it is */
+    private void embed(
+            StableDiffusion model,
+            String picture,
+            String text,
+            String name,
+            Map<String, NDArray> texts,
+            NDManager kept) {
         if (model.prompts().cuts(text)) {
-            LOG.warn("a caption is longer than the text encoder reads, and loses its end: {}", text);
+            LOG.warn(
+                    "the caption of {} is longer than {} tokens, and loses its end: {}",
+                    picture,
+                    spec.training().captions().maxTokens(),
+                    text);
         }
         try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
             texts.put(name, embedding.context().squeeze(0));

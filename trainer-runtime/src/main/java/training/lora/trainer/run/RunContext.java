@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseModelSpec;
 import training.lora.api.Checkpoint;
 import training.lora.api.ClipSpec;
 import training.lora.api.Metric;
@@ -16,6 +17,8 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.ModelOptions;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.source.Sources;
 
 /**
@@ -44,6 +47,22 @@ public record RunContext(
     /** The base model's folder. */
     public Path baseModel() {
         return sources.folder("spec.baseModel.uri", run.spec().baseModel().uri());
+    }
+
+    /** Opens the base model as the spec says. */
+    public StableDiffusion openModel(NDManager parent) {
+        BaseModelSpec spec = run.spec().baseModel();
+        ModelOptions options = new ModelOptions(
+                run.spec().training().precision(),
+                spec.family(),
+                spec.prediction(),
+                spec.zeroTerminalSnr(),
+                spec.vae() == null
+                        ? null
+                        : sources.folder("spec.baseModel.vae.uri", spec.vae().uri()),
+                run.spec().training().captions().maxTokens(),
+                run.spec().training().captions().clipSkip());
+        return StableDiffusion.open(baseModel(), options, parent);
     }
 
     /** The folder of the CLIP model that measures. */

@@ -8,7 +8,7 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * What is minimised: the distance of the predicted from the true noise, its mean over a sample's elements times the
+ * What is minimised: the distance of the prediction from the true noise or velocity, its mean over a sample's elements times the
  * weight of the sample's timestep, its mean over the batch. Under a mask the mean over a sample's elements is weighted by
  * it: sum(distance * mask) / sum(mask), so that a small subject counts as much as a large one. B samples, C latent
  * channels, h x w latents.
@@ -48,7 +48,8 @@ final class Objective {
      */
     LossTerm.Value of(NDArray prediction, Batch batch, int parts, NDManager scope) {
         NDArray shares = shares(batch, parts, scope);
-        return distance.of(prediction, batch.noise(), shares, batch.timesteps(), scope);
+        NDArray target = schedule.target(batch.latents(), batch.noise(), batch.timesteps());
+        return distance.of(prediction, target, shares, batch.timesteps(), scope);
     }
 
     /** What each element counts: (B, 1, 1, 1), or (B, 1, h, w) under a mask. */

@@ -128,7 +128,7 @@ public final class TrainStage {
         TrainingSpec training = context.run().spec().training();
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = StableDiffusion.open(context.baseModel(), training.precision(), manager);
+                StableDiffusion model = context.openModel(manager);
                 LoraAdapter adapter = LoraAdapter.create(
                         model.unet().projections(), LoraSettings.of(training.adapter()), training.seed(), manager)) {
             return new TrainStage(context, clock, data, model, adapter, manager).run();

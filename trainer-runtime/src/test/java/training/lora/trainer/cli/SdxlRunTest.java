@@ -24,6 +24,8 @@ class SdxlRunTest {
                 "steps: 6, batchSize: 2, optimizer: {learningRate: 1e-2}, adapter: {rank: 2}",
                 "{steps: 2, prompts: [{text: a cat, seed: 1}]}");
 
+        Files.writeString(run.folder.resolve("data/bat.txt"), "an emoji of a bat that flies over the sea");
+
         TinyRun.Ended ended = run.run("run");
 
         assertThat(ended.code()).as(ended.error()).isZero();
@@ -38,6 +40,9 @@ class SdxlRunTest {
                             .getShape())
                     .containsExactly(20);
         }
+        assertThat(Files.readString(run.workspace().resolve("output/run.log")))
+                .contains("the caption of main/bat.png is longer than 75 tokens, and loses its end")
+                .doesNotContain("the caption of main/crab.png");
         Path trained = run.workspace().resolve("output/diffusers/pytorch_lora_weights.safetensors");
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors lora = SafeTensors.open(trained)) {

@@ -164,7 +164,7 @@ class NetworksTest {
     void autoencoderHasDiffusersOutputAndGradient(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                Vae vae = Vae.open(Goldens.FOLDER.resolve(name), manager)) {
+                Vae vae = Vae.open(Goldens.FOLDER.resolve(name), 0.18215, manager)) {
             NDArray image = golden.get("image");
             image.setRequiresGradient(true);
             try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {

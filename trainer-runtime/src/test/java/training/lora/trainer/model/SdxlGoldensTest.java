@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.ModelFamily;
+import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 
 /** Text encoders against diffusers on a random tiny SDXL; the goldens are made by src/test/goldens/sdxl_goldens.py. */
@@ -23,6 +24,35 @@ class SdxlGoldensTest {
             assertThat(model.family()).isEqualTo(ModelFamily.SDXL);
             golden.assertMatches(embedding.context(), "context");
             golden.assertMatches(java.util.Objects.requireNonNull(embedding.pooled()), "pooled");
+        }
+    }
+
+    private static ModelOptions reading(int maxTokens, int clipSkip) {
+        return new ModelOptions(Precision.Float32, null, null, null, null, maxTokens, clipSkip);
+    }
+
+    @Test
+    void skippedLayersAreThoseOfDiffusers() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens("sdxl", manager);
+                StableDiffusion model = StableDiffusion.open(MODEL, reading(75, 1), manager);
+                TextEmbedding embedding = model.prompts().encode(manager, TEXTS)) {
+            golden.assertMatches(embedding.context(), "context.skip1");
+            golden.assertMatches(java.util.Objects.requireNonNull(embedding.pooled()), "pooled");
+        }
+    }
+
+    @Test
+    void chunksOfALongTextAreThoseOfKohya() {
+        List<String> texts = List.of("two dogs in fog and a cat on it", "a cat");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens("sdxl/chunks", manager);
+                StableDiffusion model = StableDiffusion.open(MODEL, reading(225, 0), manager);
+                TextEmbedding embedding = model.prompts().encode(manager, texts)) {
+            golden.assertMatches(embedding.context(), "context");
+            golden.assertMatches(java.util.Objects.requireNonNull(embedding.pooled()), "pooled");
+            assertThat(model.prompts().cuts(texts.get(0))).isFalse();
+            assertThat(model.prompts().cuts("a cat ".repeat(22))).isTrue();
         }
     }
 

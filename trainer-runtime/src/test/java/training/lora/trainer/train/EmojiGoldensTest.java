@@ -25,6 +25,7 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.ModelOptions;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
@@ -46,7 +47,7 @@ class EmojiGoldensTest {
         JsonNode expected =
                 Json.MAPPER.readTree(GOLDENS.resolve("values.json").toFile()).get("losses");
         try (NDManager run = NDManager.newBaseManager("PyTorch");
-                StableDiffusion model = StableDiffusion.open(MODEL, precision, run);
+                StableDiffusion model = StableDiffusion.open(MODEL, ModelOptions.in(precision), run);
                 LoraAdapter adapter = LoraAdapter.of(
                         model.unet().projections(), fresh(model.unet().projections(), run), run);
                 LoraStep step = new LoraStep(

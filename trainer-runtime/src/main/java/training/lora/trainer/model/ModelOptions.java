@@ -1,0 +1,38 @@
+package training.lora.trainer.model;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ModelFamily;
+import training.lora.api.Precision;
+import training.lora.api.Prediction;
+
+/**
+ * How a base model is opened; what is null is taken from the model.
+ *
+ * @param precision of the denoiser's weights and activations
+ * @param family what it must be
+ * @param prediction what the denoiser predicts
+ * @param zeroTerminalSnr whether the last timestep is pure noise
+ * @param vae folder of an autoencoder that takes the place of the model's own
+ * @param maxTokens tokens of a text that are read, a multiple of {@link #CHUNK}
+ * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
+ */
+public record ModelOptions(
+        Precision precision,
+        @Nullable ModelFamily family,
+        @Nullable Prediction prediction,
+        @Nullable Boolean zeroTerminalSnr,
+        @Nullable Path vae,
+        int maxTokens,
+        int clipSkip) {
+    /** Tokens in a chunk of a text, beside begin and end. */
+    public static final int CHUNK = 75;
+
+    /** All from the model, in fp32. */
+    public static final ModelOptions DEFAULT = in(Precision.Float32);
+
+    /** All from the model, in {@code precision}. */
+    public static ModelOptions in(Precision precision) {
+        return new ModelOptions(precision, null, null, null, null, CHUNK, 0);
+    }
+}
