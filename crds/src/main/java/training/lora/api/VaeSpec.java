@@ -8,7 +8,7 @@ import io.fabric8.generator.annotation.Size;
 /** An autoencoder. */
 public record VaeSpec(
         @JsonPropertyDescription(
-                "A diffusers autoencoder's folder: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A diffusers autoencoder's folder or a .safetensors file: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
         String uri) {}

@@ -8,7 +8,13 @@ final class ClipStateDictAdapter {
     private ClipStateDictAdapter() {}
 
     static @Nullable String find(SafeTensors file, String name) {
-        String bare = name.startsWith("text_model.") ? name.substring("text_model.".length()) : name;
-        return file.entries().containsKey(name) ? name : file.entries().containsKey(bare) ? bare : null;
+        return find(file, "", name);
+    }
+
+    /** The name in a file that has {@code prefix} before all of an encoder's names. */
+    static @Nullable String find(SafeTensors file, String prefix, String name) {
+        String whole = prefix + name;
+        String bare = prefix + (name.startsWith("text_model.") ? name.substring("text_model.".length()) : name);
+        return file.entries().containsKey(whole) ? whole : file.entries().containsKey(bare) ? bare : null;
     }
 }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
@@ -75,15 +76,26 @@ final class ParameterSet {
      * @throws TrainerException InvalidBaseModel, with every missing weight and every wrong shape
      */
     void load(SafeTensors file, Function<String, @Nullable String> names, NDManager manager) {
+        loadStored(
+                file,
+                name -> {
+                    String key = names.apply(name);
+                    return key == null ? null : Stored.whole(key);
+                },
+                manager);
+    }
+
+    /** The same where a file may keep a weight as a part of a tensor, or transposed. */
+    void loadStored(SafeTensors file, Function<String, @Nullable Stored> places, NDManager manager) {
         List<String> problems = new ArrayList<>();
         for (Parameter parameter : parameters) {
-            String key = names.apply(parameter.name());
-            SafeTensors.Entry entry = key == null ? null : file.entries().get(key);
-            if (entry == null) {
+            Stored stored = places.apply(parameter.name());
+            SafeTensors.Entry entry = stored == null ? null : file.entries().get(stored.key());
+            if (stored == null || entry == null) {
                 problems.add(parameter.name() + " is missing");
-            } else if (!Arrays.equals(squeezed(entry.shape()), squeezed(parameter.shape()))) {
-                problems.add(parameter.name() + " must have shape " + Arrays.toString(parameter.shape()) + ", had "
-                        + Arrays.toString(entry.shape()));
+            } else if (!Arrays.equals(squeezed(entry.shape()), squeezed(stored.shape(parameter.shape())))) {
+                problems.add(parameter.name() + " must have shape " + Arrays.toString(stored.shape(parameter.shape()))
+                        + ", had " + Arrays.toString(entry.shape()));
             }
         }
         if (!problems.isEmpty()) {
@@ -93,10 +105,23 @@ final class ParameterSet {
                             + String.join("; ", problems));
         }
         for (Parameter parameter : parameters) {
-            parameter.bind(file.read(
-                    String.valueOf(names.apply(parameter.name())),
-                    manager,
-                    values -> convert(parameter, values, manager)));
+            Stored stored = Objects.requireNonNull(places.apply(parameter.name()));
+            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
+        }
+    }
+
+    private NDArray convert(Parameter parameter, Stored stored, NDArray values, NDManager manager) {
+        if (stored.transposed()) {
+            try (NDArray turned = values.transpose()) {
+                return convert(parameter, turned, manager);
+            }
+        }
+        if (stored.parts() == 1) {
+            return convert(parameter, values, manager);
+        }
+        long rows = parameter.shape()[0];
+        try (NDArray part = values.get("%d:%d".formatted(stored.part() * rows, (stored.part() + 1) * rows))) {
+            return convert(parameter, part, manager);
         }
     }
 

@@ -5,10 +5,8 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.ModelFamily;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The texts' way to the denoiser: a tokenizer and its encoder, or SDXL's two of each, side by side. */
@@ -27,43 +25,40 @@ public final class PromptEncoder implements AutoCloseable {
     private static final TorchScript FIRSTS = TorchScript.compile(
             "p, n", "return torch.contiguous(torch.slice(p, 0, 0, 9223372036854775807, torch.size(n, 0)))");
 
-    private final List<Part> parts;
+    private final List<Reader> parts;
     private final int chunks;
     private final int clipSkip;
 
     /** A tokenizer and the encoder that reads what it makes. */
-    private record Part(Tokenizer tokenizer, TextEncoder encoder) {}
+    private record Reader(Tokenizer tokenizer, TextEncoder encoder) {}
 
-    private PromptEncoder(List<Part> parts, ModelOptions options) {
+    private PromptEncoder(List<Reader> parts, ModelOptions options) {
         this.parts = parts;
         this.chunks = options.maxTokens() / ModelOptions.CHUNK;
         this.clipSkip = options.clipSkip();
     }
 
-    /** Opens tokenizers and text encoders of a diffusers {@code folder}. */
-    static PromptEncoder open(Path folder, ModelFamily family, ModelOptions options, NDManager parent) {
-        List<Part> parts =
-                switch (family) {
-                    case SD15 -> List.of(part(folder, "", TextEncoder.Role.Only, parent));
-                    case SDXL ->
-                        List.of(
-                                part(folder, "", TextEncoder.Role.First, parent),
-                                part(folder, "_2", TextEncoder.Role.Second, parent));
+    /** Opens tokenizers and text encoders of {@code source}. */
+    static PromptEncoder open(ModelSource source, ModelOptions options, NDManager parent) {
+        List<Reader> parts =
+                switch (source.family()) {
+                    case SD15 -> List.of(part(source, Part.TextEncoder, TextEncoder.Role.Only, parent));
+                    case SDXL -> List.of(
+                            part(source, Part.TextEncoder, TextEncoder.Role.First, parent),
+                            part(source, Part.TextEncoder2, TextEncoder.Role.Second, parent));
                 };
         return new PromptEncoder(parts, options);
     }
 
-    private static Part part(Path folder, String suffix, TextEncoder.Role role, NDManager parent) {
-        return new Part(
-                Tokenizer.open(folder.resolve("tokenizer" + suffix)),
-                TextEncoder.open(folder.resolve("text_encoder" + suffix), role, parent));
+    private static Reader part(ModelSource source, Part part, TextEncoder.Role role, NDManager parent) {
+        return new Reader(source.tokenizer(part), TextEncoder.open(source.part(part), role, parent));
     }
 
     /** Embeds {@code texts}; the result belongs to {@code scope}. */
     public TextEmbedding encode(NDManager scope, List<String> texts) {
         NDList contexts = new NDList();
         @Nullable NDArray pooled = null;
-        for (Part part : parts) {
+        for (Reader part : parts) {
             TextEmbedding embedding = joined(scope, part, texts);
             contexts.add(embedding.context());
             pooled = embedding.pooled();
@@ -78,7 +73,7 @@ public final class PromptEncoder implements AutoCloseable {
     }
 
     /** One encoder's share. The pooled embedding is that of a text's first chunk, as kohya has it. */
-    private TextEmbedding joined(NDManager scope, Part part, List<String> texts) {
+    private TextEmbedding joined(NDManager scope, Reader part, List<String> texts) {
         List<Tokens> tokens = texts.stream()
                 .flatMap(t -> part.tokenizer().chunks(t, chunks).stream())
                 .toList();

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
 /** A text encoder of Stable Diffusion, CLIPTextModel or CLIPTextModelWithProjection of transformers. */
@@ -40,17 +39,19 @@ public final class TextEncoder implements AutoCloseable {
 
     /** Reads {@code folder}/config.json and its weights. */
     public static TextEncoder open(Path folder, Role role, NDManager parent) {
+        return open(new FolderPart(folder, Part.TextEncoder), role, parent);
+    }
+
+    static TextEncoder open(PartSource source, Role role, NDManager parent) {
         ParameterSet parameters = new ParameterSet();
-        Config config = Config.read(folder.resolve("config.json"));
+        Config config = source.config();
         TextTower tower = new TextTower(parameters, config);
         Parameter projection = role == Role.Second
                 ? parameters.declare(
                         "text_projection.weight", config.integer("projection_dim"), config.integer("hidden_size"))
                 : null;
         NDManager manager = parent.newSubManager();
-        try (SafeTensors file = ModelFiles.weights(folder, "model")) {
-            parameters.load(file, name -> ClipStateDictAdapter.find(file, name), manager);
-        }
+        source.load(parameters, manager);
         return new TextEncoder(manager, role, tower, projection);
     }
 

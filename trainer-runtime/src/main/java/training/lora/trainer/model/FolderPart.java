@@ -1,0 +1,29 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** A network in its folder of diffusers' form: config.json beside safetensors. */
+record FolderPart(Path folder, Part part) implements PartSource {
+    @Override
+    public Config config() {
+        return Config.read(folder.resolve("config.json"));
+    }
+
+    @Override
+    public void load(ParameterSet weights, NDManager manager) {
+        try (SafeTensors file = ModelFiles.weights(folder, part.stem())) {
+            weights.load(file, name -> find(file, name), manager);
+        }
+    }
+
+    private @Nullable String find(SafeTensors file, String name) {
+        return switch (part) {
+            case UNet -> file.entries().containsKey(name) ? name : null;
+            case Vae -> VaeStateDictAdapter.find(file, name);
+            case TextEncoder, TextEncoder2 -> ClipStateDictAdapter.find(file, name);
+        };
+    }
+}
