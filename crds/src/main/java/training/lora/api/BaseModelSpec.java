@@ -17,8 +17,7 @@ public record BaseModelSpec(
         @JsonPropertyDescription(
                 "A diffusers folder: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
-        @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
-        String uri,
+        @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 
         @JsonPropertyDescription(
                 "SD15 (Stable Diffusion 1.x) or SDXL; a model of another family is refused. Unset: detected.")

@@ -22,8 +22,7 @@ public record DatasetSpec(
         @JsonPropertyDescription(
                 "A folder or a .zip of pictures, each with a caption beside it in NAME.txt: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
-        @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
-        String uri,
+        @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 
         @JsonPropertyDescription(
                 "Train, or Regularization: pictures of what must not change, such as other things of the same class (prior preservation); for each picture that is learned from, one of these is trained on too, in turn, and preparation.captions.prefix is not put before their captions; or Validation: pictures that are never trained on, whose loss, on fixed noise and timesteps, is the metric validationLoss of each checkpoint. Default Train.")

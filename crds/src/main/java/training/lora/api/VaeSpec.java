@@ -10,5 +10,4 @@ public record VaeSpec(
         @JsonPropertyDescription(
                 "A diffusers autoencoder's folder: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
-        @Pattern("^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$") @Size(max = 1024)
-        String uri) {}
+        @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri) {}

@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import training.lora.api.Proof;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.files.Sha256;
@@ -44,12 +46,24 @@ public final class ExportProof {
     }
 
     /**
-     * Proves a file.
+     * Proves files of one adapter.
      *
-     * @param name of the file in {@code folder}
-     * @throws IllegalStateException if the file does something else than {@code trained}
+     * @param names of the files in {@code folder}
+     * @return a proof for each of {@code names}
+     * @throws IllegalStateException if a file does something else than {@code trained}
      */
-    public Proof prove(Path folder, String name, LoraAdapter trained) throws IOException {
+    public List<Proof> prove(Path folder, List<String> names, LoraAdapter trained) throws IOException {
+        List<Proof> proofs = new ArrayList<>();
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray expected = predict(trained, scope);
+            for (String name : names) {
+                proofs.add(prove(folder, name, expected));
+            }
+        }
+        return proofs;
+    }
+
+    private Proof prove(Path folder, String name, NDArray expected) throws IOException {
         Path file = folder.resolve(name);
         double tolerance =
                 switch (model.unet().precision()) {
@@ -59,7 +73,6 @@ public final class ExportProof {
         double difference;
         try (NDManager scope = manager.newSubManager();
                 LoraAdapter read = AdapterFiles.read(file, model, scope)) {
-            NDArray expected = predict(trained, scope);
             NDArray actual = predict(read, scope);
             difference = actual.sub(expected).abs().max().getFloat()
                     / expected.abs().max().getFloat();

@@ -136,15 +136,16 @@ public final class Checkpoints {
         boolean whole = false;
         try {
             ExportMetadata described = metadata.with(Map.of("ss_steps", Integer.toString(step)));
-            List<Proof> proofs = new ArrayList<>();
+            List<String> files = new ArrayList<>();
             for (AdapterFormat format : run.spec().output().formats()) {
                 String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
                 Exports.write(temporary.resolve(file), format, adapter, described);
-                proofs.add(proof.prove(temporary, file, adapter));
+                files.add(file);
                 if (format == AdapterFormat.Kohya) {
                     workflow.write(temporary.resolve(Publisher.WORKFLOW));
                 }
             }
+            List<Proof> proofs = proof.prove(temporary, files, adapter);
             Json.PRETTY.writeValue(temporary.resolve(Publisher.PROOF).toFile(), proofs);
             String digests = digests(temporary);
             WholeFile.write(digestFile, file -> Files.writeString(file, digests));

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
-import training.lora.api.Prediction;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -46,16 +45,10 @@ final class LoraStep implements AutoCloseable {
     private int recorded;
 
     /** A step of {@code training.gradientAccumulation} batches. */
-    LoraStep(
-            UNet unet,
-            LoraAdapter adapter,
-            NoiseSchedule schedule,
-            Prediction prediction,
-            TrainingSpec training,
-            NDManager parent) {
+    LoraStep(UNet unet, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
         this.unet = unet;
         this.adapter = adapter.trainable();
-        this.objective = new Objective(schedule, prediction, training.loss());
+        this.objective = new Objective(schedule, training.loss());
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
         this.optimizer = Optimizer.of(training.optimizer(), adapter.parameters(), manager);

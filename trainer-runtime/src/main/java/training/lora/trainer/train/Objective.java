@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import training.lora.api.LossSpec;
-import training.lora.api.Prediction;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -25,14 +24,11 @@ final class Objective {
             """.formatted(LEAST_AREA));
 
     private final NoiseSchedule schedule;
-    private final Prediction prediction;
     private final LossSpec settings;
     private final LossTerm distance;
 
-    /** @param prediction what the network predicts */
-    Objective(NoiseSchedule schedule, Prediction prediction, LossSpec settings) {
+    Objective(NoiseSchedule schedule, LossSpec settings) {
         this.schedule = schedule;
-        this.prediction = prediction;
         this.settings = settings;
         Double delta = settings.huberDelta();
         this.distance = delta == null ? new SquaredError() : new Huber(schedule, delta);
@@ -74,7 +70,7 @@ final class Objective {
 
     /** What the network should predict (B, C, h, w), in {@code scope}. */
     private NDArray target(Batch batch, NDManager scope) {
-        return switch (prediction) {
+        return switch (schedule.prediction()) {
             case Epsilon -> batch.noise();
             case V -> {
                 NDArray velocity = schedule.velocity(batch.latents(), batch.noise(), batch.timesteps());
@@ -85,6 +81,6 @@ final class Objective {
     }
 
     private double weight(int timestep) {
-        return TimestepWeight.of(settings, prediction, schedule.signalToNoise(timestep));
+        return TimestepWeight.of(settings, schedule.prediction(), schedule.signalToNoise(timestep));
     }
 }

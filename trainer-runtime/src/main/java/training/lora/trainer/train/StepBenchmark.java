@@ -14,7 +14,6 @@ import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.api.Precision;
-import training.lora.api.Prediction;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
@@ -98,7 +97,7 @@ public final class StepBenchmark {
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        return new LoraStep(unet, adapter, schedule, Prediction.Epsilon, training(), run);
+        return new LoraStep(unet, adapter, schedule, training(), run);
     }
 
     private static TrainingSpec training() {

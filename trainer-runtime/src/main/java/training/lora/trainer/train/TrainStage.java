@@ -85,7 +85,7 @@ public final class TrainStage {
         this.adapter = adapter;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
-        this.step = new LoraStep(model.unet(), adapter, schedule, schedule.prediction(), training, manager);
+        this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
         TrainingData cached = new CachedData(data, manager);
         this.batches = new Batches(
                 cached,

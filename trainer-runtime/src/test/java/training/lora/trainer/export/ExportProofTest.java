@@ -43,7 +43,9 @@ class ExportProofTest {
                 LoraAdapter adapter = trained(model, rankStabilized, manager)) {
             Exports.write(folder.resolve(name), format, adapter, ExportMetadata.of("x", "emoji-sd", model, 128));
             adapter.parameters().addi(change);
-            return new ExportProof(model, manager).prove(folder, name, adapter);
+            return new ExportProof(model, manager)
+                    .prove(folder, List.of(name), adapter)
+                    .get(0);
         }
     }
 

@@ -65,17 +65,14 @@ class EmojiGoldensTest {
         TrainingSpec training = TrainingSpecs.of(golden.get(0).asText());
         boolean masked = golden.get(2).asBoolean();
         JsonNode expected = golden.get(3);
+        ModelOptions options = new ModelOptions(
+                precision, null, Prediction.valueOf(golden.get(1).asText()), null, null, ModelOptions.CHUNK, 0);
         try (NDManager run = NDManager.newBaseManager("PyTorch");
-                StableDiffusion model = StableDiffusion.open(MODEL, ModelOptions.in(precision), run);
+                StableDiffusion model = StableDiffusion.open(MODEL, options, run);
                 LoraAdapter adapter = LoraAdapter.of(
                         model.unet().projections(), fresh(model.unet().projections(), run), run);
-                LoraStep step = new LoraStep(
-                        model.unet(),
-                        adapter,
-                        NoiseSchedule.of(model.schedule()),
-                        Prediction.valueOf(golden.get(1).asText()),
-                        training,
-                        run)) {
+                LoraStep step =
+                        new LoraStep(model.unet(), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
             double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
             for (int k = 0; k < expected.size(); k++) {
                 step.train((index, scope) -> batch(index, masked, scope), k, rate);

@@ -13,7 +13,6 @@ import java.util.List;
 import java.util.function.ObjIntConsumer;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
-import training.lora.api.Prediction;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -71,13 +70,8 @@ class LoraStepTest {
                 UNet unet = UNet.random(TINY, 3, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-                LoraStep step = new LoraStep(
-                        unet,
-                        adapter,
-                        Schedules.STABLE_DIFFUSION,
-                        Prediction.Epsilon,
-                        TrainingSpecs.of(training),
-                        run)) {
+                LoraStep step =
+                        new LoraStep(unet, adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run)) {
             Batches batches = batches(run, batchSize, 0.1);
             for (int i = 0; i < steps; i++) {
                 step.train(batches, i, 1e-2);
@@ -148,8 +142,7 @@ class LoraStepTest {
         UNet unet = UNet.random(TINY, 3, run);
         LoraAdapter adapter =
                 LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-        LoraStep step = new LoraStep(
-                unet, adapter, Schedules.STABLE_DIFFUSION, Prediction.Epsilon, TrainingSpecs.of(training), run);
+        LoraStep step = new LoraStep(unet, adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run);
         step.train(batches, 0, 1e-2);
         step.train(batches, 1, 1e-2);
         return new Moved(step.drain().get(0), adapter.parameters());

@@ -25,8 +25,7 @@ class ObjectiveTest {
 
     private static Objective objective(String loss, Prediction prediction) {
         return new Objective(
-                Schedules.STABLE_DIFFUSION,
-                prediction,
+                Schedules.predicting(prediction),
                 TrainingSpecs.of("loss: {" + loss + "}").loss());
     }
 
