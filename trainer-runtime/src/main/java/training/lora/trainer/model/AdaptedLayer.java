@@ -18,8 +18,20 @@ import training.lora.trainer.tensor.Randomness;
 abstract class AdaptedLayer implements Layer {
     private final List<Projection> projections;
 
-    /** By the forms of the deltas, of which a run has one set: the text is made once, not at every step. */
-    private final Map<List<DeltaForm>, Kernels> kernels = new ConcurrentHashMap<>();
+    /** A run has one of each layer: the text is made once, not at every step. */
+    private final Map<Variant, Kernels> kernels = new ConcurrentHashMap<>();
+
+    /**
+     * What a layer's native functions depend on.
+     *
+     * @param forms of the deltas beside its projections
+     * @param toContext whether the context's gradient is wanted
+     */
+    record Variant(List<DeltaForm> forms, boolean toContext) {
+        DeltaForm form(int i) {
+            return forms.get(i);
+        }
+    }
 
     /**
      * A layer's native functions for one set of deltas.
@@ -30,7 +42,7 @@ abstract class AdaptedLayer implements Layer {
      */
     record Kernels(Weights.Kernel forward, Weights.Kernel record, Weights.Kernel backward) {}
 
-    /** @param projections in the order in which {@link #compile} gets their forms */
+    /** @param projections in the order of a {@link Variant}'s forms */
     AdaptedLayer(List<Projection> projections) {
         this.projections = List.copyOf(projections);
     }
@@ -40,7 +52,7 @@ abstract class AdaptedLayer implements Layer {
         return projections;
     }
 
-    abstract Kernels compile(List<DeltaForm> forms);
+    abstract Kernels compile(Variant variant);
 
     /** What the layer is computed from. */
     abstract List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip);
@@ -48,6 +60,11 @@ abstract class AdaptedLayer implements Layer {
     /** What of the pass the backward function wants again. */
     List<NDArray> beside(Pass pass) {
         return List.of();
+    }
+
+    /** Whether it adds to the context's gradient in {@code pass}. */
+    boolean toContext(Pass pass) {
+        return false;
     }
 
     static String factors(List<? extends ProjectionText> texts) {
@@ -69,14 +86,14 @@ abstract class AdaptedLayer implements Layer {
     }
 
     @Override
-    public final boolean adapted(ProjectionDeltas deltas) {
-        return deltas(deltas).stream().anyMatch(Objects::nonNull);
+    public final boolean trained(Pass pass) {
+        return deltas(pass.deltas()).stream().anyMatch(Objects::nonNull) || toContext(pass);
     }
 
-    private Kernels kernels(List<ProjectionDeltas.@Nullable LowRank> deltas) {
+    private Kernels kernels(Pass pass, List<ProjectionDeltas.@Nullable LowRank> deltas) {
         List<DeltaForm> forms = new ArrayList<>();
         deltas.forEach(d -> forms.add(d == null ? DeltaForm.NONE : d.form()));
-        return kernels.computeIfAbsent(forms, this::compile);
+        return kernels.computeIfAbsent(new Variant(forms, toContext(pass)), this::compile);
     }
 
     private List<NDArray> withFactors(List<NDArray> inputs, List<ProjectionDeltas.@Nullable LowRank> deltas) {
@@ -93,7 +110,7 @@ abstract class AdaptedLayer implements Layer {
     @Override
     public final NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
         List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
-        return kernels(own)
+        return kernels(pass, own)
                 .forward()
                 .callAll(pass.scope(), withFactors(inputs(pass, x, skip), own))
                 .singletonOrThrow();
@@ -102,7 +119,7 @@ abstract class AdaptedLayer implements Layer {
     @Override
     public final NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
         List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
-        Weights.Kernel kernel = kernels(own).record();
+        Weights.Kernel kernel = kernels(pass, own).record();
         List<NDArray> inputs = withFactors(inputs(pass, x, skip), own);
         if (own.stream().noneMatch(d -> d != null && d.dropout() > 0)) {
             return kernel.callAll(pass.scope(), inputs);
@@ -128,6 +145,6 @@ abstract class AdaptedLayer implements Layer {
                 inputs.add(Objects.requireNonNull(delta.upGradient(), "a gradient for " + path));
             }
         }
-        return kernels(own).backward().callAll(pass.scope(), inputs);
+        return kernels(pass, own).backward().callAll(pass.scope(), inputs);
     }
 }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Tokens (B, T, C): x + out(softmax(q k^T / sqrt(d)) v), q of norm(x), k and v of norm(x) or of the context (B, S, D),
  * with an adapter's part beside each of the four projections. It keeps x, q, k, v, the result before the last projection
- * and the adapter's rank-r products. The context gets no gradient: no text encoder is trained yet.
+ * and the adapter's rank-r products.
  */
 final class Attention extends AdaptedLayer {
     private static final List<String> NAMES = List.of("to_q", "to_k", "to_v", "to_out.0");
@@ -48,13 +48,13 @@ final class Attention extends AdaptedLayer {
     }
 
     @Override
-    Kernels compile(List<DeltaForm> forms) {
+    Kernels compile(Variant variant) {
         String source = crossed ? "s1" : "s0";
         List<LinearText> p = List.of(
-                new LinearText(0, "s0", forms.get(0)),
-                new LinearText(1, source, forms.get(1)),
-                new LinearText(2, source, forms.get(2)),
-                new LinearText(3, "f", forms.get(3)));
+                new LinearText(0, "s0", variant.form(0)),
+                new LinearText(1, source, variant.form(1)),
+                new LinearText(2, source, variant.form(2)),
+                new LinearText(3, "f", variant.form(3)));
         String sources = Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = " + rows("n")
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
         String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
@@ -87,6 +87,11 @@ final class Attention extends AdaptedLayer {
             back += p.get(i).factorGradients("d" + i)
                     + (i == 0 || !crossed ? p.get(i).sourceGradient("dn", "d" + i, i > 0) : "");
         }
+        if (variant.toContext()) {
+            back += p.get(1).sourceGradient("dc", "d1", false)
+                    + p.get(2).sourceGradient("dc", "d2", true)
+                    + "cg_ = torch.add_(cg, torch.view_as(dc, cg))\n";
+        }
         back += Snippets.layerNormGradient("g", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
                 + "\nreturn torch.add_(g, d)";
         String inputs = (crossed ? "x, c" : "x") + factors(p);
@@ -94,7 +99,12 @@ final class Attention extends AdaptedLayer {
                 weights.kernel(inputs, forward, 1),
                 weights.kernel(inputs, record, results.split(",").length),
                 weights.kernel(
-                        "d, x, y0, y1, y2, " + attended + ", m, r" + kept + (crossed ? ", c" : "")
+                        "d, x, y0, y1, y2, "
+                                + attended
+                                + ", m, r"
+                                + kept
+                                + (crossed ? ", c" : "")
+                                + (variant.toContext() ? ", cg" : "")
                                 + factorsAndGradients(p),
                         back,
                         1));
@@ -110,7 +120,16 @@ final class Attention extends AdaptedLayer {
     }
 
     @Override
+    boolean toContext(Pass pass) {
+        return crossed && pass.contextGradient() != null;
+    }
+
+    @Override
     List<NDArray> beside(Pass pass) {
-        return crossed ? List.of(pass.requireContext()) : List.of();
+        if (!crossed) {
+            return List.of();
+        }
+        NDArray gradient = pass.contextGradient();
+        return gradient == null ? List.of(pass.requireContext()) : List.of(pass.requireContext(), gradient);
     }
 }

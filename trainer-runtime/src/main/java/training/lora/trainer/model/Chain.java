@@ -36,13 +36,13 @@ final class Chain {
     }
 
     /**
-     * The same, kept from the first step that the pass's deltas adapt: what comes before needs no gradient.
+     * The same, kept from the first step that is trained: what comes before needs no gradient.
      *
      * @param whole whether to keep all of it, for the gradient of {@code x}
      */
     Recording record(Pass pass, NDArray x, boolean whole) {
         int first = 0;
-        while (!whole && first < steps.size() && !steps.get(first).layer().adapted(pass.deltas())) {
+        while (!whole && first < steps.size() && !steps.get(first).layer().trained(pass)) {
             first++;
         }
         return new Recording(pass, x, first);

@@ -96,8 +96,8 @@ final class Convolution extends AdaptedLayer {
     }
 
     @Override
-    Kernels compile(List<DeltaForm> forms) {
-        return compile.apply(forms.isEmpty() ? DeltaForm.NONE : forms.get(0));
+    Kernels compile(Variant variant) {
+        return compile.apply(variant.forms().isEmpty() ? DeltaForm.NONE : variant.form(0));
     }
 
     @Override

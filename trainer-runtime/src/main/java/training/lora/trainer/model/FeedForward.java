@@ -26,8 +26,9 @@ final class FeedForward extends AdaptedLayer {
     }
 
     @Override
-    Kernels compile(List<DeltaForm> forms) {
-        List<LinearText> p = List.of(new LinearText(0, "s0", forms.get(0)), new LinearText(1, "s1", forms.get(1)));
+    Kernels compile(Variant variant) {
+        List<LinearText> p =
+                List.of(new LinearText(0, "s0", variant.form(0)), new LinearText(1, "s1", variant.form(1)));
         String enter =
                 Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = torch.reshape(n, [-1, %d])\n".formatted(width);
         String gates = """

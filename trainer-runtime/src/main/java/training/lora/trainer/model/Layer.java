@@ -34,8 +34,8 @@ interface Layer {
         return List.of();
     }
 
-    /** Whether {@code deltas} stand beside one of its projections. */
-    default boolean adapted(ProjectionDeltas deltas) {
+    /** Whether it has gradients to add to in {@code pass}: of an adapter's factors, or of the context. */
+    default boolean trained(Pass pass) {
         return false;
     }
 }

@@ -12,12 +12,23 @@ import org.jspecify.annotations.Nullable;
  * @param time time embedding (B, W), null in an autoencoder
  * @param context text embedding (B, S, D), null in an autoencoder
  * @param deltas what an adapter adds
+ * @param contextGradient what the context's gradient is added to on the way back, (B, S, D) fp32; null where none is
+ *     wanted
  */
 record Pass(
-        NDManager scope, @Nullable NDArray time, @Nullable NDArray context, ProjectionDeltas deltas) {
+        NDManager scope,
+        @Nullable NDArray time,
+        @Nullable NDArray context,
+        ProjectionDeltas deltas,
+        @Nullable NDArray contextGradient) {
     /** A pass without time, text or adapter. */
     static Pass plain(NDManager scope) {
-        return new Pass(scope, null, null, ProjectionDeltas.NONE);
+        return new Pass(scope, null, null, ProjectionDeltas.NONE, null);
+    }
+
+    /** The same with {@code gradient} to add the context's to. */
+    Pass toContext(NDArray gradient) {
+        return new Pass(scope, time, context, deltas, gradient);
     }
 
     NDArray requireTime() {

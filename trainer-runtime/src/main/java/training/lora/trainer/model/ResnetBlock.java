@@ -74,15 +74,15 @@ final class ResnetBlock extends AdaptedLayer {
     }
 
     @Override
-    Kernels compile(List<DeltaForm> forms) {
+    Kernels compile(Variant variant) {
         String x = joining ? "x" : "a";
         String join = joining ? "x = torch.cat([a, k], 1)\n" : "";
         List<ProjectionText> p = new ArrayList<>();
-        ConvolutionText first = new ConvolutionText(0, "q1", all, out, 3, 1, forms.get(0));
-        LinearText time = new LinearText(1, "s", timed ? forms.get(1) : DeltaForm.NONE);
-        ConvolutionText second = new ConvolutionText(2, "q2", out, out, 3, 1, forms.get(timed ? 2 : 1));
-        ConvolutionText across =
-                new ConvolutionText(3, x, all, out, 1, 1, shortcut ? forms.get(forms.size() - 1) : DeltaForm.NONE);
+        ConvolutionText first = new ConvolutionText(0, "q1", all, out, 3, 1, variant.form(0));
+        LinearText time = new LinearText(1, "s", timed ? variant.form(1) : DeltaForm.NONE);
+        ConvolutionText second = new ConvolutionText(2, "q2", out, out, 3, 1, variant.form(timed ? 2 : 1));
+        ConvolutionText across = new ConvolutionText(
+                3, x, all, out, 1, 1, shortcut ? variant.form(variant.forms().size() - 1) : DeltaForm.NONE);
         p.addAll(List.of(first, time, second, across));
         String kept = kept(p);
         String arguments = (joining ? "a, k" : "a") + (timed ? ", t" : "");

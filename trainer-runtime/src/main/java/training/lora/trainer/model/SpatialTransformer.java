@@ -70,8 +70,8 @@ final class SpatialTransformer {
         }
 
         @Override
-        Kernels compile(List<DeltaForm> forms) {
-            LinearText p = new LinearText(0, "s0", forms.get(0));
+        Kernels compile(Variant variant) {
+            LinearText p = new LinearText(0, "s0", variant.form(0));
             String source = "s0 = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [-1, %d])\n".formatted(width);
             String enter =
                     Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + "\n" + source + matrix(width);
@@ -116,8 +116,8 @@ final class SpatialTransformer {
         }
 
         @Override
-        Kernels compile(List<DeltaForm> forms) {
-            LinearText p = new LinearText(0, "s0", forms.get(0));
+        Kernels compile(Variant variant) {
+            LinearText p = new LinearText(0, "s0", variant.form(0));
             String enter = matrix(width) + "s0 = torch.reshape(t, [-1, %d])\n".formatted(width);
             String leave = """
                     p = torch.reshape(y0, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %d])

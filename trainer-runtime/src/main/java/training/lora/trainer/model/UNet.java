@@ -259,6 +259,17 @@ public final class UNet implements AutoCloseable {
         return new Recording(pass, chain.record(pass, enter(pass, sample), whole));
     }
 
+    /**
+     * {@link #record} for what stands before the denoiser: {@link Recording#backward} goes to the context too, whose
+     * gradient is then in {@link Recording#contextGradient}.
+     */
+    Recording recordToContext(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        NDManager scope = sample.getManager();
+        Pass pass = pass(scope, timesteps, told, deltas)
+                .toContext(scope.zeros(told.context().getShape()));
+        return new Recording(pass, chain.record(pass, enter(pass, sample), false));
+    }
+
     private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
         NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
         if (embedAddition != null) {
@@ -268,7 +279,7 @@ public final class UNet implements AutoCloseable {
                 time = embedAddition.call(scope, timeAlone, pooled, sizes); // (B, 4 first)
             }
         }
-        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas);
+        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas, null);
     }
 
     private NDArray enter(Pass pass, NDArray x) {
@@ -305,6 +316,11 @@ public final class UNet implements AutoCloseable {
          */
         public void backward(NDArray gradient) {
             chain.backward(enter(pass, gradient)).close();
+        }
+
+        /** The context's gradient (B, S, D), fp32, after {@link #backward}; only of {@link UNet#recordToContext}. */
+        NDArray contextGradient() {
+            return Objects.requireNonNull(pass.contextGradient(), "a pass recorded to its context");
         }
 
         /** The same down to the sample, whose gradient (B, C, h, w) it returns. */

@@ -62,6 +62,24 @@ class NetworksTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"unet-a", "unet-bb", "sdxl/unet"})
+    void denoisersOwnBackwardGoesToTheContext(String name) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                Goldens golden = new Goldens(name, manager);
+                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+            UNet.Recording recording = unet.recordToContext(
+                    golden.get("sample"),
+                    golden.get("timesteps"),
+                    told(golden, golden.get("context")),
+                    ProjectionDeltas.NONE);
+
+            golden.assertMatches(recording.output(), "output");
+            recording.backward(lossGradient(recording.output(), golden));
+            golden.assertMatches(recording.contextGradient(), "grad.context");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb", "sdxl/unet"})
     void denoisersOwnBackwardGoesDownToTheSample(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
