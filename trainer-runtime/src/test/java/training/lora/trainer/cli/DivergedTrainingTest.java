@@ -26,11 +26,11 @@ class DivergedTrainingTest {
     @TempDir
     Path folder;
 
-    private TinyRun prepared(int rollbacks) throws IOException {
+    private TinyRun prepared(int rollbacks, int everySteps) throws IOException {
         TinyRun run = TinyRun.create(
                 folder,
-                "steps: %d, adapter: {rank: 4}, checkpoints: {everySteps: 10}, watchdog: {rollbacks: %d}, optimizer: {learningRate: 10, schedule: {type: Constant}}"
-                        .formatted(STEPS, rollbacks));
+                "steps: %d, adapter: {rank: 4}, checkpoints: {everySteps: %d}, watchdog: {rollbacks: %d}, optimizer: {learningRate: 10, schedule: {type: Constant}}"
+                        .formatted(STEPS, everySteps, rollbacks));
         assertThat(run.run("prepare").code()).isZero();
         return run;
     }
@@ -46,7 +46,7 @@ class DivergedTrainingTest {
 
     @Test
     void trainingThatDivergesHoweverOftenItGoesBackSaysSoAndCanBeBegunAnew() throws IOException {
-        TinyRun run = prepared(1);
+        TinyRun run = prepared(1, 10);
 
         TinyRun.Ended ended = run.run("train");
 
@@ -70,11 +70,14 @@ class DivergedTrainingTest {
 
     @Test
     void trainingThatGoesBackRecordsItAndComesToTheSameBitsWhenItIsKilled() throws Exception {
-        TinyRun run = prepared(10);
+        // With the first state alone to go back to: a later one may be too damaged already for any learning rate, and
+        // whether it is depends on the processor.
+        TinyRun run = prepared(10, STEPS);
         TinyRun killed = run.in(folder.resolve("killed"));
         assertThat(killed.run("prepare").code()).isZero();
 
-        assertThat(run.run("train").code()).isZero();
+        TinyRun.Ended ended = run.run("train");
+        assertThat(ended.code()).as(ended.error()).isZero();
         Process process = killed.start("train");
         try {
             while (process.isAlive() && !Files.readString(killed.log()).contains("back to step")) {
