@@ -25,9 +25,9 @@ abstract class AdaptedLayer implements Layer {
      * What a layer's native functions depend on.
      *
      * @param forms of the deltas beside its projections
-     * @param toContext whether the context's gradient is wanted
+     * @param toText whether the gradient of what the text came to is wanted
      */
-    record Variant(List<DeltaForm> forms, boolean toContext) {
+    record Variant(List<DeltaForm> forms, boolean toText) {
         DeltaForm form(int i) {
             return forms.get(i);
         }
@@ -62,8 +62,8 @@ abstract class AdaptedLayer implements Layer {
         return List.of();
     }
 
-    /** Whether it adds to the context's gradient in {@code pass}. */
-    boolean toContext(Pass pass) {
+    /** Whether it adds to the gradients of context or time in {@code pass}. */
+    boolean toText(Pass pass) {
         return false;
     }
 
@@ -87,13 +87,13 @@ abstract class AdaptedLayer implements Layer {
 
     @Override
     public final boolean trained(Pass pass) {
-        return deltas(pass.deltas()).stream().anyMatch(Objects::nonNull) || toContext(pass);
+        return deltas(pass.deltas()).stream().anyMatch(Objects::nonNull) || toText(pass);
     }
 
     private Kernels kernels(Pass pass, List<ProjectionDeltas.@Nullable LowRank> deltas) {
         List<DeltaForm> forms = new ArrayList<>();
         deltas.forEach(d -> forms.add(d == null ? DeltaForm.NONE : d.form()));
-        return kernels.computeIfAbsent(new Variant(forms, toContext(pass)), this::compile);
+        return kernels.computeIfAbsent(new Variant(forms, toText(pass)), this::compile);
     }
 
     private List<NDArray> withFactors(List<NDArray> inputs, List<ProjectionDeltas.@Nullable LowRank> deltas) {

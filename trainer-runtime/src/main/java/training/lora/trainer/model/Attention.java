@@ -8,22 +8,33 @@ import org.jspecify.annotations.Nullable;
 /**
  * Tokens (B, T, C): x + out(softmax(q k^T / sqrt(d)) v), q of norm(x), k and v of norm(x) or of the context (B, S, D),
  * with an adapter's part beside each of the four projections. It keeps x, q, k, v, the result before the last projection
- * and the adapter's rank-r products.
+ * and the adapter's rank-r products. A denoiser's and CLIP's differ in names, biases and in who sees whom.
  */
 final class Attention extends AdaptedLayer {
     private static final List<String> NAMES = List.of("to_q", "to_k", "to_v", "to_out.0");
+    private static final List<String> CLIP_NAMES = List.of("q_proj", "k_proj", "v_proj", "out_proj");
+    private static final List<String> BIASES = List.of("", "", "", "c3");
+    private static final List<String> CLIP_BIASES = List.of("c0", "c1", "c2", "c3");
 
     private final long width;
     private final AttentionText attention;
     private final boolean crossed;
+    private final List<String> biases;
     private final double eps;
     private final Weights weights = new Weights();
 
-    private Attention(List<Projection> own, long width, boolean crossed, AttentionText attention, double eps) {
+    private Attention(
+            List<Projection> own,
+            long width,
+            boolean crossed,
+            List<String> biases,
+            AttentionText attention,
+            double eps) {
         super(own);
         this.width = width;
         this.attention = attention;
         this.crossed = crossed;
+        this.biases = biases;
         this.eps = eps;
     }
 
@@ -37,14 +48,36 @@ final class Attention extends AdaptedLayer {
             own.add(Projection.linear(path + "." + name, in, width, Projection.Group.Attention));
         }
         Attention layer =
-                new Attention(own, width, crossed, AttentionText.of(parameters.precision(), width, heads), eps);
+                new Attention(own, width, crossed, BIASES, AttentionText.of(parameters.precision(), width, heads), eps);
         layer.weights.add("n", parameters.norm(norm, width));
         for (int i = 0; i < own.size(); i++) {
             Projection p = own.get(i);
             layer.weights.add("w" + i, parameters.declare(p.path() + ".weight", p.out(), p.in()));
         }
-        layer.weights.add("ob", parameters.declare(path + ".to_out.0.bias", width));
+        layer.weights.add("c3", parameters.declare(path + ".to_out.0.bias", width));
         return layer;
+    }
+
+    /**
+     * A layer of CLIP.
+     *
+     * @param layer path of its weights
+     * @param prefix of the projections' paths
+     * @param causal whether a token sees only itself and those before it
+     */
+    static Attention ofClip(
+            ParameterSet parameters, String layer, String prefix, long width, int heads, boolean causal, double eps) {
+        String path = layer + ".self_attn.";
+        List<Projection> own = CLIP_NAMES.stream()
+                .map(name -> Projection.linear(prefix + path + name, width, width, Projection.Group.Attention))
+                .toList();
+        Attention attention =
+                new Attention(own, width, false, CLIP_BIASES, new AttentionText.Flash(width, heads, causal), eps);
+        attention.weights.add("n", parameters.norm(layer + ".layer_norm1", width));
+        for (int i = 0; i < own.size(); i++) {
+            attention.weights.projection(i, parameters.withBias(path + CLIP_NAMES.get(i), width, width));
+        }
+        return attention;
     }
 
     @Override
@@ -59,22 +92,22 @@ final class Attention extends AdaptedLayer {
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
         String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
         String forward = sources
-                + p.get(0).forward("")
-                + p.get(1).forward("")
-                + p.get(2).forward("")
+                + p.get(0).forward(biases.get(0))
+                + p.get(1).forward(biases.get(1))
+                + p.get(2).forward(biases.get(2))
                 + attention.forward()
-                + p.get(3).forward("ob")
+                + p.get(3).forward(biases.get(3))
                 + leave
                 + "return y";
         String kept = kept(p);
         String attended = String.join(", ", attention.kept());
         String results = "y, x, y0, y1, y2, " + attended + ", nm, nr" + kept;
         String record = sources
-                + p.get(0).record("")
-                + p.get(1).record("")
-                + p.get(2).record("")
+                + p.get(0).record(biases.get(0))
+                + p.get(1).record(biases.get(1))
+                + p.get(2).record(biases.get(2))
                 + attention.forward()
-                + p.get(3).record("ob")
+                + p.get(3).record(biases.get(3))
                 + leave
                 + "return (" + results + ")";
         String back = sources
@@ -87,7 +120,7 @@ final class Attention extends AdaptedLayer {
             back += p.get(i).factorGradients("d" + i)
                     + (i == 0 || !crossed ? p.get(i).sourceGradient("dn", "d" + i, i > 0) : "");
         }
-        if (variant.toContext()) {
+        if (variant.toText()) {
             back += p.get(1).sourceGradient("dc", "d1", false)
                     + p.get(2).sourceGradient("dc", "d2", true)
                     + "cg_ = torch.add_(cg, torch.view_as(dc, cg))\n";
@@ -104,7 +137,7 @@ final class Attention extends AdaptedLayer {
                                 + ", m, r"
                                 + kept
                                 + (crossed ? ", c" : "")
-                                + (variant.toContext() ? ", cg" : "")
+                                + (variant.toText() ? ", cg" : "")
                                 + factorsAndGradients(p),
                         back,
                         1));
@@ -120,7 +153,7 @@ final class Attention extends AdaptedLayer {
     }
 
     @Override
-    boolean toContext(Pass pass) {
+    boolean toText(Pass pass) {
         return crossed && pass.contextGradient() != null;
     }
 

@@ -23,18 +23,22 @@ sealed interface AttentionText {
     /** The faster of the two in {@code precision}; docs/decisions/0005 has the figures. */
     static AttentionText of(Precision precision, long width, int heads) {
         return switch (precision) {
-            case Float32 -> new Flash(width, heads);
+            case Float32 -> new Flash(width, heads, false);
             case BFloat16 -> new Products(width, heads);
         };
     }
 
-    /** libtorch's kernel for CPUs (Dao et al. 2022), which never holds more of the T x S products than a tile. */
-    record Flash(long width, int heads) implements AttentionText {
+    /**
+     * libtorch's kernel for CPUs (Dao et al. 2022), which never holds more of the T x S products than a tile.
+     *
+     * @param causal whether a token sees only itself and those before it
+     */
+    record Flash(long width, int heads, boolean causal) implements AttentionText {
         @Override
         public String forward() {
             return """
-                    o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., False)
-                    """.formatted(heads("y0"), heads("y1"), heads("y2")) + restore();
+                    o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., %s)
+                    """.formatted(heads("y0"), heads("y1"), heads("y2"), causes()) + restore();
         }
 
         @Override
@@ -50,12 +54,16 @@ sealed interface AttentionText {
         @Override
         public String backward() {
             return """
-                    e0, e1, e2 = torch._scaled_dot_product_flash_attention_for_cpu_backward(%s, %s, %s, %s, o, l, 0., False)
+                    e0, e1, e2 = torch._scaled_dot_product_flash_attention_for_cpu_backward(%s, %s, %s, %s, o, l, 0., %s)
                     d0 = %s
                     d1 = %s
                     d2 = %s
                     """.formatted(
-                            heads("df"), heads("y0"), heads("y1"), heads("y2"), rows("e0"), rows("e1"), rows("e2"));
+                    heads("df"), heads("y0"), heads("y1"), heads("y2"), causes(), rows("e0"), rows("e1"), rows("e2"));
+        }
+
+        private String causes() {
+            return causal ? "True" : "False";
         }
 
         private String heads(String y) {

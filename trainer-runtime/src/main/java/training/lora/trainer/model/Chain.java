@@ -32,7 +32,12 @@ final class Chain {
 
     /** The output for {@code x}, which is closed. */
     NDArray forward(Pass pass, NDArray x) {
-        return new Recording(pass, x, steps.size()).output();
+        return pass(pass, x).output();
+    }
+
+    /** {@link #forward} in the form of a recording, which has kept nothing and has no way back. */
+    Recording pass(Pass pass, NDArray x) {
+        return new Recording(pass, x, steps.size());
     }
 
     /**

@@ -36,7 +36,7 @@ public final class Clip implements AutoCloseable {
         Config v = config.child("vision_config");
         Config t = config.child("text_config");
         long projection = config.integer("projection_dim");
-        text = new TextTower(parameters, t);
+        text = new TextTower(parameters, "", t);
         textProjection = parameters.declare("text_projection.weight", projection, t.integer("hidden_size"));
         long width = v.integer("hidden_size");
         int patch = v.integer("patch_size");
@@ -49,7 +49,7 @@ public final class Clip implements AutoCloseable {
                 parameters.declare(embeddings + "position_embedding.weight", count, width)));
         // Transformers' own spelling.
         patchWeights.addAll(List.of(parameters.withBias("vision_model.pre_layrnorm", width)));
-        vision = new ClipLayers(parameters, "vision_model.encoder.layers", v, false);
+        vision = new ClipLayers(parameters, "vision_model.encoder.layers", "", v, false);
         poolWeights = new ArrayList<>(List.of(parameters.withBias("vision_model.post_layernorm", width)));
         poolWeights.add(parameters.declare("visual_projection.weight", projection, width));
         double eps = v.number("layer_norm_eps", 1e-5);

@@ -34,7 +34,7 @@ interface Layer {
         return List.of();
     }
 
-    /** Whether it has gradients to add to in {@code pass}: of an adapter's factors, or of the context. */
+    /** Whether it has gradients to add to in {@code pass}: of an adapter's factors, of the context or of the time. */
     default boolean trained(Pass pass) {
         return false;
     }

@@ -16,6 +16,7 @@ import training.lora.api.Prediction;
  * @param vae folder of an autoencoder that takes the place of the model's own
  * @param maxTokens tokens of a text that are read, a multiple of {@link #CHUNK}
  * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
+ * @param textPrecision of the text encoders' weights and activations
  */
 public record ModelOptions(
         Precision precision,
@@ -24,12 +25,30 @@ public record ModelOptions(
         @Nullable Boolean zeroTerminalSnr,
         @Nullable Path vae,
         int maxTokens,
-        int clipSkip) {
+        int clipSkip,
+        Precision textPrecision) {
     /** Tokens in a chunk of a text, beside begin and end. */
     public static final int CHUNK = 75;
 
     /** All from the model, in fp32. */
     public static final ModelOptions DEFAULT = in(Precision.Float32);
+
+    /** With text encoders in fp32, as what they embed once should be. */
+    public ModelOptions(
+            Precision precision,
+            @Nullable ModelFamily family,
+            @Nullable Prediction prediction,
+            @Nullable Boolean zeroTerminalSnr,
+            @Nullable Path vae,
+            int maxTokens,
+            int clipSkip) {
+        this(precision, family, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, Precision.Float32);
+    }
+
+    /** The same with text encoders in {@code other}. */
+    public ModelOptions withTextPrecision(Precision other) {
+        return new ModelOptions(precision, family, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, other);
+    }
 
     /** All from the model, in {@code precision}. */
     public static ModelOptions in(Precision precision) {

@@ -14,21 +14,23 @@ import org.jspecify.annotations.Nullable;
  * @param deltas what an adapter adds
  * @param contextGradient what the context's gradient is added to on the way back, (B, S, D) fp32; null where none is
  *     wanted
+ * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
  */
 record Pass(
         NDManager scope,
         @Nullable NDArray time,
         @Nullable NDArray context,
         ProjectionDeltas deltas,
-        @Nullable NDArray contextGradient) {
+        @Nullable NDArray contextGradient,
+        @Nullable NDArray timeGradient) {
     /** A pass without time, text or adapter. */
     static Pass plain(NDManager scope) {
-        return new Pass(scope, null, null, ProjectionDeltas.NONE, null);
+        return new Pass(scope, null, null, ProjectionDeltas.NONE, null, null);
     }
 
-    /** The same with {@code gradient} to add the context's to. */
-    Pass toContext(NDArray gradient) {
-        return new Pass(scope, time, context, deltas, gradient);
+    /** The same with arrays to add the gradients of context and, where wanted, time to. */
+    Pass toText(NDArray ofContext, @Nullable NDArray ofTime) {
+        return new Pass(scope, time, context, deltas, ofContext, ofTime);
     }
 
     NDArray requireTime() {

@@ -4,8 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
@@ -23,9 +25,28 @@ public final class PromptEncoder implements AutoCloseable {
             return torch.cat([b, m, e], 1)
             """);
 
+    /** The gradient of {@link #JOIN}'s x from that of its result, in n chunks of l tokens. */
+    private static final TorchScript PART = TorchScript.compile("d, n, l", """
+            w = torch.size(d, 2)
+            c = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(l, 0), w])
+            z = torch.sub(torch.size(l, 0), 1)
+            m = torch.slice(d, 1, 1, torch.sub(torch.size(d, 1), 1))
+            _0 = torch.copy_(torch.slice(torch.select(c, 1, 0), 1, 0, 1), torch.slice(d, 1, 0, 1))
+            _1 = torch.copy_(torch.slice(c, 2, 1, z), torch.reshape(m, [torch.size(d, 0), torch.size(n, 0), -1, w]))
+            _2 = torch.copy_(torch.select(torch.select(c, 1, -1), 1, -1), torch.select(d, 1, -1))
+            return torch.reshape(c, [-1, torch.size(l, 0), w])
+            """);
+
     /** Every nth row of p (B n, P). */
     private static final TorchScript FIRSTS = TorchScript.compile(
             "p, n", "return torch.contiguous(torch.slice(p, 0, 0, 9223372036854775807, torch.size(n, 0)))");
+
+    /** The gradient of {@link #FIRSTS}' p from that of its result. */
+    private static final TorchScript SPREAD = TorchScript.compile("d, n", """
+            p = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(d, 1)])
+            _0 = torch.copy_(torch.select(p, 1, 0), d)
+            return torch.reshape(p, [-1, torch.size(d, 1)])
+            """);
 
     private final List<Part> parts;
     private final int chunks;
@@ -34,37 +55,78 @@ public final class PromptEncoder implements AutoCloseable {
     /** A tokenizer and the encoder that reads what it makes. */
     private record Part(Tokenizer tokenizer, TextEncoder encoder) {}
 
+    /** A text encoder's place in a folder. */
+    private record Place(String suffix, TextEncoder.Role role) {
+        Path encoder(Path folder) {
+            return folder.resolve("text_encoder" + suffix);
+        }
+
+        Part open(Path folder, ModelOptions options, NDManager parent) {
+            return new Part(
+                    Tokenizer.open(folder.resolve("tokenizer" + suffix)),
+                    TextEncoder.open(encoder(folder), role, options.textPrecision(), parent));
+        }
+    }
+
     private PromptEncoder(List<Part> parts, ModelOptions options) {
         this.parts = parts;
         this.chunks = options.maxTokens() / ModelOptions.CHUNK;
         this.clipSkip = options.clipSkip();
     }
 
-    /** Opens tokenizers and text encoders of a diffusers {@code folder}. */
-    static PromptEncoder open(Path folder, ModelFamily family, ModelOptions options, NDManager parent) {
-        List<Part> parts =
-                switch (family) {
-                    case SD15 -> List.of(part(folder, "", TextEncoder.Role.Only, parent));
-                    case SDXL ->
-                        List.of(
-                                part(folder, "", TextEncoder.Role.First, parent),
-                                part(folder, "_2", TextEncoder.Role.Second, parent));
-                };
-        return new PromptEncoder(parts, options);
+    private static List<Place> places(ModelFamily family) {
+        return switch (family) {
+            case SD15 -> List.of(new Place("", TextEncoder.Role.Only));
+            case SDXL -> List.of(new Place("", TextEncoder.Role.First), new Place("_2", TextEncoder.Role.Second));
+        };
     }
 
-    private static Part part(Path folder, String suffix, TextEncoder.Role role, NDManager parent) {
-        return new Part(
-                Tokenizer.open(folder.resolve("tokenizer" + suffix)),
-                TextEncoder.open(folder.resolve("text_encoder" + suffix), role, parent));
+    /** Opens tokenizers and text encoders of a diffusers {@code folder}. */
+    static PromptEncoder open(Path folder, ModelFamily family, ModelOptions options, NDManager parent) {
+        return new PromptEncoder(
+                places(family).stream()
+                        .map(place -> place.open(folder, options, parent))
+                        .toList(),
+                options);
+    }
+
+    /** What an adapter can stand beside in the text encoders of a diffusers {@code folder}, in their order. */
+    static List<Projection> projections(Path folder, ModelFamily family, NDManager parent) {
+        return places(family).stream()
+                .flatMap(place -> TextEncoder.projections(place.encoder(folder), place.role(), parent).stream())
+                .toList();
     }
 
     /** Embeds {@code texts}; the result belongs to {@code scope}. */
     public TextEmbedding encode(NDManager scope, List<String> texts) {
+        return encode(scope, texts, ProjectionDeltas.NONE);
+    }
+
+    /** The same with what an adapter adds. */
+    public TextEmbedding encode(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
+        List<TextEmbedding> apart = new ArrayList<>();
+        for (Part part : parts) {
+            apart.add(joined(
+                    scope,
+                    part.encoder()
+                            .encode(scope, tokens(part, texts), part.tokenizer().end(), clipSkip, deltas)));
+        }
+        return together(scope, apart);
+    }
+
+    /**
+     * Embeds {@code texts} and keeps what a backward pass needs. The deltas must have gradients to add to; all that is made
+     * belongs to {@code scope}.
+     */
+    public Recording record(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
+        return new Recording(scope, texts, deltas);
+    }
+
+    /** The encoders' shares side by side. */
+    private static TextEmbedding together(NDManager scope, List<TextEmbedding> apart) {
         NDList contexts = new NDList();
         @Nullable NDArray pooled = null;
-        for (Part part : parts) {
-            TextEmbedding embedding = joined(scope, part, texts);
+        for (TextEmbedding embedding : apart) {
             contexts.add(embedding.context());
             pooled = embedding.pooled();
         }
@@ -77,13 +139,14 @@ public final class PromptEncoder implements AutoCloseable {
         return new TextEmbedding(context, pooled);
     }
 
-    /** One encoder's share. The pooled embedding is that of a text's first chunk, as kohya has it. */
-    private TextEmbedding joined(NDManager scope, Part part, List<String> texts) {
-        List<Tokens> tokens = texts.stream()
+    private List<Tokens> tokens(Part part, List<String> texts) {
+        return texts.stream()
                 .flatMap(t -> part.tokenizer().chunks(t, chunks).stream())
                 .toList();
-        TextEmbedding apart =
-                part.encoder().encode(scope, tokens, part.tokenizer().end(), clipSkip);
+    }
+
+    /** One encoder's share. The pooled embedding is that of a text's first chunk, as kohya has it. */
+    private TextEmbedding joined(NDManager scope, TextEmbedding apart) {
         if (chunks == 1) {
             return apart;
         }
@@ -93,6 +156,55 @@ public final class PromptEncoder implements AutoCloseable {
             return new TextEmbedding(
                     JOIN.call(scope, apart.context(), count),
                     pooled == null ? null : FIRSTS.call(scope, pooled, count));
+        }
+    }
+
+    /** An embedding that can be walked back. */
+    public final class Recording {
+        private final NDManager scope;
+        private final List<TextEncoder.Recording> recordings = new ArrayList<>();
+        private final TextEmbedding embedding;
+
+        private Recording(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
+            this.scope = scope;
+            List<TextEmbedding> apart = new ArrayList<>();
+            for (Part part : parts) {
+                TextEncoder.Recording recording = part.encoder()
+                        .record(scope, tokens(part, texts), part.tokenizer().end(), clipSkip, deltas);
+                recordings.add(recording);
+                apart.add(joined(scope, recording.embedding()));
+            }
+            embedding = together(scope, apart);
+        }
+
+        /** What was embedded, fp32. */
+        public TextEmbedding embedding() {
+            return embedding;
+        }
+
+        /** Adds to the gradients of the adapter's factors; works once. The gradient is one of the {@link #embedding}. */
+        public void backward(TextEmbedding gradient) {
+            long begin = 0;
+            for (TextEncoder.Recording recording : recordings) {
+                long end = begin + recording.width();
+                NDArray context = gradient.context().get(new NDIndex(":, :, " + begin + ":" + end));
+                context.attach(scope);
+                recording.backward(parted(context, gradient.pooled(), recording.length()));
+                begin = end;
+            }
+        }
+
+        private TextEmbedding parted(NDArray context, @Nullable NDArray pooled, long length) {
+            if (chunks == 1) {
+                return new TextEmbedding(context, pooled);
+            }
+            try (context;
+                    NDArray count = scope.zeros(new Shape(chunks));
+                    NDArray tokens = scope.zeros(new Shape(length))) {
+                return new TextEmbedding(
+                        PART.call(scope, context, count, tokens),
+                        pooled == null ? null : SPREAD.call(scope, pooled, count));
+            }
         }
     }
 

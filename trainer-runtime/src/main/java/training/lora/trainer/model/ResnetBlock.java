@@ -98,8 +98,9 @@ final class ResnetBlock extends AdaptedLayer {
                         "d, %s, y0, m1, r1, m2, r2".formatted(joining ? "a, k" : "a")
                                 + kept
                                 + (timed ? ", t" : "")
+                                + (variant.toText() ? ", tg" : "")
                                 + factorsAndGradients(p),
-                        join + backward(x, first, time, second, across),
+                        join + backward(x, first, time, second, across, variant.toText()),
                         joining ? 2 : 1));
     }
 
@@ -137,16 +138,23 @@ final class ResnetBlock extends AdaptedLayer {
     }
 
     private String backward(
-            String x, ConvolutionText first, LinearText time, ConvolutionText second, ConvolutionText across) {
+            String x,
+            ConvolutionText first,
+            LinearText time,
+            ConvolutionText second,
+            ConvolutionText across,
+            boolean toTime) {
         StringBuilder body = new StringBuilder(norm2());
         body.append(second.adapted() ? "q2 = torch.silu(n2)\n" : "");
         body.append(second.factorGradients("d")).append(second.sourceGradient("g0", "d"));
         body.append("g1 = torch.silu_backward(g0, n2)\n");
         body.append(Snippets.groupNormGradient("g2", "g1", "y0", "m2", "r2", "n2", out, groups))
                 .append("\n");
-        if (time.adapted()) {
-            // The time is no function of what is trained: its own gradient ends here.
+        if (time.adapted() || toTime) {
             body.append("s = torch.silu(t)\nd1 = torch.sum(g2, [2, 3])\n").append(time.factorGradients("d1"));
+        }
+        if (toTime) {
+            body.append(time.sourceGradient("ds", "d1")).append("tg_ = torch.add_(tg, torch.silu_backward(ds, t))\n");
         }
         body.append(norm1(x)).append(first.adapted() ? "q1 = torch.silu(n1)\n" : "");
         body.append(first.factorGradients("g2")).append(first.sourceGradient("g3", "g2"));
@@ -171,12 +179,23 @@ final class ResnetBlock extends AdaptedLayer {
         if (joining) {
             inputs.add(Objects.requireNonNull(skip));
         }
-        inputs.addAll(beside(pass));
+        if (timed) {
+            inputs.add(pass.requireTime());
+        }
         return inputs;
     }
 
     @Override
+    boolean toText(Pass pass) {
+        return timed && pass.timeGradient() != null;
+    }
+
+    @Override
     List<NDArray> beside(Pass pass) {
-        return timed ? List.of(pass.requireTime()) : List.of();
+        if (!timed) {
+            return List.of();
+        }
+        NDArray gradient = pass.timeGradient();
+        return gradient == null ? List.of(pass.requireTime()) : List.of(pass.requireTime(), gradient);
     }
 }

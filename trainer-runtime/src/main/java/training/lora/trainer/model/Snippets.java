@@ -6,6 +6,15 @@ final class Snippets {
 
     private Snippets() {}
 
+    /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
+    static String waves(String x, int width) {
+        return """
+                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d), 6), %3$s))
+                a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
+                w = torch.cat([torch.cos(a), torch.sin(a)], 1)
+                """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
+    }
+
     /** {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r. */
     static String groupNorm(String y, String x, String weights, long channels, int groups, double eps) {
         return "%1$s, %1$sm, %1$sr = torch.native_group_norm(%2$s, %3$sw, %3$sb, %4$s, %5$d, %6$s)"

@@ -134,6 +134,11 @@ public final class StableDiffusion implements AutoCloseable {
         return vae;
     }
 
+    /** What an adapter can stand beside in the text encoders; their weights are not read for it. */
+    public List<Projection> textProjections() {
+        return PromptEncoder.projections(folder, family, manager);
+    }
+
     /** Its text encoders with their tokenizers. */
     public PromptEncoder prompts() {
         if (prompts == null) {

@@ -1,56 +1,81 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import training.lora.trainer.tensor.TorchScript;
+import java.util.List;
 
-/** CLIP's text tower: token ids (B, S) to (B, S, C). */
+/** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the precision of the set. */
 final class TextTower {
-    private final Parameter tokens;
-    private final Parameter positions;
     private final ClipLayers layers;
-    private final Parameter[] norm;
-    private final TorchScript embed;
-    private final TorchScript finish;
+    private final Weights.Kernel embed;
+    private final Weights.Kernel norm;
+    private final Weights.Kernel normGradient;
 
-    TextTower(ParameterSet parameters, Config config) {
+    /** @param prefix of the projections' paths */
+    TextTower(ParameterSet parameters, String prefix, Config config) {
         long width = config.integer("hidden_size");
-        tokens =
-                parameters.declare("text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width);
-        positions = parameters.declare(
-                "text_model.embeddings.position_embedding.weight",
-                config.integer("max_position_embeddings", 77),
-                width);
-        layers = new ClipLayers(parameters, "text_model.encoder.layers", config, true);
-        norm = parameters.withBias("text_model.final_layer_norm", width);
-        embed = TorchScript.compile(
-                "ids, t, p", "return torch.add(torch.embedding(t, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))");
-        finish = TorchScript.compile(
-                "x, w, b",
-                "return torch.layer_norm(x, [%d], w, b, %s)".formatted(width, config.number("layer_norm_eps", 1e-5)));
+        Weights embeddings = new Weights()
+                .add(
+                        "e",
+                        parameters.declare(
+                                "text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width))
+                .add(
+                        "p",
+                        parameters.declare(
+                                "text_model.embeddings.position_embedding.weight",
+                                config.integer("max_position_embeddings", 77),
+                                width));
+        layers = new ClipLayers(parameters, "text_model.encoder.layers", prefix, config, true);
+        Weights last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
+        embed = embeddings.kernel(
+                "ids", "return torch.add(torch.embedding(e, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))", 1);
+        norm = last.kernel(
+                "x",
+                Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5))
+                        + "\nreturn (n, nm, nr)",
+                3);
+        normGradient = last.kernel(
+                "d, x, m, r",
+                Snippets.layerNormGradient("g", "torch.type_as(d, x)", "x", "m", "r", "n", width) + "\nreturn g",
+                1);
+    }
+
+    /** What an adapter can stand beside. */
+    List<Projection> projections() {
+        return layers.projections();
     }
 
     /** The last layer's output, normed, of {@code ids}, int64 (B, S). */
     NDArray forward(NDManager scope, NDArray ids) {
-        try (NDArray h = hidden(scope, ids, 0)) {
-            return normed(scope, h);
-        }
+        NDArray h = layers.forward(scope, embed(scope, ids));
+        NDList normed = normed(scope, h);
+        h.close();
+        return normed.get(0);
     }
 
-    /** What stands before the last {@code left} layers. */
-    NDArray hidden(NDManager scope, NDArray ids, int left) {
-        try (NDArray x = embed.call(scope, ids, tokens.array(), positions.array())) {
-            return layers.forward(scope, x, 0, layers.count() - left);
-        }
+    /** Tokens with their positions, what stands before the first layer. */
+    NDArray embed(NDManager scope, NDArray ids) {
+        return embed.call(scope, ids);
     }
 
-    /** {@code h} behind the last {@code left} layers. */
-    NDArray onward(NDManager scope, NDArray h, int left) {
-        return layers.forward(scope, h, layers.count() - left, layers.count());
+    /** All layers but the last {@code left}. */
+    Chain before(int left) {
+        return layers.chain(0, layers.count() - left);
     }
 
-    /** The final layer norm. */
-    NDArray normed(NDManager scope, NDArray h) {
-        return finish.call(scope, h, norm[0].array(), norm[1].array());
+    /** The last {@code left} layers. */
+    Chain last(int left) {
+        return layers.chain(layers.count() - left, layers.count());
+    }
+
+    /** The final layer norm of {@code h}, then what {@link #normGradient} wants of it beside h. */
+    NDList normed(NDManager scope, NDArray h) {
+        return norm.callAll(scope, h);
+    }
+
+    /** The gradient of {@code h} from that of its norm. */
+    NDArray normGradient(NDManager scope, NDArray gradient, NDArray h, NDList normed) {
+        return normGradient.call(scope, gradient, h, normed.get(1), normed.get(2));
     }
 }

@@ -32,7 +32,7 @@ public final class UNet implements AutoCloseable {
     private final ParameterSet parameters;
     private final List<Projection> projections;
     private final Weights.Kernel embedTime;
-    private final Weights.@Nullable Kernel embedAddition;
+    private final @Nullable AddedEmbedding embedAddition;
     private final Chain chain;
 
     private UNet(UNetConfig config, Precision precision, NDManager manager) {
@@ -44,37 +44,15 @@ public final class UNet implements AutoCloseable {
         Weights weights = new Weights()
                 .add("i", parameters.withBias("time_embedding.linear_1", time, first))
                 .add("o", parameters.withBias("time_embedding.linear_2", time, time));
-        embedTime = weights.kernel("t", waves("t", first) + """
+        embedTime = weights.kernel("t", Snippets.waves("t", first) + """
                 s = torch.type_as(w, iw)
                 return torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)
                 """, 1);
-        embedAddition = config.addition() == null ? null : addition(config.addition(), time);
+        embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
         List<Chain.Step> steps = new Build(time).steps();
         chain = new Chain(steps);
         projections =
                 steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
-    }
-
-    /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
-    private static String waves(String x, int width) {
-        return """
-                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d), 6), %3$s))
-                a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
-                w = torch.cat([torch.cos(a), torch.sin(a)], 1)
-                """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
-    }
-
-    /** SDXL adds an embedding of the pooled text and the picture's sizes to that of the time. */
-    private Weights.Kernel addition(UNetConfig.Addition addition, long time) {
-        Weights weights = new Weights()
-                .add("i", parameters.withBias("add_embedding.linear_1", time, addition.inputWidth()))
-                .add("o", parameters.withBias("add_embedding.linear_2", time, time));
-        return weights.kernel("t, p, sizes", """
-                x = torch.reshape(sizes, [-1])
-                """ + waves("x", addition.sizeWidth()) + """
-                s = torch.cat([torch.type_as(p, iw), torch.type_as(torch.reshape(w, [torch.size(p, 0), -1]), iw)], 1)
-                return torch.add(t, torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob))
-                """, 1);
     }
 
     /** Puts the layers in their order: down, middle, up, each level at its resolution. */
@@ -256,30 +234,30 @@ public final class UNet implements AutoCloseable {
     /** @param whole whether {@link Recording#backward} should go down to the sample */
     Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, boolean whole) {
         Pass pass = pass(sample.getManager(), timesteps, told, deltas);
-        return new Recording(pass, chain.record(pass, enter(pass, sample), whole));
+        return new Recording(pass, told, chain.record(pass, enter(pass, sample), whole));
     }
 
     /**
-     * {@link #record} for what stands before the denoiser: {@link Recording#backward} goes to the context too, whose
-     * gradient is then in {@link Recording#contextGradient}.
+     * {@link #record} for what stands before the denoiser: {@link Recording#backward} goes to what the text came to as
+     * well, and {@link Recording#toText} has that gradient.
      */
-    Recording recordToContext(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+    public Recording recordToText(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
         NDManager scope = sample.getManager();
-        Pass pass = pass(scope, timesteps, told, deltas)
-                .toContext(scope.zeros(told.context().getShape()));
-        return new Recording(pass, chain.record(pass, enter(pass, sample), false));
+        Pass plain = pass(scope, timesteps, told, deltas);
+        NDArray time =
+                embedAddition == null ? null : scope.zeros(plain.requireTime().getShape());
+        Pass pass = plain.toText(scope.zeros(told.context().getShape()), time);
+        return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
     }
 
     private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
         NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
         if (embedAddition != null) {
-            NDArray pooled = Objects.requireNonNull(told.pooled(), "SDXL takes a pooled embedding");
-            NDArray sizes = Objects.requireNonNull(told.timeIds(), "SDXL takes time ids");
             try (NDArray timeAlone = time) {
-                time = embedAddition.call(scope, timeAlone, pooled, sizes); // (B, 4 first)
+                time = embedAddition.forward(scope, timeAlone, told); // (B, 4 first)
             }
         }
-        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas, null);
+        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas, null, null);
     }
 
     private NDArray enter(Pass pass, NDArray x) {
@@ -295,11 +273,13 @@ public final class UNet implements AutoCloseable {
     /** A prediction that can be walked back. */
     public final class Recording {
         private final Pass pass;
+        private final Conditioning told;
         private final Chain.Recording chain;
         private final NDArray output;
 
-        private Recording(Pass pass, Chain.Recording chain) {
+        private Recording(Pass pass, Conditioning told, Chain.Recording chain) {
             this.pass = pass;
+            this.told = told;
             this.chain = chain;
             this.output = leave(pass, chain.output());
         }
@@ -318,9 +298,13 @@ public final class UNet implements AutoCloseable {
             chain.backward(enter(pass, gradient)).close();
         }
 
-        /** The context's gradient (B, S, D), fp32, after {@link #backward}; only of {@link UNet#recordToContext}. */
-        NDArray contextGradient() {
-            return Objects.requireNonNull(pass.contextGradient(), "a pass recorded to its context");
+        /** The gradient of what the text came to, fp32, after {@link #backward}; only of {@link UNet#recordToText}. */
+        public TextEmbedding toText() {
+            NDArray context = Objects.requireNonNull(pass.contextGradient(), "a pass recorded to its text");
+            NDArray time = pass.timeGradient();
+            return new TextEmbedding(
+                    context,
+                    embedAddition == null || time == null ? null : embedAddition.backward(pass.scope(), time, told));
         }
 
         /** The same down to the sample, whose gradient (B, C, h, w) it returns. */

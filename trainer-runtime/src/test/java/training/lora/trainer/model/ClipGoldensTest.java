@@ -23,7 +23,7 @@ class ClipGoldensTest {
     void textTowerHasTransformersOutputAndGradients(String name) {
         ParameterSet parameters = new ParameterSet();
         TextTower tower = new TextTower(
-                parameters, Config.read(Goldens.FOLDER.resolve(name).resolve("config.json")));
+                parameters, "", Config.read(Goldens.FOLDER.resolve(name).resolve("config.json")));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
                 SafeTensors weights = ModelFiles.weights(Goldens.FOLDER.resolve(name), "model")) {

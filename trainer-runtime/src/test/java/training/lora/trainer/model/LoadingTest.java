@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
+import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
@@ -154,12 +155,15 @@ class LoadingTest {
         });
         List<Tokens> tokens = List.of(new Tokens(new long[] {58, 3, 7, 59}, false));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                TextEncoder older = TextEncoder.open(folder, TextEncoder.Role.Only, manager);
-                TextEncoder newer =
-                        TextEncoder.open(Goldens.FOLDER.resolve("clip-text-a"), TextEncoder.Role.Only, manager)) {
-            assertThat(older.encode(manager, tokens, 59, 0).context().toFloatArray())
-                    .containsExactly(
-                            newer.encode(manager, tokens, 59, 0).context().toFloatArray());
+                TextEncoder older = TextEncoder.open(folder, TextEncoder.Role.Only, Precision.Float32, manager);
+                TextEncoder newer = TextEncoder.open(
+                        Goldens.FOLDER.resolve("clip-text-a"), TextEncoder.Role.Only, Precision.Float32, manager)) {
+            assertThat(older.encode(manager, tokens, 59, 0, ProjectionDeltas.NONE)
+                            .context()
+                            .toFloatArray())
+                    .containsExactly(newer.encode(manager, tokens, 59, 0, ProjectionDeltas.NONE)
+                            .context()
+                            .toFloatArray());
         }
     }
 }

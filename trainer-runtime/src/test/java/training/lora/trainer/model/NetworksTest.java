@@ -66,7 +66,7 @@ class NetworksTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
                 UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
-            UNet.Recording recording = unet.recordToContext(
+            UNet.Recording recording = unet.recordToText(
                     golden.get("sample"),
                     golden.get("timesteps"),
                     told(golden, golden.get("context")),
@@ -74,7 +74,7 @@ class NetworksTest {
 
             golden.assertMatches(recording.output(), "output");
             recording.backward(lossGradient(recording.output(), golden));
-            golden.assertMatches(recording.contextGradient(), "grad.context");
+            golden.assertMatches(recording.toText().context(), "grad.context");
         }
     }
 

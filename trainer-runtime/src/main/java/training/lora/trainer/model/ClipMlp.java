@@ -1,0 +1,107 @@
+package training.lora.trainer.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A layer's second half in CLIP, tokens (B, T, C): x + fc2(act(fc1(norm(x)))), with an adapter's part beside both maps. It
+ * keeps x; what is between the maps is computed again on the way back.
+ */
+final class ClipMlp extends AdaptedLayer {
+    private final long width;
+    private final double eps;
+    private final Activation activation;
+    private final Weights weights;
+
+    /** What stands between the maps. */
+    enum Activation {
+        /** m sigmoid(1.702 m), of OpenAI's CLIP. */
+        QuickGelu,
+        /** Of OpenCLIP's. */
+        Gelu;
+
+        /** Lines that make {@code s1} of {@code y0}. */
+        private String forward() {
+            return switch (this) {
+                case QuickGelu -> "s1 = torch.mul(y0, torch.sigmoid(torch.mul(y0, 1.702)))\n";
+                case Gelu -> "s1 = torch.gelu(y0)\n";
+            };
+        }
+
+        /** Lines that make {@code e}, the gradient of {@code y0}, from {@code z}, that of {@code s1}. */
+        private String backward() {
+            return switch (this) {
+                case QuickGelu -> """
+                        q = torch.sigmoid(torch.mul(y0, 1.702))
+                        t = torch.add(torch.mul(torch.mul(y0, 1.702), torch.rsub(q, 1.)), 1.)
+                        e = torch.mul(torch.mul(t, q), z)
+                        """;
+                case Gelu -> "e = torch.gelu_backward(z, y0)\n";
+            };
+        }
+    }
+
+    /**
+     * @param layer path of the weights
+     * @param prefix of the projections' paths
+     */
+    ClipMlp(
+            ParameterSet parameters,
+            String layer,
+            String prefix,
+            long width,
+            long inner,
+            Activation activation,
+            double eps) {
+        super(List.of(
+                Projection.linear(prefix + layer + ".mlp.fc1", width, inner, Projection.Group.FeedForward),
+                Projection.linear(prefix + layer + ".mlp.fc2", inner, width, Projection.Group.FeedForward)));
+        this.width = width;
+        this.activation = activation;
+        this.eps = eps;
+        weights = new Weights()
+                .add("n", parameters.norm(layer + ".layer_norm2", width))
+                .projection(0, parameters.withBias(layer + ".mlp.fc1", inner, width))
+                .projection(1, parameters.withBias(layer + ".mlp.fc2", width, inner));
+    }
+
+    @Override
+    Kernels compile(Variant variant) {
+        LinearText first = new LinearText(0, "s0", variant.form(0));
+        LinearText second = new LinearText(1, "s1", variant.form(1));
+        List<LinearText> p = List.of(first, second);
+        String enter =
+                Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = torch.reshape(n, [-1, %d])\n".formatted(width);
+        String leave = "y = torch.add_(torch.view_as(y1, x), x)\n";
+        String kept = kept(p);
+        String results = "y, x, nm, nr" + kept;
+        String backward = enter
+                + first.again("c0")
+                + (second.adapted() ? activation.forward() : "")
+                + "d1 = torch.reshape(d, [-1, %d])\n".formatted(width)
+                + second.factorGradients("d1")
+                + second.sourceGradient("z", "d1")
+                + activation.backward()
+                + first.factorGradients("e")
+                + first.sourceGradient("dn", "e")
+                + Snippets.layerNormGradient("k", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
+                + "\nreturn torch.add_(k, d)";
+        return new Kernels(
+                weights.kernel(
+                        "x" + factors(p),
+                        enter + first.forward("c0") + activation.forward() + second.forward("c1") + leave + "return y",
+                        1),
+                weights.kernel(
+                        "x" + factors(p),
+                        enter + first.record("c0") + activation.forward() + second.record("c1") + leave + "return ("
+                                + results + ")",
+                        results.split(",").length),
+                weights.kernel("d, x, m, r" + kept + factorsAndGradients(p), backward, 1));
+    }
+
+    @Override
+    List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip) {
+        return List.of(x);
+    }
+}
