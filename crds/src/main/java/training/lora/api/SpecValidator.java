@@ -149,11 +149,7 @@ public final class SpecValidator {
             }
             i++;
         }
-        int warmup = training.optimizer().schedule().warmupSteps();
-        if (warmup >= training.steps()) {
-            problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
-                    .formatted(training.steps(), warmup));
-        }
+        length(training);
         OptimizerSpec optimizer = training.optimizer();
         Double rate = optimizer.learningRate();
         if (optimizer.type() == OptimizerType.Prodigy && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
@@ -172,10 +168,28 @@ public final class SpecValidator {
             problems.add(
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
         }
+    }
+
+    /** What epochs come to is known only with the data. */
+    private void length(TrainingSpec training) {
+        Integer steps = training.steps();
+        if (steps == null) {
+            return;
+        }
+        if (training.epochs() != null) {
+            problems.add("`spec.training` must have steps or epochs and not both, had steps %d and epochs %d"
+                    .formatted(steps, training.epochs()));
+            return;
+        }
+        int warmup = training.optimizer().schedule().warmupSteps();
+        if (warmup >= steps) {
+            problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
+                    .formatted(steps, warmup));
+        }
         Integer every = training.checkpoints().everySteps();
-        if (every != null && every > training.steps()) {
+        if (every != null && every > steps) {
             problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"
-                    .formatted(training.steps(), every));
+                    .formatted(steps, every));
         }
     }
 

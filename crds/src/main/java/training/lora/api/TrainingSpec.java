@@ -10,15 +10,27 @@ import org.jspecify.annotations.Nullable;
 
 /** How the adapter is trained. */
 @ValidationRule(
-        value = "self.optimizer.schedule.warmupSteps < self.steps",
+        value = "!has(self.steps) || !has(self.epochs)",
+        message = "steps or epochs must be given, not both",
+        fieldPath = ".epochs")
+@ValidationRule(
+        value = "has(self.epochs) || self.optimizer.schedule.warmupSteps < (has(self.steps) ? self.steps : "
+                + TrainingSpec.DEFAULT_STEPS + ")",
         message = "optimizer.schedule.warmupSteps must be less than steps",
         fieldPath = ".optimizer.schedule.warmupSteps")
 @ValidationRule(
-        value = "!has(self.checkpoints.everySteps) || self.checkpoints.everySteps <= self.steps",
+        value =
+                "has(self.epochs) || !has(self.checkpoints.everySteps) || self.checkpoints.everySteps <= (has(self.steps) ? self.steps : "
+                        + TrainingSpec.DEFAULT_STEPS + ")",
         message = "checkpoints.everySteps must be at most steps",
         fieldPath = ".checkpoints.everySteps")
 public record TrainingSpec(
-        @JsonPropertyDescription("Optimizer steps. Default 1000.") @Min(1) @Max(10000000) Integer steps,
+        @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")
+        @Min(1) @Max(TrainingSpec.MOST_STEPS) @Nullable Integer steps,
+
+        @JsonPropertyDescription(
+                "Instead of steps: how often the data is gone through, each picture as often as its repeats say. An epoch is ceil(pictures / (batchSize * gradientAccumulation)) steps, with as many pictures again where there are Regularization sets. Unset: steps counts.")
+        @Min(1) @Max(1000000) @Nullable Integer epochs,
 
         @JsonPropertyDescription("Pictures that are in memory at once. Default 1.") @Min(1) @Max(1024) Integer batchSize,
 
@@ -51,8 +63,14 @@ public record TrainingSpec(
 
         @JsonPropertyDescription("What is done when the training goes wrong.")
         WatchdogSpec watchdog) {
+    /** Steps of a run that says neither steps nor epochs. */
+    static final int DEFAULT_STEPS = 1000;
+
+    /** The most steps that a run may have. */
+    public static final int MOST_STEPS = 10000000;
+
     public TrainingSpec {
-        steps = orDefault(steps, 1000);
+        steps = steps == null && epochs == null ? Integer.valueOf(DEFAULT_STEPS) : steps;
         batchSize = orDefault(batchSize, 1);
         gradientAccumulation = orDefault(gradientAccumulation, 1);
         precision = orDefault(precision, Precision.BFloat16);
@@ -63,11 +81,5 @@ public record TrainingSpec(
         captions = orDefault(captions, Defaults.of(CaptionTrainingSpec.class));
         checkpoints = orDefault(checkpoints, Defaults.of(CheckpointsSpec.class));
         watchdog = orDefault(watchdog, Defaults.of(WatchdogSpec.class));
-    }
-
-    /** Steps between checkpoints: as given, else a quarter of the run, at least 1. */
-    public int checkpointInterval() {
-        Integer every = checkpoints.everySteps();
-        return every != null ? every : Math.max(1, steps / 4);
     }
 }

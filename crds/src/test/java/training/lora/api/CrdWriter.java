@@ -49,7 +49,10 @@ final class CrdWriter {
         ObjectNode spec = (ObjectNode) properties.get("spec");
         ObjectNode status = (ObjectNode) properties.get("status");
 
-        addDefaults(spec, Json.MAPPER.valueToTree(Defaults.of(LoraTrainingSpec.class)));
+        ObjectNode defaults = (ObjectNode) tree(LoraTrainingSpec.class);
+        // Written into a resource, it would stand beside the epochs that are given instead.
+        ((ObjectNode) defaults.get("training")).remove("steps");
+        addDefaults(spec, defaults);
         addDefaults((ObjectNode) spec.at("/properties/datasets/items"), tree(DatasetSpec.class));
         addDefaults((ObjectNode) spec.at("/properties/sampling/properties/prompts/items"), tree(PromptSpec.class));
         addDefaults((ObjectNode) spec.at("/properties/evaluation/properties/prompts/items"), tree(PromptSpec.class));

@@ -55,4 +55,14 @@ class RunSpecTest {
     void validSpecHasNoProblems() throws JsonProcessingException {
         assertThat(SpecValidator.problems(spec(""))).isEmpty();
     }
+
+    @Test
+    void stepsAndEpochsExcludeEachOtherAndStepsHaveADefaultOnlyWithoutEpochs() throws JsonProcessingException {
+        assertThat(SpecValidator.problems(spec(", training: {steps: 5, epochs: 2}")))
+                .containsExactly("`spec.training` must have steps or epochs and not both, had steps 5 and epochs 2");
+        assertThat(SpecValidator.problems(spec(", training: {epochs: 2, optimizer: {schedule: {warmupSteps: 5000}}}")))
+                .isEmpty();
+        assertThat(spec(", training: {epochs: 2}").training().steps()).isNull();
+        assertThat(spec(", training: {batchSize: 2}").training().steps()).isEqualTo(1000);
+    }
 }

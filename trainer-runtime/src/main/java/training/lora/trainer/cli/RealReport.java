@@ -107,12 +107,7 @@ record RealReport(
         row(rows, "card", "%s", gpu.name().orElse("none"));
         row(rows, "processor", "%s, %d threads", processor(), TorchScript.threads());
         row(rows, "precision", "%s", manifest.spec().training().precision());
-        row(
-                rows,
-                "training",
-                "%d steps of %d",
-                spec.training().steps(),
-                spec.training().batchSize());
+        row(rows, "training", "%d steps of %d", losses.size(), spec.training().batchSize());
         row(rows, "seconds a step", "%.3f", seconds("secondsPerStep"));
         row(rows, "seconds of the training", "%s", phases());
         row(rows, "peak memory of the process", "%.0f MiB", seconds("peakResidentBytes") / MEBIBYTE);

@@ -24,6 +24,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
@@ -78,6 +79,14 @@ public final class PrepareStage {
             checkAdapter(model, manager);
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
+            RunLength length = RunLength.of(
+                    spec.training(),
+                    items.stream().map(RawDataset.Item::dataset).toList());
+            LOG.info(
+                    "an epoch is {} pictures in {} steps, the run {} steps",
+                    length.epochSamples(),
+                    length.epochSteps(),
+                    length.steps());
             Integer given = spec.preparation().resolution();
             int resolution = given != null ? given : model.resolution();
             String baseDigest = model.digest();

@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -22,6 +21,7 @@ import training.lora.api.Metric;
 import training.lora.api.Proof;
 import training.lora.api.RunSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
@@ -44,6 +44,7 @@ public final class Checkpoints {
     private static final String DIGESTS = ".sha256";
 
     private final RunSpec run;
+    private final RunLength length;
     private final Path folder;
     private final ExportMetadata metadata;
     private final ExportProof proof;
@@ -51,13 +52,21 @@ public final class Checkpoints {
     private final List<Checkpoint> kept = new ArrayList<>();
 
     /**
+     * @param length of the run
      * @param train the train stage's folder
      * @param metadata what files say of themselves
      * @param proof of what files do
      * @param workflow that goes beside kohya's form
      */
-    Checkpoints(RunSpec run, Path train, ExportMetadata metadata, ExportProof proof, ComfyWorkflow workflow) {
+    Checkpoints(
+            RunSpec run,
+            RunLength length,
+            Path train,
+            ExportMetadata metadata,
+            ExportProof proof,
+            ComfyWorkflow workflow) {
         this.run = run;
+        this.length = length;
         this.folder = folder(train);
         this.metadata = metadata;
         this.proof = proof;
@@ -135,7 +144,7 @@ public final class Checkpoints {
         Path digestFile = folder.resolve(name + DIGESTS);
         boolean whole = false;
         try {
-            ExportMetadata described = metadata.with(Map.of("ss_steps", Integer.toString(step)));
+            ExportMetadata described = metadata.with(TrainingMetadata.position(step, length));
             List<String> files = new ArrayList<>();
             for (AdapterFormat format : run.spec().output().formats()) {
                 String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;

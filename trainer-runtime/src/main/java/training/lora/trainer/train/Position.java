@@ -23,6 +23,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  *
  * @param version {@link #VERSION}
  * @param step steps done
+ * @param steps steps in all
  * @param owner whose run it is
  * @param spec its spec with all defaults
  * @param datasetDigest sha256 over its pictures and captions
@@ -37,6 +38,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
 record Position(
         String version,
         int step,
+        int steps,
         Owner owner,
         LoraTrainingSpec spec,
         String datasetDigest,
@@ -48,7 +50,7 @@ record Position(
         List<Rollback> rollbacks,
         List<Checkpoint> checkpoints) {
     /** Version of its JSON. */
-    static final String VERSION = "lora.training/state/v1";
+    static final String VERSION = "lora.training/state/v2";
 
     /** Fields of the spec that change nothing in the training. */
     private static final List<String> FREE =
@@ -56,10 +58,16 @@ record Position(
 
     /** Before the first step. */
     static Position first(
-            RunSpec run, DatasetManifest data, int threads, double fixedSetLoss, @Nullable Double validationLoss) {
+            RunSpec run,
+            int steps,
+            DatasetManifest data,
+            int threads,
+            double fixedSetLoss,
+            @Nullable Double validationLoss) {
         return new Position(
                 VERSION,
                 0,
+                steps,
                 run.owner(),
                 run.spec(),
                 data.digest(),
@@ -76,6 +84,7 @@ record Position(
         return new Position(
                 version,
                 done,
+                steps,
                 owner,
                 spec,
                 datasetDigest,
@@ -93,6 +102,7 @@ record Position(
         return new Position(
                 version,
                 step,
+                steps,
                 owner,
                 spec,
                 datasetDigest,
@@ -118,11 +128,11 @@ record Position(
      */
     boolean isOf(RunSpec run, DatasetManifest data, Path train) {
         List<String> differences = differences(run, data);
-        if (!differences.isEmpty() && step < spec.training().steps()) {
+        if (!differences.isEmpty() && step < steps) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "a training that was interrupted at step %d of %d must go on as it began, but %s; take another --workspace, or delete %s to begin anew"
-                            .formatted(step, spec.training().steps(), String.join(", ", differences), train));
+                            .formatted(step, steps, String.join(", ", differences), train));
         }
         return differences.isEmpty();
     }

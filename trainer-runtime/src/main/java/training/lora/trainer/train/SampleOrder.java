@@ -58,6 +58,11 @@ final class SampleOrder {
                 .orElseThrow();
     }
 
+    /** The settings of each sample's data set. */
+    static List<DatasetSpec> settings(List<Sample> samples, List<DatasetSpec> datasets) {
+        return samples.stream().map(sample -> settings(sample, datasets)).toList();
+    }
+
     /** Samples 0 to {@code size}, all alike. */
     static SampleOrder uniform(int size, long seed) {
         float[] weights = new float[size];

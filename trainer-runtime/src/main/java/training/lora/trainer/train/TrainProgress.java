@@ -7,6 +7,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
 import training.lora.api.Stage;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.StageClock.Phase;
 
@@ -20,15 +21,17 @@ final class TrainProgress {
 
     private final RunContext context;
     private final TrainingSpec training;
+    private final RunLength length;
     private final StageClock clock;
     private final LossLog losses;
     private int steps;
     private int rounds;
     private long last = System.nanoTime();
 
-    TrainProgress(RunContext context, StageClock clock, LossLog losses) {
+    TrainProgress(RunContext context, RunLength length, StageClock clock, LossLog losses) {
         this.context = context;
         this.training = context.run().spec().training();
+        this.length = length;
         this.clock = clock;
         this.losses = losses;
     }
@@ -60,7 +63,7 @@ final class TrainProgress {
             metrics.add(Metric.of(
                     "imagesPerSecond", training.batchSize() * training.gradientAccumulation() / secondsPerStep()));
         }
-        context.report(Stage.Train, done, training.steps(), remainingSeconds(done), metrics, checkpoint);
+        context.report(Stage.Train, done, length.steps(), remainingSeconds(done), metrics, checkpoint);
     }
 
     /** Mean over this process's steps; 0 before the first. */
@@ -73,10 +76,10 @@ final class TrainProgress {
         if (steps == 0) {
             return null;
         }
-        double left = (training.steps() - done) * secondsPerStep();
-        if (rounds > 0 && done < training.steps()) {
-            int interval = training.checkpointInterval();
-            int roundsLeft = (training.steps() + interval - 1) / interval - done / interval;
+        double left = (length.steps() - done) * secondsPerStep();
+        if (rounds > 0 && done < length.steps()) {
+            int interval = length.interval();
+            int roundsLeft = (length.steps() + interval - 1) / interval - done / interval;
             left += roundsLeft * (clock.seconds(Phase.Samples) + clock.seconds(Phase.Checkpoints)) / rounds;
         }
         return (int) Math.ceil(left);

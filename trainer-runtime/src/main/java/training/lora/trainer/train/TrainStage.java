@@ -12,11 +12,13 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
 import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
@@ -38,6 +40,7 @@ public final class TrainStage {
 
     private final RunContext context;
     private final TrainingSpec training;
+    private final RunLength length;
     private final Path folder;
     private final StageClock clock;
     private final PreparedDataset data;
@@ -86,13 +89,16 @@ public final class TrainStage {
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
         this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
+        List<Sample> samples = data.manifest().samples();
+        List<DatasetSpec> datasets = context.run().spec().datasets();
+        this.length = RunLength.of(training, SampleOrder.settings(samples, datasets));
         TrainingData cached = new CachedData(data, manager);
         this.batches = new Batches(
                 cached,
-                SampleOrder.of(data.manifest().samples(), context.run().spec().datasets(), training.seed()),
+                SampleOrder.of(samples, datasets, training.seed()),
                 new Captions(
                         cached,
-                        data.manifest().samples().stream().map(Sample::caption).toList(),
+                        samples.stream().map(Sample::caption).toList(),
                         training.captions(),
                         (texts, scope) -> {
                             TextEmbedding text = model.prompts().encode(scope, texts);
@@ -103,16 +109,25 @@ public final class TrainStage {
                 schedule);
         this.validation = validation();
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
-        ExportMetadata metadata = TrainingMetadata.of(context.run(), context.baseModel(), model, data);
+        ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
                 context.run(),
+                length,
                 folder,
                 metadata,
                 new ExportProof(model, manager),
                 TrainingMetadata.workflow(context.run(), metadata, data));
         this.state = new TrainingState(
-                context.run(), data.manifest(), folder, adapter, step.optimizer(), losses, checkpoints, manager);
-        this.progress = new TrainProgress(context, clock, losses);
+                context.run(),
+                length,
+                data.manifest(),
+                folder,
+                adapter,
+                step.optimizer(),
+                losses,
+                checkpoints,
+                manager);
+        this.progress = new TrainProgress(context, length, clock, losses);
         var sampling = context.run().spec().sampling();
         this.pictures = new SamplePictures(folder, SamplePictures.prompts(sampling.prompts(), data.captions()));
         this.sampler = sampling.enabled()
@@ -135,12 +150,13 @@ public final class TrainStage {
 
     private Result run() throws IOException {
         LOG.info(
-                "training {} parameters in {} projections on {} pictures, {} steps of {}",
+                "training {} parameters in {} projections on {} pictures, {} steps of {}, in epochs of {} steps",
                 adapter.parameters().size(),
                 adapter.projections().size(),
                 data.size() - data.samples(DatasetRole.Validation).length,
-                training.steps(),
-                training.batchSize() * training.gradientAccumulation());
+                length.steps(),
+                training.batchSize() * training.gradientAccumulation(),
+                length.epochSteps());
         clock.enter(Phase.Other);
         FixedSet fixed = FixedSet.learned(batches, data.samples(DatasetRole.Train), training.batchSize());
         if (!state.resume()) {
@@ -149,7 +165,7 @@ public final class TrainStage {
             state.begin(fixed.loss(step, manager), validation == null ? null : validation.getAsDouble());
         }
         drawAndReport();
-        while (state.done() < training.steps()) {
+        while (state.done() < length.steps()) {
             advance();
         }
         clock.enter(Phase.Other);
@@ -194,8 +210,7 @@ public final class TrainStage {
                 clock.enter(Phase.Other);
             }
             if (stopping) {
-                context.stopIfAsked(
-                        "at step %d of %d, whose state is written".formatted(state.done(), training.steps()));
+                context.stopIfAsked("at step %d of %d, whose state is written".formatted(state.done(), length.steps()));
             }
             if (state.atCheckpoint()) {
                 drawAndReport();
@@ -236,7 +251,7 @@ public final class TrainStage {
         }
         if (sampler != null && !pictures.drawn(done)) {
             clock.enter(Phase.Samples);
-            String where = "while it drew the pictures of step %d of %d".formatted(done, training.steps());
+            String where = "while it drew the pictures of step %d of %d".formatted(done, length.steps());
             pictures.draw(done, sampler, done == 0 ? null : adapter, manager, more -> context.stopIfAsked(where));
         }
         clock.enter(Phase.Other);

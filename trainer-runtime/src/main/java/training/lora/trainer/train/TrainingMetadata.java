@@ -15,6 +15,7 @@ import training.lora.api.RunSpec;
 import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.model.StableDiffusion;
@@ -27,10 +28,12 @@ final class TrainingMetadata {
 
     private TrainingMetadata() {}
 
-    static ExportMetadata of(RunSpec run, Path baseModel, StableDiffusion model, PreparedDataset data) {
+    static ExportMetadata of(
+            RunSpec run, RunLength length, Path baseModel, StableDiffusion model, PreparedDataset data) {
         return ExportMetadata.of(run.owner().name(), String.valueOf(baseModel.getFileName()), model, data.resolution())
                 .withTrigger(trigger(run))
                 .with(training(run.spec().training(), data))
+                .with(length(run.spec().training(), length))
                 .with(counts(run, data));
     }
 
@@ -69,8 +72,6 @@ final class TrainingMetadata {
 
     private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
         Map<String, String> meta = new TreeMap<>();
-        meta.put("ss_max_train_steps", spec.steps().toString());
-        meta.put("ss_total_batch_size", spec.batchSize().toString());
         meta.put("ss_learning_rate", Double.toString(spec.optimizer().highestLearningRate()));
         meta.put("ss_unet_lr", Double.toString(spec.optimizer().highestLearningRate()));
         meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
@@ -83,6 +84,27 @@ final class TrainingMetadata {
         meta.put("ss_seed", spec.seed().toString());
         meta.put("ss_tag_frequency", json(Map.of("data", tags(data.captions()))));
         return meta;
+    }
+
+    private static Map<String, String> length(TrainingSpec spec, RunLength length) {
+        return Map.of(
+                "ss_max_train_steps",
+                Integer.toString(length.steps()),
+                "ss_num_epochs",
+                Long.toString(length.epochs(length.steps())),
+                "ss_num_batches_per_epoch",
+                Long.toString(length.epochBatches()),
+                "ss_batch_size_per_device",
+                spec.batchSize().toString(),
+                "ss_gradient_accumulation_steps",
+                spec.gradientAccumulation().toString(),
+                "ss_total_batch_size",
+                Integer.toString(spec.batchSize() * spec.gradientAccumulation()));
+    }
+
+    /** What a checkpoint's files say of how far the training was. */
+    static Map<String, String> position(int step, RunLength length) {
+        return Map.of("ss_steps", Integer.toString(step), "ss_epoch", Long.toString(length.epochs(step)));
     }
 
     /** How many captions have each of their comma-separated parts, the most frequent first. */

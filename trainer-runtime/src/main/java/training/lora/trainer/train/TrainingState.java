@@ -18,6 +18,7 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
@@ -33,6 +34,7 @@ final class TrainingState {
 
     private final RunSpec run;
     private final TrainingSpec training;
+    private final RunLength length;
     private final DatasetManifest data;
     private final Path folder;
     private final LoraAdapter adapter;
@@ -49,12 +51,14 @@ final class TrainingState {
     private long lastState = System.nanoTime();
 
     /**
+     * @param length of the run
      * @param folder the train stage's
      * @param optimizer of the adapter's factors
      * @param manager where states are read into
      */
     TrainingState(
             RunSpec run,
+            RunLength length,
             DatasetManifest data,
             Path folder,
             LoraAdapter adapter,
@@ -64,6 +68,7 @@ final class TrainingState {
             NDManager manager) {
         this.run = run;
         this.training = run.spec().training();
+        this.length = length;
         this.data = data;
         this.folder = folder;
         this.adapter = adapter;
@@ -71,13 +76,13 @@ final class TrainingState {
         this.losses = losses;
         this.checkpoints = checkpoints;
         this.manager = manager;
-        this.milestones = new Milestones(training);
-        this.rates = LearningRateSchedule.of(training.optimizer(), training.steps());
+        this.milestones = new Milestones(length);
+        this.rates = LearningRateSchedule.of(training.optimizer(), length.steps());
         this.states =
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
         // Until it is known whether there is a state to go on from.
-        this.position = Position.first(run, data, TorchScript.threads(), 0, null);
+        this.position = Position.first(run, length.steps(), data, TorchScript.threads(), 0, null);
     }
 
     /**
@@ -92,7 +97,7 @@ final class TrainingState {
             }
             restore(state);
         }
-        LOG.info("going on from step {} of {}", done, training.steps());
+        LOG.info("going on from step {} of {}", done, length.steps());
         if (position.threads() != TorchScript.threads()) {
             LOG.warn(
                     "{} threads instead of {}: the result may differ in its last bits from an uninterrupted run's",
@@ -107,7 +112,7 @@ final class TrainingState {
         states.clear();
         losses.cut(0);
         checkpoints.restore(List.of());
-        position = Position.first(run, data, TorchScript.threads(), fixedSetLoss, validationLoss);
+        position = Position.first(run, length.steps(), data, TorchScript.threads(), fixedSetLoss, validationLoss);
         save();
     }
 
@@ -208,7 +213,7 @@ final class TrainingState {
     void save() throws IOException {
         if (atCheckpoint()) {
             List<Metric> metrics = new ArrayList<>();
-            metrics.add(Metric.of("loss", losses.recent(training.checkpointInterval())));
+            metrics.add(Metric.of("loss", losses.recent(length.interval())));
             Double validation = losses.lines().get(done - 1).validationLoss();
             if (validation != null) {
                 metrics.add(Metric.of("validationLoss", validation));

@@ -121,4 +121,48 @@ class DatasetsTest {
                 .doesNotContain("crab");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
     }
+
+    @Test
+    void epochsAreStepsThatProgressAndFilesTellOf() throws IOException {
+        Files.writeString(
+                tiny.yaml,
+                Files.readString(tiny.yaml)
+                        .replace("datasets: [{uri: data}]", "datasets: [{uri: data, repeats: 3}]")
+                        .replace("steps: 2", "epochs: 2, batchSize: 2, gradientAccumulation: 2"));
+
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(tiny.run("train").code()).isZero();
+
+        // 2 pictures, each 3 times, in steps of 4: 2 steps an epoch.
+        assertThat(metadata(tiny))
+                .containsEntry("ss_max_train_steps", "4")
+                .containsEntry("ss_steps", "4")
+                .containsEntry("ss_epoch", "2")
+                .containsEntry("ss_num_epochs", "2")
+                .containsEntry("ss_num_batches_per_epoch", "3")
+                .containsEntry("ss_total_batch_size", "4");
+        assertThat(Files.readAllLines(tiny.workspace().resolve("train/loss.jsonl")))
+                .hasSize(4);
+        List<String> events = Files.readAllLines(tiny.workspace().resolve("events.jsonl"));
+        assertThat(Json.MAPPER
+                        .readTree(events.get(events.size() - 1))
+                        .get("steps")
+                        .asInt())
+                .isEqualTo(4);
+    }
+
+    @Test
+    void epochsThatEndBeforeTheWarmUpAreRefusedBeforeAnythingIsPrepared() throws IOException {
+        Files.writeString(
+                tiny.yaml,
+                Files.readString(tiny.yaml).replace("steps: 2", "epochs: 2, optimizer: {schedule: {warmupSteps: 4}}"));
+
+        TinyRun.Ended ended = tiny.run("prepare");
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ended.error())
+                .contains(
+                        "`spec.training.optimizer.schedule.warmupSteps` must be less than the 4 steps of 2 epochs, was 4");
+        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
 }

@@ -21,6 +21,7 @@ import training.lora.api.Proof;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
@@ -49,6 +50,7 @@ class CheckpointsTest {
     private Checkpoints checkpoints() throws IOException {
         Checkpoints checkpoints = new Checkpoints(
                 TestRuns.run("checkpoints: {keep: 2}"),
+                new RunLength(40, 40, 40, 1000, 250),
                 train,
                 ExportMetadata.of("t", "base", MODEL, 64),
                 new ExportProof(MODEL, MANAGER),

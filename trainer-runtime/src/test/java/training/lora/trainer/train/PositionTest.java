@@ -21,7 +21,7 @@ class PositionTest {
     private static final Path FOLDER = Path.of("work/train");
 
     private static Position at(int step) {
-        return Position.first(RUN, TestRuns.DATA, 1, 0.5, null).at(step, 1, List.of());
+        return Position.first(RUN, 100, TestRuns.DATA, 1, 0.5, null).at(step, 1, List.of());
     }
 
     private static DatasetManifest data(String digest, String baseModelDigest) {

@@ -40,7 +40,7 @@ class StateFilesTest {
     }
 
     private void write(StateFiles files, int... steps) throws IOException {
-        Position first = Position.first(TestRuns.run("steps: 100"), TestRuns.DATA, 1, 0.123456789012345678, 0.4);
+        Position first = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.123456789012345678, 0.4);
         for (int step : steps) {
             files.write(first.at(step, 0.1 * step, List.of()), tensors(step));
         }
@@ -69,8 +69,9 @@ class StateFilesTest {
 
         try (StateFiles.State state = Objects.requireNonNull(files.newest(step -> true, manager))) {
             assertThat(state.position())
-                    .isEqualTo(Position.first(TestRuns.run("steps: 100"), TestRuns.DATA, 1, 0.123456789012345678, 0.4)
-                            .at(10, 1.0, List.of()));
+                    .isEqualTo(
+                            Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.123456789012345678, 0.4)
+                                    .at(10, 1.0, List.of()));
             assertThat(state.tensors()).containsOnlyKeys("parameters");
             assertThat(state.tensors().values().iterator().next().toFloatArray())
                     .isEqualTo(tensors(10).values().iterator().next().toFloatArray());

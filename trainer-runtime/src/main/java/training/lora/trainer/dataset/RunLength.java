@@ -1,0 +1,78 @@
+package training.lora.trainer.dataset;
+
+import java.util.List;
+import java.util.Objects;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.Reason;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.TrainerException;
+
+/**
+ * How long a run is, counted as kohya's trainer counts: an epoch is {@code ceil(samples / (batch * accumulation))} steps
+ * ({@code num_update_steps_per_epoch} of its train_network.py), where samples are the pictures that are learned from,
+ * each as often as it is repeated, and as many again where there are pictures for regularization.
+ *
+ * @param epochSamples samples in an epoch
+ * @param epochBatches batches in an epoch, the last of which may be completed by the next epoch's samples
+ * @param epochSteps steps in an epoch
+ * @param steps steps in all
+ * @param interval steps between checkpoints
+ */
+public record RunLength(long epochSamples, long epochBatches, long epochSteps, int steps, int interval) {
+    /**
+     * The length of {@code training}.
+     *
+     * @param pictures the data set of each picture; one of them at least is learned from
+     * @throws TrainerException InvalidConfiguration if its epochs are too many steps, or fewer than other settings need
+     */
+    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures) {
+        long learned = pictures.stream()
+                .filter(d -> d.role() == DatasetRole.Train)
+                .mapToLong(DatasetSpec::repeats)
+                .sum();
+        boolean mixed = pictures.stream().anyMatch(d -> d.role() == DatasetRole.Regularization);
+        long samples = mixed ? 2 * learned : learned;
+        int batch = training.batchSize();
+        long epochSteps = ceil(samples, (long) batch * training.gradientAccumulation());
+        Integer given = training.steps();
+        int steps = given != null ? given : ofEpochs(training, epochSteps);
+        Integer every = training.checkpoints().everySteps();
+        return new RunLength(
+                samples, ceil(samples, batch), epochSteps, steps, every != null ? every : Math.max(1, steps / 4));
+    }
+
+    private static int ofEpochs(TrainingSpec training, long epochSteps) {
+        int epochs = Objects.requireNonNull(training.epochs());
+        long steps = epochs * epochSteps;
+        if (steps > TrainingSpec.MOST_STEPS) {
+            throw invalid("`spec.training.epochs` must come to at most %d steps, but %d epochs of %d are %d"
+                    .formatted(TrainingSpec.MOST_STEPS, epochs, epochSteps, steps));
+        }
+        int warmup = training.optimizer().schedule().warmupSteps();
+        if (warmup >= steps) {
+            throw invalid(
+                    "`spec.training.optimizer.schedule.warmupSteps` must be less than the %d steps of %d epochs, was %d"
+                            .formatted(steps, epochs, warmup));
+        }
+        Integer every = training.checkpoints().everySteps();
+        if (every != null && every > steps) {
+            throw invalid("`spec.training.checkpoints.everySteps` must be at most the %d steps of %d epochs, was %d"
+                    .formatted(steps, epochs, every));
+        }
+        return (int) steps;
+    }
+
+    private static TrainerException invalid(String message) {
+        return new TrainerException(Reason.InvalidConfiguration, message);
+    }
+
+    private static long ceil(long count, long size) {
+        return (count + size - 1) / size;
+    }
+
+    /** The epochs that are begun when {@code step} steps are done. */
+    public long epochs(int step) {
+        return ceil(step, epochSteps);
+    }
+}
