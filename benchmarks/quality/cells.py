@@ -13,8 +13,8 @@ HOME = pathlib.Path(__file__).resolve().parents[2]
 BUNDLED = HOME / "examples" / "bundled"
 DATA = {
     "style": BUNDLED / "fluent-style",
-    "object": HOME / "benchmarks" / "quality" / "data" / "robot",
-    "face": HOME / "benchmarks" / "quality" / "data" / "fluent-cats",
+    "object": BUNDLED / "robot",
+    "face": BUNDLED / "fluent-cats",
 }
 PICTURES = 28  # at least so many are drawn for each measure
 FIRST_SEED = 1000

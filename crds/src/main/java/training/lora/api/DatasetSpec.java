@@ -9,12 +9,17 @@ import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** A set of pictures with captions. */
 @ValidationRule(
         value = "self.role != 'Validation' || (self.repeats == 1 && self.weight == 1.0)",
         message = "repeats and weight must be 1 where role is Validation",
         fieldPath = ".role")
+@ValidationRule(
+        value = "self.role != 'Regularization' || !has(self.concept)",
+        message = "concept must be unset where role is Regularization",
+        fieldPath = ".concept")
 public record DatasetSpec(
         @JsonPropertyDescription("Names the data set in messages. Default main.")
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(min = 1, max = 63) String name,
@@ -33,7 +38,11 @@ public record DatasetSpec(
         @Min(1) @Max(10000) Integer repeats,
 
         @JsonPropertyDescription("The loss of its pictures is multiplied by it. Default 1.")
-        @Min(value = 0, inclusive = false) @Max(100) Double weight) {
+        @Min(value = 0, inclusive = false) @Max(100) Double weight,
+
+        @JsonPropertyDescription(
+                "What its pictures teach. Unset: nothing is put before their captions but preparation.captions.prefix.")
+        @Nullable ConceptSpec concept) {
     public DatasetSpec {
         name = orDefault(name, "main");
         role = orDefault(role, DatasetRole.Train);

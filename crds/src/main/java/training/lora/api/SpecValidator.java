@@ -123,6 +123,10 @@ public final class SpecValidator {
                         "`spec.datasets[%d].repeats` and `weight` must be 1 where role is Validation, were %d and %s"
                                 .formatted(i, d.repeats(), d.weight()));
             }
+            if (d.role() == DatasetRole.Regularization && d.concept() != null) {
+                problems.add("`spec.datasets[%d].concept` must be unset where role is Regularization, was %s"
+                        .formatted(i, d.concept().trigger()));
+            }
         }
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {

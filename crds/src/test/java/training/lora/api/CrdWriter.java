@@ -54,6 +54,7 @@ final class CrdWriter {
         ((ObjectNode) defaults.get("training")).remove("steps");
         addDefaults(spec, defaults);
         addDefaults((ObjectNode) spec.at("/properties/datasets/items"), tree(DatasetSpec.class));
+        addDefaults((ObjectNode) spec.at("/properties/datasets/items/properties/concept"), tree(ConceptSpec.class));
         addDefaults((ObjectNode) spec.at("/properties/sampling/properties/prompts/items"), tree(PromptSpec.class));
         addDefaults((ObjectNode) spec.at("/properties/evaluation/properties/prompts/items"), tree(PromptSpec.class));
         addDefaults((ObjectNode) spec.at("/properties/runtime/properties/stages/items"), tree(StageRuntimeSpec.class));

@@ -30,7 +30,8 @@ class ExamplesTest {
     }
 
     static Stream<Path> valid() {
-        return Stream.of(EXAMPLES.resolve("fluent-style/training.yaml"));
+        return Stream.of(
+                EXAMPLES.resolve("fluent-style/training.yaml"), EXAMPLES.resolve("two-concepts/training.yaml"));
     }
 
     static Stream<Path> invalid() throws IOException {

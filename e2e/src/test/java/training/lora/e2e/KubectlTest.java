@@ -94,6 +94,14 @@ class KubectlTest {
                 "-f",
                 EXAMPLES.resolve("fluent-style/training.yaml").toString());
 
+        Result concepts = kubectl(
+                "apply", "-f", EXAMPLES.resolve("two-concepts/training.yaml").toString());
+
+        assertThat(concepts.code()).as(concepts.output()).isZero();
+        assertThat(kubectl("get", "lt", "two-concepts", "-o", "jsonpath={.spec.training}")
+                        .output())
+                .contains("\"epochs\":10")
+                .doesNotContain("\"steps\"");
         assertThat(applied.output()).isEqualTo("loratraining.lora.training/fluent-style created\n");
         assertThat(again.code()).isZero();
         assertThat(kubectl("explain", "loratraining.spec.training.steps").output())

@@ -25,8 +25,8 @@ final class Stages {
     static StageResult run(RunContext context, Stage stage) throws IOException {
         switch (stage) {
             case Prepare -> {
-                DatasetManifest data = PrepareStage.run(context);
-                return result(context, stage, data, null, null, List.of(), List.of(), null);
+                PrepareStage.Result r = PrepareStage.run(context);
+                return result(context, stage, r.data(), null, null, List.of(), List.of(), r.note());
             }
             case Train -> {
                 TrainStage.Result r = TrainStage.run(context);

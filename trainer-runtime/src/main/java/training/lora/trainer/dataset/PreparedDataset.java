@@ -17,7 +17,6 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.TextEmbedding;
@@ -122,18 +121,12 @@ public final class PreparedDataset implements AutoCloseable {
                 .toArray();
     }
 
-    /** Captions of the pictures that are learned from. */
-    public List<String> captions() {
-        return learned().map(Sample::caption).toList();
-    }
-
-    /** Prepared pictures that are learned from. */
-    public List<Path> pictureFiles() {
-        return learned().map(s -> folder.resolve(s.file())).toList();
-    }
-
-    private Stream<Sample> learned() {
-        return manifest.samples().stream().filter(s -> s.role() == DatasetRole.Train);
+    /** Prepared pictures of some data sets. */
+    public List<Path> pictureFiles(List<String> datasets) {
+        return manifest.samples().stream()
+                .filter(s -> datasets.contains(s.dataset()))
+                .map(s -> folder.resolve(s.file()))
+                .toList();
     }
 
     /** Side of the pictures in pixels. */

@@ -26,6 +26,10 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double s
         texts.put("styleAlignment", "cos(mean of the generated pictures, mean of the training pictures)");
         texts.put("diversity", "mean of 1 - cos over all pairs of distinct generated pictures");
         texts.put("score", "mean of textAlignment and styleAlignment");
+        texts.put(
+                "concepts",
+                "where there are several, each is measured by the pictures of the prompts that name it and by its own"
+                        + " training pictures; the metrics of a checkpoint are the means of its concepts'");
         return texts;
     }
 
@@ -54,6 +58,18 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double s
             double diversity = n < 2 ? 0 : 1 - distinct / (n * (n - 1.0));
             return new ClipMetrics(text, image, style, diversity);
         }
+    }
+
+    /** The mean of each metric. */
+    static ClipMetrics mean(List<ClipMetrics> of) {
+        return new ClipMetrics(
+                of.stream().mapToDouble(ClipMetrics::textAlignment).average().orElseThrow(),
+                of.stream()
+                        .mapToDouble(ClipMetrics::trainingImageAlignment)
+                        .average()
+                        .orElseThrow(),
+                of.stream().mapToDouble(ClipMetrics::styleAlignment).average().orElseThrow(),
+                of.stream().mapToDouble(ClipMetrics::diversity).average().orElseThrow());
     }
 
     /** Mean of the alignments with the text and with the style. */

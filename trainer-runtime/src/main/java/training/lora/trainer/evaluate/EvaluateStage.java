@@ -22,6 +22,7 @@ import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Sha256;
@@ -59,6 +60,7 @@ public final class EvaluateStage {
     private final Path clipFolder;
     private final TrainSummary summary;
     private final NDManager manager;
+    private final Concepts concepts;
     private final List<PromptSpec> prompts;
     private final PictureCache cache;
     private final ImageSampler sampler;
@@ -80,8 +82,10 @@ public final class EvaluateStage {
      * Metrics and pictures of the base model or a checkpoint.
      *
      * @param trained what the training had measured
+     * @param metrics the means of those by concept
      */
-    private record Measured(Checkpoint trained, ClipMetrics metrics, List<Picture> pictures) {
+    private record Measured(
+            Checkpoint trained, ClipMetrics metrics, List<ClipMetrics> byConcept, List<Picture> pictures) {
         int step() {
             return trained.step();
         }
@@ -109,8 +113,15 @@ public final class EvaluateStage {
         this.clipFolder = clipFolder;
         this.clip = clip;
         this.manager = manager;
-        this.prompts = prompts(
-                spec.evaluation().prompts(), data.captions(), spec.evaluation().samplesPerPrompt());
+        this.concepts = Concepts.of(spec.datasets());
+        this.prompts = repeated(
+                concepts.prompts(
+                        "spec.evaluation.prompts",
+                        spec.evaluation().prompts(),
+                        data.manifest().samples(),
+                        DEFAULT_PROMPTS,
+                        FIRST_SEED),
+                spec.evaluation().samplesPerPrompt());
         this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
         this.sampler =
                 new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
@@ -128,16 +139,10 @@ public final class EvaluateStage {
         }
     }
 
-    /** One entry a picture: the given prompts, or the first captions, each with seeds that count up. */
-    static List<PromptSpec> prompts(List<PromptSpec> given, List<String> captions, int each) {
-        List<PromptSpec> first = new ArrayList<>(given);
-        if (given.isEmpty()) {
-            for (int i = 0; i < Math.min(DEFAULT_PROMPTS, captions.size()); i++) {
-                first.add(new PromptSpec(captions.get(i), "", FIRST_SEED + i));
-            }
-        }
+    /** One entry a picture: each prompt with seeds that count up. */
+    static List<PromptSpec> repeated(List<PromptSpec> prompts, int each) {
         List<PromptSpec> all = new ArrayList<>();
-        for (PromptSpec prompt : first) {
+        for (PromptSpec prompt : prompts) {
             for (int k = 0; k < each; k++) {
                 all.add(new PromptSpec(prompt.text(), prompt.negative(), prompt.seed() + k));
             }
@@ -146,17 +151,21 @@ public final class EvaluateStage {
     }
 
     private Result run() throws IOException {
-        NDArray training = embed(data.pictureFiles().stream().map(Picture::read).toList());
+        List<ConceptShare> shares = ConceptShare.of(
+                concepts,
+                prompts,
+                data,
+                files -> embed(files.stream().map(Picture::read).toList()));
         NDArray texts =
                 clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
         report(null);
         TrainSummary.FixedSetLoss validation = summary.validationLoss();
         Checkpoint untrained = new Checkpoint(
                 0, validation == null ? List.of() : List.of(Metric.of("validationLoss", validation.before())));
-        Measured base = measure(untrained, training, texts);
+        Measured base = measure(untrained, shares, texts);
         List<Measured> measured = new ArrayList<>();
         for (Checkpoint checkpoint : summary.checkpoints()) {
-            measured.add(measure(checkpoint, training, texts));
+            measured.add(measure(checkpoint, shares, texts));
         }
         Measured best = measured.stream()
                 .max(Comparator.comparingDouble(
@@ -172,7 +181,8 @@ public final class EvaluateStage {
                 new EvaluationReport.Sampler(
                         "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()),
                 prompts,
-                (int) training.getShape().get(0),
+                shares.stream().mapToInt(ConceptShare::trainingImages).sum(),
+                conceptReports(shares, base, measured),
                 summary.fixedSetLoss(),
                 summary.validationLoss(),
                 base.checkpoint(),
@@ -182,10 +192,33 @@ public final class EvaluateStage {
         return publish(report, base, measured, best);
     }
 
-    private Measured measure(Checkpoint trained, NDArray training, NDArray texts) throws IOException {
+    private static List<EvaluationReport.ConceptReport> conceptReports(
+            List<ConceptShare> shares, Measured base, List<Measured> measured) {
+        List<EvaluationReport.ConceptReport> reports = new ArrayList<>();
+        for (int i = 0; i < shares.size(); i++) {
+            int concept = i;
+            ConceptShare share = shares.get(i);
+            reports.add(new EvaluationReport.ConceptReport(
+                    share.concept().name(),
+                    share.concept().trigger(),
+                    share.prompts(),
+                    share.trainingImages(),
+                    base.byConcept().get(i).toMetrics(),
+                    measured.stream()
+                            .map(m -> new Checkpoint(
+                                    m.step(), m.byConcept().get(concept).toMetrics()))
+                            .toList()));
+        }
+        return reports;
+    }
+
+    private Measured measure(Checkpoint trained, List<ConceptShare> shares, NDArray texts) throws IOException {
         List<Picture> pictures = pictures(trained.step());
-        ClipMetrics metrics = ClipMetrics.of(embed(pictures), texts, training);
-        Measured measured = new Measured(trained, metrics, pictures);
+        NDArray embedded = embed(pictures);
+        List<ClipMetrics> byConcept =
+                shares.stream().map(share -> share.measure(embedded, texts)).toList();
+        embedded.close();
+        Measured measured = new Measured(trained, ClipMetrics.mean(byConcept), byConcept, pictures);
         LOG.info(
                 "{}: {}",
                 measured.step() == 0 ? "base model" : "step " + measured.step(),
@@ -278,9 +311,7 @@ public final class EvaluateStage {
 
     /** The pictures that were drawn while it trained, where they were, else those that were measured. */
     private void writeGrid(Path grid, Measured base, List<Measured> measured, Measured best) throws IOException {
-        SamplePictures sampled = new SamplePictures(
-                context.workspace().train(),
-                SamplePictures.prompts(spec.sampling().prompts(), data.captions()));
+        SamplePictures sampled = new SamplePictures(context.workspace().train(), SamplePictures.prompts(spec, data));
         boolean all = sampled.drawn(0) && measured.stream().allMatch(m -> sampled.drawn(m.step()));
         if (all && spec.sampling().enabled()) {
             sampled.writeGrid(grid, summary.checkpoints(), best.step());

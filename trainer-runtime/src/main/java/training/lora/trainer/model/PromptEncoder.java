@@ -214,6 +214,11 @@ public final class PromptEncoder implements AutoCloseable {
                 .anyMatch(part -> part.tokenizer().chunks(text, chunks).get(0).truncated());
     }
 
+    /** Whether {@code text} is one token, which the text encoders have learned. */
+    public boolean isOneToken(String text) {
+        return parts.stream().anyMatch(part -> part.tokenizer().isOneToken(text));
+    }
+
     @Override
     public void close() {
         parts.forEach(part -> {

@@ -184,6 +184,11 @@ public final class Tokenizer implements AutoCloseable {
         return chunks;
     }
 
+    /** Whether {@code text} is one token of the vocabulary. */
+    boolean isOneToken(String text) {
+        return tokenizer.encode(text, false, false).getIds().length == 1;
+    }
+
     /** Encodes each of {@code texts}. */
     public List<Tokens> encode(List<String> texts) {
         return texts.stream().map(this::encode).toList();

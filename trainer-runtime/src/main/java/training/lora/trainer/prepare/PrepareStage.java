@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +23,7 @@ import training.lora.api.MaskSource;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -46,19 +49,46 @@ public final class PrepareStage {
 
     private final RunContext context;
     private final LoraTrainingSpec spec;
+    private @Nullable String note;
 
     private PrepareStage(RunContext context) {
         this.context = context;
         this.spec = context.run().spec();
     }
 
+    /**
+     * What the stage came to.
+     *
+     * @param note what people should know of the data, in a sentence; null if nothing
+     */
+    public record Result(DatasetManifest data, @Nullable String note) {}
+
     /** Runs the stage. */
-    public static DatasetManifest run(RunContext context) throws IOException {
-        if (context.run().spec().evaluation().enabled()) {
-            // Hours of training should not end in a missing CLIP model.
+    public static Result run(RunContext context) throws IOException {
+        LoraTrainingSpec spec = context.run().spec();
+        Concepts concepts = Concepts.of(spec.datasets());
+        concepts.given("spec.sampling.prompts", spec.sampling().prompts());
+        if (spec.evaluation().enabled()) {
+            // Hours of training should not end in a missing CLIP model, or in a concept that nothing measures.
             context.clip();
+            concepts.requireAll("spec.evaluation.prompts", spec.evaluation().prompts());
         }
-        return new PrepareStage(context).run();
+        PrepareStage stage = new PrepareStage(context);
+        return new Result(stage.run(), stage.note);
+    }
+
+    /** A trigger that the text encoders know already is free to use, but what it meant is trained over. */
+    private @Nullable String knownTriggers(StableDiffusion model) {
+        List<String> triggers = new ArrayList<>(Concepts.of(spec.datasets()).triggers());
+        triggers.add(spec.preparation().captions().prefix().replaceAll("[\\s,]+$", ""));
+        List<String> known = triggers.stream()
+                .filter(t -> !t.isEmpty() && model.prompts().isOneToken(t))
+                .map(t -> "\"" + t + "\"")
+                .toList();
+        return known.isEmpty()
+                ? null
+                : "the base model knows %s as a word of its own, whose meaning is trained over; a made-up word starts from none"
+                        .formatted(String.join(", ", known));
     }
 
     /** Targets that match nothing should be known before anything is encoded. */
@@ -77,6 +107,10 @@ public final class PrepareStage {
         try (NDManager manager = context.manager().newSubManager();
                 StableDiffusion model = context.openModel(manager)) {
             checkAdapter(model, manager);
+            note = knownTriggers(model);
+            if (note != null) {
+                LOG.warn("{}", note);
+            }
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
             RunLength length = RunLength.of(
@@ -181,11 +215,18 @@ public final class PrepareStage {
                         "`%s` %s must name a folder or a .zip file, but there is none at %s"
                                 .formatted(field, dataset.uri(), path));
             }
-            boolean kept = dataset.role() == DatasetRole.Regularization;
-            String prefix = kept ? "" : spec.preparation().captions().prefix();
-            items.addAll(RawDataset.list(dataset, path, prefix));
+            items.addAll(RawDataset.list(dataset, path, wording(dataset)));
         }
         return items;
+    }
+
+    /** What calls the concept stands in every caption but those of what must not change. */
+    private UnaryOperator<String> wording(DatasetSpec dataset) {
+        String prefix = spec.preparation().captions().prefix();
+        Concepts concepts = Concepts.of(spec.datasets());
+        return dataset.role() == DatasetRole.Regularization
+                ? UnaryOperator.identity()
+                : text -> prefix + concepts.caption(dataset, text);
     }
 
     private List<Sample> pictures(

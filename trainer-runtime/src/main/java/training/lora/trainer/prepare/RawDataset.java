@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -41,8 +42,12 @@ final class RawDataset {
             String caption,
             @Nullable Path mask) {}
 
-    /** All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once. */
-    static List<Item> list(DatasetSpec source, Path place, String prefix) throws IOException {
+    /**
+     * All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once.
+     *
+     * @param wording makes captions of the texts beside the pictures
+     */
+    static List<Item> list(DatasetSpec source, Path place, UnaryOperator<String> wording) throws IOException {
         String dataset = source.name();
         // A link to a folder would be walked as a file.
         Path folder = place.toRealPath();
@@ -80,7 +85,11 @@ final class RawDataset {
                             .replaceAll("\\s+", " ");
                     Path mask = file.resolveSibling(stem(file) + MASK + ".png");
                     items.add(new Item(
-                            source, dataset + "/" + name, file, prefix + text, masks.contains(mask) ? mask : null));
+                            source,
+                            dataset + "/" + name,
+                            file,
+                            wording.apply(text),
+                            masks.contains(mask) ? mask : null));
                 } catch (CharacterCodingException e) {
                     problems.add(folder.relativize(caption) + " is not UTF-8 text");
                 }

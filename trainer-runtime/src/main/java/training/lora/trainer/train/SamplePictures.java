@@ -9,8 +9,11 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.sample.ImageSampler;
@@ -20,7 +23,7 @@ import training.lora.trainer.sample.PictureGrid;
 /** The pictures that are drawn while it trains: the same prompts and seeds at step 0 and at each checkpoint. */
 public final class SamplePictures {
     /** Prompts where the spec has none. */
-    static final int DEFAULT_PROMPTS = 4;
+    private static final int DEFAULT_PROMPTS = 4;
 
     private final Path folder;
     private final List<PromptSpec> prompts;
@@ -31,16 +34,15 @@ public final class SamplePictures {
         this.prompts = prompts;
     }
 
-    /** The spec's prompts, or the first captions of the data with seeds from 1. */
-    public static List<PromptSpec> prompts(List<PromptSpec> given, List<String> captions) {
-        if (!given.isEmpty()) {
-            return given;
-        }
-        List<PromptSpec> prompts = new ArrayList<>();
-        for (String caption : captions.subList(0, Math.min(DEFAULT_PROMPTS, captions.size()))) {
-            prompts.add(new PromptSpec(caption, "", prompts.size() + 1L));
-        }
-        return prompts;
+    /** The spec's prompts, or the first captions of each concept in turn with seeds from 1. */
+    public static List<PromptSpec> prompts(LoraTrainingSpec spec, PreparedDataset data) {
+        return Concepts.of(spec.datasets())
+                .prompts(
+                        "spec.sampling.prompts",
+                        spec.sampling().prompts(),
+                        data.manifest().samples(),
+                        DEFAULT_PROMPTS,
+                        1);
     }
 
     /** @param progress told how many pictures each batch added; may throw to end it */

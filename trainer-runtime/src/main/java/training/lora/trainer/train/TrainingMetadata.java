@@ -2,6 +2,7 @@ package training.lora.trainer.train;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,6 +15,8 @@ import training.lora.api.Json;
 import training.lora.api.RunSpec;
 import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
@@ -43,7 +46,7 @@ final class TrainingMetadata {
         return new ComfyWorkflow(
                 metadata.baseModel(),
                 Publisher.kohyaName(run),
-                SamplePictures.prompts(sampling.prompts(), data.captions()).get(0),
+                SamplePictures.prompts(run.spec(), data).get(0),
                 sampling.steps(),
                 sampling.guidance(),
                 data.resolution(),
@@ -51,8 +54,11 @@ final class TrainingMetadata {
     }
 
     private static @Nullable String trigger(RunSpec run) {
-        String prefix = run.spec().preparation().captions().prefix().strip();
-        return prefix.isEmpty() ? null : prefix;
+        List<String> phrases =
+                new ArrayList<>(Concepts.of(run.spec().datasets()).triggers());
+        phrases.add(0, run.spec().preparation().captions().prefix().replaceAll("[\\s,]+$", ""));
+        phrases.remove("");
+        return phrases.isEmpty() ? null : String.join(", ", phrases);
     }
 
     /** Pictures, each counted as often as it is repeated. */
@@ -82,7 +88,7 @@ final class TrainingMetadata {
         meta.put("ss_keep_tokens", spec.captions().keepTokens().toString());
         meta.put("ss_caption_tag_dropout_rate", spec.captions().tagDropout().toString());
         meta.put("ss_seed", spec.seed().toString());
-        meta.put("ss_tag_frequency", json(Map.of("data", tags(data.captions()))));
+        meta.put("ss_tag_frequency", json(tags(data)));
         return meta;
     }
 
@@ -105,6 +111,17 @@ final class TrainingMetadata {
     /** What a checkpoint's files say of how far the training was. */
     static Map<String, String> position(int step, RunLength length) {
         return Map.of("ss_steps", Integer.toString(step), "ss_epoch", Long.toString(length.epochs(step)));
+    }
+
+    /** Tags of each data set that is learned from, by its name. */
+    private static Map<String, Map<String, Long>> tags(PreparedDataset data) {
+        Map<String, List<String>> captions = data.manifest().samples().stream()
+                .filter(s -> s.role() == DatasetRole.Train)
+                .collect(Collectors.groupingBy(
+                        Sample::dataset, TreeMap::new, Collectors.mapping(Sample::caption, Collectors.toList())));
+        Map<String, Map<String, Long>> tags = new TreeMap<>();
+        captions.forEach((dataset, all) -> tags.put(dataset, tags(all)));
+        return tags;
     }
 
     /** How many captions have each of their comma-separated parts, the most frequent first. */

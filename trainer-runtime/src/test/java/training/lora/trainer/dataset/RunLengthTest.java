@@ -19,7 +19,7 @@ class RunLengthTest {
     private static final List<DatasetSpec> TEN = pictures(10, DatasetRole.Train, 1);
 
     private static List<DatasetSpec> pictures(int count, DatasetRole role, int repeats) {
-        return Collections.nCopies(count, new DatasetSpec("d", "d", role, repeats, 1.0));
+        return Collections.nCopies(count, new DatasetSpec("d", "d", role, repeats, 1.0, null));
     }
 
     private static RunLength length(String training, List<DatasetSpec> pictures) {

@@ -67,8 +67,8 @@ class ClipMetricsTest {
     }
 
     @Test
-    void withoutPromptsTheFirstCaptionsAreDrawnWithSeedsFrom1000() {
-        assertThat(EvaluateStage.prompts(List.of(), List.of("a", "b"), 2))
+    void seedsOfAPromptsPicturesCountUp() {
+        assertThat(EvaluateStage.repeated(List.of(new PromptSpec("a", "", 1000L), new PromptSpec("b", "", 1001L)), 2))
                 .containsExactly(
                         new PromptSpec("a", "", 1000L),
                         new PromptSpec("a", "", 1001L),

@@ -79,8 +79,8 @@ class DamagedInputTest {
         file(jpeg());
         Files.write(folder.resolve("picture.txt"), new byte[] {'c', 'a', 'f', (byte) 0xE9});
 
-        assertThatThrownBy(() ->
-                        RawDataset.list(new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0), folder, ""))
+        assertThatThrownBy(() -> RawDataset.list(
+                        new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null), folder, text -> text))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining("picture.txt is not UTF-8 text");

@@ -12,9 +12,10 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.model.PictureSizes;
 
 class SampleOrderTest {
-    private static final DatasetSpec CATS = new DatasetSpec("cats", "cats", DatasetRole.Train, 3, 0.5);
-    private static final DatasetSpec DOGS = new DatasetSpec("dogs", "dogs", DatasetRole.Train, 1, 2.0);
-    private static final DatasetSpec CLASS = new DatasetSpec("class", "class", DatasetRole.Regularization, 1, 0.7);
+    private static final DatasetSpec CATS = new DatasetSpec("cats", "cats", DatasetRole.Train, 3, 0.5, null);
+    private static final DatasetSpec DOGS = new DatasetSpec("dogs", "dogs", DatasetRole.Train, 1, 2.0, null);
+    private static final DatasetSpec CLASS =
+            new DatasetSpec("class", "class", DatasetRole.Regularization, 1, 0.7, null);
 
     private static List<Sample> samples(DatasetSpec dataset, int count) {
         return IntStream.range(0, count)

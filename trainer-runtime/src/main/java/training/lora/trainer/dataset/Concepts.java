@@ -1,0 +1,195 @@
+package training.lora.trainer.dataset;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptSpec;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.PromptSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+
+/**
+ * What a run teaches, by the words that call it. In captions and prompts {@code <concept>} stands for a concept's words,
+ * and {@code <NAME>} for those of the data set NAME, as in Eden's trainer.
+ */
+public final class Concepts {
+    private static final String OWN = "<concept>";
+
+    private final List<DatasetSpec> datasets;
+    private final List<Concept> all = new ArrayList<>();
+
+    /**
+     * Something that is taught.
+     *
+     * @param name of the first of its data sets
+     * @param trigger the words that call it; null for what is learned from data sets that name no concept
+     * @param datasets names of the data sets that are learned from
+     */
+    public record Concept(String name, @Nullable String trigger, List<String> datasets) {
+        /** Whether {@code text} has its words, in upper case or lower, not as a part of other words. */
+        public boolean isIn(String text) {
+            return trigger != null && hasWords(text, trigger);
+        }
+    }
+
+    private Concepts(List<DatasetSpec> datasets) {
+        this.datasets = datasets;
+        Map<String, List<DatasetSpec>> groups = new LinkedHashMap<>();
+        for (DatasetSpec dataset : datasets) {
+            if (dataset.role() == DatasetRole.Train) {
+                ConceptSpec concept = dataset.concept();
+                groups.computeIfAbsent(concept == null ? "" : concept.trigger(), t -> new ArrayList<>())
+                        .add(dataset);
+            }
+        }
+        groups.forEach((trigger, members) -> all.add(new Concept(
+                members.get(0).name(),
+                trigger.isEmpty() ? null : trigger,
+                members.stream().map(DatasetSpec::name).toList())));
+    }
+
+    /** Of a run on {@code datasets}. */
+    public static Concepts of(List<DatasetSpec> datasets) {
+        return new Concepts(datasets);
+    }
+
+    /** Data sets of one trigger are one concept, and those without a trigger are one. */
+    public List<Concept> all() {
+        return List.copyOf(all);
+    }
+
+    /** The words that call what is taught. */
+    public List<String> triggers() {
+        return all.stream().map(Concept::trigger).filter(Objects::nonNull).toList();
+    }
+
+    /** The caption that a picture of {@code dataset} is trained on: {@code text} with the words that call its concept. */
+    public String caption(DatasetSpec dataset, String text) {
+        ConceptSpec own = dataset.concept();
+        String named = named(text);
+        if (own == null) {
+            return named;
+        }
+        String placed = named.replace(OWN, own.trigger());
+        if (hasWords(placed, own.trigger())) {
+            return placed;
+        }
+        String phrase = own.mode().phrase(own.trigger());
+        return placed.isEmpty() ? phrase : phrase + ", " + placed;
+    }
+
+    /**
+     * Prompts as they are drawn: the given ones, or the first captions of each concept in turn.
+     *
+     * @param field of the given ones, for messages
+     * @param samples the prepared pictures
+     * @param count of captions at most
+     * @param seed of the first caption's noise; those of the others count up
+     * @throws TrainerException InvalidConfiguration if a prompt says {@code <concept>} and there are several
+     */
+    public List<PromptSpec> prompts(String field, List<PromptSpec> given, List<Sample> samples, int count, long seed) {
+        if (!given.isEmpty()) {
+            return given(field, given);
+        }
+        List<List<String>> captions = all.stream()
+                .map(concept -> samples.stream()
+                        .filter(s -> s.role() == DatasetRole.Train
+                                && concept.datasets().contains(s.dataset()))
+                        .map(Sample::caption)
+                        .toList())
+                .toList();
+        int longest = captions.stream().mapToInt(List::size).max().orElse(0);
+        List<PromptSpec> prompts = new ArrayList<>();
+        for (int i = 0; i < longest; i++) {
+            for (List<String> ofConcept : captions) {
+                if (i < ofConcept.size() && prompts.size() < count) {
+                    prompts.add(new PromptSpec(ofConcept.get(i), "", seed + prompts.size()));
+                }
+            }
+        }
+        return prompts;
+    }
+
+    /** {@code prompts} with the words of the concepts that they name. */
+    public List<PromptSpec> given(String field, List<PromptSpec> prompts) {
+        List<PromptSpec> all = new ArrayList<>();
+        for (PromptSpec prompt : prompts) {
+            String place = "`%s[%d].text`".formatted(field, all.size());
+            all.add(new PromptSpec(drawn(place, prompt.text()), drawn(place, prompt.negative()), prompt.seed()));
+        }
+        return all;
+    }
+
+    private String drawn(String place, String text) {
+        String named = named(text);
+        if (!named.contains(OWN)) {
+            return named;
+        }
+        List<String> triggers = triggers();
+        if (triggers.size() > 1) {
+            throw invalid("%s must say which concept is meant, such as <%s>, but was \"%s\""
+                    .formatted(place, all.get(0).name(), text));
+        }
+        return triggers.isEmpty() ? named : named.replace(OWN, triggers.get(0));
+    }
+
+    /**
+     * The concepts that a picture of {@code prompt} is measured for: those that it names; where it names none, the one
+     * without words, and where there is none such, all.
+     */
+    public List<Concept> measuredBy(String prompt) {
+        List<Concept> named = all.stream().filter(c -> c.isIn(prompt)).toList();
+        if (!named.isEmpty()) {
+            return named;
+        }
+        List<Concept> unnamed = all.stream().filter(c -> c.trigger() == null).toList();
+        return unnamed.isEmpty() ? all() : unnamed;
+    }
+
+    /**
+     * Sees to it that each concept can be measured.
+     *
+     * @throws TrainerException InvalidConfiguration if {@code prompts} are given and none is for some concept
+     */
+    public void requireAll(String field, List<PromptSpec> prompts) {
+        List<PromptSpec> drawn = given(field, prompts);
+        List<String> missing = all.stream()
+                .filter(c -> drawn.stream().noneMatch(p -> measuredBy(p.text()).contains(c)))
+                .map(c -> c.trigger() == null ? "one that names none" : "<" + c.name() + ">")
+                .toList();
+        if (!drawn.isEmpty() && !missing.isEmpty()) {
+            throw invalid("`%s` must have a prompt for each concept, but has none for %s"
+                    .formatted(field, String.join(", ", missing)));
+        }
+    }
+
+    private String named(String text) {
+        String named = text;
+        for (DatasetSpec dataset : datasets) {
+            if (dataset.concept() != null) {
+                named = named.replace(
+                        "<" + dataset.name() + ">", dataset.concept().trigger());
+            }
+        }
+        return named;
+    }
+
+    private static boolean hasWords(String text, String words) {
+        return Pattern.compile(
+                        "(?<![\\p{L}\\p{N}])" + Pattern.quote(words) + "(?![\\p{L}\\p{N}])",
+                        Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
+                .matcher(text)
+                .find();
+    }
+
+    private static TrainerException invalid(String message) {
+        return new TrainerException(Reason.InvalidConfiguration, message);
+    }
+}

@@ -1,0 +1,125 @@
+package training.lora.trainer.dataset;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import training.lora.api.ConceptMode;
+import training.lora.api.ConceptSpec;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.dataset.Concepts.Concept;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.model.PictureSizes;
+
+class ConceptsTest {
+    private static final DatasetSpec ROBOTS = dataset("robots", ConceptMode.Object, "zorbot");
+    private static final DatasetSpec INK = dataset("ink", ConceptMode.Style, "Ink Wash");
+    private static final DatasetSpec PLAIN = dataset("plain", ConceptMode.Object, null);
+
+    private static DatasetSpec dataset(String name, ConceptMode mode, @Nullable String trigger) {
+        ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger);
+        return new DatasetSpec(name, name, DatasetRole.Train, 1, 1.0, concept);
+    }
+
+    private static List<Sample> samples(DatasetSpec dataset, String... captions) {
+        List<Sample> samples = new ArrayList<>();
+        for (String caption : captions) {
+            samples.add(new Sample(
+                    dataset.name() + "/" + caption,
+                    dataset.name(),
+                    dataset.role(),
+                    "",
+                    caption,
+                    "",
+                    PictureSizes.square(64)));
+        }
+        return samples;
+    }
+
+    private static PromptSpec prompt(String text) {
+        return new PromptSpec(text, "", 7L);
+    }
+
+    @Test
+    void captionWithoutTheTriggerGetsItInTheWayOfItsKind() {
+        Concepts concepts = Concepts.of(List.of(ROBOTS, INK, PLAIN));
+
+        assertThat(concepts.caption(ROBOTS, "a robot")).isEqualTo("zorbot, a robot");
+        assertThat(concepts.caption(INK, "a hill")).isEqualTo("in the style of Ink Wash, a hill");
+        assertThat(concepts.caption(ROBOTS, "")).isEqualTo("zorbot");
+        assertThat(concepts.caption(PLAIN, "a house")).isEqualTo("a house");
+    }
+
+    @Test
+    void captionThatPlacesTheTriggerItselfStaysAsItIs() {
+        Concepts concepts = Concepts.of(List.of(ROBOTS, INK));
+
+        assertThat(concepts.caption(ROBOTS, "a photo of <concept> at night")).isEqualTo("a photo of zorbot at night");
+        assertThat(concepts.caption(ROBOTS, "a photo of Zorbot")).isEqualTo("a photo of Zorbot");
+        assertThat(concepts.caption(INK, "<robots> in the style of <ink>"))
+                .isEqualTo("zorbot in the style of Ink Wash");
+        assertThat(concepts.caption(ROBOTS, "two zorbots")).isEqualTo("zorbot, two zorbots");
+    }
+
+    @Test
+    void dataSetsOfOneTriggerAreOneConceptAndHeldOutOnesAreNone() {
+        DatasetSpec more = dataset("more", ConceptMode.Object, "zorbot");
+        DatasetSpec held = new DatasetSpec("held", "held", DatasetRole.Validation, 1, 1.0, ROBOTS.concept());
+
+        assertThat(Concepts.of(List.of(ROBOTS, PLAIN, more, held)).all())
+                .containsExactly(
+                        new Concept("robots", "zorbot", List.of("robots", "more")),
+                        new Concept("plain", null, List.of("plain")));
+    }
+
+    @Test
+    void withoutPromptsTheConceptsTakeTurnsWithTheirFirstCaptions() {
+        List<Sample> samples = new ArrayList<>(samples(ROBOTS, "zorbot, a", "zorbot, b", "zorbot, c"));
+        samples.addAll(samples(INK, "Ink Wash, d"));
+
+        assertThat(Concepts.of(List.of(ROBOTS, INK)).prompts("p", List.of(), samples, 3, 1000))
+                .containsExactly(
+                        new PromptSpec("zorbot, a", "", 1000L),
+                        new PromptSpec("Ink Wash, d", "", 1001L),
+                        new PromptSpec("zorbot, b", "", 1002L));
+    }
+
+    @Test
+    void promptsNameConceptsByTheirDataSetsAndTheOnlyOneByConcept() {
+        assertThat(Concepts.of(List.of(ROBOTS, INK)).given("p", List.of(prompt("<robots>, <ink>, <other>"))))
+                .containsExactly(prompt("zorbot, Ink Wash, <other>"));
+        assertThat(Concepts.of(List.of(ROBOTS, PLAIN)).given("p", List.of(prompt("a <concept>"))))
+                .containsExactly(prompt("a zorbot"));
+        assertThatThrownBy(() ->
+                        Concepts.of(List.of(ROBOTS, INK)).given("p", List.of(prompt("a cat"), prompt("a <concept>"))))
+                .hasMessage("`p[1].text` must say which concept is meant, such as <robots>, but was \"a <concept>\"");
+    }
+
+    @Test
+    void promptMeasuresTheConceptsThatItNamesElseWhatHasNoWords() {
+        Concepts concepts = Concepts.of(List.of(ROBOTS, INK, PLAIN));
+
+        assertThat(concepts.measuredBy("a ZORBOT, ink wash"))
+                .extracting(Concept::name)
+                .containsExactly("robots", "ink");
+        assertThat(concepts.measuredBy("a house")).extracting(Concept::name).containsExactly("plain");
+        assertThat(Concepts.of(List.of(ROBOTS, INK)).measuredBy("a house"))
+                .extracting(Concept::name)
+                .containsExactly("robots", "ink");
+    }
+
+    @Test
+    void conceptThatNoPromptMeasuresIsNamed() {
+        Concepts concepts = Concepts.of(List.of(ROBOTS, INK));
+
+        concepts.requireAll("p", List.of());
+        concepts.requireAll("p", List.of(prompt("<robots>"), prompt("ink wash")));
+        assertThatThrownBy(() -> concepts.requireAll("p", List.of(prompt("a zorbot"))))
+                .hasMessage("`p` must have a prompt for each concept, but has none for <ink>");
+    }
+}
