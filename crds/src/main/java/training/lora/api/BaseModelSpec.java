@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".zeroTerminalSnr")
 public record BaseModelSpec(
         @JsonPropertyDescription(
-                "A diffusers folder: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A diffusers folder, or a single .safetensors file in the original code's names (as ComfyUI and AUTOMATIC1111 have checkpoints): bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 
@@ -24,11 +24,11 @@ public record BaseModelSpec(
         @Nullable ModelFamily family,
 
         @JsonPropertyDescription(
-                "What the model predicts: Epsilon or V. Unset: what its scheduler_config.json says, else Epsilon.")
+                "What the model predicts: Epsilon or V. Unset: what its scheduler_config.json says, or a single file's marker v_pred or metadata modelspec.prediction_type, else Epsilon.")
         @Nullable Prediction prediction,
 
         @JsonPropertyDescription(
-                "Whether the last timestep is pure noise (rescaled betas), which prediction V alone can have. Unset: what its scheduler_config.json says, else false.")
+                "Whether the last timestep is pure noise (rescaled betas), which prediction V alone can have. Unset: what its scheduler_config.json says, or a single file's marker ztsnr where it predicts V, else false.")
         @Nullable Boolean zeroTerminalSnr,
 
         @JsonPropertyDescription("An autoencoder that takes the place of the model's own. Unset: its own.") @Nullable VaeSpec vae) {}

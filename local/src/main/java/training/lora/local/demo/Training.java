@@ -43,6 +43,7 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
         List<PersistentVolumeClaim> claims = new ArrayList<>();
         String name = resource.at("/metadata/name").asText();
         replace(resource.at("/spec/baseModel"), folder, name + "-base-model", claims);
+        replace(resource.at("/spec/baseModel/vae"), folder, name + "-vae", claims);
         replace(resource.at("/spec/evaluation/clip"), folder, name + "-clip", claims);
         replace(resource.at("/spec/training/initFrom"), folder, name + "-init-from", claims);
         for (JsonNode dataset : resource.at("/spec/datasets")) {

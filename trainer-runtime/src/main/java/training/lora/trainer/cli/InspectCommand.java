@@ -6,17 +6,21 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.model.ModelKind;
+import training.lora.trainer.model.SingleFileNoise;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.tensor.SafeTensors;
@@ -60,7 +64,7 @@ final class InspectCommand implements Callable<Integer> {
         try (SafeTensors file = SafeTensors.open(path)) {
             kind = FileKind.of(file);
             switch (kind.role()) {
-                case Checkpoint -> checkpoint(kind, file);
+                case Checkpoint -> checkpoint(Objects.requireNonNull(ModelKind.of(file.entries())), file);
                 case Embedding -> embedding(kind, file);
                 case Adapter, None -> {}
             }
@@ -81,8 +85,9 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private static void checkpoint(FileKind kind, SafeTensors file) {
+    private static void checkpoint(ModelKind kind, SafeTensors file) {
         say("what", kind.what());
+        say("family", kind.family() == null ? "none that can be trained here" : kind.family());
         Map<String, Long> parts = new TreeMap<>();
         Map<String, Long> types = new TreeMap<>();
         file.entries().forEach((name, entry) -> {
@@ -94,10 +99,20 @@ final class InspectCommand implements Callable<Integer> {
         });
         parts.forEach((part, parameters) -> say(part, parameters + " parameters"));
         say("types", types);
-        say(
-                "prediction",
-                file.entries().containsKey("v_pred") ? "v, by the marker v_pred" : "epsilon, for no marker says v");
+        SingleFileNoise noise = SingleFileNoise.of(file.entries().keySet(), file.metadata());
+        say("prediction", noise.prediction().replace("_prediction", "") + ", " + noise.because());
+        say("zero SNR", noise.zeroTerminalSnr() ? "yes, by the marker ztsnr" : "no");
+        say("as base model", usable(file.file()));
         metadata(file.metadata());
+    }
+
+    private static String usable(Path file) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(file, manager)) {
+            return "for pictures of " + model.resolution() + " pixels";
+        } catch (TrainerException e) {
+            return "no: " + e.getMessage();
+        }
     }
 
     private static void embedding(FileKind kind, SafeTensors file) {

@@ -28,7 +28,7 @@ final class SampleCommand implements Callable<Integer> {
             names = "--base",
             required = true,
             paramLabel = "URI",
-            description = "The base model: a folder, or bundled://NAME.")
+            description = "The base model: a folder, a .safetensors file, or bundled://NAME.")
     private String base = "";
 
     @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA in kohya's or diffusers' form.")
@@ -57,9 +57,9 @@ final class SampleCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Path folder = Sources.of(System::getenv, Path.of("").toAbsolutePath()).folder("--base", base);
+        Path place = Sources.of(System::getenv, Path.of("").toAbsolutePath()).existing("--base", base);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                StableDiffusion model = StableDiffusion.open(folder, manager);
+                StableDiffusion model = StableDiffusion.open(place, manager);
                 LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
             List<PromptSpec> wanted =

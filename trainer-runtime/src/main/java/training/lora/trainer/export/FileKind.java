@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.tensor.SafeTensors;
 
 /**
@@ -56,22 +57,6 @@ public record FileKind(String what, Role role) {
                     "a LoRA of a diffusion transformer",
                     n -> (n.startsWith("transformer.") || n.startsWith("diffusion_model.")) && lora(n)));
 
-    /** Marks of models. */
-    private static final List<Mark> MODELS = List.of(
-            contains("a ControlNet", "control_model.", "controlnet_cond_embedding"),
-            contains("a Flux model", "double_blocks."),
-            contains("a Stable Diffusion 3 model", "joint_blocks."),
-            contains("an AnimateDiff motion module", ".motion_modules."),
-            new Mark("the UNet of a diffusers model", n -> n.equals("down_blocks.0.resnets.0.conv1.weight")),
-            new Mark(
-                    "a VAE",
-                    n -> n.equals("decoder.conv_in.weight") || n.equals("first_stage_model.decoder.conv_in.weight")),
-            new Mark("a CLIP model", n -> n.startsWith("vision_model.")),
-            new Mark(
-                    "a text encoder",
-                    n -> n.matches(
-                            "(text_model\\.)?(embeddings\\.token_embedding|encoder\\.layers\\.0\\.layer_norm1)\\.weight")));
-
     private record Mark(String what, Predicate<String> of) {}
 
     private static Mark contains(String what, String... parts) {
@@ -93,23 +78,14 @@ public record FileKind(String what, Role role) {
             String second = secondGeneration(file);
             return second == null ? new FileKind("a LoRA", Role.Adapter) : new FileKind(second, Role.None);
         }
-        String checkpoint = checkpoint(file);
-        if (checkpoint != null) {
-            return new FileKind(checkpoint, Role.Checkpoint);
-        }
-        String model = first(MODELS, names);
+        ModelKind model = ModelKind.of(file.entries());
         if (model != null) {
-            return new FileKind(model, Role.None);
+            return new FileKind(model.what(), model.checkpoint() ? Role.Checkpoint : Role.None);
         }
         if (embedding(file)) {
             return new FileKind("a textual-inversion embedding", Role.Embedding);
         }
-        return new FileKind(
-                names.isEmpty()
-                        ? "a file without tensors"
-                        : "a file of unknown tensors, such as "
-                                + String.join(", ", names.stream().limit(3).toList()),
-                Role.None);
+        return new FileKind(ModelKind.unknown(names), Role.None);
     }
 
     private static @Nullable String first(List<Mark> marks, Set<String> names) {
@@ -131,31 +107,6 @@ public record FileKind(String what, Role role) {
                     && e.getValue().shape()[1] == 1024;
         }
         return second ? "a LoRA of Stable Diffusion 2" : null;
-    }
-
-    /** A single file with a whole model; the order of the questions is what tells the families apart. */
-    private static @Nullable String checkpoint(SafeTensors file) {
-        SafeTensors.Entry in = file.entries().get("model.diffusion_model.input_blocks.0.0.weight");
-        if (in == null) {
-            return null;
-        }
-        if (in.shape().length == 4 && in.shape()[1] == 9) {
-            return "an inpainting checkpoint";
-        }
-        if (file.entries().keySet().stream().anyMatch(n -> n.startsWith("conditioner.embedders.1.model."))) {
-            return "a Stable Diffusion XL checkpoint";
-        }
-        for (int block : new int[] {1, 2, 4}) {
-            SafeTensors.Entry key = file.entries()
-                    .get("model.diffusion_model.input_blocks." + block + ".1.transformer_blocks.0.attn2.to_k.weight");
-            if (key != null && key.shape()[1] == 1024) {
-                return "a Stable Diffusion 2 checkpoint";
-            }
-            if (key != null && key.shape()[1] == 1280) {
-                return "a Stable Diffusion XL refiner";
-            }
-        }
-        return "a Stable Diffusion 1 checkpoint";
     }
 
     private static boolean embedding(SafeTensors file) {

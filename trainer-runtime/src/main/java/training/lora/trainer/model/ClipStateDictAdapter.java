@@ -1,14 +1,21 @@
 package training.lora.trainer.model;
 
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.tensor.SafeTensors;
 
 /** Names of CLIP's weights: transformers 5 writes a lone text encoder without {@code text_model.}, older ones with it. */
 final class ClipStateDictAdapter {
     private ClipStateDictAdapter() {}
 
-    static @Nullable String find(SafeTensors file, String name) {
-        String bare = name.startsWith("text_model.") ? name.substring("text_model.".length()) : name;
-        return file.entries().containsKey(name) ? name : file.entries().containsKey(bare) ? bare : null;
+    /** The name in a file that has tensors of these {@code names}. */
+    static @Nullable String find(Set<String> names, String name) {
+        return find(names, "", name);
+    }
+
+    /** The name in a file that has {@code prefix} before all of an encoder's names. */
+    static @Nullable String find(Set<String> names, String prefix, String name) {
+        String whole = prefix + name;
+        String bare = prefix + (name.startsWith("text_model.") ? name.substring("text_model.".length()) : name);
+        return names.contains(whole) ? whole : names.contains(bare) ? bare : null;
     }
 }

@@ -20,6 +20,11 @@ final class Config {
         this.node = node;
     }
 
+    /** Of {@code node}, which came from {@code name}. */
+    static Config of(String name, JsonNode node) {
+        return new Config(name, node);
+    }
+
     static Config read(Path path) {
         if (!Files.isRegularFile(path)) {
             throw new TrainerException(

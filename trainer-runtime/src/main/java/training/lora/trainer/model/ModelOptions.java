@@ -13,7 +13,7 @@ import training.lora.api.Prediction;
  * @param family what it must be
  * @param prediction what the denoiser predicts
  * @param zeroTerminalSnr whether the last timestep is pure noise
- * @param vae folder of an autoencoder that takes the place of the model's own
+ * @param vae folder or file of an autoencoder that takes the place of the model's own
  * @param maxTokens tokens of a text that are read, a multiple of {@link #CHUNK}
  * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
  * @param textPrecision of the text encoders' weights and activations

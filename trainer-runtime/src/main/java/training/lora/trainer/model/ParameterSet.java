@@ -6,7 +6,11 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
@@ -75,28 +79,83 @@ final class ParameterSet {
      * @throws TrainerException InvalidBaseModel, with every missing weight and every wrong shape
      */
     void load(SafeTensors file, Function<String, @Nullable String> names, NDManager manager) {
+        load(file, new Plain(names), manager);
+    }
+
+    /** The weights of a config.json under names of their own. */
+    private record Plain(Function<String, @Nullable String> names) implements Layout {
+        @Override
+        public @Nullable Stored place(String name) {
+            String key = names.apply(name);
+            return key == null ? null : Stored.whole(key);
+        }
+
+        @Override
+        public String description() {
+            return "that its config.json describes";
+        }
+
+        @Override
+        public boolean owns(String key) {
+            return false;
+        }
+    }
+
+    /**
+     * Reads every weight into {@code manager}, a tensor of the file at a time.
+     *
+     * @throws TrainerException InvalidBaseModel, with every missing weight, wrong shape and tensor that is left over
+     */
+    void load(SafeTensors file, Layout layout, NDManager manager) {
         List<String> problems = new ArrayList<>();
+        Set<String> types = new TreeSet<>();
+        Set<String> used = new HashSet<>();
         for (Parameter parameter : parameters) {
-            String key = names.apply(parameter.name());
-            SafeTensors.Entry entry = key == null ? null : file.entries().get(key);
-            if (entry == null) {
+            Stored stored = layout.place(parameter.name());
+            SafeTensors.Entry entry = stored == null ? null : file.entries().get(stored.key());
+            if (stored == null || entry == null) {
                 problems.add(parameter.name() + " is missing");
-            } else if (!Arrays.equals(squeezed(entry.shape()), squeezed(parameter.shape()))) {
-                problems.add(parameter.name() + " must have shape " + Arrays.toString(parameter.shape()) + ", had "
+                continue;
+            }
+            used.add(stored.key());
+            types.add(entry.dtype());
+            long[] wanted = stored.shape(parameter.shape());
+            if (!Arrays.equals(squeezed(entry.shape()), squeezed(wanted))) {
+                problems.add(parameter.name() + " must have shape " + Arrays.toString(wanted) + ", had "
                         + Arrays.toString(entry.shape()));
             }
+        }
+        file.entries().keySet().stream()
+                .filter(key -> layout.owns(key) && !used.contains(key))
+                .forEach(key -> problems.add(key + " is left over"));
+        types.removeAll(SafeTensors.FLOATS);
+        if (!types.isEmpty()) {
+            problems.add("weights must be of type F32, F16 or BF16, but some are " + String.join(", ", types));
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidBaseModel,
-                    file.file() + " must hold the weights that its config.json describes: "
-                            + String.join("; ", problems));
+                    "%s must hold the weights %s: %s"
+                            .formatted(file.file(), layout.description(), String.join("; ", problems)));
         }
         for (Parameter parameter : parameters) {
-            parameter.bind(file.read(
-                    String.valueOf(names.apply(parameter.name())),
-                    manager,
-                    values -> convert(parameter, values, manager)));
+            Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
+            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
+        }
+    }
+
+    private NDArray convert(Parameter parameter, Stored stored, NDArray values, NDManager manager) {
+        if (stored.transposed()) {
+            try (NDArray turned = values.transpose()) {
+                return convert(parameter, turned, manager);
+            }
+        }
+        if (stored.parts() == 1) {
+            return convert(parameter, values, manager);
+        }
+        long rows = parameter.shape()[0];
+        try (NDArray part = values.get("%d:%d".formatted(stored.part() * rows, (stored.part() + 1) * rows))) {
+            return convert(parameter, part, manager);
         }
     }
 

@@ -6,9 +6,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.trainer.tensor.TorchScript;
@@ -48,52 +49,45 @@ public final class PromptEncoder implements AutoCloseable {
             return torch.reshape(p, [-1, torch.size(d, 1)])
             """);
 
-    private final List<Part> parts;
+    private final List<Reader> parts;
     private final int chunks;
     private final int clipSkip;
 
     /** A tokenizer and the encoder that reads what it makes. */
-    private record Part(Tokenizer tokenizer, TextEncoder encoder) {}
+    private record Reader(Tokenizer tokenizer, TextEncoder encoder) {}
 
-    /** A text encoder's place in a folder. */
-    private record Place(String suffix, TextEncoder.Role role) {
-        Path encoder(Path folder) {
-            return folder.resolve("text_encoder" + suffix);
-        }
-
-        Part open(Path folder, ModelOptions options, NDManager parent) {
-            return new Part(
-                    Tokenizer.open(folder.resolve("tokenizer" + suffix)),
-                    TextEncoder.open(encoder(folder), role, options.textPrecision(), parent));
-        }
-    }
-
-    private PromptEncoder(List<Part> parts, ModelOptions options) {
+    private PromptEncoder(List<Reader> parts, ModelOptions options) {
         this.parts = parts;
         this.chunks = options.maxTokens() / ModelOptions.CHUNK;
         this.clipSkip = options.clipSkip();
     }
 
-    private static List<Place> places(ModelFamily family) {
+    /** A family's text encoders and their places, in their order. */
+    private static Map<Part, TextEncoder.Role> roles(ModelFamily family) {
         return switch (family) {
-            case SD15 -> List.of(new Place("", TextEncoder.Role.Only));
-            case SDXL -> List.of(new Place("", TextEncoder.Role.First), new Place("_2", TextEncoder.Role.Second));
+            case SD15 -> Map.of(Part.TextEncoder, TextEncoder.Role.Only);
+            case SDXL ->
+                new EnumMap<>(
+                        Map.of(Part.TextEncoder, TextEncoder.Role.First, Part.TextEncoder2, TextEncoder.Role.Second));
         };
     }
 
-    /** Opens tokenizers and text encoders of a diffusers {@code folder}. */
-    static PromptEncoder open(Path folder, ModelFamily family, ModelOptions options, NDManager parent) {
+    /** Opens tokenizers and text encoders of {@code source}. */
+    static PromptEncoder open(ModelSource source, ModelOptions options, NDManager parent) {
         return new PromptEncoder(
-                places(family).stream()
-                        .map(place -> place.open(folder, options, parent))
+                roles(source.family()).entrySet().stream()
+                        .map(e -> new Reader(
+                                source.tokenizer(e.getKey()),
+                                TextEncoder.open(
+                                        source.part(e.getKey()), e.getValue(), options.textPrecision(), parent)))
                         .toList(),
                 options);
     }
 
-    /** What an adapter can stand beside in the text encoders of a diffusers {@code folder}, in their order. */
-    static List<Projection> projections(Path folder, ModelFamily family, NDManager parent) {
-        return places(family).stream()
-                .flatMap(place -> TextEncoder.projections(place.encoder(folder), place.role(), parent).stream())
+    /** What an adapter can stand beside in the text encoders of {@code source}, in their order. */
+    static List<Projection> projections(ModelSource source, NDManager parent) {
+        return roles(source.family()).entrySet().stream()
+                .flatMap(e -> TextEncoder.projections(source.part(e.getKey()), e.getValue(), parent).stream())
                 .toList();
     }
 
@@ -105,7 +99,7 @@ public final class PromptEncoder implements AutoCloseable {
     /** The same with what an adapter adds. */
     public TextEmbedding encode(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
         List<TextEmbedding> apart = new ArrayList<>();
-        for (Part part : parts) {
+        for (Reader part : parts) {
             apart.add(joined(
                     scope,
                     part.encoder()
@@ -139,7 +133,7 @@ public final class PromptEncoder implements AutoCloseable {
         return new TextEmbedding(context, pooled);
     }
 
-    private List<Tokens> tokens(Part part, List<String> texts) {
+    private List<Tokens> tokens(Reader part, List<String> texts) {
         return texts.stream()
                 .flatMap(t -> part.tokenizer().chunks(t, chunks).stream())
                 .toList();
@@ -168,7 +162,7 @@ public final class PromptEncoder implements AutoCloseable {
         private Recording(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
             this.scope = scope;
             List<TextEmbedding> apart = new ArrayList<>();
-            for (Part part : parts) {
+            for (Reader part : parts) {
                 TextEncoder.Recording recording = part.encoder()
                         .record(scope, tokens(part, texts), part.tokenizer().end(), clipSkip, deltas);
                 recordings.add(recording);

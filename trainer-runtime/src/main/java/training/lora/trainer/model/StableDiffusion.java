@@ -14,65 +14,62 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.Processor;
 
-/** A Stable Diffusion model in a diffusers folder; each part is read when it is first asked for. */
+/** A Stable Diffusion model, in a folder or a single file; each part is read when it is first asked for. */
 public final class StableDiffusion implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StableDiffusion.class);
 
-    private final Path folder;
+    private final ModelSource source;
     private final ModelOptions options;
     private final NDManager manager;
-    private final ModelFamily family;
     private final Schedule schedule;
     private @Nullable UNet unet;
     private @Nullable Vae vae;
     private @Nullable PromptEncoder prompts;
 
-    private StableDiffusion(
-            Path folder, ModelOptions options, NDManager manager, ModelFamily family, Schedule schedule) {
-        this.family = family;
+    private StableDiffusion(ModelSource source, ModelOptions options, NDManager manager, Schedule schedule) {
+        this.source = source;
         this.options = options;
-        this.folder = folder;
         this.manager = manager;
         this.schedule = schedule;
     }
 
-    /** Opens the folder, to compute in fp32. */
-    public static StableDiffusion open(Path folder, NDManager parent) {
-        return open(folder, ModelOptions.DEFAULT, parent);
+    /** Opens the model, to compute in fp32. */
+    public static StableDiffusion open(Path place, NDManager parent) {
+        return open(place, ModelOptions.DEFAULT, parent);
     }
 
     /**
-     * Opens the folder and reads its small files.
+     * Opens a diffusers folder or a single .safetensors file, and reads what is small of it.
      *
      * @param options what is not left to the model
      * @throws TrainerException InvalidBaseModel if it is not a Stable Diffusion 1.x or SDXL model, or not what the options say
      */
-    public static StableDiffusion open(Path folder, ModelOptions options, NDManager parent) {
-        if (!Files.isDirectory(folder)) {
-            throw new TrainerException(
-                    Reason.InvalidBaseModel, "the base model must be a diffusers folder, but " + folder + " is none");
+    public static StableDiffusion open(Path place, ModelOptions options, NDManager parent) {
+        if (Files.isRegularFile(place)) {
+            return open(SingleFile.open(place), options, parent);
         }
-        Config index = Config.read(folder.resolve("model_index.json"));
-        ModelFamily family =
-                switch (index.text("_class_name", "")) {
-                    case "StableDiffusionPipeline" -> ModelFamily.SD15;
-                    case "StableDiffusionXLPipeline" -> ModelFamily.SDXL;
-                    default -> throw index.wrong("_class_name", "StableDiffusionPipeline or StableDiffusionXLPipeline");
-                };
-        if (options.family() != null && options.family() != family) {
+        if (!Files.isDirectory(place)) {
             throw new TrainerException(
                     Reason.InvalidBaseModel,
-                    "`spec.baseModel.family` must be %s, the family of %s, was %s"
-                            .formatted(family, folder, options.family()));
+                    "the base model must be a diffusers folder or a .safetensors file, but " + place + " is none");
         }
-        Schedule schedule =
-                ScheduleReader.read(Config.read(folder.resolve("scheduler/scheduler_config.json")), options);
-        return new StableDiffusion(folder, options, parent.newSubManager(), family, schedule);
+        return open(DiffusersFolder.open(place), options, parent);
+    }
+
+    static StableDiffusion open(ModelSource source, ModelOptions options, NDManager parent) {
+        if (options.family() != null && options.family() != source.family()) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel,
+                    "`spec.baseModel.family` must be %s, the model's family, was %s"
+                            .formatted(source.family(), options.family()));
+        }
+        Schedule schedule = ScheduleReader.read(source.scheduler(), options);
+        return new StableDiffusion(source, options, parent.newSubManager(), schedule);
     }
 
     /** Its family. */
     public ModelFamily family() {
-        return family;
+        return source.family();
     }
 
     /** The noise that it was trained with. */
@@ -82,8 +79,12 @@ public final class StableDiffusion implements AutoCloseable {
 
     /** sha256, hex, over its files and those of the autoencoder that takes the place of its own. */
     public String digest() {
-        String own = ModelFiles.digest(folder);
-        return options.vae() == null ? own : Sha256.of(own + " " + ModelFiles.digest(options.vae()));
+        Path vae = options.vae();
+        if (vae == null) {
+            return source.digest();
+        }
+        String other = Files.isDirectory(vae) ? ModelFiles.digest(vae) : SingleFile.digest(vae);
+        return Sha256.of(source.digest() + " " + other);
     }
 
     /** Side in pixels of the pictures that it was trained on. */
@@ -92,12 +93,12 @@ public final class StableDiffusion implements AutoCloseable {
     }
 
     private UNetConfig unetConfig() {
-        return UNetConfig.read(folder.resolve("unet/config.json"));
+        return UNetConfig.of(source.part(Part.UNet).config());
     }
 
     /** What latents are multiplied by where the autoencoder's own config.json doesn't say. */
     private double scalingFactor() {
-        return switch (family) {
+        return switch (source.family()) {
             case SD15 -> 0.18215;
             case SDXL -> 0.13025;
         };
@@ -109,26 +110,27 @@ public final class StableDiffusion implements AutoCloseable {
             if (options.precision() == Precision.BFloat16 && !Processor.hasBFloat16()) {
                 LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
             }
-            unet = UNet.open(folder.resolve("unet"), options.precision(), manager);
+            unet = UNet.open(source.part(Part.UNet), options.precision(), manager);
         }
         return unet;
     }
 
     /** The denoiser without weights, to ask what it is made of. */
     public UNet outline(NDManager parent) {
-        return UNet.outline(folder.resolve("unet"), parent);
+        return UNet.outline(source.part(Part.UNet), parent);
     }
 
     /** The autoencoder. */
     public Vae vae() {
         if (vae == null) {
-            Path place = options.vae() == null ? folder.resolve("vae") : options.vae();
-            vae = Vae.open(place, scalingFactor(), manager);
+            PartSource part = autoencoder();
+            vae = Vae.open(part, scalingFactor(), manager);
             if (vae.latentChannels() != unetConfig().channels()) {
                 throw new TrainerException(
                         Reason.InvalidBaseModel,
                         "the autoencoder must have latents of %d channels as the denoiser has, but %s has %d"
-                                .formatted(unetConfig().channels(), place, vae.latentChannels()));
+                                .formatted(
+                                        unetConfig().channels(), part.config().name(), vae.latentChannels()));
             }
         }
         return vae;
@@ -136,13 +138,23 @@ public final class StableDiffusion implements AutoCloseable {
 
     /** What an adapter can stand beside in the text encoders; their weights are not read for it. */
     public List<Projection> textProjections() {
-        return PromptEncoder.projections(folder, family, manager);
+        return PromptEncoder.projections(source, manager);
+    }
+
+    private PartSource autoencoder() {
+        Path other = options.vae();
+        if (other == null) {
+            return source.part(Part.Vae);
+        }
+        return Files.isRegularFile(other)
+                ? SingleFile.autoencoder(other, source.family())
+                : new FolderPart(other, Part.Vae);
     }
 
     /** Its text encoders with their tokenizers. */
     public PromptEncoder prompts() {
         if (prompts == null) {
-            prompts = PromptEncoder.open(folder, family, options, manager);
+            prompts = PromptEncoder.open(source, options, manager);
         }
         return prompts;
     }
@@ -154,7 +166,7 @@ public final class StableDiffusion implements AutoCloseable {
      * @param sizes of the B pictures; a model of Stable Diffusion 1.x is told nothing of them
      */
     public Conditioning conditioning(TextEmbedding text, List<PictureSizes> sizes, NDManager scope) {
-        return switch (family) {
+        return switch (source.family()) {
             case SD15 -> Conditioning.of(text.context());
             case SDXL -> new Conditioning(text.context(), text.pooled(), PictureSizes.timeIds(sizes, scope));
         };

@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
-import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
 /** A text encoder of Stable Diffusion, CLIPTextModel or CLIPTextModelWithProjection of transformers. */
@@ -85,22 +84,20 @@ public final class TextEncoder implements AutoCloseable {
      * @param precision of weights and activations; what comes out is fp32
      */
     public static TextEncoder open(Path folder, Role role, Precision precision, NDManager parent) {
-        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, config(folder));
-        try (SafeTensors file = ModelFiles.weights(folder, "model")) {
-            encoder.parameters.load(file, name -> ClipStateDictAdapter.find(file, name), encoder.manager);
-        }
+        return open(new FolderPart(folder, Part.TextEncoder), role, precision, parent);
+    }
+
+    static TextEncoder open(PartSource source, Role role, Precision precision, NDManager parent) {
+        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, source.config());
+        source.load(encoder.parameters, encoder.manager);
         return encoder;
     }
 
-    /** What an adapter can stand beside in the encoder that {@code folder}/config.json describes. */
-    static List<Projection> projections(Path folder, Role role, NDManager parent) {
-        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Precision.Float32, config(folder))) {
+    /** What an adapter can stand beside in the encoder that {@code source} describes. */
+    static List<Projection> projections(PartSource source, Role role, NDManager parent) {
+        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Precision.Float32, source.config())) {
             return outline.tower.projections();
         }
-    }
-
-    private static Config config(Path folder) {
-        return Config.read(folder.resolve("config.json"));
     }
 
     /** What an adapter can stand beside. */

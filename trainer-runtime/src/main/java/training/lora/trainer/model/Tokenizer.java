@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,14 +55,35 @@ public final class Tokenizer implements AutoCloseable {
                 // SDXL's second pads with "!". In a text that stays a word, as in the original code.
                 removeAdded(description, pad);
             }
-            HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.newInstance(
-                    new ByteArrayInputStream(Json.MAPPER.writeValueAsBytes(description)),
-                    Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+            HuggingFaceTokenizer tokenizer = build(description);
             return new Tokenizer(tokenizer, config.integer("model_max_length", 77), begin, end, pad);
         } catch (IOException e) {
             throw new TrainerException(
                     Reason.InvalidBaseModel, folder + " must hold tokenizer.json, or vocab.json and merges.txt", e);
         }
+    }
+
+    /**
+     * CLIP's own, for models that come without one.
+     *
+     * @param zeros whether texts are padded with zeros, as for OpenCLIP, not with end tokens
+     */
+    static Tokenizer clip(boolean zeros) {
+        ClipVocabulary vocabulary = ClipVocabulary.load();
+        try {
+            HuggingFaceTokenizer tokenizer = build(describe(vocabulary.ids(), vocabulary.merges()));
+            long end = vocabulary.ids().get("<|endoftext|>").asLong();
+            long begin = vocabulary.ids().get("<|startoftext|>").asLong();
+            return new Tokenizer(tokenizer, ClipVocabulary.LENGTH, begin, end, zeros ? 0 : end);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static HuggingFaceTokenizer build(JsonNode description) throws IOException {
+        return HuggingFaceTokenizer.newInstance(
+                new ByteArrayInputStream(Json.MAPPER.writeValueAsBytes(description)),
+                Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
     }
 
     private static String token(Config config, String key, String otherwise) {
@@ -94,7 +116,14 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     private static JsonNode fromVocabulary(Path folder) throws IOException {
-        JsonNode vocabulary = Json.MAPPER.readTree(folder.resolve("vocab.json").toFile());
+        List<String> merges = Files.readString(folder.resolve("merges.txt"), StandardCharsets.UTF_8)
+                .lines()
+                .filter(line -> !line.isBlank() && !line.startsWith("#version"))
+                .toList();
+        return describe(Json.MAPPER.readTree(folder.resolve("vocab.json").toFile()), merges);
+    }
+
+    private static JsonNode describe(JsonNode vocabulary, List<String> pairs) {
         ObjectNode root = Json.MAPPER.createObjectNode();
         root.put("version", "1.0");
         ArrayNode special = root.putArray("added_tokens");
@@ -138,13 +167,7 @@ public final class Tokenizer implements AutoCloseable {
                 .put("fuse_unk", false);
         model.set("vocab", vocabulary);
         ArrayNode merges = model.putArray("merges");
-        for (String line : Files.readString(folder.resolve("merges.txt"), StandardCharsets.UTF_8)
-                .lines()
-                .toList()) {
-            if (!line.isBlank() && !line.startsWith("#version")) {
-                merges.add(line);
-            }
-        }
+        pairs.forEach(merges::add);
         return root;
     }
 

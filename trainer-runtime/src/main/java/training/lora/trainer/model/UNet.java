@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
-import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -166,16 +165,18 @@ public final class UNet implements AutoCloseable {
      * @param precision of weights and activations; what goes in and comes out is fp32
      */
     public static UNet open(Path folder, Precision precision, NDManager parent) {
-        UNet unet = new UNet(UNetConfig.read(folder.resolve("config.json")), precision, parent.newSubManager());
-        try (SafeTensors file = ModelFiles.weights(folder, "diffusion_pytorch_model")) {
-            unet.parameters.load(file, name -> file.entries().containsKey(name) ? name : null, unet.manager);
-        }
+        return open(new FolderPart(folder, Part.UNet), precision, parent);
+    }
+
+    static UNet open(PartSource source, Precision precision, NDManager parent) {
+        UNet unet = new UNet(UNetConfig.of(source.config()), precision, parent.newSubManager());
+        source.load(unet.parameters, unet.manager);
         return unet;
     }
 
-    /** Without weights, to ask what it is made of; {@code folder}/config.json describes it. */
-    public static UNet outline(Path folder, NDManager parent) {
-        return new UNet(UNetConfig.read(folder.resolve("config.json")), Precision.Float32, parent.newSubManager());
+    /** Without weights, to ask what it is made of; {@code source} describes it. */
+    static UNet outline(PartSource source, NDManager parent) {
+        return new UNet(UNetConfig.of(source.config()), Precision.Float32, parent.newSubManager());
     }
 
     /** With weights at random, all in fp32, for tests and benchmarks. */

@@ -109,7 +109,10 @@ public record UNetConfig(
     }
 
     static UNetConfig read(Path file) {
-        Config c = Config.read(file);
+        return of(Config.read(file));
+    }
+
+    static UNetConfig of(Config c) {
         c.mustBe("_class_name", "UNet2DConditionModel");
         c.mustBe("act_fn", "silu");
         c.mustBe("center_input_sample", false);

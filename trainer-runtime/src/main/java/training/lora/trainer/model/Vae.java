@@ -6,8 +6,6 @@ import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The autoencoder, AutoencoderKL of diffusers: pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/f, W/f), and back. */
@@ -47,9 +45,8 @@ public final class Vae implements AutoCloseable {
         NDArray forward(Pass pass, NDArray x);
     }
 
-    private Vae(Path file, double scale, NDManager manager) {
+    private Vae(Config config, double scale, NDManager manager) {
         this.manager = manager;
-        Config config = Config.read(file);
         config.mustBe("_class_name", "AutoencoderKL");
         config.mustBe("act_fn", "silu");
         config.mustBeAbsent("latents_mean");
@@ -171,10 +168,12 @@ public final class Vae implements AutoCloseable {
      * @param scale scaling factor of latents where config.json has none
      */
     public static Vae open(Path folder, double scale, NDManager parent) {
-        Vae vae = new Vae(folder.resolve("config.json"), scale, parent.newSubManager());
-        try (SafeTensors file = ModelFiles.weights(folder, "diffusion_pytorch_model")) {
-            vae.parameters.load(file, name -> VaeStateDictAdapter.find(file, name), vae.manager);
-        }
+        return open(new FolderPart(folder, Part.Vae), scale, parent);
+    }
+
+    static Vae open(PartSource source, double scale, NDManager parent) {
+        Vae vae = new Vae(source.config(), scale, parent.newSubManager());
+        source.load(vae.parameters, vae.manager);
         return vae;
     }
 
@@ -213,16 +212,5 @@ public final class Vae implements AutoCloseable {
     @Override
     public void close() {
         manager.close();
-    }
-
-    /** Names in the attention of autoencoders that were saved before diffusers 0.17. */
-    private static final class VaeStateDictAdapter {
-        static @Nullable String find(SafeTensors file, String name) {
-            String old = name.replace(".to_q.", ".query.")
-                    .replace(".to_k.", ".key.")
-                    .replace(".to_v.", ".value.")
-                    .replace(".to_out.0.", ".proj_attn.");
-            return file.entries().containsKey(name) ? name : file.entries().containsKey(old) ? old : null;
-        }
     }
 }

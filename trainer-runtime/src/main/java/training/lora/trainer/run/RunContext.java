@@ -46,9 +46,9 @@ public record RunContext(
 
     private static final String BUNDLED_CLIP = "bundled://emoji-clip";
 
-    /** The base model's folder. */
+    /** The base model's folder or file. */
     public Path baseModel() {
-        return sources.folder("spec.baseModel.uri", run.spec().baseModel().uri());
+        return sources.existing("spec.baseModel.uri", run.spec().baseModel().uri());
     }
 
     /** Opens the base model as the spec says. */
@@ -61,7 +61,7 @@ public record RunContext(
                 spec.zeroTerminalSnr(),
                 spec.vae() == null
                         ? null
-                        : sources.folder("spec.baseModel.vae.uri", spec.vae().uri()),
+                        : sources.existing("spec.baseModel.vae.uri", spec.vae().uri()),
                 run.spec().training().captions().maxTokens(),
                 run.spec().training().captions().clipSkip());
         return StableDiffusion.open(baseModel(), options, parent);

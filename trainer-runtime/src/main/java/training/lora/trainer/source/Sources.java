@@ -35,6 +35,15 @@ public record Sources(
         return path;
     }
 
+    /** The file or folder that {@code uri}, the value of {@code field}, names; it must be there. */
+    public Path existing(String field, String uri) {
+        Path path = path(field, uri);
+        if (!Files.exists(path)) {
+            throw wrong(field, uri, "must name a folder or file, but there is none at " + path);
+        }
+        return path;
+    }
+
     /** The file or folder that {@code uri}, the value of {@code field}, names. */
     public Path path(String field, String uri) {
         if (uri.startsWith("bundled://")) {

@@ -45,6 +45,9 @@ public final class SafeTensors implements AutoCloseable {
 
     private static final int MAX_PICKLE_PROTOCOL = 5;
 
+    /** Types of tensors that can be read, as the format calls them. */
+    public static final Set<String> FLOATS = Set.of("F32", "F16", "BF16");
+
     private static final TorchScript COPY = TorchScript.compile("x", "return torch.clone(x)");
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);

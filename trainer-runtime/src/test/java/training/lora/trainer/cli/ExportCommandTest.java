@@ -179,7 +179,7 @@ class ExportCommandTest {
                 "a VAE | decoder.conv_in.weight 2x3",
                 "a text encoder | text_model.embeddings.token_embedding.weight 2x3",
                 "a Stable Diffusion XL checkpoint | model.diffusion_model.input_blocks.0.0.weight 2x4x3x3 conditioner.embedders.1.model.ln_final.weight 3",
-                "a Stable Diffusion 1 checkpoint | model.diffusion_model.input_blocks.0.0.weight 2x4x3x3",
+                "a Stable Diffusion 1 checkpoint | model.diffusion_model.input_blocks.0.0.weight 2x4x3x3 cond_stage_model.transformer.text_model.final_layer_norm.bias 3",
                 "an inpainting checkpoint | model.diffusion_model.input_blocks.0.0.weight 2x9x3x3",
                 "a textual-inversion embedding | clip_l 2x768",
                 "a file of unknown tensors, such as x | x 2x3"

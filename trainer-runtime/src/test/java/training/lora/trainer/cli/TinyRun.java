@@ -62,6 +62,16 @@ final class TinyRun {
     }
 
     private static TinyRun create(Path folder, String training, String sampling) throws IOException {
+        return create(folder, "baseModel: {uri: base}", training, sampling, "{enabled: false}");
+    }
+
+    /**
+     * The same with a base model that is there.
+     *
+     * @param base the field spec.baseModel, and others that this class doesn't write
+     */
+    static TinyRun create(Path folder, String base, String training, String sampling, String evaluation)
+            throws IOException {
         for (String name : List.of("bat", "crab", "pear")) {
             Files.createDirectories(folder.resolve("data"));
             for (String end : List.of(".png", ".txt")) {
@@ -70,17 +80,18 @@ final class TinyRun {
                         folder.resolve("data").resolve(name + end));
             }
         }
-        Path yaml = Files.writeString(folder.resolve("training.yaml"), """
+        Path yaml = Files.writeString(
+                folder.resolve("training.yaml"), """
                 apiVersion: lora.training/v1alpha1
                 kind: LoraTraining
                 metadata: {name: %s}
                 spec:
-                  baseModel: {uri: base}
+                  %s
                   datasets: [{uri: data}]
                   training: {%s}
                   sampling: %s
-                  evaluation: {enabled: false}
-                """.formatted(NAME, training, sampling));
+                  evaluation: %s
+                """.formatted(NAME, base, training, sampling, evaluation));
         return new TinyRun(folder, yaml, folder.resolve("work"));
     }
 
