@@ -92,6 +92,15 @@ final class StateFiles {
         return null;
     }
 
+    /** Deletes the states of steps after {@code step}. */
+    void cut(int step) throws IOException {
+        for (int later : steps()) {
+            if (later > step) {
+                Files.delete(file(later));
+            }
+        }
+    }
+
     /** Deletes all states. */
     void clear() throws IOException {
         Folders.delete(folder);

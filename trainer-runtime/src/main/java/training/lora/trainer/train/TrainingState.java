@@ -236,7 +236,7 @@ final class TrainingState {
         List<Rollback> rollbacks = new ArrayList<>(position.rollbacks());
         int allowed = training.watchdog().enabled() ? training.watchdog().rollbacks() : 0;
         double factor = Watchdog.LEARNING_RATE_FACTOR * position.learningRateFactor();
-        try (StateFiles.State good = rollbacks.size() < allowed ? states.newest(milestones::state, manager) : null) {
+        try (StateFiles.State good = rollbacks.size() < allowed ? lastGood(rollbacks) : null) {
             if (good == null) {
                 // Nobody can go on from here, and the next run may well have another configuration.
                 states.clear();
@@ -251,6 +251,7 @@ final class TrainingState {
             }
             restore(good);
         }
+        states.cut(done);
         rollbacks.add(new Rollback(alarm.step(), done, factor, alarm.what()));
         position = position.with(rollbacks);
         LOG.warn(
@@ -259,5 +260,16 @@ final class TrainingState {
                 alarm.what(),
                 done,
                 Metric.of("", factor).value());
+    }
+
+    /**
+     * The newest state, or the one before it where going on from the newest has failed: it was written when the training
+     * was already going wrong. Null if there is none.
+     */
+    private StateFiles.@Nullable State lastGood(List<Rollback> rollbacks) throws IOException {
+        int failed =
+                rollbacks.isEmpty() ? 0 : rollbacks.get(rollbacks.size() - 1).to();
+        StateFiles.State good = states.newest(step -> milestones.state(step) && (step == 0 || step != failed), manager);
+        return good != null ? good : states.newest(milestones::state, manager);
     }
 }

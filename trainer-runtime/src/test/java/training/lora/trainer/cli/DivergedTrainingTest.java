@@ -94,6 +94,10 @@ class DivergedTrainingTest {
         for (int i = 0; i < rollbacks.size(); i++) {
             Rollback rollback = rollbacks.get(i);
             assertThat(rollback.to()).isLessThan(rollback.step()).isBetween(0, STEPS);
+            if (i > 0 && rollback.to() > 0) {
+                // What was tried in vain isn't tried again.
+                assertThat(rollback.to()).isNotEqualTo(rollbacks.get(i - 1).to());
+            }
             assertThat(rollback.learningRateFactor()).isCloseTo(Math.pow(0.3, i + 1), within(1e-12));
             assertThat(result(run).message())
                     .contains("at step %d %s, so that it went back to step %d"

@@ -63,6 +63,16 @@ class StateFilesTest {
     }
 
     @Test
+    void statesAfterAStepCanBeDeleted() throws IOException {
+        StateFiles files = files(3);
+        write(files, 0, 10, 20, 25);
+
+        files.cut(10);
+
+        assertThat(names()).containsExactly("step-000000.safetensors", "step-000010.safetensors");
+    }
+
+    @Test
     void stateComesBackBitForBit() throws IOException {
         StateFiles files = files(3);
         write(files, 0, 10);
