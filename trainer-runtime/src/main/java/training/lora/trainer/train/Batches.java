@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -71,7 +70,7 @@ final class Batches implements BatchSource {
     }
 
     private Batch assemble(
-            int[] samples, int[] times, Conditioning told, float[] weights, long index, String set, NDManager scope) {
+            int[] samples, int[] times, Told told, float[] weights, long index, String set, NDManager scope) {
         NDArray means = data.means(samples, scope);
         NDArray deviations = data.deviations(samples, scope);
         Shape shape = means.getShape();
