@@ -22,8 +22,12 @@ public record AdapterSpec(
         @Min(0) @Max(value = 1, inclusive = false) Double dropout,
 
         @JsonPropertyDescription(
-                "Which modules of the denoiser are adapted: Attention (queries, keys, values, outputs), FeedForward (the transformers' other maps, which with Attention is what kohya adapts by default), Convolution (all of ResNets and samplers), or patterns over module paths such as *.attn2.to_k. Default [Attention].")
+                "Which modules of the denoiser, and with textEncoder of the text encoders, are adapted: Attention (queries, keys, values, outputs), FeedForward (the transformers' other maps, which with Attention is what kohya adapts by default), Convolution (all of ResNets and samplers), or patterns over module paths such as *.attn2.to_k or text_encoder_2.*. Default [Attention].")
         @Size(min = 1, max = 64) List<@Size(min = 1, max = 200) String> targets,
+
+        @JsonPropertyDescription(
+                "Whether the text encoders are adapted too: Stable Diffusion 1.x's one, both of XL. Captions are then embedded at every step. In text encoders Attention is q_proj, k_proj, v_proj and out_proj, and FeedForward fc1 and fc2; their paths begin with text_encoder. or text_encoder_2., as in text_encoder.*.q_proj. Default false.")
+        Boolean textEncoder,
 
         @JsonPropertyDescription(
                 "Ranks and alphas of some of the targets; the last entry that matches a module counts.")
@@ -33,6 +37,7 @@ public record AdapterSpec(
         alpha = orDefault(alpha, 16.0);
         rankStabilized = orDefault(rankStabilized, false);
         dropout = orDefault(dropout, 0.0);
+        textEncoder = orDefault(textEncoder, false);
         targets = targets == null ? List.of("Attention") : List.copyOf(targets);
         overrides = overrides == null ? List.of() : List.copyOf(overrides);
     }

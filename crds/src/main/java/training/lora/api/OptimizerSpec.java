@@ -13,6 +13,11 @@ import org.jspecify.annotations.Nullable;
         value = "self.type != 'Prodigy' || !has(self.learningRate) || self.learningRate >= 0.1",
         message = "learningRate must be at least 0.1 with Prodigy, which multiplies it by the rate that it finds",
         fieldPath = ".learningRate")
+@ValidationRule(
+        value = "self.type != 'Prodigy' || !has(self.textEncoderLearningRate) || self.textEncoderLearningRate >= 0.1",
+        message =
+                "textEncoderLearningRate must be at least 0.1 with Prodigy, which multiplies it by the rate that it finds",
+        fieldPath = ".textEncoderLearningRate")
 public record OptimizerSpec(
         @JsonPropertyDescription(
                 "AdamW (Loshchilov and Hutter 2019) or Prodigy (Mishchenko and Defazio 2023), which finds its rate by itself. Default AdamW.")
@@ -21,6 +26,10 @@ public record OptimizerSpec(
         @JsonPropertyDescription(
                 "Highest learning rate; with Prodigy, what the rate that it finds is multiplied by. Unset: 1e-4 with AdamW, 1 with Prodigy.")
         @Min(value = 0, inclusive = false) @Max(10) @Nullable Double learningRate,
+
+        @JsonPropertyDescription(
+                "Highest learning rate of the text encoders, where adapter.textEncoder has them trained, on the same schedule; Prodigy finds one rate for all, which this multiplies there. Unset: learningRate.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double textEncoderLearningRate,
 
         @JsonPropertyDescription("Decoupled weight decay. Default 0.01.") @Min(0) @Max(1) Double weightDecay,
 
@@ -44,6 +53,11 @@ public record OptimizerSpec(
         beta2 = orDefault(beta2, 0.999);
         maxGradientNorm = orDefault(maxGradientNorm, 1.0);
         schedule = orDefault(schedule, Defaults.of(ScheduleSpec.class));
+    }
+
+    /** What the learning rate is multiplied by in text encoders. */
+    public double textEncoderFactor() {
+        return textEncoderLearningRate == null ? 1 : textEncoderLearningRate / highestLearningRate();
     }
 
     /** The highest learning rate: as given, else by the type. */

@@ -155,11 +155,12 @@ public final class SpecValidator {
         }
         length(training);
         OptimizerSpec optimizer = training.optimizer();
-        Double rate = optimizer.learningRate();
-        if (optimizer.type() == OptimizerType.Prodigy && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
+        prodigyRate(optimizer, "learningRate", optimizer.learningRate());
+        prodigyRate(optimizer, "textEncoderLearningRate", optimizer.textEncoderLearningRate());
+        if (optimizer.textEncoderLearningRate() != null && !training.adapter().textEncoder()) {
             problems.add(
-                    "`spec.training.optimizer.learningRate` must be at least %s with Prodigy, which multiplies it by the rate that it finds, was %s"
-                            .formatted(OptimizerSpec.LEAST_PRODIGY_RATE, rate));
+                    "`spec.training.optimizer.textEncoderLearningRate` must be unset unless `spec.training.adapter.textEncoder` is true, was "
+                            + optimizer.textEncoderLearningRate());
         }
         ScheduleSpec schedule = optimizer.schedule();
         if (schedule.type() == ScheduleType.Exponential && schedule.lowestFraction() == 0) {
@@ -194,6 +195,14 @@ public final class SpecValidator {
         if (every != null && every > steps) {
             problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"
                     .formatted(steps, every));
+        }
+    }
+
+    private void prodigyRate(OptimizerSpec optimizer, String field, @Nullable Double rate) {
+        if (optimizer.type() == OptimizerType.Prodigy && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
+            problems.add(
+                    "`spec.training.optimizer.%s` must be at least %s with Prodigy, which multiplies it by the rate that it finds, was %s"
+                            .formatted(field, OptimizerSpec.LEAST_PRODIGY_RATE, rate));
         }
     }
 

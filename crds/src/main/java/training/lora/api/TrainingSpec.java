@@ -24,6 +24,10 @@ import org.jspecify.annotations.Nullable;
                         + TrainingSpec.DEFAULT_STEPS + ")",
         message = "checkpoints.everySteps must be at most steps",
         fieldPath = ".checkpoints.everySteps")
+@ValidationRule(
+        value = "!has(self.optimizer.textEncoderLearningRate) || self.adapter.textEncoder",
+        message = "optimizer.textEncoderLearningRate must be unset unless adapter.textEncoder is true",
+        fieldPath = ".optimizer.textEncoderLearningRate")
 public record TrainingSpec(
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")
         @Min(1) @Max(TrainingSpec.MOST_STEPS) @Nullable Integer steps,

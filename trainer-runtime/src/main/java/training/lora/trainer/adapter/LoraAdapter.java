@@ -17,6 +17,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.tensor.Randomness;
@@ -225,6 +226,20 @@ public final class LoraAdapter implements AutoCloseable {
     /** The adapted projections, in the arena's order. */
     public List<AdaptedProjection> projections() {
         return projections;
+    }
+
+    /** Where the factors of text encoders begin in {@link #parameters}: behind the denoiser's, or at the end. */
+    public long textOffset() {
+        return projections.stream()
+                .filter(p -> p.projection().component() != Component.UNet)
+                .mapToLong(AdaptedProjection::offset)
+                .findFirst()
+                .orElse(arena.size());
+    }
+
+    /** Whether it adapts text encoders. */
+    public boolean adaptsText() {
+        return textOffset() < arena.size();
     }
 
     /** Views of the factors, and of their gradients if it is trainable, without dropout; they belong to {@code scope}. */

@@ -34,7 +34,14 @@ public final class AdapterFiles {
      */
     public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
         UNet unet = model.unet();
-        return LoraAdapter.of(unet.projections(), factors(file, model, unet), manager);
+        return LoraAdapter.of(projections(model, unet), factors(file, model, unet), manager);
+    }
+
+    /** All that an adapter can stand beside: the denoiser's, then the text encoders'. */
+    private static List<Projection> projections(StableDiffusion model, UNet unet) {
+        List<Projection> all = new ArrayList<>(unet.projections());
+        all.addAll(model.textProjections());
+        return all;
     }
 
     private static Map<String, Factors> factors(Path file, StableDiffusion model, UNet unet) {
@@ -46,7 +53,7 @@ public final class AdapterFiles {
                         "%s must be a LoRA of the base model's family, %s, but is one of %s"
                                 .formatted(file, model.family(), family));
             }
-            return factors(opened, unet.projections());
+            return factors(opened, projections(model, unet));
         }
     }
 
@@ -59,12 +66,28 @@ public final class AdapterFiles {
      */
     public static LoraAdapter start(
             TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet, NDManager manager) {
-        return LoraAdapter.create(
-                unet.projections(),
+        boolean texts = training.adapter().textEncoder();
+        Map<String, Factors> begin = from == null ? Map.of() : factors(from, model, unet);
+        if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
+                            + from + " does");
+        }
+        LoraAdapter adapter = LoraAdapter.create(
+                texts ? projections(model, unet) : unet.projections(),
                 LoraSettings.of(training.adapter()),
                 training.seed(),
-                from == null ? Map.of() : factors(from, model, unet),
+                begin,
                 manager);
+        if (texts && !adapter.adaptsText()) {
+            adapter.close();
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.adapter.targets` must match a module of the text encoders where `textEncoder` is true, but %s match none"
+                            .formatted(training.adapter().targets()));
+        }
+        return adapter;
     }
 
     /** The adapter as files hold it, each module copied when the stream comes to it. */
@@ -74,8 +97,8 @@ public final class AdapterFiles {
             int middle = (int) p.downSize();
             return new AdapterModule(
                     new ModuleForm(
-                            Component.UNet,
-                            p.projection().path(),
+                            p.projection().component(),
+                            p.projection().modulePath(),
                             p.projection().downShape(p.rank()),
                             p.projection().upShape(p.rank()),
                             p.alpha(),
@@ -97,19 +120,19 @@ public final class AdapterFiles {
         Map<String, Factors> result = new LinkedHashMap<>();
         file.modules().forEach(module -> {
             ModuleForm m = module.form();
-            Projection p = m.component() == Component.UNet ? byPath.get(m.path()) : null;
+            Projection p = byPath.get(Projection.path(m.component(), m.path()));
             if (p == null) {
-                problems.add("it has no " + m.path() + " that could be adapted");
+                problems.add("it has no " + Projection.path(m.component(), m.path()) + " that could be adapted");
             } else if (module.down().length != m.rank() * p.fanIn() || module.up().length != m.rank() * p.out()) {
                 problems.add("its %s maps %d to %d features, the file's %d to %d"
                         .formatted(
-                                m.path(),
+                                p.path(),
                                 p.fanIn(),
                                 p.out(),
                                 module.down().length / m.rank(),
                                 module.up().length / m.rank()));
             } else {
-                result.put(m.path(), new Factors(m.rank(), m.foldedAlpha(), module.down(), module.up()));
+                result.put(p.path(), new Factors(m.rank(), m.foldedAlpha(), module.down(), module.up()));
             }
         });
         if (!problems.isEmpty()) {

@@ -1,6 +1,7 @@
 package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
@@ -11,7 +12,9 @@ import training.lora.api.Proof;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.tensor.Randomness;
@@ -31,6 +34,8 @@ public final class ExportProof {
     private static final double BFLOAT_TOLERANCE = 2e-2;
 
     private static final int TOKENS = 8;
+
+    private static final String TEXT = "a picture of a cat";
 
     private static final float TIMESTEP = 500;
 
@@ -55,7 +60,7 @@ public final class ExportProof {
     public List<Proof> prove(Path folder, List<String> names, LoraAdapter trained) throws IOException {
         List<Proof> proofs = new ArrayList<>();
         try (NDManager scope = manager.newSubManager()) {
-            NDArray expected = predict(trained, scope);
+            NDList expected = outputs(trained, scope);
             for (String name : names) {
                 proofs.add(prove(folder, name, expected));
             }
@@ -63,7 +68,7 @@ public final class ExportProof {
         return proofs;
     }
 
-    private Proof prove(Path folder, String name, NDArray expected) throws IOException {
+    private Proof prove(Path folder, String name, NDList expected) throws IOException {
         Path file = folder.resolve(name);
         double tolerance =
                 switch (model.unet().precision()) {
@@ -73,9 +78,14 @@ public final class ExportProof {
         double difference;
         try (NDManager scope = manager.newSubManager();
                 LoraAdapter read = AdapterFiles.read(file, model, scope)) {
-            NDArray actual = predict(read, scope);
-            difference = actual.sub(expected).abs().max().getFloat()
-                    / expected.abs().max().getFloat();
+            NDList actual = outputs(read, scope);
+            if (actual.size() != expected.size()) {
+                throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
+            }
+            difference = 0;
+            for (int i = 0; i < actual.size(); i++) {
+                difference = Math.max(difference, difference(actual.get(i), expected.get(i)));
+            }
         }
         // A difference that is no number fails too.
         if (!(difference <= tolerance)) {
@@ -85,7 +95,27 @@ public final class ExportProof {
         return new Proof(name, Sha256.of(file), difference, tolerance);
     }
 
-    private NDArray predict(LoraAdapter adapter, NDManager scope) {
+    /** Greatest difference over the greatest value. */
+    private static double difference(NDArray actual, NDArray expected) {
+        return actual.sub(expected).abs().max().getFloat()
+                / expected.abs().max().getFloat();
+    }
+
+    /** The denoiser's prediction, and where text encoders are adapted what they make of a text. */
+    private NDList outputs(LoraAdapter adapter, NDManager scope) {
+        ProjectionDeltas deltas = adapter.bind(scope);
+        NDList outputs = new NDList(predict(deltas, scope));
+        if (adapter.adaptsText()) {
+            TextEmbedding text = model.prompts().encode(scope, List.of(TEXT), deltas);
+            outputs.add(text.context());
+            if (text.pooled() != null) {
+                outputs.add(text.pooled());
+            }
+        }
+        return outputs;
+    }
+
+    private NDArray predict(ProjectionDeltas deltas, NDManager scope) {
         UNet unet = model.unet();
         UNetConfig config = unet.config();
         // The smallest that every level can halve.
@@ -94,7 +124,7 @@ public final class ExportProof {
                 Randomness.normal(scope, 1, new Shape(1, config.channels(), 2 * side, 2 * side)),
                 scope.create(new float[] {TIMESTEP}),
                 told(config, scope),
-                adapter.bind(scope));
+                deltas);
     }
 
     private static Conditioning told(UNetConfig config, NDManager scope) {

@@ -32,14 +32,24 @@ public record Projection(String path, long in, long out, int kernel, Group group
         return new Projection(path, in, out, 0, group);
     }
 
-    /** The part of the model that it is in. */
-    public Component component() {
+    /** The path of a projection that stands at {@code modulePath} in {@code component}. */
+    public static String path(Component component, String modulePath) {
+        return component == Component.UNet ? modulePath : component.folder() + "." + modulePath;
+    }
+
+    /** The part of the model that the projection {@code path} is in. */
+    public static Component componentOf(String path) {
         for (Component encoder : List.of(Component.TextEncoder, Component.TextEncoder2)) {
             if (path.startsWith(encoder.folder() + ".")) {
                 return encoder;
             }
         }
         return Component.UNet;
+    }
+
+    /** The part of the model that it is in. */
+    public Component component() {
+        return componentOf(path);
     }
 
     /** Its path within its {@link #component}. */

@@ -105,7 +105,7 @@ public final class PrepareStage {
         Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
-                StableDiffusion model = context.openModel(manager)) {
+                StableDiffusion model = context.openToEmbed(manager)) {
             checkAdapter(model, manager);
             note = knownTriggers(model);
             if (note != null) {

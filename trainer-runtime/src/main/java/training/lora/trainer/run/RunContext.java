@@ -14,6 +14,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
 import training.lora.api.Metric;
+import training.lora.api.Precision;
 import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
@@ -51,8 +52,21 @@ public record RunContext(
         return sources.existing("spec.baseModel.uri", run.spec().baseModel().uri());
     }
 
-    /** Opens the base model as the spec says. */
+    /**
+     * Opens the base model as the spec says: text encoders that are trained in the training's precision, as they run at
+     * every step, else in fp32.
+     */
     public StableDiffusion openModel(NDManager parent) {
+        boolean trained = run.spec().training().adapter().textEncoder();
+        return openModel(trained ? run.spec().training().precision() : Precision.Float32, parent);
+    }
+
+    /** The same to embed texts once, which is done in fp32 whatever is trained on them. */
+    public StableDiffusion openToEmbed(NDManager parent) {
+        return openModel(Precision.Float32, parent);
+    }
+
+    private StableDiffusion openModel(Precision texts, NDManager parent) {
         BaseModelSpec spec = run.spec().baseModel();
         ModelOptions options = new ModelOptions(
                 run.spec().training().precision(),
@@ -64,7 +78,7 @@ public record RunContext(
                         : sources.existing("spec.baseModel.vae.uri", spec.vae().uri()),
                 run.spec().training().captions().maxTokens(),
                 run.spec().training().captions().clipSkip());
-        return StableDiffusion.open(baseModel(), options, parent);
+        return StableDiffusion.open(baseModel(), options.withTextPrecision(texts), parent);
     }
 
     /** The adapter's file to go on from, null for a new adapter. */

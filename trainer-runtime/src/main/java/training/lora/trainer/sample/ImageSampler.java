@@ -71,7 +71,7 @@ public final class ImageSampler {
         try (NDManager scope = parent.newSubManager()) {
             EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
             ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
-            Conditioning context = context(prompts, scope);
+            Conditioning context = context(prompts, deltas, scope);
             NDArray x = initialNoise(prompts, sampler, scope);
             for (int i = 0; i < steps; i++) {
                 try (NDManager step = scope.newSubManager()) {
@@ -90,13 +90,13 @@ public final class ImageSampler {
     }
 
     /** Of the negative prompts, then of the prompts (2B); of the prompts alone without guidance. */
-    private Conditioning context(List<PromptSpec> prompts, NDManager scope) {
+    private Conditioning context(List<PromptSpec> prompts, ProjectionDeltas deltas, NDManager scope) {
         List<String> texts = new ArrayList<>();
         if (guided()) {
             prompts.forEach(p -> texts.add(p.negative()));
         }
         prompts.forEach(p -> texts.add(p.text()));
-        TextEmbedding embedding = model.prompts().encode(scope, texts);
+        TextEmbedding embedding = model.prompts().encode(scope, texts, deltas);
         PictureSizes sizes = PictureSizes.square(side * model.vae().factor());
         return model.conditioning(embedding, Collections.nCopies(texts.size(), sizes), scope);
     }

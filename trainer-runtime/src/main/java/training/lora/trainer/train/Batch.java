@@ -2,7 +2,6 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.model.Conditioning;
 
 /**
  * What one pass forward and backward trains on. B samples, C latent channels, h x w latents, S tokens of width D.
@@ -11,7 +10,7 @@ import training.lora.trainer.model.Conditioning;
  * @param noise eps (B, C, h, w): what is predicted, or part of it
  * @param inputNoise the noise in x_t (B, C, h, w), which under input perturbation is more than eps
  * @param timesteps B timesteps
- * @param context text embeddings (B, S, D), and what else the denoiser is told
+ * @param told texts, embedded or not, and what else the denoiser is told
  * @param weights B factors of the samples' losses
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
  */
@@ -20,6 +19,6 @@ record Batch(
         NDArray noise,
         NDArray inputNoise,
         int[] timesteps,
-        Conditioning context,
+        Told told,
         float[] weights,
         @Nullable NDArray mask) {}

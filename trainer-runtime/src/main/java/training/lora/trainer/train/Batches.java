@@ -6,7 +6,6 @@ import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -69,7 +68,7 @@ final class Batches implements BatchSource {
     }
 
     private Batch assemble(
-            int[] samples, int[] times, Conditioning told, float[] weights, long index, String set, NDManager scope) {
+            int[] samples, int[] times, Told told, float[] weights, long index, String set, NDManager scope) {
         NDArray means = data.means(samples, scope);
         NDArray deviations = data.deviations(samples, scope);
         Shape shape = means.getShape();

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import java.util.Objects;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -11,22 +12,28 @@ import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.TextEmbedding;
 
-/** The prepared data set's latents and text embeddings, held in memory for the run. */
+/** The prepared data set's latents and, unless text encoders are trained, text embeddings, held in memory for the run. */
 final class CachedData implements TrainingData {
     private final NDArray means;
     private final NDArray deviations;
     private final @Nullable NDArray masks;
-    private final NDArray contexts;
+    private final @Nullable NDArray contexts;
     private final @Nullable NDArray pooled;
     private final NDArray timeIds;
     private final int size;
 
-    CachedData(PreparedDataset data, NDManager run) {
+    /** @param texts whether text embeddings are asked for */
+    CachedData(PreparedDataset data, boolean texts, NDManager run) {
         size = data.size();
         means = stack(size, i -> data.latentMean(i, run));
         deviations = stack(size, i -> data.latentStd(i, run));
         masks = data.masked() ? stack(size, i -> data.mask(i, run)) : null;
         timeIds = PictureSizes.timeIds(data.sizes(), run);
+        if (!texts) {
+            contexts = null;
+            pooled = null;
+            return;
+        }
         NDList contextParts = new NDList();
         NDList pooledParts = new NDList();
         for (int i = 0; i <= size; i++) {
@@ -74,6 +81,11 @@ final class CachedData implements TrainingData {
     }
 
     @Override
+    public NDArray timeIds(int[] samples, NDManager scope) {
+        return take(timeIds, samples, scope);
+    }
+
+    @Override
     public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
         int[] rows = samples.clone();
         for (int i = 0; i < rows.length; i++) {
@@ -81,10 +93,10 @@ final class CachedData implements TrainingData {
                 rows[i] = size;
             }
         }
-        NDArray context = take(contexts, rows, scope);
+        NDArray context = take(Objects.requireNonNull(contexts, "text embeddings"), rows, scope);
         return pooled == null
                 ? Conditioning.of(context)
-                : new Conditioning(context, take(pooled, rows, scope), take(timeIds, samples, scope));
+                : new Conditioning(context, take(pooled, rows, scope), timeIds(samples, scope));
     }
 
     private static NDArray take(NDArray all, int[] rows, NDManager scope) {

@@ -17,12 +17,13 @@ import training.lora.trainer.tensor.Randomness;
  * What is said of the samples of a batch, as a function of the seed and the batch's number: their captions, the empty
  * text, or captions whose tags are in another order or partly left out. Captions as they are and the empty text come
  * from the prepared data, others are embedded when they are needed: B short texts, little beside a step of the denoiser.
+ * Where text encoders are trained, all are left to them.
  */
 final class Captions {
     private final TrainingData data;
     private final List<String> captions;
     private final CaptionTrainingSpec settings;
-    private final Embedder embedder;
+    private final @Nullable Embedder embedder;
     private final long seed;
 
     /** Embeds texts. */
@@ -32,8 +33,16 @@ final class Captions {
         Conditioning embed(List<String> texts, NDManager scope);
     }
 
-    /** @param captions of all samples */
-    Captions(TrainingData data, List<String> captions, CaptionTrainingSpec settings, Embedder embedder, long seed) {
+    /**
+     * @param captions of all samples
+     * @param embedder null where text encoders are trained
+     */
+    Captions(
+            TrainingData data,
+            List<String> captions,
+            CaptionTrainingSpec settings,
+            @Nullable Embedder embedder,
+            long seed) {
         this.data = data;
         this.captions = List.copyOf(captions);
         this.settings = settings;
@@ -42,7 +51,7 @@ final class Captions {
     }
 
     /** What is said of {@code samples}, those of batch {@code index}. */
-    Conditioning at(long index, int[] samples, NDManager scope) {
+    Told at(long index, int[] samples, NDManager scope) {
         SplittableRandom drops = Randomness.generator(seed, index, "caption");
         SplittableRandom tags = Randomness.generator(seed, index, "tags");
         boolean[] empty = new boolean[samples.length];
@@ -55,6 +64,22 @@ final class Captions {
                 varied[i] = text;
             }
         }
+        return embedder == null
+                ? texts(samples, empty, varied, scope)
+                : new Told.Embedded(embedded(embedder, samples, empty, varied, scope));
+    }
+
+    private Told texts(int[] samples, boolean[] empty, @Nullable String[] varied, NDManager scope) {
+        List<String> texts = new ArrayList<>();
+        for (int i = 0; i < samples.length; i++) {
+            String other = varied[i];
+            texts.add(empty[i] ? "" : other != null ? other : captions.get(samples[i]));
+        }
+        return new Told.Texts(texts, data.timeIds(samples, scope));
+    }
+
+    private Conditioning embedded(
+            Embedder embedder, int[] samples, boolean[] empty, @Nullable String[] varied, NDManager scope) {
         Conditioning cached = data.embeddings(samples, empty, scope);
         List<String> texts = Arrays.stream(varied).filter(t -> t != null).toList();
         if (texts.isEmpty()) {
@@ -69,8 +94,11 @@ final class Captions {
     }
 
     /** The captions of {@code samples} as they are. */
-    Conditioning plain(int[] samples, NDManager scope) {
-        return data.embeddings(samples, new boolean[samples.length], scope);
+    Told plain(int[] samples, NDManager scope) {
+        boolean[] none = new boolean[samples.length];
+        return embedder == null
+                ? texts(samples, none, new String[samples.length], scope)
+                : new Told.Embedded(data.embeddings(samples, none, scope));
     }
 
     /** The caption with its tags shuffled and dropped as the settings say; the caption itself where they say nothing. */

@@ -8,7 +8,6 @@ import java.util.List;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.UNet;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -34,7 +33,7 @@ final class LoraStep implements AutoCloseable {
      */
     record Measured(double loss, double gradientNorm) {}
 
-    private final UNet unet;
+    private final Networks networks;
     private final LoraAdapter adapter;
     private final Objective objective;
     private final int parts;
@@ -45,13 +44,13 @@ final class LoraStep implements AutoCloseable {
     private int recorded;
 
     /** A step of {@code training.gradientAccumulation} batches. */
-    LoraStep(UNet unet, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
-        this.unet = unet;
+    LoraStep(Networks networks, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
+        this.networks = networks;
         this.adapter = adapter.trainable();
         this.objective = new Objective(schedule, training.loss());
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
-        this.optimizer = Optimizer.of(training.optimizer(), adapter.parameters(), manager);
+        this.optimizer = Optimizer.of(training.optimizer(), adapter.parameters(), adapter.textOffset(), manager);
         this.log = manager.zeros(new Shape(CAPACITY, 2));
         this.lossSum = manager.zeros(new Shape());
     }
@@ -78,8 +77,8 @@ final class LoraStep implements AutoCloseable {
 
     /** Adds a batch's share to the step's loss and gradient. */
     private void accumulate(Batch batch, long index, NDManager scope) {
-        UNet.Recording recording = unet.record(
-                objective.noisy(batch, scope), times(batch, scope), batch.context(), adapter.bind(scope, index));
+        Networks.Recording recording = networks.record(
+                objective.noisy(batch, scope), times(batch, scope), batch.told(), adapter.bind(scope, index));
         LossTerm.Value value = objective.of(recording.output(), batch, parts, scope);
         recording.backward(value.gradient());
         ADD.call(scope, lossSum, value.loss());
@@ -88,7 +87,7 @@ final class LoraStep implements AutoCloseable {
     /** The loss of a batch under the adapter, a scalar in {@code scope}. */
     NDArray loss(Batch batch, NDManager scope) {
         NDArray predicted =
-                unet.forward(objective.noisy(batch, scope), times(batch, scope), batch.context(), adapter.bind(scope));
+                networks.forward(objective.noisy(batch, scope), times(batch, scope), batch.told(), adapter.bind(scope));
         return objective.of(predicted, batch, 1, scope).loss();
     }
 

@@ -24,11 +24,16 @@ interface Optimizer extends AutoCloseable {
             _0 = torch.mul_(g, torch.clamp_max(torch.div(k[0], torch.add(n, %s)), 1.))
             """.formatted(NORM_EPSILON);
 
-    /** The optimizer that {@code settings} ask for, over {@code parameters} (n), fp32. */
-    static Optimizer of(OptimizerSpec settings, NDArray parameters, NDManager parent) {
+    /**
+     * The optimizer that {@code settings} ask for, over {@code parameters} (n), fp32.
+     *
+     * @param textOffset where those of text encoders begin, n if there are none
+     */
+    static Optimizer of(OptimizerSpec settings, NDArray parameters, long textOffset, NDManager parent) {
+        Groups groups = Groups.of(settings, parameters.size(), textOffset);
         return switch (settings.type()) {
-            case AdamW -> new AdamW(parameters, settings, parent);
-            case Prodigy -> new Prodigy(parameters, settings, Prodigy.Variant.DIFFUSION, parent);
+            case AdamW -> new AdamW(parameters, groups, settings, parent);
+            case Prodigy -> new Prodigy(parameters, groups, settings, Prodigy.Variant.DIFFUSION, parent);
         };
     }
 

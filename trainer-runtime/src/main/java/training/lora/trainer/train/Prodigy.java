@@ -21,7 +21,7 @@ final class Prodigy implements Optimizer {
     /**
      * p: parameters, b: their values at the beginning, g: gradient, m and v: moments, s: sum of gradients, all (n); e: d, the
      * numerator of its next value and the number of steps; c: greatest norm and rate. The step and the decay use the old d,
-     * epsilon the new one.
+     * epsilon the new one. All groups share d, and what its numerator takes the step to be: the rate of the first group.
      */
     private static final String STEP = """
             k = torch.unbind(c, 0)
@@ -42,9 +42,8 @@ final class Prodigy implements Optimizer {
             _5 = torch.copy_(u[0], torch.maximum(d, found))
             _6 = torch.add_(u[2], moves)
             l = torch.mul(h, moves)
-            _7 = torch.sub_(p, torch.mul(p, torch.mul(l, %10$s)))
-            q = torch.add_(torch.sqrt(v), torch.mul(u[0], %11$s))
-            _8 = torch.sub_(p, torch.mul(torch.div(m, q), l))
+            q = torch.div(m, torch.add_(torch.sqrt(v), torch.mul(u[0], %10$s)))
+            %11$s
             _9 = torch.zero_(g)
             return n
             """;
@@ -82,7 +81,7 @@ final class Prodigy implements Optimizer {
     private final NDArray estimate;
 
     /** @param parameters (n), fp32 */
-    Prodigy(NDArray parameters, OptimizerSpec settings, Variant variant, NDManager parent) {
+    Prodigy(NDArray parameters, Groups groups, OptimizerSpec settings, Variant variant, NDManager parent) {
         this.greatestNorm = settings.maxGradientNorm().floatValue();
         this.script = TorchScript.compile(
                 "p, b, g, m, v, s, e, c",
@@ -96,8 +95,8 @@ final class Prodigy implements Optimizer {
                         settings.beta2(),
                         1 - settings.beta2(),
                         variant.safeguardWarmup() ? "d" : "h",
-                        settings.weightDecay(),
-                        EPSILON));
+                        EPSILON,
+                        moves(groups, settings.weightDecay()).strip()));
         this.parameters = parameters;
         this.manager = parent.newSubManager();
         this.beginning = parameters.duplicate();
@@ -106,6 +105,24 @@ final class Prodigy implements Optimizer {
         this.secondMoment = manager.zeros(parameters.getShape());
         this.gradientSum = manager.zeros(parameters.getShape());
         this.estimate = manager.create(new float[] {(float) D0, 0, 0});
+    }
+
+    private static String moves(Groups groups, double weightDecay) {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < groups.factors().size(); i++) {
+            double factor = groups.factors().get(i);
+            lines.append("""
+                    l%1$d = %5$s
+                    p%1$d = torch.sub_(%2$s, torch.mul(%2$s, torch.mul(l%1$d, %4$s)))
+                    q%1$d = torch.sub_(%2$s, torch.mul(%3$s, l%1$d))
+                    """.formatted(
+                            i,
+                            groups.part("p", i),
+                            groups.part("q", i),
+                            weightDecay,
+                            factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor)));
+        }
+        return lines.toString();
     }
 
     @Override

@@ -77,7 +77,14 @@ public final class StepBenchmark {
                             int[] timesteps = {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
-                            return new Batch(x, noise, noise, timesteps, Conditioning.of(text), new float[] {1}, null);
+                            return new Batch(
+                                    x,
+                                    noise,
+                                    noise,
+                                    timesteps,
+                                    new Told.Embedded(Conditioning.of(text)),
+                                    new float[] {1},
+                                    null);
                         },
                         k,
                         1e-4);
@@ -97,7 +104,7 @@ public final class StepBenchmark {
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        return new LoraStep(unet, adapter, schedule, training(), run);
+        return new LoraStep(new Networks(unet, null), adapter, schedule, training(), run);
     }
 
     private static TrainingSpec training() {

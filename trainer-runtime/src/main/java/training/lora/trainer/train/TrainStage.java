@@ -88,11 +88,16 @@ public final class TrainStage {
         this.adapter = adapter;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
-        this.step = new LoraStep(model.unet(), adapter, schedule, training, manager);
+        this.step = new LoraStep(
+                new Networks(model.unet(), adapter.adaptsText() ? model.prompts() : null),
+                adapter,
+                schedule,
+                training,
+                manager);
         List<Sample> samples = data.manifest().samples();
         List<DatasetSpec> datasets = context.run().spec().datasets();
         this.length = RunLength.of(training, SampleOrder.settings(samples, datasets));
-        TrainingData cached = new CachedData(data, manager);
+        TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, datasets, training.seed()),
@@ -100,10 +105,7 @@ public final class TrainStage {
                         cached,
                         samples.stream().map(Sample::caption).toList(),
                         training.captions(),
-                        (texts, scope) -> {
-                            TextEmbedding text = model.prompts().encode(scope, texts);
-                            return new Conditioning(text.context(), text.pooled(), null);
-                        },
+                        adapter.adaptsText() ? null : this::embed,
                         training.seed()),
                 training,
                 schedule);
@@ -134,6 +136,11 @@ public final class TrainStage {
         this.sampler = sampling.enabled()
                 ? new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution())
                 : null;
+    }
+
+    private Conditioning embed(List<String> texts, NDManager scope) {
+        TextEmbedding text = model.prompts().encode(scope, texts);
+        return new Conditioning(text.context(), text.pooled(), null);
     }
 
     /** Runs the stage. */

@@ -21,6 +21,9 @@ interface TrainingData {
         return null;
     }
 
+    /** Sizes of the pictures of some samples (B, 6), as {@link Conditioning} has them. */
+    NDArray timeIds(int[] samples, NDManager scope);
+
     /** Text embeddings of some samples (B, S, D), of the empty text where {@code empty}, and what else is told of them. */
     Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope);
 }

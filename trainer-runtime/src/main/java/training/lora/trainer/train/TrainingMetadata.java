@@ -80,6 +80,12 @@ final class TrainingMetadata {
         Map<String, String> meta = new TreeMap<>();
         meta.put("ss_learning_rate", Double.toString(spec.optimizer().highestLearningRate()));
         meta.put("ss_unet_lr", Double.toString(spec.optimizer().highestLearningRate()));
+        if (spec.adapter().textEncoder()) {
+            double factor = spec.optimizer().textEncoderFactor();
+            meta.put(
+                    "ss_text_encoder_lr",
+                    Double.toString(factor * spec.optimizer().highestLearningRate()));
+        }
         meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
         meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
         meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());

@@ -23,7 +23,7 @@ class AdamWTest {
                 .optimizer();
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
-                AdamW optimizer = new AdamW(p, settings, manager)) {
+                AdamW optimizer = new AdamW(p, Groups.single(3), settings, manager)) {
             for (int k = 0; k < gradients.length; k++) {
                 NDArray gradient = manager.create(gradients[k]);
 
@@ -32,6 +32,30 @@ class AdamWTest {
                 assertThat(norm).isCloseTo(norms[k], within(1e-6f));
                 assertThat(p.toFloatArray()).containsExactly(expected[k], within(1e-7f));
                 assertThat(gradient.toFloatArray()).containsOnly(0);
+            }
+        }
+    }
+
+    /** As torch has it with two parameter groups, of lr 0.02 and 0.005, whose gradients are scaled together. */
+    @Test
+    void textEncodersHaveARateOfTheirOwnAsParameterGroupsOfTorchHave() {
+        float[][] gradients = {{0.5f, -2, 0.25f}, {-0.1f, 0.3f, 0.05f}, {3, 3, -3}};
+        float[][] expected = {
+            {0.979000032f, -0.479499996f, 0.244937509f},
+            {0.972387671f, -0.471613199f, 0.240426734f},
+            {0.957068741f, -0.473624200f, 0.243064106f}
+        };
+        OptimizerSpec settings = TrainingSpecs.of(
+                        "adapter: {textEncoder: true}, optimizer: {learningRate: 0.04, textEncoderLearningRate: 0.01, weightDecay: 0.05, beta1: 0.8, beta2: 0.95}")
+                .optimizer();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
+                Optimizer optimizer = Optimizer.of(settings, p, 2, manager)) {
+            for (int k = 0; k < gradients.length; k++) {
+                // The schedule is at half its height.
+                optimizer.step(manager.create(gradients[k]), 0.02, manager);
+
+                assertThat(p.toFloatArray()).containsExactly(expected[k], within(1e-7f));
             }
         }
     }

@@ -31,6 +31,11 @@ class CaptionsTest {
         }
 
         @Override
+        public NDArray timeIds(int[] samples, NDManager scope) {
+            return scope.create(samples);
+        }
+
+        @Override
         public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
             throw new AssertionError();
         }
@@ -51,6 +56,35 @@ class CaptionsTest {
             all.add(captions.vary(caption, random));
         }
         return all;
+    }
+
+    /** What a trained text encoder is given at {@code index}. */
+    private static List<String> texts(String settings, long index, NDManager scope) {
+        Captions captions = new Captions(
+                NONE,
+                List.of("a, b, c", "d, e, f"),
+                TrainingSpecs.of("captions: {%s}".formatted(settings)).captions(),
+                null,
+                5);
+        Told.Texts told = (Told.Texts) captions.at(index, new int[] {1, 0, 1}, scope);
+        assertThat(told.timeIds().toIntArray()).containsExactly(1, 0, 1);
+        assertThat(((Told.Texts) captions.plain(new int[] {0}, scope)).texts()).containsExactly("a, b, c");
+        return told.texts();
+    }
+
+    @Test
+    void trainedTextEncodersAreGivenTheTextsThemselves() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            assertThat(texts("dropout: 0", 0, scope)).containsExactly("d, e, f", "a, b, c", "d, e, f");
+            assertThat(texts("dropout: 1", 0, scope)).containsExactly("", "", "");
+            assertThat(texts("dropout: 0, tagDropout: 1", 0, scope)).containsExactly("d", "a", "d");
+            Set<List<String>> drawn = new HashSet<>();
+            for (int i = 0; i < 40; i++) {
+                drawn.add(texts("dropout: 0.5", i, scope));
+                assertThat(texts("dropout: 0.5", i, scope)).isIn(drawn);
+            }
+            assertThat(drawn).hasSize(8);
+        }
     }
 
     @Test

@@ -71,8 +71,8 @@ class EmojiGoldensTest {
                 StableDiffusion model = StableDiffusion.open(MODEL, options, run);
                 LoraAdapter adapter = LoraAdapter.of(
                         model.unet().projections(), fresh(model.unet().projections(), run), run);
-                LoraStep step =
-                        new LoraStep(model.unet(), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
+                LoraStep step = new LoraStep(
+                        new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
             double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
             for (int k = 0; k < expected.size(); k++) {
                 step.train((index, scope) -> batch(index, masked, scope), k, rate);
@@ -102,7 +102,7 @@ class EmojiGoldensTest {
                 noise,
                 noise,
                 timesteps,
-                Conditioning.of(text),
+                new Told.Embedded(Conditioning.of(text)),
                 new float[] {1, 1},
                 masked ? logits.neg().exp().add(1).pow(-1) : null);
     }

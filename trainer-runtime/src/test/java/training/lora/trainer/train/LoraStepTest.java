@@ -44,6 +44,11 @@ class LoraStepTest {
         }
 
         @Override
+        public NDArray timeIds(int[] samples, NDManager scope) {
+            throw new AssertionError("Stable Diffusion 1.x is not told of sizes");
+        }
+
+        @Override
         public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
             return Conditioning.of(Randomness.normal(scope, 8, new Shape(samples.length, 5, 24)));
         }
@@ -70,8 +75,12 @@ class LoraStepTest {
                 UNet unet = UNet.random(TINY, 3, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-                LoraStep step =
-                        new LoraStep(unet, adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run)) {
+                LoraStep step = new LoraStep(
+                        new Networks(unet, null),
+                        adapter,
+                        Schedules.STABLE_DIFFUSION,
+                        TrainingSpecs.of(training),
+                        run)) {
             Batches batches = batches(run, batchSize, 0.1);
             for (int i = 0; i < steps; i++) {
                 step.train(batches, i, 1e-2);
@@ -142,7 +151,8 @@ class LoraStepTest {
         UNet unet = UNet.random(TINY, 3, run);
         LoraAdapter adapter =
                 LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
-        LoraStep step = new LoraStep(unet, adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run);
+        LoraStep step = new LoraStep(
+                new Networks(unet, null), adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run);
         step.train(batches, 0, 1e-2);
         step.train(batches, 1, 1e-2);
         return new Moved(step.drain().get(0), adapter.parameters());
@@ -155,7 +165,7 @@ class LoraStepTest {
                 all.noise().get(rows),
                 all.inputNoise().get(rows),
                 Arrays.copyOfRange(all.timesteps(), from, from + count),
-                Conditioning.of(all.context().context().get(rows)),
+                new Told.Embedded(Conditioning.of(Embeddings.of(all).get(rows))),
                 Arrays.copyOfRange(all.weights(), from, from + count),
                 null);
     }

@@ -40,7 +40,7 @@ class ObjectiveTest {
                 noise,
                 noise,
                 new int[] {100, 900},
-                Conditioning.of(scope.zeros(new Shape(2, 1, 1))),
+                new Told.Embedded(Conditioning.of(scope.zeros(new Shape(2, 1, 1)))),
                 new float[] {1, 1},
                 mask);
     }
@@ -68,7 +68,7 @@ class ObjectiveTest {
                     batch.noise(),
                     batch.inputNoise(),
                     batch.timesteps(),
-                    batch.context(),
+                    batch.told(),
                     new float[] {0.5f, 3},
                     null);
             NDArray prediction = Randomness.normal(scope, 3, SHAPE);

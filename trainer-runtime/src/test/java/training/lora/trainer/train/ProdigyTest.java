@@ -55,7 +55,8 @@ class ProdigyTest {
                 .optimizer();
         assertThat(golden).hasSizeGreaterThanOrEqualTo(20);
         try (manager;
-                Prodigy optimizer = new Prodigy(parameters, settings, variant, manager)) {
+                Prodigy optimizer =
+                        new Prodigy(parameters, Groups.single(parameters.size()), settings, variant, manager)) {
             for (int k = 0; k < golden.size(); k++) {
                 optimizer.step(gradient(k, manager), warmup == 0 ? 1 : Math.min(1, k / (double) warmup), manager);
 
@@ -73,7 +74,7 @@ class ProdigyTest {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
         Map<String, NDArray> kept = new LinkedHashMap<>();
         try (manager;
-                Optimizer first = Optimizer.of(settings, parameters, manager)) {
+                Optimizer first = Optimizer.of(settings, parameters, parameters.size(), manager)) {
             for (int k = 0; k < 20; k++) {
                 if (k == 10) {
                     first.state().forEach((name, array) -> kept.put(name, array.duplicate()));
@@ -81,7 +82,7 @@ class ProdigyTest {
                 first.step(gradient(k, manager), 1, manager);
             }
             float[] uninterrupted = parameters.toFloatArray();
-            Optimizer second = Optimizer.of(settings, parameters, manager);
+            Optimizer second = Optimizer.of(settings, parameters, parameters.size(), manager);
             second.restore(kept, 10);
             for (int k = 10; k < 20; k++) {
                 second.step(gradient(k, manager), 1, manager);
@@ -91,12 +92,38 @@ class ProdigyTest {
         }
     }
 
+    /** Of parameters from 0, after a step at {@code fields}; text encoders have the last half. */
+    private float[] moved(String fields) {
+        OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy, weightDecay: 0, %s}".formatted(fields))
+                .optimizer();
+        NDArray all = manager.zeros(SHAPE);
+        try (Optimizer optimizer = Optimizer.of(settings, all, SHAPE.size() / 2, manager)) {
+            optimizer.step(gradient(0, manager), 1, manager);
+            return all.toFloatArray();
+        }
+    }
+
+    @Test
+    void textEncodersMoveByTheirShareOfTheRateThatIsFoundForAll() {
+        try (manager) {
+            float[] together = moved("learningRate: 1");
+            float[] apart = moved("learningRate: 1, textEncoderLearningRate: 0.25");
+
+            for (int i = 0; i < together.length; i++) {
+                float factor = i < together.length / 2 ? 1 : 0.25f;
+                assertThat(together[i]).isNotZero();
+                assertThat(apart[i]).as("parameter %d", i).isEqualTo(factor * together[i]);
+            }
+        }
+    }
+
     @Test
     void withoutAnyGradientNothingMoves() {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
         float[] before = parameters.toFloatArray();
         try (manager;
-                Prodigy optimizer = new Prodigy(parameters, settings, Prodigy.Variant.DIFFUSION, manager)) {
+                Prodigy optimizer = new Prodigy(
+                        parameters, Groups.single(parameters.size()), settings, Prodigy.Variant.DIFFUSION, manager)) {
             optimizer.step(manager.zeros(SHAPE), 1, manager);
 
             assertThat(parameters.toFloatArray()).isEqualTo(before);

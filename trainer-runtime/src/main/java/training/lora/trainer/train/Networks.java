@@ -1,0 +1,87 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.PromptEncoder;
+import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.UNet;
+
+/**
+ * The denoiser, and before it the text encoders where these are trained: from noisy latents (B, C, h, w), timesteps (B)
+ * and what is told of the samples to the prediction (B, C, h, w).
+ *
+ * @param prompts null where texts come embedded
+ */
+record Networks(UNet unet, @Nullable PromptEncoder prompts) {
+    /** A prediction that can be walked back. */
+    interface Recording {
+        /** The prediction. */
+        NDArray output();
+
+        /** Adds to the gradients of the adapter's factors, given that of the output; works once. */
+        void backward(NDArray gradient);
+    }
+
+    /** Predicts; what it makes belongs to {@code noisy}'s manager. */
+    NDArray forward(NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas) {
+        NDManager scope = noisy.getManager();
+        if (told instanceof Told.Texts texts) {
+            return unet.forward(
+                    noisy, timesteps, conditioning(encoder().encode(scope, texts.texts(), deltas), texts), deltas);
+        }
+        return unet.forward(noisy, timesteps, embedded(told), deltas);
+    }
+
+    /** The same, with what a backward pass needs. */
+    Recording record(NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas) {
+        if (!(told instanceof Told.Texts texts)) {
+            return denoised(unet.record(noisy, timesteps, embedded(told), deltas));
+        }
+        PromptEncoder.Recording text = encoder().record(noisy.getManager(), texts.texts(), deltas);
+        UNet.Recording denoised = unet.recordToText(noisy, timesteps, conditioning(text.embedding(), texts), deltas);
+        return new Recording() {
+            @Override
+            public NDArray output() {
+                return denoised.output();
+            }
+
+            @Override
+            public void backward(NDArray gradient) {
+                denoised.backward(gradient);
+                text.backward(denoised.toText());
+            }
+        };
+    }
+
+    private static Recording denoised(UNet.Recording recording) {
+        return new Recording() {
+            @Override
+            public NDArray output() {
+                return recording.output();
+            }
+
+            @Override
+            public void backward(NDArray gradient) {
+                recording.backward(gradient);
+            }
+        };
+    }
+
+    private PromptEncoder encoder() {
+        return Objects.requireNonNull(prompts, "text encoders for texts that are not embedded");
+    }
+
+    private static Conditioning embedded(Told told) {
+        return ((Told.Embedded) told).conditioning();
+    }
+
+    private static Conditioning conditioning(TextEmbedding text, Told.Texts told) {
+        return text.pooled() == null
+                ? Conditioning.of(text.context())
+                : new Conditioning(text.context(), text.pooled(), told.timeIds());
+    }
+}
