@@ -19,6 +19,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -258,7 +259,7 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** Copies of the factors: {@code path} to A and B. */
     public Map<String, Factors> factors() {
-        float[] all = arena.toFloatArray();
+        float[] all = HostCopy.floats(arena);
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdaptedProjection p : projections) {
             int start = (int) p.offset();
@@ -279,7 +280,7 @@ public final class LoraAdapter implements AutoCloseable {
     public float[] values(AdaptedProjection projection) {
         NDIndex range = new NDIndex().addSliceDim(projection.offset(), projection.offset() + projection.size());
         try (NDArray values = arena.get(range)) {
-            return values.toFloatArray();
+            return HostCopy.floats(values);
         }
     }
 

@@ -19,6 +19,7 @@ import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** {@code inspect}: says what a file or folder is. */
@@ -46,7 +47,7 @@ final class InspectCommand implements Callable<Integer> {
         if (Files.exists(path.resolve(Publisher.MANIFEST))) {
             Summary.print(path.toAbsolutePath().normalize(), System.out);
         } else if (Files.isDirectory(path)) {
-            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            try (NDManager manager = ComputeDevice.CPU.newManager()) {
                 model(manager);
             }
         } else {

@@ -63,10 +63,9 @@ public final class Clip implements AutoCloseable {
                 return torch.div(e, torch.norm(e, 2, [-1], True))
                 """.formatted(width, eps));
         poolText = TorchScript.compile("x, at, w", """
-                r = torch.arange(torch.size(x, 0))
-                e = torch.linear(torch.index(x, [r, at]), w)
+                e = torch.linear(torch.index(x, [%s, at]), w)
                 return torch.div(e, torch.norm(e, 2, [-1], True))
-                """);
+                """.formatted(Snippets.rows("x")));
         tokenizer = Tokenizer.open(folder);
         try (SafeTensors file = ModelFiles.weights(folder, "model")) {
             parameters.load(file, name -> file.entries().containsKey(name) ? name : null, manager);

@@ -9,10 +9,15 @@ final class Snippets {
     /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
     static String waves(String x, int width) {
         return """
-                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d), 6), %3$s))
+                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d, dtype=None, layout=None, device=ops.prim.device(%1$s)), 6), %3$s))
                 a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
                 w = torch.cat([torch.cos(a), torch.sin(a)], 1)
                 """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
+    }
+
+    /** Numbers of the rows of {@code x}, on its device. */
+    static String rows(String x) {
+        return "torch.arange(torch.size(%1$s, 0), dtype=None, layout=None, device=ops.prim.device(%1$s))".formatted(x);
     }
 
     /** {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r. */

@@ -104,7 +104,7 @@ public final class TorchScript {
 
     private static TorchScript load(String source) {
         // Its manager is never closed: the functions are few and shared by all.
-        PtNDManager manager = (PtNDManager) NDManager.newBaseManager("PyTorch");
+        PtNDManager manager = (PtNDManager) ComputeDevice.CPU.newManager();
         try {
             return new TorchScript(
                     JniUtils.loadModule(manager, new ByteArrayInputStream(archive(source)), false, false));
