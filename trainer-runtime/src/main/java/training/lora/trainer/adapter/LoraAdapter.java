@@ -1,5 +1,6 @@
 package training.lora.trainer.adapter;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -125,7 +126,7 @@ public final class LoraAdapter implements AutoCloseable {
             offset += p.size();
         }
         Map<String, Factors> factors = new HashMap<>();
-        try (NDManager scratch = parent.newSubManager()) {
+        try (NDManager scratch = parent.newSubManager(Device.cpu())) {
             for (AdaptedProjection p : adapted) {
                 String path = p.projection().path();
                 long own = Randomness.derive(seed, 0, "lora/" + path);

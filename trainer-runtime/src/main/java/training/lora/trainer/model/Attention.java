@@ -47,8 +47,13 @@ final class Attention extends AdaptedLayer {
             long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? context : width;
             own.add(Projection.linear(path + "." + name, in, width, Projection.Group.Attention));
         }
-        Attention layer =
-                new Attention(own, width, crossed, BIASES, AttentionText.of(parameters.precision(), width, heads), eps);
+        Attention layer = new Attention(
+                own,
+                width,
+                crossed,
+                BIASES,
+                AttentionText.of(parameters.device(), parameters.precision(), width, heads),
+                eps);
         layer.weights.add("n", parameters.norm(norm, width));
         for (int i = 0; i < own.size(); i++) {
             Projection p = own.get(i);
