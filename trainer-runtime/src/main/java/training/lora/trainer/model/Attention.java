@@ -76,8 +76,8 @@ final class Attention extends AdaptedLayer {
         List<Projection> own = CLIP_NAMES.stream()
                 .map(name -> Projection.linear(prefix + path + name, width, width, Projection.Group.Attention))
                 .toList();
-        Attention attention =
-                new Attention(own, width, false, CLIP_BIASES, new AttentionText.Flash(width, heads, causal), eps);
+        Attention attention = new Attention(
+                own, width, false, CLIP_BIASES, AttentionText.ofFew(parameters.device(), width, heads, causal), eps);
         attention.weights.add("n", parameters.norm(layer + ".layer_norm1", width));
         for (int i = 0; i < own.size(); i++) {
             attention.weights.projection(i, parameters.withBias(path + CLIP_NAMES.get(i), width, width));

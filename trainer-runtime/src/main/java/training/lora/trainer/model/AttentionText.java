@@ -24,14 +24,19 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
     /** The fastest that {@code device} has in {@code precision}; docs/decisions/0005 has the figures of CPUs. */
     static AttentionText of(Device device, Precision precision, long width, int heads) {
         if (!device.equals(Device.cpu())) {
-            return CardAttentionText.takes(width, heads)
-                    ? new CardAttentionText(width, heads)
-                    : new Products(width, heads);
+            return new CardAttentionText(width, heads, false);
         }
         return switch (precision) {
             case Float32 -> new Flash(width, heads, false);
             case BFloat16 -> new Products(width, heads);
         };
+    }
+
+    /** For few tokens, in any precision; {@code causal} as in {@link Flash}. */
+    static AttentionText ofFew(Device device, long width, int heads, boolean causal) {
+        return device.equals(Device.cpu())
+                ? new Flash(width, heads, causal)
+                : new CardAttentionText(width, heads, causal);
     }
 
     /**

@@ -18,7 +18,7 @@ public final class Clip implements AutoCloseable {
 
     private final NDManager manager;
     private final Tokenizer tokenizer;
-    private final ParameterSet parameters = new ParameterSet();
+    private final ParameterSet parameters;
     private final TextTower text;
     private final Parameter textProjection;
     private final int imageSize;
@@ -31,6 +31,7 @@ public final class Clip implements AutoCloseable {
 
     private Clip(Path folder, NDManager manager) {
         this.manager = manager;
+        this.parameters = new ParameterSet(manager.getDevice());
         Config config = Config.read(folder.resolve("config.json"));
         config.mustBe("model_type", "clip");
         Config v = config.child("vision_config");

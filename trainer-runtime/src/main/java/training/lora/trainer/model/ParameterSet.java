@@ -24,9 +24,9 @@ final class ParameterSet {
     private final Device device;
     private final List<Parameter> parameters = new ArrayList<>();
 
-    /** Weights in fp32, as files have them, of a network that is the same on all devices. */
-    ParameterSet() {
-        this(Precision.Float32, false, Device.cpu());
+    /** Weights in fp32, as files have them; {@code device} as below. */
+    ParameterSet(Device device) {
+        this(Precision.Float32, false, device);
     }
 
     /**

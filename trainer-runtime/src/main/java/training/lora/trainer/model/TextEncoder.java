@@ -52,7 +52,7 @@ public final class TextEncoder implements AutoCloseable {
     private TextEncoder(NDManager manager, Role role, Precision precision, Config config) {
         this.manager = manager;
         this.role = role;
-        parameters = new ParameterSet(precision, false);
+        parameters = new ParameterSet(precision, false, manager.getDevice());
         tower = new TextTower(parameters, role.component().folder() + ".", config);
         if (role != Role.Second) {
             pool = null;

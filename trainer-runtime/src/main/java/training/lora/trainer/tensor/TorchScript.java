@@ -15,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
@@ -82,6 +83,11 @@ public final class TorchScript {
     /** The function of a whole module's text. */
     static TorchScript of(String source) {
         return COMPILED.computeIfAbsent(source, TorchScript::load);
+    }
+
+    /** The texts of all modules so far. */
+    static Set<String> sources() {
+        return Set.copyOf(COMPILED.keySet());
     }
 
     /** Its module's text. */

@@ -23,27 +23,30 @@ public final class CardScripts implements AutoCloseable {
             "torch\\.(arange|zeros|ones|full|empty|eye|linspace|tensor|scalar_tensor|rand|randn|randint|normal)\\((?![^\\n]*device=)");
 
     private static final Pattern FORWARD = Pattern.compile(
-            "( *)(\\w+), (\\w+), (\\w+), (\\w+), \\w+, \\w+ = torch\\._efficient_attention_forward\\((\\w+), (\\w+), (\\w+), None, None, None, None, None, 0\\., 0, True\\)");
+            "( *)(\\w+), (\\w+), (\\w+), (\\w+), \\w+, \\w+ = torch\\._efficient_attention_forward\\((\\w+), (\\w+), (\\w+), None, None, None, None, None, 0\\., (\\d), True, scale=([\\w.-]+)\\)");
 
     private static final Pattern BACKWARD = Pattern.compile(
-            "( *)(\\w+), (\\w+), (\\w+), \\w+ = torch\\._efficient_attention_backward\\((\\w+), (\\w+), (\\w+), (\\w+), None, (\\w+), None, None, [^\\n]*, (\\w+), 0\\., \\w+, \\w+, 0, False\\)");
+            "( *)(\\w+), (\\w+), (\\w+), \\w+ = torch\\._efficient_attention_backward\\((\\w+), (\\w+), (\\w+), (\\w+), None, (\\w+), None, None, [^\\n]*, (\\w+), 0\\., \\w+, \\w+, (\\d), False, scale=([\\w.-]+)\\)");
 
-    /** q k^T / sqrt(d) (B, H, T, S). */
-    private static final String LOGITS =
-            "$1z = torch.div(torch.matmul(torch.transpose(torch.to($6, 6), 1, 2), torch.permute(torch.to($7, 6), [0, 2, 3, 1])), torch.sqrt(torch.size($6, 3)))\n";
+    /** q k^T (B, H, T, S), scaled and masked; {@code %1$s}: numbers of the groups of mask and scale. */
+    private static final String LOGITS = """
+            $1z = torch.mul(torch.matmul(torch.transpose(torch.to($6, 6), 1, 2), torch.permute(torch.to($7, 6), [0, 2, 3, 1])), $%2$d)
+            $1later = torch.mul(torch.triu(torch.ones_like(z), 1), $%1$d)
+            $1z = torch.masked_fill(z, torch.gt(later, 0.), -1.0e30)
+            """;
 
-    private static final String FORWARD_FORMULA = LOGITS + """
+    private static final String FORWARD_FORMULA = LOGITS.formatted(9, 10) + """
             $1$3 = torch.logsumexp(z, [-1])
             $1$2 = torch.type_as(torch.contiguous(torch.transpose(torch.matmul(torch.softmax(z, -1), torch.transpose(torch.to($8, 6), 1, 2)), 1, 2)), $6)
             $1$4 = torch.sum($3)
             $1$5 = torch.sum($3)""";
 
-    private static final String BACKWARD_FORMULA = LOGITS + """
+    private static final String BACKWARD_FORMULA = LOGITS.formatted(11, 12) + """
             $1p = torch.exp(torch.sub(z, torch.unsqueeze($10, -1)))
             $1dy = torch.transpose(torch.to($5, 6), 1, 2)
             $1rows = torch.sum(torch.mul(dy, torch.transpose(torch.to($9, 6), 1, 2)), [-1], True)
             $1dp = torch.matmul(dy, torch.permute(torch.to($8, 6), [0, 2, 3, 1]))
-            $1dz = torch.div(torch.mul(p, torch.sub(dp, rows)), torch.sqrt(torch.size($6, 3)))
+            $1dz = torch.mul(torch.mul(p, torch.sub(dp, rows)), $12)
             $1$2 = torch.type_as(torch.transpose(torch.matmul(dz, torch.transpose(torch.to($7, 6), 1, 2)), 1, 2), $6)
             $1$3 = torch.type_as(torch.transpose(torch.matmul(torch.transpose(dz, 2, 3), torch.transpose(torch.to($6, 6), 1, 2)), 1, 2), $6)
             $1$4 = torch.type_as(torch.transpose(torch.matmul(torch.transpose(p, 2, 3), dy), 1, 2), $6)""";
@@ -86,9 +89,7 @@ public final class CardScripts implements AutoCloseable {
     private NDList run(TorchScript function, NDList inputs) {
         String source = function.source();
         assertThat(source).as("a kernel that only CPUs have").doesNotContain("_for_cpu");
-        assertThat(CREATION.matcher(source).find())
-                .as("a tensor made on the CPU in %s", source)
-                .isFalse();
+        checkCreation(source);
         TorchScript asOnCard = TorchScript.of(forCard(source));
         boolean card = false;
         for (NDArray input : inputs) {
@@ -126,6 +127,20 @@ public final class CardScripts implements AutoCloseable {
         zeros.close();
         results.close();
         return shapes;
+    }
+
+    /** That no function that this process has compiled makes a tensor on the CPU. */
+    public static void checkAll() {
+        assertThat(TorchScript.sources()).hasSizeGreaterThan(20);
+        TorchScript.sources().stream()
+                .filter(source -> !source.equals(TYPE.source()) && !source.equals(STRIDES.source()))
+                .forEach(CardScripts::checkCreation);
+    }
+
+    private static void checkCreation(String source) {
+        assertThat(CREATION.matcher(source).find())
+                .as("a tensor made on the CPU in %s", source)
+                .isFalse();
     }
 
     private static Input describe(NDArray x) {

@@ -147,6 +147,8 @@ class CardStepTest {
                             .as("the last step, from a batch to pictures")
                             .anyMatch(frame -> frame.getMethodName().equals("ofBatch")));
         }
+        // Among them those of long prompts and of text encoders' gradients, which are run elsewhere.
+        CardScripts.checkAll();
     }
 
     @Test
