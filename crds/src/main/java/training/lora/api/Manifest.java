@@ -31,6 +31,8 @@ public record Manifest(
         @JsonPropertyDescription("sha256 over the pictures and captions.")
         String datasetDigest,
 
+        @JsonPropertyDescription("Where it was trained: cpu, or the card's number and name.") @Nullable String device,
+
         @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
 
         @JsonPropertyDescription("The best checkpoint.") @Nullable Checkpoint best,

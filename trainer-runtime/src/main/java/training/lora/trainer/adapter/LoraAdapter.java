@@ -1,5 +1,6 @@
 package training.lora.trainer.adapter;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -20,6 +21,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -125,7 +127,7 @@ public final class LoraAdapter implements AutoCloseable {
             offset += p.size();
         }
         Map<String, Factors> factors = new HashMap<>();
-        try (NDManager scratch = parent.newSubManager()) {
+        try (NDManager scratch = parent.newSubManager(Device.cpu())) {
             for (AdaptedProjection p : adapted) {
                 String path = p.projection().path();
                 long own = Randomness.derive(seed, 0, "lora/" + path);
@@ -273,7 +275,7 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** Copies of the factors: {@code path} to A and B. */
     public Map<String, Factors> factors() {
-        float[] all = arena.toFloatArray();
+        float[] all = HostCopy.floats(arena);
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdaptedProjection p : projections) {
             int start = (int) p.offset();
@@ -294,7 +296,7 @@ public final class LoraAdapter implements AutoCloseable {
     public float[] values(AdaptedProjection projection) {
         NDIndex range = new NDIndex().addSliceDim(projection.offset(), projection.offset() + projection.size());
         try (NDArray values = arena.get(range)) {
-            return values.toFloatArray();
+            return HostCopy.floats(values);
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What nvidia-smi says of the first card: its name and, looked at every second, how much of its memory was taken at most,
+ * What nvidia-smi says of a card: its name and, looked at every second, how much of its memory was taken at most,
  * by this process and by all others. Where there is no card it says nothing.
  */
 final class GpuMonitor implements AutoCloseable {
@@ -19,6 +19,7 @@ final class GpuMonitor implements AutoCloseable {
     private static final long SECONDS = 1;
 
     private final String command;
+    private final int card;
     private final Optional<String> name;
     private final AtomicLong peakMebibytes = new AtomicLong();
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(work -> {
@@ -27,8 +28,9 @@ final class GpuMonitor implements AutoCloseable {
         return thread;
     });
 
-    private GpuMonitor(String command) {
+    private GpuMonitor(String command, int card) {
         this.command = command;
+        this.card = card;
         this.name = query("name,driver_version,memory.total");
         if (name.isPresent()) {
             look();
@@ -36,9 +38,12 @@ final class GpuMonitor implements AutoCloseable {
         }
     }
 
-    /** @param command the program that is asked */
-    static GpuMonitor start(String command) {
-        return new GpuMonitor(command);
+    /**
+     * @param command the program that is asked
+     * @param card its number in the program's own order
+     */
+    static GpuMonitor start(String command, int card) {
+        return new GpuMonitor(command, card);
     }
 
     /** Name, driver and memory of the card, as nvidia-smi writes them. */
@@ -58,10 +63,11 @@ final class GpuMonitor implements AutoCloseable {
                 .ifPresent(digits -> peakMebibytes.accumulateAndGet(Long.parseLong(digits), Math::max));
     }
 
-    /** The first card's line, or nothing where there is no such program or it fails. */
+    /** The card's line, or nothing where there is no such program or it fails. */
     private Optional<String> query(String fields) {
         try {
-            Process process = new ProcessBuilder(List.of(command, "--query-gpu=" + fields, "--format=csv,noheader"))
+            Process process = new ProcessBuilder(
+                            List.of(command, "--query-gpu=" + fields, "--format=csv,noheader", "--id=" + card))
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
             String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -23,6 +23,7 @@ import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.model.SingleFileNoise;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** {@code inspect}: says what a file or folder is. */
@@ -50,7 +51,7 @@ final class InspectCommand implements Callable<Integer> {
         if (Files.exists(path.resolve(Publisher.MANIFEST))) {
             Summary.print(path.toAbsolutePath().normalize(), System.out);
         } else if (Files.isDirectory(path)) {
-            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            try (NDManager manager = ComputeDevice.CPU.newManager()) {
                 model(manager);
             }
         } else {

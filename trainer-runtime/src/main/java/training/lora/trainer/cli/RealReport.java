@@ -103,7 +103,7 @@ record RealReport(
                 data.samples().size(),
                 data.resolution());
         row(rows, "its sha256", "%s", manifest.datasetDigest());
-        row(rows, "device", "%s", engine.defaultDevice().toString().replace("()", ""));
+        row(rows, "device", "%s", String.valueOf(manifest.device()));
         row(rows, "card", "%s", gpu.name().orElse("none"));
         row(rows, "processor", "%s, %d threads", processor(), TorchScript.threads());
         row(rows, "precision", "%s", manifest.spec().training().precision());

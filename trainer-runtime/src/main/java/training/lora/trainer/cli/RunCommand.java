@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Manifest;
@@ -51,6 +52,9 @@ class RunCommand implements Callable<Integer> {
             description = "Replaces a field under spec, such as training.steps=20; may be repeated.")
     private List<String> settings = new ArrayList<>();
 
+    @Mixin
+    private DeviceOption device = new DeviceOption();
+
     @Option(names = "--attempt", paramLabel = "N", hidden = true, defaultValue = "1")
     private int attempt;
 
@@ -81,7 +85,7 @@ class RunCommand implements Callable<Integer> {
         Sources sources = Sources.of(
                 System::getenv, loaded.mounted() ? null : file.toAbsolutePath().getParent());
         try (Push push = push();
-                NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                NDManager manager = root()) {
             Console console = new Console(System.out, System.console() != null);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
             Consumer<ProgressMessage> sink = message -> {
@@ -104,7 +108,16 @@ class RunCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** A wrong run spec fails its pod before there is a run: the sentence still has to reach the condition. */
+    private NDManager root() throws IOException {
+        try {
+            return device.choose().newManager();
+        } catch (TrainerException e) {
+            leaveWord(e);
+            throw e;
+        }
+    }
+
+    /** A wrong run spec or device fails its pod before there is a run: the sentence still has to reach the condition. */
     private void leaveWord(TrainerException failure) throws IOException {
         Path message = resultFile();
         if (message != null && stages().size() == 1) {

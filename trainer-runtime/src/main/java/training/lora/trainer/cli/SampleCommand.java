@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -52,13 +53,16 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--resolution", description = "Side in pixels; default: the model's own.")
     private @Nullable Integer resolution;
 
+    @Mixin
+    private DeviceOption device = new DeviceOption();
+
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Where the pictures go.")
     private Path out = Path.of("");
 
     @Override
     public Integer call() throws IOException {
         Path place = Sources.of(System::getenv, Path.of("").toAbsolutePath()).existing("--base", base);
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+        try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
                 LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;

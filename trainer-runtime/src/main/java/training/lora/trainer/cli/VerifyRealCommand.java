@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -55,6 +56,9 @@ final class VerifyRealCommand implements Callable<Integer> {
             description = "A CLIP model; with it the pictures are measured too. Default: they are not.")
     private @Nullable String clip;
 
+    @Mixin
+    private DeviceOption device = new DeviceOption();
+
     @Option(names = "--steps", description = "Steps to train; default 40.", defaultValue = "40")
     private int steps;
 
@@ -79,11 +83,12 @@ final class VerifyRealCommand implements Callable<Integer> {
         Path file = folder.resolve("training.yaml");
         Json.STRICT_YAML.writeValue(file.toFile(), training());
         Path workspace = folder.resolve("run");
-        List<String> arguments = new ArrayList<>(List.of("run", file.toString(), "--workspace", workspace.toString()));
+        List<String> arguments = new ArrayList<>(
+                List.of("run", file.toString(), "--workspace", workspace.toString(), "--device", device.wanted()));
         for (String setting : settings) {
             arguments.addAll(List.of("--set", setting));
         }
-        GpuMonitor gpu = GpuMonitor.start(GpuMonitor.COMMAND);
+        GpuMonitor gpu = GpuMonitor.start(GpuMonitor.COMMAND, device.card());
         int code;
         try (gpu) {
             code = Main.execute(arguments.toArray(String[]::new));

@@ -301,6 +301,7 @@ public final class EvaluateStage {
                 model.family().name(),
                 summary.baseModelDigest(),
                 data.digest(),
+                summary.device(),
                 report.base(),
                 best.checkpoint(),
                 report.checkpoints());

@@ -21,6 +21,7 @@ import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A LoRA's file in kohya's or diffusers' form; its modules are read one at a time. */
@@ -156,7 +157,7 @@ public final class AdapterFile implements AutoCloseable {
     }
 
     private float[] values(Map<Part, String> parts, Part part) {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+        try (NDManager manager = ComputeDevice.CPU.newManager();
                 NDArray tensor = file.read(Objects.requireNonNull(parts.get(part)), manager)) {
             return tensor.toFloatArray();
         }

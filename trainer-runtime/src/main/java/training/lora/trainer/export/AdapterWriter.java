@@ -21,6 +21,7 @@ import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
 /** Writes modules of an adapter in the forms that other tools read. */
@@ -44,7 +45,7 @@ final class AdapterWriter {
             DataType type,
             Map<String, String> metadata)
             throws IOException {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = ComputeDevice.CPU.newManager()) {
             Map<String, NDArray> tensors = new LinkedHashMap<>();
             List<ModuleForm> forms = new ArrayList<>();
             modules.forEach(module -> {

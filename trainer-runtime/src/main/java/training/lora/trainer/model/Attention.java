@@ -47,8 +47,13 @@ final class Attention extends AdaptedLayer {
             long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? context : width;
             own.add(Projection.linear(path + "." + name, in, width, Projection.Group.Attention));
         }
-        Attention layer =
-                new Attention(own, width, crossed, BIASES, AttentionText.of(parameters.precision(), width, heads), eps);
+        Attention layer = new Attention(
+                own,
+                width,
+                crossed,
+                BIASES,
+                AttentionText.of(parameters.device(), parameters.precision(), width, heads),
+                eps);
         layer.weights.add("n", parameters.norm(norm, width));
         for (int i = 0; i < own.size(); i++) {
             Projection p = own.get(i);
@@ -71,8 +76,8 @@ final class Attention extends AdaptedLayer {
         List<Projection> own = CLIP_NAMES.stream()
                 .map(name -> Projection.linear(prefix + path + name, width, width, Projection.Group.Attention))
                 .toList();
-        Attention attention =
-                new Attention(own, width, false, CLIP_BIASES, new AttentionText.Flash(width, heads, causal), eps);
+        Attention attention = new Attention(
+                own, width, false, CLIP_BIASES, AttentionText.ofFew(parameters.device(), width, heads, causal), eps);
         attention.weights.add("n", parameters.norm(layer + ".layer_norm1", width));
         for (int i = 0; i < own.size(); i++) {
             attention.weights.projection(i, parameters.withBias(path + CLIP_NAMES.get(i), width, width));

@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import ai.djl.Device;
 import java.util.List;
 import training.lora.api.Precision;
 
@@ -7,7 +8,7 @@ import training.lora.api.Precision;
  * TorchScript of f = softmax(q k^T / sqrt(d)) v by heads, forward and backward. In scope are y0 = q (B T, C), y1 = k and
  * y2 = v (B S, C), and x (B, T, C), from which B is read. d = C / heads.
  */
-sealed interface AttentionText {
+sealed interface AttentionText permits AttentionText.Flash, AttentionText.Products, CardAttentionText {
     /** Lines that make {@code f} (B T, C) and the names of {@link #kept}. */
     String forward();
 
@@ -20,12 +21,22 @@ sealed interface AttentionText {
     /** Lines that make d0, d1 and d2, the gradients of y0, y1 and y2, from {@code df} (B T, C). */
     String backward();
 
-    /** The faster of the two in {@code precision}; docs/decisions/0005 has the figures. */
-    static AttentionText of(Precision precision, long width, int heads) {
+    /** The fastest that {@code device} has in {@code precision}; docs/decisions/0005 has the figures of CPUs. */
+    static AttentionText of(Device device, Precision precision, long width, int heads) {
+        if (!device.equals(Device.cpu())) {
+            return new CardAttentionText(width, heads, false);
+        }
         return switch (precision) {
             case Float32 -> new Flash(width, heads, false);
             case BFloat16 -> new Products(width, heads);
         };
+    }
+
+    /** For few tokens, in any precision; {@code causal} as in {@link Flash}. */
+    static AttentionText ofFew(Device device, long width, int heads, boolean causal) {
+        return device.equals(Device.cpu())
+                ? new Flash(width, heads, causal)
+                : new CardAttentionText(width, heads, causal);
     }
 
     /**

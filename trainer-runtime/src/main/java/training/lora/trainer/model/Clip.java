@@ -18,7 +18,7 @@ public final class Clip implements AutoCloseable {
 
     private final NDManager manager;
     private final Tokenizer tokenizer;
-    private final ParameterSet parameters = new ParameterSet();
+    private final ParameterSet parameters;
     private final TextTower text;
     private final Parameter textProjection;
     private final int imageSize;
@@ -31,6 +31,7 @@ public final class Clip implements AutoCloseable {
 
     private Clip(Path folder, NDManager manager) {
         this.manager = manager;
+        this.parameters = new ParameterSet(manager.getDevice());
         Config config = Config.read(folder.resolve("config.json"));
         config.mustBe("model_type", "clip");
         Config v = config.child("vision_config");
@@ -63,10 +64,9 @@ public final class Clip implements AutoCloseable {
                 return torch.div(e, torch.norm(e, 2, [-1], True))
                 """.formatted(width, eps));
         poolText = TorchScript.compile("x, at, w", """
-                r = torch.arange(torch.size(x, 0))
-                e = torch.linear(torch.index(x, [r, at]), w)
+                e = torch.linear(torch.index(x, [%s, at]), w)
                 return torch.div(e, torch.norm(e, 2, [-1], True))
-                """);
+                """.formatted(Snippets.rows("x")));
         tokenizer = Tokenizer.open(folder);
         try (SafeTensors file = ModelFiles.weights(folder, "model")) {
             parameters.load(file, name -> file.entries().containsKey(name) ? name : null, manager);

@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -24,18 +25,21 @@ import training.lora.trainer.tensor.TorchScript;
 final class ParameterSet {
     private final Precision precision;
     private final boolean channelsLast;
+    private final Device device;
     private final List<Parameter> parameters = new ArrayList<>();
 
-    /** Weights in fp32, as files have them. */
-    ParameterSet() {
-        this(Precision.Float32, false);
+    /** Weights in fp32, as files have them; {@code device} as below. */
+    ParameterSet(Device device) {
+        this(Precision.Float32, false, device);
     }
 
     /**
      * @param precision of all weights but those of norms, which are always fp32
      * @param channelsLast whether convolutions' weights lie in memory as (out, height, width, in)
+     * @param device where they will be, which decides how a layer is computed
      */
-    ParameterSet(Precision precision, boolean channelsLast) {
+    ParameterSet(Precision precision, boolean channelsLast, Device device) {
+        this.device = device;
         this.precision = precision;
         this.channelsLast = channelsLast;
     }
@@ -43,6 +47,11 @@ final class ParameterSet {
     /** Of all weights but those of norms. */
     Precision precision() {
         return precision;
+    }
+
+    /** Where they will be. */
+    Device device() {
+        return device;
     }
 
     Parameter declare(String name, long... shape) {

@@ -29,7 +29,7 @@ public final class PromptEncoder implements AutoCloseable {
     /** The gradient of {@link #JOIN}'s x from that of its result, in n chunks of l tokens. */
     private static final TorchScript PART = TorchScript.compile("d, n, l", """
             w = torch.size(d, 2)
-            c = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(l, 0), w])
+            c = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(l, 0), w], dtype=None, layout=None, device=ops.prim.device(d))
             z = torch.sub(torch.size(l, 0), 1)
             m = torch.slice(d, 1, 1, torch.sub(torch.size(d, 1), 1))
             _0 = torch.copy_(torch.slice(torch.select(c, 1, 0), 1, 0, 1), torch.slice(d, 1, 0, 1))
@@ -44,7 +44,7 @@ public final class PromptEncoder implements AutoCloseable {
 
     /** The gradient of {@link #FIRSTS}' p from that of its result. */
     private static final TorchScript SPREAD = TorchScript.compile("d, n", """
-            p = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(d, 1)])
+            p = torch.zeros([torch.size(d, 0), torch.size(n, 0), torch.size(d, 1)], dtype=None, layout=None, device=ops.prim.device(d))
             _0 = torch.copy_(torch.select(p, 1, 0), d)
             return torch.reshape(p, [-1, torch.size(d, 1)])
             """);

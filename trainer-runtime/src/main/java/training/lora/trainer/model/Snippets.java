@@ -9,16 +9,30 @@ final class Snippets {
     /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
     static String waves(String x, int width) {
         return """
-                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d), 6), %3$s))
+                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d, dtype=None, layout=None, device=ops.prim.device(%1$s)), 6), %3$s))
                 a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
                 w = torch.cat([torch.cos(a), torch.sin(a)], 1)
                 """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
     }
 
-    /** {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r. */
+    /** Numbers of the rows of {@code x}, on its device. */
+    static String rows(String x) {
+        return "torch.arange(torch.size(%1$s, 0), dtype=None, layout=None, device=ops.prim.device(%1$s))".formatted(x);
+    }
+
+    /**
+     * {@code y} = group norm of {@code x} (B, C, H, W), with its mean {@code y}m and reciprocal deviation {@code y}r.
+     * The kernel for cards takes weights of x's type only and rounds the statistics to it, and no channels last: there
+     * the norm is computed in fp32, as autocast does.
+     */
     static String groupNorm(String y, String x, String weights, long channels, int groups, double eps) {
-        return "%1$s, %1$sm, %1$sr = torch.native_group_norm(%2$s, %3$sw, %3$sb, %4$s, %5$d, %6$s)"
-                .formatted(y, x, weights, sizes(x, channels), groups, eps);
+        return """
+                if ops.prim.is_cuda(%2$s):
+                 %1$s_f, %1$sm_f, %1$sr_f = torch.native_group_norm(torch.contiguous(torch.to(%2$s, 6)), %3$sw, %3$sb, %4$s, %5$d, %6$s)
+                 %1$s_y, %1$s_m, %1$s_r = torch.copy_(torch.empty_like(%2$s), %1$s_f), %1$sm_f, %1$sr_f
+                else:
+                 %1$s_y, %1$s_m, %1$s_r = torch.native_group_norm(%2$s, %3$sw, %3$sb, %4$s, %5$d, %6$s)
+                %1$s, %1$sm, %1$sr = %1$s_y, %1$s_m, %1$s_r""".formatted(y, x, weights, sizes(x, channels), groups, eps);
     }
 
     /**
@@ -28,27 +42,43 @@ final class Snippets {
     static String groupNormGradient(
             String dx, String dy, String x, String mean, String rstd, String weights, long channels, int groups) {
         // The kernel takes dy to lie in memory as x does.
-        return ("%1$s, %1$s_w, %1$s_b = torch.native_group_norm_backward(torch.contiguous(%2$s, memory_format=2), %3$s, %4$s, %5$s, %6$sw, %7$s, %8$d,"
-                        + " [True, False, False])")
-                .formatted(dx, dy, x, mean, rstd, weights, sizes(x, channels), groups);
+        return """
+                if ops.prim.is_cuda(%3$s):
+                 %1$s_f, %1$s_v, %1$s_c = torch.native_group_norm_backward(torch.contiguous(torch.to(%2$s, 6)), torch.contiguous(torch.to(%3$s, 6)), %4$s, %5$s, %6$sw, %7$s, %8$d, [True, False, False])
+                 %1$s_g = torch.copy_(torch.empty_like(%3$s), %1$s_f)
+                else:
+                 %1$s_g, %1$s_w, %1$s_b = torch.native_group_norm_backward(torch.contiguous(%2$s, memory_format=2), %3$s, %4$s, %5$s, %6$sw, %7$s, %8$d, [True, False, False])
+                %1$s = %1$s_g""".formatted(dx, dy, x, mean, rstd, weights, sizes(x, channels), groups);
     }
 
     private static String sizes(String x, long channels) {
         return "torch.size(%1$s, 0), %2$d, torch.mul(torch.size(%1$s, 2), torch.size(%1$s, 3))".formatted(x, channels);
     }
 
-    /** {@code y} = layer norm of {@code x} (…, C), with mean {@code y}m and reciprocal deviation {@code y}r. */
+    /**
+     * {@code y} = layer norm of {@code x} (…, C), with mean {@code y}m and reciprocal deviation {@code y}r; in fp32 where
+     * the kernel takes no weights of another type than x's.
+     */
     static String layerNorm(String y, String x, String weights, long width, double eps) {
-        return "%1$s, %1$sm, %1$sr = torch.native_layer_norm(%2$s, [%4$d], %3$sw, %3$sb, %5$s)"
-                .formatted(y, x, weights, width, eps);
+        return """
+                if ops.prim.is_cuda(%2$s):
+                 %1$s_f, %1$sm_f, %1$sr_f = torch.native_layer_norm(torch.to(%2$s, 6), [%4$d], %3$sw, %3$sb, %5$s)
+                 %1$s_y, %1$s_m, %1$s_r = torch.type_as(%1$s_f, %2$s), %1$sm_f, %1$sr_f
+                else:
+                 %1$s_y, %1$s_m, %1$s_r = torch.native_layer_norm(%2$s, [%4$d], %3$sw, %3$sb, %5$s)
+                %1$s, %1$sm, %1$sr = %1$s_y, %1$s_m, %1$s_r""".formatted(y, x, weights, width, eps);
     }
 
     /** {@code dx}, the gradient of {@code x}; {@code mean} and {@code rstd} are those of the forward pass. */
     static String layerNormGradient(
             String dx, String dy, String x, String mean, String rstd, String weights, long width) {
-        return ("%1$s, %1$s_w, %1$s_b = torch.native_layer_norm_backward(%2$s, %3$s, [%7$d], %4$s, %5$s, %6$sw, %6$sb,"
-                        + " [True, False, False])")
-                .formatted(dx, dy, x, mean, rstd, weights, width);
+        return """
+                if ops.prim.is_cuda(%3$s):
+                 %1$s_f, %1$s_v, %1$s_c = torch.native_layer_norm_backward(torch.to(%2$s, 6), torch.to(%3$s, 6), [%7$d], %4$s, %5$s, %6$sw, %6$sb, [True, False, False])
+                 %1$s_g = torch.type_as(%1$s_f, %3$s)
+                else:
+                 %1$s_g, %1$s_w, %1$s_b = torch.native_layer_norm_backward(%2$s, %3$s, [%7$d], %4$s, %5$s, %6$sw, %6$sb, [True, False, False])
+                %1$s = %1$s_g""".formatted(dx, dy, x, mean, rstd, weights, width);
     }
 
     /**

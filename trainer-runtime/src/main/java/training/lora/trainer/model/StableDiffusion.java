@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -107,7 +108,9 @@ public final class StableDiffusion implements AutoCloseable {
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
-            if (options.precision() == Precision.BFloat16 && !Processor.hasBFloat16()) {
+            if (options.precision() == Precision.BFloat16
+                    && manager.getDevice().equals(Device.cpu())
+                    && !Processor.hasBFloat16()) {
                 LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
             }
             unet = UNet.open(source.part(Part.UNet), options.precision(), manager);

@@ -51,7 +51,7 @@ public final class TextEncoder implements AutoCloseable {
     private TextEncoder(NDManager manager, Role role, Precision precision, Config config) {
         this.manager = manager;
         this.role = role;
-        parameters = new ParameterSet(precision, false);
+        parameters = new ParameterSet(precision, false, manager.getDevice());
         tower = new TextTower(parameters, role.component().folder() + ".", config);
         if (role != Role.Second) {
             pool = null;
@@ -68,14 +68,14 @@ public final class TextEncoder implements AutoCloseable {
         // h (B, S, C) at one place a text, mapped: (B, P).
         pool = projection.kernel(
                 "h, at",
-                "return torch.to(torch.linear(torch.index(h, [torch.arange(torch.size(h, 0)), at]), w), 6)",
+                "return torch.to(torch.linear(torch.index(h, [%s, at]), w), 6)".formatted(Snippets.rows("h")),
                 1);
         poolGradient = projection.kernel("d, at, h", """
                 g = torch.zeros_like(h)
-                i = torch.arange(torch.size(h, 0))
+                i = %s
                 _0 = torch.index_put_(g, [i, at], torch.mm(torch.type_as(d, w), w))
                 return g
-                """, 1);
+                """.formatted(Snippets.rows("h")), 1);
     }
 
     /**

@@ -36,7 +36,7 @@ public final class UNet implements AutoCloseable {
 
     private UNet(UNetConfig config, Precision precision, NDManager manager) {
         this.config = config;
-        this.parameters = new ParameterSet(precision, true);
+        this.parameters = new ParameterSet(precision, true, manager.getDevice());
         this.manager = manager;
         int first = config.widths().get(0);
         long time = 4L * first;

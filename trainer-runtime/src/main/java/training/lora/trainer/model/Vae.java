@@ -13,7 +13,7 @@ public final class Vae implements AutoCloseable {
     private static final double NORM_EPS = 1e-6;
 
     private final NDManager manager;
-    private final ParameterSet parameters = new ParameterSet();
+    private final ParameterSet parameters;
     private final int latentChannels;
     private final double scalingFactor;
     private final int factor;
@@ -47,6 +47,7 @@ public final class Vae implements AutoCloseable {
 
     private Vae(Config config, double scale, NDManager manager) {
         this.manager = manager;
+        this.parameters = new ParameterSet(manager.getDevice());
         config.mustBe("_class_name", "AutoencoderKL");
         config.mustBe("act_fn", "silu");
         config.mustBeAbsent("latents_mean");

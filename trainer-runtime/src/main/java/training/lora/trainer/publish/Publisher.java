@@ -62,6 +62,7 @@ public final class Publisher {
      * @param model the base model's family
      * @param baseModelDigest of its files
      * @param datasetDigest of pictures and captions
+     * @param device where it was trained
      * @param base what was measured of the base model
      * @param best the checkpoint whose adapter stands first
      * @param checkpoints all that are kept
@@ -71,6 +72,7 @@ public final class Publisher {
             String model,
             String baseModelDigest,
             String datasetDigest,
+            @Nullable String device,
             @Nullable Checkpoint base,
             Checkpoint best,
             List<Checkpoint> checkpoints) {}
@@ -120,6 +122,7 @@ public final class Publisher {
                 state.model(),
                 state.baseModelDigest(),
                 state.datasetDigest(),
+                state.device(),
                 state.base(),
                 state.best(),
                 state.checkpoints(),

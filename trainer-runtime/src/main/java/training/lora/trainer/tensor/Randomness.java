@@ -1,5 +1,6 @@
 package training.lora.trainer.tensor;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -8,6 +9,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -17,19 +19,34 @@ import java.util.function.Supplier;
 public final class Randomness {
     private Randomness() {}
 
-    /** {@code torch.manual_seed(seed); torch.randn(shape)} on CPU, bit for bit. */
+    /** {@code torch.manual_seed(seed); torch.randn(shape)} on CPU, bit for bit, on whatever device the manager has. */
     public static synchronized NDArray normal(NDManager manager, long seed, Shape shape) {
         JniUtils.setSeed(seed);
-        return JniUtils.normal((PtNDManager) manager, 0, 1, shape, DataType.FLOAT32, manager.getDevice());
+        return drawn(manager, cpu -> JniUtils.normal(cpu, 0, 1, shape, DataType.FLOAT32, Device.cpu()));
     }
 
-    /** {@code torch.manual_seed(seed); torch.empty(shape).uniform_(low, high)} on CPU, bit for bit. */
+    /** {@code torch.manual_seed(seed); torch.empty(shape).uniform_(low, high)} on CPU, bit for bit, on the manager's device. */
     public static synchronized NDArray uniform(NDManager manager, long seed, Shape shape, double low, double high) {
         JniUtils.setSeed(seed);
-        return JniUtils.uniform((PtNDManager) manager, low, high, shape, DataType.FLOAT32, manager.getDevice());
+        return drawn(manager, cpu -> JniUtils.uniform(cpu, low, high, shape, DataType.FLOAT32, Device.cpu()));
     }
 
-    /** Calls native code that draws from torch's own generator, as it is after {@code torch.manual_seed(seed)}. */
+    /** Draws on the CPU and brings it to the manager's device, whose own generator would give other numbers. */
+    private static NDArray drawn(NDManager manager, Function<PtNDManager, NDArray> drawing) {
+        if (manager.getDevice().equals(Device.cpu())) {
+            return drawing.apply((PtNDManager) manager);
+        }
+        try (NDManager cpu = manager.newSubManager(Device.cpu())) {
+            NDArray there = drawing.apply((PtNDManager) cpu).toDevice(manager.getDevice(), true);
+            there.attach(manager);
+            return there;
+        }
+    }
+
+    /**
+     * Calls native code that draws from torch's own generator, as it is after {@code torch.manual_seed(seed)}; on a card
+     * from that card's, whose numbers are others than the CPU's.
+     */
     public static synchronized <T> T seeded(long seed, Supplier<T> drawing) {
         JniUtils.setSeed(seed);
         return drawing.get();

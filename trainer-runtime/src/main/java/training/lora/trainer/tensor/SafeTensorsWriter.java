@@ -84,9 +84,9 @@ public final class SafeTensorsWriter {
 
     private static ByteBuffer bytes(NDArray tensor) {
         if (halves(tensor)) {
-            return tensor.toByteBuffer(false);
+            return HostCopy.bytes(tensor);
         }
-        float[] floats = tensor.toFloatArray();
+        float[] floats = HostCopy.floats(tensor);
         ByteBuffer bytes = ByteBuffer.allocate(4 * floats.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(floats);
         return bytes;

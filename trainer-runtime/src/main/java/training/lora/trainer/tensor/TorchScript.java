@@ -15,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
@@ -44,9 +45,19 @@ public final class TorchScript {
 
     private static final byte[] NO_CONSTANTS = {(byte) 0x80, 2, ')', '.'};
 
+    /** How functions are run; tests put another in its place, to see what a card would be given. */
+    static volatile Runner runner = TorchScript::run;
+
+    private final String source;
     private final PtSymbolBlock module;
 
-    private TorchScript(PtSymbolBlock module) {
+    /** Runs a function. */
+    interface Runner {
+        NDList run(TorchScript function, NDList inputs);
+    }
+
+    private TorchScript(String source, PtSymbolBlock module) {
+        this.source = source;
         this.module = module;
     }
 
@@ -66,7 +77,22 @@ public final class TorchScript {
         inputs.forEach(input -> source.append(",\n    ").append(input).append(": Tensor"));
         source.append(") -> ").append(result).append(":\n");
         body.forEach(line -> source.append("    ").append(line).append('\n'));
-        return COMPILED.computeIfAbsent(source.toString(), TorchScript::load);
+        return of(source.toString());
+    }
+
+    /** The function of a whole module's text. */
+    static TorchScript of(String source) {
+        return COMPILED.computeIfAbsent(source, TorchScript::load);
+    }
+
+    /** The texts of all modules so far. */
+    static Set<String> sources() {
+        return Set.copyOf(COMPILED.keySet());
+    }
+
+    /** Its module's text. */
+    String source() {
+        return source;
     }
 
     /** As {@link #compile(List, List, int)} with one output, from one string of lines. */
@@ -84,10 +110,15 @@ public final class TorchScript {
 
     /** Runs a function of several outputs. */
     public NDList callAll(NDManager manager, NDArray... inputs) {
-        PREPARED.get();
-        NDList results = IValueUtils.forward(module, new NDList(inputs), true);
+        NDList results = runner.run(this, new NDList(inputs));
         results.attach(manager);
         return results;
+    }
+
+    /** Runs it where its inputs are. */
+    NDList run(NDList inputs) {
+        PREPARED.get();
+        return IValueUtils.forward(module, inputs, true);
     }
 
     /** Back-propagates from the scalar {@code loss}; gradients add up in the leaves. */
@@ -104,10 +135,10 @@ public final class TorchScript {
 
     private static TorchScript load(String source) {
         // Its manager is never closed: the functions are few and shared by all.
-        PtNDManager manager = (PtNDManager) NDManager.newBaseManager("PyTorch");
+        PtNDManager manager = (PtNDManager) ComputeDevice.CPU.newManager();
         try {
             return new TorchScript(
-                    JniUtils.loadModule(manager, new ByteArrayInputStream(archive(source)), false, false));
+                    source, JniUtils.loadModule(manager, new ByteArrayInputStream(archive(source)), false, false));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -8,6 +8,7 @@ import java.util.List;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -111,7 +112,7 @@ final class LoraStep implements AutoCloseable {
 
     /** Reads what the steps since the last call measured; waits for them. */
     List<Measured> drain() {
-        float[] values = log.toFloatArray();
+        float[] values = HostCopy.floats(log);
         List<Measured> measured = new ArrayList<>();
         for (int i = 0; i < recorded; i++) {
             measured.add(new Measured(values[2 * i], values[2 * i + 1]));

@@ -22,6 +22,7 @@ import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -36,7 +37,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--profile FILE]}. */
+    /** {@code [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         Map<String, String> options = options(args);
         Precision precision =
@@ -49,9 +50,10 @@ public final class StepBenchmark {
         int threads = number(options, "threads");
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
+        ComputeDevice device = ComputeDevice.choose(option(options, "device"));
         double[] seconds = new double[number(options, "steps")];
         long parameters;
-        try (NDManager run = NDManager.newBaseManager("PyTorch");
+        try (NDManager run = device.newManager();
                 UNet unet = UNet.random(UNetConfig.SD15, precision, 0, run);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(), new LoraSettings(RANK, RANK, List.of("Attention")), 0, run);
@@ -98,7 +100,7 @@ public final class StepBenchmark {
                 }
             }
         }
-        print(options, seconds, parameters);
+        print(options, device, seconds, parameters);
     }
 
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
@@ -117,13 +119,13 @@ public final class StepBenchmark {
     }
 
     private static Map<String, String> options(String[] args) {
-        Map<String, String> options =
-                new TreeMap<>(Map.of("dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "profile", ""));
+        Map<String, String> options = new TreeMap<>(
+                Map.of("dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "profile", ""));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --dtype, --res, --steps, --threads or --profile, each with a value, was "
+                        "arguments must be --dtype, --res, --steps, --threads, --device or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);
@@ -139,7 +141,8 @@ public final class StepBenchmark {
         return Integer.parseInt(option(options, name));
     }
 
-    private static void print(Map<String, String> options, double[] seconds, long parameters) throws Exception {
+    private static void print(Map<String, String> options, ComputeDevice device, double[] seconds, long parameters)
+            throws Exception {
         // The first step allocates.
         double[] counted = Arrays.copyOfRange(seconds, Math.min(1, seconds.length - 1), seconds.length);
         Arrays.sort(counted);
@@ -148,6 +151,7 @@ public final class StepBenchmark {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("program", "lora-trainer");
         line.putAll(options);
+        line.put("device", device.name());
         line.put("step_s", round(median));
         List<Double> all = new ArrayList<>();
         for (double s : seconds) {

@@ -59,6 +59,7 @@ final class TrainOutput {
                 data.model(),
                 summary.baseModelDigest(),
                 data.digest(),
+                summary.device(),
                 null,
                 kept.get(kept.size() - 1),
                 kept);

@@ -28,6 +28,7 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.train.StageClock.Phase;
 
 /**
@@ -192,6 +193,7 @@ public final class TrainStage {
                 validationLoss(),
                 checkpoints.kept(),
                 model.digest(),
+                ComputeDevice.name(manager),
                 state.rollbacks());
         summary.write(folder);
         TrainOutput output = new TrainOutput(context);

@@ -21,6 +21,7 @@ import training.lora.trainer.files.WholeFile;
  * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
  * @param baseModelDigest of its files
+ * @param device where it was computed, at last
  * @param rollbacks how often it was set back, in their order
  */
 public record TrainSummary(
@@ -29,6 +30,7 @@ public record TrainSummary(
         @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
         String baseModelDigest,
+        @Nullable String device,
         List<Rollback> rollbacks) {
     private static final String FILE = "summary.json";
 
@@ -75,6 +77,7 @@ public record TrainSummary(
                 written.validationLoss(),
                 whole,
                 written.baseModelDigest(),
+                written.device(),
                 written.rollbacks());
     }
 

@@ -57,6 +57,23 @@ class MainTest {
     }
 
     @Test
+    void cardThatIsNotThereIsRefusedBeforeAnythingIsWritten() throws IOException {
+        picture("bat");
+
+        Ended ended = run(
+                "prepare",
+                yaml("data", "").toString(),
+                "--workspace",
+                folder.resolve("work").toString(),
+                "--device",
+                "cuda");
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error()).contains("`--device` cuda must be a card that this process can use, but");
+        assertThat(folder.resolve("work/dataset")).doesNotExist();
+    }
+
+    @Test
     void unknownFieldIsRefusedWithItsPathAndItsNeighbours() throws IOException {
         Ended ended = prepare(yaml("data", "  training: {rank: 4}"));
 

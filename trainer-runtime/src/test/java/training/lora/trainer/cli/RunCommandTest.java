@@ -52,6 +52,7 @@ class RunCommandTest {
                         "SD15",
                         "0",
                         "0",
+                        "cpu",
                         null,
                         null,
                         List.of(),

@@ -56,6 +56,7 @@ class VerifyRealCommandTest {
                 .contains("emoji-sd, family SD15 |")
                 .contains("| its sha256 | " + manifest.baseModelDigest() + " |")
                 .contains("2 pictures at 128 pixels")
+                .contains("| device | cpu |")
                 .contains("| precision | BFloat16 |")
                 .contains("| training | 3 steps of 1 |")
                 .containsPattern("\\| seconds a step \\| 0\\.\\d*[1-9]\\d* \\|")
@@ -111,14 +112,14 @@ class VerifyRealCommandTest {
         Files.writeString(used, "700 MiB");
         Path command = Files.writeString(folder.resolve("smi"), """
                 #!/bin/sh
-                case $1 in
-                *name*) echo "Some Card, 550.54, 24564 MiB"; echo "Second Card, 550.54, 8000 MiB" ;;
-                *) cat %s ;;
+                case "$1 $3" in
+                *name*--id=1) echo "Some Card, 550.54, 24564 MiB"; echo "Second Card, 550.54, 8000 MiB" ;;
+                *--id=1) cat %s ;;
                 esac
                 """.formatted(used));
         assertThat(command.toFile().setExecutable(true)).isTrue();
 
-        try (GpuMonitor monitor = GpuMonitor.start(command.toString())) {
+        try (GpuMonitor monitor = GpuMonitor.start(command.toString(), 1)) {
             Files.writeString(used, "900 MiB");
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
             while (monitor.peakMebibytes() < 900 && System.nanoTime() < deadline) {
@@ -134,7 +135,7 @@ class VerifyRealCommandTest {
     @Test
     void machineWithoutCardHasNone() {
         try (GpuMonitor monitor =
-                GpuMonitor.start(folder.resolve("no-such-program").toString())) {
+                GpuMonitor.start(folder.resolve("no-such-program").toString(), 0)) {
             assertThat(monitor.name()).isEmpty();
             assertThat(monitor.peakMebibytes()).isZero();
         }

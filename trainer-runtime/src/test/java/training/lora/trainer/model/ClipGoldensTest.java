@@ -2,6 +2,7 @@ package training.lora.trainer.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -21,7 +22,7 @@ class ClipGoldensTest {
     @ParameterizedTest
     @ValueSource(strings = {"clip-text-a", "clip-text-bb"})
     void textTowerHasTransformersOutputAndGradients(String name) {
-        ParameterSet parameters = new ParameterSet();
+        ParameterSet parameters = new ParameterSet(Device.cpu());
         TextTower tower = new TextTower(
                 parameters, "", Config.read(Goldens.FOLDER.resolve(name).resolve("config.json")));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");

@@ -146,7 +146,7 @@ class CheckpointsTest {
         bytes[bytes.length - 1] ^= 1;
         Files.write(file, bytes);
 
-        new TrainSummary("r", new TrainSummary.FixedSetLoss(2, 1), null, List.of(first, second), "d", List.of())
+        new TrainSummary("r", new TrainSummary.FixedSetLoss(2, 1), null, List.of(first, second), "d", "cpu", List.of())
                 .write(train);
         assertThat(TrainSummary.read(train).checkpoints()).containsExactly(first);
 

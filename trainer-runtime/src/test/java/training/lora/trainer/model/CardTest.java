@@ -1,0 +1,130 @@
+package training.lora.trainer.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtDeviceType;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import training.lora.api.Precision;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.tensor.CardScripts;
+import training.lora.trainer.tensor.Randomness;
+
+/** What a denoiser would compute on a card, in the CPU's memory: its branches for cards, and attention by its formula. */
+class CardTest {
+    /** Heads of 16, which cards have a kernel for, and of 4, which are filled up for one; few pixels and many; told of sizes. */
+    private static final UNetConfig CONFIG = new UNetConfig(
+            20,
+            4,
+            24,
+            List.of(32, 64),
+            List.of(true, true),
+            1,
+            List.of(2, 16),
+            List.of(1, 2),
+            8,
+            1e-5,
+            true,
+            new UNetConfig.Addition(8, 64));
+
+    private record Result(float[] output, float[] sampleGradient, float[] adapterGradient) {}
+
+    private static Result pass(Device device, Precision precision, double dropout) {
+        try (NDManager manager = NDManager.newBaseManager(device, "PyTorch");
+                UNet unet = UNet.random(CONFIG, precision, 1, manager);
+                LoraAdapter adapter = LoraAdapter.create(
+                                unet.projections(),
+                                new LoraSettings(
+                                        4,
+                                        4,
+                                        false,
+                                        dropout,
+                                        List.of("Attention", "FeedForward", "Convolution"),
+                                        List.of()),
+                                2,
+                                manager)
+                        .trainable()) {
+            NDArray factors = adapter.parameters();
+            factors.addi(Randomness.normal(manager, 3, factors.getShape()).mul(0.05));
+            UNet.Recording recording = unet.record(
+                    Randomness.normal(manager, 4, new Shape(2, 4, 20, 20)),
+                    manager.create(new float[] {100, 700}),
+                    new Conditioning(
+                            Randomness.normal(manager, 5, new Shape(2, 5, 24)),
+                            Randomness.normal(manager, 6, new Shape(2, 16)),
+                            PictureSizes.timeIds(List.of(PictureSizes.square(64), PictureSizes.square(128)), manager)),
+                    adapter.bind(manager, 1),
+                    true);
+            float[] output = recording.output().toFloatArray();
+            NDArray sample = recording.backwardToSample(
+                    Randomness.normal(manager, 7, recording.output().getShape()));
+            return new Result(output, sample.toFloatArray(), adapter.gradient().toFloatArray());
+        }
+    }
+
+    /** 2-norm of the difference in terms of the expected's. */
+    private static double distance(float[] actual, float[] expected) {
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < expected.length; i++) {
+            difference += Math.pow(actual[i] - expected[i], 2);
+            norm += Math.pow(expected[i], 2);
+        }
+        return Math.sqrt(difference / norm);
+    }
+
+    /** Of a token and those before it, as attention with a mask has it. */
+    @Test
+    void cardsTextEncoderGivesTheProcessorsEmbeddings() {
+        float[] processor = embedding(Device.cpu());
+        float[] card;
+        try (CardScripts scripts = CardScripts.begin()) {
+            card = embedding(PtDeviceType.PRETENDED);
+
+            assertThat(scripts.seen().keySet())
+                    .anyMatch(text -> text.contains("None, None, None, None, None, 0., 1, True"));
+        }
+
+        assertThat(distance(card, processor)).isLessThan(1e-5);
+    }
+
+    private static float[] embedding(Device device) {
+        try (NDManager manager = NDManager.newBaseManager(device, "PyTorch");
+                StableDiffusion model = StableDiffusion.open(Goldens.BUNDLED.resolve("emoji-sd"), manager)) {
+            return model.prompts()
+                    .encode(manager, List.of("an emoji of a cat", ""))
+                    .context()
+                    .toFloatArray();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Float32, 0, 1e-5", "Float32, 0.3, 1e-5", "BFloat16, 0, 0.03"})
+    void cardsBranchesGiveTheProcessorsOutputAndGradients(Precision precision, double dropout, double tolerance) {
+        Result processor = pass(Device.cpu(), precision, dropout);
+        Result card;
+        try (CardScripts scripts = CardScripts.begin()) {
+            card = pass(PtDeviceType.PRETENDED, precision, dropout);
+
+            assertThat(scripts.seen().keySet())
+                    .anyMatch(text -> text.contains("_efficient_attention_forward"))
+                    .anyMatch(text -> text.contains("_efficient_attention_backward"));
+        }
+
+        assertThat(distance(card.output(), processor.output())).as("output").isLessThan(tolerance);
+        assertThat(distance(card.sampleGradient(), processor.sampleGradient()))
+                .as("the sample's gradient")
+                .isLessThan(tolerance);
+        assertThat(distance(card.adapterGradient(), processor.adapterGradient()))
+                .as("the adapter's gradient")
+                .isLessThan(tolerance);
+    }
+}

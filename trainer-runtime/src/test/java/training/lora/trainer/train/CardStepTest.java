@@ -1,0 +1,182 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Device;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.api.Precision;
+import training.lora.api.PromptSpec;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.model.Clip;
+import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.tensor.CardScripts;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * The way of the data on libtorch's meta device, which stands for a card: a tensor that is left on the CPU, or a value
+ * that is read on the way, is found without one. With {@code -Dcard.calls=FILE} the functions that were run are written
+ * there, for devices/check_card.py.
+ */
+class CardStepTest {
+    private static final UNetConfig TINY = new UNetConfig(
+            8, 4, 24, List.of(32, 64), List.of(true, true), 1, List.of(2, 16), List.of(1, 1), 8, 1e-5, false, null);
+
+    /** What libtorch says where a value is asked for. */
+    private static final String NO_VALUES = "meta tensor";
+
+    private final CardScripts scripts = CardScripts.begin();
+    private final NDManager card = NDManager.newBaseManager(Device.gpu(0), "PyTorch");
+
+    @AfterEach
+    void end() throws IOException {
+        card.close();
+        scripts.close();
+        String file = System.getProperty("card.calls");
+        if (file != null) {
+            Path path = Path.of(file);
+            Json.PRETTY.writeValue(
+                    path.resolveSibling(path.getFileName() + "." + System.nanoTime())
+                            .toFile(),
+                    scripts.seen());
+        }
+    }
+
+    /** Four samples with masks. */
+    private record RandomData(NDManager manager) implements TrainingData {
+        @Override
+        public int size() {
+            return 4;
+        }
+
+        @Override
+        public NDArray means(int[] samples, NDManager scope) {
+            return Randomness.normal(scope, 7, new Shape(samples.length, 4, 8, 8));
+        }
+
+        @Override
+        public NDArray deviations(int[] samples, NDManager scope) {
+            return scope.full(new Shape(samples.length, 4, 8, 8), 0.1f);
+        }
+
+        @Override
+        public NDArray masks(int[] samples, NDManager scope) {
+            return scope.ones(new Shape(samples.length, 1, 8, 8));
+        }
+
+        @Override
+        public NDArray timeIds(int[] samples, NDManager scope) {
+            throw new AssertionError("Stable Diffusion 1.x is not told of sizes");
+        }
+
+        @Override
+        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
+            return Conditioning.of(Randomness.normal(scope, 8, new Shape(samples.length, 5, 24)));
+        }
+    }
+
+    private LoraStep step(String training, Precision precision) {
+        UNet unet = UNet.random(TINY, precision, 3, card);
+        LoraSettings settings =
+                new LoraSettings(4, 4, false, 0.1, List.of("Attention", "FeedForward", "Convolution"), List.of());
+        LoraAdapter adapter = LoraAdapter.create(unet.projections(), settings, 5, card);
+        return new LoraStep(
+                new Networks(unet, null), adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), card);
+    }
+
+    private Batches batches(String training) {
+        TrainingSpec spec = TrainingSpecs.of(training);
+        RandomData data = new RandomData(card);
+        Captions captions = new Captions(
+                data,
+                Collections.nCopies(4, ""),
+                spec.captions(),
+                (texts, scope) -> {
+                    throw new AssertionError(texts);
+                },
+                11);
+        return new Batches(data, SampleOrder.uniform(4, 11), captions, spec, Schedules.STABLE_DIFFUSION);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "batchSize: 2, gradientAccumulation: 2",
+                "batchSize: 2, optimizer: {type: Prodigy, learningRate: 1}, loss: {huberDelta: 0.1, offsetNoise: 0.1,"
+                        + " pyramidNoise: 0.5, inputPerturbation: 0.1}"
+            })
+    void stepStaysOnTheCardAndReadsNothingBack(String training) {
+        for (Precision precision : Precision.values()) {
+            try (LoraStep step = step(training, precision)) {
+                Batches batches = batches(training);
+
+                step.train(batches, 0, 1e-2);
+                step.train(batches, 1, 1e-2);
+
+                assertThatThrownBy(step::drain)
+                        .isInstanceOf(EngineException.class)
+                        .hasMessageContaining(NO_VALUES);
+            }
+        }
+        assertThat(scripts.seen()).hasSizeGreaterThan(20);
+    }
+
+    @Test
+    void picturesAreDrawnOnTheCardUntilTheyAreReadBack() {
+        Path folder = Goldens.BUNDLED.resolve("emoji-sd");
+        try (StableDiffusion model = StableDiffusion.open(folder, card)) {
+            ImageSampler sampler = new ImageSampler(model, 2, 5, model.resolution());
+
+            assertThatThrownBy(() -> sampler.draw(List.of(new PromptSpec("a cat", "", 1L)), null, card))
+                    .isInstanceOf(EngineException.class)
+                    .hasMessageContaining("Meta tensors")
+                    .satisfies(e -> assertThat(e.getStackTrace())
+                            .as("the last step, from a batch to pictures")
+                            .anyMatch(frame -> frame.getMethodName().equals("ofBatch")));
+        }
+        // Among them those of long prompts and of text encoders' gradients, which are run elsewhere.
+        CardScripts.checkAll();
+    }
+
+    @Test
+    void picturesAreEncodedOnTheCard() {
+        Path folder = Goldens.BUNDLED.resolve("emoji-sd");
+        try (StableDiffusion model = StableDiffusion.open(folder, card)) {
+            NDArray picture = card.zeros(new Shape(1, 3, 64, 64));
+
+            assertThat(model.vae().encode(picture).mean().getDevice()).isNotEqualTo(Device.cpu());
+        }
+    }
+
+    @Test
+    void clipMeasuresOnTheCard() {
+        try (Clip clip = Clip.open(Goldens.BUNDLED.resolve("emoji-clip"), card)) {
+            NDArray pictures = card.zeros(new Shape(2, 3, clip.imageSize(), clip.imageSize()));
+
+            assertThat(clip.embedImages(pictures).getShape().get(0)).isEqualTo(2);
+            assertThat(clip.embedTexts(card, List.of("a cat", "a dog"))
+                            .getShape()
+                            .get(0))
+                    .isEqualTo(2);
+        }
+    }
+}
