@@ -1,18 +1,20 @@
 """Proves files of the trainer in diffusers: both forms of an adapter load whole, and draw what the trainer draws.
 
 usage, from the repository's root: python trainer-runtime/src/test/goldens/check_exports.py --output DIR [--base examples/bundled/emoji-sd]
-DIR is a run's output (demo-output/1, or the workspace's output/): <name>.safetensors and diffusers/pytorch_lora_weights.safetensors.
+DIR is a run's output (demo-output/1, or the workspace's output/): <name>.safetensors and diffusers/pytorch_lora_weights.safetensors,
+of Stable Diffusion 1.x or XL, with or without text encoders.
 Draws two prompts by `bin/lora-trainer sample` and by diffusers, without a LoRA and with each file, and fails if a key is missing or
 left over, a pixel differs by more than 2 of 255, or the LoRA changes nothing.
 """
 import argparse, pathlib, subprocess, sys, tempfile
 import numpy as np, torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from PIL import Image
 from safetensors import safe_open
 
 PROMPTS = {"an emoji of a cat face in noto style": 1, "an emoji of a pear": 7}
 STEPS, GUIDANCE, TOLERANCE = 20, 5.0, 2
+PARTS = {"unet": ("lora_unet_", "unet."), "text_encoder": ("lora_te_", "lora_te1_", "text_encoder."), "text_encoder_2": ("lora_te2_", "text_encoder_2.")}
 
 args = argparse.ArgumentParser()
 args.add_argument("--output", type=pathlib.Path, required=True)
@@ -33,7 +35,8 @@ def ours(prompt, seed, lora):
 def theirs(pipe, prompt, seed):
     side = pipe.unet.config.sample_size
     latents = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(seed))
-    image = pipe(prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=latents, output_type="np").images[0]
+    # Given, for what XL takes instead of an empty negative prompt is zeros.
+    image = pipe(prompt, negative_prompt="", num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=latents, output_type="np").images[0]
     return (image * 255).round().astype(np.int16)
 
 
@@ -42,24 +45,33 @@ def pixels(image):
 
 
 def loaded(pipe, file):
-    """Each tensor of the file must be in the denoiser, with the file's scale, and nothing else."""
+    """Each tensor of the file must be in its part of the model, with the file's scale, and nothing else."""
     with safe_open(file, "pt") as f:
-        names = [n for n in f.keys() if not n.endswith(".alpha")]
-        energy = sum(f.get_tensor(n).double().square().sum().item() for n in names)
-        alphas = {f.get_tensor(n).item() for n in f.keys() if n.endswith(".alpha")}
-    found = {n: p for n, p in pipe.unet.named_parameters() if ".lora_A." in n or ".lora_B." in n}
-    if len(found) != len(names):
-        problems.append(f"{file}: {len(names)} tensors, but {len(found)} in the denoiser")
-    own = sum(p.double().square().sum().item() for p in found.values())
-    if abs(own - energy) > 1e-6 * energy:
-        problems.append(f"{file}: the denoiser's tensors are not the file's: sum of squares {own} for {energy}")
-    scales = {(m.lora_alpha[a], m.scaling[a]) for m in pipe.unet.modules() if hasattr(m, "lora_alpha") for a in m.scaling}
-    if alphas and {a for a, _ in scales} != alphas:
-        problems.append(f"{file}: alphas {alphas}, but {scales} in the denoiser")
-    print(f"{file}: {len(names)} tensors in place, (alpha, scale) {sorted(scales)}")
+        tensors = {n: f.get_tensor(n).double() for n in f.keys()}
+    for part, prefixes in PARTS.items():
+        names = [n for n in tensors if n.startswith(prefixes)]
+        model = getattr(pipe, part, None)
+        found = {} if model is None else {n: p for n, p in model.named_parameters() if ".lora_A." in n or ".lora_B." in n}
+        factors = [n for n in names if not n.endswith(".alpha")]
+        if len(found) != len(factors):
+            problems.append(f"{file}: {len(factors)} tensors of {part}, but {len(found)} in it")
+        energy = sum(tensors[n].square().sum().item() for n in factors)
+        own = sum(p.double().square().sum().item() for p in found.values())
+        if abs(own - energy) > 1e-6 * energy:
+            problems.append(f"{file}: the tensors in {part} are not the file's: sum of squares {own} for {energy}")
+        alphas = {tensors[n].item() for n in names if n.endswith(".alpha")}
+        modules = [] if model is None else [m for m in model.modules() if hasattr(m, "lora_alpha")]
+        scales = {(m.lora_alpha[a], m.scaling[a]) for m in modules for a in m.scaling}
+        if alphas and {a for a, _ in scales} != alphas:
+            problems.append(f"{file}: alphas {alphas}, but {scales} in {part}")
+        if factors:
+            print(f"{file}: {len(factors)} tensors in {part}, (alpha, scale) {sorted(scales)}")
+    left = [n for n in tensors if not n.startswith(sum(PARTS.values(), ()))]
+    if left:
+        problems.append(f"{file}: of no part: {left[:3]}")
 
 
-pipe = StableDiffusionPipeline.from_pretrained(args.base, torch_dtype=torch.float32)
+pipe = DiffusionPipeline.from_pretrained(args.base, torch_dtype=torch.float32)
 pipe.set_progress_bar_config(disable=True)
 kohya = sorted(args.output.glob("*.safetensors"))
 peft = args.output / "diffusers" / "pytorch_lora_weights.safetensors"

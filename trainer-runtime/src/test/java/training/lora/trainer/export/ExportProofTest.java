@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.AdapterFormat;
@@ -34,6 +36,37 @@ class ExportProofTest {
             adapter.parameters().addi(noise.muli(0.05));
         }
         return adapter;
+    }
+
+    /** Changes the text encoders' part alone after the file was written. */
+    private Proof proveTexts(Path base, float change) throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(base, manager);
+                LoraAdapter adapter = LoraAdapter.create(
+                        Stream.concat(model.unet().projections().stream(), model.textProjections().stream())
+                                .toList(),
+                        new LoraSettings(2, 2, List.of("Attention", "FeedForward")),
+                        1,
+                        manager)) {
+            adapter.parameters()
+                    .addi(Randomness.normal(manager, 2, adapter.parameters().getShape())
+                            .muli(0.05));
+            Exports.write(folder.resolve("x"), AdapterFormat.Kohya, adapter, ExportMetadata.of("x", "x", model, 64));
+            adapter.parameters().get(new NDIndex(adapter.textOffset() + ":")).addi(change);
+            return new ExportProof(model, manager)
+                    .prove(folder, List.of("x"), adapter)
+                    .get(0);
+        }
+    }
+
+    @Test
+    void textEncodersAreProvenBesideTheDenoiser() throws IOException {
+        for (Path base : List.of(Goldens.BUNDLED.resolve("emoji-sd"), Goldens.FOLDER.resolve("sdxl"))) {
+            assertThat(proveTexts(base, 0).difference()).isLessThanOrEqualTo(1e-6);
+            assertThatThrownBy(() -> proveTexts(base, 0.01f))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("must do what was trained");
+        }
     }
 
     private Proof prove(AdapterFormat format, boolean rankStabilized, float change) throws IOException {
