@@ -34,6 +34,9 @@ import training.lora.api.StageRuntimeSpec;
 /** The Job of one attempt of a stage: one pod, never restarted by Kubernetes except after a disruption. */
 final class StageJob {
     static final String CONTAINER = "trainer";
+    /** What NVIDIA's device plugin calls a card. */
+    private static final String GPU = "nvidia.com/gpu";
+
     private static final long USER = 1001;
     private static final long TOKEN_SECONDS = 3600;
     /** Time to write a checkpoint when the pod is told to go. */
@@ -173,6 +176,11 @@ final class StageJob {
         }
         environment.add(variable("LORA_RESULT_FILE", "/dev/termination-log"));
         environment.add(variable("LORA_PVC_ROOT", "/pvc"));
+        ResourceRequirements resources = resources();
+        if (resources.getLimits().containsKey(GPU) || resources.getRequests().containsKey(GPU)) {
+            // A pod that has a card and can't use it should say so, and not train on its processor.
+            environment.add(variable("LORA_DEVICE", "cuda"));
+        }
         return environment;
     }
 

@@ -3,6 +3,7 @@ package training.lora.operator.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
@@ -70,6 +71,25 @@ final class PlanTest {
                         .getServiceAccountToken()
                         .getAudience())
                 .isEqualTo("lora-training/uid-1/Prepare/1");
+    }
+
+    @Test
+    void aStageWithACardIsToldToUseIt() throws Exception {
+        String card = "'runtime':{'stages':[{'name':'Prepare','resources':{'limits':{'nvidia.com/gpu':'1'}}}]}";
+
+        Job with = created(Plan.of(Resources.of(card, "{'runId':'abc'}"), NOTHING, SETTINGS, NOW));
+        Job without = created(Plan.of(Resources.of("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW));
+
+        assertThat(with.getSpec().getTemplate().getSpec().getContainers().get(0).getEnv())
+                .contains(new EnvVar("LORA_DEVICE", "cuda", null));
+        assertThat(without.getSpec()
+                        .getTemplate()
+                        .getSpec()
+                        .getContainers()
+                        .get(0)
+                        .getEnv())
+                .extracting(EnvVar::getName)
+                .doesNotContain("LORA_DEVICE");
     }
 
     @Test

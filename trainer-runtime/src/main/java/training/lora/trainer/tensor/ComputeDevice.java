@@ -2,6 +2,7 @@ package training.lora.trainer.tensor;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
 import ai.djl.engine.StandardCapabilities;
 import ai.djl.ndarray.NDManager;
 import java.util.List;
@@ -104,13 +105,33 @@ public record ComputeDevice(Device device, String name) {
      * @throws TrainerException InvalidConfiguration if it is a card that the natives can't use
      */
     public NDManager newManager() {
-        Natives.in(System.getenv(Natives.FOLDER)).load(device.isGpu());
-        if (device.isGpu() && !Engine.getEngine(ENGINE).hasCapability(StandardCapabilities.CUDA)) {
+        Natives natives = Natives.in(System.getenv(Natives.FOLDER));
+        natives.load(device.isGpu());
+        Engine engine = engine(natives);
+        if (device.isGpu() && !engine.hasCapability(StandardCapabilities.CUDA)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "%s must be usable by the natives of %s, but they find no CUDA: the driver may be older than they need"
                             .formatted(name, Natives.FOLDER));
         }
         return NDManager.newBaseManager(device, ENGINE);
+    }
+
+    private static Engine engine(Natives natives) {
+        try {
+            return Engine.getEngine(ENGINE);
+        } catch (EngineException e) {
+            Throwable cause = e;
+            while (cause.getCause() != null) {
+                cause = cause.getCause();
+            }
+            if (natives.folder() == null || !(cause instanceof UnsatisfiedLinkError)) {
+                throw e;
+            }
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "the natives of %s must load, but: %s".formatted(Natives.FOLDER, cause.getMessage()),
+                    e);
+        }
     }
 }
