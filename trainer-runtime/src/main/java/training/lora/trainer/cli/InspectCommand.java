@@ -108,7 +108,7 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private static String usable(Path file) {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+        try (NDManager manager = ComputeDevice.CPU.newManager();
                 StableDiffusion model = StableDiffusion.open(file, manager)) {
             return "for pictures of " + model.resolution() + " pixels";
         } catch (TrainerException e) {
