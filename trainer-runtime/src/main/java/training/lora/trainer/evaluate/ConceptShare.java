@@ -1,8 +1,6 @@
 package training.lora.trainer.evaluate;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +11,7 @@ import training.lora.api.PromptSpec;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.Concepts.Concept;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.tensor.Rows;
 
 /**
  * What a concept is measured by: the pictures of the prompts that name it, and its own training pictures.
@@ -47,20 +46,8 @@ record ConceptShare(Concept concept, int[] prompts, NDArray training) {
      */
     ClipMetrics measure(NDArray pictures, NDArray texts) {
         try (NDManager scope = pictures.getManager().newSubManager()) {
-            return ClipMetrics.of(rows(pictures, scope), rows(texts, scope), training);
+            return ClipMetrics.of(Rows.take(pictures, prompts, scope), Rows.take(texts, prompts, scope), training);
         }
-    }
-
-    private NDArray rows(NDArray all, NDManager scope) {
-        NDList parts = new NDList();
-        for (int row : prompts) {
-            NDArray part = all.get(row);
-            part.attach(scope);
-            parts.add(part);
-        }
-        NDArray chosen = NDArrays.stack(parts);
-        chosen.attach(scope);
-        return chosen;
     }
 
     int trainingImages() {

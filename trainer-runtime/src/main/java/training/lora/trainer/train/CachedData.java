@@ -11,6 +11,7 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.tensor.Rows;
 
 /** The prepared data set's latents and, unless text encoders are trained, text embeddings, held in memory for the run. */
 final class CachedData implements TrainingData {
@@ -67,22 +68,22 @@ final class CachedData implements TrainingData {
 
     @Override
     public NDArray means(int[] samples, NDManager scope) {
-        return take(means, samples, scope);
+        return Rows.take(means, samples, scope);
     }
 
     @Override
     public NDArray deviations(int[] samples, NDManager scope) {
-        return take(deviations, samples, scope);
+        return Rows.take(deviations, samples, scope);
     }
 
     @Override
     public @Nullable NDArray masks(int[] samples, NDManager scope) {
-        return masks == null ? null : take(masks, samples, scope);
+        return masks == null ? null : Rows.take(masks, samples, scope);
     }
 
     @Override
     public NDArray timeIds(int[] samples, NDManager scope) {
-        return take(timeIds, samples, scope);
+        return Rows.take(timeIds, samples, scope);
     }
 
     @Override
@@ -93,22 +94,9 @@ final class CachedData implements TrainingData {
                 rows[i] = size;
             }
         }
-        NDArray context = take(Objects.requireNonNull(contexts, "text embeddings"), rows, scope);
+        NDArray context = Rows.take(Objects.requireNonNull(contexts, "text embeddings"), rows, scope);
         return pooled == null
                 ? Conditioning.of(context)
-                : new Conditioning(context, take(pooled, rows, scope), timeIds(samples, scope));
-    }
-
-    private static NDArray take(NDArray all, int[] rows, NDManager scope) {
-        NDList parts = new NDList();
-        for (int row : rows) {
-            NDArray part = all.get(row);
-            part.attach(scope);
-            parts.add(part);
-        }
-        NDArray batch = NDArrays.stack(parts);
-        batch.attach(scope);
-        parts.close();
-        return batch;
+                : new Conditioning(context, Rows.take(pooled, rows, scope), timeIds(samples, scope));
     }
 }

@@ -24,13 +24,11 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.model.Clip;
-import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.CardScripts;
-import training.lora.trainer.tensor.Randomness;
 
 /**
  * The way of the data on libtorch's meta device, which stands for a card: a tensor that is left on the CPU, or a value
@@ -61,39 +59,6 @@ class CardStepTest {
         }
     }
 
-    /** Four samples with masks. */
-    private record RandomData(NDManager manager) implements TrainingData {
-        @Override
-        public int size() {
-            return 4;
-        }
-
-        @Override
-        public NDArray means(int[] samples, NDManager scope) {
-            return Randomness.normal(scope, 7, new Shape(samples.length, 4, 8, 8));
-        }
-
-        @Override
-        public NDArray deviations(int[] samples, NDManager scope) {
-            return scope.full(new Shape(samples.length, 4, 8, 8), 0.1f);
-        }
-
-        @Override
-        public NDArray masks(int[] samples, NDManager scope) {
-            return scope.ones(new Shape(samples.length, 1, 8, 8));
-        }
-
-        @Override
-        public NDArray timeIds(int[] samples, NDManager scope) {
-            throw new AssertionError("Stable Diffusion 1.x is not told of sizes");
-        }
-
-        @Override
-        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
-            return Conditioning.of(Randomness.normal(scope, 8, new Shape(samples.length, 5, 24)));
-        }
-    }
-
     private LoraStep step(String training, Precision precision) {
         UNet unet = UNet.random(TINY, precision, 3, card);
         LoraSettings settings =
@@ -105,7 +70,7 @@ class CardStepTest {
 
     private Batches batches(String training) {
         TrainingSpec spec = TrainingSpecs.of(training);
-        RandomData data = new RandomData(card);
+        RandomData data = new RandomData(4, true);
         Captions captions = new Captions(
                 data,
                 Collections.nCopies(4, ""),

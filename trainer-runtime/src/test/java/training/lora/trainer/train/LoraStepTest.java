@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -20,42 +19,13 @@ import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
-import training.lora.trainer.tensor.Randomness;
 
 class LoraStepTest {
     private static final UNetConfig TINY = new UNetConfig(
             8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
 
-    /** Random latents of ten samples with random text. */
-    private record RandomData(NDManager manager) implements TrainingData {
-        @Override
-        public int size() {
-            return 10;
-        }
-
-        @Override
-        public NDArray means(int[] samples, NDManager scope) {
-            return Randomness.normal(scope, 7, new Shape(samples.length, 4, 8, 8));
-        }
-
-        @Override
-        public NDArray deviations(int[] samples, NDManager scope) {
-            return scope.full(new Shape(samples.length, 4, 8, 8), 0.1f);
-        }
-
-        @Override
-        public NDArray timeIds(int[] samples, NDManager scope) {
-            throw new AssertionError("Stable Diffusion 1.x is not told of sizes");
-        }
-
-        @Override
-        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
-            return Conditioning.of(Randomness.normal(scope, 8, new Shape(samples.length, 5, 24)));
-        }
-    }
-
     private static Batches batches(NDManager run, int batchSize, double dropout) {
-        TrainingData data = new RandomData(run);
+        TrainingData data = new RandomData(10, false);
         Captions captions = new Captions(
                 data,
                 Collections.nCopies(10, ""),
