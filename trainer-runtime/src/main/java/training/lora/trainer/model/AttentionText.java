@@ -3,12 +3,14 @@ package training.lora.trainer.model;
 import ai.djl.Device;
 import java.util.List;
 import training.lora.api.Precision;
+import training.lora.trainer.tensor.Processor;
 
 /**
  * TorchScript of f = softmax(q k^T / sqrt(d)) v by heads, forward and backward. In scope are y0 = q (B T, C), y1 = k and
  * y2 = v (B S, C), and x (B, T, C), from which B is read. d = C / heads.
  */
-sealed interface AttentionText permits AttentionText.Flash, AttentionText.Products, CardAttentionText {
+sealed interface AttentionText
+        permits AttentionText.Flash, AttentionText.Products, FlashThenProducts, CardAttentionText {
     /** Lines that make {@code f} (B T, C) and the names of {@link #kept}. */
     String forward();
 
@@ -28,7 +30,7 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
         }
         return switch (precision) {
             case Float32 -> new Flash(width, heads, false);
-            case BFloat16 -> new Products(width, heads);
+            case BFloat16 -> Processor.hasAmx() ? new FlashThenProducts(width, heads) : new Products(width, heads);
         };
     }
 
@@ -106,10 +108,12 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
                     hv = %s
                     """.formatted(heads("y0"), heads("y2")) + keys() + """
                     ho = torch.empty_like(hq)
-                    """ + tiles("""
+                    """ + tiles("hq", "hk", """
+                      hqi = torch.slice(torch.slice(hq, 0, h0, h1), 1, t0, t1)
                       hp = torch.softmax(torch.bmm(hqi, torch.slice(hkt, 0, h0, h1)), -1)
                       _0 = torch.copy_(torch.slice(torch.slice(ho, 0, h0, h1), 1, t0, t1), torch.bmm(hp, torch.slice(hv, 0, h0, h1)))
-                    """) + "f = " + rows("ho") + "\n";
+                    """) + "f = " + rows("ho")
+                    + "\n";
         }
 
         @Override
@@ -139,7 +143,8 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
                     e1 = torch.zeros_like(hk, dtype=6)
                     e2 = torch.zeros_like(hk, dtype=6)
                     """.formatted(heads("f"))
-                    + tiles("""
+                    + tiles("hq", "hk", """
+                      hqi = torch.slice(torch.slice(hq, 0, h0, h1), 1, t0, t1)
                       hp = torch.softmax(torch.bmm(hqi, torch.slice(hkt, 0, h0, h1)), -1)
                       hdi = torch.slice(torch.slice(hd, 0, h0, h1), 1, t0, t1)
                       _2 = torch.add_(torch.slice(e2, 0, h0, h1), torch.bmm(torch.transpose(hp, 1, 2), hdi))
@@ -158,28 +163,32 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
                                     rows("torch.type_as(e2, hd)"));
         }
 
-        /** {@code hk}: keys less their mean, scaled, so that they are rounded just once; {@code hkt}: transposed. */
-        private String keys() {
+        /**
+         * {@code hk}: keys less their mean, scaled, so that they are rounded just once; {@code hkt}: transposed; {@code
+         * hkm}: the scaled mean, fp32.
+         */
+        String keys() {
             return """
-                    hkf = torch.to(%1$s, 6)
-                    hk = torch.type_as(torch.mul(torch.sub(hkf, torch.mean(hkf, [1], True)), %2$s), hq)
+                    hkf = torch.mul(torch.to(%1$s, 6), %2$s)
+                    hkm = torch.mean(hkf, [1], True)
+                    hk = torch.type_as(torch.sub(hkf, hkm), hq)
                     hkt = torch.transpose(hk, 1, 2)
                     """.formatted(heads("y1"), scale());
         }
 
-        private double scale() {
+        double scale() {
             return 1 / Math.sqrt((double) width / heads);
         }
 
         /**
-         * Runs {@code body} over heads h0 to h1 and queries t0 to t1, {@code hqi}: several heads at a time if they are
-         * small, else part of the queries of one. A slice may end behind the last.
+         * Runs {@code body} over heads h0 to h1 and rows t0 to t1 of {@code part}: several heads at a time if they are
+         * small, else some rows of one, with all rows of {@code whole}. A slice may end behind the last.
          */
-        private static String tiles(String body) {
+        static String tiles(String part, String whole, String body) {
             return """
-                    hb = torch.size(hq, 0)
-                    ht = torch.size(hq, 1)
-                    hu = torch.size(hk, 1)
+                    hb = torch.size(%2$s, 0)
+                    ht = torch.size(%2$s, 1)
+                    hu = torch.size(%3$s, 1)
                     hn = ops.prim.max(1, torch.floordiv(%1$d, torch.mul(ht, hu)))
                     tn = ops.prim.max(1, ops.prim.min(ht, torch.floordiv(%1$d, torch.mul(hn, hu))))
                     for i in range(torch.floordiv(torch.sub(torch.add(hb, hn), 1), hn)):
@@ -188,16 +197,15 @@ sealed interface AttentionText permits AttentionText.Flash, AttentionText.Produc
                      for j in range(torch.floordiv(torch.sub(torch.add(ht, tn), 1), tn)):
                       t0 = torch.mul(j, tn)
                       t1 = torch.add(t0, tn)
-                      hqi = torch.slice(torch.slice(hq, 0, h0, h1), 1, t0, t1)
-                    """.formatted(TILE) + body;
+                    """.formatted(TILE, part, whole) + body;
         }
 
-        private String heads(String y) {
+        String heads(String y) {
             return "torch.contiguous(torch.flatten(torch.transpose(torch.reshape(%s, [torch.size(x, 0), -1, %d, %d]), 1, 2), 0, 1))"
                     .formatted(y, heads, width / heads);
         }
 
-        private String rows(String e) {
+        String rows(String e) {
             return "torch.reshape(torch.transpose(torch.reshape(%s, [torch.size(x, 0), %d, -1, %d]), 1, 2), [-1, %d])"
                     .formatted(e, heads, width / heads, width);
         }

@@ -14,18 +14,34 @@ public final class Processor {
 
     /** Whether it multiplies bf16 numbers; libtorch emulates that elsewhere, at less than the speed of fp32. */
     public static boolean hasBFloat16() {
+        return hasBFloat16(description());
+    }
+
+    /** Whether it multiplies tiles of bf16 numbers (Intel's AMX). */
+    public static boolean hasAmx() {
+        return hasAmx(description());
+    }
+
+    private static String description() {
         try {
-            return hasBFloat16(Files.readString(Path.of("/proc/cpuinfo")));
+            return Files.readString(Path.of("/proc/cpuinfo"));
         } catch (IOException e) {
-            return false;
+            return "";
         }
     }
 
     /** @param cpuinfo Linux's description of the processors: {@code flags : …} on x86-64, {@code Features : …} on Arm */
     static boolean hasBFloat16(String cpuinfo) {
+        return flags(cpuinfo).anyMatch(BF16_FLAGS::contains);
+    }
+
+    static boolean hasAmx(String cpuinfo) {
+        return flags(cpuinfo).anyMatch("amx_bf16"::equals);
+    }
+
+    private static Stream<String> flags(String cpuinfo) {
         return cpuinfo.lines()
                 .filter(line -> line.startsWith("flags") || line.startsWith("Features"))
-                .flatMap(line -> Stream.of(line.split("\\s+")))
-                .anyMatch(BF16_FLAGS::contains);
+                .flatMap(line -> Stream.of(line.split("\\s+")));
     }
 }

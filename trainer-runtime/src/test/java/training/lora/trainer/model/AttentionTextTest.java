@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.trainer.tensor.Randomness;
@@ -15,6 +16,7 @@ import training.lora.trainer.tensor.TorchScript;
 
 class AttentionTextTest {
     private static final int WIDTH = 16;
+    private static final String[] NAMES = {"f", "dq", "dk", "dv"};
 
     /** The last: more than a tile for a head, whose last part is smaller; several heads, but not all, in a tile. */
     @ParameterizedTest
@@ -29,10 +31,31 @@ class AttentionTextTest {
             }
 
             NDList products = run(new AttentionText.Products(WIDTH, heads), inputs, manager);
+            NDList mixed = run(new FlashThenProducts(WIDTH, heads), inputs, manager);
             NDList flash = run(new AttentionText.Flash(WIDTH, heads, false), inputs, manager);
 
             for (int i = 0; i < 4; i++) {
-                assertClose(products.get(i), flash.get(i), 1e-5, "f, dq, dk, dv".split(", ")[i]);
+                assertClose(products.get(i), flash.get(i), 1e-5, NAMES[i]);
+                assertClose(mixed.get(i), flash.get(i), 1e-5, NAMES[i]);
+            }
+        }
+    }
+
+    /** Queries times keys are up to some hundreds, whose exponentials fp32 can't hold, and some keys far from the others. */
+    @Test
+    void greatProductsDoNotOverflow() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            List<NDArray> inputs = new ArrayList<>(List.of(Randomness.normal(manager, 1, new Shape(1, 40, WIDTH))));
+            for (int i = 0; i < 4; i++) {
+                NDArray rows = Randomness.normal(manager, 2 + i, new Shape(40, WIDTH));
+                inputs.add(i < 2 ? rows.mul(12).add(i) : rows);
+            }
+
+            NDList mixed = run(new FlashThenProducts(WIDTH, 2), inputs, manager);
+            NDList flash = run(new AttentionText.Flash(WIDTH, 2, false), inputs, manager);
+
+            for (int i = 0; i < 4; i++) {
+                assertClose(mixed.get(i), flash.get(i), 2e-4, NAMES[i]);
             }
         }
     }

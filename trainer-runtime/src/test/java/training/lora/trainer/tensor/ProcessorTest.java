@@ -17,4 +17,14 @@ class ProcessorTest {
     void bf16IsKnownByTheProcessorsFlags(String cpuinfo, boolean expected) {
         assertThat(Processor.hasBFloat16("processor\t: 0\n" + cpuinfo + "\n")).isEqualTo(expected);
     }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'flags\t\t: fpu amx_bf16 amx_tile', true",
+        "'flags\t\t: fpu avx512_bf16 amx_int8', false",
+        "'Features\t: fp asimd i8mm bf16', false",
+    })
+    void amxIsKnownByTheProcessorsFlags(String cpuinfo, boolean expected) {
+        assertThat(Processor.hasAmx("processor\t: 0\n" + cpuinfo + "\n")).isEqualTo(expected);
+    }
 }
