@@ -69,7 +69,9 @@ record ConvolutionText(int i, String source, long in, long out, int kernel, int 
     /** Of the source itself nothing but the size is needed, which follows from {@code dy}'s. */
     @Override
     public String sourceGradient(String ds, String dy) {
-        String frozen = """
+        String frozen = kernel == 3 && stride == 1
+                ? Snippets.convolution3Gradient(ds, dy, "w" + i, in, out)
+                : """
                 %1$s_x = torch.expand(torch.new_zeros(%2$s, [1]), [torch.size(%2$s, 0), %4$d, torch.mul(torch.size(%2$s, 2), %5$d), torch.mul(torch.size(%2$s, 3), %5$d)])
                 %1$s, %1$s_w, %1$s_b = torch.convolution_backward(%2$s, %1$s_x, w%3$d, [0], %6$s, False, [0, 0], 1, [True, False, False])
                 """.formatted(ds, dy, i, in, stride, geometry());

@@ -98,4 +98,34 @@ final class Snippets {
                  %1$s_o = torch.conv2d(%1$s_i, %3$s, %7$s, [1, 1], [1, 1], [1, 1], 1)
                 %1$s = %1$s_o""".formatted(y, x, weight, 9 * in, out, FEW_PIXELS, bias);
     }
+
+    /**
+     * {@code dx} = gradient of {@link #convolution3}'s {@code x}, from {@code dy}. For few pixels it is one product too,
+     * whose nine parts are added up where they belong in fp32, on a picture with a border.
+     */
+    static String convolution3Gradient(String dx, String dy, String weight, long in, long out) {
+        StringBuilder parts = new StringBuilder();
+        for (int i = 0; i < 9; i++) {
+            parts.append("""
+                     %1$s_%2$d = torch.add_(torch.slice(torch.slice(%1$s_a, 1, %3$d, torch.add(%1$s_h, %3$d)), 2, %4$d, torch.add(%1$s_v, %4$d)), torch.select(%1$s_p, 3, %2$d))
+                    """.formatted(dx, i, i / 3, i % 3));
+        }
+        return """
+                %1$s_d = %2$s
+                %1$s_h = torch.size(%1$s_d, 2)
+                %1$s_v = torch.size(%1$s_d, 3)
+                if torch.le(torch.mul(torch.size(%1$s_d, 0), torch.mul(%1$s_h, %1$s_v)), %6$d):
+                 %1$s_r = torch.reshape(torch.permute(%1$s_d, [0, 2, 3, 1]), [-1, %5$d])
+                 %1$s_l = torch.mm(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %7$d]))
+                 %1$s_p = torch.reshape(%1$s_l, [torch.size(%1$s_d, 0), %1$s_h, %1$s_v, 9, %4$d])
+                 %1$s_a = torch.new_zeros(%1$s_d, [torch.size(%1$s_d, 0), torch.add(%1$s_h, 2), torch.add(%1$s_v, 2), %4$d], dtype=6)
+                """.formatted(dx, dy, weight, in, out, FEW_PIXELS, 9 * in) + parts + """
+                 %1$s_i = torch.slice(torch.slice(%1$s_a, 1, 1, torch.add(%1$s_h, 1)), 2, 1, torch.add(%1$s_v, 1))
+                 %1$s_o = torch.permute(torch.contiguous(torch.type_as(%1$s_i, %1$s_d)), [0, 3, 1, 2])
+                else:
+                 %1$s_x = torch.expand(torch.new_zeros(%1$s_d, [1]), [torch.size(%1$s_d, 0), %2$d, %1$s_h, %1$s_v])
+                 %1$s_o, %1$s_w, %1$s_b = torch.convolution_backward(%1$s_d, %1$s_x, %3$s, [0], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
+                %1$s = %1$s_o
+                """.formatted(dx, in, weight);
+    }
 }
