@@ -26,7 +26,7 @@ import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.Randomness;
 
 /**
- * Times the training step at the full architecture of Stable Diffusion 1.5 with random weights: LoRA of rank 16 on
+ * Times the training step at the full architecture of Stable Diffusion 1.5 or XL with random weights: LoRA of rank 16 on
  * attention, batch 1, cached latents and text embeddings, AdamW. {@code benchmarks/step/run} starts it beside
  * diffusers and peft. Prints one line of JSON; {@code --profile} also writes the last step's operations as a Chrome trace.
  */
@@ -37,7 +37,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         Map<String, String> options = options(args);
         Precision precision =
@@ -47,6 +47,13 @@ public final class StepBenchmark {
                     default ->
                         throw new IllegalArgumentException("--dtype must be fp32 or bf16, was " + options.get("dtype"));
                 };
+        UNetConfig config =
+                switch (option(options, "model")) {
+                    case "sd15" -> UNetConfig.SD15;
+                    case "sdxl" -> UNetConfig.SDXL;
+                    default ->
+                        throw new IllegalArgumentException("--model must be sd15 or sdxl, was " + options.get("model"));
+                };
         int threads = number(options, "threads");
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
@@ -54,7 +61,7 @@ public final class StepBenchmark {
         double[] seconds = new double[number(options, "steps")];
         long parameters;
         try (NDManager run = device.newManager();
-                UNet unet = UNet.random(UNetConfig.SD15, precision, 0, run);
+                UNet unet = UNet.random(config, precision, 0, run);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(), new LoraSettings(RANK, RANK, List.of("Attention")), 0, run);
                 LoraStep step = step(unet, adapter, run)) {
@@ -62,8 +69,7 @@ public final class StepBenchmark {
             long side = number(options, "res") / PIXELS_A_LATENT;
             Shape shape = new Shape(1, unet.config().channels(), side, side);
             NDArray latents = Randomness.normal(run, 1, shape);
-            NDArray text =
-                    Randomness.normal(run, 2, new Shape(1, TOKENS, unet.config().contextWidth()));
+            Conditioning told = conditioning(config, number(options, "res"), run);
             for (int k = 0; k < seconds.length; k++) {
                 boolean profiled =
                         k == seconds.length - 1 && !option(options, "profile").isEmpty();
@@ -80,13 +86,7 @@ public final class StepBenchmark {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
                             return new Batch(
-                                    x,
-                                    noise,
-                                    noise,
-                                    timesteps,
-                                    new Told.Embedded(Conditioning.of(text)),
-                                    new float[] {1},
-                                    null);
+                                    x, noise, noise, timesteps, new Told.Embedded(told), new float[] {1}, null);
                         },
                         k,
                         1e-4);
@@ -101,6 +101,17 @@ public final class StepBenchmark {
             }
         }
         print(options, device, seconds, parameters);
+    }
+
+    private static Conditioning conditioning(UNetConfig config, int side, NDManager run) {
+        NDArray text = Randomness.normal(run, 2, new Shape(1, TOKENS, config.contextWidth()));
+        UNetConfig.Addition addition = config.addition();
+        if (addition == null) {
+            return Conditioning.of(text);
+        }
+        NDArray pooled = Randomness.normal(run, 3, new Shape(1, addition.pooledWidth()));
+        float[] sizes = {side, side, 0, 0, side, side};
+        return new Conditioning(text, pooled, run.create(sizes, new Shape(1, sizes.length)));
     }
 
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
@@ -119,13 +130,14 @@ public final class StepBenchmark {
     }
 
     private static Map<String, String> options(String[] args) {
-        Map<String, String> options = new TreeMap<>(
-                Map.of("dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "profile", ""));
+        Map<String, String> options = new TreeMap<>(Map.of(
+                "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu",
+                "profile", ""));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --dtype, --res, --steps, --threads, --device or --profile, each with a value, was "
+                        "arguments must be --model, --dtype, --res, --steps, --threads, --device or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);
