@@ -100,8 +100,8 @@ final class Snippets {
     }
 
     /**
-     * {@code dx} = gradient of {@link #convolution3}'s {@code x}, from {@code dy}. For few pixels it is one product too,
-     * whose nine parts are added up where they belong in fp32, on a picture with a border.
+     * {@code dx} = gradient of {@link #convolution3}'s {@code x}, from {@code dy}. On a CPU it is one product too for few
+     * pixels, whose nine parts are added up where they belong in fp32, on a picture with a border.
      */
     static String convolution3Gradient(String dx, String dy, String weight, long in, long out) {
         StringBuilder parts = new StringBuilder();
@@ -114,7 +114,7 @@ final class Snippets {
                 %1$s_d = %2$s
                 %1$s_h = torch.size(%1$s_d, 2)
                 %1$s_v = torch.size(%1$s_d, 3)
-                if torch.le(torch.mul(torch.size(%1$s_d, 0), torch.mul(%1$s_h, %1$s_v)), %6$d):
+                if torch.__and__(torch.__not__(ops.prim.is_cuda(%1$s_d)), torch.le(torch.mul(torch.size(%1$s_d, 0), torch.mul(%1$s_h, %1$s_v)), %6$d)):
                  %1$s_r = torch.reshape(torch.permute(%1$s_d, [0, 2, 3, 1]), [-1, %5$d])
                  %1$s_l = torch.mm(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %7$d]))
                  %1$s_p = torch.reshape(%1$s_l, [torch.size(%1$s_d, 0), %1$s_h, %1$s_v, 9, %4$d])
