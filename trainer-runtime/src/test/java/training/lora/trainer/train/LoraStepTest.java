@@ -111,7 +111,8 @@ class LoraStepTest {
             assertThat(inParts.first().loss()).isCloseTo(together.first().loss(), Percentage.withPercentage(1e-3));
             assertThat(inParts.first().gradientNorm())
                     .isCloseTo(together.first().gradientNorm(), Percentage.withPercentage(1e-3));
-            Goldens.assertClose(inParts.parameters(), together.parameters(), 1e-4, "parameters");
+            // Few and many pixels take other kernels, and AdamW's step magnifies rounding where a gradient is nearly 0.
+            Goldens.assertClose(inParts.parameters(), together.parameters(), 5e-4, "parameters");
         }
     }
 
