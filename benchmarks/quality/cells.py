@@ -50,6 +50,7 @@ def spec(data, side, seed):
                 steps=args.steps,
                 batchSize=4,
                 seed=int(seed),
+                precision="Float32",  # as peft trains it; the API's default is BFloat16
                 adapter=dict(rank=16, alpha=16, targets=["Attention"]),
                 optimizer=dict(
                     learningRate=args.rate, weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
@@ -118,6 +119,8 @@ def main():
     for data, side, seed in wanted:
         file = cells / f"{data}-{side}-{seed}.json"
         if file.exists():
+            if json.loads(file.read_text())["training"] != spec(data, side, seed)["spec"]["training"]:
+                sys.exit(f"{file} must be of the training that is asked for; --out takes a folder for another")
             continue
         if time.monotonic() - begin > args.limit:
             print(f"the time is over; the same command goes on with {file.stem}")

@@ -28,11 +28,12 @@ def spread(values):
     return f"{statistics.mean(values):.4f}" + (f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else "")
 
 
-def difference(ours, theirs):
-    """Difference of the means with its standard error."""
-    text = f"{statistics.mean(ours) - statistics.mean(theirs):+.4f}"
-    if min(len(ours), len(theirs)) > 1:
-        text += f" ± {(statistics.variance(ours) / len(ours) + statistics.variance(theirs) / len(theirs)) ** 0.5:.4f}"
+def difference(pairs):
+    """Mean over data sets of the difference of the sides' means, with its standard error; a pair holds the sides' values by seed."""
+    text = f"{statistics.mean(statistics.mean(ours) - statistics.mean(theirs) for ours, theirs in pairs):+.4f}"
+    if min(len(side) for pair in pairs for side in pair) > 1:
+        error = sum(statistics.variance(side) / len(side) for pair in pairs for side in pair) ** 0.5 / len(pairs)
+        text += f" ± {error:.4f}"
     return text
 
 
@@ -55,8 +56,9 @@ def facts(cells):
     peer = next((c["peer"] for c in every if c["peer"]), {})
     dates, threads, commits, pictures = (sorted({str(c[k]) for c in every}) for k in ("date", "threads", "commit", "pictures"))
     rates = sorted({f"{c['training']['optimizer']['learningRate']:g}" for c in every})
+    seeds = "; ".join(f"{data} {side} {', '.join(str(c['seed']) for c in group)}" for (data, side), group in cells.items())
     return (
-        f"{', '.join(dates)}; trainer at {', '.join(commits)}, {', '.join(f'{k} {peer[k]}' for k in ('torch', 'diffusers', 'peft') if k in peer)}; "
+        f"{', '.join(dates)}; seeds: {seeds}; trainer at {', '.join(commits)}, {', '.join(f'{k} {peer[k]}' for k in ('torch', 'diffusers', 'peft') if k in peer)}; "
         f"{' and '.join(threads)} thread(s) on {every[0]['cores']} cores, {len(every)} cells in {sum(c['seconds'] for c in every) / 60:.0f} minutes, "
         f"rate {' and '.join(rates)}, {', '.join(pictures)} pictures a measure, rollbacks {sum(len(c['rollbacks']) for c in every)}"
     )
@@ -65,11 +67,13 @@ def facts(cells):
 def last_step(cells, both):
     steps = cells[both[0], "trainer"][0]["checkpoints"][-1]["step"]
     lines = [f"| step {steps} | | base model | trainer | peft | trainer - peft |", "|---|---|---|---|---|---|"]
+    last = lambda data, metric: [[c["checkpoints"][-1][metric] for c in cells[data, side]] for side in ("trainer", "peft")]
     for data in both:
-        ours, theirs = cells[data, "trainer"], cells[data, "peft"]
         for metric, name in METRICS.items():
-            a, b = ([c["checkpoints"][-1][metric] for c in side] for side in (ours, theirs))
-            lines.append(f"| {data} | {name} | {ours[0]['base'][metric]:.4f} | {spread(a)} | {spread(b)} | {difference(a, b)} |")
+            ours, theirs = last(data, metric)
+            lines.append(f"| {data} | {name} | {cells[data, 'trainer'][0]['base'][metric]:.4f} | {spread(ours)} | {spread(theirs)} | {difference([(ours, theirs)])} |")
+    for metric, name in METRICS.items():
+        lines.append(f"| all | {name} | | | | {difference([last(data, metric) for data in both])} |")
     return lines
 
 
