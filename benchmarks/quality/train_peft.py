@@ -6,7 +6,7 @@ SPEC is the trainer's own file: adapter, optimizer, schedule, loss, caption drop
 Needs `lora-trainer prepare` on the workspace before. With --same-draws noise, timesteps, order of pictures, dropped captions
 and the adapter's start are the trainer's, which are functions of (seed, step, purpose); else they are torch's.
 """
-import argparse, json, pathlib, statistics, time
+import argparse, hashlib, json, pathlib, statistics, time
 import diffusers, numpy, peft, torch, yaml
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from diffusers.optimization import get_cosine_schedule_with_warmup
@@ -89,8 +89,12 @@ for step in range(1, steps + 1):
     times.append(time.perf_counter() - begin)
     lines.append(dict(step=step, loss=loss.item(), learningRate=rate, gradientNorm=norm.item()))
     if step % every == 0 or step == steps:
-        folder = train / "checkpoints" / f"step-{step:06}" / "diffusers"
-        pipe.save_lora_weights(folder, unet_lora_layers=get_peft_model_state_dict(pipe.unet))
+        checkpoint = train / "checkpoints" / f"step-{step:06}"
+        pipe.save_lora_weights(checkpoint / "diffusers", unet_lora_layers=get_peft_model_state_dict(pipe.unet))
+        # What `evaluate` asks of a checkpoint: proofs of its files, of which there are none here, and all files' digests.
+        (checkpoint / "proof.json").write_text("[]")
+        digests = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(checkpoint)}\n" for f in sorted(checkpoint.rglob("*")) if f.is_file()]
+        checkpoint.with_name(f"{checkpoint.name}.sha256").write_text("".join(digests))
         kept.append(dict(step=step, metrics=[]))
         print(f"step {step}: loss {statistics.mean(l['loss'] for l in lines[-every:]):.4f}, {statistics.median(times):.3f} s a step", flush=True)
 
