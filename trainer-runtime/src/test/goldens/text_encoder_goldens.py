@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from chunks import joined, sequences
 
 SD15 = pathlib.Path("examples/bundled/emoji-sd")
 SDXL = pathlib.Path("trainer-runtime/src/test/resources/goldens/sdxl")
@@ -26,23 +27,6 @@ def randn(seed, *shape):
     return torch.randn(*shape)
 
 
-def sequences(tokenizer, text, count):
-    """sd-scripts' BaseDataset.get_input_ids: begin and end around the whole, cut into chunks, and begin and end around each."""
-    room = tokenizer.model_max_length - 2
-    ids = tokenizer(text, truncation=True, max_length=count * room + 2)["input_ids"]
-    ids = ids + [tokenizer.pad_token_id] * (count * room + 2 - len(ids))
-    chunks = []
-    for i in range(1, count * room + 1, room):
-        chunk = [ids[0], *ids[i:i + room], ids[-1]]
-        if tokenizer.pad_token_id != tokenizer.eos_token_id:
-            if chunk[-2] not in (tokenizer.eos_token_id, tokenizer.pad_token_id):
-                chunk[-1] = tokenizer.eos_token_id
-            if chunk[1] == tokenizer.pad_token_id:
-                chunk[1] = tokenizer.eos_token_id
-        chunks.append(chunk)
-    return torch.tensor(chunks)
-
-
 def embedding(model, folder, suffix, xl, texts, count, skip):
     """Of texts in chunks: what the denoiser is given, and the pooled embedding of each first chunk."""
     tokenizer = CLIPTokenizer.from_pretrained(folder / f"tokenizer{suffix}")
@@ -52,7 +36,7 @@ def embedding(model, folder, suffix, xl, texts, count, skip):
         h = out.hidden_states[-1 - skip - xl]
         if not xl:
             h = (model.text_model if hasattr(model, "text_model") else model).final_layer_norm(h)
-        rows.append(torch.cat([h[0, :1], *[c[1:-1] for c in h], h[-1, -1:]]))
+        rows.append(joined(h))
         if suffix:
             pooled.append(out.text_embeds[0])
     return torch.stack(rows), torch.stack(pooled) if suffix else None

@@ -18,11 +18,12 @@ public final class Json {
     /** As {@link #MAPPER}, indented and in a fixed order, for files that people read. */
     public static final ObjectMapper PRETTY = MAPPER.copy().enable(SerializationFeature.INDENT_OUTPUT);
 
-    /** For YAML and JSON that people write: refuses unknown fields, repeated keys and trailing text. */
+    /** For YAML and JSON that people write: refuses unknown fields, repeated keys, trailing text and fractions of a whole. */
     public static final ObjectMapper STRICT_YAML = YAMLMapper.builder()
             .serializationInclusion(JsonInclude.Include.NON_NULL)
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .enable(com.fasterxml.jackson.core.StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 

@@ -99,7 +99,8 @@ public final class SpecValidator {
                 && !java.util.regex.Pattern.compile(pattern.value())
                         .matcher(text)
                         .find()) {
-            problems.add("`%s` must match %s, was \"%s\"".formatted(path, pattern.value(), text));
+            String form = pattern.value().equals(Uris.PATTERN) ? Uris.FORM : "match " + pattern.value();
+            problems.add("`%s` must %s, was \"%s\"".formatted(path, form, text));
         }
         size(path, field, text.length(), "characters");
     }

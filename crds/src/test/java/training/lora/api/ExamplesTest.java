@@ -29,9 +29,10 @@ class ExamplesTest {
         assertThat(problems(file)).isNotEmpty();
     }
 
-    static Stream<Path> valid() {
-        return Stream.of(
-                EXAMPLES.resolve("fluent-style/training.yaml"), EXAMPLES.resolve("two-concepts/training.yaml"));
+    static Stream<Path> valid() throws IOException {
+        try (Stream<Path> folders = Files.list(EXAMPLES)) {
+            return folders.map(f -> f.resolve("training.yaml")).filter(Files::isRegularFile).sorted().toList().stream();
+        }
     }
 
     static Stream<Path> invalid() throws IOException {

@@ -41,7 +41,7 @@ class RunSpecTest {
                 LoraTrainingSpec.class);
 
         assertThat(SpecValidator.problems(wrong))
-                .anyMatch(p -> p.startsWith("`spec.baseModel.uri` must match"))
+                .anyMatch(p -> p.startsWith("`spec.baseModel.uri` must be bundled://NAME, pvc://CLAIM/PATH, or a path"))
                 .contains(
                         "`spec.datasets` must have distinct names, had \"main\" twice",
                         "`spec.preparation.resolution` must be a multiple of 64, was 100",

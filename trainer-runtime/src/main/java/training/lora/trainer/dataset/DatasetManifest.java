@@ -2,6 +2,7 @@ package training.lora.trainer.dataset;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.trainer.model.PictureSizes;
 
@@ -15,6 +16,7 @@ import training.lora.trainer.model.PictureSizes;
  * @param model the base model's family
  * @param resolution side of the pictures in pixels
  * @param samples the pictures, in the order of their names
+ * @param note what people should know of the pictures, in a sentence; null if nothing
  * @param files sha256 of every other file of the folder, by its relative name
  */
 public record DatasetManifest(
@@ -25,9 +27,10 @@ public record DatasetManifest(
         String model,
         int resolution,
         List<Sample> samples,
+        @Nullable String note,
         Map<String, String> files) {
     /** Version of this file's JSON. */
-    public static final String VERSION = "lora.training/dataset/v4";
+    public static final String VERSION = "lora.training/dataset/v5";
 
     /**
      * A picture with its caption.

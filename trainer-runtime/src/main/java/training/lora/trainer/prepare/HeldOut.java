@@ -2,24 +2,34 @@ package training.lora.trainer.prepare;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.DatasetRole;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 
-/** Sees to it that no validation picture is trained on. Pictures are the same when they decode to the same pixels. */
+/**
+ * Sees to it that no validation picture is trained on. Pictures are the same when they decode to the same pixels; those
+ * that only look the same may be copies or may not, and are told.
+ */
 final class HeldOut {
-    private final Map<String, String> trainedOn = new HashMap<>();
-    private final Map<String, String> heldOut = new HashMap<>();
+    /** How many pairs are told by name. */
+    private static final int NAMED = 5;
+
+    private final Map<String, String> trainedOn = new LinkedHashMap<>();
+    private final Map<String, String> heldOut = new LinkedHashMap<>();
+    private final Map<String, Look> looksTrainedOn = new LinkedHashMap<>();
+    private final Map<String, Look> looksHeldOut = new LinkedHashMap<>();
 
     /** Takes note of a picture, 8-bit BGR. */
     void add(RawDataset.Item item, Mat picture) {
-        Map<String, String> seen = item.dataset().role() == DatasetRole.Validation ? heldOut : trainedOn;
-        seen.putIfAbsent(digest(picture), item.name());
+        boolean validation = item.dataset().role() == DatasetRole.Validation;
+        (validation ? heldOut : trainedOn).putIfAbsent(digest(picture), item.name());
+        (validation ? looksHeldOut : looksTrainedOn).put(item.name(), Look.of(picture));
     }
 
     private static String digest(Mat picture) {
@@ -31,8 +41,12 @@ final class HeldOut {
                 .hex();
     }
 
-    /** @throws TrainerException InvalidData, with every picture that is both */
-    void check() {
+    /**
+     * Says which validation pictures look like one that is trained on, in a sentence; null if none does.
+     *
+     * @throws TrainerException InvalidData, with every picture that is both
+     */
+    @Nullable String check() {
         List<String> both = new ArrayList<>();
         heldOut.forEach((digest, name) -> {
             String other = trainedOn.get(digest);
@@ -46,5 +60,19 @@ final class HeldOut {
                     Reason.InvalidData,
                     "no picture of a Validation data set may be trained on, but " + String.join(", ", both));
         }
+        List<String> alike = new ArrayList<>();
+        looksHeldOut.forEach((name, look) -> looksTrainedOn.entrySet().stream()
+                .filter(other -> look.isLike(other.getValue()))
+                .findFirst()
+                .ifPresent(other -> alike.add(name + " looks like " + other.getKey())));
+        return alike.isEmpty() ? null : sentence(alike);
+    }
+
+    private static String sentence(List<String> alike) {
+        int more = alike.size() - NAMED;
+        return "the loss on held-out pictures says little of those that are trained on as well, and %s%s"
+                .formatted(
+                        String.join(", ", alike.subList(0, Math.min(NAMED, alike.size()))),
+                        more > 0 ? ", and so do " + more + " more" : "");
     }
 }

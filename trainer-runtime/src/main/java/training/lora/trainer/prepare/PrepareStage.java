@@ -49,7 +49,7 @@ public final class PrepareStage {
 
     private final RunContext context;
     private final LoraTrainingSpec spec;
-    private @Nullable String note;
+    private final List<String> notes = new ArrayList<>();
 
     private PrepareStage(RunContext context) {
         this.context = context;
@@ -74,7 +74,16 @@ public final class PrepareStage {
             concepts.requireAll("spec.evaluation.prompts", spec.evaluation().prompts());
         }
         PrepareStage stage = new PrepareStage(context);
-        return new Result(stage.run(), stage.note);
+        DatasetManifest data = stage.run();
+        stage.tell(data.note());
+        return new Result(data, stage.notes.isEmpty() ? null : String.join("; ", stage.notes));
+    }
+
+    private void tell(@Nullable String note) {
+        if (note != null) {
+            LOG.warn("{}", note);
+            notes.add(note);
+        }
     }
 
     /** A trigger that the text encoders know already is free to use, but what it meant is trained over. */
@@ -107,10 +116,7 @@ public final class PrepareStage {
         try (NDManager manager = context.manager().newSubManager();
                 StableDiffusion model = context.openToEmbed(manager)) {
             checkAdapter(model, manager);
-            note = knownTriggers(model);
-            if (note != null) {
-                LOG.warn("{}", note);
-            }
+            tell(knownTriggers(model));
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
             RunLength length = RunLength.of(
@@ -140,7 +146,9 @@ public final class PrepareStage {
             }
             Masks masks =
                     new Masks(maskSource, resolution, resolution / model.vae().factor());
-            List<Sample> samples = pictures(items, digests, resolution, temporary, masks);
+            HeldOut heldOut = new HeldOut();
+            List<Sample> samples = pictures(items, digests, resolution, temporary, masks, heldOut);
+            String note = heldOut.check();
             masks.write(temporary, manager);
             encode(samples, model, manager, temporary);
             Folders.delete(temporary.resolve("unpacked"));
@@ -152,6 +160,7 @@ public final class PrepareStage {
                     model.family().name(),
                     resolution,
                     samples,
+                    note,
                     PreparedDataset.digests(temporary));
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
             Folders.delete(target);
@@ -230,13 +239,18 @@ public final class PrepareStage {
     }
 
     private List<Sample> pictures(
-            List<RawDataset.Item> items, List<String> digests, int resolution, Path folder, Masks masks)
+            List<RawDataset.Item> items,
+            List<String> digests,
+            int resolution,
+            Path folder,
+            Masks masks,
+            HeldOut heldOut)
             throws IOException {
         Files.createDirectories(folder.resolve("images"));
         List<String> unreadable = new ArrayList<>();
-        HeldOut heldOut = new HeldOut();
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < items.size(); i++) {
+            context.stopIfAsked("while it read pictures");
             RawDataset.Item item = items.get(i);
             Mat decoded = Photo.decode(item.file());
             if (decoded == null) {
@@ -265,7 +279,6 @@ public final class PrepareStage {
                     Reason.InvalidData,
                     "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
-        heldOut.check();
         return samples;
     }
 

@@ -3,15 +3,12 @@ package training.lora.trainer.run;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.exc.InvalidFormatException;
-import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.Collectors;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Owner;
@@ -53,24 +50,32 @@ public final class RunSpecs {
             for (String setting : settings) {
                 set(spec, setting);
             }
-            LoraTrainingSpec bound = Json.STRICT_YAML.treeToValue(spec, LoraTrainingSpec.class);
+            LoraTrainingSpec bound = bind(file, spec);
             List<String> problems = SpecValidator.problems(bound);
             if (!problems.isEmpty()) {
                 throw invalid(file + ": " + String.join("; ", problems));
             }
             return new Loaded(RunSpec.of(owner.namespace(), owner.name(), bound), mounted);
-        } catch (JsonMappingException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, file + ": " + sentence(e), e);
         } catch (JsonProcessingException e) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    file + " must be YAML: "
-                            + e.getOriginalMessage().lines().findFirst().orElse("") + " at line "
-                            + (e.getLocation() == null ? "?" : e.getLocation().getLineNr()),
-                    e);
+            throw noYaml(file.toString(), e);
         } catch (IOException e) {
             throw new TrainerException(Reason.InvalidConfiguration, file + " must be readable: " + e.getMessage(), e);
         }
+    }
+
+    private static LoraTrainingSpec bind(Path file, ObjectNode spec) throws JsonProcessingException {
+        try {
+            return Json.STRICT_YAML.treeToValue(spec, LoraTrainingSpec.class);
+        } catch (JsonMappingException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + ": " + Misfit.sentence(e, spec), e);
+        }
+    }
+
+    private static TrainerException noYaml(String what, JsonProcessingException e) {
+        String why = e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst("^[\\w.]+Exception: ", "");
+        String line =
+                e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr();
+        return new TrainerException(Reason.InvalidConfiguration, what + " must be YAML: " + why + line, e);
     }
 
     private static Owner owner(Path file, ObjectNode root, boolean mounted) {
@@ -91,7 +96,7 @@ public final class RunSpecs {
         return new Owner(root.at("/metadata/namespace").asText("default"), name);
     }
 
-    private static void set(ObjectNode spec, String setting) throws JsonProcessingException {
+    private static void set(ObjectNode spec, String setting) {
         int equals = setting.indexOf('=');
         if (equals < 1) {
             throw invalid("--set must be FIELD=VALUE, such as training.steps=20, was " + setting);
@@ -102,38 +107,11 @@ public final class RunSpecs {
             JsonNode next = node.get(step);
             node = next instanceof ObjectNode object ? object : node.putObject(step);
         }
-        node.set(path[path.length - 1], Json.STRICT_YAML.readTree(setting.substring(equals + 1)));
-    }
-
-    private static String sentence(JsonMappingException e) {
-        String field = "`spec" + path(e) + "`";
-        if (e instanceof UnrecognizedPropertyException unknown) {
-            String known = unknown.getKnownPropertyIds() == null
-                    ? ""
-                    : unknown.getKnownPropertyIds().stream()
-                            .map(Object::toString)
-                            .sorted()
-                            .collect(Collectors.joining(", "));
-            return field + " must be a known field; known here are " + known;
+        try {
+            node.set(path[path.length - 1], Json.STRICT_YAML.readTree(setting.substring(equals + 1)));
+        } catch (JsonProcessingException e) {
+            throw noYaml("the value of --set " + setting, e);
         }
-        if (e instanceof InvalidFormatException wrong) {
-            Class<?> type = wrong.getTargetType();
-            String choices =
-                    type.isEnum() ? "one of " + Arrays.toString(type.getEnumConstants()) : "a " + type.getSimpleName();
-            return field + " must be " + choices + ", was " + wrong.getValue();
-        }
-        return field + " must fit the schema: " + e.getOriginalMessage();
-    }
-
-    private static String path(JsonMappingException e) {
-        StringBuilder path = new StringBuilder();
-        for (JsonMappingException.Reference reference : e.getPath()) {
-            path.append(
-                    reference.getFieldName() != null
-                            ? "." + reference.getFieldName()
-                            : "[" + reference.getIndex() + "]");
-        }
-        return path.toString();
     }
 
     private static TrainerException invalid(String message) {

@@ -1,6 +1,8 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The loss over a set of (picture, noise, timestep) that is the same whenever it is measured, so that a fall means that
@@ -34,10 +36,18 @@ final class FixedSet {
         return new FixedSet(batches, "validation", samples, Math.max(ITEMS, samples.length), batchSize);
     }
 
-    /** Mean over the items of the weighted loss. */
-    double loss(LoraStep step, NDManager run) {
+    /**
+     * Mean over the items of the weighted loss.
+     *
+     * @param stopping asked before each batch whether to give up
+     * @return null if it was given up
+     */
+    @Nullable Double loss(LoraStep step, NDManager run, BooleanSupplier stopping) {
         double sum = 0;
         for (int i = 0; i * batchSize < items; i++) {
+            if (stopping.getAsBoolean()) {
+                return null;
+            }
             try (NDManager scope = run.newSubManager()) {
                 Batch batch = batches.fixed(name, samples, i, items, scope);
                 sum += batch.timesteps().length * step.loss(batch, scope).getFloat();

@@ -16,8 +16,8 @@ import org.opencv.imgproc.Imgproc;
 import training.lora.trainer.sample.Picture;
 
 /**
- * The loss curve as a picture: each step's loss, its running mean, and the loss on held-out pictures. It is drawn with OpenCV's lines and vector
- * letters, because Java2D needs fontconfig and fonts, which a fresh machine or a small image lacks.
+ * The loss curve as a picture: each step's loss, its running mean, and the loss on held-out pictures. OpenCV draws it,
+ * lines and letters: Java2D needs fontconfig and fonts, which a fresh machine or a small image lacks.
  */
 final class LossChart {
     private static final int WIDTH = 960;

@@ -76,6 +76,12 @@ final class LossLog {
         }
     }
 
+    /** Puts what was measured after the newest step into its line. */
+    void validated(double measured) throws IOException {
+        lines.add(lines.remove(lines.size() - 1).with(measured));
+        WholeFile.write(file, temporary -> Files.writeString(temporary, text(lines)));
+    }
+
     /** Drops the lines after {@code step}. */
     void cut(int step) throws IOException {
         lines.subList(step, lines.size()).clear();

@@ -3,6 +3,7 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Json;
+import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
@@ -76,20 +78,46 @@ final class StateFiles {
         }
     }
 
-    /** The newest whole state at a step that is {@code wanted}; damaged ones are passed over, and the log says so. */
+    /**
+     * The newest whole state at a step that is {@code wanted}; damaged ones are passed over, and the log says so.
+     *
+     * @throws TrainerException InvalidConfiguration if it is whole, but not of the version that this trainer writes
+     */
     @Nullable State newest(IntPredicate wanted, NDManager parent) throws IOException {
         for (int step : steps()) {
             if (wanted.test(step)) {
                 NDManager manager = parent.newSubManager();
+                Map<String, NDArray> tensors = new LinkedHashMap<>();
+                String position;
                 try {
-                    return read(file(step), manager);
-                } catch (TrainerException | JsonProcessingException e) {
+                    position = read(file(step), tensors, manager);
+                } catch (TrainerException e) {
                     manager.close();
                     LOG.warn("a state is damaged, the one before it is used: {}", e.getMessage());
+                    continue;
                 }
+                return new State(position(file(step), position), tensors, manager);
             }
         }
         return null;
+    }
+
+    /** What is whole isn't passed over: beginning anew would throw away what another version has trained. */
+    private Position position(Path file, String json) {
+        String version = "of none";
+        try {
+            JsonNode tree = Json.MAPPER.readTree(json);
+            version = tree.path("version").asText();
+            if (version.equals(Position.VERSION)) {
+                return Json.MAPPER.treeToValue(tree, Position.class);
+            }
+        } catch (JsonProcessingException e) {
+            LOG.debug("{} can't be understood", file, e);
+        }
+        throw new TrainerException(
+                Reason.InvalidConfiguration,
+                "%s must be a state that this trainer can go on from, %s, but another release wrote it, %s; take another --workspace, or delete %s to begin anew"
+                        .formatted(file, Position.VERSION, version, folder.getParent()));
     }
 
     /** Deletes the states of steps after {@code step}. */
@@ -106,16 +134,15 @@ final class StateFiles {
         Folders.delete(folder);
     }
 
-    private static State read(Path path, NDManager manager) throws JsonProcessingException {
+    /** Reads tensors into {@code tensors}, and the position. */
+    private static String read(Path path, Map<String, NDArray> tensors, NDManager manager) {
         try (SafeTensors file = SafeTensors.open(path)) {
-            Map<String, NDArray> tensors = new LinkedHashMap<>();
             file.entries().keySet().forEach(name -> tensors.put(name, file.read(name, manager)));
             String json = file.metadata().getOrDefault(POSITION, "");
             if (!digest(json, tensors).equals(file.metadata().get(DIGEST))) {
-                throw new TrainerException(
-                        training.lora.api.Reason.InvalidData, path + " must have the content of its digest");
+                throw new TrainerException(Reason.InvalidData, path + " must have the content of its digest");
             }
-            return new State(Json.MAPPER.readValue(json, Position.class), tensors, manager);
+            return json;
         }
     }
 

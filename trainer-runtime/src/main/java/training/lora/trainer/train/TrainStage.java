@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.function.DoubleSupplier;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -49,7 +49,7 @@ public final class TrainStage {
     private final LoraAdapter adapter;
     private final LoraStep step;
     private final Batches batches;
-    private final @Nullable DoubleSupplier validation;
+    private final @Nullable FixedSet heldOut;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final TrainingState state;
@@ -110,7 +110,8 @@ public final class TrainStage {
                         training.seed()),
                 training,
                 schedule);
-        this.validation = validation();
+        int[] validation = data.samples(DatasetRole.Validation);
+        this.heldOut = validation.length == 0 ? null : FixedSet.heldOut(batches, validation, training.batchSize());
         this.losses = new LossLog(folder.resolve("loss.jsonl"));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
@@ -169,9 +170,14 @@ public final class TrainStage {
         clock.enter(Phase.Other);
         FixedSet fixed = FixedSet.learned(batches, data.samples(DatasetRole.Train), training.batchSize());
         if (!state.resume()) {
+            String where = "before its first step";
+            double learned = measure(fixed, where);
+            Double validation = heldOut == null ? null : Double.valueOf(measure(heldOut, where));
             pictures.clear();
             TrainSummary.delete(folder);
-            state.begin(fixed.loss(step, manager), validation == null ? null : validation.getAsDouble());
+            state.begin(learned, validation);
+        } else if (state.checkpointPending()) {
+            save();
         }
         drawAndReport();
         while (state.done() < length.steps()) {
@@ -179,7 +185,7 @@ public final class TrainStage {
         }
         clock.enter(Phase.Other);
         double before = state.fixedSetLoss();
-        double after = fixed.loss(step, manager);
+        double after = measure(fixed, where());
         LOG.info(
                 "loss over the fixed set: {} before, {} after",
                 Metric.of("", before).value(),
@@ -209,18 +215,16 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain(), validation);
+            Watchdog.Alarm alarm = state.look(step.drain());
             if (alarm != null) {
                 state.rollBack(alarm);
                 return;
             }
             if (save) {
-                clock.enter(Phase.Checkpoints);
-                state.save();
-                clock.enter(Phase.Other);
+                save();
             }
             if (stopping) {
-                context.stopIfAsked("at step %d of %d, whose state is written".formatted(state.done(), length.steps()));
+                context.stopIfAsked(where());
             }
             if (state.atCheckpoint()) {
                 drawAndReport();
@@ -230,19 +234,34 @@ public final class TrainStage {
         }
     }
 
-    /** Measures the loss on the held-out pictures; null where there are none. */
-    private @Nullable DoubleSupplier validation() {
-        int[] samples = data.samples(DatasetRole.Validation);
-        if (samples.length == 0) {
-            return null;
+    /** Writes what is due; asked to stop while it measures, it leaves the checkpoint to the next attempt. */
+    private void save() throws IOException {
+        clock.enter(Phase.Checkpoints);
+        if (heldOut != null && state.atCheckpoint()) {
+            Double loss = heldOut.loss(step, manager, context.stopping());
+            if (loss == null) {
+                state.saveState();
+                context.stopIfAsked(where());
+            } else {
+                state.validated(loss);
+            }
         }
-        FixedSet set = FixedSet.heldOut(batches, samples, training.batchSize());
-        return () -> {
-            clock.enter(Phase.Checkpoints);
-            double loss = set.loss(step, manager);
-            clock.enter(Phase.Other);
-            return loss;
-        };
+        state.save();
+        clock.enter(Phase.Other);
+    }
+
+    /** The loss over {@code set}; ends the stage if it is asked to stop meanwhile. */
+    private double measure(FixedSet set, String where) {
+        Double loss = set.loss(step, manager, context.stopping());
+        if (loss == null) {
+            context.stopIfAsked(where);
+        }
+        return Objects.requireNonNull(loss);
+    }
+
+    /** Where it stands once it is saved. */
+    private String where() {
+        return "at step %d of %d, whose state is written".formatted(state.done(), length.steps());
     }
 
     private void step() {

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -131,7 +130,9 @@ final class TrainingState {
         optimizer.restore(state.tensors(), done);
         losses.cut(done);
         checkpoints.restore(position.checkpoints());
-        if (atCheckpoint() && checkpoints.kept().stream().noneMatch(c -> c.step() == done)) {
+        if (atCheckpoint()
+                && !checkpointPending()
+                && checkpoints.kept().stream().noneMatch(c -> c.step() == done)) {
             // It was damaged, but its adapter is the state's.
             List<Checkpoint> written = position.checkpoints();
             checkpoints.write(done, adapter, written.get(written.size() - 1).metrics());
@@ -158,6 +159,13 @@ final class TrainingState {
         return milestones.checkpoint(done);
     }
 
+    /** Whether the attempt before this one ended between a step and its checkpoint. */
+    boolean checkpointPending() {
+        return atCheckpoint()
+                && position.step() == done
+                && position.checkpoints().stream().noneMatch(c -> c.step() == done);
+    }
+
     /** Whether it should be saved by now. */
     boolean due() {
         return milestones.state(done) || System.nanoTime() - lastState >= STATE_NANOS;
@@ -181,10 +189,9 @@ final class TrainingState {
     /**
      * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
      *
-     * @param validation measures the held-out pictures, which is done at checkpoints; null where there are none
      * @return what is wrong; null if all is well
      */
-    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured, @Nullable DoubleSupplier validation) {
+    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;
@@ -196,9 +203,6 @@ final class TrainingState {
             losses.add(lines.stream().filter(l -> l.step() < alarm.step()).toList());
             return alarm;
         }
-        if (validation != null && atCheckpoint()) {
-            lines.set(lines.size() - 1, lines.get(lines.size() - 1).with(validation.getAsDouble()));
-        }
         losses.add(lines);
         return milestones.state(done) ? watchdog.norm(done, norm(), position.greatestNorm()) : null;
     }
@@ -207,6 +211,11 @@ final class TrainingState {
         try (NDArray norm = adapter.parameters().norm()) {
             return norm.getFloat();
         }
+    }
+
+    /** The loss over the held-out pictures at the checkpoint that is due. */
+    void validated(double loss) throws IOException {
+        losses.validated(loss);
     }
 
     /** Writes a checkpoint where one is due, and a state. */
@@ -220,6 +229,11 @@ final class TrainingState {
             }
             checkpoints.write(done, adapter, metrics);
         }
+        saveState();
+    }
+
+    /** Writes a state alone: a checkpoint that is due is left to the next attempt. */
+    void saveState() throws IOException {
         double greatest = milestones.state(done) ? Math.max(norm(), position.greatestNorm()) : position.greatestNorm();
         position = position.at(done, greatest, checkpoints.kept());
         losses.force();

@@ -13,11 +13,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.opencv.core.Mat;
+import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
+import org.opencv.imgproc.Imgproc;
 import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.Metric;
 import training.lora.api.Reason;
+import training.lora.api.StageResult;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -120,6 +123,34 @@ class DatasetsTest {
                 .contains("no picture of a Validation data set may be trained on, but class/again.bmp is main/bat.png")
                 .doesNotContain("crab");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    @Test
+    void heldOutPictureThatLooksLikeOneThatIsTrainedOnIsToldAndNotRefused() throws IOException {
+        Mat bat = Imgcodecs.imread(folder.resolve("data/bat.png").toString());
+        Mat half = new Mat();
+        Imgproc.resize(bat, half, new Size(), 0.5, 0.5, Imgproc.INTER_AREA);
+        Imgcodecs.imwrite(folder.resolve("class/again.jpg").toString(), half);
+        Files.writeString(folder.resolve("class/again.txt"), "the same bat");
+        datasets("{name: class, uri: class, role: Validation}");
+        String note = "the loss on held-out pictures says little of those that are trained on as well,"
+                + " and class/again.jpg looks like main/bat.png";
+
+        // The second time its data is there already.
+        for (int attempt = 1; attempt <= 2; attempt++) {
+            TinyRun.Ended ended = tiny.run("prepare");
+
+            assertThat(ended.code()).isZero();
+            assertThat(ended.error()).contains(note);
+            assertThat(Json.MAPPER
+                            .readValue(
+                                    tiny.workspace()
+                                            .resolve("results/prepare/result.json")
+                                            .toFile(),
+                                    StageResult.class)
+                            .message())
+                    .isEqualTo(note);
+        }
     }
 
     @Test

@@ -12,6 +12,8 @@ import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipArchiveOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.trainer.Goldens;
 
 /** Bad input: the exit code, the sentence, and nothing half-written. */
@@ -88,6 +90,35 @@ class MainTest {
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
                 .contains("`spec.training.loss.weighting` must be one of [MinSnr, Uniform, Debiased], was Snr");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "training: {steps: many} | `spec.training.steps` must be a whole number, was many",
+                "training: {steps: 1.5} | `spec.training.steps` must be a whole number, was 1.5",
+                "training: 5 | `spec.training` must be a mapping of fields, was 5",
+                "training: {optimizer: {learningRate: [1]}} | `spec.training.optimizer.learningRate` must be a number, was [1]",
+                "training: {adapter: {targets: Attention}} | `spec.training.adapter.targets` must be a list, was Attention",
+                "training: {adapter: {textEncoder: maybe}} | `spec.training.adapter.textEncoder` must be true or false, was maybe",
+                "sampling: {prompts: [{text: {a: 1}}]} | `spec.sampling.prompts[0].text` must be text, was {\"a\":1}",
+            })
+    void wrongTypeIsNamedWithWhatMustStandThere(String field, String sentence) throws IOException {
+        Path yaml = yaml("data", "  " + field);
+
+        Ended ended = prepare(yaml);
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error()).endsWith("lora-trainer: " + yaml + ": " + sentence + System.lineSeparator());
+    }
+
+    @Test
+    void settingThatIsNoYamlIsNamed() throws IOException {
+        Ended ended = run("prepare", yaml("data", "").toString(), "--set", "training.adapter={rank: [");
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error()).contains("the value of --set training.adapter={rank: [ must be YAML: ");
     }
 
     @Test

@@ -26,7 +26,7 @@ class PositionTest {
 
     private static DatasetManifest data(String digest, String baseModelDigest) {
         return new DatasetManifest(
-                DatasetManifest.VERSION, "key", digest, baseModelDigest, "SD15", 16, List.of(), Map.of());
+                DatasetManifest.VERSION, "key", digest, baseModelDigest, "SD15", 16, List.of(), null, Map.of());
     }
 
     private static void assertRefused(RunSpec run, DatasetManifest data, String sentence) {

@@ -18,6 +18,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.tensor.Randomness;
 
 class StateFilesTest {
@@ -132,6 +134,40 @@ class StateFilesTest {
         }
         Files.write(file(10), new byte[3]);
         assertThat(newest(files)).as("nothing whole is left").isEqualTo(-1);
+    }
+
+    @Test
+    void wholeStateOfAnotherReleaseIsRefusedAndNotPassedOver() throws IOException {
+        StateFiles files = files(3);
+        write(files, 10);
+        Position other = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.5, null)
+                .at(20, 1, List.of());
+        files.write(version("lora.training/state/v1", other), tensors(20));
+
+        assertThatThrownBy(() -> newest(files))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
+                .hasMessage(file(20)
+                        + " must be a state that this trainer can go on from, lora.training/state/v2, but another"
+                        + " release wrote it, lora.training/state/v1; take another --workspace, or delete "
+                        + train + " to begin anew");
+    }
+
+    private static Position version(String version, Position p) {
+        return new Position(
+                version,
+                p.step(),
+                p.steps(),
+                p.owner(),
+                p.spec(),
+                p.datasetDigest(),
+                p.baseModelDigest(),
+                p.threads(),
+                p.fixedSetLoss(),
+                p.validationLoss(),
+                p.greatestNorm(),
+                p.rollbacks(),
+                p.checkpoints());
     }
 
     @Test

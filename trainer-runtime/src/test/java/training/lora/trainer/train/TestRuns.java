@@ -11,7 +11,7 @@ import training.lora.trainer.dataset.DatasetManifest;
 /** Runs with little in them. */
 final class TestRuns {
     static final DatasetManifest DATA =
-            new DatasetManifest(DatasetManifest.VERSION, "key", "data", "model", "SD15", 16, List.of(), Map.of());
+            new DatasetManifest(DatasetManifest.VERSION, "key", "data", "model", "SD15", 16, List.of(), null, Map.of());
 
     private TestRuns() {}
 

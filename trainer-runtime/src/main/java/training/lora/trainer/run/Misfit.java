@@ -1,0 +1,63 @@
+package training.lora.trainer.run;
+
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** Says in which field a spec does not fit the API, what must stand there and what does. */
+final class Misfit {
+    private static final int LONGEST_VALUE = 80;
+
+    private Misfit() {}
+
+    /** @param spec what was read */
+    static String sentence(JsonMappingException e, JsonNode spec) {
+        StringBuilder path = new StringBuilder("spec");
+        JsonNode value = spec;
+        for (JsonMappingException.Reference reference : e.getPath()) {
+            String field = reference.getFieldName();
+            path.append(field != null ? "." + field : "[" + reference.getIndex() + "]");
+            value = field != null ? value.path(field) : value.path(reference.getIndex());
+        }
+        return "`" + path + "` must be "
+                + (e instanceof MismatchedInputException wrong ? expected(wrong) : "well-formed")
+                + (e instanceof UnrecognizedPropertyException ? "" : ", was " + shortened(value));
+    }
+
+    private static String expected(MismatchedInputException e) {
+        if (e instanceof UnrecognizedPropertyException unknown) {
+            return "a known field; known here are "
+                    + unknown.getKnownPropertyIds().stream()
+                            .map(Object::toString)
+                            .sorted()
+                            .collect(Collectors.joining(", "));
+        }
+        Class<?> type = e.getTargetType();
+        if (type.isEnum()) {
+            return "one of " + Arrays.toString(type.getEnumConstants());
+        }
+        if (type == Integer.class || type == Long.class) {
+            return "a whole number";
+        }
+        if (Number.class.isAssignableFrom(type)) {
+            return "a number";
+        }
+        if (type == Boolean.class) {
+            return "true or false";
+        }
+        if (Collection.class.isAssignableFrom(type)) {
+            return "a list";
+        }
+        return type.isRecord() || Map.class.isAssignableFrom(type) ? "a mapping of fields" : "text";
+    }
+
+    private static String shortened(JsonNode value) {
+        String text = value.isTextual() ? value.asText() : value.toString();
+        return text.length() <= LONGEST_VALUE ? text : text.substring(0, LONGEST_VALUE) + "…";
+    }
+}

@@ -1,0 +1,94 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.RunSpecs;
+import training.lora.trainer.run.Workspace;
+import training.lora.trainer.source.Sources;
+import training.lora.trainer.train.TrainStage;
+
+/** A training that is asked to stop while it measures a loss, which may take minutes: it ends before the next batch. */
+class StoppedMeasurementTest {
+    /** Batches of a measurement: 32 items, of which a step takes 2. */
+    private static final int BATCHES = 16;
+
+    @TempDir
+    Path folder;
+
+    /** Runs the train stage, which is asked to stop once it has looked {@code looks} times whether it is. */
+    private static int train(TinyRun run, int looks) throws IOException {
+        AtomicInteger looked = new AtomicInteger();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            TrainStage.run(new RunContext(
+                    RunSpecs.load(run.yaml, List.of()).run(),
+                    1,
+                    Workspace.of(run.workspace()),
+                    Sources.of(name -> null, run.folder),
+                    message -> {},
+                    () -> looked.incrementAndGet() > looks,
+                    manager));
+        }
+        return looked.get();
+    }
+
+    private static void assertStops(TinyRun run, int looks, String where) {
+        assertThatThrownBy(() -> train(run, looks))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.Preempted))
+                .hasMessage("the run was asked to stop " + where + "; the same command goes on from there");
+    }
+
+    @Test
+    void nothingIsLostWhereverItIsAskedToStopAndTheRestComesToTheSameBits() throws IOException {
+        TinyRun undisturbed =
+                TinyRun.create(folder, "steps: 2, batchSize: 2, adapter: {rank: 2}, checkpoints: {everySteps: 1}");
+        Files.createDirectories(folder.resolve("held"));
+        for (String end : List.of(".png", ".txt")) {
+            Files.move(folder.resolve("data/crab" + end), folder.resolve("held/crab" + end));
+        }
+        Files.writeString(
+                undisturbed.yaml,
+                Files.readString(undisturbed.yaml)
+                        .replace("[{uri: data}]", "[{uri: data}, {name: held, uri: held, role: Validation}]"));
+        TinyRun stopped = undisturbed.in(folder.resolve("stopped"));
+        assertThat(undisturbed.run("prepare").code()).isZero();
+        assertThat(stopped.run("prepare").code()).isZero();
+
+        int all = train(undisturbed, Integer.MAX_VALUE);
+        // Both sets, then each step and its validation, then the fixed set again.
+        assertThat(all).isEqualTo(2 * BATCHES + 2 * (1 + BATCHES) + BATCHES);
+
+        assertStops(stopped, BATCHES / 2, "before its first step");
+        assertStops(stopped, BATCHES + BATCHES / 2, "before its first step");
+        assertStops(stopped, 2 * BATCHES + 1 + BATCHES / 2, "at step 1 of 2, whose state is written");
+        assertThat(stopped.states()).containsExactly(0, 1);
+        assertThat(stopped.workspace().resolve("train/checkpoints/step-000001")).doesNotExist();
+        assertStops(stopped, BATCHES / 2, "at step 1 of 2, whose state is written");
+        // Asked while it made the step: its checkpoint is left to the next attempt at once.
+        assertStops(stopped, BATCHES, "at step 2 of 2, whose state is written");
+        assertThat(stopped.workspace().resolve("train/checkpoints/step-000001")).isDirectory();
+        assertThat(stopped.workspace().resolve("train/checkpoints/step-000002")).doesNotExist();
+        assertStops(stopped, BATCHES + BATCHES / 2, "at step 2 of 2, whose state is written");
+        assertThat(stopped.workspace().resolve("train/checkpoints/step-000002")).isDirectory();
+        train(stopped, Integer.MAX_VALUE);
+
+        assertThat(stopped.lora()).isEqualTo(undisturbed.lora());
+        for (String name : List.of("train/checkpoints", "train/state", "train/loss.jsonl", "train/summary.json")) {
+            assertThat(TinyRun.digests(stopped.workspace().resolve(name)))
+                    .as(name)
+                    .isEqualTo(TinyRun.digests(undisturbed.workspace().resolve(name)));
+        }
+    }
+}
