@@ -37,6 +37,11 @@ record ConvolutionText(int i, String source, long in, long out, int kernel, int 
         return "y%1$d = torch.conv2d(%2$s, w%1$d, %3$s, %4$s, 1)\n".formatted(i, source, bias, geometry());
     }
 
+    /** The source's size in dimension {@code i}, 2 or 3. */
+    private String side(String dy, int i) {
+        return "torch.mul(torch.size(%s, %d), %d)".formatted(dy, i, stride);
+    }
+
     private String down(String like) {
         return "torch.type_as(torch.reshape(a%1$d, [-1, %2$d, %3$d, %3$d]), %4$s)".formatted(i, in, kernel, like);
     }
@@ -72,9 +77,9 @@ record ConvolutionText(int i, String source, long in, long out, int kernel, int 
         String frozen = kernel == 3 && stride == 1
                 ? Snippets.convolution3Gradient(ds, dy, "w" + i, in, out)
                 : """
-                %1$s_x = torch.expand(torch.new_zeros(%2$s, [1]), [torch.size(%2$s, 0), %4$d, torch.mul(torch.size(%2$s, 2), %5$d), torch.mul(torch.size(%2$s, 3), %5$d)])
-                %1$s, %1$s_w, %1$s_b = torch.convolution_backward(%2$s, %1$s_x, w%3$d, [0], %6$s, False, [0, 0], 1, [True, False, False])
-                """.formatted(ds, dy, i, in, stride, geometry());
+                %1$s_x = %4$s
+                %1$s, %1$s_w, %1$s_b = torch.convolution_backward(%2$s, %1$s_x, w%3$d, [0], %5$s, False, [0, 0], 1, [True, False, False])
+                """.formatted(ds, dy, i, Snippets.sizeOf(dy, in, side(dy, 2), side(dy, 3)), geometry());
         if (!adapted()) {
             return frozen;
         }

@@ -6,9 +6,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Tokens (B, T, C): x + W2 (h * gelu(g)), (h, g) = W1 norm(x), GEGLU of Shazeer 2020, with an adapter's part beside both
- * maps. It keeps x; (B, T, 8 C) would be much to keep, so h and g are computed again on the way back.
+ * maps. It keeps x; (B, T, 8 C) would be much to keep, so h and g are computed again on the way back. Without an adapter
+ * some tokens at a time go all the way, whose h and g stay in the cache.
  */
 final class FeedForward extends AdaptedLayer {
+    /** Numbers in h and g of the tokens of a tile: 5 MiB of bf16. */
+    private static final int TILE = 5 << 19;
+
     private final long width;
     private final double eps;
     private final Weights weights;
@@ -29,42 +33,73 @@ final class FeedForward extends AdaptedLayer {
     Kernels compile(Variant variant) {
         List<LinearText> p =
                 List.of(new LinearText(0, "s0", variant.form(0)), new LinearText(1, "s1", variant.form(1)));
+        boolean adapted = p.stream().anyMatch(ProjectionText::adapted);
         String enter =
-                Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = torch.reshape(n, [-1, %d])\n".formatted(width);
+                Snippets.layerNorm("n", "x", "n", width, eps) + "\ns = torch.reshape(n, [-1, %d])\n".formatted(width);
         String gates = """
                 h = torch.slice(y0, -1, 0, %1$d)
                 g = torch.slice(y0, -1, %1$d, %2$d)
                 """.formatted(4 * width, 8 * width);
         String gated = gates + "s1 = torch.mul_(torch.gelu(g), h)\n";
-        String leave = "y = torch.add_(torch.view_as(y1, x), x)\n";
+        String forward = p.get(0).forward("c0") + gated + p.get(1).forward("c1");
+        String record = p.get(0).record("c0") + gated + p.get(1).record("c1");
+        String leave = "y = torch.add_(torch.view_as(r, x), x)\n";
         String kept = kept(p);
         String results = "y, x, nm, nr" + kept;
-        String backward = enter
-                + p.get(0).again("c0")
+        // The gradient of h and g takes their place.
+        String backward = p.get(0).again("c0")
                 + (p.get(1).adapted() ? gated : gates)
-                + "d1 = torch.reshape(d, [-1, %d])\n".formatted(width)
                 + p.get(1).factorGradients("d1")
                 + p.get(1).sourceGradient("z", "d1")
                 + """
-                e = torch.empty_like(y0)
-                _0 = torch.copy_(torch.slice(e, -1, 0, %1$d), torch.mul(z, torch.gelu(g)))
-                _1 = torch.copy_(torch.slice(e, -1, %1$d, %2$d), torch.gelu_backward(torch.mul_(z, h), g))
-                """.formatted(4 * width, 8 * width)
-                + p.get(0).factorGradients("e")
-                + p.get(0).sourceGradient("dn", "e")
-                + Snippets.layerNormGradient("k", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
-                + "\nreturn torch.add_(k, d)";
+                e = torch.mul(z, h)
+                _0 = torch.mul(z, torch.gelu(g), out=h)
+                _1 = torch.gelu_backward(e, g, grad_input=g)
+                """
+                + p.get(0).factorGradients("y0")
+                + p.get(0).sourceGradient("ds", "y0");
         return new Kernels(
+                weights.kernel("x" + factors(p), enter + rows(adapted, "", forward, "y1") + leave + "return y", 1),
                 weights.kernel(
                         "x" + factors(p),
-                        enter + p.get(0).forward("c0") + gated + p.get(1).forward("c1") + leave + "return y",
-                        1),
-                weights.kernel(
-                        "x" + factors(p),
-                        enter + p.get(0).record("c0") + gated + p.get(1).record("c1") + leave + "return (" + results
-                                + ")",
+                        enter + rows(adapted, "", record, "y1") + leave + "return (" + results + ")",
                         results.split(",").length),
-                weights.kernel("d, x, m, r" + kept + factorsAndGradients(p), backward, 1));
+                weights.kernel(
+                        "d, x, m, v" + kept + factorsAndGradients(p),
+                        enter
+                                + "t = torch.reshape(d, [-1, %d])\n".formatted(width)
+                                + rows(adapted, "d1 = %s\n".formatted(some("t", adapted)), backward, "ds")
+                                + Snippets.layerNormGradient("k", "torch.view_as(r, x)", "x", "m", "v", "n", width)
+                                + "\nreturn torch.add_(k, d)",
+                        1));
+    }
+
+    /**
+     * Makes {@code r} (N, C) of what {@code body} makes, {@code result}, from rows {@code s0} of {@code s} (N, C): of all
+     * rows at once, if something is {@code adapted} whose products are kept or added up, else of a tile at a time.
+     */
+    private String rows(boolean adapted, String before, String body, String result) {
+        String lines = "s0 = %s\n".formatted(some("s", adapted)) + before + body;
+        if (adapted) {
+            return lines + "r = %s\n".formatted(result);
+        }
+        return """
+                r = torch.empty_like(s)
+                for i in range(torch.floordiv(torch.add(torch.size(s, 0), %2$d), %1$d)):
+                 i0 = torch.mul(i, %1$d)
+                 i1 = torch.add(i0, %1$d)
+                """.formatted(tile(), tile() - 1)
+                + lines.indent(1)
+                + " _r = torch.copy_(%s, %s)\n".formatted(some("r", false), result);
+    }
+
+    private static String some(String rows, boolean all) {
+        return all ? rows : "torch.slice(%s, 0, i0, i1)".formatted(rows);
+    }
+
+    /** Tokens of a tile. */
+    private long tile() {
+        return Math.max(1, TILE / (8 * width));
     }
 
     @Override

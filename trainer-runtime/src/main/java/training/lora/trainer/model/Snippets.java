@@ -119,13 +119,24 @@ final class Snippets {
                  %1$s_l = torch.mm(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %7$d]))
                  %1$s_p = torch.reshape(%1$s_l, [torch.size(%1$s_d, 0), %1$s_h, %1$s_v, 9, %4$d])
                  %1$s_a = torch.new_zeros(%1$s_d, [torch.size(%1$s_d, 0), torch.add(%1$s_h, 2), torch.add(%1$s_v, 2), %4$d], dtype=6)
-                """.formatted(dx, dy, weight, in, out, FEW_PIXELS, 9 * in) + parts + """
+                """.formatted(dx, dy, weight, in, out, FEW_PIXELS, 9 * in)
+                + parts
+                + """
                  %1$s_i = torch.slice(torch.slice(%1$s_a, 1, 1, torch.add(%1$s_h, 1)), 2, 1, torch.add(%1$s_v, 1))
                  %1$s_o = torch.permute(torch.contiguous(torch.type_as(%1$s_i, %1$s_d)), [0, 3, 1, 2])
                 else:
-                 %1$s_x = torch.expand(torch.new_zeros(%1$s_d, [1]), [torch.size(%1$s_d, 0), %2$d, %1$s_h, %1$s_v])
+                 %1$s_x = %4$s
                  %1$s_o, %1$s_w, %1$s_b = torch.convolution_backward(%1$s_d, %1$s_x, %3$s, [0], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
                 %1$s = %1$s_o
-                """.formatted(dx, in, weight);
+                """.formatted(dx, in, weight, sizeOf(dx + "_d", in, dx + "_h", dx + "_v"));
+    }
+
+    /**
+     * An array of a convolution's source's size (B, channels, height, width), channels last and without values: all that
+     * convolution_backward asks of it where the weight is frozen. Given an expanded scalar it would make a copy.
+     */
+    static String sizeOf(String dy, long channels, String height, String width) {
+        return "torch.permute(torch.new_empty(%1$s, [torch.size(%1$s, 0), %3$s, %4$s, %2$d]), [0, 3, 1, 2])"
+                .formatted(dy, channels, height, width);
     }
 }

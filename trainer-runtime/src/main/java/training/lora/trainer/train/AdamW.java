@@ -17,20 +17,25 @@ import training.lora.trainer.tensor.TorchScript;
 final class AdamW implements Optimizer {
     private static final double EPSILON = 1e-8;
 
+    /** Parameters that are moved at a time, so that what is made on the way is small and stays in the cache. */
+    private static final int TILE = 1 << 18;
+
     /**
-     * p: parameters, g: gradient, m and v: moments, all (n); c: the step's numbers, the last of them two a group: what its
-     * parameters decay to, and its rate.
+     * Moves one group. p: parameters, g: gradient, m and v: moments, all of the group's size; k: the step's numbers, of
+     * which two are the group's: what its parameters decay to, and its rate.
      */
-    private static final String STEP = """
-            k = torch.unbind(c, 0)
-            %s
-            _2 = torch.lerp_(m, g, k[1])
-            _3 = torch.add_(torch.mul_(v, k[2]), torch.mul(torch.mul(g, g), k[3]))
-            d = torch.add_(torch.mul_(torch.sqrt(v), k[4]), %s)
-            q = torch.div(m, d)
-            %s
-            _5 = torch.zero_(g)
-            return n
+    private static final String MOVE = """
+            s = torch.size(%2$s, 0)
+            for i in range(torch.floordiv(torch.add(s, %1$d), %6$d)):
+             i0 = torch.mul(i, %6$d)
+             i1 = torch.add(i0, %6$d)
+             gi = torch.slice(%3$s, 0, i0, i1)
+             mi = torch.lerp_(torch.slice(%4$s, 0, i0, i1), gi, k[1])
+             vi = torch.mul_(torch.slice(%5$s, 0, i0, i1), k[2])
+             _1 = torch.add_(vi, torch.mul_(torch.mul(gi, gi), k[3]))
+             d = torch.add_(torch.mul_(torch.sqrt(vi), k[4]), %7$s)
+             pi = torch.mul_(torch.slice(%2$s, 0, i0, i1), k[%8$d])
+             _2 = torch.sub_(pi, torch.mul_(torch.div(mi, d), k[%9$d]))
             """;
 
     private final OptimizerSpec settings;
@@ -47,8 +52,7 @@ final class AdamW implements Optimizer {
         this.settings = settings;
         this.groups = groups;
         this.script = TorchScript.compile(
-                "p, g, m, v, c",
-                STEP.formatted(CLIP.strip(), EPSILON, moves(groups).strip()));
+                "p, g, m, v, c", "k = torch.unbind(c, 0)\n" + CLIP + moves(groups) + "_3 = torch.zero_(g)\nreturn n");
         this.parameters = parameters;
         this.manager = parent.newSubManager();
         this.firstMoment = manager.zeros(parameters.getShape());
@@ -58,10 +62,16 @@ final class AdamW implements Optimizer {
     private static String moves(Groups groups) {
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < groups.factors().size(); i++) {
-            lines.append("""
-                    p%1$d = torch.mul_(%2$s, k[%4$d])
-                    q%1$d = torch.sub_(%2$s, torch.mul_(%3$s, k[%5$d]))
-                    """.formatted(i, groups.part("p", i), groups.part("q", i), 5 + 2 * i, 6 + 2 * i));
+            lines.append(MOVE.formatted(
+                    TILE - 1,
+                    groups.part("p", i),
+                    groups.part("g", i),
+                    groups.part("m", i),
+                    groups.part("v", i),
+                    TILE,
+                    EPSILON,
+                    5 + 2 * i,
+                    6 + 2 * i));
         }
         return lines.toString();
     }
