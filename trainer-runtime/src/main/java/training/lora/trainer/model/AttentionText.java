@@ -99,7 +99,7 @@ sealed interface AttentionText
      */
     record Products(long width, int heads) implements AttentionText {
         /** Numbers in the products of a tile: 4 MiB of bf16. */
-        private static final int TILE = Integer.getInteger("tile", 1 << 22);
+        private static final int TILE = 1 << 21;
 
         @Override
         public String forward() {
