@@ -1,6 +1,7 @@
 """Tables and a grid of pictures of the cells that are done: results.md and pictures.jpg beside the folder `cells`."""
 import json, pathlib, statistics, sys
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 METRICS = {
     "trainingImageAlignment": "training-image alignment",
@@ -43,7 +44,7 @@ def write(out):
     lines = [facts(cells), ""]
     if both:
         lines += last_step(cells, both) + [""] + course(cells, both) + [""]
-    lines += same_draws(cells)
+    lines += same_draws(out, cells)
     (out / "results.md").write_text("\n".join(lines) + "\n")
     if both:
         grid(out, cells, both)
@@ -89,19 +90,33 @@ def course(cells, both):
     return lines
 
 
-def same_draws(cells):
-    lines = ["| same draws, last step | seed | greatest difference of a metric | of them in |", "|---|---|---|---|"]
+def same_draws(out, cells):
+    lines = ["| same draws, last step | seed | ‖adapter - peft's‖ / ‖peft's‖ | greatest difference of a metric | of them in |", "|---|---|---|---|---|"]
     for (data, side), group in cells.items():
         for cell in group if side == "peft-same" else []:
             ours = next((c for c in cells.get((data, "trainer"), []) if c["seed"] == cell["seed"]), None)
             if ours:
                 gap, metric = max((abs(ours["checkpoints"][-1][m] - cell["checkpoints"][-1][m]), name) for m, name in METRICS.items())
-                lines.append(f"| {data} | {cell['seed']} | {gap:.6f} | {metric} |")
+                lines.append(f"| {data} | {cell['seed']} | {distance(adapter(out, ours), adapter(out, cell)):.1e} | {gap:.6f} | {metric} |")
     return lines
 
 
+def adapter(out, cell):
+    """The factors of the last checkpoint by their names."""
+    return load_file(work(out, cell) / "train" / "checkpoints" / f"step-{cell['checkpoints'][-1]['step']:06}" / "diffusers" / "pytorch_lora_weights.safetensors")
+
+
+def distance(ours, theirs):
+    squares = lambda tensors: sum(t.double().square().sum().item() for t in tensors)
+    return (squares(ours[n] - t for n, t in theirs.items()) / squares(theirs.values())) ** 0.5
+
+
+def work(out, cell):
+    return out / "work" / f"{cell['data']}-{cell['side']}-{cell['seed']}"
+
+
 def picture(out, cell, row, column):
-    sheet = Image.open(out / "work" / f"{cell['data']}-{cell['side']}-{cell['seed']}" / "output" / "samples.png")
+    sheet = Image.open(work(out, cell) / "output" / "samples.png")
     left, top = GAP + column * (CELL + GAP), HEADER + row * (CAPTION + CELL + GAP) + CAPTION
     return sheet.crop((left, top, left + CELL, top + CELL)).resize((SHOWN, SHOWN), Image.LANCZOS)
 
