@@ -33,25 +33,34 @@ public record ModelOptions(
     /** All from the model, in fp32. */
     public static final ModelOptions DEFAULT = in(Precision.Float32);
 
-    /** With text encoders in fp32, as what they embed once should be. */
-    public ModelOptions(
-            Precision precision,
-            @Nullable ModelFamily family,
-            @Nullable Prediction prediction,
-            @Nullable Boolean zeroTerminalSnr,
-            @Nullable Path vae,
-            int maxTokens,
-            int clipSkip) {
-        this(precision, family, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, Precision.Float32);
+    /** All from the model, in {@code precision}, with text encoders in fp32, as what they embed once should be. */
+    public static ModelOptions in(Precision precision) {
+        return new ModelOptions(precision, null, null, null, null, CHUNK, 0, Precision.Float32);
+    }
+
+    /** The same of what must be this family, where it is given. */
+    public ModelOptions withFamily(@Nullable ModelFamily other) {
+        return new ModelOptions(precision, other, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, textPrecision);
+    }
+
+    /** The same with a noise schedule that differs from the model's, where it is given. */
+    public ModelOptions withSchedule(@Nullable Prediction other, @Nullable Boolean zeroTerminal) {
+        return new ModelOptions(precision, family, other, zeroTerminal, vae, maxTokens, clipSkip, textPrecision);
+    }
+
+    /** The same with this autoencoder, where it is given. */
+    public ModelOptions withVae(@Nullable Path other) {
+        return new ModelOptions(
+                precision, family, prediction, zeroTerminalSnr, other, maxTokens, clipSkip, textPrecision);
+    }
+
+    /** The same with texts of so many tokens, by a layer that so many stand behind. */
+    public ModelOptions withTexts(int tokens, int skip) {
+        return new ModelOptions(precision, family, prediction, zeroTerminalSnr, vae, tokens, skip, textPrecision);
     }
 
     /** The same with text encoders in {@code other}. */
     public ModelOptions withTextPrecision(Precision other) {
         return new ModelOptions(precision, family, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, other);
-    }
-
-    /** All from the model, in {@code precision}. */
-    public static ModelOptions in(Precision precision) {
-        return new ModelOptions(precision, null, null, null, null, CHUNK, 0);
     }
 }

@@ -80,34 +80,6 @@ public record UNetConfig(
             true,
             new Addition(256, 2816));
 
-    /** Told nothing but the text. */
-    public UNetConfig(
-            int sampleSize,
-            int channels,
-            int contextWidth,
-            List<Integer> widths,
-            List<Boolean> attention,
-            int layers,
-            List<Integer> heads,
-            List<Integer> transformerLayers,
-            int groups,
-            double normEps,
-            boolean linearProjection) {
-        this(
-                sampleSize,
-                channels,
-                contextWidth,
-                widths,
-                attention,
-                layers,
-                heads,
-                transformerLayers,
-                groups,
-                normEps,
-                linearProjection,
-                null);
-    }
-
     static UNetConfig read(Path file) {
         return of(Config.read(file));
     }

@@ -10,6 +10,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.BaseModelSpec;
+import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.Checkpoint;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
@@ -68,17 +69,17 @@ public record RunContext(
 
     private StableDiffusion openModel(Precision texts, NDManager parent) {
         BaseModelSpec spec = run.spec().baseModel();
-        ModelOptions options = new ModelOptions(
-                run.spec().training().precision(),
-                spec.family(),
-                spec.prediction(),
-                spec.zeroTerminalSnr(),
-                spec.vae() == null
-                        ? null
-                        : sources.existing("spec.baseModel.vae.uri", spec.vae().uri()),
-                run.spec().training().captions().maxTokens(),
-                run.spec().training().captions().clipSkip());
-        return StableDiffusion.open(baseModel(), options.withTextPrecision(texts), parent);
+        Path vae = spec.vae() == null
+                ? null
+                : sources.existing("spec.baseModel.vae.uri", spec.vae().uri());
+        CaptionTrainingSpec captions = run.spec().training().captions();
+        ModelOptions options = ModelOptions.in(run.spec().training().precision())
+                .withFamily(spec.family())
+                .withSchedule(spec.prediction(), spec.zeroTerminalSnr())
+                .withVae(vae)
+                .withTexts(captions.maxTokens(), captions.clipSkip())
+                .withTextPrecision(texts);
+        return StableDiffusion.open(baseModel(), options, parent);
     }
 
     /** The adapter's file to go on from, null for a new adapter. */

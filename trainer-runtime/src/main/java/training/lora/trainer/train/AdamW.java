@@ -4,9 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -14,7 +12,7 @@ import training.lora.trainer.tensor.TorchScript;
  * AdamW (Loshchilov and Hutter 2019) over one flat array, as torch.optim.AdamW does it: decay first, bias corrections,
  * epsilon outside the root. All of it is one native call.
  */
-final class AdamW implements Optimizer {
+final class AdamW extends Optimizer {
     private static final double EPSILON = 1e-8;
 
     /** Parameters that are moved at a time, so that what is made on the way is small and stays in the cache. */
@@ -41,22 +39,18 @@ final class AdamW implements Optimizer {
     private final OptimizerSpec settings;
     private final Groups groups;
     private final TorchScript script;
-    private final NDManager manager;
-    private final NDArray parameters;
     private final NDArray firstMoment;
     private final NDArray secondMoment;
-    private int steps;
 
     /** @param parameters (n), fp32 */
     AdamW(NDArray parameters, Groups groups, OptimizerSpec settings, NDManager parent) {
+        super(parameters, parent);
         this.settings = settings;
         this.groups = groups;
         this.script = TorchScript.compile(
                 "p, g, m, v, c", "k = torch.unbind(c, 0)\n" + CLIP + moves(groups) + "_3 = torch.zero_(g)\nreturn n");
-        this.parameters = parameters;
-        this.manager = parent.newSubManager();
-        this.firstMoment = manager.zeros(parameters.getShape());
-        this.secondMoment = manager.zeros(parameters.getShape());
+        this.firstMoment = zeros("firstMoment");
+        this.secondMoment = zeros("secondMoment");
     }
 
     private static String moves(Groups groups) {
@@ -77,7 +71,7 @@ final class AdamW implements Optimizer {
     }
 
     @Override
-    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
+    NDArray step(NDArray gradient, double learningRate, NDManager scope) {
         steps++;
         double correction1 = 1 - Math.pow(settings.beta1(), steps);
         double correction2 = 1 - Math.pow(settings.beta2(), steps);
@@ -99,25 +93,5 @@ final class AdamW implements Optimizer {
         try (NDArray constants = scope.create(numbers, new Shape(numbers.length))) {
             return script.call(scope, parameters, gradient, firstMoment, secondMoment, constants);
         }
-    }
-
-    @Override
-    public Map<String, NDArray> state() {
-        Map<String, NDArray> state = new LinkedHashMap<>();
-        state.put("parameters", parameters);
-        state.put("firstMoment", firstMoment);
-        state.put("secondMoment", secondMoment);
-        return state;
-    }
-
-    @Override
-    public void restore(Map<String, NDArray> state, int done) {
-        Optimizer.copy(state(), state);
-        steps = done;
-    }
-
-    @Override
-    public void close() {
-        manager.close();
     }
 }

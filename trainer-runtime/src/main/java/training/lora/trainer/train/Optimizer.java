@@ -2,6 +2,8 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import training.lora.api.OptimizerSpec;
@@ -11,18 +13,47 @@ import training.lora.trainer.tensor.TorchScript;
  * Moves a flat array of parameters (n) by their gradient, in place; nothing of a step is read back, so that nothing
  * waits for it. All that the next step depends on is in {@link #state}.
  */
-interface Optimizer extends AutoCloseable {
+abstract sealed class Optimizer implements AutoCloseable permits AdamW, Prodigy {
     /** torch's clip_grad_norm_ adds it to the norm. */
-    double NORM_EPSILON = 1e-6;
+    static final double NORM_EPSILON = 1e-6;
 
     /**
      * How a step's TorchScript begins: {@code n} is the 2-norm of the gradient {@code g} over all parameters, and g is
      * scaled down to a norm of {@code k[0]}, as torch's clip_grad_norm_ does it.
      */
-    String CLIP = """
+    static final String CLIP = """
             n = torch.norm(g)
             _0 = torch.mul_(g, torch.clamp_max(torch.div(k[0], torch.add(n, %s)), 1.))
             """.formatted(NORM_EPSILON);
+
+    private final Map<String, NDArray> state = new LinkedHashMap<>();
+
+    /** Of what it keeps beside the parameters. */
+    private final NDManager manager;
+
+    final NDArray parameters;
+
+    /** Steps done. */
+    int steps;
+
+    /** @param parameters (n), fp32 */
+    Optimizer(NDArray parameters, NDManager parent) {
+        this.parameters = parameters;
+        this.manager = parent.newSubManager();
+        state.put("parameters", parameters);
+    }
+
+    /** Zeros beside each parameter (n), which are kept as {@code name}. */
+    final NDArray zeros(String name) {
+        return keep(name, manager.zeros(parameters.getShape()));
+    }
+
+    /** An array that is kept as {@code name}. */
+    final NDArray keep(String name, NDArray array) {
+        array.attach(manager);
+        state.put(name, array);
+        return array;
+    }
 
     /**
      * The optimizer that {@code settings} ask for, over {@code parameters} (n), fp32.
@@ -43,25 +74,28 @@ interface Optimizer extends AutoCloseable {
      * @param gradient (n); zero afterwards
      * @return the gradient's norm before it was scaled, a scalar in {@code scope}
      */
-    NDArray step(NDArray gradient, double learningRate, NDManager scope);
+    abstract NDArray step(NDArray gradient, double learningRate, NDManager scope);
 
     /** All that the next step depends on but the number of steps: parameters and what else, by name. */
-    Map<String, NDArray> state();
+    final Map<String, NDArray> state() {
+        return Collections.unmodifiableMap(state);
+    }
 
     /**
      * Puts back what {@link #state} gave after {@code done} steps.
      *
-     * @param state arrays of the same names and shapes
+     * @param from arrays of the same names and shapes
      */
-    void restore(Map<String, NDArray> state, int done);
+    final void restore(Map<String, NDArray> from, int done) {
+        TorchScript copy = TorchScript.compile("to, from", "return torch.copy_(to, from)");
+        state.forEach(
+                (name, array) -> copy.call(array.getManager(), array, Objects.requireNonNull(from.get(name), name))
+                        .close());
+        steps = done;
+    }
 
     @Override
-    void close();
-
-    /** Copies the values of {@code from} into the arrays of {@code to} of the same names. */
-    static void copy(Map<String, NDArray> to, Map<String, NDArray> from) {
-        TorchScript copy = TorchScript.compile("to, from", "return torch.copy_(to, from)");
-        to.forEach((name, array) -> copy.call(array.getManager(), array, Objects.requireNonNull(from.get(name), name))
-                .close());
+    public final void close() {
+        manager.close();
     }
 }

@@ -2,8 +2,6 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -12,7 +10,7 @@ import training.lora.trainer.tensor.TorchScript;
  * is an estimate d of the distance to the solution. The schedule's rate, 1 at its height, multiplies d and never takes
  * its place. d and what it is made of stay in native memory.
  */
-final class Prodigy implements Optimizer {
+final class Prodigy extends Optimizer {
     private static final double EPSILON = 1e-8;
 
     /** d before the first step; divides what would be too small for fp32. */
@@ -72,8 +70,6 @@ final class Prodigy implements Optimizer {
 
     private final float greatestNorm;
     private final TorchScript script;
-    private final NDManager manager;
-    private final NDArray parameters;
     private final NDArray beginning;
     private final NDArray firstMoment;
     private final NDArray secondMoment;
@@ -82,6 +78,7 @@ final class Prodigy implements Optimizer {
 
     /** @param parameters (n), fp32 */
     Prodigy(NDArray parameters, Groups groups, OptimizerSpec settings, Variant variant, NDManager parent) {
+        super(parameters, parent);
         this.greatestNorm = settings.maxGradientNorm().floatValue();
         this.script = TorchScript.compile(
                 "p, b, g, m, v, s, e, c",
@@ -97,14 +94,11 @@ final class Prodigy implements Optimizer {
                         variant.safeguardWarmup() ? "d" : "h",
                         EPSILON,
                         moves(groups, settings.weightDecay()).strip()));
-        this.parameters = parameters;
-        this.manager = parent.newSubManager();
-        this.beginning = parameters.duplicate();
-        beginning.attach(manager);
-        this.firstMoment = manager.zeros(parameters.getShape());
-        this.secondMoment = manager.zeros(parameters.getShape());
-        this.gradientSum = manager.zeros(parameters.getShape());
-        this.estimate = manager.create(new float[] {(float) D0, 0, 0});
+        this.beginning = keep("beginning", parameters.duplicate());
+        this.firstMoment = zeros("firstMoment");
+        this.secondMoment = zeros("secondMoment");
+        this.gradientSum = zeros("gradientSum");
+        this.estimate = keep("estimate", parent.create(new float[] {(float) D0, 0, 0}));
     }
 
     private static String moves(Groups groups, double weightDecay) {
@@ -126,7 +120,7 @@ final class Prodigy implements Optimizer {
     }
 
     @Override
-    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
+    NDArray step(NDArray gradient, double learningRate, NDManager scope) {
         if (learningRate == 0) {
             return REST.call(scope, gradient);
         }
@@ -142,27 +136,5 @@ final class Prodigy implements Optimizer {
                     estimate,
                     constants);
         }
-    }
-
-    @Override
-    public Map<String, NDArray> state() {
-        Map<String, NDArray> state = new LinkedHashMap<>();
-        state.put("parameters", parameters);
-        state.put("beginning", beginning);
-        state.put("firstMoment", firstMoment);
-        state.put("secondMoment", secondMoment);
-        state.put("gradientSum", gradientSum);
-        state.put("estimate", estimate);
-        return state;
-    }
-
-    @Override
-    public void restore(Map<String, NDArray> state, int done) {
-        Optimizer.copy(state(), state);
-    }
-
-    @Override
-    public void close() {
-        manager.close();
     }
 }

@@ -10,7 +10,6 @@ import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,17 +27,14 @@ import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
 /** A training that goes on from an adapter's file. */
 class InitFromTest {
-    private static final UNetConfig TINY = new UNetConfig(
-            8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
-
     @TempDir
     Path folder;
 
@@ -107,7 +103,7 @@ class InitFromTest {
     @EnumSource(AdapterFormat.class)
     void beginsWithWhatTheFileDoesAtAHigherRankAndAnotherAlpha(AdapterFormat format) throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter trained = trained(unet, manager)) {
             Path file = write(trained, unet, format);
             TrainingSpec training =
@@ -128,7 +124,7 @@ class InitFromTest {
     @Test
     void moduleThatIsNotTargetedAndHigherRankAreRefused() throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter trained = trained(unet, manager)) {
             Path file = write(trained, unet, AdapterFormat.Kohya);
 
@@ -146,22 +142,8 @@ class InitFromTest {
     @Test
     void fileForAnotherNetworkOrWithForeignTensorsIsRefusedByName() throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
-                UNet other = UNet.random(
-                        new UNetConfig(
-                                8,
-                                4,
-                                20,
-                                List.of(32, 64),
-                                List.of(true, false),
-                                1,
-                                List.of(2, 2),
-                                List.of(1, 1),
-                                8,
-                                1e-5,
-                                false),
-                        3,
-                        manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
+                UNet other = UNet.random(TinyUNets.reading(20), 3, manager);
                 LoraAdapter trained = trained(unet, manager)) {
             Path file = write(trained, unet, AdapterFormat.Kohya);
             TrainingSpec training = training("targets: [Attention, Convolution]");

@@ -28,15 +28,13 @@ import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.Randomness;
 
 class LoraAdapterTest {
-    private static final UNetConfig TINY = new UNetConfig(
-            8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
-
     private static final List<String> GROUPS = List.of("Attention", "FeedForward", "Convolution");
 
     private static NDArray predict(UNet unet, ProjectionDeltas deltas, NDManager scope) {
@@ -50,7 +48,7 @@ class LoraAdapterTest {
     @Test
     void zeroLoraBLeavesOutputUnchangedBesideEveryTarget() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 8, GROUPS), 5, manager)) {
             NDArray plain = predict(unet, ProjectionDeltas.NONE, manager);
@@ -63,7 +61,7 @@ class LoraAdapterTest {
     @Test
     void rankStabilizedScaleIsAlphaOverTheRootOfTheRank() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(),
                         new LoraSettings(16, 8, true, 0, List.of("Attention"), List.of()),
@@ -87,7 +85,7 @@ class LoraAdapterTest {
     @Test
     void dropoutFollowsFromSeedAndStepAndIsOffOutsideTraining() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter source = LoraAdapter.create(
                         unet.projections(), new LoraSettings(4, 8, List.of("Attention")), 5, manager)) {
             Map<String, LoraAdapter.Factors> factors = new HashMap<>();
@@ -115,7 +113,7 @@ class LoraAdapterTest {
     @Test
     void startsGaussianWithDeviationOneOverRank() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(), new LoraSettings(8, 8, List.of("Attention")), 5, manager)) {
             double squares = 0;
@@ -141,7 +139,7 @@ class LoraAdapterTest {
     @Test
     void targetsAreGroupsOrPatterns() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             List<Projection> all = unet.projections();
 
             assertThat(chosen(all, GROUPS.toArray(String[]::new))).isEqualTo(all);
@@ -168,7 +166,8 @@ class LoraAdapterTest {
                                 List.of(1, 1, 1, 1),
                                 4,
                                 1e-5,
-                                false),
+                                false,
+                                null),
                         3,
                         manager)) {
             List<Projection> all = unet.projections();
@@ -186,7 +185,7 @@ class LoraAdapterTest {
     @Test
     void targetThatMatchesNothingIsRefusedWithNearNames() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             List<Projection> all = unet.projections();
 
             assertThatThrownBy(() -> chosen(all, "Attention", "*.attn2.to_kk"))
@@ -201,7 +200,7 @@ class LoraAdapterTest {
     @Test
     void lastOverrideThatMatchesGivesRankAndAlpha() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             List<AdapterOverrideSpec> overrides = List.of(
                     new AdapterOverrideSpec("Convolution", 2, 1.0), new AdapterOverrideSpec("*.conv2", null, 3.0));
             LoraSettings settings = new LoraSettings(4, 8, false, 0, GROUPS, overrides);
@@ -221,7 +220,7 @@ class LoraAdapterTest {
     @Test
     void rankAboveAModulesSizeIsRefused() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             assertThatThrownBy(() -> new LoraSettings(25, 4, List.of("Attention")).select(unet.projections()))
                     .isInstanceOf(TrainerException.class)
                     .hasMessageContaining("`spec.training.adapter.rank` must be at most 24")
@@ -233,7 +232,7 @@ class LoraAdapterTest {
     @EnumSource(AdapterFormat.class)
     void everyTargetIsReadBackFromItsFile(AdapterFormat format, @TempDir Path folder) throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(),
                         new LoraSettings(

@@ -15,7 +15,6 @@ import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.ModelOptions;
@@ -43,7 +42,7 @@ class TextEncoderGoldensTest {
     @CsvSource({"sd15, 75, 0", "sd15-chunks, 150, 1", "sdxl, 75, 0", "sdxl-chunks, 225, 1"})
     void lossGoesBackThroughTheDenoiserIntoEveryAdapterOfTheTextEncoders(String name, int tokens, int skip) {
         boolean xl = name.startsWith("sdxl");
-        ModelOptions options = new ModelOptions(Precision.Float32, null, null, null, null, tokens, skip);
+        ModelOptions options = ModelOptions.DEFAULT.withTexts(tokens, skip);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
                 StableDiffusion model = StableDiffusion.open(xl ? SDXL : SD15, options, manager);

@@ -9,7 +9,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -18,8 +17,6 @@ import training.lora.trainer.tensor.TorchScript;
 
 /** Laws of a low-rank adapter beside a denoiser. */
 class AdaptedUNetTest {
-    private static final UNetConfig TINY = new UNetConfig(
-            8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
     private static final TorchScript SQUARE = TorchScript.compile("y", "return torch.mean(torch.mul(y, y))");
 
     private static UNet.Recording record(UNet unet, ProjectionDeltas deltas, NDManager scope) {
@@ -41,7 +38,7 @@ class AdaptedUNetTest {
     @Test
     void eachFactorGetsTheGradientThatAutogradGivesIt() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             Map<String, LoraAdapter.Factors> factors = new HashMap<>();
             for (int i = 2; i < unet.projections().size(); i += 3) {
                 Projection p = unet.projections().get(i);
@@ -110,7 +107,7 @@ class AdaptedUNetTest {
     @Test
     void adapterActsAsTheMergedWeightBesideAConvolutionAndFactorsSurviveTheArena() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, manager)) {
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             Projection first = unet.projections().get(0);
             LoraAdapter.Factors f = factors(first, 2, 5, manager);
             try (LoraAdapter adapter = LoraAdapter.of(unet.projections(), Map.of(first.path(), f), manager)) {

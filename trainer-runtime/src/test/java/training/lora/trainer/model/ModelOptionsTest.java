@@ -16,7 +16,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
-import training.lora.api.Precision;
 import training.lora.api.Prediction;
 import training.lora.trainer.Goldens;
 
@@ -38,7 +37,7 @@ class ModelOptionsTest {
     }
 
     private static ModelOptions options(@Nullable Prediction prediction, @Nullable Boolean zero, @Nullable Path vae) {
-        return new ModelOptions(Precision.Float32, null, prediction, zero, vae, 75, 0);
+        return ModelOptions.DEFAULT.withSchedule(prediction, zero).withVae(vae);
     }
 
     private void change(String file, String key, Object value) throws IOException {
@@ -85,8 +84,7 @@ class ModelOptionsTest {
 
     @Test
     void anotherFamilyThanAskedForIsRefused() {
-        assertThatThrownBy(
-                        () -> schedule(new ModelOptions(Precision.Float32, ModelFamily.SD15, null, null, null, 75, 0)))
+        assertThatThrownBy(() -> schedule(ModelOptions.DEFAULT.withFamily(ModelFamily.SD15)))
                 .hasMessageContaining("`spec.baseModel.family` must be SDXL")
                 .hasMessageContaining("was SD15");
     }

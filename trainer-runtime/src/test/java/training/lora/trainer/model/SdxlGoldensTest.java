@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.ModelFamily;
-import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 
 /** Text encoders against diffusers on a random tiny SDXL; the goldens are made by src/test/goldens/sdxl_goldens.py. */
@@ -28,7 +27,7 @@ class SdxlGoldensTest {
     }
 
     private static ModelOptions reading(int maxTokens, int clipSkip) {
-        return new ModelOptions(Precision.Float32, null, null, null, null, maxTokens, clipSkip);
+        return ModelOptions.DEFAULT.withTexts(maxTokens, clipSkip);
     }
 
     @Test

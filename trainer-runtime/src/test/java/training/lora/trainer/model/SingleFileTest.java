@@ -26,7 +26,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
-import training.lora.api.Precision;
 import training.lora.api.Prediction;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -362,7 +361,7 @@ class SingleFileTest {
     }
 
     private static ModelOptions vae(Path file) {
-        return new ModelOptions(Precision.Float32, null, null, null, file, 75, 0);
+        return ModelOptions.DEFAULT.withVae(file);
     }
 
     @Test

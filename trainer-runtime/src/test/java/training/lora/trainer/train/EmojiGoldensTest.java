@@ -65,8 +65,8 @@ class EmojiGoldensTest {
         TrainingSpec training = TrainingSpecs.of(golden.get(0).asText());
         boolean masked = golden.get(2).asBoolean();
         JsonNode expected = golden.get(3);
-        ModelOptions options = new ModelOptions(
-                precision, null, Prediction.valueOf(golden.get(1).asText()), null, null, ModelOptions.CHUNK, 0);
+        ModelOptions options = ModelOptions.in(precision)
+                .withSchedule(Prediction.valueOf(golden.get(1).asText()), null);
         try (NDManager run = NDManager.newBaseManager("PyTorch");
                 StableDiffusion model = StableDiffusion.open(MODEL, options, run);
                 LoraAdapter adapter = LoraAdapter.of(

@@ -17,13 +17,10 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
 
 class LoraStepTest {
-    private static final UNetConfig TINY = new UNetConfig(
-            8, 4, 24, List.of(32, 64), List.of(true, false), 1, List.of(2, 2), List.of(1, 1), 8, 1e-5, false);
-
     private static Batches batches(NDManager run, int batchSize, double dropout) {
         TrainingData data = new RandomData(10, false);
         Captions captions = new Captions(
@@ -42,7 +39,7 @@ class LoraStepTest {
     private static List<LoraStep.Measured> train(
             String training, int batchSize, int steps, ObjIntConsumer<NDManager> after) {
         try (NDManager run = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.random(TINY, 3, run);
+                UNet unet = UNet.random(TinyUNets.TINY, 3, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
                 LoraStep step = new LoraStep(
@@ -119,7 +116,7 @@ class LoraStepTest {
     private record Moved(LoraStep.Measured first, NDArray parameters) {}
 
     private static Moved move(String training, BatchSource batches, NDManager run) {
-        UNet unet = UNet.random(TINY, 3, run);
+        UNet unet = UNet.random(TinyUNets.TINY, 3, run);
         LoraAdapter adapter =
                 LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
         LoraStep step = new LoraStep(
