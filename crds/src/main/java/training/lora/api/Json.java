@@ -1,6 +1,7 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -28,4 +29,16 @@ public final class Json {
             .build();
 
     private Json() {}
+
+    /** What is wrong with a text that can't be read, without the parser's own affairs, and in which line. */
+    public static String problem(JsonProcessingException e) {
+        String what = e.getOriginalMessage()
+                .lines()
+                .findFirst()
+                .orElse("")
+                .replaceFirst("^[\\w.]+Exception: ", "")
+                .replaceFirst(" \\(start marker at .*", "");
+        return what
+                + (e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr());
+    }
 }

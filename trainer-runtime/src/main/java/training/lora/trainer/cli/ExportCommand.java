@@ -15,6 +15,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.files.Folders;
 
 /** {@code export}: writes a LoRA in another form. */
 @Command(
@@ -48,6 +49,7 @@ final class ExportCommand implements Callable<Integer> {
             throw new TrainerException(
                     Reason.InvalidConfiguration, "--out must not exist yet, but there is a " + target);
         }
+        Folders.requireWritable("--out", target.toAbsolutePath().resolveSibling(""));
         try (AdapterFile source = AdapterFile.open(file)) {
             Exports.convert(source, family, to, target);
         }

@@ -3,6 +3,8 @@ package training.lora.trainer.cli;
 import ai.djl.engine.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.util.List;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -12,6 +14,14 @@ final class Failures {
     /** What the C library says of a full disk, a quota that is used up, and a file above the process's limit. */
     private static final List<String> FULL =
             List.of("No space left on device", "Disk quota exceeded", "File too large");
+
+    /** What it says of files that no retry will find otherwise. */
+    private static final List<String> CLOSED = List.of(
+            "Read-only file system",
+            "Permission denied",
+            "Operation not permitted",
+            "Not a directory",
+            "Is a directory");
 
     private Failures() {}
 
@@ -34,6 +44,16 @@ final class Failures {
                 return new TrainerException(
                         Reason.StorageFull,
                         "the workspace must have room for what the stage writes, but is full: " + message,
+                        failure);
+            }
+            if (t instanceof AccessDeniedException
+                    || (t instanceof FileSystemException && CLOSED.stream().anyMatch(message::contains))) {
+                String why = ((FileSystemException) t).getReason();
+                return new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "%s must be open to this process, but: %s"
+                                .formatted(
+                                        ((FileSystemException) t).getFile(), why == null ? "Permission denied" : why),
                         failure);
             }
         }

@@ -21,6 +21,7 @@ import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
@@ -80,7 +81,13 @@ class RunCommand implements Callable<Integer> {
         Workspace space = output == null
                 ? Workspace.of(folder)
                 : new Workspace(folder, output.toAbsolutePath().normalize());
-        Files.createDirectories(space.root());
+        try {
+            Folders.create("--workspace", space.root());
+            Folders.requireWritable("--output", space.output());
+        } catch (TrainerException e) {
+            leaveWord(e);
+            throw e;
+        }
         RunLog.open(space.log());
         Sources sources = Sources.of(
                 System::getenv, loaded.mounted() ? null : file.toAbsolutePath().getParent());

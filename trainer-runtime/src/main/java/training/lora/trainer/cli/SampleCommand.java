@@ -12,8 +12,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.api.PromptSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
@@ -61,11 +64,18 @@ final class SampleCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        require(steps >= 1, "`--steps` must be at least 1, was " + steps);
+        require(guidance >= 0, "`--guidance` must be at least 0, was " + guidance);
+        Folders.requireWritable("--out", out);
         Path place = Sources.of(System::getenv, Path.of("").toAbsolutePath()).existing("--base", base);
         try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
                 LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
+            int grain = model.resolutionStep();
+            require(
+                    side > 0 && side % grain == 0,
+                    "`--resolution` must be a multiple of %d for this model, was %d".formatted(grain, side));
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
             List<Picture> pictures = new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager);
@@ -76,6 +86,12 @@ final class SampleCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private static void require(boolean holds, String sentence) {
+        if (!holds) {
+            throw new TrainerException(Reason.Usage, sentence);
+        }
     }
 
     private static String name(String prompt) {

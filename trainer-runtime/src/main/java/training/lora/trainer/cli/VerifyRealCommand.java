@@ -2,7 +2,6 @@ package training.lora.trainer.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -17,6 +16,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import training.lora.api.Json;
+import training.lora.trainer.files.Folders;
 
 /** {@code verify-real}: a short training on weights that the project's own machines can't have, and a report of it. */
 @Command(
@@ -79,7 +79,7 @@ final class VerifyRealCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Instant now = Instant.now();
         Path folder = out != null ? out : Path.of(NAME + "-" + STAMP.format(now));
-        Files.createDirectories(folder);
+        Folders.create("--out", folder);
         Path file = folder.resolve("training.yaml");
         Json.STRICT_YAML.writeValue(file.toFile(), training());
         Path workspace = folder.resolve("run");

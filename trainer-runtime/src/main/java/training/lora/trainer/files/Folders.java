@@ -1,6 +1,7 @@
 package training.lora.trainer.files;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -8,10 +9,52 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 
 /** Whole folders. */
 public final class Folders {
     private Folders() {}
+
+    /**
+     * Looks whether files can be written below {@code folder}, which need not be there yet; makes nothing.
+     *
+     * @param option that names it
+     * @throws TrainerException InvalidConfiguration if not
+     */
+    public static void requireWritable(String option, Path folder) {
+        Path there = folder.toAbsolutePath().normalize();
+        while (there.getParent() != null && !Files.exists(there)) {
+            there = there.getParent();
+        }
+        if (!Files.isDirectory(there)) {
+            throw unwritable(option, folder, there + " is a file");
+        }
+        if (!Files.isWritable(there)) {
+            throw unwritable(option, folder, there + " is read-only for this process");
+        }
+    }
+
+    /**
+     * Makes {@code folder} where it is missing.
+     *
+     * @param option that names it
+     * @throws TrainerException InvalidConfiguration if it can't be made or written to
+     */
+    public static void create(String option, Path folder) throws IOException {
+        requireWritable(option, folder);
+        try {
+            Files.createDirectories(folder);
+        } catch (NoSuchFileException | AccessDeniedException e) {
+            throw unwritable(option, folder, "it can't be made");
+        }
+    }
+
+    private static TrainerException unwritable(String option, Path folder, String why) {
+        return new TrainerException(
+                Reason.InvalidConfiguration,
+                "`%s` %s must be a folder that can be written to, but %s".formatted(option, folder, why));
+    }
 
     /** Deletes a folder with all that is in it, if it is there. */
     public static void delete(Path folder) throws IOException {

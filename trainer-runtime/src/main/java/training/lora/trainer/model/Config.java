@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -32,8 +33,10 @@ final class Config {
         }
         try {
             return new Config(path.toString(), Json.MAPPER.readTree(path.toFile()));
+        } catch (JsonProcessingException e) {
+            throw new TrainerException(Reason.InvalidBaseModel, path + " must be JSON: " + Json.problem(e), e);
         } catch (IOException e) {
-            throw new TrainerException(Reason.InvalidBaseModel, path + " must be JSON: " + e.getMessage(), e);
+            throw new TrainerException(Reason.InvalidBaseModel, path + " must be readable: " + e.getMessage(), e);
         }
     }
 
@@ -137,7 +140,8 @@ final class Config {
     }
 
     TrainerException wrong(String key, String what) {
+        String found = node.has(key) ? "was " + node.get(key) : "but is missing";
         return new TrainerException(
-                Reason.InvalidBaseModel, "`" + key + "` in " + file + " must be " + what + ", was " + node.path(key));
+                Reason.InvalidBaseModel, "`%s` in %s must be %s, %s".formatted(key, file, what, found));
     }
 }

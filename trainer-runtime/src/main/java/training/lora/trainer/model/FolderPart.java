@@ -14,6 +14,13 @@ record FolderPart(Path folder, Part part) implements PartSource {
     }
 
     @Override
+    public void check(ParameterSet weights) {
+        try (SafeTensors file = ModelFiles.weights(folder, part.stem())) {
+            weights.check(file, name -> find(file.entries().keySet(), name));
+        }
+    }
+
+    @Override
     public void load(ParameterSet weights, NDManager manager) {
         try (SafeTensors file = ModelFiles.weights(folder, part.stem())) {
             weights.load(file, name -> find(file.entries().keySet(), name), manager);

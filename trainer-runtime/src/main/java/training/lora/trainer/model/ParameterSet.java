@@ -116,6 +116,20 @@ final class ParameterSet {
      * @throws TrainerException InvalidBaseModel, with every missing weight, wrong shape and tensor that is left over
      */
     void load(SafeTensors file, Layout layout, NDManager manager) {
+        check(file, layout);
+        for (Parameter parameter : parameters) {
+            Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
+            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
+        }
+    }
+
+    /** The same without reading. */
+    void check(SafeTensors file, Function<String, @Nullable String> names) {
+        check(file, new Plain(names));
+    }
+
+    /** The same without reading. */
+    void check(SafeTensors file, Layout layout) {
         List<String> problems = new ArrayList<>();
         Set<String> types = new TreeSet<>();
         Set<String> used = new HashSet<>();
@@ -146,10 +160,6 @@ final class ParameterSet {
                     Reason.InvalidBaseModel,
                     "%s must hold the weights %s: %s"
                             .formatted(file.file(), layout.description(), String.join("; ", problems)));
-        }
-        for (Parameter parameter : parameters) {
-            Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
-            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
         }
     }
 

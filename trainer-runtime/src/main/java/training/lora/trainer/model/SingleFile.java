@@ -181,6 +181,13 @@ final class SingleFile implements ModelSource {
         }
 
         @Override
+        public void check(ParameterSet weights) {
+            try (SafeTensors file = openFile(path)) {
+                weights.check(file, this);
+            }
+        }
+
+        @Override
         public void load(ParameterSet weights, NDManager manager) {
             try (SafeTensors file = openFile(path)) {
                 weights.load(file, this, manager);

@@ -93,6 +93,11 @@ public final class StableDiffusion implements AutoCloseable {
         return unetConfig().sampleSize() * vae().factor();
     }
 
+    /** What a picture's side must be a multiple of, so that it can be halved on the way down and met again on the way up. */
+    public int resolutionStep() {
+        return vae().factor() << (unetConfig().widths().size() - 1);
+    }
+
     private UNetConfig unetConfig() {
         return UNetConfig.of(source.part(Part.UNet).config());
     }
@@ -118,7 +123,7 @@ public final class StableDiffusion implements AutoCloseable {
         return unet;
     }
 
-    /** The denoiser without weights, to ask what it is made of. */
+    /** The denoiser without weights, to ask what it is made of; that they are there is seen to. */
     public UNet outline(NDManager parent) {
         return UNet.outline(source.part(Part.UNet), parent);
     }

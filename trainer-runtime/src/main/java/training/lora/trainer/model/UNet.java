@@ -174,9 +174,11 @@ public final class UNet implements AutoCloseable {
         return unet;
     }
 
-    /** Without weights, to ask what it is made of; {@code source} describes it. */
+    /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
     static UNet outline(PartSource source, NDManager parent) {
-        return new UNet(UNetConfig.of(source.config()), Precision.Float32, parent.newSubManager());
+        UNet unet = new UNet(UNetConfig.of(source.config()), Precision.Float32, parent.newSubManager());
+        source.check(unet.parameters);
+        return unet;
     }
 
     /** With weights at random, all in fp32, for tests and benchmarks. */

@@ -119,6 +119,7 @@ public final class PrepareStage {
             tell(knownTriggers(model));
             List<RawDataset.Item> items = collect(temporary);
             requireBatch(items);
+            tell(withoutWords(items));
             RunLength length = RunLength.of(
                     spec.training(),
                     items.stream().map(RawDataset.Item::dataset).toList());
@@ -191,6 +192,18 @@ public final class PrepareStage {
             LOG.warn("{} is damaged and is made anew: {}", target, e.getMessage());
             return false;
         }
+    }
+
+    /** Pictures are learned without words as well, but no prompt calls what they show. */
+    private static @Nullable String withoutWords(List<RawDataset.Item> items) {
+        List<String> empty = items.stream()
+                .filter(item -> item.caption().isEmpty())
+                .map(RawDataset.Item::name)
+                .toList();
+        return empty.isEmpty()
+                ? null
+                : "a caption should say what its picture shows, but %d of %d are empty, such as that of %s"
+                        .formatted(empty.size(), items.size(), empty.get(0));
     }
 
     /** A picture would stand twice in one step, which only looks like a batch. */

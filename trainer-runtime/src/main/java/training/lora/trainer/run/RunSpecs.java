@@ -72,10 +72,7 @@ public final class RunSpecs {
     }
 
     private static TrainerException noYaml(String what, JsonProcessingException e) {
-        String why = e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst("^[\\w.]+Exception: ", "");
-        String line =
-                e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr();
-        return new TrainerException(Reason.InvalidConfiguration, what + " must be YAML: " + why + line, e);
+        return new TrainerException(Reason.InvalidConfiguration, what + " must be YAML: " + Json.problem(e), e);
     }
 
     private static Owner owner(Path file, ObjectNode root, boolean mounted) {

@@ -17,6 +17,7 @@ import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.WholeFile;
 
 /**
  * A picture of 8 bits a channel.
@@ -122,14 +123,7 @@ public record Picture(int width, int height, byte[] rgb) {
             if (!Imgcodecs.imencode(".png", mat, encoded)) {
                 throw new IOException(file + " could not be encoded as PNG");
             }
-            Files.createDirectories(file.toAbsolutePath().getParent());
-            Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
-            Files.write(temporary, encoded.toArray());
-            Files.move(
-                    temporary,
-                    file,
-                    java.nio.file.StandardCopyOption.REPLACE_EXISTING,
-                    java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+            WholeFile.write(file, temporary -> Files.write(temporary, encoded.toArray()));
         } finally {
             encoded.release();
         }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -251,6 +253,98 @@ class MainTest {
 
         assertThat(ended.code()).isEqualTo(12);
         assertThat(ended.error()).contains("model_index.json must be there");
+    }
+
+    @Test
+    void baseModelWhoseDenoiserWasCutOffIsRefusedByPrepare() throws IOException {
+        picture("good");
+        TinyRun tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+        Path weights = folder.resolve("base/unet/diffusion_pytorch_model.safetensors");
+        byte[] whole = Files.readAllBytes(weights);
+        Files.write(weights, Arrays.copyOf(whole, whole.length - 1));
+
+        TinyRun.Ended ended = tiny.run("prepare");
+
+        assertThat(ended.code()).isEqualTo(12);
+        assertThat(ended.error()).contains(weights + " must be a whole safetensors file, but ends before its tensor");
+        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    @Test
+    void modelsDescriptionThatIsNoJsonIsRefusedInOneLine() throws IOException {
+        picture("good");
+        TinyRun tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+        Path config = Files.writeString(folder.resolve("base/unet/config.json"), "{");
+
+        TinyRun.Ended ended = tiny.run("prepare");
+
+        assertThat(ended.code()).isEqualTo(12);
+        assertThat(ended.error().lines().filter(l -> l.startsWith("lora-trainer: ")))
+                .containsExactly("lora-trainer: " + config
+                        + " must be JSON: Unexpected end-of-input: expected close marker for Object at line 1");
+        Files.writeString(config, "{}");
+        assertThat(tiny.run("prepare").error())
+                .contains("`block_out_channels` in " + config + " must be a list of whole numbers, but is missing");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--workspace, file", "--workspace, file/below", "--output, file", "--output, file/below"})
+    void folderThatCantBeWrittenToIsRefusedBeforeAnythingIsDone(String option, String place) throws IOException {
+        picture("good");
+        Files.writeString(folder.resolve("file"), "");
+        List<String> arguments = new ArrayList<>(List.of("run", yaml("data", "").toString()));
+        arguments.addAll(List.of(option, folder.resolve(place).toString()));
+        if (option.equals("--output")) {
+            arguments.addAll(List.of("--workspace", folder.resolve("work").toString()));
+        }
+
+        Ended ended = run(arguments.toArray(String[]::new));
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .isEqualTo("lora-trainer: `%s` %s must be a folder that can be written to, but %s is a file%n"
+                        .formatted(option, folder.resolve(place), folder.resolve("file")));
+        assertThat(folder.resolve("work/dataset")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--steps | 0 | `--steps` must be at least 1, was 0",
+                "--guidance | -3 | `--guidance` must be at least 0, was -3.0",
+                "--resolution | 100 | `--resolution` must be a multiple of 64 for this model, was 100",
+                "--resolution | -64 | `--resolution` must be a multiple of 64 for this model, was -64",
+            })
+    void pictureThatCantBeDrawnIsRefusedAsWrongUsage(String option, String value, String sentence) {
+        Ended ended = run(
+                "sample",
+                "--base",
+                Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize().toString(),
+                "--prompt",
+                "x",
+                "--out",
+                folder.resolve("pictures").toString(),
+                option,
+                value);
+
+        assertThat(ended.code()).isEqualTo(2);
+        assertThat(ended.error()).endsWith("lora-trainer: " + sentence + System.lineSeparator());
+        assertThat(folder.resolve("pictures")).doesNotExist();
+    }
+
+    @Test
+    void emptyCaptionsAreToldWithTheirNumber() throws IOException {
+        picture("good");
+        picture("mute");
+        Files.writeString(folder.resolve("data/mute.txt"), " ");
+
+        Ended ended = prepare(yaml("data", ""));
+
+        assertThat(ended.code()).isZero();
+        assertThat(ended.error())
+                .contains(
+                        "a caption should say what its picture shows, but 1 of 2 are empty, such as that of main/mute.png");
     }
 
     @Test

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.zip.GZIPInputStream;
 import training.lora.api.Json;
 import training.lora.trainer.Goldens;
@@ -30,6 +31,9 @@ import training.lora.trainer.tensor.SafeTensorsWriter;
  * the tiny ones with random weights, as a single file and as the diffusers folder that the same conversion makes of it.
  */
 public final class SingleGoldens {
+    static final String INPUT = "model.diffusion_model.input_blocks.0.0.weight";
+    static final String KEY = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight";
+
     public static final Path FOLDER = Goldens.FOLDER.resolve("single");
 
     /**
@@ -171,5 +175,35 @@ public final class SingleGoldens {
     private static void write(Path file, JsonNode node) throws IOException {
         Files.createDirectories(file.getParent());
         Json.MAPPER.writeValue(file.toFile(), node);
+    }
+
+    /** Writes the model with changed tensors into {@code folder}. */
+    static Path changed(Path folder, String model, Map<String, String> metadata, Consumer<Map<String, NDArray>> change)
+            throws IOException {
+        Path file = folder.resolve("changed.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> tensors = tensors(model, manager);
+            change.accept(tensors);
+            SafeTensorsWriter.write(file, tensors, metadata);
+        }
+        return file;
+    }
+
+    static void rename(Map<String, NDArray> tensors, String key, String to) {
+        tensors.put(to, Objects.requireNonNull(tensors.remove(key), key));
+    }
+
+    /** Entries of a header from "NAME 4x9, …"; INPUT and KEY are the tensors that tell an architecture. */
+    static Map<String, SafeTensors.Entry> entries(String tensors) {
+        Map<String, SafeTensors.Entry> entries = new LinkedHashMap<>();
+        for (String tensor : tensors.split(", ")) {
+            String[] parts = tensor.split(" ");
+            long[] shape = Arrays.stream(parts[1].split("x"))
+                    .mapToLong(Long::parseLong)
+                    .toArray();
+            String name = parts[0].replace("INPUT", INPUT).replace("KEY", KEY);
+            entries.put(name, new SafeTensors.Entry("F16", shape, 0, 0));
+        }
+        return entries;
     }
 }

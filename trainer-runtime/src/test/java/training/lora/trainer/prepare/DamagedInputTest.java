@@ -11,6 +11,8 @@ import nu.pattern.OpenCV;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
 import org.opencv.core.MatOfInt;
@@ -71,6 +73,28 @@ class DamagedInputTest {
                         .as("first %d of %d bytes", length, whole.length)
                         .isNull();
             }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {".png", ".webp", ".bmp", ".tiff"})
+    void cutPictureOfAnotherFormIsUnreadableToo(String form) throws IOException {
+        Mat picture = Imgcodecs.imread(Goldens.BUNDLED
+                .resolve("fluent-style/bat.png")
+                .toAbsolutePath()
+                .normalize()
+                .toString());
+        MatOfByte bytes = new MatOfByte();
+        Imgcodecs.imencode(form, picture, bytes);
+        byte[] whole = bytes.toArray();
+        Path file = folder.resolve("picture" + form);
+
+        assertThat(Photo.decode(Files.write(file, whole))).isNotNull();
+        for (int tenth = 1; tenth < 10; tenth++) {
+            byte[] cut = Arrays.copyOf(whole, whole.length * tenth / 10);
+            assertThat(Photo.decode(Files.write(file, cut)))
+                    .as("%d of %d bytes", cut.length, whole.length)
+                    .isNull();
         }
     }
 
