@@ -28,6 +28,7 @@ public final class Plan {
 
     private final LoraTraining resource;
     private final Observed observed;
+    private final RunJobs jobs;
     private final Settings settings;
     private final Instant now;
     private final LoraTrainingStatus old;
@@ -40,6 +41,7 @@ public final class Plan {
     private Plan(LoraTraining resource, Observed observed, Settings settings, Instant now) {
         this.resource = resource;
         this.observed = observed;
+        this.jobs = RunJobs.of(resource, observed);
         this.settings = settings;
         this.now = now;
         LoraTrainingStatus status = resource.getStatus();
@@ -272,7 +274,7 @@ public final class Plan {
                 return;
             }
         }
-        if (jobStillThere()) {
+        if (jobs.anyUnfinished()) {
             // A deleted Job stays until its pod is gone; two trainers must not share an output.
             wake(now.plusSeconds(10));
             if (resumed) {
@@ -301,16 +303,6 @@ public final class Plan {
         if (deadline() != null) {
             wake(deadline());
         }
-    }
-
-    private boolean jobStillThere() {
-        return ours().stream().anyMatch(j -> !StageEnd.finished(j));
-    }
-
-    private List<Job> ours() {
-        return observed.jobs().stream()
-                .filter(j -> Names.owned(j, resource.getMetadata().getUid()))
-                .toList();
     }
 
     /** The moment at which the time for all stages is over; as for a Job, it counts anew after a suspension. */
@@ -360,35 +352,21 @@ public final class Plan {
         again = resource.getSpec() != null && resource.getSpec().ttlSecondsAfterFinished() != null;
     }
 
-    /** Deletes running Jobs whose attempt has an outcome: suspended, or over their time. */
     private void deleteSettledJobs() {
-        for (Job job : ours()) {
-            boolean settled = draft.build().stages().stream()
-                    .anyMatch(s -> job.getMetadata().getName().equals(s.jobName()) && s.outcome() != null);
-            if (settled && !StageEnd.finished(job)) {
-                delete(job);
-            }
-        }
+        afterwards.addAll(jobs.deleteSettled(draft.build().stages()));
     }
 
     private void deleteExpiredJobs() {
         Integer ttl = resource.getSpec() == null ? null : resource.getSpec().ttlSecondsAfterFinished();
         Condition end = StatusDraft.condition(old, StatusDraft.isTrue(old, "Complete") ? "Complete" : "Failed");
-        if (ttl == null || end == null || ours().isEmpty()) {
+        if (ttl == null || end == null || jobs.all().isEmpty()) {
             return;
         }
         Instant due = Instant.parse(end.getLastTransitionTime()).plusSeconds(ttl);
         if (now.isBefore(due)) {
             wake(due);
         } else {
-            ours().forEach(this::delete);
-        }
-    }
-
-    private void delete(Job job) {
-        if (job.getMetadata().getDeletionTimestamp() == null) {
-            afterwards.add(new Action.DeleteJob(
-                    job.getMetadata().getName(), job.getMetadata().getUid()));
+            afterwards.addAll(jobs.deleteAll());
         }
     }
 

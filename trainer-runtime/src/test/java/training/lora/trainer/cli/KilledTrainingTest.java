@@ -27,9 +27,10 @@ import training.lora.trainer.files.Folders;
 /** Training processes that are killed or asked to stop: what they come to in the end is what an undisturbed one does. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class KilledTrainingTest {
-    private static final int STEPS = 130;
+    private static final int INTERVAL = 3;
 
-    private static final int INTERVAL = 5;
+    /** Ten kills take some two intervals each. */
+    private static final int STEPS = 26 * INTERVAL;
 
     @TempDir
     static Path folder;
@@ -40,7 +41,7 @@ class KilledTrainingTest {
     static void undisturbedRun() throws Exception {
         undisturbed = TinyRun.create(
                 folder,
-                "steps: %d, adapter: {rank: 16}, checkpoints: {everySteps: %d, keep: 3}, optimizer: {learningRate: 1e-3}"
+                "steps: %d, precision: Float32, adapter: {rank: 16}, checkpoints: {everySteps: %d, keep: 3}, optimizer: {learningRate: 1e-3}"
                         .formatted(STEPS, INTERVAL));
         assertThat(undisturbed.run("prepare").code()).isZero();
         assertEndsWith(0, undisturbed, undisturbed.start("train"));
@@ -206,8 +207,8 @@ class KilledTrainingTest {
     void runOfProdigyWithAccumulatedBatchesThatIsKilledComesToTheSameBits() throws Exception {
         TinyRun whole = TinyRun.create(
                 Files.createDirectories(folder.resolve("prodigy")),
-                "steps: 60, gradientAccumulation: 2, checkpoints: {everySteps: %d}, optimizer: {type: Prodigy}"
-                        .formatted(INTERVAL));
+                "steps: %d, precision: BFloat16, gradientAccumulation: 2, checkpoints: {everySteps: %d}, optimizer: {type: Prodigy}"
+                        .formatted(12 * INTERVAL, INTERVAL));
         assertThat(whole.run("prepare").code()).isZero();
         assertEndsWith(0, whole, whole.start("train"));
         TinyRun run = prepared(whole, "prodigy-killed");
