@@ -44,10 +44,14 @@ final class PictureCache {
     void put(String key, List<Picture> pictures) throws IOException {
         Path temporary = folder.resolve("." + key + ".tmp");
         Folders.delete(temporary);
-        for (int i = 0; i < pictures.size(); i++) {
-            pictures.get(i).write(temporary.resolve(name(i)));
+        try {
+            for (int i = 0; i < pictures.size(); i++) {
+                pictures.get(i).write(temporary.resolve(name(i)));
+            }
+            Files.move(temporary, folder.resolve(key), StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Folders.delete(temporary);
         }
-        Files.move(temporary, folder.resolve(key), StandardCopyOption.ATOMIC_MOVE);
     }
 
     private static String name(int i) {

@@ -55,8 +55,8 @@ public final class Tokenizer implements AutoCloseable {
                 // SDXL's second pads with "!". In a text that stays a word, as in the original code.
                 removeAdded(description, pad);
             }
-            HuggingFaceTokenizer tokenizer = build(description);
-            return new Tokenizer(tokenizer, config.integer("model_max_length", 77), begin, end, pad);
+            int length = config.integer("model_max_length", 77);
+            return new Tokenizer(build(folder, description), length, begin, end, pad);
         } catch (IOException e) {
             throw new TrainerException(
                     Reason.InvalidBaseModel, folder + " must hold tokenizer.json, or vocab.json and merges.txt", e);
@@ -77,6 +77,17 @@ public final class Tokenizer implements AutoCloseable {
             return new Tokenizer(tokenizer, ClipVocabulary.LENGTH, begin, end, zeros ? 0 : end);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    private static HuggingFaceTokenizer build(Path folder, JsonNode description) throws IOException {
+        try {
+            return build(description);
+        } catch (RuntimeException e) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel,
+                    folder + " must hold a tokenizer as transformers writes it, but: " + e.getMessage(),
+                    e);
         }
     }
 

@@ -1,6 +1,7 @@
 package training.lora.trainer.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
@@ -11,6 +12,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 
 /** Ids are those of transformers' tokenizer on the same folder. */
 class TokenizerTest {
@@ -85,5 +88,18 @@ class TokenizerTest {
                         .containsExactly(whole.encode(text).ids());
             }
         }
+    }
+
+    @Test
+    void fileThatIsNoTokenizerIsRefusedByItsFolder() throws Exception {
+        Files.copy(FOLDER.resolve("tokenizer_config.json"), folder.resolve("tokenizer_config.json"));
+        Files.writeString(
+                folder.resolve("tokenizer.json"),
+                "{\"model\": {\"vocab\": {\"<|startoftext|>\": 0, \"<|endoftext|>\": 1}}}");
+
+        assertThatThrownBy(() -> Tokenizer.open(folder))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidBaseModel))
+                .hasMessageStartingWith(folder + " must hold a tokenizer as transformers writes it, but: ");
     }
 }
