@@ -43,7 +43,7 @@ final class Failures {
                     && FULL.stream().anyMatch(message::contains)) {
                 return new TrainerException(
                         Reason.StorageFull,
-                        "the workspace must have room for what the stage writes, but is full: " + message,
+                        "there must be room for what is written, but disk or quota is full: " + message,
                         failure);
             }
             if (t instanceof AccessDeniedException

@@ -193,7 +193,7 @@ class KilledTrainingTest {
                 run.workspace().resolve("results/train/result.json").toFile(), StageResult.class);
         assertThat(result.reason()).isEqualTo(Reason.StorageFull);
         assertThat(result.message())
-                .isEqualTo("the workspace must have room for what the stage writes, but is full: File too large");
+                .isEqualTo("there must be room for what is written, but disk or quota is full: File too large");
         assertThat(run.states().last()).isEqualTo(step);
         assertThat(hidden(run.workspace().resolve("train/state"))).isFalse();
         assertThat(hidden(run.workspace().resolve("train/checkpoints"))).isFalse();
