@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Map;
@@ -24,9 +25,16 @@ final class Misfit {
             path.append(field != null ? "." + field : "[" + reference.getIndex() + "]");
             value = field != null ? value.path(field) : value.path(reference.getIndex());
         }
-        return "`" + path + "` must be "
-                + (e instanceof MismatchedInputException wrong ? expected(wrong) : "well-formed")
-                + (e instanceof UnrecognizedPropertyException ? "" : ", was " + shortened(value));
+        String was = e instanceof UnrecognizedPropertyException ? "" : ", was " + shortened(value);
+        return "`" + path + "` must be " + expected(e) + was;
+    }
+
+    private static String expected(JsonMappingException e) {
+        if (e instanceof ValueInstantiationException) {
+            // Lists are copied, which no null survives.
+            return "without empty entries in its lists";
+        }
+        return e instanceof MismatchedInputException wrong ? expected(wrong) : "a number within the field's range";
     }
 
     private static String expected(MismatchedInputException e) {

@@ -100,6 +100,8 @@ class MainTest {
             value = {
                 "training: {steps: many} | `spec.training.steps` must be a whole number, was many",
                 "training: {steps: 1.5} | `spec.training.steps` must be a whole number, was 1.5",
+                "training: {seed: 99999999999999999999} | `spec.training.seed` must be a number within the field's range, was 99999999999999999999",
+                "training: {adapter: {targets: [null]}} | `spec.training.adapter` must be without empty entries in its lists, was {\"targets\":[null]}",
                 "training: 5 | `spec.training` must be a mapping of fields, was 5",
                 "training: {optimizer: {learningRate: [1]}} | `spec.training.optimizer.learningRate` must be a number, was [1]",
                 "training: {adapter: {targets: Attention}} | `spec.training.adapter.targets` must be a list, was Attention",
