@@ -5,9 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -31,6 +29,9 @@ import training.lora.trainer.tensor.TorchScript;
  * array, their gradients in another, so that an optimizer step is a handful of operations.
  */
 public final class LoraAdapter implements AutoCloseable {
+    private static final TorchScript PUT =
+            TorchScript.compile("all, part", "return torch.copy_(all, torch.reshape(part, [-1]))");
+
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
@@ -126,22 +127,44 @@ public final class LoraAdapter implements AutoCloseable {
             adapted.add(p);
             offset += p.size();
         }
-        Map<String, Factors> factors = new HashMap<>();
-        try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-            for (AdaptedProjection p : adapted) {
-                String path = p.projection().path();
-                long own = Randomness.derive(seed, 0, "lora/" + path);
-                float[] down = Randomness.normal(scratch, own, p.projection().downShape(p.rank()))
-                        .mul(1.0 / p.rank())
-                        .toFloatArray();
-                factors.put(path, new Factors(p.rank(), p.plainAlpha(), down, new float[(int) p.upSize()]));
+        begin.forEach((path, f) -> requireRoom(path, f, adapted));
+        NDManager manager = parent.newSubManager();
+        NDArray arena = manager.zeros(new Shape(offset));
+        for (AdaptedProjection p : adapted) {
+            String path = p.projection().path();
+            Factors from = begin.get(path);
+            try (NDManager scratch = parent.newSubManager(Device.cpu())) {
+                NDArray down = Randomness.normal(
+                                scratch,
+                                Randomness.derive(seed, 0, "lora/" + path),
+                                p.projection().downShape(p.rank()))
+                        .muli(1.0 / p.rank());
+                if (from == null) {
+                    put(arena, p.offset(), down);
+                } else {
+                    float[] values = down.toFloatArray();
+                    System.arraycopy(from.down(), 0, values, 0, from.down().length);
+                    put(arena, p.offset(), scratch.create(values));
+                    put(arena, p.offset() + p.downSize(), scratch.create(padded(from, p)));
+                }
             }
         }
-        begin.forEach((path, f) -> fill(path, f, factors.get(path)));
-        return of(parent, adapted, offset, factors, settings.dropout(), seed);
+        return new LoraAdapter(manager, arena, adapted, settings.dropout(), seed);
     }
 
-    private static void fill(String path, Factors from, @Nullable Factors to) {
+    /** Puts {@code values}, which may be elsewhere, into a flat array. */
+    private static void put(NDArray arena, long offset, NDArray values) {
+        NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
+        try (NDArray part = arena.get(range)) {
+            PUT.call(arena.getManager(), part, values).close();
+        }
+    }
+
+    private static void requireRoom(String path, Factors from, List<AdaptedProjection> adapted) {
+        AdaptedProjection to = adapted.stream()
+                .filter(p -> p.projection().path().equals(path))
+                .findFirst()
+                .orElse(null);
         if (to == null || to.rank() < from.rank()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -151,13 +174,18 @@ public final class LoraAdapter implements AutoCloseable {
                             : "`spec.training.adapter.rank` must be at least that of `spec.training.initFrom`, %d at %s, was %d"
                                     .formatted(from.rank(), path, to.rank()));
         }
-        System.arraycopy(from.down(), 0, to.down(), 0, from.down().length);
-        double factor = from.alpha() / from.rank() * to.rank() / to.alpha();
-        for (int row = 0; row < to.up().length / to.rank(); row++) {
+    }
+
+    /** B of {@code from} with the rank and scale of {@code to}: zero in the columns that are new. */
+    private static float[] padded(Factors from, AdaptedProjection to) {
+        float[] up = new float[(int) to.upSize()];
+        double factor = from.alpha() / from.rank() * to.rank() / to.plainAlpha();
+        for (int row = 0; row < up.length / to.rank(); row++) {
             for (int i = 0; i < from.rank(); i++) {
-                to.up()[row * to.rank() + i] = (float) (factor * from.up()[row * from.rank() + i]);
+                up[row * to.rank() + i] = (float) (factor * from.up()[row * from.rank() + i]);
             }
         }
+        return up;
     }
 
     /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
@@ -195,15 +223,14 @@ public final class LoraAdapter implements AutoCloseable {
             double dropout,
             long seed) {
         NDManager manager = parent.newSubManager();
-        FloatBuffer values = manager.allocateDirect(Math.toIntExact(4 * size)).asFloatBuffer();
+        NDArray arena = manager.zeros(new Shape(size));
         for (AdaptedProjection p : adapted) {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
-            values.position((int) p.offset());
-            values.put(f.down());
-            values.position((int) (p.offset() + p.downSize()));
-            values.put(f.up());
+            try (NDManager scratch = parent.newSubManager(Device.cpu())) {
+                put(arena, p.offset(), scratch.create(f.down()));
+                put(arena, p.offset() + p.downSize(), scratch.create(f.up()));
+            }
         }
-        NDArray arena = manager.create(values.rewind(), new Shape(size), DataType.FLOAT32);
         return new LoraAdapter(manager, arena, adapted, dropout, seed);
     }
 

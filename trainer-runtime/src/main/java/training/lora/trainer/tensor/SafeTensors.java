@@ -48,7 +48,7 @@ public final class SafeTensors implements AutoCloseable {
     /** Types of tensors that can be read, as the format calls them. */
     public static final Set<String> FLOATS = Set.of("F32", "F16", "BF16");
 
-    private static final TorchScript COPY = TorchScript.compile("x", "return torch.clone(x)");
+    private static final TorchScript PUT = TorchScript.compile("all, part", "return torch.copy_(all, part)");
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
 
@@ -70,6 +70,12 @@ public final class SafeTensors implements AutoCloseable {
      * @param end byte after the last
      */
     public record Entry(String dtype, long[] shape, long begin, long end) {
+        /** {@code n} of its elements behind {@code start}, in a row. */
+        Entry piece(long start, long n) {
+            long width = (end - begin) / size();
+            return new Entry(dtype, new long[] {n}, begin + start * width, begin + (start + n) * width);
+        }
+
         /** Number of elements. */
         public long size() {
             return Arrays.stream(shape).reduce(1, Math::multiplyExact);
@@ -298,9 +304,15 @@ public final class SafeTensors implements AutoCloseable {
         return file;
     }
 
-    /** Reads a floating-point tensor and widens it to fp32. */
+    /** Reads a floating-point tensor and widens it to fp32; of a large one a piece after the other. */
     public NDArray read(String name, NDManager manager) {
-        return read(name, manager, fp32 -> COPY.call(manager, fp32));
+        SafeTensors holder = shards.getOrDefault(name, this);
+        Entry entry = holder.entry(name);
+        NDArray whole = manager.create(new Shape(entry.shape()), DataType.FLOAT32);
+        Pieces.each(whole, (piece, start) -> holder.read(
+                        name, entry.piece(start, piece.size()), manager, fp32 -> PUT.call(manager, piece, fp32))
+                .close());
+        return whole;
     }
 
     /**
@@ -310,11 +322,11 @@ public final class SafeTensors implements AutoCloseable {
      * @param convert is given the tensor in fp32, valid until it returns, and must copy it
      */
     public NDArray read(String name, NDManager manager, UnaryOperator<NDArray> convert) {
-        SafeTensors shard = shards.get(name);
-        if (shard != null) {
-            return shard.read(name, manager, convert);
-        }
-        Entry entry = entry(name);
+        SafeTensors holder = shards.getOrDefault(name, this);
+        return holder.read(name, holder.entry(name), manager, convert);
+    }
+
+    private NDArray read(String name, Entry entry, NDManager manager, UnaryOperator<NDArray> convert) {
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {
             return manager.create(shape, DataType.FLOAT32);

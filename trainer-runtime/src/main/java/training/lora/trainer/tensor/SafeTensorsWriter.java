@@ -61,7 +61,7 @@ public final class SafeTensorsWriter {
                     StandardOpenOption.WRITE)) {
                 writeAll(out, start.flip());
                 for (NDArray tensor : tensors.values()) {
-                    writeAll(out, bytes(tensor));
+                    Pieces.each(tensor, (piece, before) -> writeAll(out, bytes(piece)));
                 }
                 out.force(true);
             }
@@ -74,7 +74,7 @@ public final class SafeTensorsWriter {
     /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
     public static String bodyDigest(Map<String, NDArray> tensors) {
         Sha256 all = new Sha256();
-        tensors.values().forEach(t -> all.add(bytes(t)));
+        tensors.values().forEach(t -> Pieces.each(t, (piece, before) -> all.add(bytes(piece))));
         return all.hex();
     }
 

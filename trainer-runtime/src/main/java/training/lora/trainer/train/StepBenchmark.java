@@ -31,13 +31,12 @@ import training.lora.trainer.tensor.Randomness;
  * diffusers and peft. Prints one line of JSON; {@code --profile} also writes the last step's operations as a Chrome trace.
  */
 public final class StepBenchmark {
-    private static final int RANK = 16;
     private static final int TOKENS = 77;
     private static final int PIXELS_A_LATENT = 8;
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         Map<String, String> options = options(args);
         Precision precision =
@@ -55,6 +54,7 @@ public final class StepBenchmark {
                         throw new IllegalArgumentException("--model must be sd15 or sdxl, was " + options.get("model"));
                 };
         int threads = number(options, "threads");
+        int rank = number(options, "rank");
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
         ComputeDevice device = ComputeDevice.choose(option(options, "device"));
@@ -63,7 +63,7 @@ public final class StepBenchmark {
         try (NDManager run = device.newManager();
                 UNet unet = UNet.random(config, precision, 0, run);
                 LoraAdapter adapter = LoraAdapter.create(
-                        unet.projections(), new LoraSettings(RANK, RANK, List.of("Attention")), 0, run);
+                        unet.projections(), new LoraSettings(rank, rank, List.of("Attention")), 0, run);
                 LoraStep step = step(unet, adapter, run)) {
             parameters = adapter.parameters().size();
             long side = number(options, "res") / PIXELS_A_LATENT;
@@ -131,13 +131,13 @@ public final class StepBenchmark {
 
     private static Map<String, String> options(String[] args) {
         Map<String, String> options = new TreeMap<>(Map.of(
-                "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu",
-                "profile", ""));
+                "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "rank",
+                "16", "profile", ""));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --model, --dtype, --res, --steps, --threads, --device or --profile, each with a value, was "
+                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);

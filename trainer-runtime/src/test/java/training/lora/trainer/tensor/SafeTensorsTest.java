@@ -19,6 +19,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
 
 class SafeTensorsTest {
     @TempDir
@@ -71,6 +72,33 @@ class SafeTensorsTest {
                     .isZero();
             try (var files = Files.list(folder)) {
                 assertThat(files).containsExactlyInAnyOrder(one, two);
+            }
+        }
+    }
+
+    @Test
+    void tensorsOfSeveralPiecesAreWrittenReadAndDigestedWhole() throws Exception {
+        Path path = folder.resolve("large.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray large = Randomness.normal(manager, 1, new Shape(3, Pieces.SIZE / 2 + 1));
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            tensors.put("large", large);
+            tensors.put("transposed", large.transpose());
+            tensors.put("halves", large.toType(DataType.FLOAT16, true));
+
+            SafeTensorsWriter.write(path, tensors, Map.of());
+
+            byte[] bytes = Files.readAllBytes(path);
+            long header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            Sha256 body = new Sha256().add(ByteBuffer.wrap(bytes, 8 + (int) header, bytes.length - 8 - (int) header));
+            assertThat(SafeTensorsWriter.bodyDigest(tensors)).isEqualTo(body.hex());
+            try (SafeTensors read = SafeTensors.open(path)) {
+                tensors.forEach((name, expected) -> {
+                    NDArray actual = read.read(name, manager);
+                    assertThat(actual.getShape()).isEqualTo(expected.getShape());
+                    assertThat(actual.contentEquals(expected.toType(DataType.FLOAT32, true)))
+                            .isTrue();
+                });
             }
         }
     }
