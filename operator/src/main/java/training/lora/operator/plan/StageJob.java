@@ -16,6 +16,7 @@ import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.PodFailurePolicy;
 import io.fabric8.kubernetes.api.model.batch.v1.PodFailurePolicyBuilder;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,14 @@ final class StageJob {
     static final String CONTAINER = "trainer";
     /** What NVIDIA's device plugin calls a card. */
     private static final String GPU = "nvidia.com/gpu";
+
+    /** As bin/lora-trainer sets them, whose comments say why: an image may start the trainer otherwise. */
+    private static final List<EnvVar> NATIVE = List.of(
+            variable("OMP_WAIT_POLICY", "PASSIVE"),
+            variable("GOMP_SPINCOUNT", "5000"),
+            variable(
+                    "GLIBC_TUNABLES",
+                    "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296:glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"));
 
     private static final long USER = 1001;
     private static final long TOKEN_SECONDS = 3600;
@@ -176,7 +185,18 @@ final class StageJob {
         }
         environment.add(variable("LORA_RESULT_FILE", "/dev/termination-log"));
         environment.add(variable("LORA_PVC_ROOT", "/pvc"));
+        environment.addAll(NATIVE);
         ResourceRequirements resources = resources();
+        Quantity processors = resources.getLimits().get("cpu");
+        if (processors != null) {
+            // A pod sees all of its node's: more threads than it may run at a time would wait for each other.
+            environment.add(variable(
+                    "OMP_NUM_THREADS",
+                    processors
+                            .getNumericalAmount()
+                            .setScale(0, RoundingMode.CEILING)
+                            .toPlainString()));
+        }
         if (resources.getLimits().containsKey(GPU) || resources.getRequests().containsKey(GPU)) {
             // A pod that has a card and can't use it should say so, and not train on its processor.
             environment.add(variable("LORA_DEVICE", "cuda"));

@@ -3,12 +3,14 @@ package training.lora.operator.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.Condition;
-import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -80,16 +82,45 @@ final class PlanTest {
         Job with = created(Plan.of(Resources.of(card, "{'runId':'abc'}"), NOTHING, SETTINGS, NOW));
         Job without = created(Plan.of(Resources.of("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW));
 
-        assertThat(with.getSpec().getTemplate().getSpec().getContainers().get(0).getEnv())
-                .contains(new EnvVar("LORA_DEVICE", "cuda", null));
-        assertThat(without.getSpec()
-                        .getTemplate()
-                        .getSpec()
-                        .getContainers()
-                        .get(0)
-                        .getEnv())
-                .extracting(EnvVar::getName)
-                .doesNotContain("LORA_DEVICE");
+        assertThat(environment(with)).containsEntry("LORA_DEVICE", "cuda");
+        assertThat(environment(without)).doesNotContainKey("LORA_DEVICE");
+    }
+
+    @Test
+    void aPodsNativeCodeIsSetUpAsTheCommandLineDoesIt() throws Exception {
+        Map<String, String> environment =
+                environment(created(Plan.of(Resources.of("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW)));
+
+        String launcher = Files.readString(Path.of("../bin/lora-trainer"));
+        for (String name : List.of("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "GLIBC_TUNABLES")) {
+            assertThat(launcher).contains("export %1$s=${%1$s:-%2$s}\n".formatted(name, environment.get(name)));
+        }
+        assertThat(environment).doesNotContainKey("OMP_NUM_THREADS");
+    }
+
+    @Test
+    void aPodHasAsManyThreadsAsItMayUseProcessors() throws Exception {
+        for (Map.Entry<String, String> limit :
+                Map.of("4", "4", "1500m", "2", "200m", "1").entrySet()) {
+            String runtime = "'runtime':{'stages':[{'name':'Prepare','resources':{'limits':{'cpu':'%s'}}}]}"
+                    .formatted(limit.getKey());
+
+            Job job = created(Plan.of(Resources.of(runtime, "{'runId':'abc'}"), NOTHING, SETTINGS, NOW));
+
+            assertThat(environment(job)).containsEntry("OMP_NUM_THREADS", limit.getValue());
+        }
+    }
+
+    private static Map<String, String> environment(Job job) {
+        Map<String, String> environment = new HashMap<>();
+        job.getSpec()
+                .getTemplate()
+                .getSpec()
+                .getContainers()
+                .get(0)
+                .getEnv()
+                .forEach(variable -> environment.put(variable.getName(), variable.getValue()));
+        return environment;
     }
 
     @Test
