@@ -1,5 +1,6 @@
 package training.lora.trainer.tensor;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -50,16 +51,13 @@ public final class SafeTensors implements AutoCloseable {
 
     private static final TorchScript PUT = TorchScript.compile("all, part", "return torch.copy_(all, part)");
 
-    private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
-
     private final Path file;
     private final @Nullable FileChannel channel;
     private final long bodyStart;
     private final Map<String, Entry> entries;
     private final Map<String, String> metadata;
     private final Map<String, SafeTensors> shards;
-    private ByteBuffer staging = NOTHING;
-    private ByteBuffer widened = NOTHING;
+    private final Staging staging = new Staging();
 
     /**
      * A tensor in the file.
@@ -309,8 +307,8 @@ public final class SafeTensors implements AutoCloseable {
         SafeTensors holder = shards.getOrDefault(name, this);
         Entry entry = holder.entry(name);
         NDArray whole = manager.create(new Shape(entry.shape()), DataType.FLOAT32);
-        Pieces.each(whole, (piece, start) -> holder.read(
-                        name, entry.piece(start, piece.size()), manager, fp32 -> PUT.call(manager, piece, fp32))
+        Pieces.each(whole, (piece, start) -> read(
+                        holder, name, entry.piece(start, piece.size()), manager, fp32 -> PUT.call(manager, piece, fp32))
                 .close());
         return whole;
     }
@@ -323,68 +321,47 @@ public final class SafeTensors implements AutoCloseable {
      */
     public NDArray read(String name, NDManager manager, UnaryOperator<NDArray> convert) {
         SafeTensors holder = shards.getOrDefault(name, this);
-        return holder.read(name, holder.entry(name), manager, convert);
+        return read(holder, name, holder.entry(name), manager, convert);
     }
 
-    private NDArray read(String name, Entry entry, NDManager manager, UnaryOperator<NDArray> convert) {
+    private NDArray read(
+            SafeTensors holder, String name, Entry entry, NDManager manager, UnaryOperator<NDArray> convert) {
+        if (!FLOATS.contains(entry.dtype())) {
+            throw broken(holder.file, "holds tensor " + name + " as " + entry.dtype() + ", not as floats", null);
+        }
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {
             return manager.create(shape, DataType.FLOAT32);
         }
-        ByteBuffer bytes = bytes(entry);
-        switch (entry.dtype()) {
-            case "F32" -> {
-                try (NDArray single = manager.create(bytes.asFloatBuffer(), shape, DataType.FLOAT32)) {
-                    return convert.apply(single);
-                }
-            }
-            case "F16" -> {
-                try (NDArray half = manager.create(bytes, shape, DataType.FLOAT16);
-                        NDArray single = half.toType(DataType.FLOAT32, true)) {
-                    return convert.apply(single);
-                }
-            }
-            case "BF16" -> {
-                widened = grown(widened, 2 * bytes.remaining());
-                while (bytes.hasRemaining()) {
-                    widened.putInt(bytes.getShort() << 16);
-                }
-                try (NDArray single = manager.create(widened.flip().asFloatBuffer(), shape, DataType.FLOAT32)) {
-                    return convert.apply(single);
-                }
-            }
-            default -> throw broken(file, "holds tensor " + name + " as " + entry.dtype() + ", not as floats", null);
+        try (NDManager host = manager.newSubManager(Device.cpu())) {
+            NDArray values = staging.widen(holder.bytes(entry, staging), entry.dtype(), shape, host);
+            return convert.apply(values.toDevice(manager.getDevice(), false));
         }
     }
 
     /** The tensor's bytes. They are read and not mapped: mapped pages would count as the process's until a collection. */
-    private ByteBuffer bytes(Entry entry) {
+    private ByteBuffer bytes(Entry entry, Staging staging) {
         long length = entry.end() - entry.begin();
-        if (length > Integer.MAX_VALUE / 2) {
-            throw broken(file, "holds a tensor of " + length + " bytes; at most 1 GiB can be read", null);
+        if (entry.size() > Integer.MAX_VALUE / Float.BYTES) {
+            throw broken(
+                    file, "holds a tensor of " + entry.size() + " values; at most 2 GiB in fp32 can be read", null);
         }
-        staging = grown(staging, (int) length);
+        ByteBuffer bytes = staging.bytes(length);
         try {
-            while (staging.hasRemaining()) {
-                if (Objects.requireNonNull(channel).read(staging, bodyStart + entry.begin() + staging.position()) < 0) {
+            while (bytes.hasRemaining()) {
+                if (Objects.requireNonNull(channel).read(bytes, bodyStart + entry.begin() + bytes.position()) < 0) {
                     throw broken(file, "ended while it was read", null);
                 }
             }
         } catch (IOException e) {
             throw broken(file, "could not be read", e);
         }
-        return staging.flip();
-    }
-
-    private static ByteBuffer grown(ByteBuffer buffer, int bytes) {
-        ByteBuffer enough = buffer.capacity() >= bytes
-                ? buffer
-                : ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        return enough.clear().limit(bytes);
+        return bytes.flip();
     }
 
     @Override
     public void close() {
+        staging.close();
         shards.values().forEach(SafeTensors::close);
         try {
             if (channel != null) {
