@@ -152,11 +152,12 @@ public final class LoraAdapter implements AutoCloseable {
         return new LoraAdapter(manager, arena, adapted, settings.dropout(), seed);
     }
 
-    /** Puts {@code values}, which may be elsewhere, into a flat array. */
+    /** Copies {@code values}, which are on the CPU, into a flat array, which may be on a card. */
     private static void put(NDArray arena, long offset, NDArray values) {
         NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
-        try (NDArray part = arena.get(range)) {
-            PUT.call(arena.getManager(), part, values).close();
+        try (NDArray part = arena.get(range);
+                NDArray there = values.toDevice(arena.getDevice(), true)) {
+            PUT.call(arena.getManager(), part, there).close();
         }
     }
 
