@@ -19,6 +19,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
@@ -29,9 +30,6 @@ import training.lora.trainer.tensor.TorchScript;
  * array, their gradients in another, so that an optimizer step is a handful of operations.
  */
 public final class LoraAdapter implements AutoCloseable {
-    private static final TorchScript PUT =
-            TorchScript.compile("all, part", "return torch.copy_(all, torch.reshape(part, [-1]))");
-
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
@@ -156,8 +154,9 @@ public final class LoraAdapter implements AutoCloseable {
     private static void put(NDArray arena, long offset, NDArray values) {
         NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
         try (NDArray part = arena.get(range);
-                NDArray there = values.toDevice(arena.getDevice(), true)) {
-            PUT.call(arena.getManager(), part, there).close();
+                NDArray there = values.toDevice(arena.getDevice(), true);
+                NDArray row = there.reshape(values.size())) {
+            Copy.into(part, row);
         }
     }
 

@@ -49,8 +49,6 @@ public final class SafeTensors implements AutoCloseable {
     /** Types of tensors that can be read, as the format calls them. */
     public static final Set<String> FLOATS = Set.of("F32", "F16", "BF16");
 
-    private static final TorchScript PUT = TorchScript.compile("all, part", "return torch.copy_(all, part)");
-
     private final Path file;
     private final @Nullable FileChannel channel;
     private final long bodyStart;
@@ -307,9 +305,12 @@ public final class SafeTensors implements AutoCloseable {
         SafeTensors holder = shards.getOrDefault(name, this);
         Entry entry = holder.entry(name);
         NDArray whole = manager.create(new Shape(entry.shape()), DataType.FLOAT32);
-        Pieces.each(whole, (piece, start) -> read(
-                        holder, name, entry.piece(start, piece.size()), manager, fp32 -> PUT.call(manager, piece, fp32))
-                .close());
+        Pieces.each(
+                whole,
+                (piece, start) -> read(holder, name, entry.piece(start, piece.size()), manager, fp32 -> {
+                    Copy.into(piece, fp32);
+                    return piece;
+                }));
         return whole;
     }
 

@@ -13,8 +13,6 @@ import org.jspecify.annotations.Nullable;
  * engine's, since that of a direct buffer would wait for a collection.
  */
 final class Staging implements AutoCloseable {
-    private static final TorchScript COPY = TorchScript.compile("to, from", "return torch.copy_(to, from)");
-
     private @Nullable NDManager memory;
     private @Nullable NDArray stored;
     private @Nullable NDArray widened;
@@ -40,7 +38,8 @@ final class Staging implements AutoCloseable {
         ByteBuffer values = view(widened, count);
         if (dtype.equals("F16")) {
             NDArray single = host.create(values, shape, DataType.FLOAT32);
-            return COPY.call(host, single, host.create(bytes, shape, DataType.FLOAT16));
+            Copy.into(single, host.create(bytes, shape, DataType.FLOAT16));
+            return single;
         }
         // DJL can't make a tensor of bf16, nor one of 16-bit integers.
         while (bytes.hasRemaining()) {

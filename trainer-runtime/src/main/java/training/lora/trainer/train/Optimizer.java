@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import training.lora.api.OptimizerSpec;
-import training.lora.trainer.tensor.TorchScript;
+import training.lora.trainer.tensor.Copy;
 
 /**
  * Moves a flat array of parameters (n) by their gradient, in place; nothing of a step is read back, so that nothing
@@ -87,10 +87,7 @@ abstract sealed class Optimizer implements AutoCloseable permits AdamW, Prodigy 
      * @param from arrays of the same names and shapes
      */
     final void restore(Map<String, NDArray> from, int done) {
-        TorchScript copy = TorchScript.compile("to, from", "return torch.copy_(to, from)");
-        state.forEach(
-                (name, array) -> copy.call(array.getManager(), array, Objects.requireNonNull(from.get(name), name))
-                        .close());
+        state.forEach((name, array) -> Copy.into(array, Objects.requireNonNull(from.get(name), name)));
         steps = done;
     }
 

@@ -34,13 +34,17 @@ class DamagedInputTest {
     }
 
     private static byte[] jpeg(int... settings) {
+        return encoded(".jpg", settings);
+    }
+
+    private static byte[] encoded(String form, int... settings) {
         Mat picture = Imgcodecs.imread(Goldens.BUNDLED
                 .resolve("fluent-style/bat.png")
                 .toAbsolutePath()
                 .normalize()
                 .toString());
         MatOfByte bytes = new MatOfByte();
-        Imgcodecs.imencode(".jpg", picture, bytes, new MatOfInt(settings));
+        Imgcodecs.imencode(form, picture, bytes, new MatOfInt(settings));
         return bytes.toArray();
     }
 
@@ -79,14 +83,7 @@ class DamagedInputTest {
     @ParameterizedTest
     @ValueSource(strings = {".png", ".webp", ".bmp", ".tiff"})
     void cutPictureOfAnotherFormIsUnreadableToo(String form) throws IOException {
-        Mat picture = Imgcodecs.imread(Goldens.BUNDLED
-                .resolve("fluent-style/bat.png")
-                .toAbsolutePath()
-                .normalize()
-                .toString());
-        MatOfByte bytes = new MatOfByte();
-        Imgcodecs.imencode(form, picture, bytes);
-        byte[] whole = bytes.toArray();
+        byte[] whole = encoded(form);
         Path file = folder.resolve("picture" + form);
 
         assertThat(Photo.decode(Files.write(file, whole))).isNotNull();
