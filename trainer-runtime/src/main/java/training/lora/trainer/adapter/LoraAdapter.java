@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -20,7 +21,7 @@ import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.tensor.Copy;
-import training.lora.trainer.tensor.HostCopy;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -68,13 +69,13 @@ public final class LoraAdapter implements AutoCloseable {
         }
 
         /** Entries of A. */
-        public long downSize() {
+        long downSize() {
             return rank * projection.fanIn();
         }
     }
 
-    /** Factors as files have them: A (rank, in) or (rank, in, k, k) and B (out, rank), row by row; the scale is alpha / rank. */
-    public record Factors(int rank, double alpha, float[] down, float[] up) {}
+    /** Factors as files have them: A (rank, in) or (rank, in, k, k) and B (out, rank), fp32; the scale is alpha / rank. */
+    public record Factors(int rank, double alpha, LazyTensor down, LazyTensor up) {}
 
     private LoraAdapter(
             NDManager manager, NDArray arena, List<AdaptedProjection> projections, double dropout, long seed) {
@@ -137,13 +138,10 @@ public final class LoraAdapter implements AutoCloseable {
                                 Randomness.derive(seed, 0, "lora/" + path),
                                 p.projection().downShape(p.rank()))
                         .muli(1.0 / p.rank());
-                if (from == null) {
-                    put(arena, p.offset(), down);
-                } else {
-                    float[] values = down.toFloatArray();
-                    System.arraycopy(from.down(), 0, values, 0, from.down().length);
-                    put(arena, p.offset(), scratch.create(values));
-                    put(arena, p.offset() + p.downSize(), scratch.create(padded(from, p)));
+                put(arena, p.offset(), down);
+                if (from != null) {
+                    put(arena, p.offset(), from.down().in(scratch));
+                    put(arena, p.offset() + p.downSize(), padded(from, p, scratch));
                 }
             }
         }
@@ -177,15 +175,11 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     /** B of {@code from} with the rank and scale of {@code to}: zero in the columns that are new. */
-    private static float[] padded(Factors from, AdaptedProjection to) {
-        float[] up = new float[(int) to.upSize()];
+    private static NDArray padded(Factors from, AdaptedProjection to, NDManager scope) {
+        long out = to.projection().out();
         double factor = from.alpha() / from.rank() * to.rank() / to.plainAlpha();
-        for (int row = 0; row < up.length / to.rank(); row++) {
-            for (int i = 0; i < from.rank(); i++) {
-                up[row * to.rank() + i] = (float) (factor * from.up()[row * from.rank() + i]);
-            }
-        }
-        return up;
+        NDArray up = from.up().as(DataType.FLOAT64).in(scope).mul(factor).toType(DataType.FLOAT32, false);
+        return up.reshape(out, from.rank()).concat(scope.zeros(new Shape(out, to.rank() - from.rank())), 1);
     }
 
     /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
@@ -227,8 +221,8 @@ public final class LoraAdapter implements AutoCloseable {
         for (AdaptedProjection p : adapted) {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                put(arena, p.offset(), scratch.create(f.down()));
-                put(arena, p.offset() + p.downSize(), scratch.create(f.up()));
+                put(arena, p.offset(), f.down().in(scratch));
+                put(arena, p.offset() + p.downSize(), f.up().in(scratch));
             }
         }
         return new LoraAdapter(manager, arena, adapted, dropout, seed);
@@ -300,31 +294,30 @@ public final class LoraAdapter implements AutoCloseable {
         return new ProjectionDeltas(byPath, drawn);
     }
 
-    /** Copies of the factors: {@code path} to A and B. */
+    /** The factors by path, as they are when they are read. */
     public Map<String, Factors> factors() {
-        float[] all = HostCopy.floats(arena);
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdaptedProjection p : projections) {
-            int start = (int) p.offset();
-            int middle = (int) (start + p.downSize());
-            int end = (int) (start + p.size());
-            result.put(
-                    p.projection().path(),
-                    new Factors(
-                            p.rank(),
-                            p.plainAlpha(),
-                            java.util.Arrays.copyOfRange(all, start, middle),
-                            java.util.Arrays.copyOfRange(all, middle, end)));
+            result.put(p.projection().path(), new Factors(p.rank(), p.plainAlpha(), down(p), up(p)));
         }
         return result;
     }
 
-    /** A copy of one projection's factors: A, then B, row by row. */
-    public float[] values(AdaptedProjection projection) {
-        NDIndex range = new NDIndex().addSliceDim(projection.offset(), projection.offset() + projection.size());
-        try (NDArray values = arena.get(range)) {
-            return HostCopy.floats(values);
-        }
+    /** A of a projection, as files have it. */
+    public LazyTensor down(AdaptedProjection p) {
+        return part(p.offset(), p.projection().downShape(p.rank()));
+    }
+
+    /** B of a projection, as files have it. */
+    public LazyTensor up(AdaptedProjection p) {
+        return part(p.offset() + p.downSize(), p.projection().upShape(p.rank()));
+    }
+
+    private LazyTensor part(long offset, Shape shape) {
+        NDIndex range = new NDIndex().addSliceDim(offset, offset + shape.size());
+        return new LazyTensor(shape, DataType.FLOAT32, scope -> arena.get(scope, range)
+                .toDevice(scope.getDevice(), false)
+                .reshape(shape));
     }
 
     @Override

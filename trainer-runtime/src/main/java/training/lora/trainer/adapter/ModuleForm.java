@@ -19,9 +19,11 @@ public record ModuleForm(
     public ModuleForm {
         if (downShape.dimension() < 2
                 || upShape.dimension() != downShape.dimension()
-                || upShape.get(1) != downShape.get(0)) {
-            throw new IllegalArgumentException("%s must have factors of one rank, but their shapes are %s and %s"
-                    .formatted(path, downShape, upShape));
+                || upShape.get(1) != downShape.get(0)
+                || upShape.get(1) == 0) {
+            throw new IllegalArgumentException(
+                    "%s must have factors of one rank, at least 1, but their shapes are %s and %s"
+                            .formatted(path, downShape, upShape));
         }
     }
 

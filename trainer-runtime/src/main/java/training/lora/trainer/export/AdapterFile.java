@@ -1,6 +1,5 @@
 package training.lora.trainer.export;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -22,6 +21,7 @@ import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.ComputeDevice;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A LoRA's file in kohya's or diffusers' form; its modules are read one at a time. */
@@ -130,16 +130,16 @@ public final class AdapterFile implements AutoCloseable {
         return file.file();
     }
 
-    /** The modules in the file's order, each read when the stream comes to it. */
-    public Stream<AdapterModule> modules() {
-        return modules.entrySet().stream().map(e -> module(e.getKey(), e.getValue()));
+    /** The modules in the file's order; their values can be read until it is closed. */
+    public List<AdapterModule> modules() {
+        return modules.entrySet().stream()
+                .map(e -> module(e.getKey(), e.getValue()))
+                .toList();
     }
 
     private AdapterModule module(ModuleName name, Map<Part, String> parts) {
         int rank = (int) shape(parts, Part.Down).get(0);
-        double alpha = parts.containsKey(Part.Alpha)
-                ? values(parts, Part.Alpha)[0]
-                : config.alpha(name.component(), name.path(), rank);
+        double alpha = parts.containsKey(Part.Alpha) ? alpha(parts) : config.alpha(name.component(), name.path(), rank);
         boolean stabilized = config.rankStabilized(name.component());
         ModuleForm form;
         try {
@@ -149,17 +149,21 @@ public final class AdapterFile implements AutoCloseable {
             throw new TrainerException(
                     Reason.InvalidConfiguration, file.file() + " must be a whole LoRA, but: " + e.getMessage(), e);
         }
-        return new AdapterModule(form, values(parts, Part.Down), values(parts, Part.Up));
+        return new AdapterModule(form, tensor(parts, Part.Down), tensor(parts, Part.Up));
     }
 
     private Shape shape(Map<Part, String> parts, Part part) {
         return new Shape(file.entry(Objects.requireNonNull(parts.get(part))).shape());
     }
 
-    private float[] values(Map<Part, String> parts, Part part) {
-        try (NDManager manager = ComputeDevice.CPU.newManager();
-                NDArray tensor = file.read(Objects.requireNonNull(parts.get(part)), manager)) {
-            return tensor.toFloatArray();
+    private LazyTensor tensor(Map<Part, String> parts, Part part) {
+        String name = Objects.requireNonNull(parts.get(part));
+        return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> file.read(name, scope));
+    }
+
+    private double alpha(Map<Part, String> parts) {
+        try (NDManager scope = ComputeDevice.CPU.newManager()) {
+            return tensor(parts, Part.Alpha).in(scope).toFloatArray()[0];
         }
     }
 

@@ -3,11 +3,9 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
@@ -33,8 +31,10 @@ public final class AdapterFiles {
      * @throws TrainerException InvalidConfiguration if it is no LoRA, or one of another family
      */
     public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
-        UNet unet = model.unet();
-        return LoraAdapter.of(projections(model, unet), factors(file, model, unet), manager);
+        List<Projection> all = projections(model, model.unet());
+        try (AdapterFile opened = open(file, model, model.unet())) {
+            return LoraAdapter.of(all, factors(opened, all), manager);
+        }
     }
 
     /** All that an adapter can stand beside: the denoiser's, then the text encoders'. */
@@ -44,17 +44,17 @@ public final class AdapterFiles {
         return all;
     }
 
-    private static Map<String, Factors> factors(Path file, StableDiffusion model, UNet unet) {
-        try (AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()))) {
-            LoraFamily family = opened.family();
-            if (family != null && !family.name().equals(model.family().name())) {
-                throw new TrainerException(
-                        Reason.InvalidConfiguration,
-                        "%s must be a LoRA of the base model's family, %s, but is one of %s"
-                                .formatted(file, model.family(), family));
-            }
-            return factors(opened, projections(model, unet));
+    private static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
+        AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()));
+        LoraFamily family = opened.family();
+        if (family != null && !family.name().equals(model.family().name())) {
+            opened.close();
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must be a LoRA of the base model's family, %s, but is one of %s"
+                            .formatted(file, model.family(), family));
         }
+        return opened;
     }
 
     /**
@@ -66,50 +66,50 @@ public final class AdapterFiles {
      */
     public static LoraAdapter start(
             TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet, NDManager manager) {
-        boolean texts = training.adapter().textEncoder();
-        Map<String, Factors> begin = from == null ? Map.of() : factors(from, model, unet);
-        if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
-                            + from + " does");
+        try (AdapterFile opened = from == null ? null : open(from, model, unet)) {
+            Map<String, Factors> begin = opened == null ? Map.of() : factors(opened, projections(model, unet));
+            boolean texts = training.adapter().textEncoder();
+            if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
+                                + from + " does");
+            }
+            LoraAdapter adapter = LoraAdapter.create(
+                    texts ? projections(model, unet) : unet.projections(),
+                    LoraSettings.of(training.adapter()),
+                    training.seed(),
+                    begin,
+                    manager);
+            if (texts && !adapter.adaptsText()) {
+                adapter.close();
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.training.adapter.targets` must match a module of the text encoders where `textEncoder` is true, but %s match none"
+                                .formatted(training.adapter().targets()));
+            }
+            return adapter;
         }
-        LoraAdapter adapter = LoraAdapter.create(
-                texts ? projections(model, unet) : unet.projections(),
-                LoraSettings.of(training.adapter()),
-                training.seed(),
-                begin,
-                manager);
-        if (texts && !adapter.adaptsText()) {
-            adapter.close();
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.adapter.targets` must match a module of the text encoders where `textEncoder` is true, but %s match none"
-                            .formatted(training.adapter().targets()));
-        }
-        return adapter;
     }
 
-    /** The adapter as files hold it, each module copied when the stream comes to it. */
-    static Stream<AdapterModule> modules(LoraAdapter adapter) {
-        return adapter.projections().stream().map(p -> {
-            float[] values = adapter.values(p);
-            int middle = (int) p.downSize();
-            return new AdapterModule(
-                    new ModuleForm(
-                            p.projection().component(),
-                            p.projection().modulePath(),
-                            p.projection().downShape(p.rank()),
-                            p.projection().upShape(p.rank()),
-                            p.alpha(),
-                            p.rankStabilized()),
-                    Arrays.copyOf(values, middle),
-                    Arrays.copyOfRange(values, middle, values.length));
-        });
+    /** The adapter as files hold it. */
+    static List<AdapterModule> modules(LoraAdapter adapter) {
+        return adapter.projections().stream()
+                .map(p -> new AdapterModule(
+                        new ModuleForm(
+                                p.projection().component(),
+                                p.projection().modulePath(),
+                                p.projection().downShape(p.rank()),
+                                p.projection().upShape(p.rank()),
+                                p.alpha(),
+                                p.rankStabilized()),
+                        adapter.down(p),
+                        adapter.up(p)))
+                .toList();
     }
 
     /**
-     * The factors of a file by the projection's path.
+     * The factors of a file by the projection's path; their values can be read until it is closed.
      *
      * @throws TrainerException InvalidConfiguration if a module fits none of {@code projections}, with all of these
      */
@@ -118,23 +118,20 @@ public final class AdapterFiles {
         projections.forEach(p -> byPath.put(p.path(), p));
         List<String> problems = new ArrayList<>();
         Map<String, Factors> result = new LinkedHashMap<>();
-        file.modules().forEach(module -> {
+        for (AdapterModule module : file.modules()) {
             ModuleForm m = module.form();
+            long in = m.downShape().size() / m.rank();
+            long out = m.upShape().size() / m.rank();
             Projection p = byPath.get(Projection.path(m.component(), m.path()));
             if (p == null) {
                 problems.add("it has no " + Projection.path(m.component(), m.path()) + " that could be adapted");
-            } else if (module.down().length != m.rank() * p.fanIn() || module.up().length != m.rank() * p.out()) {
+            } else if (in != p.fanIn() || out != p.out()) {
                 problems.add("its %s maps %d to %d features, the file's %d to %d"
-                        .formatted(
-                                p.path(),
-                                p.fanIn(),
-                                p.out(),
-                                module.down().length / m.rank(),
-                                module.up().length / m.rank()));
+                        .formatted(p.path(), p.fanIn(), p.out(), in, out));
             } else {
                 result.put(p.path(), new Factors(m.rank(), m.foldedAlpha(), module.down(), module.up()));
             }
-        });
+        }
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,

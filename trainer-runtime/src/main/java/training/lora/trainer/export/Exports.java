@@ -3,11 +3,9 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
@@ -71,17 +69,15 @@ public final class Exports {
     }
 
     /** The file must give back the very modules: nothing lost, renamed or scaled. */
-    static void prove(AdapterFile file, Stream<AdapterModule> written) {
-        Iterator<AdapterModule> read = file.modules().iterator();
-        Iterator<AdapterModule> expected = written.iterator();
-        while (read.hasNext() && expected.hasNext()) {
-            AdapterModule a = expected.next();
-            if (!same(a, read.next())) {
-                throw unequal(file, "its " + a.form().path() + " is another");
-            }
+    static void prove(AdapterFile file, List<AdapterModule> written) {
+        List<AdapterModule> read = file.modules();
+        if (read.size() != written.size()) {
+            throw unequal(file, "it holds %d modules, not %d".formatted(read.size(), written.size()));
         }
-        if (read.hasNext() || expected.hasNext()) {
-            throw unequal(file, read.hasNext() ? "it holds more" : "it holds less");
+        for (int i = 0; i < read.size(); i++) {
+            if (!same(written.get(i), read.get(i))) {
+                throw unequal(file, "its " + written.get(i).form().path() + " is another");
+            }
         }
     }
 
@@ -94,10 +90,8 @@ public final class Exports {
         ModuleForm y = b.form();
         return x.component() == y.component()
                 && x.path().equals(y.path())
-                && x.downShape().equals(y.downShape())
-                && x.upShape().equals(y.upShape())
                 && Math.abs(x.scale() - y.scale()) <= SCALE_TOLERANCE * Math.abs(x.scale())
-                && Arrays.equals(a.down(), b.down())
-                && Arrays.equals(a.up(), b.up());
+                && a.down().same(b.down())
+                && a.up().same(b.up());
     }
 }

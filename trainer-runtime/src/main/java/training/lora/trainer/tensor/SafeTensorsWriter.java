@@ -1,6 +1,7 @@
 package training.lora.trainer.tensor;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import training.lora.api.Json;
@@ -27,19 +29,25 @@ public final class SafeTensorsWriter {
      * @throws IOException if the file can't be written; nothing is left then
      */
     public static void write(Path file, Map<String, NDArray> tensors, Map<String, String> metadata) throws IOException {
+        writeLazy(file, lazy(tensors), metadata);
+    }
+
+    /** The same of tensors that are made one after the other. */
+    public static void writeLazy(Path file, Map<String, LazyTensor> tensors, Map<String, String> metadata)
+            throws IOException {
         ObjectNode header = Json.MAPPER.createObjectNode();
         ObjectNode meta = header.putObject("__metadata__");
         new TreeMap<>(metadata).forEach(meta::put);
         long offset = 0;
-        for (Map.Entry<String, NDArray> tensor : tensors.entrySet()) {
+        for (Map.Entry<String, LazyTensor> tensor : tensors.entrySet()) {
             ObjectNode node = header.putObject(tensor.getKey());
-            node.put("dtype", halves(tensor.getValue()) ? "F16" : "F32");
+            boolean halves = tensor.getValue().type() == DataType.FLOAT16;
+            node.put("dtype", halves ? "F16" : "F32");
             var shape = node.putArray("shape");
-            for (long d : tensor.getValue().getShape().getShape()) {
+            for (long d : tensor.getValue().shape().getShape()) {
                 shape.add(d);
             }
-            long end = offset
-                    + (halves(tensor.getValue()) ? 2 : 4) * tensor.getValue().size();
+            long end = offset + (halves ? 2 : 4) * tensor.getValue().shape().size();
             node.putArray("data_offsets").add(offset).add(end);
             offset = end;
         }
@@ -60,8 +68,8 @@ public final class SafeTensorsWriter {
                     StandardOpenOption.TRUNCATE_EXISTING,
                     StandardOpenOption.WRITE)) {
                 writeAll(out, start.flip());
-                for (NDArray tensor : tensors.values()) {
-                    Pieces.each(tensor, (piece, before) -> writeAll(out, bytes(piece)));
+                for (LazyTensor tensor : tensors.values()) {
+                    eachPiece(tensor, bytes -> writeAll(out, bytes));
                 }
                 out.force(true);
             }
@@ -73,17 +81,34 @@ public final class SafeTensorsWriter {
 
     /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
     public static String bodyDigest(Map<String, NDArray> tensors) {
+        return lazyBodyDigest(lazy(tensors));
+    }
+
+    /** The same over what {@link #writeLazy} puts after the header. */
+    public static String lazyBodyDigest(Map<String, LazyTensor> tensors) {
         Sha256 all = new Sha256();
-        tensors.values().forEach(t -> Pieces.each(t, (piece, before) -> all.add(bytes(piece))));
+        tensors.values().forEach(t -> eachPiece(t, all::add));
         return all.hex();
     }
 
-    private static boolean halves(NDArray tensor) {
-        return tensor.getDataType() == DataType.FLOAT16;
+    private static Map<String, LazyTensor> lazy(Map<String, NDArray> tensors) {
+        Map<String, LazyTensor> lazy = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> lazy.put(name, LazyTensor.of(tensor)));
+        return lazy;
+    }
+
+    private interface Bytes<E extends Exception> {
+        void use(ByteBuffer bytes) throws E;
+    }
+
+    private static <E extends Exception> void eachPiece(LazyTensor tensor, Bytes<E> bytes) throws E {
+        try (NDManager scope = ComputeDevice.CPU.newManager()) {
+            Pieces.each(tensor.in(scope), (piece, before) -> bytes.use(bytes(piece)));
+        }
     }
 
     private static ByteBuffer bytes(NDArray tensor) {
-        if (halves(tensor)) {
+        if (tensor.getDataType() == DataType.FLOAT16) {
             return HostCopy.bytes(tensor);
         }
         float[] floats = HostCopy.floats(tensor);

@@ -20,6 +20,7 @@ import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.UNet;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -100,7 +101,7 @@ class AdapterGoldensTest {
             factors.put(
                     p.path(),
                     new LoraAdapter.Factors(
-                            rank, alpha.applyAsDouble(p.path()), down.toFloatArray(), up.toFloatArray()));
+                            rank, alpha.applyAsDouble(p.path()), LazyTensor.of(down), LazyTensor.of(up)));
         }
         return factors;
     }

@@ -30,6 +30,7 @@ import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
@@ -59,12 +60,10 @@ class InitFromTest {
         Map<String, LoraAdapter.Factors> factors = new HashMap<>();
         for (Projection p : unet.projections()) {
             if (p.group() != Projection.Group.FeedForward) {
-                float[] down = Randomness.normal(manager, p.path().hashCode(), p.downShape(3))
-                        .toFloatArray();
-                float[] up = Randomness.normal(manager, p.path().hashCode() + 1L, p.upShape(3))
-                        .mul(0.1)
-                        .toFloatArray();
-                factors.put(p.path(), new LoraAdapter.Factors(3, 2, down, up));
+                NDArray down = Randomness.normal(manager, p.path().hashCode(), p.downShape(3));
+                NDArray up = Randomness.normal(manager, p.path().hashCode() + 1L, p.upShape(3))
+                        .mul(0.1);
+                factors.put(p.path(), new LoraAdapter.Factors(3, 2, LazyTensor.of(down), LazyTensor.of(up)));
             }
         }
         return LoraAdapter.of(unet.projections(), factors, manager);

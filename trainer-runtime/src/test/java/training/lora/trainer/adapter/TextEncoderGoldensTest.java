@@ -24,6 +24,7 @@ import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.model.UNet;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -115,7 +116,7 @@ class TextEncoderGoldensTest {
                             new Shape(golden.entry(path + ".grad.B").shape()))
                     .mul(0.1);
             double alpha = path.endsWith("fc1") ? 3 : 2;
-            factors.put(path, new LoraAdapter.Factors(rank, alpha, down.toFloatArray(), up.toFloatArray()));
+            factors.put(path, new LoraAdapter.Factors(rank, alpha, LazyTensor.of(down), LazyTensor.of(up)));
         }
         return LoraAdapter.of(all, factors, manager);
     }

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -51,8 +52,8 @@ class AdaptedUNetTest {
             for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
                 LoraAdapter.Factors f = java.util.Objects.requireNonNull(
                         factors.get(p.projection().path()));
-                NDArray a = weights.create(f.down(), new Shape(3, p.projection().fanIn()));
-                NDArray b = weights.create(f.up(), new Shape(p.projection().out(), 3));
+                NDArray a = f.down().in(weights).duplicate();
+                NDArray b = f.up().in(weights).duplicate();
                 a.setRequiresGradient(true);
                 b.setRequiresGradient(true);
                 apart.put(p.projection().path(), new ProjectionDeltas.LowRank(a, b, 2));
@@ -97,11 +98,9 @@ class AdaptedUNetTest {
         return new LoraAdapter.Factors(
                 rank,
                 alpha,
-                Randomness.normal(manager, p.path().hashCode(), new Shape(rank, p.fanIn()))
-                        .toFloatArray(),
-                Randomness.normal(manager, p.path().hashCode() + 1, new Shape(p.out(), rank))
-                        .mul(0.1)
-                        .toFloatArray());
+                LazyTensor.of(Randomness.normal(manager, p.path().hashCode(), new Shape(rank, p.fanIn()))),
+                LazyTensor.of(Randomness.normal(manager, p.path().hashCode() + 1, new Shape(p.out(), rank))
+                        .mul(0.1)));
     }
 
     @Test
@@ -112,8 +111,8 @@ class AdaptedUNetTest {
             LoraAdapter.Factors f = factors(first, 2, 5, manager);
             try (LoraAdapter adapter = LoraAdapter.of(unet.projections(), Map.of(first.path(), f), manager)) {
                 NDArray unmerged = predict(unet, adapter.bind(manager), manager);
-                NDArray up = manager.create(f.up(), new Shape(first.out(), 2));
-                NDArray down = manager.create(f.down(), new Shape(2, first.fanIn()));
+                NDArray up = f.up().in(manager);
+                NDArray down = f.down().in(manager);
                 NDArray plain = predict(unet, ProjectionDeltas.NONE, manager);
 
                 NDArray weight = weight(unet, first.path() + ".weight");
@@ -124,8 +123,8 @@ class AdaptedUNetTest {
                 assertThat(merged.sub(plain).abs().max().getFloat()).isGreaterThan(1e-3f);
                 LoraAdapter.Factors back =
                         java.util.Objects.requireNonNull(adapter.factors().get(first.path()));
-                assertThat(back.down()).containsExactly(f.down());
-                assertThat(back.up()).containsExactly(f.up());
+                assertThat(back.down().in(manager).toFloatArray()).containsExactly(down.toFloatArray());
+                assertThat(back.up().in(manager).toFloatArray()).containsExactly(up.toFloatArray());
             }
         }
     }

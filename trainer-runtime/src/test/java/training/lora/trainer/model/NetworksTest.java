@@ -24,6 +24,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.TorchScript;
 
 class NetworksTest {
@@ -170,8 +171,8 @@ class NetworksTest {
                         new LoraAdapter.Factors(
                                 4,
                                 2,
-                                golden.get(p.path() + ".A").toFloatArray(),
-                                golden.get(p.path() + ".B").toFloatArray()));
+                                LazyTensor.of(golden.get(p.path() + ".A")),
+                                LazyTensor.of(golden.get(p.path() + ".B"))));
             }
         }
         return LoraAdapter.of(unet.projections(), factors, manager);

@@ -37,6 +37,7 @@ import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 
 /** Against diffusers and peft on the bundled model; the goldens are made by src/test/goldens/emoji_goldens.py. */
@@ -116,10 +117,10 @@ class EmojiGoldensTest {
         Map<String, LoraAdapter.Factors> factors = new HashMap<>();
         for (int i = 0; i < sorted.size(); i++) {
             Projection p = sorted.get(i);
-            float[] down = Randomness.normal(run, 1000 + i, new Shape(4, p.in()))
-                    .div(4)
-                    .toFloatArray();
-            factors.put(p.path(), new LoraAdapter.Factors(4, 8, down, new float[(int) (4 * p.out())]));
+            NDArray down =
+                    Randomness.normal(run, 1000 + i, new Shape(4, p.in())).div(4);
+            NDArray up = run.zeros(new Shape(p.out(), 4));
+            factors.put(p.path(), new LoraAdapter.Factors(4, 8, LazyTensor.of(down), LazyTensor.of(up)));
         }
         return factors;
     }

@@ -1,0 +1,46 @@
+package training.lora.trainer.tensor;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import java.util.function.Function;
+
+/**
+ * A tensor that is made when it is asked for: of many, as large as a file, one need be in memory at a time.
+ *
+ * @param shape its dimensions
+ * @param type of its values
+ * @param make gives it, on the device of the manager that it is given and valid as long as that
+ */
+public record LazyTensor(Shape shape, DataType type, Function<NDManager, NDArray> make) {
+    /** One that is there and stays with its own manager. */
+    public static LazyTensor of(NDArray tensor) {
+        return new LazyTensor(tensor.getShape(), tensor.getDataType(), scope -> tensor);
+    }
+
+    /** It, for as long as {@code scope}. */
+    public NDArray in(NDManager scope) {
+        return make.apply(scope);
+    }
+
+    /** The same values as {@code other}. */
+    public LazyTensor as(DataType other) {
+        return other == type
+                ? this
+                : new LazyTensor(shape, other, scope -> {
+                    NDArray cast = in(scope).toType(other, false);
+                    cast.attach(scope);
+                    return cast;
+                });
+    }
+
+    /** Whether both are the same bits. */
+    public boolean same(LazyTensor other) {
+        try (NDManager scope = ComputeDevice.CPU.newManager()) {
+            return shape.equals(other.shape)
+                    && type == other.type
+                    && HostCopy.bytes(in(scope)).equals(HostCopy.bytes(other.in(scope)));
+        }
+    }
+}
