@@ -29,21 +29,42 @@ final class Prodigy extends Optimizer {
             i = torch.to(torch.add(u[2], 1.), 7)
             h = torch.mul(torch.mul(d, k[1]), %2$s)
             r = torch.div(d, %3$s)
-            t = torch.mul(torch.mul(r, h), torch.dot(g, torch.sub(b, p)))
-            _1 = torch.add_(torch.mul_(u[1], %4$s), t)
-            _2 = torch.add_(torch.mul_(m, %5$s), torch.mul(g, torch.mul(d, %6$s)))
-            _3 = torch.add_(torch.mul_(v, %7$s), torch.mul(torch.mul(g, g), torch.mul(torch.mul(d, d), %8$s)))
-            _4 = torch.add_(torch.mul_(s, %4$s), torch.mul(g, torch.mul(r, %9$s)))
-            a = torch.sum(torch.abs(s))
+            _1 = torch.mul_(u[1], %4$s)
+            a = torch.zeros_like(d)
+            for j in range(torch.floordiv(torch.add(torch.size(p, 0), %12$d), %13$d)):
+             j0 = torch.mul(j, %13$d)
+             j1 = torch.add(j0, %13$d)
+             gj = torch.slice(g, 0, j0, j1)
+             bj = torch.sub(torch.slice(b, 0, j0, j1), torch.slice(p, 0, j0, j1))
+             _2 = torch.add_(u[1], torch.mul(torch.mul(r, h), torch.dot(gj, bj)))
+             mj = torch.mul_(torch.slice(m, 0, j0, j1), %5$s)
+             _3 = torch.add_(mj, torch.mul(gj, torch.mul(d, %6$s)))
+             vj = torch.mul_(torch.slice(v, 0, j0, j1), %7$s)
+             _4 = torch.add_(vj, torch.mul(torch.mul(gj, gj), torch.mul(torch.mul(d, d), %8$s)))
+             sj = torch.mul_(torch.slice(s, 0, j0, j1), %4$s)
+             _5 = torch.add_(sj, torch.mul(gj, torch.mul(r, %9$s)))
+             _6 = torch.add_(a, torch.sum(torch.abs(sj)))
             moves = torch.gt(a, 0.)
             found = torch.where(moves, torch.div(u[1], a), d)
-            _5 = torch.copy_(u[0], torch.maximum(d, found))
-            _6 = torch.add_(u[2], moves)
+            _7 = torch.copy_(u[0], torch.maximum(d, found))
+            _8 = torch.add_(u[2], moves)
             l = torch.mul(h, moves)
-            q = torch.div(m, torch.add_(torch.sqrt(v), torch.mul(u[0], %10$s)))
+            w = torch.mul(u[0], %10$s)
             %11$s
             _9 = torch.zero_(g)
             return n
+            """;
+
+    /** Moves one group at the rate l; p, m and v as above, of the group's size, and w: epsilon. */
+    private static final String MOVE = """
+            x = %7$s
+            for j in range(torch.floordiv(torch.add(torch.size(%1$s, 0), %4$d), %5$d)):
+             j0 = torch.mul(j, %5$d)
+             j1 = torch.add(j0, %5$d)
+             pj = torch.slice(%1$s, 0, j0, j1)
+             q = torch.div(torch.slice(%2$s, 0, j0, j1), torch.add_(torch.sqrt(torch.slice(%3$s, 0, j0, j1)), w))
+             _1 = torch.sub_(pj, torch.mul(pj, torch.mul(x, %6$s)))
+             _2 = torch.sub_(pj, torch.mul(q, x))
             """;
 
     /** sqrt(1 - beta2^i) / (1 - beta1^i), in fp64 because beta2^i is near 1. */
@@ -93,7 +114,9 @@ final class Prodigy extends Optimizer {
                         1 - settings.beta2(),
                         variant.safeguardWarmup() ? "d" : "h",
                         EPSILON,
-                        moves(groups, settings.weightDecay()).strip()));
+                        moves(groups, settings.weightDecay()).strip(),
+                        TILE - 1,
+                        TILE));
         this.beginning = keep("beginning", parameters.duplicate());
         this.firstMoment = zeros("firstMoment");
         this.secondMoment = zeros("secondMoment");
@@ -105,16 +128,14 @@ final class Prodigy extends Optimizer {
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < groups.factors().size(); i++) {
             double factor = groups.factors().get(i);
-            lines.append("""
-                    l%1$d = %5$s
-                    p%1$d = torch.sub_(%2$s, torch.mul(%2$s, torch.mul(l%1$d, %4$s)))
-                    q%1$d = torch.sub_(%2$s, torch.mul(%3$s, l%1$d))
-                    """.formatted(
-                            i,
-                            groups.part("p", i),
-                            groups.part("q", i),
-                            weightDecay,
-                            factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor)));
+            lines.append(MOVE.formatted(
+                    groups.part("p", i),
+                    groups.part("m", i),
+                    groups.part("v", i),
+                    TILE - 1,
+                    TILE,
+                    weightDecay,
+                    factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor)));
         }
         return lines.toString();
     }
