@@ -121,6 +121,34 @@ class InitFromTest {
     }
 
     @Test
+    void factorsOfTheFileComeFirstScaledToTheNewAlphaAndNewColumnsOfBAreZero() throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
+                LoraAdapter trained = trained(unet, manager)) {
+            Path file = write(trained, unet, AdapterFormat.Kohya);
+
+            try (LoraAdapter adapter =
+                    start(training("rank: 5, alpha: 7, targets: [Attention, Convolution]"), file, unet, manager)) {
+                // B of alpha 2 and rank 3 comes to do the same at alpha 7 and rank 5.
+                double factor = 2.0 / 3 * 5 / 7;
+                Map<String, LoraAdapter.Factors> actual = adapter.factors();
+                assertThat(actual).hasSameSizeAs(trained.factors());
+                trained.factors().forEach((path, from) -> {
+                    LoraAdapter.Factors f = java.util.Objects.requireNonNull(actual.get(path));
+                    float[] down = from.down().in(manager).toFloatArray();
+                    assertThat(f.down().in(manager).toFloatArray()).startsWith(down);
+                    float[] up = from.up().in(manager).toFloatArray();
+                    float[] expected = new float[up.length / 3 * 5];
+                    for (int i = 0; i < up.length; i++) {
+                        expected[i / 3 * 5 + i % 3] = (float) (factor * up[i]);
+                    }
+                    assertThat(f.up().in(manager).toFloatArray()).containsExactly(expected);
+                });
+            }
+        }
+    }
+
+    @Test
     void moduleThatIsNotTargetedAndHigherRankAreRefused() throws IOException {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TinyUNets.TINY, 3, manager);

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -105,6 +107,35 @@ class LoraAdapterTest {
                 assertThat(predict(unet, dropping.bind(manager), manager).toFloatArray())
                         .containsExactly(
                                 predict(unet, plain.bind(manager), manager).toFloatArray());
+            }
+        }
+    }
+
+    @Test
+    void factorsAreReadAModuleAtATime() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
+            List<NDManager> scopes = new ArrayList<>();
+            Map<String, LoraAdapter.Factors> factors = new HashMap<>();
+            for (Projection p : unet.projections()) {
+                LazyTensor down = new LazyTensor(p.downShape(2), DataType.FLOAT32, scope -> {
+                    assertThat(scopes).noneMatch(NDManager::isOpen);
+                    scopes.add(scope);
+                    return Randomness.normal(scope, p.path().hashCode(), p.downShape(2));
+                });
+                LazyTensor up = new LazyTensor(p.upShape(2), DataType.FLOAT32, scope -> scope.ones(p.upShape(2)));
+                factors.put(p.path(), new LoraAdapter.Factors(2, 2, down, up));
+            }
+
+            try (LoraAdapter adapter = LoraAdapter.of(unet.projections(), factors, manager)) {
+                assertThat(scopes).hasSameSizeAs(unet.projections());
+                adapter.factors().forEach((path, f) -> {
+                    assertThat(f.down().in(manager).toFloatArray())
+                            .containsExactly(Randomness.normal(
+                                            manager, path.hashCode(), f.down().shape())
+                                    .toFloatArray());
+                    assertThat(f.up().in(manager).toFloatArray()).containsOnly(1);
+                });
             }
         }
     }

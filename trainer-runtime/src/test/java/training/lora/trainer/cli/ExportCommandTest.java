@@ -149,6 +149,22 @@ class ExportCommandTest {
     }
 
     @Test
+    void factorsWithoutARankAreRefused() throws IOException {
+        Path file = file(
+                "empty",
+                Map.of("ss_base_model_version", "sd_v1"),
+                ATTENTION + ".lora_down.weight 0x768",
+                ATTENTION + ".lora_up.weight 8x0");
+
+        Ran ran = Ran.of("inspect", file.toString());
+
+        assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ran.error())
+                .contains("must be a whole LoRA")
+                .contains("must have factors of one rank, at least 1, but their shapes are (0, 768) and (8, 0)");
+    }
+
+    @Test
     void nothingIsOverwritten() throws IOException {
         Path file = lora("mine", 768, Map.of());
 

@@ -13,8 +13,10 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +75,37 @@ class SafeTensorsTest {
             try (var files = Files.list(folder)) {
                 assertThat(files).containsExactlyInAnyOrder(one, two);
             }
+        }
+    }
+
+    @Test
+    void lazyTensorsAreInMemoryOneAtATime() throws Exception {
+        List<NDManager> scopes = new ArrayList<>();
+        Map<String, LazyTensor> lazy = new LinkedHashMap<>();
+        Map<String, NDArray> there = new LinkedHashMap<>();
+        Path one = folder.resolve("lazy.safetensors");
+        Path two = folder.resolve("there.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            for (int i = 0; i < 3; i++) {
+                int seed = i;
+                Shape shape = new Shape(2 + i, 3);
+                LazyTensor single = new LazyTensor(shape, DataType.FLOAT32, scope -> {
+                    assertThat(scopes).noneMatch(NDManager::isOpen);
+                    scopes.add(scope);
+                    return Randomness.normal(scope, seed, shape);
+                });
+                lazy.put("w" + i, i == 1 ? single.as(DataType.FLOAT16) : single);
+                NDArray same = Randomness.normal(manager, seed, shape);
+                there.put("w" + i, i == 1 ? same.toType(DataType.FLOAT16, false) : same);
+            }
+
+            SafeTensorsWriter.writeLazy(one, lazy, Map.of());
+            SafeTensorsWriter.write(two, there, Map.of());
+
+            assertThat(Files.readAllBytes(one)).isEqualTo(Files.readAllBytes(two));
+            assertThat(SafeTensorsWriter.lazyBodyDigest(lazy)).isEqualTo(SafeTensorsWriter.bodyDigest(there));
+            assertThat(scopes).hasSize(6);
+            assertThat(there.values()).noneMatch(NDArray::isReleased);
         }
     }
 

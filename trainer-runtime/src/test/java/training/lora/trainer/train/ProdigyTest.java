@@ -117,6 +117,48 @@ class ProdigyTest {
         }
     }
 
+    /** Parameters after 60 steps: those of {@link #parameters}, over and over; the second half is the text encoders'. */
+    private NDArray repeated(long times) {
+        OptimizerSpec settings = TrainingSpecs.of(
+                        "optimizer: {type: Prodigy, learningRate: 1, textEncoderLearningRate: 0.25, maxGradientNorm: 1e9}")
+                .optimizer();
+        NDArray all = parameters.tile(times);
+        NDArray centres = centre.tile(times);
+        NDArray weights = weight.tile(times);
+        try (Optimizer optimizer = Optimizer.of(settings, all, all.size() / 2, manager)) {
+            for (int k = 0; k < 60; k++) {
+                try (NDManager step = manager.newSubManager();
+                        NDArray gradient = all.sub(centres)) {
+                    optimizer.step(gradient.muli(weights), 1, step);
+                }
+            }
+        }
+        return all;
+    }
+
+    @Test
+    void manyTilesMoveAsOneOfTheSameParametersDoes() {
+        int times = 50_000;
+        int size = (int) SHAPE.size();
+        try (manager) {
+            float[] begin = parameters.toFloatArray();
+            float[] few = repeated(2).toFloatArray();
+            float[] many = repeated(times).toFloatArray();
+
+            assertThat(many.length / 2).as("parameters of a group").isGreaterThan(Optimizer.TILE);
+            for (int i = 0; i < many.length; i++) {
+                float start = begin[i % size];
+                float expected = few[i % size + (i < many.length / 2 ? 0 : size)];
+                double moved = Math.abs(expected - start);
+                // Sums in another order change a hundredth of it at most.
+                if (!(moved > 5e-5 && Math.abs(many[i] - expected) < moved / 100)) {
+                    throw new AssertionError(
+                            "parameter %d must come from %s to %s, came to %s".formatted(i, start, expected, many[i]));
+                }
+            }
+        }
+    }
+
     @Test
     void withoutAnyGradientNothingMoves() {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
