@@ -15,6 +15,9 @@ import training.lora.trainer.tensor.TorchScript;
 final class AdamW extends Optimizer {
     private static final double EPSILON = 1e-8;
 
+    /** Parameters that are moved at a time, so that what is made on the way is small and stays in the cache. */
+    private static final int TILE = 1 << 18;
+
     /**
      * Moves one group. p: parameters, g: gradient, m and v: moments, all of the group's size; k: the step's numbers, of
      * which two are the group's: what its parameters decay to, and its rate.

@@ -26,9 +26,6 @@ abstract sealed class Optimizer implements AutoCloseable permits AdamW, Prodigy 
             _0 = torch.mul_(g, torch.clamp_max(torch.div(k[0], torch.add(n, %s)), 1.))
             """.formatted(NORM_EPSILON);
 
-    /** Parameters that are moved at a time, so that what is made on the way is small and stays in the cache. */
-    static final int TILE = 1 << 18;
-
     private final Map<String, NDArray> state = new LinkedHashMap<>();
 
     /** Of what it keeps beside the parameters. */

@@ -138,14 +138,14 @@ class ProdigyTest {
 
     @Test
     void manyTilesMoveAsOneOfTheSameParametersDoes() {
-        int times = 50_000;
+        int times = 200_000;
         int size = (int) SHAPE.size();
         try (manager) {
             float[] begin = parameters.toFloatArray();
             float[] few = repeated(2).toFloatArray();
             float[] many = repeated(times).toFloatArray();
 
-            assertThat(many.length / 2).as("parameters of a group").isGreaterThan(Optimizer.TILE);
+            assertThat(many.length / 2).as("parameters of a group").isGreaterThan(Prodigy.TILE);
             for (int i = 0; i < many.length; i++) {
                 float start = begin[i % size];
                 float expected = few[i % size + (i < many.length / 2 ? 0 : size)];
