@@ -60,7 +60,7 @@ class RunCommandTest {
                         List.of()));
         Map<String, String> before = TinyRun.digests(output);
 
-        TinyRun.Ended ended = tiny.run(command, "--output", output.toString());
+        Ran ended = tiny.run(command, "--output", output.toString());
 
         assertThat(ended.code()).isEqualTo(Reason.OutputOwned.exitCode());
         assertThat(ended.error())
@@ -157,7 +157,7 @@ class RunCommandTest {
     void rankAboveTheSizeOfALayerIsRefused() {
         assertThat(tiny.run("prepare").code()).isZero();
 
-        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=1000");
+        Ran ended = tiny.run("train", "--set", "training.adapter.rank=1000");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -189,7 +189,7 @@ class RunCommandTest {
         // As if it had been stopped there.
         Files.delete(tiny.state(2));
 
-        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=3");
+        Ran ended = tiny.run("train", "--set", "training.adapter.rank=3");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())

@@ -26,7 +26,7 @@ class SdxlRunTest {
 
         Files.writeString(run.folder.resolve("data/bat.txt"), "an emoji of a bat that flies over the sea");
 
-        TinyRun.Ended ended = run.run("run");
+        Ran ended = run.run("run");
 
         assertThat(ended.code()).as(ended.error()).isZero();
         try (NDManager manager = NDManager.newBaseManager("PyTorch");

@@ -41,7 +41,7 @@ class SingleFileRunTest {
         TinyRun single = run("single", "model.safetensors");
         TinyRun other = run("other", "model");
 
-        TinyRun.Ended ended = single.run("run");
+        Ran ended = single.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(other.run("run").code()).isZero();
 
@@ -128,7 +128,7 @@ class SingleFileRunTest {
             Files.write(file, new byte[] {40, 0, 0, 0, 0, 0, 0, 0, '{'});
         }
 
-        TinyRun.Ended ended = run("run", name).run("prepare");
+        Ran ended = run("run", name).run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidBaseModel.exitCode());
         assertThat(ended.error()).contains(file + " " + message);
