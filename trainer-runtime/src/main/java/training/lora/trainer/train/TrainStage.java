@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -309,10 +308,7 @@ public final class TrainStage {
             return;
         }
         progress.drew();
-        LOG.info(
-                "checkpoint at step {}, {}",
-                done,
-                newest().metrics().stream().map(m -> m.name() + " " + m.value()).collect(Collectors.joining(", ")));
+        LOG.info("checkpoint at step {}, {}", done, Metric.line(newest().metrics(), ", "));
         progress.report(done, newest());
     }
 

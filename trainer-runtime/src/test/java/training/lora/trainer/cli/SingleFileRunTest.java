@@ -87,7 +87,9 @@ class SingleFileRunTest {
                 "--base",
                 file.toString(),
                 "--prompt",
-                "a cat",
+                "猫",
+                "--prompt",
+                "犬",
                 "--steps",
                 "1",
                 "--resolution",
@@ -97,7 +99,7 @@ class SingleFileRunTest {
         Ran told = Ran.of("inspect", file.toString());
 
         assertThat(drawn.code()).as(drawn.error()).isZero();
-        assertThat(out.toFile().list()).hasSize(1);
+        assertThat(out.toFile().list()).containsExactlyInAnyOrder("picture-0.png", "picture-0-2.png");
         assertThat(told.error()).isEmpty();
         assertThat(told.output().lines().map(l -> l.replaceAll(" +", " ")))
                 .contains(
