@@ -1,6 +1,8 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /** A named number, printed with the digits that mean something. */
 public record Metric(
@@ -20,6 +22,11 @@ public record Metric(
                                 .round(new java.math.MathContext(4))
                                 .toPlainString()
                         : Double.toString(value));
+    }
+
+    /** Names and values in a line. */
+    public static String line(List<Metric> metrics, String separator) {
+        return metrics.stream().map(m -> m.name() + " " + m.value()).collect(Collectors.joining(separator));
     }
 
     /** The number. */

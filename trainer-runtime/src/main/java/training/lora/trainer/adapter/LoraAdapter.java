@@ -27,8 +27,8 @@ import training.lora.trainer.tensor.TorchScript;
 
 /**
  * LoRA (Hu et al. 2021): y = W x + s B A x beside each adapted projection, s = alpha / rank or, rank-stabilized, alpha /
- * sqrt(rank). All factors lie in one flat fp32
- * array, their gradients in another, so that an optimizer step is a handful of operations.
+ * sqrt(rank). All factors lie in one flat fp32 array, their gradients in another, so that an optimizer step is a handful of
+ * operations.
  */
 public final class LoraAdapter implements AutoCloseable {
     private final NDManager manager;

@@ -27,7 +27,7 @@ final class ExportCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", description = "A LoRA in either form.")
     private Path file = Path.of("");
 
-    @Option(names = "--to", required = true, description = "The form: ${COMPLETION-CANDIDATES}.")
+    @Option(names = "--to", required = true, paramLabel = "FORM", description = "The form: ${COMPLETION-CANDIDATES}.")
     private AdapterFormat to = AdapterFormat.Kohya;
 
     @Option(
@@ -39,6 +39,7 @@ final class ExportCommand implements Callable<Integer> {
 
     @Option(
             names = "--family",
+            paramLabel = "FAMILY",
             description = "The base model's family, ${COMPLETION-CANDIDATES}, where the file doesn't tell.")
     private @Nullable LoraFamily family;
 

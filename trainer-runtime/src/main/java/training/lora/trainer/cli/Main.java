@@ -27,14 +27,16 @@ import training.lora.trainer.TrainerException;
         footer = {
             "  lora-trainer run examples/fluent-style/training.yaml",
             "  lora-trainer run my.yaml --workspace /data/my --set training.steps=200",
-            "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors --prompt \"an emoji of a pear\" --out .",
+            "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors \\",
+            "      --prompt \"an emoji of a pear\" --out .",
             "  lora-trainer inspect my.safetensors",
             "  lora-trainer export my.safetensors --to diffusers",
             "  lora-trainer verify-real --base stable-diffusion-v1-5 --data pictures",
             "",
-            "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage; 10 configuration, 11 data,",
-            "12 base model, 13 diverged training (retrying can't help); 20 source unreachable, 21 storage full,",
-            "22 out of memory; 75 asked to stop: the same command goes on."
+            "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage;",
+            "10 configuration, 11 data, 12 base model, 13 diverged training (retrying can't",
+            "help); 20 source unreachable, 21 storage full, 22 out of memory; 75 asked to",
+            "stop: the same command goes on."
         })
 public final class Main {
     @Option(

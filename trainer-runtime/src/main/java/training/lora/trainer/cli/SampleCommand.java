@@ -4,8 +4,10 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -38,22 +40,26 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA in kohya's or diffusers' form.")
     private @Nullable Path lora;
 
-    @Option(names = "--prompt", required = true, description = "What to draw; may be repeated.")
+    @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw; may be repeated.")
     private List<String> prompts = new ArrayList<>();
 
-    @Option(names = "--negative", description = "What to steer away from.", defaultValue = "")
+    @Option(names = "--negative", paramLabel = "TEXT", description = "What to steer away from.", defaultValue = "")
     private String negative = "";
 
-    @Option(names = "--seed", description = "Seed of the noise; default 0.", defaultValue = "0")
+    @Option(names = "--seed", paramLabel = "N", description = "Seed of the noise; default 0.", defaultValue = "0")
     private long seed;
 
-    @Option(names = "--steps", description = "Steps of the Euler sampler; default 20.", defaultValue = "20")
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "Steps of the Euler sampler; default 20.",
+            defaultValue = "20")
     private int steps;
 
-    @Option(names = "--guidance", description = "Guidance scale; default 5.", defaultValue = "5")
+    @Option(names = "--guidance", paramLabel = "SCALE", description = "Guidance scale; default 5.", defaultValue = "5")
     private double guidance;
 
-    @Option(names = "--resolution", description = "Side in pixels; default: the model's own.")
+    @Option(names = "--resolution", paramLabel = "PIXELS", description = "Side in pixels; default: the model's own.")
     private @Nullable Integer resolution;
 
     @Mixin
@@ -79,8 +85,12 @@ final class SampleCommand implements Callable<Integer> {
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
             List<Picture> pictures = new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager);
+            Set<String> names = new HashSet<>();
             for (int i = 0; i < pictures.size(); i++) {
-                Path file = out.resolve(name(prompts.get(i)) + "-" + seed + ".png");
+                String name = name(prompts.get(i)) + "-" + seed;
+                // Prompts that differ in what no file is named after.
+                String unique = names.add(name) ? name : name + "-" + (i + 1);
+                Path file = out.resolve(unique + ".png");
                 pictures.get(i).write(file);
                 System.out.println(file);
             }
@@ -96,6 +106,7 @@ final class SampleCommand implements Callable<Integer> {
 
     private static String name(String prompt) {
         String safe = prompt.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
-        return safe.substring(0, Math.min(60, safe.length()));
+        String words = safe.substring(0, Math.min(60, safe.length())).replaceAll("^-|-$", "");
+        return words.isEmpty() ? "picture" : words;
     }
 }

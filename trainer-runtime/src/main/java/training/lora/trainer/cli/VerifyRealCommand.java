@@ -59,7 +59,7 @@ final class VerifyRealCommand implements Callable<Integer> {
     @Mixin
     private DeviceOption device = new DeviceOption();
 
-    @Option(names = "--steps", description = "Steps to train; default 40.", defaultValue = "40")
+    @Option(names = "--steps", paramLabel = "N", description = "Steps to train; default 40.", defaultValue = "40")
     private int steps;
 
     @Option(

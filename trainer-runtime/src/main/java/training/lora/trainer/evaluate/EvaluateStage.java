@@ -222,7 +222,7 @@ public final class EvaluateStage {
         LOG.info(
                 "{}: {}",
                 measured.step() == 0 ? "base model" : "step " + measured.step(),
-                measured.checkpoint().metrics());
+                Metric.line(measured.checkpoint().metrics(), ", "));
         report(measured.checkpoint());
         return measured;
     }

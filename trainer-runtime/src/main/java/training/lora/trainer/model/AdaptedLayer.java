@@ -62,6 +62,10 @@ abstract class AdaptedLayer implements Layer {
         return List.of();
     }
 
+    static List<NDArray> with(NDArray array, @Nullable NDArray gradient) {
+        return gradient == null ? List.of(array) : List.of(array, gradient);
+    }
+
     /** Whether it adds to the gradients of context or time in {@code pass}. */
     boolean toText(Pass pass) {
         return false;

@@ -164,10 +164,6 @@ final class Attention extends AdaptedLayer {
 
     @Override
     List<NDArray> beside(Pass pass) {
-        if (!crossed) {
-            return List.of();
-        }
-        NDArray gradient = pass.contextGradient();
-        return gradient == null ? List.of(pass.requireContext()) : List.of(pass.requireContext(), gradient);
+        return crossed ? with(pass.requireContext(), pass.contextGradient()) : List.of();
     }
 }

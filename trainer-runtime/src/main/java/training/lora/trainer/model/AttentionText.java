@@ -17,8 +17,10 @@ sealed interface AttentionText
     /** What the backward wants of the forward pass, beside q, k and v. */
     List<String> kept();
 
-    /** Lines that make {@code f} of {@link #kept}, if it isn't kept itself. */
-    String restore();
+    /** Lines that make {@code f} of {@link #kept}; none where it is kept itself. */
+    default String restore() {
+        return "";
+    }
 
     /** Lines that make d0, d1 and d2, the gradients of y0, y1 and y2, from {@code df} (B T, C). */
     String backward();
@@ -119,11 +121,6 @@ sealed interface AttentionText
         @Override
         public List<String> kept() {
             return List.of("f");
-        }
-
-        @Override
-        public String restore() {
-            return "";
         }
 
         @Override

@@ -29,11 +29,6 @@ record CardAttentionText(long width, int heads, boolean causal) implements Atten
     }
 
     @Override
-    public String restore() {
-        return "";
-    }
-
-    @Override
     public String backward() {
         return """
                 hq = %s

@@ -192,10 +192,6 @@ final class ResnetBlock extends AdaptedLayer {
 
     @Override
     List<NDArray> beside(Pass pass) {
-        if (!timed) {
-            return List.of();
-        }
-        NDArray gradient = pass.timeGradient();
-        return gradient == null ? List.of(pass.requireTime()) : List.of(pass.requireTime(), gradient);
+        return timed ? with(pass.requireTime(), pass.timeGradient()) : List.of();
     }
 }

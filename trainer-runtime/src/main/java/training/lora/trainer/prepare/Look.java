@@ -48,9 +48,27 @@ record Look(float[] brightness, float[] colour) {
         return values;
     }
 
-    /** Whether one may be the other, compressed or scaled. */
+    /** Whether one may be the other, compressed, scaled or mirrored. */
     boolean isLike(Look other) {
+        return isNear(other) || isNear(other.mirrored());
+    }
+
+    private boolean isNear(Look other) {
         return near(brightness, other.brightness) && near(colour, other.colour);
+    }
+
+    /** Of the picture with left and right changed. */
+    private Look mirrored() {
+        return new Look(mirrored(brightness, PARTS), mirrored(colour, COLOUR_PARTS));
+    }
+
+    private static float[] mirrored(float[] parts, int width) {
+        float[] mirrored = new float[parts.length];
+        for (int i = 0; i < parts.length; i++) {
+            int column = i % width;
+            mirrored[i] = parts[i - column + width - 1 - column];
+        }
+        return mirrored;
     }
 
     private static boolean near(float[] a, float[] b) {

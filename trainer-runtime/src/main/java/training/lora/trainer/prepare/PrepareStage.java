@@ -40,6 +40,7 @@ import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Archive;
 import training.lora.trainer.tensor.SafeTensorsWriter;
+import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
 public final class PrepareStage {
@@ -138,6 +139,8 @@ public final class PrepareStage {
             MaskSource maskSource = spec.preparation().mask().source();
             Masks.check(maskSource, items);
             String digest = datasetDigest(items, digests, maskSource);
+            // Before anything is made anew, which the interrupted training still needs.
+            TrainStage.requireSame(context, digest, baseDigest, manager);
             String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution
                     + "\n" + spec.training().captions().maxTokens() + "\n"
                     + spec.training().captions().clipSkip());

@@ -2,7 +2,6 @@ package training.lora.trainer.report;
 
 import java.io.PrintStream;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
 
@@ -39,9 +38,7 @@ public final class Console implements Consumer<ProgressMessage> {
     }
 
     private static String line(ProgressMessage m) {
-        String metrics = m.metrics().stream()
-                .map(metric -> metric.name() + " " + metric.value())
-                .collect(Collectors.joining("  "));
+        String metrics = Metric.line(m.metrics(), "  ");
         String left = m.estimatedRemainingSeconds() == null ? "" : "  " + m.estimatedRemainingSeconds() + " s left";
         String what =
                 m.checkpoint() == null ? "" : "  checkpoint " + m.checkpoint().step() + scores(m);

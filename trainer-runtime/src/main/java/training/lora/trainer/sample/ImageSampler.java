@@ -10,6 +10,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.EulerSampler;
@@ -25,6 +27,8 @@ import training.lora.trainer.tensor.Randomness;
  * its prompt and seed alone, not on what is drawn beside it. B pictures, C latent channels, h x w latents.
  */
 public final class ImageSampler {
+    private static final Logger LOG = LoggerFactory.getLogger(ImageSampler.class);
+
     /**
      * Latent pixels drawn at once: 16 pictures of 16 x 16, one of 64 x 64. More at once is no faster on a CPU and costs
      * memory.
@@ -58,16 +62,35 @@ public final class ImageSampler {
     public List<Picture> draw(
             List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer progress) {
         int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+        LOG.info(
+                "drawing {} of {} pixels with {}",
+                prompts.size() == 1 ? "a picture" : prompts.size() + " pictures",
+                side * model.vae().factor(),
+                adapter == null ? "the base model" : "the adapter");
+        DrawingLog log = new DrawingLog(prompts.size(), steps, System::nanoTime);
         List<Picture> pictures = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i += atOnce) {
-            List<Picture> more = batch(prompts.subList(i, Math.min(prompts.size(), i + atOnce)), adapter, parent);
+            int drawn = i;
+            List<Picture> more = batch(
+                    prompts.subList(i, Math.min(prompts.size(), i + atOnce)),
+                    adapter,
+                    parent,
+                    step -> tell(log.step(drawn, step)));
             pictures.addAll(more);
             progress.accept(more.size());
         }
         return pictures;
     }
 
-    private List<Picture> batch(List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent) {
+    private static void tell(@Nullable String how) {
+        if (how != null) {
+            LOG.info("{}", how);
+        }
+    }
+
+    /** @param done told the steps done after each */
+    private List<Picture> batch(
+            List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer done) {
         try (NDManager scope = parent.newSubManager()) {
             EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
             ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
@@ -80,6 +103,7 @@ public final class ImageSampler {
                     x.close();
                     x = next;
                 }
+                done.accept(i + 1);
             }
             return Picture.ofBatch(model.vae().decode(x));
         }

@@ -3,12 +3,16 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDManager;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The loss over a set of (picture, noise, timestep) that is the same whenever it is measured, so that a fall means that
  * something was learned and not that easier timesteps were drawn.
  */
 final class FixedSet {
+    private static final Logger LOG = LoggerFactory.getLogger(FixedSet.class);
+
     /** Items of the set at least; their timesteps lie evenly over the schedule. */
     static final int ITEMS = 32;
 
@@ -43,6 +47,7 @@ final class FixedSet {
      * @return null if it was given up
      */
     @Nullable Double loss(LoraStep step, NDManager run, BooleanSupplier stopping) {
+        LOG.info("measuring the loss over the {} set of {} items", name, items);
         double sum = 0;
         for (int i = 0; i * batchSize < items; i++) {
             if (stopping.getAsBoolean()) {

@@ -11,11 +11,18 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Json;
 import training.lora.trainer.files.WholeFile;
 
 /** The loss of every step, in memory and as JSON lines: line n is step n's, whatever interrupted the run. */
 final class LossLog {
+    private static final Logger LOG = LoggerFactory.getLogger(LossLog.class);
+
+    /** Its name in the train stage's folder. */
+    static final String FILE = "loss.jsonl";
+
     /**
      * A step's line.
      *
@@ -46,7 +53,6 @@ final class LossLog {
     /** Reads what an interrupted run left in {@code file}, up to the first line that is not whole. */
     LossLog(Path file) throws IOException {
         this.file = file;
-        Files.createDirectories(file.toAbsolutePath().getParent());
         if (Files.isRegularFile(file)) {
             for (String text : Files.readAllLines(file)) {
                 Line line = parse(text);
@@ -101,6 +107,15 @@ final class LossLog {
             text.append(Json.MAPPER.writeValueAsString(line)).append('\n');
         }
         return text.toString();
+    }
+
+    /** Whether it has the lines up to the state of step {@code state}; the log says if it hasn't. */
+    boolean reaches(int state) {
+        boolean reaches = lines.size() >= state;
+        if (!reaches) {
+            LOG.warn("the loss log ends before the state of step {}, the one before it is used", state);
+        }
+        return reaches;
     }
 
     List<Line> lines() {

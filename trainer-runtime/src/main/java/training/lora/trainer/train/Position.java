@@ -81,6 +81,15 @@ record Position(
     }
 
     Position at(int done, double norm, List<Checkpoint> kept) {
+        return with(done, norm, rollbacks, kept);
+    }
+
+    /** After being set back, with all rollbacks so far. */
+    Position with(List<Rollback> all) {
+        return with(step, greatestNorm, List.copyOf(all), checkpoints);
+    }
+
+    private Position with(int done, double norm, List<Rollback> setBack, List<Checkpoint> kept) {
         return new Position(
                 version,
                 done,
@@ -93,26 +102,8 @@ record Position(
                 fixedSetLoss,
                 validationLoss,
                 norm,
-                rollbacks,
+                setBack,
                 kept);
-    }
-
-    /** After being set back, with all rollbacks so far. */
-    Position with(List<Rollback> all) {
-        return new Position(
-                version,
-                step,
-                steps,
-                owner,
-                spec,
-                datasetDigest,
-                baseModelDigest,
-                threads,
-                fixedSetLoss,
-                validationLoss,
-                greatestNorm,
-                List.copyOf(all),
-                checkpoints);
     }
 
     /** What the schedule's learning rates are multiplied by. */
@@ -121,13 +112,15 @@ record Position(
     }
 
     /**
-     * Whether {@code run} on {@code data} may go on from here. A finished training of another configuration gives way.
+     * Whether {@code run} may go on from here. A finished training of another configuration gives way.
      *
+     * @param pictures sha256 over the pictures and captions that it is trained on
+     * @param baseModel sha256 over its base model's files
      * @param train the train stage's folder, for the message
      * @throws TrainerException InvalidConfiguration, with all that differs, if this training was interrupted
      */
-    boolean isOf(RunSpec run, DatasetManifest data, Path train) {
-        List<String> differences = differences(run, data);
+    boolean isOf(RunSpec run, String pictures, String baseModel, Path train) {
+        List<String> differences = differences(run, pictures, baseModel);
         if (!differences.isEmpty() && step < steps) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -137,8 +130,8 @@ record Position(
         return differences.isEmpty();
     }
 
-    /** How {@code run} on {@code data} differs from what this training depends on, a phrase each; empty if it goes on. */
-    private List<String> differences(RunSpec run, DatasetManifest data) {
+    /** How {@code run} differs from what this training depends on, a phrase each; empty if it goes on. */
+    private List<String> differences(RunSpec run, String pictures, String baseModel) {
         List<String> found = new ArrayList<>();
         if (!owner.equals(run.owner())) {
             found.add("the run was %s/%s and is %s/%s"
@@ -153,10 +146,10 @@ record Position(
         before.remove(FREE);
         now.remove(FREE);
         compare("spec", before, now, found);
-        if (found.isEmpty() && !baseModelDigest.equals(data.baseModelDigest())) {
+        if (found.isEmpty() && !baseModelDigest.equals(baseModel)) {
             found.add("the files of `spec.baseModel` have changed");
         }
-        if (found.isEmpty() && !datasetDigest.equals(data.digest())) {
+        if (found.isEmpty() && !datasetDigest.equals(pictures)) {
             found.add("the pictures or captions of `spec.datasets` have changed");
         }
         return found;

@@ -63,6 +63,11 @@ final class StateFiles {
         this.keep = keep;
     }
 
+    /** To read from alone. */
+    StateFiles(Path train) {
+        this(train, step -> false, 0);
+    }
+
     /** Writes a state and deletes those that are no longer needed. */
     void write(Position position, Map<String, NDArray> tensors) throws IOException {
         String json = Json.MAPPER.writeValueAsString(position);

@@ -41,7 +41,7 @@ final class TrainOutput {
             throws IOException {
         List<Checkpoint> kept = summary.checkpoints();
         Map<String, Path> files = new LinkedHashMap<>();
-        files.put("loss.jsonl", folder.resolve("loss.jsonl"));
+        files.put(LossLog.FILE, folder.resolve(LossLog.FILE));
         files.put("loss.png", folder.resolve("loss.png"));
         LossChart.draw(
                         losses.lines(),

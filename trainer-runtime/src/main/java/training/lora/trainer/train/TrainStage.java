@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,6 +14,7 @@ import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -112,7 +112,7 @@ public final class TrainStage {
                 schedule);
         int[] validation = data.samples(DatasetRole.Validation);
         this.heldOut = validation.length == 0 ? null : FixedSet.heldOut(batches, validation, training.batchSize());
-        this.losses = new LossLog(folder.resolve("loss.jsonl"));
+        this.losses = new LossLog(folder.resolve(LossLog.FILE));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
                 context.run(),
@@ -155,6 +155,25 @@ public final class TrainStage {
                 StableDiffusion model = context.openModel(manager);
                 LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager)) {
             return new TrainStage(context, clock, data, model, adapter, manager).run();
+        }
+    }
+
+    /**
+     * Refuses a run that may not go on from what an interrupted one left in the workspace, as long as all of that is there.
+     *
+     * @param pictures sha256 over the pictures and captions that it would be trained on
+     * @param baseModel sha256 over its base model's files
+     * @param manager where the state is read into
+     * @throws TrainerException InvalidConfiguration, with all that differs
+     */
+    public static void requireSame(RunContext context, String pictures, String baseModel, NDManager manager)
+            throws IOException {
+        Path train = context.workspace().train();
+        LossLog losses = new LossLog(train.resolve(LossLog.FILE));
+        try (StateFiles.State state = new StateFiles(train).newest(losses::reaches, manager)) {
+            if (state != null) {
+                state.position().isOf(context.run(), pictures, baseModel, train);
+            }
         }
     }
 
@@ -289,10 +308,7 @@ public final class TrainStage {
             return;
         }
         progress.drew();
-        LOG.info(
-                "checkpoint at step {}, {}",
-                done,
-                newest().metrics().stream().map(m -> m.name() + " " + m.value()).collect(Collectors.joining(", ")));
+        LOG.info("checkpoint at step {}, {}", done, Metric.line(newest().metrics(), ", "));
         progress.report(done, newest());
     }
 

@@ -90,8 +90,8 @@ final class TrainingState {
      * @throws TrainerException InvalidConfiguration if it is of an interrupted run that was another
      */
     boolean resume() throws IOException {
-        try (StateFiles.State state = states.newest(this::logged, manager)) {
-            if (state == null || !state.position().isOf(run, data, folder)) {
+        try (StateFiles.State state = states.newest(losses::reaches, manager)) {
+            if (state == null || !state.position().isOf(run, data.digest(), data.baseModelDigest(), folder)) {
                 return false;
             }
             restore(state);
@@ -113,15 +113,6 @@ final class TrainingState {
         checkpoints.restore(List.of());
         position = Position.first(run, length.steps(), data, TorchScript.threads(), fixedSetLoss, validationLoss);
         save();
-    }
-
-    /** Whether the loss log reaches to a state. */
-    private boolean logged(int state) {
-        boolean reaches = losses.lines().size() >= state;
-        if (!reaches) {
-            LOG.warn("the loss log ends before the state of step {}, the one before it is used", state);
-        }
-        return reaches;
     }
 
     private void restore(StateFiles.State state) throws IOException {

@@ -103,7 +103,7 @@ class ConceptsRunTest {
     void conceptThatNoPromptMeasuresIsRefusedBeforeAnythingIsPrepared() {
         Path clip = Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath().normalize();
 
-        TinyRun.Ended ended = tiny.run(
+        Ran ended = tiny.run(
                 "prepare",
                 "--set",
                 "evaluation={clip: {uri: \"%s\"}, prompts: [{text: \"<main>, the cat\"}]}".formatted(clip));

@@ -116,7 +116,7 @@ class DatasetsTest {
         Files.writeString(folder.resolve("class/again.txt"), "the same bat");
         datasets("{name: class, uri: class, role: Validation}");
 
-        TinyRun.Ended ended = tiny.run("prepare");
+        Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
         assertThat(ended.error())
@@ -138,7 +138,7 @@ class DatasetsTest {
 
         // The second time its data is there already.
         for (int attempt = 1; attempt <= 2; attempt++) {
-            TinyRun.Ended ended = tiny.run("prepare");
+            Ran ended = tiny.run("prepare");
 
             assertThat(ended.code()).isZero();
             assertThat(ended.error()).contains(note);
@@ -188,7 +188,7 @@ class DatasetsTest {
                 tiny.yaml,
                 Files.readString(tiny.yaml).replace("steps: 2", "epochs: 2, optimizer: {schedule: {warmupSteps: 4}}"));
 
-        TinyRun.Ended ended = tiny.run("prepare");
+        Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(ended.error())

@@ -48,7 +48,7 @@ class DivergedTrainingTest {
     void trainingThatDivergesHoweverOftenItGoesBackSaysSoAndCanBeBegunAnew() throws IOException {
         TinyRun run = prepared(1, 10);
 
-        TinyRun.Ended ended = run.run("train");
+        Ran ended = run.run("train");
 
         assertThat(ended.code()).isEqualTo(13);
         assertThat(ended.error().lines())
@@ -62,7 +62,7 @@ class DivergedTrainingTest {
         assertThat(result(run).reason()).isEqualTo(Reason.Diverged);
         assertThat(run.workspace().resolve("output/manifest.json")).doesNotExist();
 
-        TinyRun.Ended second = run.run("train", "--set", "training.optimizer.learningRate=1e-4");
+        Ran second = run.run("train", "--set", "training.optimizer.learningRate=1e-4");
         assertThat(second.code()).as(second.error()).isZero();
         assertThat(rollbacks(run)).isEmpty();
         assertThat(result(run).message()).isNull();
@@ -76,7 +76,7 @@ class DivergedTrainingTest {
         TinyRun killed = run.in(folder.resolve("killed"));
         assertThat(killed.run("prepare").code()).isZero();
 
-        TinyRun.Ended ended = run.run("train");
+        Ran ended = run.run("train");
         assertThat(ended.code()).as(ended.error()).isZero();
         Process process = killed.start("train");
         try {

@@ -23,13 +23,6 @@ class MainTest {
     @TempDir
     Path folder;
 
-    private record Ended(int code, String error) {}
-
-    private Ended run(String... arguments) {
-        Ran ran = Ran.of(arguments);
-        return new Ended(ran.code(), ran.error());
-    }
-
     private Path yaml(String data, String more) throws IOException {
         Path base = Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize();
         return Files.writeString(folder.resolve("training.yaml"), """
@@ -44,12 +37,11 @@ class MainTest {
                 """.formatted(base, data, more));
     }
 
-    private Ended prepare(Path yaml) {
-        return run(
-                "prepare",
-                yaml.toString(),
-                "--workspace",
-                folder.resolve("work").toString());
+    private Ran prepare(Path yaml, String... more) {
+        List<String> arguments = new ArrayList<>(List.of("prepare", yaml.toString()));
+        arguments.addAll(List.of("--workspace", folder.resolve("work").toString()));
+        arguments.addAll(List.of(more));
+        return Ran.of(arguments.toArray(String[]::new));
     }
 
     private void picture(String name) throws IOException {
@@ -64,13 +56,7 @@ class MainTest {
     void cardThatIsNotThereIsRefusedBeforeAnythingIsWritten() throws IOException {
         picture("bat");
 
-        Ended ended = run(
-                "prepare",
-                yaml("data", "").toString(),
-                "--workspace",
-                folder.resolve("work").toString(),
-                "--device",
-                "cuda");
+        Ran ended = prepare(yaml("data", ""), "--device", "cuda");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error()).contains("`--device` cuda must be a card that this process can use, but");
@@ -79,7 +65,7 @@ class MainTest {
 
     @Test
     void unknownFieldIsRefusedWithItsPathAndItsNeighbours() throws IOException {
-        Ended ended = prepare(yaml("data", "  training: {rank: 4}"));
+        Ran ended = prepare(yaml("data", "  training: {rank: 4}"));
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error()).contains("`spec.training.rank` must be a known field", "adapter, batchSize");
@@ -87,7 +73,7 @@ class MainTest {
 
     @Test
     void wrongChoiceIsRefusedWithTheChoices() throws IOException {
-        Ended ended = prepare(yaml("data", "  training: {loss: {weighting: Snr}}"));
+        Ran ended = prepare(yaml("data", "  training: {loss: {weighting: Snr}}"));
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -111,7 +97,7 @@ class MainTest {
     void wrongTypeIsNamedWithWhatMustStandThere(String field, String sentence) throws IOException {
         Path yaml = yaml("data", "  " + field);
 
-        Ended ended = prepare(yaml);
+        Ran ended = prepare(yaml);
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error()).endsWith("lora-trainer: " + yaml + ": " + sentence + System.lineSeparator());
@@ -119,7 +105,7 @@ class MainTest {
 
     @Test
     void settingThatIsNoYamlIsNamed() throws IOException {
-        Ended ended = run("prepare", yaml("data", "").toString(), "--set", "training.adapter={rank: [");
+        Ran ended = prepare(yaml("data", ""), "--set", "training.adapter={rank: [");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error()).contains("the value of --set training.adapter={rank: [ must be YAML: ");
@@ -127,7 +113,7 @@ class MainTest {
 
     @Test
     void everyValueOutOfRangeIsReportedAtOnce() throws IOException {
-        Ended ended = prepare(yaml("data", "  training: {steps: 0, adapter: {rank: -4}}"));
+        Ran ended = prepare(yaml("data", "  training: {steps: 0, adapter: {rank: -4}}"));
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -137,7 +123,7 @@ class MainTest {
 
     @Test
     void runThatEndsBeforeItsWarmUpIsRefused() throws IOException {
-        Ended ended = prepare(yaml("data", "  training: {steps: 10, optimizer: {schedule: {warmupSteps: 10}}}"));
+        Ran ended = prepare(yaml("data", "  training: {steps: 10, optimizer: {schedule: {warmupSteps: 10}}}"));
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -149,7 +135,7 @@ class MainTest {
         picture("good");
         picture("better");
 
-        Ended ended = prepare(yaml("data", "  training: {batchSize: 3}"));
+        Ran ended = prepare(yaml("data", "  training: {batchSize: 3}"));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error())
@@ -162,7 +148,7 @@ class MainTest {
     void folderWithoutPicturesIsRefused() throws IOException {
         Files.createDirectories(folder.resolve("data"));
 
-        Ended ended = prepare(yaml("data", ""));
+        Ran ended = prepare(yaml("data", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("data set \"main\" must hold pictures");
@@ -178,7 +164,7 @@ class MainTest {
             Files.writeString(folder.resolve("data").resolve(name + ".txt"), "text");
         }
 
-        Ended ended = prepare(yaml("data", ""));
+        Ran ended = prepare(yaml("data", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("main/bad.jpg, main/worse.jpg");
@@ -191,7 +177,7 @@ class MainTest {
         picture("good");
         Files.delete(folder.resolve("data/good.txt"));
 
-        Ended ended = prepare(yaml("data", ""));
+        Ran ended = prepare(yaml("data", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("good.png has no caption good.txt beside it");
@@ -204,7 +190,7 @@ class MainTest {
             zip.write(1);
         }
 
-        Ended ended = prepare(yaml("data.zip", ""));
+        Ran ended = prepare(yaml("data.zip", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("must stay in its folder, but has the entry ../evil.png");
@@ -218,7 +204,7 @@ class MainTest {
             zip.write(new byte[64 << 20]);
         }
 
-        Ended ended = prepare(yaml("data.zip", ""));
+        Ran ended = prepare(yaml("data.zip", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("must not be a bomb, but big.png");
@@ -234,7 +220,7 @@ class MainTest {
             }
         }
 
-        Ended ended = prepare(yaml("data.zip", ""));
+        Ran ended = prepare(yaml("data.zip", ""));
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("must have each entry once, but has b/../a.png twice");
@@ -245,13 +231,7 @@ class MainTest {
         picture("good");
         Files.createDirectories(folder.resolve("empty"));
 
-        Ended ended = run(
-                "prepare",
-                yaml("data", "").toString(),
-                "--workspace",
-                folder.resolve("work").toString(),
-                "--set",
-                "baseModel.uri=" + folder.resolve("empty"));
+        Ran ended = prepare(yaml("data", ""), "--set", "baseModel.uri=" + folder.resolve("empty"));
 
         assertThat(ended.code()).isEqualTo(12);
         assertThat(ended.error()).contains("model_index.json must be there");
@@ -265,7 +245,7 @@ class MainTest {
         byte[] whole = Files.readAllBytes(weights);
         Files.write(weights, Arrays.copyOf(whole, whole.length - 1));
 
-        TinyRun.Ended ended = tiny.run("prepare");
+        Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(12);
         assertThat(ended.error()).contains(weights + " must be a whole safetensors file, but ends before its tensor");
@@ -278,7 +258,7 @@ class MainTest {
         TinyRun tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
         Path config = Files.writeString(folder.resolve("base/unet/config.json"), "{");
 
-        TinyRun.Ended ended = tiny.run("prepare");
+        Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(12);
         assertThat(ended.error().lines().filter(l -> l.startsWith("lora-trainer: ")))
@@ -300,7 +280,7 @@ class MainTest {
             arguments.addAll(List.of("--workspace", folder.resolve("work").toString()));
         }
 
-        Ended ended = run(arguments.toArray(String[]::new));
+        Ran ended = Ran.of(arguments.toArray(String[]::new));
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -319,7 +299,7 @@ class MainTest {
                 "--resolution | -64 | `--resolution` must be a multiple of 64 for this model, was -64",
             })
     void pictureThatCantBeDrawnIsRefusedAsWrongUsage(String option, String value, String sentence) {
-        Ended ended = run(
+        Ran ended = Ran.of(
                 "sample",
                 "--base",
                 Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize().toString(),
@@ -341,7 +321,7 @@ class MainTest {
         picture("mute");
         Files.writeString(folder.resolve("data/mute.txt"), " ");
 
-        Ended ended = prepare(yaml("data", ""));
+        Ran ended = prepare(yaml("data", ""));
 
         assertThat(ended.code()).isZero();
         assertThat(ended.error())
@@ -364,6 +344,6 @@ class MainTest {
 
     @Test
     void wrongUsageExitsWithTwo() {
-        assertThat(run("train").code()).isEqualTo(2);
+        assertThat(Ran.of("train").code()).isEqualTo(2);
     }
 }

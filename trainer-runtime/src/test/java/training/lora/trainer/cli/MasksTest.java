@@ -119,7 +119,7 @@ class MasksTest {
         Files.delete(folder.resolve("data/crab-masklabel.png"));
         Files.delete(folder.resolve("data/pear-masklabel.png"));
 
-        TinyRun.Ended ended = tiny.run("prepare", "--set", FILES);
+        Ran ended = tiny.run("prepare", "--set", FILES);
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
         assertThat(ended.error()).contains("but these have none: main/crab.png, main/pear.png");
@@ -133,7 +133,7 @@ class MasksTest {
         write("bat-masklabel.png", Mat.zeros(64, 64, CvType.CV_8U));
         write("pear-masklabel.png", Mat.ones(32, 64, CvType.CV_8U));
 
-        TinyRun.Ended ended = tiny.run("prepare", "--set", FILES);
+        Ran ended = tiny.run("prepare", "--set", FILES);
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
         assertThat(ended.error())

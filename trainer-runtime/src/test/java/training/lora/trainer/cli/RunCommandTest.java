@@ -12,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
@@ -60,7 +61,7 @@ class RunCommandTest {
                         List.of()));
         Map<String, String> before = TinyRun.digests(output);
 
-        TinyRun.Ended ended = tiny.run(command, "--output", output.toString());
+        Ran ended = tiny.run(command, "--output", output.toString());
 
         assertThat(ended.code()).isEqualTo(Reason.OutputOwned.exitCode());
         assertThat(ended.error())
@@ -157,7 +158,7 @@ class RunCommandTest {
     void rankAboveTheSizeOfALayerIsRefused() {
         assertThat(tiny.run("prepare").code()).isZero();
 
-        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=1000");
+        Ran ended = tiny.run("train", "--set", "training.adapter.rank=1000");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -182,14 +183,20 @@ class RunCommandTest {
         assertThat(TinyRun.digests(checkpoints)).isEqualTo(before);
     }
 
-    @Test
-    void interruptedTrainingIsNotMixedWithAnotherConfiguration() throws IOException {
+    /** A training of 2 steps that looks as if it had been stopped after the first. */
+    private void interrupt() throws IOException {
         assertThat(tiny.run("prepare").code()).isZero();
         assertThat(tiny.run("train").code()).isZero();
-        // As if it had been stopped there.
         Files.delete(tiny.state(2));
+        Files.delete(tiny.workspace().resolve("output/manifest.json"));
+    }
 
-        TinyRun.Ended ended = tiny.run("train", "--set", "training.adapter.rank=3");
+    @ParameterizedTest
+    @ValueSource(strings = {"run", "prepare", "train"})
+    void interruptedTrainingIsNotMixedWithAnotherConfiguration(String command) throws IOException {
+        interrupt();
+
+        Ran ended = tiny.run(command, "--set", "training.adapter.rank=3");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())
@@ -197,6 +204,31 @@ class RunCommandTest {
                         + " `spec.training.adapter.rank` was 2 and is 3; take another --workspace, or delete "
                         + tiny.workspace().resolve("train") + " to begin anew");
         assertThat(tiny.run("train").code()).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "preparation.resolution=64 | `spec.preparation.resolution` was unset and is 64",
+                "datasets=[{uri: more}] | `spec.datasets` was ",
+                "training.steps=2 | the pictures or captions of `spec.datasets` have changed",
+            })
+    void preparedDataOfAnInterruptedTrainingOutlastsARunThatIsRefused(String setting, String sentence)
+            throws IOException {
+        interrupt();
+        if (sentence.contains("captions")) {
+            Files.writeString(folder.resolve("data/bat.txt"), "another caption");
+        }
+        Files.createSymbolicLink(folder.resolve("more"), folder.resolve("data"));
+        Map<String, String> before = TinyRun.digests(tiny.workspace().resolve("dataset"));
+
+        Ran ended = tiny.run("run", "--set", setting);
+
+        assertThat(ended.code()).isEqualTo(10);
+        assertThat(ended.error())
+                .contains("a training that was interrupted at step 1 of 2 must go on as it began, but " + sentence);
+        assertThat(TinyRun.digests(tiny.workspace().resolve("dataset"))).isEqualTo(before);
     }
 
     @Test

@@ -41,7 +41,7 @@ class SingleFileRunTest {
         TinyRun single = run("single", "model.safetensors");
         TinyRun other = run("other", "model");
 
-        TinyRun.Ended ended = single.run("run");
+        Ran ended = single.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(other.run("run").code()).isZero();
 
@@ -87,7 +87,9 @@ class SingleFileRunTest {
                 "--base",
                 file.toString(),
                 "--prompt",
-                "a cat",
+                "猫",
+                "--prompt",
+                "犬",
                 "--steps",
                 "1",
                 "--resolution",
@@ -97,7 +99,7 @@ class SingleFileRunTest {
         Ran told = Ran.of("inspect", file.toString());
 
         assertThat(drawn.code()).as(drawn.error()).isZero();
-        assertThat(out.toFile().list()).hasSize(1);
+        assertThat(out.toFile().list()).containsExactlyInAnyOrder("picture-0.png", "picture-0-2.png");
         assertThat(told.error()).isEmpty();
         assertThat(told.output().lines().map(l -> l.replaceAll(" +", " ")))
                 .contains(
@@ -128,7 +130,7 @@ class SingleFileRunTest {
             Files.write(file, new byte[] {40, 0, 0, 0, 0, 0, 0, 0, '{'});
         }
 
-        TinyRun.Ended ended = run("run", name).run("prepare");
+        Ran ended = run("run", name).run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidBaseModel.exitCode());
         assertThat(ended.error()).contains(file + " " + message);

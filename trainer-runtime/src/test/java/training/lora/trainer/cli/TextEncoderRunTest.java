@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -39,9 +40,14 @@ class TextEncoderRunTest {
         return run.workspace().resolve("output/diffusers/pytorch_lora_weights.safetensors");
     }
 
+    private static void succeeds(TinyRun run, String command, String... more) {
+        Ran ended = run.run(command, more);
+        assertThat(ended.code()).as(ended.error()).isZero();
+    }
+
     private byte[] picture(TinyRun run, String name, String... more) throws IOException {
         Path out = folder.resolve(name);
-        List<String> arguments = new java.util.ArrayList<>(List.of(
+        List<String> arguments = new ArrayList<>(List.of(
                 "sample", "--base", run.folder.resolve("base").toString(), "--prompt", "a cat", "--steps", "2"));
         arguments.addAll(List.of("--resolution", "64", "--out", out.toString()));
         arguments.addAll(List.of(more));
@@ -56,9 +62,8 @@ class TextEncoderRunTest {
                 folder,
                 "steps: 8, batchSize: 2, captions: {dropout: 0.2}, adapter: {rank: 2, textEncoder: true, targets: [Attention, FeedForward]}, optimizer: {learningRate: 1e-2, textEncoderLearningRate: 5e-3}");
 
-        TinyRun.Ended ended = run.run("run");
+        succeeds(run, "run");
 
-        assertThat(ended.code()).as(ended.error()).isZero();
         String layer = "text_model.encoder.layers.1.";
         assertThat(moved(kohya(run), "lora_up.weight").stream().filter(n -> n.startsWith("lora_te_")))
                 .hasSize(2 * 6)
@@ -89,9 +94,8 @@ class TextEncoderRunTest {
                 "steps: 6, gradientAccumulation: 2, captions: {maxTokens: 150, clipSkip: 1, dropout: 0}, adapter: {rank: 2, textEncoder: true, dropout: 0.1}, optimizer: {learningRate: 1e-2}",
                 "{steps: 2, prompts: [{text: a cat, seed: 1}]}");
 
-        TinyRun.Ended ended = run.run("run");
+        succeeds(run, "run");
 
-        assertThat(ended.code()).as(ended.error()).isZero();
         List<String> moved = moved(kohya(run), "lora_up.weight");
         // Of the first encoder's 3 layers 2 are skipped; the second's 4 are all read by the pooled embedding.
         assertThat(moved.stream().filter(n -> n.startsWith("lora_te1_"))).hasSize(4);
@@ -105,9 +109,8 @@ class TextEncoderRunTest {
                 folder,
                 "steps: 40, batchSize: 2, precision: Float32, captions: {dropout: 0}, adapter: {rank: 8, textEncoder: true, targets: ['text_encoder.*']}, optimizer: {learningRate: 1e-2, schedule: {type: Constant}}");
 
-        TinyRun.Ended ended = run.run("run");
+        succeeds(run, "run");
 
-        assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(moved(kohya(run), "lora_up.weight")).hasSize(2 * 6).allMatch(n -> n.startsWith("lora_te_"));
         TrainSummary.FixedSetLoss loss =
                 TrainSummary.read(run.workspace().resolve("train")).fixedSetLoss();
@@ -124,11 +127,9 @@ class TextEncoderRunTest {
                 "steps: 60, batchSize: 2, checkpoints: {everySteps: 10}, captions: {dropout: 0.3, shuffle: true}, adapter: {rank: 4, dropout: 0.1, textEncoder: true}, optimizer: {type: Prodigy, textEncoderLearningRate: 0.5}";
         TinyRun whole = TinyRun.create(folder, training);
         TinyRun killed = whole.in(folder.resolve("killed"));
-        for (TinyRun run : List.of(whole, killed)) {
-            assertThat(run.run("prepare").code()).isZero();
-        }
-        TinyRun.Ended ended = whole.run("train");
-        assertThat(ended.code()).as(ended.error()).isZero();
+        succeeds(whole, "prepare");
+        succeeds(killed, "prepare");
+        succeeds(whole, "train");
         Process process = killed.start("train");
         try {
             while (process.isAlive() && killed.states().stream().noneMatch(step -> step >= 20)) {
@@ -139,9 +140,8 @@ class TextEncoderRunTest {
         }
         assertThat(process.exitValue()).as(Files.readString(killed.log())).isEqualTo(128 + 9);
 
-        TinyRun.Ended second = killed.run("train", "--attempt", "2");
+        succeeds(killed, "train", "--attempt", "2");
 
-        assertThat(second.code()).as(second.error()).isZero();
         assertThat(moved(kohya(whole), "lora_up.weight")).anyMatch(n -> n.startsWith("lora_te_"));
         assertThat(killed.lora()).isEqualTo(whole.lora());
         assertThat(Files.readString(killed.workspace().resolve("train/loss.jsonl")))
@@ -153,20 +153,19 @@ class TextEncoderRunTest {
         TinyRun first = TinyRun.create(
                 Files.createDirectories(folder.resolve("first")),
                 "steps: 4, adapter: {rank: 2, textEncoder: true}, optimizer: {learningRate: 1e-2}");
-        assertThat(first.run("run").code()).isZero();
+        succeeds(first, "run");
         TinyRun next = TinyRun.create(
                 Files.createDirectories(folder.resolve("next")),
                 "steps: 1, adapter: {rank: 4}, optimizer: {learningRate: 1e-9}, initFrom: {uri: '%s'}"
                         .formatted(kohya(first)));
 
-        TinyRun.Ended refused = next.run("prepare");
-        TinyRun.Ended ended = next.run("run", "--set", "training.adapter.textEncoder=true");
+        Ran refused = next.run("prepare");
+        succeeds(next, "run", "--set", "training.adapter.textEncoder=true");
 
         assertThat(refused.code()).isEqualTo(10);
         assertThat(refused.error())
                 .contains(
                         "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text");
-        assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(picture(next, "next", "--lora", kohya(next).toString()))
                 .isEqualTo(picture(first, "first-lora", "--lora", kohya(first).toString()))
                 .isNotEqualTo(picture(first, "first-base"));
@@ -176,7 +175,7 @@ class TextEncoderRunTest {
     void targetsWithoutAModuleOfTheTextEncodersAreRefused() throws Exception {
         TinyRun run = TinyRun.create(folder, "steps: 4, adapter: {rank: 2, textEncoder: true, targets: [Convolution]}");
 
-        TinyRun.Ended ended = run.run("prepare");
+        Ran ended = run.run("prepare");
 
         assertThat(ended.code()).isEqualTo(10);
         assertThat(ended.error())

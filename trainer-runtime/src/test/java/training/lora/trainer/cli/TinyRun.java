@@ -19,9 +19,6 @@ final class TinyRun {
     final Path yaml;
     private final Path workspace;
 
-    /** How a command ended, and what it wrote to standard error. */
-    record Ended(int code, String error) {}
-
     private TinyRun(Path folder, Path yaml, Path workspace) {
         this.folder = folder;
         this.yaml = yaml;
@@ -117,9 +114,8 @@ final class TinyRun {
     }
 
     /** Runs a command in this process. */
-    Ended run(String command, String... more) {
-        Ran ran = Ran.of(arguments(command, more).toArray(String[]::new));
-        return new Ended(ran.code(), ran.error());
+    Ran run(String command, String... more) {
+        return Ran.of(arguments(command, more).toArray(String[]::new));
     }
 
     /** Starts a command in a process of its own, with its output in {@code process.log} of the workspace. */

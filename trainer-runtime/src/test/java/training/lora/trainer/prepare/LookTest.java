@@ -8,11 +8,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import nu.pattern.OpenCV;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.opencv.core.Core;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
@@ -23,7 +25,7 @@ import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.trainer.Goldens;
 
-/** Which of the bundled pictures look alike, as they are and compressed or scaled. */
+/** Which of the bundled pictures look alike, as they are and compressed, scaled or mirrored. */
 class LookTest {
     private static final Map<String, Mat> PICTURES = new TreeMap<>();
 
@@ -61,6 +63,10 @@ class LookTest {
         copies.put("half", scaled(picture, 0.5, Imgproc.INTER_AREA));
         copies.put("half, cubic", scaled(picture, 0.5, Imgproc.INTER_CUBIC));
         copies.put("twice", scaled(picture, 2, Imgproc.INTER_LANCZOS4));
+        Mat mirrored = new Mat();
+        Core.flip(picture, mirrored, 1);
+        copies.put("mirrored", mirrored);
+        copies.put("mirrored as JPEG 60", encoded(mirrored, ".jpg", Imgcodecs.IMWRITE_JPEG_QUALITY, 60));
         copies.put(
                 "half as JPEG 80",
                 encoded(scaled(picture, 0.5, Imgproc.INTER_AREA), ".jpg", Imgcodecs.IMWRITE_JPEG_QUALITY, 80));
@@ -68,7 +74,7 @@ class LookTest {
     }
 
     @Test
-    void copyThatWasCompressedOrScaledLooksLikeItsPicture() {
+    void copyThatWasCompressedScaledOrMirroredLooksLikeItsPicture() {
         List<String> missed = new ArrayList<>();
         PICTURES.forEach((name, picture) -> copies(picture).forEach((how, copy) -> {
             if (!Look.of(picture).isLike(Look.of(copy))) {
@@ -90,6 +96,15 @@ class LookTest {
         }));
 
         assertThat(alike).isEmpty();
+    }
+
+    @Test
+    void pictureThatStandsOnItsHeadIsAnother() {
+        Mat bat = Objects.requireNonNull(PICTURES.get("fluent-style/bat.png"));
+        Mat upsideDown = new Mat();
+        Core.flip(bat, upsideDown, 0);
+
+        assertThat(Look.of(bat).isLike(Look.of(upsideDown))).isFalse();
     }
 
     @Test

@@ -5,13 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
 /** Which training may go on from a state. */
@@ -24,16 +22,20 @@ class PositionTest {
         return Position.first(RUN, 100, TestRuns.DATA, 1, 0.5, null).at(step, 1, List.of());
     }
 
-    private static DatasetManifest data(String digest, String baseModelDigest) {
-        return new DatasetManifest(
-                DatasetManifest.VERSION, "key", digest, baseModelDigest, "SD15", 16, List.of(), null, Map.of());
+    private static boolean isOf(int step, RunSpec run) {
+        return at(step).isOf(run, TestRuns.DATA.digest(), TestRuns.DATA.baseModelDigest(), FOLDER);
     }
 
-    private static void assertRefused(RunSpec run, DatasetManifest data, String sentence) {
-        assertThatThrownBy(() -> at(40).isOf(run, data, FOLDER)).isInstanceOfSatisfying(TrainerException.class, e -> {
-            assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration);
-            assertThat(e).hasMessage(sentence);
-        });
+    private static void assertRefused(RunSpec run, String pictures, String baseModel, String sentence) {
+        assertThatThrownBy(() -> at(40).isOf(run, pictures, baseModel, FOLDER))
+                .isInstanceOfSatisfying(TrainerException.class, e -> {
+                    assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration);
+                    assertThat(e).hasMessage(sentence);
+                });
+    }
+
+    private static void assertRefused(RunSpec run, String sentence) {
+        assertRefused(run, TestRuns.DATA.digest(), TestRuns.DATA.baseModelDigest(), sentence);
     }
 
     private static String interrupted(String difference) {
@@ -43,7 +45,7 @@ class PositionTest {
 
     @Test
     void sameRunGoesOn() {
-        assertThat(at(40).isOf(RUN, TestRuns.DATA, FOLDER)).isTrue();
+        assertThat(isOf(40, RUN)).isTrue();
     }
 
     @Test
@@ -52,7 +54,7 @@ class PositionTest {
                 "t",
                 "training: {steps: 100, optimizer: {learningRate: 1e-4}}, evaluation: {enabled: false}, retries: 9");
 
-        assertThat(at(40).isOf(other, TestRuns.DATA, FOLDER)).isTrue();
+        assertThat(isOf(40, other)).isTrue();
     }
 
     @Test
@@ -61,7 +63,6 @@ class PositionTest {
 
         assertRefused(
                 other,
-                TestRuns.DATA,
                 interrupted("`spec.training.checkpoints.everySteps` was unset and is 10, "
                         + "`spec.training.optimizer.learningRate` was 1.0E-4 and is 2.0E-4, "
                         + "`spec.training.steps` was 100 and is 200"));
@@ -71,21 +72,19 @@ class PositionTest {
     void anotherRunsStateIsRefused() {
         RunSpec other = TestRuns.run("other", "training: {steps: 100, optimizer: {learningRate: 1e-4}}");
 
-        assertRefused(other, TestRuns.DATA, interrupted("the run was default/t and is default/other"));
+        assertRefused(other, interrupted("the run was default/t and is default/other"));
     }
 
     @Test
     void changedPicturesAndChangedBaseModelAreRefused() {
-        assertRefused(
-                RUN, data("others", "model"), interrupted("the pictures or captions of `spec.datasets` have changed"));
-        assertRefused(RUN, data("data", "another"), interrupted("the files of `spec.baseModel` have changed"));
+        assertRefused(RUN, "others", "model", interrupted("the pictures or captions of `spec.datasets` have changed"));
+        assertRefused(RUN, "data", "another", interrupted("the files of `spec.baseModel` have changed"));
     }
 
     @Test
     void finishedTrainingGivesWayToAnotherConfiguration() {
-        assertThat(at(100).isOf(TestRuns.run("steps: 200"), TestRuns.DATA, FOLDER))
-                .isFalse();
-        assertThat(at(100).isOf(RUN, TestRuns.DATA, FOLDER)).isTrue();
+        assertThat(isOf(100, TestRuns.run("steps: 200"))).isFalse();
+        assertThat(isOf(100, RUN)).isTrue();
     }
 
     @Test
