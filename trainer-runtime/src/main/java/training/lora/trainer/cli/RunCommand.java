@@ -103,10 +103,15 @@ class RunCommand implements Callable<Integer> {
                 }
             };
             RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
+            boolean ran = false;
             for (Stage stage : stages()) {
                 if (!stage(context, stage)) {
+                    if (!ran) {
+                        System.out.println(space.output() + " holds this run, finished: nothing to do");
+                    }
                     break;
                 }
+                ran = true;
             }
         }
         if (stages().size() > 1) {
@@ -154,7 +159,6 @@ class RunCommand implements Callable<Integer> {
             Manifest finished = finished(context);
             if (finished != null) {
                 result = Stages.alreadyComplete(context, stage, finished);
-                System.out.println(context.workspace().output() + " holds this run, finished: nothing to do");
             } else {
                 result = Stages.run(context, stage);
             }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -229,6 +230,18 @@ class RunCommandTest {
         assertThat(ended.error())
                 .contains("a training that was interrupted at step 1 of 2 must go on as it began, but " + sentence);
         assertThat(TinyRun.digests(tiny.workspace().resolve("dataset"))).isEqualTo(before);
+    }
+
+    @Test
+    void onlyARunThatWasFinishedBeforeItBeganHasNothingToDo() throws IOException {
+        String nothing = tiny.workspace().resolve("output") + " holds this run, finished: nothing to do";
+
+        assertThat(tiny.run("run").output()).contains("tiny.safetensors").doesNotContain("nothing to do");
+        FileTime trained = Files.getLastModifiedTime(tiny.workspace().resolve("train/summary.json"));
+        assertThat(tiny.run("run").output()).contains("tiny.safetensors").contains(nothing);
+        assertThat(tiny.run("evaluate").output()).contains(nothing);
+        assertThat(Files.getLastModifiedTime(tiny.workspace().resolve("train/summary.json")))
+                .isEqualTo(trained);
     }
 
     @Test
