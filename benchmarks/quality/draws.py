@@ -1,4 +1,4 @@
-"""The trainer's draws (tensor/Randomness.java, train/Batches.java, train/TimestepSampler.java), which are functions of (seed, step, purpose)."""
+"""The trainer's draws (tensor/Randomness.java, train/Batches.java), which are functions of (seed, step, purpose)."""
 import torch
 
 MASK = (1 << 64) - 1
@@ -47,12 +47,6 @@ class SplittableRandom:
 
     def double(self):
         return (mix64(self.next()) >> 11) * 2.0**-53
-
-
-def uniform_timesteps(seed, step, batch, count):
-    """The trainer's TimestepSampler.at, for uniform timesteps."""
-    offset, golden = SplittableRandom(seed, 0, "timestep").double(), (5**0.5 - 1) / 2
-    return [int((offset + sample * golden) % 1 * count) for sample in range(step * batch, (step + 1) * batch)]
 
 
 def samples(seed, step, batch, size):

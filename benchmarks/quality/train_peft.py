@@ -13,7 +13,7 @@ from diffusers.optimization import get_cosine_schedule_with_warmup
 from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image, ImageDraw
 
-from draws import SplittableRandom, normal, samples, uniform_timesteps
+from draws import SplittableRandom, normal, samples
 
 args = argparse.ArgumentParser()
 args.add_argument("spec", type=pathlib.Path)
@@ -66,8 +66,8 @@ for step in range(1, steps + 1):
     if args.same_draws:
         chosen = samples(seed, step - 1, batch, len(files))
         draw, noise = (normal(seed, step - 1, purpose, (batch, *mean.shape[1:])) for purpose in ("latent", "noise"))
-        drops = SplittableRandom(seed, step - 1, "caption")
-        t = torch.tensor(uniform_timesteps(seed, step - 1, batch, timesteps))
+        drawn, drops = (SplittableRandom(seed, step - 1, purpose) for purpose in ("timestep", "caption"))
+        t = torch.tensor([drawn.integer(timesteps) for _ in range(batch)])
         dropped = [drops.double() < dropout for _ in range(batch)]
     else:
         while len(order) < batch:

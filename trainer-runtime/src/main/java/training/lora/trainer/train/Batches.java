@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.Randomness;
@@ -27,16 +28,17 @@ final class Batches implements BatchSource {
         this.seed = training.seed();
         this.batchSize = training.batchSize();
         this.captions = captions;
-        this.timesteps = new TimestepSampler(training.loss(), schedule, seed);
+        this.timesteps = new TimestepSampler(training.loss(), schedule);
         this.noises = new NoiseSource(training.loss(), seed);
     }
 
     @Override
     public Batch at(long index, NDManager scope) {
         int[] samples = samples(index);
+        SplittableRandom times = Randomness.generator(seed, index, "timestep");
         int[] drawn = new int[batchSize];
         for (int i = 0; i < batchSize; i++) {
-            drawn[i] = timesteps.at(index * batchSize + i);
+            drawn[i] = timesteps.draw(times);
         }
         float[] weights = new float[batchSize];
         for (int i = 0; i < batchSize; i++) {

@@ -1,33 +1,20 @@
 package training.lora.trainer.train;
 
-import java.util.function.DoubleUnaryOperator;
-import org.apache.commons.statistics.distribution.NormalDistribution;
+import java.util.SplittableRandom;
 import training.lora.api.LossSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.tensor.Randomness;
 
-/**
- * Timesteps from the distribution that {@code spec.training.loss} asks for, spread evenly: any run of successive samples
- * has them from every part of the distribution, where independent draws leave gaps and heaps. Each sample's timestep by
- * itself is distributed as asked for, so that gradients have the same mean and less variance (Kingma et al. 2021,
- * Variational Diffusion Models, appendix I.1, within a batch; here over batches too).
- */
+/** Draws timesteps from the distribution that {@code spec.training.loss} asks for. */
 final class TimestepSampler {
-    /** Multiples of the golden ratio's fraction fill the unit interval more evenly than those of any other number. */
-    private static final double GOLDEN = (Math.sqrt(5) - 1) / 2;
-
+    private final LossSpec settings;
     private final double[] logSigmas;
-    private final double offset;
-    private final DoubleUnaryOperator quantile;
 
-    /** @param seed of where the sequence begins */
-    TimestepSampler(LossSpec settings, NoiseSchedule schedule, long seed) {
+    TimestepSampler(LossSpec settings, NoiseSchedule schedule) {
+        this.settings = settings;
         this.logSigmas = new double[schedule.timesteps()];
         for (int t = 0; t < logSigmas.length; t++) {
             logSigmas[t] = Math.log(schedule.sigma(t));
         }
-        this.offset = Randomness.generator(seed, 0, "timestep").nextDouble();
-        this.quantile = quantile(settings);
     }
 
     /** Number of timesteps. */
@@ -35,36 +22,19 @@ final class TimestepSampler {
         return logSigmas.length;
     }
 
-    /**
-     * A timestep, from 0.
-     *
-     * @param sample the sample's number in the training
-     */
-    int at(long sample) {
-        double share = offset + sample * GOLDEN;
-        return (int) quantile.applyAsDouble(share - Math.floor(share));
-    }
-
-    /** The timestep below which a share of them lies. */
-    private DoubleUnaryOperator quantile(LossSpec settings) {
+    /** A timestep, from 0. */
+    int draw(SplittableRandom random) {
         return switch (settings.timesteps()) {
-            case Uniform -> share -> share * count();
+            case Uniform -> random.nextInt(count());
             // The schedule's time goes with the logistic function of a normal variable (Esser et al. 2024).
-            case LogitNormal -> {
-                NormalDistribution normal = normal(settings);
-                yield share ->
-                        Math.min(count() / (1 + Math.exp(-normal.inverseCumulativeProbability(share))), count() - 1);
-            }
+            case LogitNormal -> Math.min((int) (count() / (1 + Math.exp(-normal(random)))), count() - 1);
             // ln sigma is normal (EDM, Karras et al. 2022); the timestep is the one whose ln sigma is nearest.
-            case LogNormalSigma -> {
-                NormalDistribution normal = normal(settings);
-                yield share -> nearest(normal.inverseCumulativeProbability(share));
-            }
+            case LogNormalSigma -> nearest(normal(random));
         };
     }
 
-    private static NormalDistribution normal(LossSpec settings) {
-        return NormalDistribution.of(settings.meanOfTimesteps(), settings.deviationOfTimesteps());
+    private double normal(SplittableRandom random) {
+        return settings.meanOfTimesteps() + settings.deviationOfTimesteps() * random.nextGaussian();
     }
 
     /** Sigma rises with the timestep. */
