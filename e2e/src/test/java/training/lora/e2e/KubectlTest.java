@@ -100,7 +100,7 @@ class KubectlTest {
         assertThat(concepts.code()).as(concepts.output()).isZero();
         assertThat(kubectl("get", "lt", "two-concepts", "-o", "jsonpath={.spec.training}")
                         .output())
-                .contains("\"epochs\":40")
+                .contains("\"epochs\":16")
                 .doesNotContain("\"steps\"");
         assertThat(applied.output()).isEqualTo("loratraining.lora.training/fluent-style created\n");
         assertThat(again.code()).isZero();
