@@ -21,6 +21,8 @@ def read(out):
     for file in sorted((out / "cells").glob("*.json")):
         cell = json.loads(file.read_text())
         cells.setdefault((cell["data"], cell["side"]), []).append(cell)
+    for group in cells.values():
+        group.sort(key=lambda cell: cell["seed"])
     return cells
 
 
