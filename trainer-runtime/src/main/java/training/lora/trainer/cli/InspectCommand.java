@@ -18,7 +18,9 @@ import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.model.SingleFileNoise;
 import training.lora.trainer.model.StableDiffusion;
@@ -76,13 +78,13 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private void model(NDManager manager) {
+    private void model(NDManager manager) throws IOException {
         try (StableDiffusion model = StableDiffusion.open(path, manager)) {
             say("what", "a base model, family " + model.family());
             say("resolution", model.resolution() + " pixels");
             say("schedule", model.schedule());
             say("projections", model.unet().projections().size());
-            say("sha256", model.digest());
+            say("sha256", ModelDigest.of(path, null, FileDigests.computed()));
         }
     }
 

@@ -38,9 +38,4 @@ record DiffusersFolder(Path folder, ModelFamily family) implements ModelSource {
     public Tokenizer tokenizer(Part encoder) {
         return Tokenizer.open(folder.resolve(encoder == Part.TextEncoder2 ? "tokenizer_2" : "tokenizer"));
     }
-
-    @Override
-    public String digest() {
-        return ModelFiles.digest(folder);
-    }
 }

@@ -1,14 +1,10 @@
 package training.lora.trainer.model;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Finds the files of a model folder. */
@@ -45,22 +41,5 @@ final class ModelFiles {
         }
         throw new TrainerException(
                 Reason.InvalidBaseModel, folder.resolve(stem + ".safetensors") + " must be there, the model's weights");
-    }
-
-    /** sha256 over the relative names and digests of the folder's JSON and safetensors files, in the names' order. */
-    static String digest(Path folder) {
-        try (Stream<Path> walk = Files.walk(folder)) {
-            List<Path> files = walk.filter(Files::isRegularFile)
-                    .filter(f -> f.toString().endsWith(".json") || f.toString().endsWith(".safetensors"))
-                    .sorted()
-                    .toList();
-            Sha256 all = new Sha256();
-            for (Path file : files) {
-                all.add(folder.relativize(file) + " " + Sha256.of(file) + "\n");
-            }
-            return all.hex();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -13,7 +13,4 @@ interface ModelSource {
 
     /** The tokenizer of a text encoder. */
     Tokenizer tokenizer(Part encoder);
-
-    /** sha256, hex, over its files. */
-    String digest();
 }

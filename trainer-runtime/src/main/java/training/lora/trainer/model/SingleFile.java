@@ -2,8 +2,6 @@ package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
@@ -12,7 +10,6 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.SafeTensors;
 
 /**
@@ -131,19 +128,6 @@ final class SingleFile implements ModelSource {
     public Tokenizer tokenizer(Part encoder) {
         // SDXL's second encoder was trained on texts that end in zeros.
         return Tokenizer.clip(encoder == Part.TextEncoder2);
-    }
-
-    @Override
-    public String digest() {
-        return digest(path);
-    }
-
-    static String digest(Path file) {
-        try {
-            return Sha256.of(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     /** A network in the file. */

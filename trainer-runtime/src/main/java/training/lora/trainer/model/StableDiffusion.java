@@ -12,7 +12,6 @@ import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.Sha256;
 import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model, in a folder or a single file; each part is read when it is first asked for. */
@@ -76,16 +75,6 @@ public final class StableDiffusion implements AutoCloseable {
     /** The noise that it was trained with. */
     public Schedule schedule() {
         return schedule;
-    }
-
-    /** sha256, hex, over its files and those of the autoencoder that takes the place of its own. */
-    public String digest() {
-        Path vae = options.vae();
-        if (vae == null) {
-            return source.digest();
-        }
-        String other = Files.isDirectory(vae) ? ModelFiles.digest(vae) : SingleFile.digest(vae);
-        return Sha256.of(source.digest() + " " + other);
     }
 
     /** Side in pixels of the pictures that it was trained on. */

@@ -10,13 +10,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSource;
@@ -29,6 +27,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
@@ -38,7 +37,6 @@ import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
-import training.lora.trainer.source.Archive;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 import training.lora.trainer.train.TrainStage;
 
@@ -47,6 +45,8 @@ public final class PrepareStage {
     private static final Logger LOG = LoggerFactory.getLogger(PrepareStage.class);
 
     private static final int BATCH = 4;
+
+    private static final String UNPACKED = "unpacked";
 
     private final RunContext context;
     private final LoraTrainingSpec spec;
@@ -115,10 +115,12 @@ public final class PrepareStage {
         Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
+                FileDigests digests = context.workspace().digests();
                 StableDiffusion model = context.openToEmbed(manager)) {
             checkAdapter(model, manager);
             tell(knownTriggers(model));
-            List<RawDataset.Item> items = collect(temporary);
+            RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
+            List<RawDataset.Item> items = raw.items();
             requireBatch(items);
             tell(withoutWords(items));
             RunLength length = RunLength.of(
@@ -131,14 +133,10 @@ public final class PrepareStage {
                     length.steps());
             Integer given = spec.preparation().resolution();
             int resolution = given != null ? given : model.resolution();
-            String baseDigest = model.digest();
-            List<String> digests = new ArrayList<>();
-            for (RawDataset.Item item : items) {
-                digests.add(Sha256.of(item.file()));
-            }
+            String baseDigest = context.baseModelDigest(digests);
             MaskSource maskSource = spec.preparation().mask().source();
             Masks.check(maskSource, items);
-            String digest = datasetDigest(items, digests, maskSource);
+            String digest = raw.digest();
             // Before anything is made anew, which the interrupted training still needs.
             TrainStage.requireSame(context, digest, baseDigest, manager);
             String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution
@@ -151,11 +149,11 @@ public final class PrepareStage {
             Masks masks =
                     new Masks(maskSource, resolution, resolution / model.vae().factor());
             HeldOut heldOut = new HeldOut();
-            List<Sample> samples = pictures(items, digests, resolution, temporary, masks, heldOut);
+            List<Sample> samples = pictures(raw, resolution, temporary, masks, heldOut);
             String note = heldOut.check();
             masks.write(temporary, manager);
             encode(samples, model, manager, temporary);
-            Folders.delete(temporary.resolve("unpacked"));
+            Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = new DatasetManifest(
                     DatasetManifest.VERSION,
                     key,
@@ -223,45 +221,9 @@ public final class PrepareStage {
         }
     }
 
-    private List<RawDataset.Item> collect(Path temporary) throws IOException {
-        List<RawDataset.Item> items = new ArrayList<>();
-        for (int i = 0; i < spec.datasets().size(); i++) {
-            DatasetSpec dataset = spec.datasets().get(i);
-            String field = "spec.datasets[" + i + "].uri";
-            Path path = context.sources().path(field, dataset.uri());
-            if (Files.isRegularFile(path) && path.toString().endsWith(".zip")) {
-                Path unpacked = temporary.resolve("unpacked").resolve(dataset.name());
-                Files.createDirectories(unpacked);
-                Archive.unzip(path, unpacked);
-                path = unpacked;
-            } else if (!Files.isDirectory(path)) {
-                throw new TrainerException(
-                        Reason.InvalidData,
-                        "`%s` %s must name a folder or a .zip file, but there is none at %s"
-                                .formatted(field, dataset.uri(), path));
-            }
-            items.addAll(RawDataset.list(dataset, path, wording(dataset)));
-        }
-        return items;
-    }
-
-    /** What calls the concept stands in every caption but those of what must not change. */
-    private UnaryOperator<String> wording(DatasetSpec dataset) {
-        String prefix = spec.preparation().captions().prefix();
-        Concepts concepts = Concepts.of(spec.datasets());
-        return dataset.role() == DatasetRole.Regularization
-                ? UnaryOperator.identity()
-                : text -> prefix + concepts.caption(dataset, text);
-    }
-
-    private List<Sample> pictures(
-            List<RawDataset.Item> items,
-            List<String> digests,
-            int resolution,
-            Path folder,
-            Masks masks,
-            HeldOut heldOut)
+    private List<Sample> pictures(RawData raw, int resolution, Path folder, Masks masks, HeldOut heldOut)
             throws IOException {
+        List<RawDataset.Item> items = raw.items();
         Files.createDirectories(folder.resolve("images"));
         List<String> unreadable = new ArrayList<>();
         List<Sample> samples = new ArrayList<>();
@@ -284,7 +246,7 @@ public final class PrepareStage {
                     item.dataset().role(),
                     file,
                     item.caption(),
-                    digests.get(i),
+                    raw.digests().get(i),
                     new PictureSizes(
                             decoded.height(), decoded.width(), crop.top(), crop.left(), resolution, resolution)));
             crop.picture().release();
@@ -357,20 +319,5 @@ public final class PrepareStage {
                 texts.put(name + PreparedDataset.POOLED, embedding.pooled().squeeze(0));
             }
         }
-    }
-
-    private static String datasetDigest(List<RawDataset.Item> items, List<String> digests, MaskSource masks)
-            throws IOException {
-        StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
-        for (int i = 0; i < items.size(); i++) {
-            RawDataset.Item item = items.get(i);
-            all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
-            all.append(digests.get(i)).append('\0');
-            all.append(item.caption()).append('\n');
-            if (masks == MaskSource.Files && item.mask() != null) {
-                all.append(Sha256.of(item.mask())).append('\n');
-            }
-        }
-        return Sha256.of(all.toString());
     }
 }

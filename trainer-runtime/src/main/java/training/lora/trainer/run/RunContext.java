@@ -1,6 +1,7 @@
 package training.lora.trainer.run;
 
 import ai.djl.ndarray.NDManager;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -20,7 +21,10 @@ import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
+import training.lora.api.VaeSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelOptions;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.source.Sources;
@@ -53,6 +57,17 @@ public record RunContext(
         return sources.existing("spec.baseModel.uri", run.spec().baseModel().uri());
     }
 
+    /** Folder or file of the autoencoder that takes the place of the model's own; null where none does. */
+    private @Nullable Path vae() {
+        VaeSpec vae = run.spec().baseModel().vae();
+        return vae == null ? null : sources.existing("spec.baseModel.vae.uri", vae.uri());
+    }
+
+    /** sha256, hex, over the base model's files and those of the autoencoder that takes the place of its own. */
+    public String baseModelDigest(FileDigests digests) throws IOException {
+        return ModelDigest.of(baseModel(), vae(), digests);
+    }
+
     /**
      * Opens the base model as the spec says: text encoders that are trained in the training's precision, as they run at
      * every step, else in fp32.
@@ -69,14 +84,11 @@ public record RunContext(
 
     private StableDiffusion openModel(Precision texts, NDManager parent) {
         BaseModelSpec spec = run.spec().baseModel();
-        Path vae = spec.vae() == null
-                ? null
-                : sources.existing("spec.baseModel.vae.uri", spec.vae().uri());
         CaptionTrainingSpec captions = run.spec().training().captions();
         ModelOptions options = ModelOptions.in(run.spec().training().precision())
                 .withFamily(spec.family())
                 .withSchedule(spec.prediction(), spec.zeroTerminalSnr())
-                .withVae(vae)
+                .withVae(vae())
                 .withTexts(captions.maxTokens(), captions.clipSkip())
                 .withTextPrecision(texts);
         return StableDiffusion.open(baseModel(), options, parent);

@@ -1,6 +1,7 @@
 package training.lora.trainer.run;
 
 import java.nio.file.Path;
+import training.lora.trainer.files.FileDigests;
 
 /**
  * The folder through which the stages hand over.
@@ -27,6 +28,11 @@ public record Workspace(Path root, Path output) {
     /** Pictures that were measured. */
     public Path evaluate() {
         return root.resolve("evaluate");
+    }
+
+    /** Digests of files that the run reads; to be closed. */
+    public FileDigests digests() {
+        return FileDigests.rememberedIn(root.resolve("digests.json"));
     }
 
     /** The log of all stages. */

@@ -23,6 +23,7 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
@@ -217,7 +218,7 @@ public final class TrainStage {
                 new TrainSummary.FixedSetLoss(before, after),
                 validationLoss(),
                 checkpoints.kept(),
-                model.digest(),
+                baseModelDigest(),
                 ComputeDevice.name(manager),
                 state.rollbacks());
         summary.write(folder);
@@ -310,6 +311,12 @@ public final class TrainStage {
         progress.drew();
         LOG.info("checkpoint at step {}, {}", done, Metric.line(newest().metrics(), ", "));
         progress.report(done, newest());
+    }
+
+    private String baseModelDigest() throws IOException {
+        try (FileDigests digests = context.workspace().digests()) {
+            return context.baseModelDigest(digests);
+        }
     }
 
     private TrainSummary.@Nullable FixedSetLoss validationLoss() {

@@ -1,0 +1,103 @@
+package training.lora.trainer.files;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Json;
+
+/**
+ * sha256 of files. Those of a base model take minutes to compute, so that a digest is remembered for as long as its file
+ * is the same: by path, inode, size, and the times of the last change of content and of the inode. The latter can't be set,
+ * so that a copy which keeps the time of its original is noticed.
+ */
+public final class FileDigests implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FileDigests.class);
+
+    /** A file that changed so shortly before may change again without another time: file systems count in ticks. */
+    private static final Duration SETTLED = Duration.ofSeconds(2);
+
+    private final @Nullable Path store;
+    private final Map<String, Remembered> remembered = new TreeMap<>();
+    private boolean changed;
+
+    /**
+     * A digest and what its file looked like.
+     *
+     * @param state all that changes with the file
+     */
+    record Remembered(String state, String sha256) {}
+
+    private FileDigests(@Nullable Path store) {
+        this.store = store;
+    }
+
+    /** Digests that are remembered in {@code store}, a JSON file, when this is closed. */
+    public static FileDigests rememberedIn(Path store) {
+        FileDigests digests = new FileDigests(store);
+        if (Files.isRegularFile(store)) {
+            try {
+                digests.remembered.putAll(
+                        Json.MAPPER.readValue(store.toFile(), new TypeReference<Map<String, Remembered>>() {}));
+            } catch (IOException e) {
+                LOG.warn("{} is damaged, and digests are computed anew", store);
+            }
+        }
+        return digests;
+    }
+
+    /** Digests that are computed each time. */
+    public static FileDigests computed() {
+        return new FileDigests(null);
+    }
+
+    /** sha256 of a file's bytes, hex. */
+    public String of(Path file) throws IOException {
+        String key = file.toRealPath().toString();
+        Map<String, Object> before = attributes(file);
+        Remembered known = remembered.get(key);
+        if (known != null && known.state().equals(before.toString())) {
+            return known.sha256();
+        }
+        Instant begin = Instant.now();
+        String sha256 = Sha256.of(file);
+        if (store != null && settled(before, begin) && attributes(file).equals(before)) {
+            remembered.put(key, new Remembered(before.toString(), sha256));
+            changed = true;
+        }
+        return sha256;
+    }
+
+    private static Map<String, Object> attributes(Path file) throws IOException {
+        return new TreeMap<>(Files.readAttributes(file, "unix:ino,size,lastModifiedTime,ctime"));
+    }
+
+    private static boolean settled(Map<String, Object> attributes, Instant now) {
+        return attributes.values().stream()
+                .filter(FileTime.class::isInstance)
+                .allMatch(time -> ((FileTime) time).toInstant().plus(SETTLED).isBefore(now));
+    }
+
+    /** Remembers what was computed, of the files that are still there; where that can't be written, it is computed again. */
+    @Override
+    public void close() {
+        if (store == null || !changed) {
+            return;
+        }
+        remembered.keySet().removeIf(file -> !Files.exists(Path.of(file)));
+        try {
+            WholeFile.write(store, temporary -> Json.PRETTY.writeValue(temporary.toFile(), remembered));
+        } catch (IOException | UncheckedIOException e) {
+            LOG.warn("{} can't be written, and digests will be computed again: {}", store, e.getMessage());
+        }
+    }
+}
