@@ -8,6 +8,7 @@ import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
         value = "self.datasets.exists(d, d.role == 'Train')",
         message = "datasets must have one of role Train",
         fieldPath = ".datasets")
+@RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")
         Boolean suspend,

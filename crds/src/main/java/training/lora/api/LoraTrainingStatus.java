@@ -2,10 +2,12 @@ package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.kubernetes.api.model.Condition;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What was observed of a run. */
+@RecordBuilder
 public record LoraTrainingStatus(
         @JsonPropertyDescription("The generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
 

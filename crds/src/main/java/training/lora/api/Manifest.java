@@ -1,10 +1,12 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** manifest.json at the output: what came out, of which run, made from what. */
+@RecordBuilder
 public record Manifest(
         @JsonPropertyDescription("VERSION.") String version,
 

@@ -1,10 +1,12 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** How far the newest attempt of a stage is, or how far it came. */
+@RecordBuilder
 public record Progress(
         @JsonPropertyDescription("The stage.") Stage stage,
         @JsonPropertyDescription("Its attempt, from 1.") Integer attempt,

@@ -1,10 +1,12 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What the trainer tells while a stage runs; the newest (attempt, step) wins, and any may be lost. */
+@RecordBuilder
 public record ProgressMessage(
         @JsonPropertyDescription("VERSION.") String version,
         @JsonPropertyDescription("The run.") String runId,

@@ -3,10 +3,12 @@ package training.lora.api;
 import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** How a stage ended; the termination message of its pod, at most 4096 bytes of JSON. */
+@RecordBuilder
 public record StageResult(
         @JsonPropertyDescription("VERSION.") String version,
         @JsonPropertyDescription("The run.") String runId,

@@ -3,9 +3,11 @@ package training.lora.api;
 import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import org.jspecify.annotations.Nullable;
 
 /** A stage of the run. */
+@RecordBuilder
 public record StageStatus(
         @JsonPropertyDescription("Prepare, Train or Evaluate.")
         Stage name,

@@ -13,6 +13,7 @@ import dev.cel.parser.CelStandardMacro;
 import dev.cel.runtime.CelEvaluationException;
 import dev.cel.runtime.CelRuntime;
 import dev.cel.runtime.CelRuntimeFactory;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,7 +39,8 @@ final class CelRules {
             .build();
     private static final Pattern OLD_SELF = Pattern.compile("\\boldSelf\\b");
 
-    private record Rule(
+    @RecordBuilder
+    record Rule(
             String text,
             CelRuntime.Program program,
             CelRuntime.@Nullable Program messageExpression,
@@ -114,14 +116,15 @@ final class CelRules {
         if (program == null) {
             return null;
         }
-        return new Rule(
-                text,
-                program,
-                message,
-                declared.path("message").asText("failed rule: " + text),
-                declared.path("fieldPath").asText(),
-                declared.path("reason").asText("FieldValueInvalid"),
-                OLD_SELF.matcher(text).find());
+        return CelRulesRuleBuilder.builder()
+                .text(text)
+                .program(program)
+                .message(declared.path("message").asText("failed rule: " + text))
+                .fieldPath(declared.path("fieldPath").asText())
+                .reason(declared.path("reason").asText("FieldValueInvalid"))
+                .transition(OLD_SELF.matcher(text).find())
+                .messageExpression(message)
+                .build();
     }
 
     private static CelRuntime.@Nullable Program program(

@@ -102,18 +102,19 @@ final class Registry {
         JsonNode names = spec.path("names");
         List<JsonNode> columns = new ArrayList<>();
         version.path("additionalPrinterColumns").forEach(columns::add);
-        return new Resource(
-                spec.path("group").asText(),
-                version.path("name").asText(),
-                names.path("kind").asText(),
-                names.path("plural").asText(),
-                names.path("singular").asText(),
-                StreamSupport.stream(names.path("shortNames").spliterator(), false)
+        return ResourceBuilder.builder()
+                .group(spec.path("group").asText())
+                .version(version.path("name").asText())
+                .kind(names.path("kind").asText())
+                .plural(names.path("plural").asText())
+                .singular(names.path("singular").asText())
+                .shortNames(StreamSupport.stream(names.path("shortNames").spliterator(), false)
                         .map(JsonNode::asText)
-                        .toList(),
-                spec.path("scope").asText().equals("Namespaced"),
-                version.path("subresources").has("status"),
-                new Resource.Custom(new StructuralSchema(schema), rules, columns, schema));
+                        .toList())
+                .namespaced(spec.path("scope").asText().equals("Namespaced"))
+                .statusSubresource(version.path("subresources").has("status"))
+                .custom(new Resource.Custom(new StructuralSchema(schema), rules, columns, schema))
+                .build();
     }
 
     private static void unsupported(JsonNode spec, List<Cause> causes) {

@@ -2,6 +2,7 @@ package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param statusSubresource whether status is written through {@code /status} only
  * @param custom what its CRD says; null for built-in kinds, whose schema is not checked
  */
+@RecordBuilder
 record Resource(
         String group,
         String version,
@@ -29,16 +31,16 @@ record Resource(
     static Resource builtIn(
             String groupVersion, String kind, String plural, boolean namespaced, boolean status, String... shortNames) {
         int slash = groupVersion.indexOf('/');
-        return new Resource(
-                slash < 0 ? "" : groupVersion.substring(0, slash),
-                groupVersion.substring(slash + 1),
-                kind,
-                plural,
-                kind.toLowerCase(java.util.Locale.ROOT),
-                List.of(shortNames),
-                namespaced,
-                status,
-                null);
+        return ResourceBuilder.builder()
+                .group(slash < 0 ? "" : groupVersion.substring(0, slash))
+                .version(groupVersion.substring(slash + 1))
+                .kind(kind)
+                .plural(plural)
+                .singular(kind.toLowerCase(java.util.Locale.ROOT))
+                .shortNames(List.of(shortNames))
+                .namespaced(namespaced)
+                .statusSubresource(status)
+                .build();
     }
 
     String apiVersion() {

@@ -2,6 +2,7 @@ package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,7 +23,8 @@ final class Tokens {
     private static final SecureRandom RANDOM = new SecureRandom();
 
     /** What a token stands for; {@code pod} binds it to a pod's life. */
-    private record Grant(
+    @RecordBuilder
+    record Grant(
             String namespace,
             String account,
             String accountUid,
@@ -114,14 +116,15 @@ final class Tokens {
         JsonNode metadata = account.path("metadata");
         grants.put(
                 token,
-                new Grant(
-                        namespace,
-                        metadata.path("name").asText(),
-                        metadata.path("uid").asText(),
-                        List.copyOf(audiences),
-                        expires,
-                        pod,
-                        podUid));
+                TokensGrantBuilder.builder()
+                        .namespace(namespace)
+                        .account(metadata.path("name").asText())
+                        .accountUid(metadata.path("uid").asText())
+                        .audiences(List.copyOf(audiences))
+                        .expires(expires)
+                        .podUid(podUid)
+                        .pod(pod)
+                        .build());
         request.putObject("status").put("token", token).put("expirationTimestamp", expires.toString());
         return request;
     }

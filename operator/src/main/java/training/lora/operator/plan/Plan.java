@@ -10,12 +10,14 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatus;
+import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.SpecValidator;
 import training.lora.api.Stage;
 import training.lora.api.StageStatus;
+import training.lora.api.StageStatusBuilder;
 
 /**
  * What happens next to a run. A stage's Job is created before its entry is written, and its outcome is written before
@@ -47,9 +49,12 @@ public final class Plan {
         LoraTrainingStatus status = resource.getStatus();
         old = status != null
                 ? status
-                : new LoraTrainingStatus(
-                        null, List.of(), null, null, null, null, List.of(), null, null, null, List.of(), List.of(),
-                        null);
+                : LoraTrainingStatusBuilder.builder()
+                        .conditions(List.of())
+                        .stages(List.of())
+                        .checkpoints(List.of())
+                        .artifacts(List.of())
+                        .build();
         draft = new StatusDraft(resource, old, now);
     }
 
@@ -167,16 +172,13 @@ public final class Plan {
     /** The attempt after {@code last}. */
     private StageStatus started(Stage stage, @Nullable StageStatus last, String time) {
         int attempt = nextAttempt(last);
-        return new StageStatus(
-                stage,
-                attempt,
-                last == null ? 0 : last.failures(),
-                Names.job(resource.getMetadata().getName(), stage, attempt),
-                time,
-                null,
-                null,
-                null,
-                null);
+        return StageStatusBuilder.builder()
+                .name(stage)
+                .attempt(attempt)
+                .failures(last == null ? 0 : last.failures())
+                .jobName(Names.job(resource.getMetadata().getName(), stage, attempt))
+                .startTime(time)
+                .build();
     }
 
     private static int nextAttempt(@Nullable StageStatus last) {
@@ -236,16 +238,13 @@ public final class Plan {
     /** A suspended or preempted attempt has not failed of itself, so it leaves as many retries as there were. */
     private StageStatus ended(StageStatus entry, Outcome outcome, @Nullable Reason reason, @Nullable String message) {
         boolean failed = outcome == Outcome.Failed && reason != Reason.Preempted;
-        return new StageStatus(
-                entry.name(),
-                entry.attempt(),
-                failed ? entry.failures() + 1 : entry.failures(),
-                entry.jobName(),
-                entry.startTime(),
-                StatusDraft.seconds(now),
-                outcome,
-                reason,
-                message);
+        return StageStatusBuilder.builder(entry)
+                .failures(failed ? entry.failures() + 1 : entry.failures())
+                .completionTime(StatusDraft.seconds(now))
+                .outcome(outcome)
+                .reason(reason)
+                .message(message)
+                .build();
     }
 
     /** Records a failure and, in the same write, whether the run goes on. */

@@ -5,6 +5,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Outcome;
 import training.lora.api.Progress;
+import training.lora.api.ProgressBuilder;
 import training.lora.api.ProgressMessage;
 import training.lora.api.StageStatus;
 
@@ -16,17 +17,18 @@ public final class StageProgress {
     public static Progress reported(ProgressMessage message) {
         int percentage = message.steps() <= 0 ? 0 : (int) Math.min(100, 100L * message.step() / message.steps());
         Integer left = message.estimatedRemainingSeconds();
-        return new Progress(
-                message.stage(),
-                message.attempt(),
-                message.step(),
-                message.steps(),
-                percentage,
-                left,
-                percentage + "%",
-                left == null ? null : spoken(left),
-                message.time(),
-                message.metrics());
+        return ProgressBuilder.builder()
+                .stage(message.stage())
+                .attempt(message.attempt())
+                .progressPercentage(percentage)
+                .percent(percentage + "%")
+                .lastUpdatedTime(message.time())
+                .metrics(message.metrics())
+                .step(message.step())
+                .steps(message.steps())
+                .estimatedRemainingSeconds(left)
+                .remaining(left == null ? null : spoken(left))
+                .build();
     }
 
     /**
@@ -42,31 +44,23 @@ public final class StageProgress {
         }
         if (entry.outcome() == Outcome.Succeeded) {
             Integer steps = reported == null ? null : reported.steps();
-            return new Progress(
-                    entry.name(),
-                    entry.attempt(),
-                    steps,
-                    steps,
-                    100,
-                    null,
-                    "100%",
-                    null,
-                    Objects.requireNonNull(entry.completionTime(), "what has an outcome has an end"),
-                    reported == null ? List.of() : reported.metrics());
+            return ProgressBuilder.builder()
+                    .stage(entry.name())
+                    .attempt(entry.attempt())
+                    .progressPercentage(100)
+                    .percent("100%")
+                    .lastUpdatedTime(Objects.requireNonNull(entry.completionTime(), "what has an outcome has an end"))
+                    .metrics(reported == null ? List.of() : reported.metrics())
+                    .step(steps)
+                    .steps(steps)
+                    .build();
         }
         return reported == null
                 ? null
-                : new Progress(
-                        reported.stage(),
-                        reported.attempt(),
-                        reported.step(),
-                        reported.steps(),
-                        reported.progressPercentage(),
-                        null,
-                        reported.percent(),
-                        null,
-                        reported.lastUpdatedTime(),
-                        reported.metrics());
+                : ProgressBuilder.builder(reported)
+                        .estimatedRemainingSeconds(null)
+                        .remaining(null)
+                        .build();
     }
 
     /** As kubectl prints ages: the largest unit that is not zero. */

@@ -11,6 +11,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
+import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Progress;
 import training.lora.api.Provenance;
 import training.lora.api.Stage;
@@ -54,20 +55,21 @@ final class StatusDraft {
     }
 
     LoraTrainingStatus build() {
-        return new LoraTrainingStatus(
-                resource.getMetadata().getGeneration(),
-                conditions,
-                runId,
-                phase,
-                model,
-                old.loss(),
-                stages,
-                progress,
-                base,
-                best,
-                checkpoints,
-                artifacts,
-                provenance);
+        return LoraTrainingStatusBuilder.builder()
+                .conditions(conditions)
+                .stages(stages)
+                .checkpoints(checkpoints)
+                .artifacts(artifacts)
+                .observedGeneration(resource.getMetadata().getGeneration())
+                .runId(runId)
+                .phase(phase)
+                .model(model)
+                .loss(old.loss())
+                .progress(progress)
+                .base(base)
+                .best(best)
+                .provenance(provenance)
+                .build();
     }
 
     void runId(String id) {

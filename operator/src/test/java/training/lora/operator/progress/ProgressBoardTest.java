@@ -10,6 +10,7 @@ import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
 
 final class ProgressBoardTest {
@@ -68,17 +69,16 @@ final class ProgressBoardTest {
     }
 
     private static ProgressMessage message(Stage stage, int attempt, int step) {
-        return new ProgressMessage(
-                ProgressMessage.VERSION,
-                "abc",
-                stage,
-                attempt,
-                step,
-                100,
-                null,
-                "2026-01-01T00:00:00Z",
-                List.of(),
-                null);
+        return ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId("abc")
+                .stage(stage)
+                .attempt(attempt)
+                .step(step)
+                .steps(100)
+                .time("2026-01-01T00:00:00Z")
+                .metrics(List.of())
+                .build();
     }
 
     private static LoraTraining resource(String status) throws Exception {

@@ -32,6 +32,7 @@ import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Progress;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
 
 /** The whole operator over HTTP, with a mock API server: a report's way from a pod to the status. */
@@ -204,17 +205,16 @@ final class ProgressEndpointTest {
     }
 
     private static String message(LoraTraining run, Stage stage, int attempt, int step) throws Exception {
-        return Json.MAPPER.writeValueAsString(new ProgressMessage(
-                ProgressMessage.VERSION,
-                requireNonNull(run.getStatus().runId()),
-                stage,
-                attempt,
-                step,
-                100,
-                null,
-                "2026-01-01T00:00:00Z",
-                List.of(),
-                null));
+        return Json.MAPPER.writeValueAsString(ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId(requireNonNull(run.getStatus().runId()))
+                .stage(stage)
+                .attempt(attempt)
+                .step(step)
+                .steps(100)
+                .time("2026-01-01T00:00:00Z")
+                .metrics(List.of())
+                .build());
     }
 
     /** A resource whose first Job the operator has made. */

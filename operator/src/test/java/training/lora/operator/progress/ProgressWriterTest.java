@@ -23,6 +23,7 @@ import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
 
 @EnableKubernetesMockClient(crud = true)
@@ -148,17 +149,17 @@ final class ProgressWriterTest {
     }
 
     private static ProgressMessage message(int step, @Nullable String loss, @Nullable Integer left) {
-        return new ProgressMessage(
-                ProgressMessage.VERSION,
-                "abc",
-                Stage.Train,
-                1,
-                step,
-                100,
-                left,
-                "2026-01-01T00:00:00Z",
-                loss == null ? List.of() : List.of(new Metric("loss", loss)),
-                null);
+        return ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId("abc")
+                .stage(Stage.Train)
+                .attempt(1)
+                .step(step)
+                .steps(100)
+                .time("2026-01-01T00:00:00Z")
+                .metrics(loss == null ? List.of() : List.of(new Metric("loss", loss)))
+                .estimatedRemainingSeconds(left)
+                .build();
     }
 
     private LoraTraining stored(String name) {

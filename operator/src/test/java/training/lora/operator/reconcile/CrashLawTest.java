@@ -9,6 +9,7 @@ import java.time.ZoneOffset;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.LoraTrainingSpecBuilder;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.operator.plan.Settings;
@@ -121,18 +122,7 @@ final class CrashLawTest {
 
     private static void suspend(FakeCluster cluster, boolean suspended) {
         LoraTrainingSpec s = cluster.resource.getSpec();
-        cluster.resource.setSpec(new LoraTrainingSpec(
-                suspended,
-                s.baseModel(),
-                s.datasets(),
-                s.preparation(),
-                s.training(),
-                s.sampling(),
-                s.evaluation(),
-                s.output(),
-                s.runtime(),
-                s.retries(),
-                s.activeDeadlineSeconds(),
-                s.ttlSecondsAfterFinished()));
+        cluster.resource.setSpec(
+                LoraTrainingSpecBuilder.builder(s).suspend(suspended).build());
     }
 }

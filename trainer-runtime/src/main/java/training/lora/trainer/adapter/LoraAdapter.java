@@ -20,6 +20,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.ProjectionDeltasLowRankBuilder;
 import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -283,13 +284,14 @@ public final class LoraAdapter implements AutoCloseable {
             AdaptedProjection p = projections.get(i);
             byPath.put(
                     p.projection().path(),
-                    new ProjectionDeltas.LowRank(
-                            views.get(2 * i),
-                            views.get(2 * i + 1),
-                            p.scale(),
-                            dropping,
-                            gradients == null ? null : gradients.get(2 * i),
-                            gradients == null ? null : gradients.get(2 * i + 1)));
+                    ProjectionDeltasLowRankBuilder.builder()
+                            .down(views.get(2 * i))
+                            .up(views.get(2 * i + 1))
+                            .scale(p.scale())
+                            .dropout(dropping)
+                            .downGradient(gradients == null ? null : gradients.get(2 * i))
+                            .upGradient(gradients == null ? null : gradients.get(2 * i + 1))
+                            .build());
         }
         return new ProjectionDeltas(byPath, drawn);
     }

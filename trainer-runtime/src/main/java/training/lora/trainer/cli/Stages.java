@@ -2,13 +2,11 @@ package training.lora.trainer.cli;
 
 import java.io.IOException;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import training.lora.api.Artifact;
-import training.lora.api.Checkpoint;
 import training.lora.api.Manifest;
 import training.lora.api.Outcome;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
+import training.lora.api.StageResultBuilder;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -26,18 +24,28 @@ final class Stages {
         switch (stage) {
             case Prepare -> {
                 PrepareStage.Result r = PrepareStage.run(context);
-                return result(context, stage, r.data(), null, null, List.of(), List.of(), r.note());
+                return of(context, stage, r.data()).message(r.note()).build();
             }
             case Train -> {
                 TrainStage.Result r = TrainStage.run(context);
-                return result(context, stage, data(context), null, r.last(), r.checkpoints(), r.artifacts(), r.note());
+                return of(context, stage, data(context))
+                        .best(r.last())
+                        .checkpoints(r.checkpoints())
+                        .artifacts(r.artifacts())
+                        .message(r.note())
+                        .build();
             }
             case Evaluate -> {
                 if (!context.run().spec().evaluation().enabled()) {
-                    return result(context, stage, data(context), null, null, List.of(), List.of(), null);
+                    return of(context, stage, data(context)).build();
                 }
                 EvaluateStage.Result r = EvaluateStage.run(context);
-                return result(context, stage, data(context), r.base(), r.best(), r.checkpoints(), r.artifacts(), null);
+                return of(context, stage, data(context))
+                        .base(r.base())
+                        .best(r.best())
+                        .checkpoints(r.checkpoints())
+                        .artifacts(r.artifacts())
+                        .build();
             }
         }
         throw new IllegalStateException(stage.name());
@@ -45,93 +53,49 @@ final class Stages {
 
     /** The result of a run that was finished before, from its manifest. */
     static StageResult alreadyComplete(RunContext context, Stage stage, Manifest manifest) throws IOException {
-        return succeeded(
-                context,
-                stage,
-                true,
-                manifest.model(),
-                manifest.baseModelDigest(),
-                manifest.datasetDigest(),
-                manifest.base(),
-                manifest.best(),
-                manifest.checkpoints(),
-                Publisher.mainArtifacts(manifest.files(), context.workspace().output()),
-                null);
+        return ended(context.run().runId(), stage, context.attempt(), Outcome.Succeeded)
+                .alreadyComplete(true)
+                .model(manifest.model())
+                .baseModelDigest(manifest.baseModelDigest())
+                .datasetDigest(manifest.datasetDigest())
+                .base(manifest.base())
+                .best(manifest.best())
+                .checkpoints(manifest.checkpoints())
+                .artifacts(Publisher.mainArtifacts(
+                        manifest.files(), context.workspace().output()))
+                .build();
     }
 
     static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
-        return new StageResult(
-                StageResult.VERSION,
-                runId,
-                stage,
-                attempt,
-                Outcome.Failed,
-                failure.reason(),
-                failure.getMessage(),
-                false,
-                null,
-                null,
-                null,
-                null,
-                null,
-                List.of(),
-                List.of());
+        return ended(runId, stage, attempt, Outcome.Failed)
+                .reason(failure.reason())
+                .message(failure.getMessage())
+                .build();
     }
 
     private static DatasetManifest data(RunContext context) {
         return PreparedDataset.manifest(context.workspace().dataset());
     }
 
-    private static StageResult result(
-            RunContext context,
-            Stage stage,
-            DatasetManifest data,
-            @Nullable Checkpoint base,
-            @Nullable Checkpoint best,
-            List<Checkpoint> checkpoints,
-            List<Artifact> artifacts,
-            @Nullable String note) {
-        return succeeded(
-                context,
-                stage,
-                false,
-                data.model(),
-                data.baseModelDigest(),
-                data.digest(),
-                base,
-                best,
-                checkpoints,
-                artifacts,
-                note);
+    /** A success, with what the data say of the run. */
+    private static StageResultBuilder of(RunContext context, Stage stage, DatasetManifest data) {
+        return ended(context.run().runId(), stage, context.attempt(), Outcome.Succeeded)
+                .model(data.model())
+                .baseModelDigest(data.baseModelDigest())
+                .datasetDigest(data.digest());
     }
 
-    private static StageResult succeeded(
-            RunContext context,
-            Stage stage,
-            boolean alreadyComplete,
-            String model,
-            String baseModelDigest,
-            String datasetDigest,
-            @Nullable Checkpoint base,
-            @Nullable Checkpoint best,
-            List<Checkpoint> checkpoints,
-            List<Artifact> artifacts,
-            @Nullable String note) {
-        return new StageResult(
-                StageResult.VERSION,
-                context.run().runId(),
-                stage,
-                context.attempt(),
-                Outcome.Succeeded,
-                null,
-                note,
-                alreadyComplete,
-                model,
-                baseModelDigest,
-                datasetDigest,
-                base,
-                best,
-                checkpoints,
-                artifacts);
+    /** A stage's end of which nothing else is known yet. */
+    private static StageResultBuilder ended(String runId, Stage stage, int attempt, Outcome outcome) {
+        return StageResultBuilder.builder()
+                .version(StageResult.VERSION)
+                .runId(runId)
+                .stage(stage)
+                .attempt(attempt)
+                .outcome(outcome)
+                .alreadyComplete(false)
+                .checkpoints(List.of())
+                .artifacts(List.of())
+                .builder();
     }
 }

@@ -1,5 +1,6 @@
 package training.lora.trainer.dataset;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,7 @@ import training.lora.trainer.model.PictureSizes;
  * @param note what people should know of the pictures, in a sentence; null if nothing
  * @param files sha256 of every other file of the folder, by its relative name
  */
+@RecordBuilder
 public record DatasetManifest(
         String version,
         String key,
@@ -43,6 +45,7 @@ public record DatasetManifest(
      * @param sha256 digest of the picture as it came
      * @param sizes its sizes as it came and as it is prepared
      */
+    @RecordBuilder
     public record Sample(
             String name,
             String dataset,

@@ -29,6 +29,7 @@ import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
@@ -174,21 +175,23 @@ public final class EvaluateStage {
         LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
         List<Checkpoint> checkpoints =
                 measured.stream().map(Measured::checkpoint).toList();
-        EvaluationReport report = new EvaluationReport(
-                EvaluationReport.VERSION,
-                ClipMetrics.DEFINITIONS,
-                clipFolder.getFileName().toString(),
-                new EvaluationReport.Sampler(
-                        "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()),
-                prompts,
-                shares.stream().mapToInt(ConceptShare::trainingImages).sum(),
-                conceptReports(shares, base, measured),
-                summary.fixedSetLoss(),
-                summary.validationLoss(),
-                base.checkpoint(),
-                checkpoints,
-                spec.evaluation().select(),
-                best.step());
+        EvaluationReport report = EvaluationReportBuilder.builder()
+                .version(EvaluationReport.VERSION)
+                .definitions(ClipMetrics.DEFINITIONS)
+                .clip(clipFolder.getFileName().toString())
+                .sampler(new EvaluationReport.Sampler(
+                        "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()))
+                .prompts(prompts)
+                .trainingImages(
+                        shares.stream().mapToInt(ConceptShare::trainingImages).sum())
+                .concepts(conceptReports(shares, base, measured))
+                .fixedSetLoss(summary.fixedSetLoss())
+                .base(base.checkpoint())
+                .checkpoints(checkpoints)
+                .select(spec.evaluation().select())
+                .bestStep(best.step())
+                .validationLoss(summary.validationLoss())
+                .build();
         return publish(report, base, measured, best);
     }
 
@@ -198,16 +201,17 @@ public final class EvaluateStage {
         for (int i = 0; i < shares.size(); i++) {
             int concept = i;
             ConceptShare share = shares.get(i);
-            reports.add(new EvaluationReport.ConceptReport(
-                    share.concept().name(),
-                    share.concept().trigger(),
-                    share.prompts(),
-                    share.trainingImages(),
-                    base.byConcept().get(i).toMetrics(),
-                    measured.stream()
+            reports.add(EvaluationReportConceptReportBuilder.builder()
+                    .name(share.concept().name())
+                    .prompts(share.prompts())
+                    .trainingImages(share.trainingImages())
+                    .base(base.byConcept().get(i).toMetrics())
+                    .checkpoints(measured.stream()
                             .map(m -> new Checkpoint(
                                     m.step(), m.byConcept().get(concept).toMetrics()))
-                            .toList()));
+                            .toList())
+                    .trigger(share.concept().trigger())
+                    .build());
         }
         return reports;
     }
@@ -296,15 +300,16 @@ public final class EvaluateStage {
         files.put("loss.jsonl", train.resolve("loss.jsonl"));
         files.put("loss.png", train.resolve("loss.png"));
         files.put("samples.png", grid);
-        Publisher.State state = new Publisher.State(
-                true,
-                model.family().name(),
-                summary.baseModelDigest(),
-                data.digest(),
-                summary.device(),
-                report.base(),
-                best.checkpoint(),
-                report.checkpoints());
+        Publisher.State state = PublisherStateBuilder.builder()
+                .finished(true)
+                .model(model.family().name())
+                .baseModelDigest(summary.baseModelDigest())
+                .datasetDigest(data.digest())
+                .best(best.checkpoint())
+                .checkpoints(report.checkpoints())
+                .device(summary.device())
+                .base(report.base())
+                .build();
         List<Artifact> artifacts =
                 new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(train), files);
         return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);

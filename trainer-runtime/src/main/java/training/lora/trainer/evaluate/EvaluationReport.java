@@ -1,5 +1,6 @@
 package training.lora.trainer.evaluate;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,7 @@ import training.lora.trainer.train.TrainSummary;
  * @param select which metric chose
  * @param bestStep the chosen checkpoint
  */
+@RecordBuilder
 record EvaluationReport(
         String version,
         Map<String, String> definitions,
@@ -52,6 +54,7 @@ record EvaluationReport(
      * @param base what was measured of the base model
      * @param checkpoints what was measured of each checkpoint
      */
+    @RecordBuilder
     record ConceptReport(
             String name,
             @Nullable String trigger,

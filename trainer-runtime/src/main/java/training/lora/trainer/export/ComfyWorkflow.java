@@ -1,6 +1,7 @@
 package training.lora.trainer.export;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
 import training.lora.api.Json;
@@ -19,6 +20,7 @@ import training.lora.trainer.files.WholeFile;
  * @param resolution side of the picture in pixels
  * @param velocity whether the base model predicts v and not noise
  */
+@RecordBuilder
 public record ComfyWorkflow(
         String baseModel,
         String lora,

@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,7 @@ import training.lora.trainer.model.UNetStateDictAdapter;
  * @param trigger the phrase that calls what was learned, null if there is none
  * @param training what else kohya's files say of the training, {@code ss_…} to value
  */
+@RecordBuilder
 public record ExportMetadata(
         String title,
         String baseModel,
@@ -36,15 +38,15 @@ public record ExportMetadata(
 
     /** Of an adapter for {@code model}. */
     public static ExportMetadata of(String title, String baseModel, StableDiffusion model, int resolution) {
-        return new ExportMetadata(
-                title,
-                baseModel,
-                LoraFamily.valueOf(model.family().name()),
-                new UNetStateDictAdapter(model.unet().config()),
-                resolution,
-                predictionType(model),
-                null,
-                Map.of());
+        return ExportMetadataBuilder.builder()
+                .title(title)
+                .baseModel(baseModel)
+                .family(LoraFamily.valueOf(model.family().name()))
+                .paths(new UNetStateDictAdapter(model.unet().config()))
+                .resolution(resolution)
+                .prediction(predictionType(model))
+                .training(Map.of())
+                .build();
     }
 
     /** ModelSpec's word for what the model predicts. */
@@ -57,14 +59,14 @@ public record ExportMetadata(
 
     /** The same with a trigger. */
     public ExportMetadata withTrigger(@Nullable String phrase) {
-        return new ExportMetadata(title, baseModel, family, paths, resolution, prediction, phrase, training);
+        return ExportMetadataBuilder.builder(this).trigger(phrase).build();
     }
 
     /** The same with more said of the training. */
     public ExportMetadata with(Map<String, String> more) {
         Map<String, String> all = new TreeMap<>(training);
         all.putAll(more);
-        return new ExportMetadata(title, baseModel, family, paths, resolution, prediction, trigger, all);
+        return ExportMetadataBuilder.builder(this).training(all).build();
     }
 
     /** As safetensors metadata: kohya's {@code ss_…} and Stability's {@code modelspec.…}. */

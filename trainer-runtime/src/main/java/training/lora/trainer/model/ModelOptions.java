@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
@@ -18,6 +19,7 @@ import training.lora.api.Prediction;
  * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
  * @param textPrecision of the text encoders' weights and activations
  */
+@RecordBuilder
 public record ModelOptions(
         Precision precision,
         @Nullable ModelFamily family,
@@ -35,32 +37,42 @@ public record ModelOptions(
 
     /** All from the model, in {@code precision}, with text encoders in fp32, as what they embed once should be. */
     public static ModelOptions in(Precision precision) {
-        return new ModelOptions(precision, null, null, null, null, CHUNK, 0, Precision.Float32);
+        return ModelOptionsBuilder.builder()
+                .precision(precision)
+                .maxTokens(CHUNK)
+                .clipSkip(0)
+                .textPrecision(Precision.Float32)
+                .build();
     }
 
     /** The same of what must be this family, where it is given. */
     public ModelOptions withFamily(@Nullable ModelFamily other) {
-        return new ModelOptions(precision, other, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, textPrecision);
+        return ModelOptionsBuilder.builder(this).family(other).build();
     }
 
     /** The same with a noise schedule that differs from the model's, where it is given. */
     public ModelOptions withSchedule(@Nullable Prediction other, @Nullable Boolean zeroTerminal) {
-        return new ModelOptions(precision, family, other, zeroTerminal, vae, maxTokens, clipSkip, textPrecision);
+        return ModelOptionsBuilder.builder(this)
+                .prediction(other)
+                .zeroTerminalSnr(zeroTerminal)
+                .build();
     }
 
     /** The same with this autoencoder, where it is given. */
     public ModelOptions withVae(@Nullable Path other) {
-        return new ModelOptions(
-                precision, family, prediction, zeroTerminalSnr, other, maxTokens, clipSkip, textPrecision);
+        return ModelOptionsBuilder.builder(this).vae(other).build();
     }
 
     /** The same with texts of so many tokens, by a layer that so many stand behind. */
     public ModelOptions withTexts(int tokens, int skip) {
-        return new ModelOptions(precision, family, prediction, zeroTerminalSnr, vae, tokens, skip, textPrecision);
+        return ModelOptionsBuilder.builder(this)
+                .maxTokens(tokens)
+                .clipSkip(skip)
+                .build();
     }
 
     /** The same with text encoders in {@code other}. */
     public ModelOptions withTextPrecision(Precision other) {
-        return new ModelOptions(precision, family, prediction, zeroTerminalSnr, vae, maxTokens, clipSkip, other);
+        return ModelOptionsBuilder.builder(this).textPrecision(other).build();
     }
 }

@@ -2,6 +2,7 @@ package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     wanted
  * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
  */
+@RecordBuilder
 record Pass(
         NDManager scope,
         @Nullable NDArray time,
@@ -25,12 +27,15 @@ record Pass(
         @Nullable NDArray timeGradient) {
     /** A pass without time, text or adapter. */
     static Pass plain(NDManager scope) {
-        return new Pass(scope, null, null, ProjectionDeltas.NONE, null, null);
+        return PassBuilder.builder().scope(scope).deltas(ProjectionDeltas.NONE).build();
     }
 
     /** The same with arrays to add the gradients of context and, where wanted, time to. */
     Pass toText(NDArray ofContext, @Nullable NDArray ofTime) {
-        return new Pass(scope, time, context, deltas, ofContext, ofTime);
+        return PassBuilder.builder(this)
+                .contextGradient(ofContext)
+                .timeGradient(ofTime)
+                .build();
     }
 
     NDArray requireTime() {

@@ -3,6 +3,7 @@ package training.lora.trainer.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 
 /**
@@ -15,10 +16,18 @@ import java.util.List;
  * @param height of what the network sees
  * @param width of what the network sees
  */
+@RecordBuilder
 public record PictureSizes(int originalHeight, int originalWidth, int top, int left, int height, int width) {
     /** A square picture that is neither scaled nor cropped: what is asked for when one is drawn. */
     public static PictureSizes square(int side) {
-        return new PictureSizes(side, side, 0, 0, side, side);
+        return PictureSizesBuilder.builder()
+                .originalHeight(side)
+                .originalWidth(side)
+                .top(0)
+                .left(0)
+                .height(side)
+                .width(side)
+                .build();
     }
 
     /** Time ids (B, 6) of B pictures. */

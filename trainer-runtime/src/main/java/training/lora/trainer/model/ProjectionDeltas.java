@@ -1,6 +1,7 @@
 package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,7 @@ public record ProjectionDeltas(Map<String, LowRank> byPath, long seed) {
      * @param downGradient what A's gradient is added to, null where nothing is trained
      * @param upGradient what B's gradient is added to
      */
+    @RecordBuilder
     public record LowRank(
             NDArray down,
             NDArray up,

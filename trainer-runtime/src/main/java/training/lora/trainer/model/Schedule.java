@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import training.lora.api.Prediction;
 
 /**
@@ -14,6 +15,7 @@ import training.lora.api.Prediction;
  * @param prediction what the denoiser predicts
  * @param zeroTerminalSnr whether betas are rescaled so that the last timestep is pure noise (Lin et al. 2023)
  */
+@RecordBuilder
 public record Schedule(
         int trainTimesteps,
         double betaStart,

@@ -32,16 +32,17 @@ final class ScheduleReader {
                     "zero-terminal SNR needs prediction V, but the model predicts Epsilon, by " + config.name()
                             + " and `spec.baseModel`: at its last timestep there is no signal to find noise in");
         }
-        return new Schedule(
-                config.integer("num_train_timesteps", 1000),
-                config.number("beta_start", 0.0001),
-                config.number("beta_end", 0.02),
-                betas,
-                // Pure noise stands at the last timestep, which leading spacing never visits.
-                zero && !told ? Schedule.Spacing.Trailing : spacing(config),
-                config.integer("steps_offset", 0),
-                prediction,
-                zero);
+        return ScheduleBuilder.builder()
+                .trainTimesteps(config.integer("num_train_timesteps", 1000))
+                .betaStart(config.number("beta_start", 0.0001))
+                .betaEnd(config.number("beta_end", 0.02))
+                .betas(betas)
+                .spacing( // Pure noise stands at the last timestep, which leading spacing never visits.
+                        zero && !told ? Schedule.Spacing.Trailing : spacing(config))
+                .stepsOffset(config.integer("steps_offset", 0))
+                .prediction(prediction)
+                .zeroTerminalSnr(zero)
+                .build();
     }
 
     private static Schedule.Spacing spacing(Config config) {

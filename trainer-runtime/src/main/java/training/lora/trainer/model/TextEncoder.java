@@ -142,7 +142,7 @@ public final class TextEncoder implements AutoCloseable {
         private Recording(
                 NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas, boolean kept) {
             this.scope = scope;
-            Pass pass = new Pass(scope, null, null, deltas, null, null);
+            Pass pass = PassBuilder.builder().scope(scope).deltas(deltas).build();
             int left = role == Role.Only ? skip : 1 + skip;
             try (NDArray ids = ids(scope, texts)) {
                 NDArray x = tower.embed(scope, ids);

@@ -260,7 +260,12 @@ public final class UNet implements AutoCloseable {
                 time = embedAddition.forward(scope, timeAlone, told); // (B, 4 first)
             }
         }
-        return new Pass(scope, time, LIKE.call(scope, told.context(), time), deltas, null, null);
+        return PassBuilder.builder()
+                .scope(scope)
+                .deltas(deltas)
+                .time(time)
+                .context(LIKE.call(scope, told.context(), time))
+                .build();
     }
 
     private NDArray enter(Pass pass, NDArray x) {

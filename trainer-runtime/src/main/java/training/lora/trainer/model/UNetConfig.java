@@ -1,5 +1,6 @@
 package training.lora.trainer.model;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param linearProjection whether attention enters and leaves by a linear map, not a 1x1 convolution
  * @param addition SDXL: what it is told beside the text; null for nothing
  */
+@RecordBuilder
 public record UNetConfig(
         int sampleSize,
         int channels,
@@ -51,34 +53,35 @@ public record UNetConfig(
     static final int SIZES = 6;
 
     /** Stable Diffusion 1.5's. */
-    public static final UNetConfig SD15 = new UNetConfig(
-            64,
-            4,
-            768,
-            List.of(320, 640, 1280, 1280),
-            List.of(true, true, true, false),
-            2,
-            List.of(8, 8, 8, 8),
-            List.of(1, 1, 1, 1),
-            32,
-            1e-5,
-            false,
-            null);
+    public static final UNetConfig SD15 = UNetConfigBuilder.builder()
+            .sampleSize(64)
+            .channels(4)
+            .contextWidth(768)
+            .widths(List.of(320, 640, 1280, 1280))
+            .attention(List.of(true, true, true, false))
+            .layers(2)
+            .heads(List.of(8, 8, 8, 8))
+            .transformerLayers(List.of(1, 1, 1, 1))
+            .groups(32)
+            .normEps(1e-5)
+            .linearProjection(false)
+            .build();
 
     /** SDXL's. */
-    public static final UNetConfig SDXL = new UNetConfig(
-            128,
-            4,
-            2048,
-            List.of(320, 640, 1280),
-            List.of(false, true, true),
-            2,
-            List.of(5, 10, 20),
-            List.of(1, 2, 10),
-            32,
-            1e-5,
-            true,
-            new Addition(256, 2816));
+    public static final UNetConfig SDXL = UNetConfigBuilder.builder()
+            .sampleSize(128)
+            .channels(4)
+            .contextWidth(2048)
+            .widths(List.of(320, 640, 1280))
+            .attention(List.of(false, true, true))
+            .layers(2)
+            .heads(List.of(5, 10, 20))
+            .transformerLayers(List.of(1, 2, 10))
+            .groups(32)
+            .normEps(1e-5)
+            .linearProjection(true)
+            .addition(new Addition(256, 2816))
+            .build();
 
     static UNetConfig read(Path file) {
         return of(Config.read(file));
@@ -133,19 +136,20 @@ public record UNetConfig(
             throw c.wrong("in_channels", "4: an inpainting model can't be trained");
         }
         c.mustBe("out_channels", channels);
-        return new UNetConfig(
-                c.integer("sample_size"),
-                channels,
-                c.integer("cross_attention_dim"),
-                list(widths),
-                attention,
-                c.integer("layers_per_block", 2),
-                list(heads),
-                list(c.integers("transformer_layers_per_block", widths.length, 1)),
-                c.integer("norm_num_groups", 32),
-                c.number("norm_eps", 1e-5),
-                c.flag("use_linear_projection", false),
-                addition(c));
+        return UNetConfigBuilder.builder()
+                .sampleSize(c.integer("sample_size"))
+                .channels(channels)
+                .contextWidth(c.integer("cross_attention_dim"))
+                .widths(list(widths))
+                .attention(attention)
+                .layers(c.integer("layers_per_block", 2))
+                .heads(list(heads))
+                .transformerLayers(list(c.integers("transformer_layers_per_block", widths.length, 1)))
+                .groups(c.integer("norm_num_groups", 32))
+                .normEps(c.number("norm_eps", 1e-5))
+                .linearProjection(c.flag("use_linear_projection", false))
+                .addition(addition(c))
+                .build();
     }
 
     private static @Nullable Addition addition(Config c) {

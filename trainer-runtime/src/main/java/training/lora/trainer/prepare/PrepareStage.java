@@ -24,6 +24,8 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.DatasetManifestBuilder;
+import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.AdapterFiles;
@@ -31,7 +33,7 @@ import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
-import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.PictureSizesBuilder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.model.UNet;
@@ -154,16 +156,17 @@ public final class PrepareStage {
             masks.write(temporary, manager);
             encode(samples, model, manager, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
-            DatasetManifest manifest = new DatasetManifest(
-                    DatasetManifest.VERSION,
-                    key,
-                    digest,
-                    baseDigest,
-                    model.family().name(),
-                    resolution,
-                    samples,
-                    note,
-                    PreparedDataset.digests(temporary));
+            DatasetManifest manifest = DatasetManifestBuilder.builder()
+                    .version(DatasetManifest.VERSION)
+                    .key(key)
+                    .digest(digest)
+                    .baseModelDigest(baseDigest)
+                    .model(model.family().name())
+                    .resolution(resolution)
+                    .samples(samples)
+                    .files(PreparedDataset.digests(temporary))
+                    .note(note)
+                    .build();
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
             Folders.delete(target);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
@@ -240,15 +243,22 @@ public final class PrepareStage {
             String file = "images/%05d.png".formatted(i);
             Photo.Crop crop = Photo.centreCrop(decoded, resolution);
             Picture.ofBgr(crop.picture()).write(folder.resolve(file));
-            samples.add(new Sample(
-                    item.name(),
-                    item.dataset().name(),
-                    item.dataset().role(),
-                    file,
-                    item.caption(),
-                    raw.digests().get(i),
-                    new PictureSizes(
-                            decoded.height(), decoded.width(), crop.top(), crop.left(), resolution, resolution)));
+            samples.add(DatasetManifestSampleBuilder.builder()
+                    .name(item.name())
+                    .dataset(item.dataset().name())
+                    .role(item.dataset().role())
+                    .file(file)
+                    .caption(item.caption())
+                    .sha256(raw.digests().get(i))
+                    .sizes(PictureSizesBuilder.builder()
+                            .originalHeight(decoded.height())
+                            .originalWidth(decoded.width())
+                            .top(crop.top())
+                            .left(crop.left())
+                            .height(resolution)
+                            .width(resolution)
+                            .build())
+                    .build());
             crop.picture().release();
             decoded.release();
         }

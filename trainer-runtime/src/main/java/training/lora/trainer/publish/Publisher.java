@@ -1,5 +1,6 @@
 package training.lora.trainer.publish;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
+import training.lora.api.ManifestBuilder;
 import training.lora.api.Proof;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
@@ -67,6 +69,7 @@ public final class Publisher {
      * @param best the checkpoint whose adapter stands first
      * @param checkpoints all that are kept
      */
+    @RecordBuilder
     public record State(
             boolean finished,
             String model,
@@ -112,22 +115,23 @@ public final class Publisher {
             copy(workspace.log(), output.resolve(LOG));
         }
         List<Artifact> all = describe();
-        Manifest manifest = new Manifest(
-                Manifest.VERSION,
-                run.owner(),
-                run.runId(),
-                state.finished(),
-                Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                run.spec(),
-                state.model(),
-                state.baseModelDigest(),
-                state.datasetDigest(),
-                state.device(),
-                state.base(),
-                state.best(),
-                state.checkpoints(),
-                List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)),
-                all);
+        Manifest manifest = ManifestBuilder.builder()
+                .version(Manifest.VERSION)
+                .owner(run.owner())
+                .runId(run.runId())
+                .finished(state.finished())
+                .time(Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())
+                .spec(run.spec())
+                .model(state.model())
+                .baseModelDigest(state.baseModelDigest())
+                .datasetDigest(state.datasetDigest())
+                .checkpoints(state.checkpoints())
+                .proofs(List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)))
+                .files(all)
+                .device(state.device())
+                .base(state.base())
+                .best(state.best())
+                .build();
         WholeFile.write(output.resolve(MANIFEST), temporary -> Json.PRETTY.writeValue(temporary.toFile(), manifest));
         return mainArtifacts(all, output);
     }

@@ -11,6 +11,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.StageResult;
+import training.lora.api.StageResultBuilder;
 import training.lora.trainer.files.WholeFile;
 
 /** Writes a stage's result: whole into the workspace, and as a termination message that fits Kubernetes' limit. */
@@ -45,22 +46,11 @@ public final class ResultFiles {
             if (step == 4 && message != null) {
                 message = message.substring(0, Math.min(message.length(), 600)) + "…";
             }
-            smaller = new StageResult(
-                    r.version(),
-                    r.runId(),
-                    r.stage(),
-                    r.attempt(),
-                    r.outcome(),
-                    r.reason(),
-                    message,
-                    r.alreadyComplete(),
-                    r.model(),
-                    r.baseModelDigest(),
-                    r.datasetDigest(),
-                    r.base(),
-                    r.best(),
-                    checkpoints,
-                    artifacts);
+            smaller = StageResultBuilder.builder(r)
+                    .message(message)
+                    .checkpoints(checkpoints)
+                    .artifacts(artifacts)
+                    .build();
         }
         return bytes(smaller);
     }

@@ -18,6 +18,7 @@ import training.lora.api.InitFromSpec;
 import training.lora.api.Metric;
 import training.lora.api.Precision;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
@@ -146,16 +147,17 @@ public record RunContext(
             @Nullable Integer remainingSeconds,
             List<Metric> metrics,
             @Nullable Checkpoint checkpoint) {
-        sink.accept(new ProgressMessage(
-                ProgressMessage.VERSION,
-                run.runId(),
-                stage,
-                attempt,
-                step,
-                steps,
-                remainingSeconds,
-                Instant.now().truncatedTo(ChronoUnit.MILLIS).toString(),
-                metrics,
-                checkpoint));
+        sink.accept(ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId(run.runId())
+                .stage(stage)
+                .attempt(attempt)
+                .step(step)
+                .steps(steps)
+                .time(Instant.now().truncatedTo(ChronoUnit.MILLIS).toString())
+                .metrics(metrics)
+                .estimatedRemainingSeconds(remainingSeconds)
+                .checkpoint(checkpoint)
+                .build());
     }
 }

@@ -1,6 +1,7 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param weights B factors of the samples' losses
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
  */
+@RecordBuilder
 record Batch(
         NDArray latents,
         NDArray noise,

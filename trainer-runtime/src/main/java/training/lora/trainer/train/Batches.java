@@ -78,7 +78,15 @@ final class Batches implements BatchSource {
         NDArray latents = draw.muli(deviations).addi(means);
         NDArray noise = noises.noise(index, set, shape, scope);
         NDArray inputNoise = noises.ofInput(noise, index, set, scope);
-        return new Batch(latents, noise, inputNoise, times, told, weights, data.masks(samples, scope));
+        return BatchBuilder.builder()
+                .latents(latents)
+                .noise(noise)
+                .inputNoise(inputNoise)
+                .timesteps(times)
+                .told(told)
+                .weights(weights)
+                .mask(data.masks(samples, scope))
+                .build();
     }
 
     /** The samples of a batch. */

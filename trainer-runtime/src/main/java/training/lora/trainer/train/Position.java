@@ -3,6 +3,7 @@ package training.lora.trainer.train;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,6 +36,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param rollbacks how often it was set back
  * @param checkpoints those that are kept, oldest first
  */
+@RecordBuilder
 record Position(
         String version,
         int step,
@@ -64,46 +66,34 @@ record Position(
             int threads,
             double fixedSetLoss,
             @Nullable Double validationLoss) {
-        return new Position(
-                VERSION,
-                0,
-                steps,
-                run.owner(),
-                run.spec(),
-                data.digest(),
-                data.baseModelDigest(),
-                threads,
-                fixedSetLoss,
-                validationLoss,
-                0,
-                List.of(),
-                List.of());
+        return PositionBuilder.builder()
+                .version(VERSION)
+                .step(0)
+                .steps(steps)
+                .owner(run.owner())
+                .spec(run.spec())
+                .datasetDigest(data.digest())
+                .baseModelDigest(data.baseModelDigest())
+                .threads(threads)
+                .fixedSetLoss(fixedSetLoss)
+                .greatestNorm(0)
+                .rollbacks(List.of())
+                .checkpoints(List.of())
+                .validationLoss(validationLoss)
+                .build();
     }
 
     Position at(int done, double norm, List<Checkpoint> kept) {
-        return with(done, norm, rollbacks, kept);
+        return PositionBuilder.builder(this)
+                .step(done)
+                .greatestNorm(norm)
+                .checkpoints(kept)
+                .build();
     }
 
     /** After being set back, with all rollbacks so far. */
     Position with(List<Rollback> all) {
-        return with(step, greatestNorm, List.copyOf(all), checkpoints);
-    }
-
-    private Position with(int done, double norm, List<Rollback> setBack, List<Checkpoint> kept) {
-        return new Position(
-                version,
-                done,
-                steps,
-                owner,
-                spec,
-                datasetDigest,
-                baseModelDigest,
-                threads,
-                fixedSetLoss,
-                validationLoss,
-                norm,
-                setBack,
-                kept);
+        return PositionBuilder.builder(this).rollbacks(List.copyOf(all)).build();
     }
 
     /** What the schedule's learning rates are multiplied by. */

@@ -85,8 +85,14 @@ public final class StepBenchmark {
                             int[] timesteps = {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
-                            return new Batch(
-                                    x, noise, noise, timesteps, new Told.Embedded(told), new float[] {1}, null);
+                            return BatchBuilder.builder()
+                                    .latents(x)
+                                    .noise(noise)
+                                    .inputNoise(noise)
+                                    .timesteps(timesteps)
+                                    .told(new Told.Embedded(told))
+                                    .weights(new float[] {1})
+                                    .build();
                         },
                         k,
                         1e-4);

@@ -14,6 +14,7 @@ import training.lora.api.Json;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.StageClock.Phase;
 
@@ -54,15 +55,15 @@ final class TrainOutput {
             files.put("samples.png", folder.resolve("samples.png"));
             pictures.writeGrid(files.get("samples.png"), kept, null);
         }
-        Publisher.State state = new Publisher.State(
-                !context.run().spec().evaluation().enabled(),
-                data.model(),
-                summary.baseModelDigest(),
-                data.digest(),
-                summary.device(),
-                null,
-                kept.get(kept.size() - 1),
-                kept);
+        Publisher.State state = PublisherStateBuilder.builder()
+                .finished(!context.run().spec().evaluation().enabled())
+                .model(data.model())
+                .baseModelDigest(summary.baseModelDigest())
+                .datasetDigest(data.digest())
+                .best(kept.get(kept.size() - 1))
+                .checkpoints(kept)
+                .device(summary.device())
+                .build();
         return new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(folder), files);
     }
 

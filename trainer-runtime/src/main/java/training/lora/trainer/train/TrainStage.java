@@ -213,14 +213,15 @@ public final class TrainStage {
         if (after >= before) {
             LOG.warn("nothing was learned by the measure of the fixed set: its loss did not fall");
         }
-        TrainSummary summary = new TrainSummary(
-                context.run().runId(),
-                new TrainSummary.FixedSetLoss(before, after),
-                validationLoss(),
-                checkpoints.kept(),
-                baseModelDigest(),
-                ComputeDevice.name(manager),
-                state.rollbacks());
+        TrainSummary summary = TrainSummaryBuilder.builder()
+                .runId(context.run().runId())
+                .fixedSetLoss(new TrainSummary.FixedSetLoss(before, after))
+                .checkpoints(checkpoints.kept())
+                .baseModelDigest(baseModelDigest())
+                .rollbacks(state.rollbacks())
+                .validationLoss(validationLoss())
+                .device(ComputeDevice.name(manager))
+                .build();
         summary.write(folder);
         TrainOutput output = new TrainOutput(context);
         List<Artifact> artifacts = output.publish(summary, data.manifest(), losses, pictures, sampler != null);

@@ -1,5 +1,6 @@
 package training.lora.trainer.train;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import training.lora.trainer.files.WholeFile;
  * @param device where it was computed, at last
  * @param rollbacks how often it was set back, in their order
  */
+@RecordBuilder
 public record TrainSummary(
         String runId,
         FixedSetLoss fixedSetLoss,
@@ -71,14 +73,7 @@ public record TrainSummary(
                     "a checkpoint in %s must be whole, but all are damaged; `train` writes the last one again"
                             .formatted(Checkpoints.folder(train)));
         }
-        return new TrainSummary(
-                written.runId(),
-                written.fixedSetLoss(),
-                written.validationLoss(),
-                whole,
-                written.baseModelDigest(),
-                written.device(),
-                written.rollbacks());
+        return TrainSummaryBuilder.builder(written).checkpoints(whole).build();
     }
 
     /** What the watchdog did, in a sentence; null if nothing. */

@@ -20,6 +20,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
+import training.lora.trainer.export.ComfyWorkflowBuilder;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
@@ -43,14 +44,15 @@ final class TrainingMetadata {
     /** Draws the first of the run's prompts as the run itself does. */
     static ComfyWorkflow workflow(RunSpec run, ExportMetadata metadata, PreparedDataset data) {
         SamplingSpec sampling = run.spec().sampling();
-        return new ComfyWorkflow(
-                metadata.baseModel(),
-                Publisher.kohyaName(run),
-                SamplePictures.prompts(run.spec(), data).get(0),
-                sampling.steps(),
-                sampling.guidance(),
-                data.resolution(),
-                metadata.prediction().equals("v"));
+        return ComfyWorkflowBuilder.builder()
+                .baseModel(metadata.baseModel())
+                .lora(Publisher.kohyaName(run))
+                .prompt(SamplePictures.prompts(run.spec(), data).get(0))
+                .steps(sampling.steps())
+                .guidance(sampling.guidance())
+                .resolution(data.resolution())
+                .velocity(metadata.prediction().equals("v"))
+                .build();
     }
 
     private static @Nullable String trigger(RunSpec run) {

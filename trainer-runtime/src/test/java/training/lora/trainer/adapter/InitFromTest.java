@@ -22,7 +22,7 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
-import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportMetadataBuilder;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Conditioning;
@@ -86,15 +86,15 @@ class InitFromTest {
                 file,
                 format,
                 adapter,
-                new ExportMetadata(
-                        "lora",
-                        "tiny",
-                        LoraFamily.SD15,
-                        new UNetStateDictAdapter(unet.config()),
-                        64,
-                        "epsilon",
-                        null,
-                        Map.of()));
+                ExportMetadataBuilder.builder()
+                        .title("lora")
+                        .baseModel("tiny")
+                        .family(LoraFamily.SD15)
+                        .paths(new UNetStateDictAdapter(unet.config()))
+                        .resolution(64)
+                        .prediction("epsilon")
+                        .training(Map.of())
+                        .build());
         return file;
     }
 

@@ -24,6 +24,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportMetadataBuilder;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Conditioning;
@@ -31,7 +32,7 @@ import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.UNetConfigBuilder;
 import training.lora.trainer.model.UNetStateDictAdapter;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -185,19 +186,19 @@ class LoraAdapterTest {
     void groupsHoldTheModulesThatKohyaAdaptsInStableDiffusion15() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(
-                        new UNetConfig(
-                                8,
-                                4,
-                                16,
-                                List.of(8, 8, 8, 8),
-                                List.of(true, true, true, false),
-                                2,
-                                List.of(1, 1, 1, 1),
-                                List.of(1, 1, 1, 1),
-                                4,
-                                1e-5,
-                                false,
-                                null),
+                        UNetConfigBuilder.builder()
+                                .sampleSize(8)
+                                .channels(4)
+                                .contextWidth(16)
+                                .widths(List.of(8, 8, 8, 8))
+                                .attention(List.of(true, true, true, false))
+                                .layers(2)
+                                .heads(List.of(1, 1, 1, 1))
+                                .transformerLayers(List.of(1, 1, 1, 1))
+                                .groups(4)
+                                .normEps(1e-5)
+                                .linearProjection(false)
+                                .build(),
                         3,
                         manager)) {
             List<Projection> all = unet.projections();
@@ -270,15 +271,15 @@ class LoraAdapterTest {
                         5,
                         manager)) {
             Path file = folder.resolve("lora.safetensors");
-            ExportMetadata metadata = new ExportMetadata(
-                    "lora",
-                    "tiny",
-                    LoraFamily.SD15,
-                    new UNetStateDictAdapter(unet.config()),
-                    64,
-                    "epsilon",
-                    null,
-                    Map.of());
+            ExportMetadata metadata = ExportMetadataBuilder.builder()
+                    .title("lora")
+                    .baseModel("tiny")
+                    .family(LoraFamily.SD15)
+                    .paths(new UNetStateDictAdapter(unet.config()))
+                    .resolution(64)
+                    .prediction("epsilon")
+                    .training(Map.of())
+                    .build();
 
             Exports.write(file, format, adapter, metadata);
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
+import training.lora.api.ManifestBuilder;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.StageResult;
@@ -44,22 +45,21 @@ class RunCommandTest {
         Files.writeString(output.resolve(TinyRun.NAME + ".safetensors"), "theirs");
         Json.MAPPER.writeValue(
                 output.resolve("manifest.json").toFile(),
-                new Manifest(
-                        Manifest.VERSION,
-                        other.owner(),
-                        other.runId(),
-                        true,
-                        "2026-01-01T00:00:00Z",
-                        other.spec(),
-                        "SD15",
-                        "0",
-                        "0",
-                        "cpu",
-                        null,
-                        null,
-                        List.of(),
-                        List.of(),
-                        List.of()));
+                ManifestBuilder.builder()
+                        .version(Manifest.VERSION)
+                        .owner(other.owner())
+                        .runId(other.runId())
+                        .finished(true)
+                        .time("2026-01-01T00:00:00Z")
+                        .spec(other.spec())
+                        .model("SD15")
+                        .baseModelDigest("0")
+                        .datasetDigest("0")
+                        .checkpoints(List.of())
+                        .proofs(List.of())
+                        .files(List.of())
+                        .device("cpu")
+                        .build());
         Map<String, String> before = TinyRun.digests(output);
 
         Ran ended = tiny.run(command, "--output", output.toString());

@@ -9,7 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.dataset.PreparedDataset;
-import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.PictureSizesBuilder;
 import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -33,7 +33,15 @@ class SdxlRunTest {
                 PreparedDataset data = PreparedDataset.open(run.workspace().resolve("dataset"));
                 TextEmbedding text = data.textEmbedding(0, manager)) {
             assertThat(data.manifest().model()).isEqualTo("SDXL");
-            assertThat(data.sizes()).containsOnly(new PictureSizes(128, 128, 0, 0, 64, 64));
+            assertThat(data.sizes())
+                    .containsOnly(PictureSizesBuilder.builder()
+                            .originalHeight(128)
+                            .originalWidth(128)
+                            .top(0)
+                            .left(0)
+                            .height(64)
+                            .width(64)
+                            .build());
             assertThat(text.context().getShape().getShape()).containsExactly(16, 44);
             assertThat(java.util.Objects.requireNonNull(text.pooled())
                             .getShape()

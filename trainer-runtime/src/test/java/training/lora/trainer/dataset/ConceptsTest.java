@@ -29,14 +29,15 @@ class ConceptsTest {
     private static List<Sample> samples(DatasetSpec dataset, String... captions) {
         List<Sample> samples = new ArrayList<>();
         for (String caption : captions) {
-            samples.add(new Sample(
-                    dataset.name() + "/" + caption,
-                    dataset.name(),
-                    dataset.role(),
-                    "",
-                    caption,
-                    "",
-                    PictureSizes.square(64)));
+            samples.add(DatasetManifestSampleBuilder.builder()
+                    .name(dataset.name() + "/" + caption)
+                    .dataset(dataset.name())
+                    .role(dataset.role())
+                    .file("")
+                    .caption(caption)
+                    .sha256("")
+                    .sizes(PictureSizes.square(64))
+                    .build());
         }
         return samples;
     }

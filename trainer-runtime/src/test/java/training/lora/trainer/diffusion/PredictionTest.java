@@ -11,14 +11,23 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Prediction;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.ScheduleBuilder;
 
 /** Against diffusers; the goldens are made by src/test/goldens/schedule_goldens.py. */
 class PredictionTest {
     private static final int[] TIMESTEPS = {0, 100, 500, 999};
 
     private static Schedule settings(Prediction prediction, boolean zero) {
-        return new Schedule(
-                1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1, prediction, zero);
+        return ScheduleBuilder.builder()
+                .trainTimesteps(1000)
+                .betaStart(0.00085)
+                .betaEnd(0.012)
+                .betas(Schedule.Betas.ScaledLinear)
+                .spacing(Schedule.Spacing.Trailing)
+                .stepsOffset(1)
+                .prediction(prediction)
+                .zeroTerminalSnr(zero)
+                .build();
     }
 
     @ParameterizedTest

@@ -92,8 +92,16 @@ class AdapterWriterTest {
     }
 
     private static ExportMetadata metadata(LoraFamily family) {
-        return new ExportMetadata(
-                "fluent", "emoji-sd", family, family.paths(), 128, "epsilon", "fluent style", Map.of("ss_seed", "7"));
+        return ExportMetadataBuilder.builder()
+                .title("fluent")
+                .baseModel("emoji-sd")
+                .family(family)
+                .paths(family.paths())
+                .resolution(128)
+                .prediction("epsilon")
+                .training(Map.of("ss_seed", "7"))
+                .trigger("fluent style")
+                .build();
     }
 
     private Path write(LoraFamily family, AdapterFormat format, List<AdapterModule> modules) throws IOException {

@@ -52,14 +52,15 @@ class ComfyWorkflowTest {
 
     private JsonNode workflow(boolean velocity) throws Exception {
         Path file = folder.resolve("workflow.json");
-        new ComfyWorkflow(
-                        "dream",
-                        "banny.safetensors",
-                        new PromptSpec("TOK on a bike", "blurry", 7L),
-                        25,
-                        6.5,
-                        768,
-                        velocity)
+        ComfyWorkflowBuilder.builder()
+                .baseModel("dream")
+                .lora("banny.safetensors")
+                .prompt(new PromptSpec("TOK on a bike", "blurry", 7L))
+                .steps(25)
+                .guidance(6.5)
+                .resolution(768)
+                .velocity(velocity)
+                .build()
                 .write(file);
         return Json.MAPPER.readTree(file.toFile());
     }

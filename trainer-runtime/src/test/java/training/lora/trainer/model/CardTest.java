@@ -21,19 +21,20 @@ import training.lora.trainer.tensor.Randomness;
 /** What a denoiser would compute on a card, in the CPU's memory: its branches for cards, and attention by its formula. */
 class CardTest {
     /** Heads of 16, which cards have a kernel for, and of 4, which are filled up for one; few pixels and many; told of sizes. */
-    private static final UNetConfig CONFIG = new UNetConfig(
-            20,
-            4,
-            24,
-            List.of(32, 64),
-            List.of(true, true),
-            1,
-            List.of(2, 16),
-            List.of(1, 2),
-            8,
-            1e-5,
-            true,
-            new UNetConfig.Addition(8, 64));
+    private static final UNetConfig CONFIG = UNetConfigBuilder.builder()
+            .sampleSize(20)
+            .channels(4)
+            .contextWidth(24)
+            .widths(List.of(32, 64))
+            .attention(List.of(true, true))
+            .layers(1)
+            .heads(List.of(2, 16))
+            .transformerLayers(List.of(1, 2))
+            .groups(8)
+            .normEps(1e-5)
+            .linearProjection(true)
+            .addition(new UNetConfig.Addition(8, 64))
+            .build();
 
     private record Result(float[] output, float[] sampleGradient, float[] adapterGradient) {}
 

@@ -85,7 +85,16 @@ class SdxlGoldensTest {
     void sizesAreToldInTheOrderOfTheNetworksTraining() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             assertThat(PictureSizes.timeIds(
-                                    List.of(new PictureSizes(600, 400, 30, 2, 512, 448), PictureSizes.square(64)),
+                                    List.of(
+                                            PictureSizesBuilder.builder()
+                                                    .originalHeight(600)
+                                                    .originalWidth(400)
+                                                    .top(30)
+                                                    .left(2)
+                                                    .height(512)
+                                                    .width(448)
+                                                    .build(),
+                                            PictureSizes.square(64)),
                                     manager)
                             .toFloatArray())
                     .containsExactly(600, 400, 30, 2, 512, 448, 64, 64, 0, 0, 64, 64);

@@ -118,7 +118,23 @@ class SingleFileTest {
         TextEmbedding text = model.prompts().encode(manager, List.of("a photo of a cat", "Naïve café, 猫!"));
         Conditioning told = model.conditioning(
                 text,
-                List.of(new PictureSizes(128, 64, 0, 0, 64, 128), new PictureSizes(64, 64, 1, 2, 64, 64)),
+                List.of(
+                        PictureSizesBuilder.builder()
+                                .originalHeight(128)
+                                .originalWidth(64)
+                                .top(0)
+                                .left(0)
+                                .height(64)
+                                .width(128)
+                                .build(),
+                        PictureSizesBuilder.builder()
+                                .originalHeight(64)
+                                .originalWidth(64)
+                                .top(1)
+                                .left(2)
+                                .height(64)
+                                .width(64)
+                                .build()),
                 manager);
         NDArray noise =
                 model.unet().forward(latents, manager.create(new float[] {3, 731}), told, ProjectionDeltas.NONE);

@@ -11,18 +11,18 @@ public final class TinyUNets {
 
     /** Two blocks, the first with attention, that read texts of {@code contextWidth}. */
     public static UNetConfig reading(int contextWidth) {
-        return new UNetConfig(
-                8,
-                4,
-                contextWidth,
-                List.of(32, 64),
-                List.of(true, false),
-                1,
-                List.of(2, 2),
-                List.of(1, 1),
-                8,
-                1e-5,
-                false,
-                null);
+        return UNetConfigBuilder.builder()
+                .sampleSize(8)
+                .channels(4)
+                .contextWidth(contextWidth)
+                .widths(List.of(32, 64))
+                .attention(List.of(true, false))
+                .layers(1)
+                .heads(List.of(2, 2))
+                .transformerLayers(List.of(1, 1))
+                .groups(8)
+                .normEps(1e-5)
+                .linearProjection(false)
+                .build();
     }
 }

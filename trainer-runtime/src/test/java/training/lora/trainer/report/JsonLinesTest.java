@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
 
 class JsonLinesTest {
@@ -19,17 +20,16 @@ class JsonLinesTest {
     Path folder;
 
     private static ProgressMessage message(Stage stage, int attempt, int step) {
-        return new ProgressMessage(
-                ProgressMessage.VERSION,
-                "abc",
-                stage,
-                attempt,
-                step,
-                100,
-                null,
-                "2026-01-01T00:00:00Z",
-                List.of(),
-                null);
+        return ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId("abc")
+                .stage(stage)
+                .attempt(attempt)
+                .step(step)
+                .steps(100)
+                .time("2026-01-01T00:00:00Z")
+                .metrics(List.of())
+                .build();
     }
 
     private JsonLines lines() {

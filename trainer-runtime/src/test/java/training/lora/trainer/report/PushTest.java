@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
+import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
 
 class PushTest {
@@ -24,17 +25,16 @@ class PushTest {
     Path folder;
 
     private static ProgressMessage message(int step) {
-        return new ProgressMessage(
-                ProgressMessage.VERSION,
-                "abc",
-                Stage.Train,
-                1,
-                step,
-                100,
-                null,
-                "2026-01-01T00:00:00Z",
-                List.of(Metric.of("loss", 0.05)),
-                null);
+        return ProgressMessageBuilder.builder()
+                .version(ProgressMessage.VERSION)
+                .runId("abc")
+                .stage(Stage.Train)
+                .attempt(1)
+                .step(step)
+                .steps(100)
+                .time("2026-01-01T00:00:00Z")
+                .metrics(List.of(Metric.of("loss", 0.05)))
+                .build();
     }
 
     @Test

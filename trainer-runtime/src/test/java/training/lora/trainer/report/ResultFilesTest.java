@@ -14,6 +14,7 @@ import training.lora.api.Metric;
 import training.lora.api.Outcome;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
+import training.lora.api.StageResultBuilder;
 
 class ResultFilesTest {
     private static StageResult result(int checkpoints, int artifacts) {
@@ -26,22 +27,20 @@ class ResultFilesTest {
             files.add(new Artifact(
                     "lora", i == 0 ? AdapterFormat.Kohya : null, "output/file-" + i, 1000L, "0".repeat(64)));
         }
-        return new StageResult(
-                StageResult.VERSION,
-                "abc",
-                Stage.Evaluate,
-                1,
-                Outcome.Succeeded,
-                null,
-                null,
-                false,
-                "SD15",
-                "a".repeat(64),
-                "b".repeat(64),
-                null,
-                all.get(0),
-                all,
-                files);
+        return StageResultBuilder.builder()
+                .version(StageResult.VERSION)
+                .runId("abc")
+                .stage(Stage.Evaluate)
+                .attempt(1)
+                .outcome(Outcome.Succeeded)
+                .alreadyComplete(false)
+                .checkpoints(all)
+                .artifacts(files)
+                .model("SD15")
+                .baseModelDigest("a".repeat(64))
+                .datasetDigest("b".repeat(64))
+                .best(all.get(0))
+                .build();
     }
 
     @Test

@@ -27,6 +27,7 @@ import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.UNetConfigBuilder;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.CardScripts;
 
@@ -36,8 +37,19 @@ import training.lora.trainer.tensor.CardScripts;
  * there, for devices/check_card.py.
  */
 class CardStepTest {
-    private static final UNetConfig TINY = new UNetConfig(
-            8, 4, 24, List.of(32, 64), List.of(true, true), 1, List.of(2, 16), List.of(1, 1), 8, 1e-5, false, null);
+    private static final UNetConfig TINY = UNetConfigBuilder.builder()
+            .sampleSize(8)
+            .channels(4)
+            .contextWidth(24)
+            .widths(List.of(32, 64))
+            .attention(List.of(true, true))
+            .layers(1)
+            .heads(List.of(2, 16))
+            .transformerLayers(List.of(1, 1))
+            .groups(8)
+            .normEps(1e-5)
+            .linearProjection(false)
+            .build();
 
     /** What libtorch says where a value is asked for. */
     private static final String NO_VALUES = "meta tensor";

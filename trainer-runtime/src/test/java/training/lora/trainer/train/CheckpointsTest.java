@@ -22,7 +22,7 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.dataset.RunLength;
-import training.lora.trainer.export.ComfyWorkflow;
+import training.lora.trainer.export.ComfyWorkflowBuilder;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
@@ -54,7 +54,15 @@ class CheckpointsTest {
                 train,
                 ExportMetadata.of("t", "base", MODEL, 64),
                 new ExportProof(MODEL, MANAGER),
-                new ComfyWorkflow("base", "t.safetensors", new PromptSpec("a bat", "", 1L), 20, 5, 64, false));
+                ComfyWorkflowBuilder.builder()
+                        .baseModel("base")
+                        .lora("t.safetensors")
+                        .prompt(new PromptSpec("a bat", "", 1L))
+                        .steps(20)
+                        .guidance(5)
+                        .resolution(64)
+                        .velocity(false)
+                        .build());
         checkpoints.restore(List.of());
         return checkpoints;
     }
@@ -146,7 +154,14 @@ class CheckpointsTest {
         bytes[bytes.length - 1] ^= 1;
         Files.write(file, bytes);
 
-        new TrainSummary("r", new TrainSummary.FixedSetLoss(2, 1), null, List.of(first, second), "d", "cpu", List.of())
+        TrainSummaryBuilder.builder()
+                .runId("r")
+                .fixedSetLoss(new TrainSummary.FixedSetLoss(2, 1))
+                .checkpoints(List.of(first, second))
+                .baseModelDigest("d")
+                .rollbacks(List.of())
+                .device("cpu")
+                .build()
                 .write(train);
         assertThat(TrainSummary.read(train).checkpoints()).containsExactly(first);
 

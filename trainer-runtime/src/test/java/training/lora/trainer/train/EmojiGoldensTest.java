@@ -98,14 +98,15 @@ class EmojiGoldensTest {
         NDArray text = Randomness.normal(scope, 300 + k, new Shape(2, 77, 128));
         NDArray logits = Randomness.normal(scope, 400 + k, new Shape(2, 1, 16, 16));
         int[] timesteps = {(int) (97 * k + 50) % 1000, (int) (389 * k + 700) % 1000};
-        return new Batch(
-                latents,
-                noise,
-                noise,
-                timesteps,
-                new Told.Embedded(Conditioning.of(text)),
-                new float[] {1, 1},
-                masked ? logits.neg().exp().add(1).pow(-1) : null);
+        return BatchBuilder.builder()
+                .latents(latents)
+                .noise(noise)
+                .inputNoise(noise)
+                .timesteps(timesteps)
+                .told(new Told.Embedded(Conditioning.of(text)))
+                .weights(new float[] {1, 1})
+                .mask(masked ? logits.neg().exp().add(1).pow(-1) : null)
+                .build();
     }
 
     private static Map<String, LoraAdapter.Factors> fresh(List<Projection> projections, NDManager run) {

@@ -128,13 +128,13 @@ class LoraStepTest {
 
     private static Batch part(Batch all, int from, int count) {
         NDIndex rows = new NDIndex(from + ":" + (from + count));
-        return new Batch(
-                all.latents().get(rows),
-                all.noise().get(rows),
-                all.inputNoise().get(rows),
-                Arrays.copyOfRange(all.timesteps(), from, from + count),
-                new Told.Embedded(Conditioning.of(Embeddings.of(all).get(rows))),
-                Arrays.copyOfRange(all.weights(), from, from + count),
-                null);
+        return BatchBuilder.builder()
+                .latents(all.latents().get(rows))
+                .noise(all.noise().get(rows))
+                .inputNoise(all.inputNoise().get(rows))
+                .timesteps(Arrays.copyOfRange(all.timesteps(), from, from + count))
+                .told(new Told.Embedded(Conditioning.of(Embeddings.of(all).get(rows))))
+                .weights(Arrays.copyOfRange(all.weights(), from, from + count))
+                .build();
     }
 }

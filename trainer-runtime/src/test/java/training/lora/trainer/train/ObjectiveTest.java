@@ -35,14 +35,15 @@ class ObjectiveTest {
 
     private static Batch batch(Shape shape, @Nullable NDArray mask, NDManager scope) {
         NDArray noise = Randomness.normal(scope, 2, shape);
-        return new Batch(
-                Randomness.normal(scope, 1, shape),
-                noise,
-                noise,
-                new int[] {100, 900},
-                new Told.Embedded(Conditioning.of(scope.zeros(new Shape(2, 1, 1)))),
-                new float[] {1, 1},
-                mask);
+        return BatchBuilder.builder()
+                .latents(Randomness.normal(scope, 1, shape))
+                .noise(noise)
+                .inputNoise(noise)
+                .timesteps(new int[] {100, 900})
+                .told(new Told.Embedded(Conditioning.of(scope.zeros(new Shape(2, 1, 1)))))
+                .weights(new float[] {1, 1})
+                .mask(mask)
+                .build();
     }
 
     @Test
@@ -63,14 +64,10 @@ class ObjectiveTest {
     void lossOfASampleIsMultipliedByItsWeight() {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             Batch batch = batch(scope, null);
-            Batch weighted = new Batch(
-                    batch.latents(),
-                    batch.noise(),
-                    batch.inputNoise(),
-                    batch.timesteps(),
-                    batch.told(),
-                    new float[] {0.5f, 3},
-                    null);
+            Batch weighted = BatchBuilder.builder(batch)
+                    .weights(new float[] {0.5f, 3})
+                    .mask(null)
+                    .build();
             NDArray prediction = Randomness.normal(scope, 3, SHAPE);
             NDArray squares = prediction.sub(batch.noise()).pow(2);
             float first = squares.get(0).mean().getFloat();

@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.model.PictureSizes;
 
 class SampleOrderTest {
@@ -19,14 +20,15 @@ class SampleOrderTest {
 
     private static List<Sample> samples(DatasetSpec dataset, int count) {
         return IntStream.range(0, count)
-                .mapToObj(i -> new Sample(
-                        dataset.name() + "/" + i,
-                        dataset.name(),
-                        dataset.role(),
-                        i + ".png",
-                        "",
-                        "",
-                        PictureSizes.square(64)))
+                .mapToObj(i -> DatasetManifestSampleBuilder.builder()
+                        .name(dataset.name() + "/" + i)
+                        .dataset(dataset.name())
+                        .role(dataset.role())
+                        .file(i + ".png")
+                        .caption("")
+                        .sha256("")
+                        .sizes(PictureSizes.square(64))
+                        .build())
                 .toList();
     }
 

@@ -3,6 +3,7 @@ package training.lora.trainer.train;
 import training.lora.api.Prediction;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.ScheduleBuilder;
 
 /** Noise schedules of tests. */
 final class Schedules {
@@ -12,7 +13,15 @@ final class Schedules {
 
     /** Stable Diffusion's noise, for a network that predicts {@code prediction}. */
     static NoiseSchedule predicting(Prediction prediction) {
-        return NoiseSchedule.of(new Schedule(
-                1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Trailing, 1, prediction, false));
+        return NoiseSchedule.of(ScheduleBuilder.builder()
+                .trainTimesteps(1000)
+                .betaStart(0.00085)
+                .betaEnd(0.012)
+                .betas(Schedule.Betas.ScaledLinear)
+                .spacing(Schedule.Spacing.Trailing)
+                .stepsOffset(1)
+                .prediction(prediction)
+                .zeroTerminalSnr(false)
+                .build());
     }
 }

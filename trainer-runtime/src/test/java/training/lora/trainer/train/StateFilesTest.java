@@ -154,20 +154,7 @@ class StateFilesTest {
     }
 
     private static Position version(String version, Position p) {
-        return new Position(
-                version,
-                p.step(),
-                p.steps(),
-                p.owner(),
-                p.spec(),
-                p.datasetDigest(),
-                p.baseModelDigest(),
-                p.threads(),
-                p.fixedSetLoss(),
-                p.validationLoss(),
-                p.greatestNorm(),
-                p.rollbacks(),
-                p.checkpoints());
+        return PositionBuilder.builder(p).version(version).build();
     }
 
     @Test

@@ -7,11 +7,20 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.RunSpec;
 import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.dataset.DatasetManifestBuilder;
 
 /** Runs with little in them. */
 final class TestRuns {
-    static final DatasetManifest DATA =
-            new DatasetManifest(DatasetManifest.VERSION, "key", "data", "model", "SD15", 16, List.of(), null, Map.of());
+    static final DatasetManifest DATA = DatasetManifestBuilder.builder()
+            .version(DatasetManifest.VERSION)
+            .key("key")
+            .digest("data")
+            .baseModelDigest("model")
+            .model("SD15")
+            .resolution(16)
+            .samples(List.of())
+            .files(Map.of())
+            .build();
 
     private TestRuns() {}
 
