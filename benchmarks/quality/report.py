@@ -10,8 +10,8 @@ METRICS = {
     "diversity": "diversity",
     "score": "score",
 }
-# Where the evaluation's samples.png has its pictures (sample/PictureGrid.java).
-GAP, HEADER, CAPTION, CELL = 8, 34, 26, 256
+# Where the evaluation's samples.png has its pictures, a row a prompt, the last at the bottom (sample/PictureGrid.java).
+GAP, CAPTION, CELL = 8, 26, 256
 SHOWN, ROWS = 112, 4
 
 
@@ -119,7 +119,7 @@ def work(out, cell):
 
 def picture(out, cell, row, column):
     sheet = Image.open(work(out, cell) / "output" / "samples.png")
-    left, top = GAP + column * (CELL + GAP), HEADER + row * (CAPTION + CELL + GAP) + CAPTION
+    left, top = GAP + column * (CELL + GAP), sheet.height - (cell["pictures"] - row) * (CAPTION + CELL + GAP) + CAPTION
     return sheet.crop((left, top, left + CELL, top + CELL)).resize((SHOWN, SHOWN), Image.LANCZOS)
 
 

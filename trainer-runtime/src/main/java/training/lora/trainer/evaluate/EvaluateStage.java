@@ -317,7 +317,7 @@ public final class EvaluateStage {
 
     /** The pictures that were drawn while it trained, where they were, else those that were measured. */
     private void writeGrid(Path grid, Measured base, List<Measured> measured, Measured best) throws IOException {
-        SamplePictures sampled = new SamplePictures(context.workspace().train(), SamplePictures.prompts(spec, data));
+        SamplePictures sampled = SamplePictures.of(context.workspace().train(), spec, data);
         boolean all = sampled.drawn(0) && measured.stream().allMatch(m -> sampled.drawn(m.step()));
         if (all && spec.sampling().enabled()) {
             sampled.writeGrid(grid, summary.checkpoints(), best.step());
@@ -329,7 +329,11 @@ public final class EvaluateStage {
             boolean marked = m == best;
             columns.add(new PictureGrid.Column("step " + m.step() + (marked ? " (best)" : ""), m.pictures(), marked));
         }
-        PictureGrid.write(grid, prompts.stream().map(PromptSpec::text).toList(), columns);
+        PictureGrid.write(
+                grid,
+                SamplePictures.trainingPictures(spec, data),
+                prompts.stream().map(PromptSpec::text).toList(),
+                columns);
     }
 
     private void report(@Nullable Checkpoint checkpoint) {

@@ -3,6 +3,7 @@ package training.lora.trainer.sample;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.Point;
@@ -12,7 +13,7 @@ import org.opencv.core.Size;
 import org.opencv.imgproc.Imgproc;
 
 /**
- * A labelled table of pictures as a PNG. Its text is OpenCV's vector letters, which need no font on the machine; they
+ * A labelled table of pictures as a PNG, with strips of others above it. Its text is OpenCV's vector letters, which need no font on the machine; they
  * know ASCII only, so that other letters are written without their accents or as {@code ?}.
  */
 public final class PictureGrid {
@@ -38,21 +39,48 @@ public final class PictureGrid {
      */
     public record Column(String label, List<Picture> pictures, boolean marked) {}
 
-    /** Writes {@code columns} side by side; {@code rows} are written above their rows. */
-    public static void write(Path file, List<String> rows, List<Column> columns) throws IOException {
+    /**
+     * A row of picture files over the whole width, half as large as the table's.
+     *
+     * @param label written above it
+     * @param pictures those to choose from: as many are shown as there is room for, spread evenly, the first among them
+     */
+    public record Strip(String label, List<Path> pictures) {}
+
+    /**
+     * Writes {@code columns} side by side.
+     *
+     * @param strips stand above the columns, one below the other
+     * @param rows are written above the columns' rows
+     */
+    public static void write(Path file, List<Strip> strips, List<String> rows, List<Column> columns)
+            throws IOException {
         Picture first = columns.get(0).pictures().get(0);
         int scale = Math.max(1, (MIN_CELL + first.width() - 1) / first.width());
         int width = first.width() * scale;
         int height = first.height() * scale;
         int rowHeight = CAPTION + height + GAP;
+        Size small = new Size((width - GAP) / 2, (height - GAP) / 2);
+        int stripHeight = CAPTION + (int) small.height + GAP;
+        int header = strips.size() * stripHeight + HEADER;
         Mat sheet = new Mat(
-                HEADER + rows.size() * rowHeight, GAP + columns.size() * (width + GAP), CvType.CV_8UC3, BACKGROUND);
+                header + rows.size() * rowHeight, GAP + columns.size() * (width + GAP), CvType.CV_8UC3, BACKGROUND);
+        for (int s = 0; s < strips.size(); s++) {
+            draw(sheet, strips.get(s), s * stripHeight, small, 2 * columns.size());
+        }
         for (int c = 0; c < columns.size(); c++) {
             Column column = columns.get(c);
             int left = GAP + c * (width + GAP);
-            text(sheet, column.label(), left, 24, width, column.marked() ? MARK : INK, column.marked() ? 2 : 1);
+            text(
+                    sheet,
+                    column.label(),
+                    left,
+                    header - 10,
+                    width,
+                    column.marked() ? MARK : INK,
+                    column.marked() ? 2 : 1);
             for (int r = 0; r < rows.size(); r++) {
-                int top = HEADER + r * rowHeight + CAPTION;
+                int top = header + r * rowHeight + CAPTION;
                 paste(sheet, column.pictures().get(r), new Rect(left, top, width, height));
                 if (column.marked()) {
                     Imgproc.rectangle(
@@ -65,10 +93,27 @@ public final class PictureGrid {
             }
         }
         for (int r = 0; r < rows.size(); r++) {
-            text(sheet, rows.get(r), GAP, HEADER + r * rowHeight + 18, sheet.cols() - 2 * GAP, INK, 1);
+            text(sheet, rows.get(r), GAP, header + r * rowHeight + 18, sheet.cols() - 2 * GAP, INK, 1);
         }
         Picture.writePng(sheet, file);
         sheet.release();
+    }
+
+    private static void draw(Mat sheet, Strip strip, int top, Size size, int room) {
+        text(sheet, strip.label(), GAP, top + 18, sheet.cols() - 2 * GAP, INK, 1);
+        int left = GAP;
+        for (Path file : spread(strip.pictures(), room)) {
+            paste(sheet, Picture.read(file), new Rect(new Point(left, top + CAPTION), size));
+            left += (int) size.width + GAP;
+        }
+    }
+
+    /** At most {@code count} of {@code all}, evenly spread, from the first on. */
+    static <T> List<T> spread(List<T> all, int count) {
+        int shown = Math.min(count, all.size());
+        return IntStream.range(0, shown)
+                .mapToObj(i -> all.get((int) ((long) i * all.size() / shown)))
+                .toList();
     }
 
     private static void paste(Mat sheet, Picture picture, Rect place) {

@@ -27,11 +27,22 @@ public final class SamplePictures {
 
     private final Path folder;
     private final List<PromptSpec> prompts;
+    private final List<PictureGrid.Strip> training;
 
-    /** @param folder the train stage's folder; pictures go to samples/step-000060/00.png */
-    public SamplePictures(Path folder, List<PromptSpec> prompts) {
-        this.folder = folder.resolve("samples");
+    private SamplePictures(Path folder, List<PromptSpec> prompts, List<PictureGrid.Strip> training) {
+        this.folder = folder;
         this.prompts = prompts;
+        this.training = training;
+    }
+
+    /**
+     * Those of a run.
+     *
+     * @param folder the train stage's folder; pictures go to samples/step-000060/00.png
+     * @param data the pictures that it is trained on
+     */
+    public static SamplePictures of(Path folder, LoraTrainingSpec spec, PreparedDataset data) {
+        return new SamplePictures(folder.resolve("samples"), prompts(spec, data), trainingPictures(spec, data));
     }
 
     /** The spec's prompts, or the first captions of each concept in turn with seeds from 1. */
@@ -43,6 +54,18 @@ public final class SamplePictures {
                         data.manifest().samples(),
                         DEFAULT_PROMPTS,
                         1);
+    }
+
+    /** The pictures of each concept that it is trained on, as the model is shown them. */
+    public static List<PictureGrid.Strip> trainingPictures(LoraTrainingSpec spec, PreparedDataset data) {
+        List<Concepts.Concept> concepts = Concepts.of(spec.datasets()).all();
+        List<PictureGrid.Strip> strips = new ArrayList<>();
+        for (Concepts.Concept concept : concepts) {
+            List<Path> files = data.pictureFiles(concept.datasets());
+            String of = concepts.size() == 1 ? "" : " of " + concept.name();
+            strips.add(new PictureGrid.Strip("training pictures%s (%d)".formatted(of, files.size()), files));
+        }
+        return strips;
     }
 
     /** @param progress told how many pictures each batch added; may throw to end it */
@@ -73,7 +96,10 @@ public final class SamplePictures {
         return !prompts.isEmpty();
     }
 
-    /** Writes the table of what the base model and {@code checkpoints} drew; the step {@code best} is marked. */
+    /**
+     * Writes the table of what the base model and {@code checkpoints} drew, below training pictures; the step {@code best}
+     * is marked.
+     */
     public void writeGrid(Path grid, List<Checkpoint> checkpoints, @Nullable Integer best) throws IOException {
         List<PictureGrid.Column> columns = new ArrayList<>();
         columns.add(column(0, "base model", false));
@@ -81,7 +107,7 @@ public final class SamplePictures {
             boolean marked = checkpoint.step().equals(best);
             columns.add(column(checkpoint.step(), "step " + checkpoint.step() + (marked ? " (best)" : ""), marked));
         }
-        PictureGrid.write(grid, prompts.stream().map(PromptSpec::text).toList(), columns);
+        PictureGrid.write(grid, training, prompts.stream().map(PromptSpec::text).toList(), columns);
     }
 
     private PictureGrid.Column column(int step, String label, boolean marked) {

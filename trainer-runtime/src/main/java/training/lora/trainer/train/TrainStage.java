@@ -134,8 +134,7 @@ public final class TrainStage {
                 manager);
         this.progress = new TrainProgress(context, length, clock, losses);
         var sampling = context.run().spec().sampling();
-        this.pictures =
-                new SamplePictures(folder, SamplePictures.prompts(context.run().spec(), data));
+        this.pictures = SamplePictures.of(folder, context.run().spec(), data);
         this.sampler = sampling.enabled()
                 ? new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution())
                 : null;
