@@ -25,7 +25,7 @@ public record DatasetSpec(
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(min = 1, max = 63) String name,
 
         @JsonPropertyDescription(
-                "A folder or a .zip of pictures, each with a caption beside it in NAME.txt: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A folder or a zip archive of pictures (PNG, JPEG, WebP, BMP, TIFF or JPEG 2000 by their content), each with a caption beside it in NAME.txt: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 

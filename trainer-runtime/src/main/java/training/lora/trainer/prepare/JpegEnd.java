@@ -1,8 +1,6 @@
 package training.lora.trainer.prepare;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 
 /**
  * Tells a whole JPEG from one that was cut off: libjpeg fills what is missing with grey and only warns, which would be
@@ -17,23 +15,20 @@ final class JpegEnd {
 
     private JpegEnd() {}
 
-    /** Whether {@code file} is a JPEG by its first bytes, whose end-of-image marker is missing. */
-    static boolean missing(Path file) throws IOException {
-        byte[] bytes = Files.readAllBytes(file);
-        if (bytes.length < 3 || at(bytes, 0) != PREFIX || at(bytes, 1) != START_OF_IMAGE || at(bytes, 2) != PREFIX) {
-            return false;
-        }
-        int i = 2;
-        while (i + 1 < bytes.length) {
-            int marker = at(bytes, i + 1);
-            if (at(bytes, i) != PREFIX || marker == PREFIX) {
+    /** Whether the end-of-image marker of a JPEG is missing. */
+    static boolean missing(FileBytes bytes) throws IOException {
+        long size = bytes.size();
+        long i = 2;
+        while (i + 1 < size) {
+            int marker = bytes.at(i + 1);
+            if (bytes.at(i) != PREFIX || marker == PREFIX) {
                 i++;
             } else if (marker == END_OF_IMAGE) {
                 return false;
             } else if (standsAlone(marker)) {
                 i += 2;
-            } else if (i + 3 < bytes.length) {
-                i += 2 + Math.max(2, at(bytes, i + 2) << 8 | at(bytes, i + 3));
+            } else if (i + 3 < size) {
+                i += 2 + Math.max(2, bytes.number(i + 2, 2, false));
             } else {
                 return true;
             }
@@ -44,9 +39,5 @@ final class JpegEnd {
     /** A stuffed zero of the coded data, a restart marker or TEM: none is followed by a length. */
     private static boolean standsAlone(int marker) {
         return marker == 0 || marker == TEMPORARY || (marker >= 0xD0 && marker <= START_OF_IMAGE);
-    }
-
-    private static int at(byte[] bytes, int i) {
-        return Byte.toUnsignedInt(bytes[i]);
     }
 }

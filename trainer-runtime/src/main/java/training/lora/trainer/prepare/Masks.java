@@ -68,12 +68,12 @@ final class Masks {
         }
     }
 
-    /** Takes the mask of picture {@code i}, which is {@code picture} when decoded, and cuts it as the picture is cut. */
-    void add(int i, RawDataset.Item item, Mat picture) throws IOException {
+    /** Takes the mask of picture {@code i}, which is {@code photo} when decoded, and cuts it as the picture is cut. */
+    void add(int i, RawDataset.Item item, Photo photo) throws IOException {
         if (source == MaskSource.None) {
             return;
         }
-        Mat mask = read(item, picture);
+        Mat mask = read(item, photo);
         if (mask == null) {
             return;
         }
@@ -96,24 +96,27 @@ final class Masks {
         small.release();
     }
 
-    private @Nullable Mat read(RawDataset.Item item, Mat picture) throws IOException {
+    private @Nullable Mat read(RawDataset.Item item, Photo photo) throws IOException {
+        Mat alpha = photo.alpha();
+        if (source == MaskSource.Alpha && alpha != null) {
+            return alpha.clone();
+        }
         Path file = item.mask();
-        Mat mask = null;
-        if (source == MaskSource.Alpha) {
-            mask = Photo.alpha(item.file());
-        } else if (file != null) {
-            mask = Photo.grey(file);
+        if (source == MaskSource.Alpha || file == null) {
+            return new Mat(photo.colour().size(), CvType.CV_8U, new Scalar(255));
+        }
+        try (Photo mask = Photo.decode(file)) {
             if (mask == null) {
                 problems.add("the mask of " + item.name() + " can't be read");
                 return null;
             }
-            if (!mask.size().equals(picture.size())) {
+            if (!mask.colour().size().equals(photo.colour().size())) {
                 problems.add("the mask of %s has %dx%d pixels and the picture %dx%d"
-                        .formatted(item.name(), mask.width(), mask.height(), picture.width(), picture.height()));
+                        .formatted(item.name(), mask.width(), mask.height(), photo.width(), photo.height()));
                 return null;
             }
+            return mask.mask();
         }
-        return mask != null ? mask : new Mat(picture.size(), CvType.CV_8U, new Scalar(255));
     }
 
     /** Writes them, where there are any. */

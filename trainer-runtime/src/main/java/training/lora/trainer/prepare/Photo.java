@@ -2,8 +2,6 @@ package training.lora.trainer.prepare;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import nu.pattern.OpenCV;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Core;
@@ -17,20 +15,33 @@ import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A picture file, decoded to 8-bit BGR: upright by its EXIF orientation, transparent parts on white. */
-final class Photo {
+/**
+ * A decoded picture file, upright by its EXIF orientation. All that is made of a picture, a mask or an alpha channel comes
+ * from here.
+ *
+ * @param colour 8-bit BGR, transparent parts on white
+ * @param alpha how opaque it is, 8 bits; null where nothing in the file says so
+ */
+record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
 
     static {
         OpenCV.loadLocally();
     }
 
-    private Photo() {}
-
     /** Decodes, or gives null if that can't be done. */
-    static @Nullable Mat decode(Path file) throws IOException {
-        try {
-            return JpegEnd.missing(file) ? null : pixels(file);
+    static @Nullable Photo decode(Path file) throws IOException {
+        try (FileBytes bytes = FileBytes.open(file)) {
+            PictureFormat format = PictureFormat.of(bytes);
+            if (format == null || !format.readable() || (format == PictureFormat.JPEG && JpegEnd.missing(bytes))) {
+                return null;
+            }
+            Mat raw = pixels(bytes);
+            if (raw.empty() || (raw.depth() != CvType.CV_8U && raw.depth() != CvType.CV_16U)) {
+                raw.release();
+                return null;
+            }
+            return of(Orientation.of(bytes, format).apply(raw), Transparency.of(bytes, format));
         } catch (CvException e) {
             // OpenCV refuses a picture of 2^30 pixels and more this way.
             LOG.debug("{} can't be decoded", file, e);
@@ -38,63 +49,84 @@ final class Photo {
         }
     }
 
-    private static @Nullable Mat pixels(Path file) {
-        Mat raw = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_UNCHANGED);
-        if (raw.empty()) {
-            return null;
+    /** From bytes, because OpenCV opens no file with an emoji in its name. */
+    private static Mat pixels(FileBytes bytes) throws IOException {
+        Mat encoded = bytes.toMat();
+        try {
+            return Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_UNCHANGED);
+        } finally {
+            encoded.release();
         }
-        if (raw.channels() != 4 && raw.channels() != 2) {
-            // IMREAD_COLOR heeds the orientation, which IMREAD_UNCHANGED does not.
+    }
+
+    /** @param raw 1, 3 or 4 channels of 8 or 16 bits; released */
+    private static Photo of(Mat raw, Transparency transparency) {
+        if (transparency.inverted() && raw.depth() == CvType.CV_16U) {
+            Core.bitwise_not(raw, raw);
+        }
+        Mat alpha = transparency.alpha(raw);
+        Mat eight = raw;
+        if (raw.depth() == CvType.CV_16U) {
+            eight = new Mat();
+            raw.convertTo(eight, CvType.CV_8U, 1 / 257.0);
             raw.release();
-            Mat colour = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_COLOR);
-            return colour.empty() ? null : colour;
         }
-        Mat eight = new Mat();
-        raw.convertTo(eight, CvType.CV_8U, raw.depth() == CvType.CV_16U ? 1 / 257.0 : 1);
-        raw.release();
-        return onWhite(eight);
-    }
-
-    /** How opaque a picture file is, 8 bits a pixel; null where it has no alpha channel. */
-    static @Nullable Mat alpha(Path file) {
-        Mat raw = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_UNCHANGED);
-        if (raw.channels() != 4 && raw.channels() != 2) {
-            raw.release();
-            return null;
+        Mat colour = eight;
+        if (eight.channels() != 3) {
+            colour = new Mat();
+            int code = eight.channels() == 1 ? Imgproc.COLOR_GRAY2BGR : Imgproc.COLOR_BGRA2BGR;
+            Imgproc.cvtColor(eight, colour, code);
+            eight.release();
         }
-        Mat alpha = new Mat();
-        Core.extractChannel(raw, alpha, raw.channels() - 1);
-        alpha.convertTo(alpha, CvType.CV_8U, raw.depth() == CvType.CV_16U ? 1 / 257.0 : 1);
-        raw.release();
-        return alpha;
+        if (alpha != null) {
+            putOnWhite(colour, alpha, transparency.premultiplied());
+        }
+        return new Photo(colour, alpha);
     }
 
-    /** A picture file in shades of grey, 8 bits a pixel, or null if it can't be decoded. */
-    static @Nullable Mat grey(Path file) {
-        Mat grey = Imgcodecs.imread(file.toString(), Imgcodecs.IMREAD_GRAYSCALE);
-        return grey.empty() ? null : grey;
-    }
-
-    private static Mat onWhite(Mat withAlpha) {
-        List<Mat> planes = new ArrayList<>();
-        Core.split(withAlpha, planes);
-        Mat alpha = new Mat();
-        planes.get(planes.size() - 1).convertTo(alpha, CvType.CV_32F, 1 / 255.0);
-        List<Mat> colours = new ArrayList<>();
-        for (int i = 0; i < 3; i++) {
+    private static void putOnWhite(Mat colour, Mat alpha, boolean premultiplied) {
+        Mat white = new Mat();
+        Core.bitwise_not(alpha, white);
+        for (int i = 0; i < colour.channels(); i++) {
             Mat plane = new Mat();
-            planes.get(planes.size() == 2 ? 0 : i).convertTo(plane, CvType.CV_32F, 1, -255);
-            Core.multiply(plane, alpha, plane);
-            plane.convertTo(plane, CvType.CV_8U, 1, 255);
-            colours.add(plane);
+            Core.extractChannel(colour, plane, i);
+            if (!premultiplied) {
+                Core.multiply(plane, alpha, plane, 1 / 255.0);
+            }
+            Core.add(plane, white, plane);
+            Core.insertChannel(plane, colour, i);
+            plane.release();
         }
-        Mat result = new Mat();
-        Core.merge(colours, result);
-        planes.forEach(Mat::release);
-        colours.forEach(Mat::release);
-        alpha.release();
-        withAlpha.release();
-        return result;
+        white.release();
+    }
+
+    int width() {
+        return colour.width();
+    }
+
+    int height() {
+        return colour.height();
+    }
+
+    /** In shades of grey, 8 bits, transparent parts black: what is nowhere painted selects nothing. */
+    Mat mask() {
+        Mat grey = new Mat();
+        Imgproc.cvtColor(colour, grey, Imgproc.COLOR_BGR2GRAY);
+        if (alpha != null) {
+            Mat white = new Mat();
+            Core.bitwise_not(alpha, white);
+            Core.subtract(grey, white, grey);
+            white.release();
+        }
+        return grey;
+    }
+
+    @Override
+    public void close() {
+        colour.release();
+        if (alpha != null) {
+            alpha.release();
+        }
     }
 
     /**

@@ -11,7 +11,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.opencv.core.Mat;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetRole;
@@ -123,6 +122,7 @@ public final class PrepareStage {
             tell(knownTriggers(model));
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
             List<RawDataset.Item> items = raw.items();
+            raw.notes().forEach(this::tell);
             requireBatch(items);
             tell(withoutWords(items));
             RunLength length = RunLength.of(
@@ -233,34 +233,35 @@ public final class PrepareStage {
         for (int i = 0; i < items.size(); i++) {
             context.stopIfAsked("while it read pictures");
             RawDataset.Item item = items.get(i);
-            Mat decoded = Photo.decode(item.file());
-            if (decoded == null) {
+            Photo photo = Photo.decode(item.file());
+            if (photo == null) {
                 unreadable.add(item.name());
                 continue;
             }
-            heldOut.add(item, decoded);
-            masks.add(i, item, decoded);
-            String file = "images/%05d.png".formatted(i);
-            Photo.Crop crop = Photo.centreCrop(decoded, resolution);
-            Picture.ofBgr(crop.picture()).write(folder.resolve(file));
-            samples.add(DatasetManifestSampleBuilder.builder()
-                    .name(item.name())
-                    .dataset(item.dataset().name())
-                    .role(item.dataset().role())
-                    .file(file)
-                    .caption(item.caption())
-                    .sha256(raw.digests().get(i))
-                    .sizes(PictureSizesBuilder.builder()
-                            .originalHeight(decoded.height())
-                            .originalWidth(decoded.width())
-                            .top(crop.top())
-                            .left(crop.left())
-                            .height(resolution)
-                            .width(resolution)
-                            .build())
-                    .build());
-            crop.picture().release();
-            decoded.release();
+            try (photo) {
+                heldOut.add(item, photo.colour());
+                masks.add(i, item, photo);
+                String file = "images/%05d.png".formatted(i);
+                Photo.Crop crop = Photo.centreCrop(photo.colour(), resolution);
+                Picture.ofBgr(crop.picture()).write(folder.resolve(file));
+                samples.add(DatasetManifestSampleBuilder.builder()
+                        .name(item.name())
+                        .dataset(item.dataset().name())
+                        .role(item.dataset().role())
+                        .file(file)
+                        .caption(item.caption())
+                        .sha256(raw.digests().get(i))
+                        .sizes(PictureSizesBuilder.builder()
+                                .originalHeight(photo.height())
+                                .originalWidth(photo.width())
+                                .top(crop.top())
+                                .left(crop.left())
+                                .height(resolution)
+                                .width(resolution)
+                                .build())
+                        .build());
+                crop.picture().release();
+            }
         }
         if (!unreadable.isEmpty()) {
             throw new TrainerException(

@@ -1,22 +1,13 @@
 package training.lora.trainer.prepare;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.UnaryOperator;
-import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
-import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSource;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.source.Archive;
 
 /**
  * All pictures of a run with their captions, as they came.
@@ -24,21 +15,17 @@ import training.lora.trainer.source.Archive;
  * @param items the pictures, a data set after the other
  * @param digests sha256 of each picture's file
  * @param digest sha256 over all that is trained on: pictures, captions with their concepts' words, roles and masks
+ * @param notes what people should know of it, a sentence each
  */
-record RawData(List<RawDataset.Item> items, List<String> digests, String digest) {
+record RawData(List<RawDataset.Item> items, List<String> digests, String digest, List<String> notes) {
     /**
      * Reads names, captions and digests; decodes nothing.
      *
      * @param unpacked where archives are unpacked to
      */
     static RawData read(RunContext context, Path unpacked, FileDigests files) throws IOException {
-        LoraTrainingSpec spec = context.run().spec();
-        List<RawDataset.Item> items = new ArrayList<>();
-        for (int i = 0; i < spec.datasets().size(); i++) {
-            DatasetSpec dataset = spec.datasets().get(i);
-            Path folder = folder(context, i, unpacked);
-            items.addAll(RawDataset.list(dataset, folder, wording(spec, dataset)));
-        }
+        List<String> notes = new ArrayList<>();
+        List<RawDataset.Item> items = new DatasetReader(context, unpacked, notes::add).read();
         List<String> digests = new ArrayList<>();
         for (RawDataset.Item item : items) {
             digests.add(files.of(item.file()));
@@ -46,35 +33,8 @@ record RawData(List<RawDataset.Item> items, List<String> digests, String digest)
         return new RawData(
                 List.copyOf(items),
                 List.copyOf(digests),
-                digest(items, digests, spec.preparation().mask().source(), files));
-    }
-
-    private static Path folder(RunContext context, int i, Path unpacked) throws IOException {
-        DatasetSpec dataset = context.run().spec().datasets().get(i);
-        String field = "spec.datasets[" + i + "].uri";
-        Path path = context.sources().path(field, dataset.uri());
-        if (Files.isRegularFile(path) && path.toString().endsWith(".zip")) {
-            Path folder = unpacked.resolve(dataset.name());
-            Files.createDirectories(folder);
-            Archive.unzip(path, folder);
-            return folder;
-        }
-        if (!Files.isDirectory(path)) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "`%s` %s must name a folder or a .zip file, but there is none at %s"
-                            .formatted(field, dataset.uri(), path));
-        }
-        return path;
-    }
-
-    /** What calls the concept stands in every caption but those of what must not change. */
-    private static UnaryOperator<String> wording(LoraTrainingSpec spec, DatasetSpec dataset) {
-        String prefix = spec.preparation().captions().prefix();
-        Concepts concepts = Concepts.of(spec.datasets());
-        return dataset.role() == DatasetRole.Regularization
-                ? UnaryOperator.identity()
-                : text -> prefix + concepts.caption(dataset, text);
+                digest(items, digests, context.run().spec().preparation().mask().source(), files),
+                List.copyOf(notes));
     }
 
     private static String digest(List<RawDataset.Item> items, List<String> digests, MaskSource masks, FileDigests files)

@@ -3,30 +3,42 @@ package training.lora.trainer.prepare;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
-/** The pictures of a folder and the captions beside them, as they came. */
+/** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
 final class RawDataset {
-    private static final List<String> PICTURES = List.of("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff");
+    /** A caption's extension, in any case. */
+    static final String CAPTION = "txt";
 
     /** Follows a picture's name in that of its mask, as in OneTrainer. */
     static final String MASK = "-masklabel";
 
-    private RawDataset() {}
+    private final DatasetSpec source;
+    private final DataFolder.Content content;
+    private final Map<String, List<DataFolder.Entry>> captions = new LinkedHashMap<>();
+    private final Map<String, List<DataFolder.Entry>> pictures = new LinkedHashMap<>();
+    private final Map<String, List<DataFolder.Entry>> masks = new LinkedHashMap<>();
+    private final Map<String, LeftOut.File> others = new TreeMap<>();
+    private final List<String> problems = new ArrayList<>();
+
+    private RawDataset(DatasetSpec source, DataFolder.Content content) {
+        this.source = source;
+        this.content = content;
+    }
 
     /**
      * A picture and its caption.
@@ -43,74 +55,173 @@ final class RawDataset {
             @Nullable Path mask) {}
 
     /**
-     * All pictures of {@code source} by name, below the folder that it stands for; all wrong captions are listed at once.
+     * What a data set holds.
+     *
+     * @param leftOut what was left out, in a sentence; null if nothing
+     */
+    record Listed(List<Item> items, @Nullable String leftOut) {
+        Listed {
+            items = List.copyOf(items);
+        }
+    }
+
+    /**
+     * All pictures of {@code source} by name; all wrong captions are listed at once.
      *
      * @param wording makes captions of the texts beside the pictures
+     * @throws TrainerException InvalidData if most of it would be left out, or a picture lacks a caption of its own
      */
-    static List<Item> list(DatasetSpec source, Path place, UnaryOperator<String> wording) throws IOException {
-        String dataset = source.name();
-        // A link to a folder would be walked as a file.
-        Path folder = place.toRealPath();
-        List<Path> files;
-        try (Stream<Path> walk = Files.walk(folder)) {
-            files = walk.filter(Files::isRegularFile)
-                    .filter(f -> PICTURES.contains(extension(f)))
-                    .filter(f -> !folder.relativize(f).toString().startsWith("__MACOSX"))
-                    .sorted()
-                    .toList();
+    static Listed list(DatasetSpec source, DataFolder.Content content, UnaryOperator<String> wording)
+            throws IOException {
+        RawDataset dataset = new RawDataset(source, content);
+        dataset.sort();
+        String leftOut = dataset.leftOut();
+        return new Listed(dataset.items(wording), leftOut);
+    }
+
+    private void sort() throws IOException {
+        List<DataFolder.Entry> rest = new ArrayList<>();
+        for (DataFolder.Entry file : content.files()) {
+            if (file.extension().equals(CAPTION)) {
+                put(captions, file.stem(), file);
+            } else {
+                rest.add(file);
+            }
         }
-        Set<Path> masks = files.stream().filter(f -> stem(f).endsWith(MASK)).collect(Collectors.toSet());
-        files = files.stream().filter(f -> !masks.contains(f)).toList();
-        if (files.isEmpty()) {
+        for (DataFolder.Entry file : rest) {
+            PictureFormat format = format(file.path());
+            // A file that is called a picture and is none is broken: it is kept, to be refused by name.
+            boolean broken = format == null && PictureFormat.isReadable(file.extension());
+            if (!broken && (format == null || !format.readable())) {
+                boolean picture = format != null || PictureFormat.isPicture(file.extension());
+                others.put(file.name(), new LeftOut.File(file, format == null ? null : format.label(), picture));
+            } else if (file.stem().endsWith(MASK)) {
+                put(masks, file.stem().substring(0, file.stem().length() - MASK.length()), file);
+            } else {
+                put(pictures, file.stem(), file);
+            }
+        }
+        masks.forEach((stem, files) -> {
+            if (!pictures.containsKey(stem)) {
+                files.forEach(
+                        file -> others.put(file.name(), new LeftOut.File(file, "a mask without its picture", false)));
+            }
+        });
+        for (DataFolder.LostLink lost : content.lost()) {
+            DataFolder.Entry link = lost.link();
+            others.put(link.name(), new LeftOut.File(link, lost.why(), PictureFormat.isPicture(link.extension())));
+        }
+    }
+
+    private static void put(Map<String, List<DataFolder.Entry>> map, String key, DataFolder.Entry file) {
+        map.computeIfAbsent(key, k -> new ArrayList<>()).add(file);
+    }
+
+    private static @Nullable PictureFormat format(Path file) throws IOException {
+        try (FileBytes bytes = FileBytes.open(file)) {
+            return PictureFormat.of(bytes);
+        } catch (AccessDeniedException e) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "each file of a data set must be readable, but this process may not read " + file,
+                    e);
+        }
+    }
+
+    private @Nullable String leftOut() {
+        LeftOut leftOut = new LeftOut(source.name());
+        for (LeftOut.File file : others.values()) {
+            String stem = file.entry().stem();
+            // Beside a picture of the same name it is where that came from, or what another program made of it.
+            if (!pictures.containsKey(stem)) {
+                leftOut.add(file, captions.containsKey(stem));
+            }
+        }
+        int count = pictures.values().stream().mapToInt(List::size).sum();
+        leftOut.requireFewerThan(count);
+        if (count == 0) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "data set \"%s\" must hold pictures (%s), but %s has none"
-                            .formatted(dataset, String.join(", ", PICTURES), source.uri()));
+                            .formatted(source.name(), String.join(", ", PictureFormat.readableLabels()), source.uri()));
         }
-        List<String> problems = new ArrayList<>();
-        Map<Path, Path> byCaption = new HashMap<>();
+        return leftOut.note();
+    }
+
+    private List<Item> items(UnaryOperator<String> wording) throws IOException {
         List<Item> items = new ArrayList<>();
-        for (Path file : files) {
-            String name = folder.relativize(file).toString();
-            Path caption = file.resolveSibling(stem(file) + ".txt");
-            Path other = byCaption.putIfAbsent(caption, file);
-            if (other != null) {
-                problems.add(name + " and " + folder.relativize(other) + " share one caption");
-            } else if (!Files.isRegularFile(caption)) {
-                problems.add(name + " has no caption " + stem(file) + ".txt beside it");
-            } else {
-                try {
-                    String text = Files.readString(caption, StandardCharsets.UTF_8)
-                            .strip()
-                            .replaceAll("\\s+", " ");
-                    Path mask = file.resolveSibling(stem(file) + MASK + ".png");
-                    items.add(new Item(
-                            source,
-                            dataset + "/" + name,
-                            file,
-                            wording.apply(text),
-                            masks.contains(mask) ? mask : null));
-                } catch (CharacterCodingException e) {
-                    problems.add(folder.relativize(caption) + " is not UTF-8 text");
-                }
+        Set<List<Path>> seen = new HashSet<>();
+        for (Map.Entry<String, List<DataFolder.Entry>> beside : pictures.entrySet()) {
+            DataFolder.Entry picture = beside.getValue().get(0);
+            for (DataFolder.Entry other :
+                    beside.getValue().subList(1, beside.getValue().size())) {
+                problems.add(other.name() + " and " + picture.name() + " share one caption");
+            }
+            DataFolder.Entry caption = only("captions", picture, captions.get(beside.getKey()));
+            DataFolder.Entry mask = only("masks", picture, masks.get(beside.getKey()));
+            if (caption == null) {
+                problems.add(withoutCaption(picture));
+            } else if (!content.linked() || seen.add(List.of(real(picture), real(caption)))) {
+                String text = text(caption);
+                items.add(new Item(
+                        source,
+                        source.name() + "/" + picture.name(),
+                        picture.path(),
+                        wording.apply(text),
+                        mask == null ? null : mask.path()));
             }
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "each picture of data set \"%s\" must have a caption of its own: %s"
-                            .formatted(dataset, String.join("; ", problems)));
+                            .formatted(source.name(), String.join("; ", problems)));
         }
         return items;
     }
 
-    private static String extension(Path file) {
-        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-        return name.substring(name.lastIndexOf('.') + 1);
+    private String withoutCaption(DataFolder.Entry picture) {
+        for (DataFolder.LostLink lost : content.lost()) {
+            DataFolder.Entry link = lost.link();
+            if (link.stem().equals(picture.stem()) && link.extension().equals(CAPTION)) {
+                return "%s has no caption that can be read, %s is %s"
+                        .formatted(picture.name(), link.name(), lost.why());
+            }
+        }
+        String stem = picture.stem().substring(picture.folder().length());
+        return "%s has no caption %s.%s beside it".formatted(picture.name(), stem, CAPTION);
     }
 
-    private static String stem(Path file) {
-        String name = file.getFileName().toString();
-        return name.substring(0, name.lastIndexOf('.'));
+    private DataFolder.@Nullable Entry only(
+            String what, DataFolder.Entry picture, @Nullable List<DataFolder.Entry> beside) {
+        if (beside == null) {
+            return null;
+        }
+        if (beside.size() > 1) {
+            problems.add("%s has %d %s: %s"
+                    .formatted(
+                            picture.name(),
+                            beside.size(),
+                            what,
+                            String.join(
+                                    " and ",
+                                    beside.stream().map(DataFolder.Entry::name).toList())));
+        }
+        return beside.get(0);
+    }
+
+    private static Path real(DataFolder.Entry file) throws IOException {
+        return file.path().toRealPath();
+    }
+
+    private String text(DataFolder.Entry caption) throws IOException {
+        try {
+            return Files.readString(caption.path(), StandardCharsets.UTF_8)
+                    .strip()
+                    .replaceAll("\\s+", " ");
+        } catch (CharacterCodingException e) {
+            problems.add(caption.name() + " is not UTF-8 text");
+            return "";
+        }
     }
 }

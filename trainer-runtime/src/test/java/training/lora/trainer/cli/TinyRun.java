@@ -123,6 +123,13 @@ final class TinyRun {
         return start(List.of(), command, more);
     }
 
+    /** The same with variables of the environment, NAME=VALUE. */
+    Process startWith(List<String> environment, String command, String... more) throws IOException {
+        List<String> prefix = new ArrayList<>(List.of("env"));
+        prefix.addAll(environment);
+        return start(prefix, command, more);
+    }
+
     /** The same in a process that can write no file of more than {@code bytes}, as on a disk that is full by then. */
     Process startWithFilesUpTo(long bytes, String command, String... more) throws IOException {
         // The unit is 512 bytes in every POSIX shell.

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Set;
 import nu.pattern.OpenCV;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -101,7 +102,9 @@ class DamagedInputTest {
         Files.write(folder.resolve("picture.txt"), new byte[] {'c', 'a', 'f', (byte) 0xE9});
 
         assertThatThrownBy(() -> RawDataset.list(
-                        new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null), folder, text -> text))
+                        new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null),
+                        DataFolder.list(folder, null, Set.of()),
+                        text -> text))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining("picture.txt is not UTF-8 text");

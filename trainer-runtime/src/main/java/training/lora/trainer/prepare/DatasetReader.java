@@ -1,0 +1,112 @@
+package training.lora.trainer.prepare;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.Workspace;
+import training.lora.trainer.source.Archive;
+
+/** Finds the pictures and captions of all data sets: in folders, and in archives, which are unpacked. */
+final class DatasetReader {
+    private final RunContext context;
+    private final LoraTrainingSpec spec;
+    private final Path unpacked;
+    private final Consumer<String> notes;
+
+    /**
+     * A reader.
+     *
+     * @param unpacked folder for what archives hold; files stay there as long as items are read
+     * @param notes takes what people should know, a sentence each
+     */
+    DatasetReader(RunContext context, Path unpacked, Consumer<String> notes) {
+        this.context = context;
+        this.spec = context.run().spec();
+        this.unpacked = unpacked;
+        this.notes = notes;
+    }
+
+    List<RawDataset.Item> read() throws IOException {
+        List<RawDataset.Item> items = new ArrayList<>();
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            DatasetSpec dataset = spec.datasets().get(i);
+            RawDataset.Listed listed =
+                    RawDataset.list(dataset, content("spec.datasets[" + i + "].uri", dataset), wording(dataset));
+            if (listed.leftOut() != null) {
+                notes.accept(listed.leftOut());
+            }
+            items.addAll(listed.items());
+        }
+        return items;
+    }
+
+    private DataFolder.Content content(String field, DatasetSpec dataset) throws IOException {
+        Path path = context.sources().path(field, dataset.uri());
+        Path volume = context.sources().volume(dataset.uri());
+        if (Files.isDirectory(path)) {
+            return DataFolder.list(path, volume, ownFolders());
+        }
+        if (!Files.isRegularFile(path)) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "`%s` %s must name a folder or a .zip file, but there is none at %s"
+                            .formatted(field, dataset.uri(), path));
+        }
+        if (volume != null && !path.toRealPath().startsWith(volume.toRealPath())) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "`%s` %s must lie in its volume, but is a link that leads out of it"
+                            .formatted(field, dataset.uri()));
+        }
+        Path target = unpacked.resolve(dataset.name());
+        Files.createDirectories(target);
+        Archive.unzip(path, target);
+        return DataFolder.list(target, target, Set.of());
+    }
+
+    /** A run that is started in its data set's folder works there too. */
+    private Set<Path> ownFolders() throws IOException {
+        Workspace workspace = context.workspace();
+        Set<Path> own = new HashSet<>();
+        List<Path> folders = new ArrayList<>(List.of(
+                workspace.root(),
+                workspace.root().resolve("results"),
+                workspace.dataset(),
+                unpacked.getParent(),
+                workspace.train(),
+                workspace.evaluate(),
+                workspace.output()));
+        Path parent = workspace.root().getParent();
+        if (parent != null && parent.endsWith("runs")) {
+            folders.add(parent);
+        }
+        for (Path folder : folders) {
+            if (Files.exists(folder)) {
+                own.add(folder.toRealPath());
+            }
+        }
+        return own;
+    }
+
+    /** What calls the concept stands in every caption but those of what must not change. */
+    private UnaryOperator<String> wording(DatasetSpec dataset) {
+        String prefix = spec.preparation().captions().prefix();
+        Concepts concepts = Concepts.of(spec.datasets());
+        return dataset.role() == DatasetRole.Regularization
+                ? UnaryOperator.identity()
+                : text -> prefix + concepts.caption(dataset, text);
+    }
+}

@@ -1,0 +1,85 @@
+package training.lora.trainer.prepare;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** The files of a data set that are not trained on, though somebody may have meant them to be. */
+final class LeftOut {
+    private static final Logger LOG = LoggerFactory.getLogger(LeftOut.class);
+
+    /** How many are named in a sentence; the log names all. */
+    private static final int NAMED = 10;
+
+    private final String dataset;
+    private final List<String> named = new ArrayList<>();
+    private int meant;
+
+    /** @param dataset its name */
+    LeftOut(String dataset) {
+        this.dataset = dataset;
+    }
+
+    /**
+     * A file or link that gives no picture.
+     *
+     * @param what it is, as far as that is known
+     * @param picture whether it is one, by its content or its name
+     */
+    record File(DataFolder.Entry entry, @Nullable String what, boolean picture) {}
+
+    /** Takes note of {@code file}; what is neither a picture nor has a caption was never meant. */
+    void add(File file, boolean captioned) {
+        String what = file.what();
+        if (file.picture() || captioned) {
+            meant++;
+        } else if (what == null) {
+            return;
+        }
+        String extension = file.entry().extension().toUpperCase(Locale.ROOT);
+        String unknown = extension.isEmpty() ? "no picture" : extension;
+        named.add("%s (%s)".formatted(file.entry().name(), what == null ? unknown : what));
+    }
+
+    /**
+     * Trained on a lesser part, an adapter would not be of this data set.
+     *
+     * @param pictures how many are not left out
+     * @throws TrainerException InvalidData if more are
+     */
+    void requireFewerThan(int pictures) {
+        if (meant > pictures) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "most pictures of data set \"%s\" must be readable (%s), but %d of %d are left out: %s"
+                            .formatted(
+                                    dataset,
+                                    String.join(", ", PictureFormat.readableLabels()),
+                                    meant,
+                                    meant + pictures,
+                                    names()));
+        }
+    }
+
+    /** What was left out, in a sentence; null if nothing. */
+    @Nullable String note() {
+        if (named.isEmpty()) {
+            return null;
+        }
+        if (named.size() > NAMED) {
+            LOG.warn("left out of data set \"{}\": {}", dataset, String.join(", ", named));
+        }
+        return "data set \"%s\" is trained without %s".formatted(dataset, names());
+    }
+
+    private String names() {
+        int more = named.size() - NAMED;
+        return String.join(", ", named.subList(0, Math.min(NAMED, named.size())))
+                + (more > 0 ? " and " + more + " more" : "");
+    }
+}

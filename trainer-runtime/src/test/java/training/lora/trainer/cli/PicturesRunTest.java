@@ -1,0 +1,165 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
+import org.apache.commons.compress.archivers.zip.ZipArchiveOutputStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.api.StageResult;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.PreparedDataset;
+
+/** Folders and archives of pictures as people have them. */
+class PicturesRunTest {
+    /** The locale that containers have by default. */
+    private static final List<String> CONTAINER = List.of("LC_ALL=C");
+
+    @TempDir
+    Path folder;
+
+    private TinyRun tiny;
+    private Path data;
+
+    @BeforeEach
+    void tinyRun() throws IOException {
+        tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+        data = folder.resolve("data");
+    }
+
+    private List<String> names() {
+        return PreparedDataset.manifest(tiny.workspace().resolve("dataset")).samples().stream()
+                .map(Sample::name)
+                .toList();
+    }
+
+    private void pair(String name) throws IOException {
+        Files.copy(data.resolve("bat.png"), data.resolve(name + ".png"));
+        Files.writeString(data.resolve(name + ".txt"), "a bat");
+    }
+
+    @Test
+    void whatIsLeftOutStandsInTheLogAndTheResultEachTime() throws IOException {
+        Files.writeString(data.resolve("moving.gif"), "GIF89a");
+        Files.writeString(data.resolve("moving.txt"), "a moving picture");
+        Files.createSymbolicLink(data.resolve("gone.png"), Path.of("nowhere.png"));
+        String note = "data set \"main\" is trained without gone.png (a link that leads nowhere), moving.gif (GIF)";
+
+        // The second time its data is there already.
+        for (int attempt = 1; attempt <= 2; attempt++) {
+            Ran ended = tiny.run("prepare");
+
+            assertThat(ended.code()).isZero();
+            assertThat(ended.error()).contains(note);
+            assertThat(Json.MAPPER
+                            .readValue(
+                                    tiny.workspace()
+                                            .resolve("results/prepare/result.json")
+                                            .toFile(),
+                                    StageResult.class)
+                            .message())
+                    .contains(note);
+        }
+        assertThat(names()).containsExactly("main/bat.png", "main/crab.png", "main/pear.png");
+    }
+
+    @Test
+    void dataSetOfWhichMostIsLeftOutIsRefused() throws IOException {
+        for (int i = 0; i < 4; i++) {
+            Files.writeString(data.resolve(i + ".gif"), "GIF89a");
+            Files.writeString(data.resolve(i + ".txt"), "a moving picture");
+        }
+
+        Ran ended = tiny.run("prepare");
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(ended.error()).contains("4 of 7 are left out: 0.gif (GIF), 1.gif (GIF), 2.gif (GIF), 3.gif (GIF)");
+        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    @Test
+    void namesOfAnyScriptAreReadInTheLocaleOfContainers() throws Exception {
+        for (String name : List.of("Кошка", "猫の写真", "🐱", "nai\u0308ve", "caf\u00e9")) {
+            pair(name);
+        }
+
+        Process process = tiny.startWith(CONTAINER, "prepare");
+
+        assertThat(process.waitFor()).as(Files.readString(tiny.log())).isZero();
+        assertThat(names())
+                .containsExactlyInAnyOrder(
+                        "main/bat.png",
+                        "main/crab.png",
+                        "main/pear.png",
+                        "main/caf\u00e9.png",
+                        "main/na\u00efve.png",
+                        "main/Кошка.png",
+                        "main/猫の写真.png",
+                        "main/🐱.png");
+    }
+
+    @Test
+    void archiveIsKnownByItsContentAndUnpackedInTheLocaleOfContainers() throws Exception {
+        try (ZipArchiveOutputStream zip = new ZipArchiveOutputStream(folder.resolve("DATA.ZIP"))) {
+            for (String name : List.of("фото\\é.png", "фото\\é.txt", "__MACOSX/фото/._é.png")) {
+                zip.putArchiveEntry(new ZipArchiveEntry(name));
+                zip.write(
+                        name.endsWith(".txt")
+                                ? "a bat".getBytes(StandardCharsets.UTF_8)
+                                : Files.readAllBytes(data.resolve("bat.png")));
+                zip.closeArchiveEntry();
+            }
+        }
+
+        Process process = tiny.startWith(CONTAINER, "prepare", "--set", "datasets=[{uri: DATA.ZIP}]");
+
+        assertThat(process.waitFor()).as(Files.readString(tiny.log())).isZero();
+        assertThat(names()).containsExactly("main/фото/é.png");
+    }
+
+    @Test
+    void runThatWorksInItsDataSetsFolderIsNoPartOfTheDataSet() throws IOException {
+        TinyRun inside = tiny.in(data.resolve("runs/tiny"));
+
+        for (String steps : List.of("2", "3")) {
+            Ran ended = inside.run("prepare", "--set", "training.steps=" + steps);
+
+            assertThat(ended.code()).as(ended.error()).isZero();
+            assertThat(PreparedDataset.manifest(inside.workspace().resolve("dataset"))
+                            .samples())
+                    .hasSize(3);
+        }
+        // Another run sees the first as what it is, too.
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(names()).hasSize(3);
+    }
+
+    @Test
+    void linkInAClaimMayNotLeadOutOfItThoughThoseOfAPlainPathMay() throws Exception {
+        Files.writeString(folder.resolve("token"), "secret");
+        Files.delete(data.resolve("bat.txt"));
+        Files.createSymbolicLink(data.resolve("bat.txt"), Path.of("../token"));
+
+        Process claim =
+                tiny.startWith(List.of("LORA_PVC_ROOT=" + folder), "prepare", "--set", "datasets=[{uri: pvc://data}]");
+
+        assertThat(claim.waitFor()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(tiny.log())
+                .content()
+                .contains(
+                        "bat.png has no caption that can be read, bat.txt is a link that leads out of the data set's volume")
+                .doesNotContain("secret");
+        assertThat(tiny.run("prepare").code()).isZero();
+        assertThat(PreparedDataset.manifest(tiny.workspace().resolve("dataset")).samples())
+                .extracting(Sample::caption)
+                .contains("secret");
+    }
+}
