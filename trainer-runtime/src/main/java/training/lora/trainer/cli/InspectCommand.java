@@ -12,7 +12,6 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
-import training.lora.api.AdapterFormat;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
@@ -138,7 +137,7 @@ final class InspectCommand implements Callable<Integer> {
             });
             Map<String, String> meta = file.metadata();
             LoraFamily family = file.family();
-            say("what", "a LoRA in %s form".formatted(file.format() == AdapterFormat.Kohya ? "kohya's" : "diffusers'"));
+            say("what", "a LoRA in " + file.form());
             say("family", family == null ? "unknown: neither metadata nor tensors tell" : family);
             say("base", meta.getOrDefault("ss_sd_model_name", "unknown: the file doesn't tell"));
             say("trigger", meta.getOrDefault("modelspec.trigger_phrase", "unknown: the file doesn't tell"));
@@ -146,6 +145,9 @@ final class InspectCommand implements Callable<Integer> {
             say("alpha", alphas);
             say("scale", String.join(", ", stabilized));
             norms.forEach((component, n) -> say(component.folder(), n));
+            if (!file.onlyElsewhere().isEmpty()) {
+                say("applied here", "no, for it adapts " + String.join(", ", file.onlyElsewhere()));
+            }
             metadata(meta);
         }
     }

@@ -1,53 +1,56 @@
 package training.lora.trainer.export;
 
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.UNetStateDictAdapter;
-import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
-/** A LoRA's file in kohya's or diffusers' form; its modules are read one at a time. */
+/** A LoRA's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
 public final class AdapterFile implements AutoCloseable {
     private final SafeTensors file;
-    private final AdapterFormat format;
-    private final PeftConfig config;
-    private final Map<ModuleName, Map<Part, String>> modules;
+    private final Map<ModuleName, Map<Part, String>> modules = new LinkedHashMap<>();
+    private final Map<ModuleName, ModuleForm> forms = new LinkedHashMap<>();
+    private final Set<Naming> namings = EnumSet.noneOf(Naming.class);
     private final @Nullable LoraFamily family;
 
     private record ModuleName(Component component, String path) {}
 
     private AdapterFile(SafeTensors file, UNetStateDictAdapter paths) {
         this.file = file;
-        format = format(file);
-        config = PeftConfig.of(file);
-        modules = new LinkedHashMap<>();
+        PeftConfig config = PeftConfig.of(file);
         List<String> foreign = new ArrayList<>();
         for (String tensor : file.entries().keySet()) {
-            TensorName name = format == AdapterFormat.Kohya ? KohyaNames.parse(tensor, paths) : PeftNames.parse(tensor);
+            TensorName name = TensorName.parse(tensor, paths);
             if (name == null) {
                 foreign.add(tensor);
-            } else {
-                modules.computeIfAbsent(
-                                new ModuleName(name.component(), name.path()), module -> new EnumMap<>(Part.class))
-                        .put(name.part(), tensor);
+                continue;
+            }
+            String before = modules.computeIfAbsent(
+                            new ModuleName(name.component(), name.path()), module -> new EnumMap<>(Part.class))
+                    .putIfAbsent(name.part(), tensor);
+            namings.add(name.naming());
+            if (before != null) {
+                foreign.add(tensor + " beside " + before + ", which means the same");
             }
         }
         modules.forEach((module, parts) -> {
@@ -59,51 +62,54 @@ public final class AdapterFile implements AutoCloseable {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     file.file() + " must be a LoRA with nothing but its factors, but holds "
-                            + String.join(", ", foreign.subList(0, Math.min(5, foreign.size()))));
+                            + String.join(", ", foreign.subList(0, Math.min(5, foreign.size())))
+                            + (foreign.size() > 5 ? " and " + (foreign.size() - 5) + " more" : ""));
         }
-        Map<String, Shape> shapes = new LinkedHashMap<>();
-        modules.forEach((module, parts) ->
-                shapes.put(LoraFamily.key(module.component(), module.path()), shape(parts, Part.Down)));
-        family = LoraFamily.of(file.metadata(), shapes);
+        modules.forEach((module, parts) -> forms.put(module, form(module, parts, config)));
+        family = LoraFamily.of(file.metadata(), forms.values());
     }
 
     /** Opens a file for the published models of its family. */
     public static AdapterFile open(Path file) {
-        return open(file, LoraFamily.SDXL.paths());
+        return open(file, null);
     }
 
     /**
      * Opens a file.
      *
-     * @param paths names of the base model's UNet in the original code
+     * @param paths names of the base model's UNet in the original code; null for those of the published models of the
+     *     file's family
      * @throws TrainerException InvalidConfiguration if it is something else
      */
-    public static AdapterFile open(Path file, UNetStateDictAdapter paths) {
+    public static AdapterFile open(Path file, @Nullable UNetStateDictAdapter paths) {
         SafeTensors tensors = SafeTensors.open(file);
         try {
-            return new AdapterFile(tensors, paths);
+            requireAdapter(tensors);
+            return new AdapterFile(tensors, paths == null ? published(tensors) : paths);
         } catch (RuntimeException e) {
             tensors.close();
             throw e;
         }
     }
 
-    private static AdapterFormat format(SafeTensors file) {
+    private static void requireAdapter(SafeTensors file) {
         FileKind kind = FileKind.of(file);
         if (kind.role() != FileKind.Role.Adapter) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    file.file() + " must be a LoRA of Stable Diffusion 1.x or XL in kohya's or diffusers' form, but is "
-                            + kind.what());
+                    file.file() + " must be a LoRA of Stable Diffusion 1.x or XL, but is " + kind.what());
         }
-        return file.entries().keySet().stream().anyMatch(KohyaNames::prefixed)
-                ? AdapterFormat.Kohya
-                : AdapterFormat.Diffusers;
     }
 
-    /** Its form. */
-    public AdapterFormat format() {
-        return format;
+    /** The names of the family that the file is of, as far as those of 1.x tell it: XL's are the same but for upsamplers. */
+    private static UNetStateDictAdapter published(SafeTensors file) {
+        LoraFamily told = LoraFamily.of(file);
+        return (told == null ? LoraFamily.SDXL : told).paths();
+    }
+
+    /** Whose names it has, for a sentence. */
+    public String form() {
+        return namings.stream().map(Naming::owner).collect(Collectors.joining(" and ")) + " form";
     }
 
     /** The family of its base model, null if nothing tells. */
@@ -132,24 +138,48 @@ public final class AdapterFile implements AutoCloseable {
 
     /** The modules in the file's order; their values can be read until it is closed. */
     public List<AdapterModule> modules() {
-        return modules.entrySet().stream()
-                .map(e -> module(e.getKey(), e.getValue()))
+        return forms.entrySet().stream()
+                .map(e -> module(e.getValue(), Objects.requireNonNull(modules.get(e.getKey()))))
                 .toList();
     }
 
-    private AdapterModule module(ModuleName name, Map<Part, String> parts) {
-        int rank = (int) shape(parts, Part.Down).get(0);
-        double alpha = parts.containsKey(Part.Alpha) ? alpha(parts) : config.alpha(name.component(), name.path(), rank);
-        boolean stabilized = config.rankStabilized(name.component());
-        ModuleForm form;
+    /** Paths of the modules that other tools apply and nothing here does. */
+    public List<String> onlyElsewhere() {
+        return forms.values().stream()
+                .filter(f -> TensorName.onlyElsewhere(f.path()))
+                .map(f -> Projection.path(f.component(), f.path()))
+                .toList();
+    }
+
+    private AdapterModule module(ModuleForm form, Map<Part, String> parts) {
+        return new AdapterModule(form, tensor(parts, Part.Down), tensor(parts, Part.Up));
+    }
+
+    /** Every reader divides an alpha among the tensors by the rank, whatever else the file says. */
+    private ModuleForm form(ModuleName name, Map<Part, String> parts, PeftConfig config) {
+        Shape down = shape(parts, Part.Down);
+        Shape up = shape(parts, Part.Up);
         try {
-            form = new ModuleForm(
-                    name.component(), name.path(), shape(parts, Part.Down), shape(parts, Part.Up), alpha, stabilized);
+            String alpha = parts.get(Part.Alpha);
+            if (alpha != null) {
+                return new ModuleForm(name.component(), name.path(), down, up, alpha(alpha), false);
+            }
+            int rank = down.dimension() == 0 ? 0 : (int) down.get(0);
+            double configured = config.alpha(name.component(), name.path(), rank);
+            boolean stabilized = config.rankStabilized(name.component());
+            return new ModuleForm(name.component(), name.path(), down, up, configured, stabilized);
         } catch (IllegalArgumentException e) {
             throw new TrainerException(
                     Reason.InvalidConfiguration, file.file() + " must be a whole LoRA, but: " + e.getMessage(), e);
         }
-        return new AdapterModule(form, tensor(parts, Part.Down), tensor(parts, Part.Up));
+    }
+
+    private double alpha(String tensor) {
+        double value = file.number(tensor);
+        if (!Double.isFinite(value)) {
+            throw new IllegalArgumentException("%s must be a number, was %s".formatted(tensor, value));
+        }
+        return value;
     }
 
     private Shape shape(Map<Part, String> parts, Part part) {
@@ -159,12 +189,6 @@ public final class AdapterFile implements AutoCloseable {
     private LazyTensor tensor(Map<Part, String> parts, Part part) {
         String name = Objects.requireNonNull(parts.get(part));
         return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> file.read(name, scope));
-    }
-
-    private double alpha(Map<Part, String> parts) {
-        try (NDManager scope = ComputeDevice.CPU.newManager()) {
-            return tensor(parts, Part.Alpha).in(scope).toFloatArray()[0];
-        }
     }
 
     @Override

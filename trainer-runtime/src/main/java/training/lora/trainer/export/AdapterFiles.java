@@ -114,6 +114,13 @@ public final class AdapterFiles {
      * @throws TrainerException InvalidConfiguration if a module fits none of {@code projections}, with all of these
      */
     public static Map<String, Factors> factors(AdapterFile file, List<Projection> projections) {
+        List<String> elsewhere = file.onlyElsewhere();
+        if (!elsewhere.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must adapt attention, feed-forwards and convolutions of the denoiser and layers of text encoders alone, but adapts %s"
+                            .formatted(file.file(), listed(elsewhere, ", ")));
+        }
         Map<String, Projection> byPath = new LinkedHashMap<>();
         projections.forEach(p -> byPath.put(p.path(), p));
         List<String> problems = new ArrayList<>();
@@ -135,12 +142,13 @@ public final class AdapterFiles {
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "%s must be a LoRA of the base model's family: %s%s"
-                            .formatted(
-                                    file.file(),
-                                    String.join("; ", problems.subList(0, Math.min(3, problems.size()))),
-                                    problems.size() > 3 ? "; and " + (problems.size() - 3) + " more" : ""));
+                    "%s must be a LoRA of the base model's family: %s".formatted(file.file(), listed(problems, "; ")));
         }
         return result;
+    }
+
+    private static String listed(List<String> all, String between) {
+        return String.join(between, all.subList(0, Math.min(3, all.size())))
+                + (all.size() > 3 ? between + "and " + (all.size() - 3) + " more" : "");
     }
 }

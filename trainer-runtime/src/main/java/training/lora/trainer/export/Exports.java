@@ -13,8 +13,13 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
+import training.lora.trainer.files.WholeFile;
+import training.lora.trainer.model.Component;
 
-/** Writes an adapter in the forms that other tools read, and proves each file by reading it back. */
+/**
+ * Writes an adapter in the forms that other tools read, and proves each file by reading it back before it has its name, so
+ * that no wrong one is left.
+ */
 public final class Exports {
     /** Relative: kohya's alpha is in fp32, and folding rank stabilization in rounds it. */
     private static final double SCALE_TOLERANCE = 1e-6;
@@ -24,17 +29,20 @@ public final class Exports {
     /** Writes {@code adapter} to {@code file}. */
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
-        AdapterWriter.write(
-                file,
-                format,
-                AdapterFiles.modules(adapter),
-                metadata.family(),
-                metadata.paths(),
-                DataType.FLOAT32,
-                metadata.entries());
-        try (AdapterFile read = AdapterFile.open(file, metadata.paths())) {
-            prove(read, AdapterFiles.modules(adapter));
-        }
+        List<AdapterModule> modules = AdapterFiles.modules(adapter);
+        WholeFile.write(file, temporary -> {
+            AdapterWriter.write(
+                    temporary,
+                    format,
+                    modules,
+                    metadata.family(),
+                    metadata.paths(),
+                    DataType.FLOAT32,
+                    metadata.entries());
+            try (AdapterFile read = AdapterFile.open(temporary, metadata.paths())) {
+                prove(read, modules);
+            }
+        });
     }
 
     /**
@@ -62,9 +70,31 @@ public final class Exports {
         Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
         metadata.putAll(source.metadata());
         metadata.remove(PeftConfig.KEY);
-        AdapterWriter.write(file, to, source.modules(), family, family.paths(), source.type(), metadata);
-        try (AdapterFile read = AdapterFile.open(file)) {
-            prove(read, source.modules());
+        LoraFamily known = family;
+        requireModulesOf(known, source);
+        WholeFile.write(file, temporary -> {
+            AdapterWriter.write(temporary, to, source.modules(), known, known.paths(), source.type(), metadata);
+            try (AdapterFile read = AdapterFile.open(temporary, known.paths())) {
+                prove(read, source.modules());
+            }
+        });
+    }
+
+    /** kohya's form of XL has the original code's names, which not every path has. */
+    private static void requireModulesOf(LoraFamily family, AdapterFile source) {
+        List<String> strange = source.modules().stream()
+                .map(AdapterModule::form)
+                .filter(m -> m.component() == Component.UNet && family.paths().toOriginal(m.path()) == null)
+                .map(ModuleForm::path)
+                .toList();
+        if (!strange.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must adapt modules of %s alone, but adapts %s"
+                            .formatted(
+                                    source.file(),
+                                    family,
+                                    String.join(", ", strange.subList(0, Math.min(5, strange.size())))));
         }
     }
 

@@ -29,17 +29,35 @@ public record FileKind(String what, Role role) {
         None
     }
 
-    /** Marks of adapters that are no plain LoRA of Stable Diffusion, and what these are; the first that fits counts. */
-    private static final List<Mark> ADAPTERS = List.of(
-            contains("a LyCORIS LoHa", ".hada_w"),
+    /**
+     * Marks of adapters of any architecture that are no plain LoRA, and of LoRAs with more than that; the first that fits
+     * counts.
+     */
+    private static final List<Mark> OTHER_METHODS = List.of(
+            contains("a LyCORIS LoHa", ".hada_w", ".hada_t"),
             contains("a LyCORIS LoKr", ".lokr_"),
-            contains("an OFT adapter", ".oft_", ".oft_diag", ".oft_blocks"),
+            contains("an OFT adapter", ".oft_", ".boft_"),
             contains("a LoRA of convolutions with a Tucker core", ".lora_mid."),
             new Mark("a GLoRA", n -> n.startsWith("l") && (n.endsWith(".a1.weight") || n.endsWith(".b1.weight"))),
             contains("an (IA)^3 adapter", ".on_input", ".ia3_"),
             contains("a DoRA", ".dora_scale", ".lora_magnitude_vector"),
             contains("a Control-LoRA", "lora_controlnet"),
-            new Mark("a full difference of weights", n -> n.startsWith("lora_") && n.endsWith(".diff")),
+            new Mark(
+                    "a full difference of weights",
+                    n -> (n.endsWith(".diff") || n.endsWith(".diff_b"))
+                            && (n.startsWith("lora_")
+                                    || n.startsWith("lycoris_")
+                                    || n.startsWith("diffusion_model.")
+                                    || n.startsWith("text_encoders."))),
+            new Mark("an adapter of norms", n -> n.endsWith(".w_norm") || n.endsWith(".b_norm")),
+            new Mark("a LoRA with biases", n -> lora(n) && n.endsWith(".bias")),
+            new Mark(
+                    "a LoRA that replaces or reshapes weights",
+                    n -> n.endsWith(".set_weight") || n.endsWith(".reshape_weight")),
+            new Mark("a LoRA with bundled embeddings", n -> n.startsWith("bundle_emb.")));
+
+    /** Marks of LoRAs of other architectures. */
+    private static final List<Mark> OTHER_ARCHITECTURES = List.of(
             new Mark(
                     "a LoRA of Flux",
                     n -> n.startsWith("lora_unet_double_blocks_")
@@ -49,13 +67,20 @@ public record FileKind(String what, Role role) {
             new Mark(
                     "a LoRA of Stable Diffusion 3",
                     n -> n.startsWith("lora_unet_joint_blocks_") || n.startsWith("transformer.transformer_blocks.")),
+            new Mark("a LoRA of Stable Cascade", n -> n.startsWith("lora_prior_")));
+
+    /** Marks of what no name is understood in. */
+    private static final List<Mark> UNKNOWN = List.of(
             new Mark(
-                    "a LoRA with the names that diffusers had until 2023",
-                    n -> n.contains(".processor.to_") && lora(n)),
-            new Mark("a LoRA in PEFT's own form", n -> n.startsWith("base_model.model.") && lora(n)),
+                    "a LoRA in PEFT's own form, whose scale stands in adapter_config.json",
+                    n -> n.startsWith("base_model.model.") && lora(n)),
             new Mark(
                     "a LoRA of a diffusion transformer",
-                    n -> (n.startsWith("transformer.") || n.startsWith("diffusion_model.")) && lora(n)));
+                    n -> (n.startsWith("transformer.")
+                                    || n.startsWith("lora_transformer_")
+                                    || n.startsWith("diffusion_model."))
+                            && lora(n)),
+            new Mark("a LoRA of another architecture", TensorName::isFactor));
 
     private record Mark(String what, Predicate<String> of) {}
 
@@ -70,13 +95,18 @@ public record FileKind(String what, Role role) {
     /** What {@code file} is. */
     public static FileKind of(SafeTensors file) {
         Set<String> names = file.entries().keySet();
-        String other = first(ADAPTERS, names);
+        String other = first(OTHER_METHODS, names);
+        other = other == null ? first(OTHER_ARCHITECTURES, names) : other;
         if (other != null) {
             return new FileKind(other, Role.None);
         }
-        if (names.stream().anyMatch(n -> KohyaNames.prefixed(n) || PeftNames.parse(n) != null)) {
+        if (names.stream().anyMatch(FileKind::understood)) {
             String second = secondGeneration(file);
             return second == null ? new FileKind("a LoRA", Role.Adapter) : new FileKind(second, Role.None);
+        }
+        other = first(UNKNOWN, names);
+        if (other != null) {
+            return new FileKind(other, Role.None);
         }
         ModelKind model = ModelKind.of(file.entries());
         if (model != null) {
@@ -86,6 +116,12 @@ public record FileKind(String what, Role role) {
             return new FileKind("a textual-inversion embedding", Role.Embedding);
         }
         return new FileKind(ModelKind.unknown(names), Role.None);
+    }
+
+    /** A module of either family: upsamplers stand in other places in the original code's names. */
+    private static boolean understood(String tensor) {
+        return TensorName.parse(tensor, LoraFamily.SD15.paths()) != null
+                || TensorName.parse(tensor, LoraFamily.SDXL.paths()) != null;
     }
 
     private static @Nullable String first(List<Mark> marks, Set<String> names) {
@@ -103,8 +139,13 @@ public record FileKind(String what, Role role) {
         boolean second = version.startsWith("sd_v2")
                 || file.metadata().getOrDefault("ss_v2", "").equals("True");
         for (Map.Entry<String, SafeTensors.Entry> e : file.entries().entrySet()) {
-            second |= e.getKey().matches(".*attn2[_.]to_[kv]\\.(lora_down|lora_A|lora\\.down)\\.weight")
-                    && e.getValue().shape()[1] == 1024;
+            TensorName name = TensorName.parse(e.getKey(), LoraFamily.SD15.paths());
+            long[] shape = e.getValue().shape();
+            second |= name != null
+                    && name.part() == TensorName.Part.Down
+                    && name.path().matches(".*attn2\\.to_[kv]")
+                    && shape.length > 1
+                    && shape[1] == 1024;
         }
         return second ? "a LoRA of Stable Diffusion 2" : null;
     }

@@ -1,14 +1,16 @@
 package training.lora.trainer.export;
 
-import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetConfig;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.SafeTensors;
 
 /** The families of base models that an adapter can be of, and how its files tell them. */
 public enum LoraFamily {
@@ -55,12 +57,31 @@ public enum LoraFamily {
         return paths;
     }
 
-    /**
-     * The family by what a file says of itself, else by what its modules are; null if neither tells.
-     *
-     * @param downShapes shape of the down factor by component and path, joined by a space
-     */
-    static @Nullable LoraFamily of(Map<String, String> metadata, Map<String, Shape> downShapes) {
+    /** The family of a file that may hold more than factors; null if nothing tells. */
+    static @Nullable LoraFamily of(SafeTensors file) {
+        List<Module> modules = new ArrayList<>();
+        file.entries().forEach((tensor, entry) -> {
+            TensorName name = TensorName.parse(tensor, SD15.paths);
+            if (name != null && name.part() == TensorName.Part.Down) {
+                modules.add(new Module(name.component(), name.path(), entry.shape().length < 2 ? 0 : entry.shape()[1]));
+            }
+        });
+        return told(file.metadata(), modules);
+    }
+
+    /** The family by what a file says of itself, else by what its modules are; null if neither tells. */
+    static @Nullable LoraFamily of(Map<String, String> metadata, Collection<ModuleForm> modules) {
+        return told(
+                metadata,
+                modules.stream()
+                        .map(m -> new Module(
+                                m.component(), m.path(), m.downShape().get(1)))
+                        .toList());
+    }
+
+    private record Module(Component component, String path, long in) {}
+
+    private static @Nullable LoraFamily told(Map<String, String> metadata, List<Module> modules) {
         String version = metadata.getOrDefault("ss_base_model_version", "");
         String architecture =
                 metadata.getOrDefault("modelspec.architecture", "").toLowerCase(Locale.ROOT);
@@ -69,31 +90,28 @@ public enum LoraFamily {
                 return family;
             }
         }
-        Collection<String> modules = downShapes.keySet();
-        if (modules.stream().anyMatch(m -> m.startsWith(Component.TextEncoder2.folder() + " "))) {
+        if (modules.stream()
+                .anyMatch(
+                        m -> m.component() == Component.TextEncoder2 || m.path().startsWith("add_embedding."))) {
             return SDXL;
         }
-        for (Map.Entry<String, Shape> module : downShapes.entrySet()) {
-            if (module.getKey().endsWith("attn2.to_k") || module.getKey().endsWith("attn2.to_v")) {
+        for (Module module : modules) {
+            if (module.path().endsWith("attn2.to_k") || module.path().endsWith("attn2.to_v")) {
                 for (LoraFamily family : values()) {
-                    if (module.getValue().get(1) == family.contextWidth) {
+                    if (module.in() == family.contextWidth) {
                         return family;
                     }
                 }
             }
         }
         // Stable Diffusion XL has no attention in its first level, no fourth, and several transformers in an attention.
-        if (modules.stream().anyMatch(m -> m.matches(".* (down_blocks\\.0\\.attentions|(down|up)_blocks\\.3)\\..*"))) {
+        if (modules.stream()
+                .anyMatch(m -> m.path().matches("(down_blocks\\.0\\.attentions|(down|up)_blocks\\.3)\\..*"))) {
             return SD15;
         }
-        if (modules.stream().anyMatch(m -> m.matches(".*transformer_blocks\\.[1-9].*"))) {
+        if (modules.stream().anyMatch(m -> m.path().matches(".*transformer_blocks\\.[1-9].*"))) {
             return SDXL;
         }
         return null;
-    }
-
-    /** The key of a module for {@link #of}. */
-    static String key(Component component, String path) {
-        return component.folder() + " " + Objects.requireNonNull(path);
     }
 }

@@ -39,6 +39,7 @@ final class Underscored {
             "time_embed",
             "label_emb",
             "text_model",
+            "text_projection",
             "self_attn",
             "q_proj",
             "k_proj",

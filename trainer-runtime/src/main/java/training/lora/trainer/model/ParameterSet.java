@@ -153,7 +153,7 @@ final class ParameterSet {
                 .forEach(key -> problems.add(key + " is left over"));
         types.removeAll(SafeTensors.FLOATS);
         if (!types.isEmpty()) {
-            problems.add("weights must be of type F32, F16 or BF16, but some are " + String.join(", ", types));
+            problems.add("weights must be of type F64, F32, F16 or BF16, but some are " + String.join(", ", types));
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
@@ -17,6 +18,8 @@ import training.lora.trainer.tensor.SafeTensors;
  * their sizes are those of its tensors, and the rest is the family's, as published.
  */
 final class SingleFile implements ModelSource {
+    private static final Pattern ADAPTER = Pattern.compile("lora_|[._]lora|\\.(hada_|lokr_|oft_)|^lycoris_");
+
     private final Path path;
     private final Map<String, SafeTensors.Entry> tensors;
     private final ModelFamily family;
@@ -73,7 +76,7 @@ final class SingleFile implements ModelSource {
     }
 
     private static String what(@Nullable ModelKind kind, Set<String> names) {
-        if (names.stream().anyMatch(n -> n.contains("lora_") || n.contains(".lora") || n.contains(".hada_w"))) {
+        if (names.stream().anyMatch(n -> ADAPTER.matcher(n).find())) {
             return "an adapter, such as a LoRA";
         }
         return kind == null ? ModelKind.unknown(names) : kind.what();

@@ -39,15 +39,8 @@ import training.lora.trainer.TrainerException;
 public final class SafeTensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
 
-    /** First bytes of what torch.save writes, today and before, whatever the file's name: no header is that long. */
-    private static final int ZIP = 'P' | 'K' << 8;
-
-    private static final byte PICKLE = (byte) 0x80;
-
-    private static final int MAX_PICKLE_PROTOCOL = 5;
-
     /** Types of tensors that can be read, as the format calls them. */
-    public static final Set<String> FLOATS = Set.of("F32", "F16", "BF16");
+    public static final Set<String> FLOATS = Set.of("F64", "F32", "F16", "BF16");
 
     private final Path file;
     private final @Nullable FileChannel channel;
@@ -96,6 +89,9 @@ public final class SafeTensors implements AutoCloseable {
     /** Opens {@code file} and checks its header. */
     public static SafeTensors open(Path file) {
         refusePickle(file);
+        if (Files.isDirectory(file)) {
+            throw broken(file, "is a folder", null);
+        }
         FileChannel channel;
         try {
             channel = FileChannel.open(file, StandardOpenOption.READ);
@@ -196,17 +192,22 @@ public final class SafeTensors implements AutoCloseable {
     private static SafeTensors read(Path file, FileChannel channel) throws IOException {
         ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
         long fileSize = channel.size();
-        if (channel.read(length, 0) < 8) {
-            throw broken(file, "ends before its header", null);
-        }
-        long headerBytes = length.getLong(0);
+        long headerBytes = channel.read(length, 0) < 8 ? 0 : length.getLong(0);
         if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > fileSize) {
-            boolean pickled = length.getShort(0) == ZIP
-                    || length.get(0) == PICKLE && length.get(1) >= 0 && length.get(1) <= MAX_PICKLE_PROTOCOL;
-            if (pickled) {
+            // A header is never as long as the first bytes of other files say.
+            OtherContent other = OtherContent.of(channel);
+            if (other.pickled()) {
                 throw pickle(file);
             }
-            throw broken(file, "has a header length of " + headerBytes + " bytes in a file of " + fileSize, null);
+            String what = other.what();
+            throw broken(
+                    file,
+                    what != null
+                            ? what
+                            : fileSize < 8
+                                    ? "ends before its header"
+                                    : "has a header length of " + headerBytes + " bytes in a file of " + fileSize,
+                    null);
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
         while (header.hasRemaining() && channel.read(header, 8 + header.position()) >= 0) {}
@@ -325,10 +326,42 @@ public final class SafeTensors implements AutoCloseable {
         return read(holder, name, holder.entry(name), manager, convert);
     }
 
+    /**
+     * Reads a tensor of one number, of any type and shape.
+     *
+     * @throws TrainerException InvalidConfiguration if it holds none or several
+     */
+    public double number(String name) {
+        SafeTensors holder = shards.getOrDefault(name, this);
+        Entry entry = holder.entry(name);
+        if (entry.size() != 1) {
+            throw broken(holder.file, "holds tensor %s as %d numbers, not one".formatted(name, entry.size()), null);
+        }
+        if (FLOATS.contains(entry.dtype()) && !entry.dtype().equals("F64")) {
+            try (NDManager scope = ComputeDevice.CPU.newManager()) {
+                return read(name, scope).toFloatArray()[0];
+            }
+        }
+        ByteBuffer bytes = holder.bytes(entry, staging);
+        return switch (entry.dtype()) {
+            case "F64" -> bytes.getDouble();
+            case "I64" -> bytes.getLong();
+            case "I32" -> bytes.getInt();
+            case "I16" -> bytes.getShort();
+            case "I8" -> bytes.get();
+            case "U8" -> bytes.get() & 0xff;
+            default ->
+                throw broken(holder.file, "holds tensor " + name + " as " + entry.dtype() + ", not as a number", null);
+        };
+    }
+
     private NDArray read(
             SafeTensors holder, String name, Entry entry, NDManager manager, UnaryOperator<NDArray> convert) {
         if (!FLOATS.contains(entry.dtype())) {
-            throw broken(holder.file, "holds tensor " + name + " as " + entry.dtype() + ", not as floats", null);
+            throw broken(
+                    holder.file,
+                    "holds tensor " + name + " as " + entry.dtype() + ", which is not read as floats",
+                    null);
         }
         Shape shape = new Shape(entry.shape());
         if (entry.size() == 0) {

@@ -41,6 +41,12 @@ final class Staging implements AutoCloseable {
             Copy.into(single, host.create(bytes, shape, DataType.FLOAT16));
             return single;
         }
+        if (dtype.equals("F64")) {
+            while (bytes.hasRemaining()) {
+                values.putFloat((float) bytes.getDouble());
+            }
+            return host.create(values.flip(), shape, DataType.FLOAT32);
+        }
         // DJL can't make a tensor of bf16, nor one of 16-bit integers.
         while (bytes.hasRemaining()) {
             values.putInt(bytes.getShort() << 16);

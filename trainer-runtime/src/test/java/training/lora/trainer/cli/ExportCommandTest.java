@@ -207,8 +207,7 @@ class ExportCommandTest {
         Ran ran = Ran.of("export", file.toString(), "--to", "kohya");
 
         assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(ran.error())
-                .contains("must be a LoRA of Stable Diffusion 1.x or XL in kohya's or diffusers' form, but is " + what);
+        assertThat(ran.error()).contains("must be a LoRA of Stable Diffusion 1.x or XL, but is " + what);
         assertThat(folder.resolve("other-kohya.safetensors")).doesNotExist();
     }
 

@@ -134,7 +134,7 @@ class AdapterWriterTest {
         Path path = write(family, format, modules);
 
         try (AdapterFile file = AdapterFile.open(path)) {
-            assertThat(file.format()).isEqualTo(format);
+            assertThat(file.form()).isEqualTo(format == AdapterFormat.Kohya ? "kohya's form" : "diffusers' form");
             assertThat(file.family()).isEqualTo(family);
             List<AdapterModule> read = file.modules();
             assertThat(read).hasSameSizeAs(modules);

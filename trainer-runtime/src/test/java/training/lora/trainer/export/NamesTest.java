@@ -2,10 +2,9 @@ package training.lora.trainer.export;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.List;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 
@@ -41,42 +40,63 @@ class NamesTest {
     void kohyasNamesAreThoseThatOtherToolsReadAndLeadBack(
             LoraFamily family, Component component, String path, String module) {
         assertThat(KohyaNames.module(family, family.paths(), component, path)).isEqualTo(module);
-        assertThat(KohyaNames.parse(module + ".lora_up.weight", family.paths()))
-                .isEqualTo(new TensorName(component, path, Part.Up));
-    }
-
-    @Test
-    void kohyasXlFilesWithDiffusersNamesAreUnderstoodToo() {
-        assertThat(KohyaNames.parse(
-                        "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q.alpha",
-                        LoraFamily.SDXL.paths()))
-                .isEqualTo(new TensorName(
-                        Component.UNet, "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q", Part.Alpha));
+        assertThat(TensorName.parse(module + ".lora_up.weight", family.paths()))
+                .isEqualTo(new TensorName(component, path, Part.Up, Naming.Kohya));
     }
 
     @ParameterizedTest
     @CsvSource({
-        "UNet, up_blocks.1.attentions.0.proj_in, unet.up_blocks.1.attentions.0.proj_in.lora_A.weight, Down",
-        "UNet, conv_in, unet.conv_in.lora.up.weight, Up",
-        "TextEncoder, text_model.encoder.layers.0.mlp.fc1, text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight, Up",
-        "TextEncoder, text_model.encoder.layers.0.mlp.fc1, text_encoder.encoder.layers.0.mlp.fc1.lora_linear_layer.down.weight, Down",
-        "TextEncoder2, text_model.encoder.layers.0.self_attn.k_proj, text_encoder_2.text_model.encoder.layers.0.self_attn.k_proj.lora_A.weight, Down",
+        // kohya's: XL with diffusers' names, 1.x with the original code's.
+        "UNet, Kohya, Alpha, down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q, lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q.alpha",
+        "UNet, Kohya, Down, down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0, lora_unet_input_blocks_2_1_transformer_blocks_0_attn1_to_out_0.lora_down.weight",
+        // SimpleTuner's LyCORIS.
+        "UNet, Kohya, Up, mid_block.resnets.0.conv1, lycoris_mid_block_resnets_0_conv1.lora_up.weight",
+        // OneTrainer's.
+        "TextEncoder2, Kohya, Down, text_projection, lora_te2_text_projection.lora_down.weight",
+        "UNet, Diffusers, Alpha, conv_in, unet.conv_in.alpha",
+        "UNet, ComfyUi, Down, down_blocks.1.attentions.0.proj_in, input_blocks.4.1.proj_in.lora_A.weight",
+        // diffusers' of several years.
+        "UNet, Diffusers, Down, up_blocks.1.attentions.0.proj_in, unet.up_blocks.1.attentions.0.proj_in.lora_A.weight",
+        "UNet, Diffusers, Up, conv_in, unet.conv_in.lora.up.weight",
+        "UNet, Diffusers, Down, mid_block.attentions.0.transformer_blocks.0.attn1.to_q, unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight",
+        "UNet, Diffusers, Up, mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0, mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora.up.weight",
+        "TextEncoder, Diffusers, Up, text_model.encoder.layers.0.mlp.fc1, text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight",
+        "TextEncoder, Diffusers, Down, text_model.encoder.layers.0.mlp.fc1, text_encoder.encoder.layers.0.mlp.fc1.lora_linear_layer.down.weight",
+        "TextEncoder, Diffusers, Down, text_model.encoder.layers.2.self_attn.q_proj, text_encoder.text_model.encoder.layers.2.self_attn.to_q_lora.down.weight",
+        "TextEncoder, Diffusers, Up, text_model.encoder.layers.2.self_attn.out_proj, text_encoder.text_model.encoder.layers.2.self_attn.to_out_lora.up.weight",
+        "TextEncoder2, Diffusers, Down, text_model.encoder.layers.0.self_attn.k_proj, text_encoder_2.text_model.encoder.layers.0.self_attn.k_proj.lora_A.weight",
+        "TextEncoder2, Diffusers, Up, text_projection, text_encoder_2.text_projection.lora_B.weight",
+        // PEFT's wrapped models and adapters' names.
+        "UNet, Diffusers, Down, mid_block.attentions.0.proj_out, unet.base_model.model.mid_block.attentions.0.proj_out.lora_A.weight",
+        "UNet, Diffusers, Up, mid_block.attentions.0.proj_out, unet.mid_block.attentions.0.proj_out.lora_B.default.weight",
+        "TextEncoder, Diffusers, Up, text_model.encoder.layers.1.mlp.fc2, text_encoder.base_model.model.text_model.encoder.layers.1.mlp.fc2.lora_B.weight",
+        // ComfyUI's.
+        "UNet, ComfyUi, Up, down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q, diffusion_model.input_blocks.4.1.transformer_blocks.0.attn1.to_q.lora_up.weight",
+        "UNet, ComfyUi, Down, mid_block.resnets.0.conv1, diffusion_model.middle_block.0.in_layers.2.lora_A.weight",
+        "TextEncoder2, ComfyUi, Down, text_model.encoder.layers.5.mlp.fc1, text_encoders.clip_g.transformer.text_model.encoder.layers.5.mlp.fc1.lora_down.weight",
     })
-    void diffusersNamesAreUnderstood(Component component, String path, String tensor, Part part) {
-        assertThat(PeftNames.parse(tensor)).isEqualTo(new TensorName(component, path, part));
+    void namesOfEveryTrainerAreUnderstood(Component component, Naming naming, Part part, String path, String tensor) {
+        assertThat(TensorName.parse(tensor, LoraFamily.SDXL.paths()))
+                .isEqualTo(new TensorName(component, path, part, naming));
     }
 
-    @Test
-    void namesOfOtherFilesMeanNothing() {
-        for (String other : List.of(
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
                 "lora_unet_down_blocks_0_attentions_0_proj_in.hada_w1_a",
                 "lora_unet_input_blocks_99_0_op.alpha",
+                "lora_unet_blocks_0_attn_to_q.lora_down.weight",
+                "lora_te1_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight",
                 "model.diffusion_model.input_blocks.0.0.weight",
-                "clip_l")) {
-            assertThat(KohyaNames.parse(other, LoraFamily.SDXL.paths())).isNull();
-        }
-        for (String other : List.of("unet.conv_in.weight", "transformer.x.lora_A.weight", "lora_A.weight")) {
-            assertThat(PeftNames.parse(other)).isNull();
-        }
+                "unet.conv_in.weight",
+                "unet.conv_in.lora_B.bias",
+                "unet.conv_in.lora_magnitude_vector.weight",
+                "transformer.x.lora_A.weight",
+                "diffusion_model.blocks.0.self_attn.q.lora_A.weight",
+                "lora_A.weight",
+                "clip_l"
+            })
+    void namesOfOtherFilesMeanNothing(String other) {
+        assertThat(TensorName.parse(other, LoraFamily.SDXL.paths())).isNull();
     }
 }

@@ -153,7 +153,28 @@ class RefusedSingleFileTest {
         Files.write(file, bytes);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 StableDiffusion model = StableDiffusion.open(file, manager)) {
-            assertRefused(model::unet, "weights must be of type F32, F16 or BF16, but some are F8?");
+            assertRefused(model::unet, "weights must be of type F64, F32, F16 or BF16, but some are F8?");
+        }
+    }
+
+    @Test
+    void aPageOrPointerInTheModelsPlaceIsTold() throws IOException {
+        Path page = Files.writeString(folder.resolve("v1-5.safetensors"), "<!DOCTYPE html><html>");
+        Path whole = folder.resolve("base.safetensors");
+        SingleGoldens.writeFile("tiny-sd15", whole);
+        Path vae = Files.createDirectories(folder.resolve("vae"));
+        Files.writeString(vae.resolve("config.json"), "{}");
+        Path pointer = Files.writeString(
+                vae.resolve("diffusion_pytorch_model.safetensors"), "version https://git-lfs.github.com/spec/v1\n");
+
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertRefused(
+                    () -> StableDiffusion.open(page, manager), page + " must be a whole safetensors file", "HTML");
+            assertRefused(
+                    () -> ModelFiles.weights(vae, "diffusion_pytorch_model"), pointer.toString(), "a Git LFS pointer");
+            try (StableDiffusion model = StableDiffusion.open(whole, ModelOptions.DEFAULT.withVae(page), manager)) {
+                assertRefused(model::vae, page.toString(), "HTML");
+            }
         }
     }
 }

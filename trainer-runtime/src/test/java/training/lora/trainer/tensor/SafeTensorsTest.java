@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 
@@ -164,6 +166,36 @@ class SafeTensorsTest {
         assertRefused(file(good.replace("[2]", "[-2]"), new byte[8]), "tensor w a shape that doesn't fit");
         assertRefused(file(good.replace("[0,8]", "[8,0]"), new byte[8]), "tensor w");
         assertRefused(file("{\"w\":{\"dtype\":\"F32\"}}"), "tensor w without");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "is empty | ''",
+                "is an HTML page, as a server answers | '<!DOCTYPE html><html><head><title>Sign in</title>'",
+                "is an HTML page, as a server answers | '\n  <html lang=\"en\">'",
+                "is XML, as a server answers | '<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>'",
+                "is a Git LFS pointer | 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n'",
+                "is JSON, as a server answers in a file's place: {\"error\":\"Invalid username or password.\"} | '{\"error\":\"Invalid username or password.\"}'",
+                "is text, as a server answers in a file's place: Entry not found | Entry not found",
+                "is text, as a server answers in a file's place: 404 | 404",
+                "is a GGUF file | 'GGUF\u0003\u0000\u0000\u0000'",
+                "is a gzip archive | '\u001f\u008b\b\u0000\u0000\u0000\u0000\u0000\u0000'",
+                "is a zip archive | PK\u0003\u0004\u0014\u0000\u0000\u0000pictures/a.png",
+                "begins with zeros | '\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000'",
+                "a pickle can run code | PK\u0003\u0004\u0000\u0000archive/data.pkl",
+                "a pickle can run code | \u0080\u0002}q\u0000.",
+                "has a header length of | '\u00fe\u00fe\u00fe\u00fe\u00fe\u00fe\u00fe\u0001\u0001'",
+            })
+    void whatStandsInAFilesPlaceIsTold(String why, String content) throws Exception {
+        String text = content.replace("\\n", "\n");
+        assertRefused(Files.write(folder.resolve("x.safetensors"), text.getBytes(StandardCharsets.ISO_8859_1)), why);
+    }
+
+    @Test
+    void aFolderIsNoFile() throws Exception {
+        assertRefused(Files.createDirectory(folder.resolve("x.safetensors")), "is a folder");
     }
 
     private static void assertRefused(Path path, String why) {
