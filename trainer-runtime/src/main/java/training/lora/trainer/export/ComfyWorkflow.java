@@ -4,9 +4,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.regex.Pattern;
 import training.lora.api.Json;
+import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.files.WholeFile;
+import training.lora.trainer.model.Schedule;
 
 /**
  * A workflow for ComfyUI, in its API form, which can be dragged into its window or posted to it: the base model, the LoRA
@@ -18,7 +21,7 @@ import training.lora.trainer.files.WholeFile;
  * @param steps of the sampler
  * @param guidance scale of the guidance
  * @param resolution side of the picture in pixels
- * @param velocity whether the base model predicts v and not noise
+ * @param schedule of the base model's noise
  */
 @RecordBuilder
 public record ComfyWorkflow(
@@ -28,8 +31,11 @@ public record ComfyWorkflow(
         int steps,
         double guidance,
         int resolution,
-        boolean velocity) {
+        Schedule schedule) {
     private static final String MODEL = "model";
+
+    /** They weigh what they enclose; square ones and braces mean nothing to its text encoder. */
+    private static final Pattern BRACKET = Pattern.compile("[()]");
 
     /** Writes it. */
     public void write(Path file) throws IOException {
@@ -57,9 +63,9 @@ public record ComfyWorkflow(
                 .put("steps", steps)
                 .put("cfg", guidance)
                 .put("sampler_name", "euler")
-                .put("scheduler", "normal")
+                .put("scheduler", scheduler())
                 .put("denoise", 1.0);
-        link(sampler, MODEL, velocity ? "9" : "2", 0);
+        link(sampler, MODEL, velocity() ? "9" : "2", 0);
         link(sampler, "positive", "3", 0);
         link(sampler, "negative", "4", 0);
         link(sampler, "latent_image", "5", 0);
@@ -69,16 +75,26 @@ public record ComfyWorkflow(
         ObjectNode save = node(nodes, "8", "SaveImage", "Picture");
         save.put("filename_prefix", lora.replaceFirst("\\.safetensors$", ""));
         link(save, "images", "7", 0);
-        if (velocity) {
+        if (velocity()) {
             ObjectNode prediction = node(nodes, "9", "ModelSamplingDiscrete", "Prediction type");
-            prediction.put("sampling", "v_prediction").put("zsnr", false);
+            prediction.put("sampling", "v_prediction").put("zsnr", schedule.zeroTerminalSnr());
             link(prediction, MODEL, "2", 0);
         }
         return nodes;
     }
 
+    private boolean velocity() {
+        return schedule.prediction() == Prediction.V;
+    }
+
+    /** The timesteps nearest to the run's: "simple" counts down from the last, which zero-terminal SNR needs. */
+    private String scheduler() {
+        return schedule.spacing() == Schedule.Spacing.Trailing ? "simple" : "normal";
+    }
+
     private static void text(ObjectNode nodes, String id, String title, String text) {
-        link(node(nodes, id, "CLIPTextEncode", title).put("text", text), "clip", "2", 1);
+        String literal = BRACKET.matcher(text).replaceAll("\\\\$0");
+        link(node(nodes, id, "CLIPTextEncode", title).put("text", literal), "clip", "2", 1);
     }
 
     /** Adds a node; what is returned are its inputs. */

@@ -121,7 +121,7 @@ public final class TrainStage {
                 folder,
                 metadata,
                 new ExportProof(model, manager),
-                TrainingMetadata.workflow(context.run(), metadata, data));
+                TrainingMetadata.workflow(context.run(), metadata, data, model.schedule()));
         this.state = new TrainingState(
                 context.run(),
                 length,

@@ -22,6 +22,7 @@ import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ComfyWorkflowBuilder;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 
@@ -42,7 +43,7 @@ final class TrainingMetadata {
     }
 
     /** Draws the first of the run's prompts as the run itself does. */
-    static ComfyWorkflow workflow(RunSpec run, ExportMetadata metadata, PreparedDataset data) {
+    static ComfyWorkflow workflow(RunSpec run, ExportMetadata metadata, PreparedDataset data, Schedule schedule) {
         SamplingSpec sampling = run.spec().sampling();
         return ComfyWorkflowBuilder.builder()
                 .baseModel(metadata.baseModel())
@@ -51,7 +52,7 @@ final class TrainingMetadata {
                 .steps(sampling.steps())
                 .guidance(sampling.guidance())
                 .resolution(data.resolution())
-                .velocity(metadata.prediction().equals("v"))
+                .schedule(schedule)
                 .build();
     }
 

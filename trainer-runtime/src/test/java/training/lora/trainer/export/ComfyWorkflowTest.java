@@ -8,9 +8,14 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
+import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
+import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.ScheduleBuilder;
 
 class ComfyWorkflowTest {
     /** How many outputs ComfyUI's nodes have. */
@@ -50,27 +55,42 @@ class ComfyWorkflowTest {
     @TempDir
     Path folder;
 
-    private JsonNode workflow(boolean velocity) throws Exception {
+    private JsonNode workflow(Prediction prediction, boolean zeroTerminalSnr, Schedule.Spacing spacing, String text)
+            throws Exception {
         Path file = folder.resolve("workflow.json");
+        Schedule schedule = ScheduleBuilder.builder()
+                .trainTimesteps(1000)
+                .betaStart(0.00085)
+                .betaEnd(0.012)
+                .betas(Schedule.Betas.ScaledLinear)
+                .spacing(spacing)
+                .stepsOffset(1)
+                .prediction(prediction)
+                .zeroTerminalSnr(zeroTerminalSnr)
+                .build();
         ComfyWorkflowBuilder.builder()
                 .baseModel("dream")
                 .lora("banny.safetensors")
-                .prompt(new PromptSpec("TOK on a bike", "blurry", 7L))
+                .prompt(new PromptSpec(text, "blurry (bad)", 7L))
                 .steps(25)
                 .guidance(6.5)
                 .resolution(768)
-                .velocity(velocity)
+                .schedule(schedule)
                 .build()
                 .write(file);
         return Json.MAPPER.readTree(file.toFile());
     }
 
-    @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void everyNodeHasItsInputsAndEveryLinkAnOutputToComeFrom(boolean velocity) throws Exception {
-        JsonNode nodes = workflow(velocity);
+    private JsonNode workflow(Prediction prediction) throws Exception {
+        return workflow(prediction, false, Schedule.Spacing.Leading, "TOK on a bike");
+    }
 
-        assertThat(nodes).hasSize(velocity ? 9 : 8);
+    @ParameterizedTest
+    @EnumSource(Prediction.class)
+    void everyNodeHasItsInputsAndEveryLinkAnOutputToComeFrom(Prediction prediction) throws Exception {
+        JsonNode nodes = workflow(prediction);
+
+        assertThat(nodes).hasSize(prediction == Prediction.V ? 9 : 8);
         for (JsonNode node : nodes) {
             assertThat(node.get("inputs").fieldNames())
                     .toIterable()
@@ -85,14 +105,38 @@ class ComfyWorkflowTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"false, Leading, normal", "true, Trailing, simple"})
+    void zeroTerminalSnrIsToldAndItsTimestepsBeginAtTheLast(boolean zero, Schedule.Spacing spacing, String scheduler)
+            throws Exception {
+        JsonNode nodes = workflow(Prediction.V, zero, spacing, "x");
+
+        assertThat(nodes.at("/9/inputs/sampling").asText()).isEqualTo("v_prediction");
+        assertThat(nodes.at("/9/inputs/zsnr").asBoolean()).isEqualTo(zero);
+        assertThat(nodes.at("/6/inputs/scheduler").asText()).isEqualTo(scheduler);
+    }
+
+    /** As ComfyUI's text encoder reads them: escaped brackets are the text's own, others weigh. */
+    @ParameterizedTest
+    @ValueSource(strings = {"a cat (orange)", "saber \\(fate\\)", "a ) b ( c", "(a:1.3)", "[x] {y}"})
+    void bracketsAreTheTextsOwn(String text) throws Exception {
+        String written = workflow(Prediction.Epsilon, false, Schedule.Spacing.Leading, text)
+                .at("/3/inputs/text")
+                .asText();
+
+        String marked = written.replace("\\)", "\0\1").replace("\\(", "\0\2");
+        assertThat(marked).doesNotContain("(", ")");
+        assertThat(marked.replace("\0\1", ")").replace("\0\2", "(")).isEqualTo(text);
+    }
+
     @Test
     void drawsThePromptWithTheLoraAsTheRunDoes() throws Exception {
-        JsonNode nodes = workflow(false);
+        JsonNode nodes = workflow(Prediction.Epsilon);
 
         assertThat(nodes.at("/1/inputs/ckpt_name").asText()).isEqualTo("dream.safetensors");
         assertThat(nodes.at("/2/inputs/lora_name").asText()).isEqualTo("banny.safetensors");
         assertThat(nodes.at("/3/inputs/text").asText()).isEqualTo("TOK on a bike");
-        assertThat(nodes.at("/4/inputs/text").asText()).isEqualTo("blurry");
+        assertThat(nodes.at("/4/inputs/text").asText()).isEqualTo("blurry \\(bad\\)");
         JsonNode sampler = nodes.at("/6/inputs");
         assertThat(sampler.get("sampler_name").asText()).isEqualTo("euler");
         assertThat(sampler.get("seed").asLong()).isEqualTo(7);
@@ -102,6 +146,6 @@ class ComfyWorkflowTest {
         assertThat(sampler.get("positive").get(0).asText()).isEqualTo("3");
         assertThat(sampler.get("negative").get(0).asText()).isEqualTo("4");
         assertThat(nodes.at("/5/inputs/width").asInt()).isEqualTo(768);
-        assertThat(workflow(true).at("/6/inputs/model/0").asText()).isEqualTo("9");
+        assertThat(workflow(Prediction.V).at("/6/inputs/model/0").asText()).isEqualTo("9");
     }
 }

@@ -61,7 +61,7 @@ class CheckpointsTest {
                         .steps(20)
                         .guidance(5)
                         .resolution(64)
-                        .velocity(false)
+                        .schedule(MODEL.schedule())
                         .build());
         checkpoints.restore(List.of());
         return checkpoints;
