@@ -1,5 +1,6 @@
 package training.lora.trainer.dataset;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Objects;
 import training.lora.api.DatasetRole;
@@ -19,6 +20,7 @@ import training.lora.trainer.TrainerException;
  * @param steps steps in all
  * @param interval steps between checkpoints
  */
+@RecordBuilder
 public record RunLength(long epochSamples, long epochBatches, long epochSteps, int steps, int interval) {
     /**
      * The length of {@code training}.
@@ -38,8 +40,13 @@ public record RunLength(long epochSamples, long epochBatches, long epochSteps, i
         Integer given = training.steps();
         int steps = given != null ? given : ofEpochs(training, epochSteps);
         Integer every = training.checkpoints().everySteps();
-        return new RunLength(
-                samples, ceil(samples, batch), epochSteps, steps, every != null ? every : Math.max(1, steps / 4));
+        return RunLengthBuilder.builder()
+                .epochSamples(samples)
+                .epochBatches(ceil(samples, batch))
+                .epochSteps(epochSteps)
+                .steps(steps)
+                .interval(every != null ? every : Math.max(1, steps / 4))
+                .build();
     }
 
     private static int ofEpochs(TrainingSpec training, long epochSteps) {

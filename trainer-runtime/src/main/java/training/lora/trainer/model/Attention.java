@@ -38,13 +38,19 @@ final class Attention extends AdaptedLayer {
         this.eps = eps;
     }
 
-    /** @param context width of the context, 0 for self-attention */
-    static Attention of(
-            ParameterSet parameters, String norm, String path, long width, long context, int heads, double eps) {
-        boolean crossed = context > 0;
+    /**
+     * A denoiser's.
+     *
+     * @param block path of the transformer block that it is in
+     * @param crossed whether to the text, not to itself
+     */
+    static Attention of(ParameterSet parameters, String block, boolean crossed, TransformerSizes sizes, double eps) {
+        String number = crossed ? "2" : "1";
+        String path = block + ".attn" + number;
+        long width = sizes.width();
         List<Projection> own = new ArrayList<>();
         for (String name : NAMES) {
-            long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? context : width;
+            long in = crossed && (name.equals("to_k") || name.equals("to_v")) ? sizes.context() : width;
             own.add(Projection.linear(path + "." + name, in, width, Projection.Group.Attention));
         }
         Attention layer = new Attention(
@@ -52,9 +58,9 @@ final class Attention extends AdaptedLayer {
                 width,
                 crossed,
                 BIASES,
-                AttentionText.of(parameters.device(), parameters.precision(), width, heads),
+                AttentionText.of(parameters.device(), parameters.precision(), width, sizes.heads()),
                 eps);
-        layer.weights.add("n", parameters.norm(norm, width));
+        layer.weights.add("n", parameters.norm(block + ".norm" + number, width));
         for (int i = 0; i < own.size(); i++) {
             Projection p = own.get(i);
             layer.weights.add("w" + i, parameters.declare(p.path() + ".weight", p.out(), p.in()));
@@ -70,14 +76,19 @@ final class Attention extends AdaptedLayer {
      * @param prefix of the projections' paths
      * @param causal whether a token sees only itself and those before it
      */
-    static Attention ofClip(
-            ParameterSet parameters, String layer, String prefix, long width, int heads, boolean causal, double eps) {
+    static Attention ofClip(ParameterSet parameters, String layer, String prefix, ClipSizes sizes, boolean causal) {
+        long width = sizes.width();
         String path = layer + ".self_attn.";
         List<Projection> own = CLIP_NAMES.stream()
                 .map(name -> Projection.linear(prefix + path + name, width, width, Projection.Group.Attention))
                 .toList();
         Attention attention = new Attention(
-                own, width, false, CLIP_BIASES, AttentionText.ofFew(parameters.device(), width, heads, causal), eps);
+                own,
+                width,
+                false,
+                CLIP_BIASES,
+                AttentionText.ofFew(parameters.device(), width, sizes.heads(), causal),
+                sizes.eps());
         attention.weights.add("n", parameters.norm(layer + ".layer_norm1", width));
         for (int i = 0; i < own.size(); i++) {
             attention.weights.projection(i, parameters.withBias(path + CLIP_NAMES.get(i), width, width));

@@ -18,15 +18,17 @@ final class ClipLayers {
      * @param causal whether a token sees only itself and those before it, as in the text tower
      */
     ClipLayers(ParameterSet parameters, String path, String prefix, Config config, boolean causal) {
-        long width = config.integer("hidden_size");
-        long inner = config.integer("intermediate_size");
-        int heads = config.integer("num_attention_heads");
-        double eps = config.number("layer_norm_eps", 1e-5);
-        ClipMlp.Activation activation = activation(path, config.text("hidden_act", "quick_gelu"));
+        ClipSizes sizes = ClipSizesBuilder.builder()
+                .width(config.integer("hidden_size"))
+                .inner(config.integer("intermediate_size"))
+                .heads(config.integer("num_attention_heads"))
+                .activation(activation(path, config.text("hidden_act", "quick_gelu")))
+                .eps(config.number("layer_norm_eps", 1e-5))
+                .build();
         for (int i = 0; i < config.integer("num_hidden_layers"); i++) {
             String layer = path + "." + i;
-            add(Attention.ofClip(parameters, layer, prefix, width, heads, causal, eps));
-            add(new ClipMlp(parameters, layer, prefix, width, inner, activation, eps));
+            add(Attention.ofClip(parameters, layer, prefix, sizes, causal));
+            add(new ClipMlp(parameters, layer, prefix, sizes));
         }
     }
 

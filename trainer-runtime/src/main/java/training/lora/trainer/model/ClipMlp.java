@@ -46,20 +46,16 @@ final class ClipMlp extends AdaptedLayer {
      * @param layer path of the weights
      * @param prefix of the projections' paths
      */
-    ClipMlp(
-            ParameterSet parameters,
-            String layer,
-            String prefix,
-            long width,
-            long inner,
-            Activation activation,
-            double eps) {
+    ClipMlp(ParameterSet parameters, String layer, String prefix, ClipSizes sizes) {
         super(List.of(
-                Projection.linear(prefix + layer + ".mlp.fc1", width, inner, Projection.Group.FeedForward),
-                Projection.linear(prefix + layer + ".mlp.fc2", inner, width, Projection.Group.FeedForward)));
-        this.width = width;
-        this.activation = activation;
-        this.eps = eps;
+                Projection.linear(
+                        prefix + layer + ".mlp.fc1", sizes.width(), sizes.inner(), Projection.Group.FeedForward),
+                Projection.linear(
+                        prefix + layer + ".mlp.fc2", sizes.inner(), sizes.width(), Projection.Group.FeedForward)));
+        width = sizes.width();
+        activation = sizes.activation();
+        eps = sizes.eps();
+        long inner = sizes.inner();
         weights = new Weights()
                 .add("n", parameters.norm(layer + ".layer_norm2", width))
                 .projection(0, parameters.withBias(layer + ".mlp.fc1", inner, width))

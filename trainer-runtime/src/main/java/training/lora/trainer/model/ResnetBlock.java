@@ -22,34 +22,21 @@ final class ResnetBlock extends AdaptedLayer {
     private final double eps;
     private final Weights weights;
 
-    /**
-     * @param in channels that come from the layer before
-     * @param skipped channels that a skip connection puts behind them; 0 for none
-     * @param timeWidth width of the time embedding; 0 for none, as in an autoencoder
-     */
-    ResnetBlock(
-            ParameterSet parameters,
-            String path,
-            long in,
-            long skipped,
-            long out,
-            long timeWidth,
-            int groups,
-            double eps) {
-        super(projections(path, in + skipped, out, timeWidth));
-        this.in = in;
-        this.all = in + skipped;
-        this.out = out;
+    ResnetBlock(ParameterSet parameters, String path, ResnetSizes sizes, int groups, double eps) {
+        super(projections(path, sizes));
+        this.in = sizes.in();
+        this.all = sizes.all();
+        this.out = sizes.out();
         this.groups = groups;
         this.eps = eps;
-        timed = timeWidth > 0;
-        joining = skipped > 0;
+        timed = sizes.time() > 0;
+        joining = sizes.skipped() > 0;
         shortcut = all != out;
         weights = new Weights()
                 .add("n1", parameters.norm(path + ".norm1", all))
                 .projection(0, parameters.withBias(path + ".conv1", out, all, 3, 3));
         if (timed) {
-            weights.projection(1, parameters.withBias(path + ".time_emb_proj", out, timeWidth));
+            weights.projection(1, parameters.withBias(path + ".time_emb_proj", out, sizes.time()));
         }
         weights.add("n2", parameters.norm(path + ".norm2", out))
                 .projection(2, parameters.withBias(path + ".conv2", out, out, 3, 3));
@@ -59,12 +46,14 @@ final class ResnetBlock extends AdaptedLayer {
     }
 
     /** In the order in which they are applied. */
-    private static List<Projection> projections(String path, long all, long out, long timeWidth) {
+    private static List<Projection> projections(String path, ResnetSizes sizes) {
+        long all = sizes.all();
+        long out = sizes.out();
         Projection.Group group = Projection.Group.Convolution;
         List<Projection> projections = new ArrayList<>();
         projections.add(new Projection(path + ".conv1", all, out, 3, group));
-        if (timeWidth > 0) {
-            projections.add(Projection.linear(path + ".time_emb_proj", timeWidth, out, group));
+        if (sizes.time() > 0) {
+            projections.add(Projection.linear(path + ".time_emb_proj", sizes.time(), out, group));
         }
         projections.add(new Projection(path + ".conv2", out, out, 3, group));
         if (all != out) {

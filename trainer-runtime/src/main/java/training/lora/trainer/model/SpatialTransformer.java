@@ -17,27 +17,19 @@ final class SpatialTransformer {
     private SpatialTransformer() {}
 
     /** Puts its layers into {@code chain}; the output of the layer before must lie on the chain's stack. */
-    static void append(
-            List<Chain.Step> chain,
-            ParameterSet parameters,
-            String path,
-            long width,
-            long context,
-            int heads,
-            int blocks,
-            int groups,
-            boolean linear) {
-        chain.add(new Chain.Step(new Enter(parameters, path, width, groups, linear), false, false));
-        for (int i = 0; i < blocks; i++) {
+    static void append(List<Chain.Step> chain, ParameterSet parameters, String path, TransformerSizes sizes) {
+        long width = sizes.width();
+        chain.add(new Chain.Step(new Enter(parameters, path, width, sizes.groups(), sizes.linear()), false, false));
+        for (int i = 0; i < sizes.blocks(); i++) {
             String block = path + ".transformer_blocks." + i;
             for (Layer layer : List.of(
-                    Attention.of(parameters, block + ".norm1", block + ".attn1", width, 0, heads, LAYER_NORM_EPS),
-                    Attention.of(parameters, block + ".norm2", block + ".attn2", width, context, heads, LAYER_NORM_EPS),
+                    Attention.of(parameters, block, false, sizes, LAYER_NORM_EPS),
+                    Attention.of(parameters, block, true, sizes, LAYER_NORM_EPS),
                     new FeedForward(parameters, block + ".norm3", block + ".ff", width, LAYER_NORM_EPS))) {
                 chain.add(new Chain.Step(layer, false, false));
             }
         }
-        chain.add(new Chain.Step(new Leave(parameters, path, width, linear), true, false));
+        chain.add(new Chain.Step(new Leave(parameters, path, width, sizes.linear()), true, false));
     }
 
     private static List<Projection> projection(String path, long width, boolean linear) {

@@ -128,9 +128,13 @@ public final class UNet implements AutoCloseable {
         }
 
         private void resnet(String path, long in, long skipped, long out) {
-            add(
-                    new ResnetBlock(parameters, path, in, skipped, out, time, config.groups(), config.normEps()),
-                    skipped > 0);
+            ResnetSizes sizes = ResnetSizesBuilder.builder()
+                    .in(in)
+                    .skipped(skipped)
+                    .out(out)
+                    .time(time)
+                    .build();
+            add(new ResnetBlock(parameters, path, sizes, config.groups(), config.normEps()), skipped > 0);
         }
 
         private void attention(String path, int level) {
@@ -141,16 +145,15 @@ public final class UNet implements AutoCloseable {
 
         private void transformer(String path, int level) {
             leave();
-            SpatialTransformer.append(
-                    steps,
-                    parameters,
-                    path,
-                    config.widths().get(level),
-                    config.contextWidth(),
-                    config.heads().get(level),
-                    config.transformerLayers().get(level),
-                    config.groups(),
-                    config.linearProjection());
+            TransformerSizes sizes = TransformerSizesBuilder.builder()
+                    .width(config.widths().get(level))
+                    .context(config.contextWidth())
+                    .heads(config.heads().get(level))
+                    .blocks(config.transformerLayers().get(level))
+                    .groups(config.groups())
+                    .linear(config.linearProjection())
+                    .build();
+            SpatialTransformer.append(steps, parameters, path, sizes);
         }
     }
 

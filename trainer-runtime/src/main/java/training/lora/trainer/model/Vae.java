@@ -120,7 +120,7 @@ public final class Vae implements AutoCloseable {
     private int resnets(List<Step> steps, String path, int in, int out, int count) {
         for (int j = 0; j < count; j++) {
             steps.add(step(new ResnetBlock(
-                    parameters, path + ".resnets." + j, j == 0 ? in : out, 0, out, 0, groups, NORM_EPS)));
+                    parameters, path + ".resnets." + j, ResnetSizes.plain(j == 0 ? in : out, out), groups, NORM_EPS)));
         }
         return out;
     }
@@ -128,7 +128,8 @@ public final class Vae implements AutoCloseable {
     private void middle(List<Step> steps, String path, int width) {
         resnets(steps, path, width, width, 1);
         steps.add(attention(path + ".attentions.0", width));
-        steps.add(step(new ResnetBlock(parameters, path + ".resnets.1", width, 0, width, 0, groups, NORM_EPS)));
+        steps.add(step(
+                new ResnetBlock(parameters, path + ".resnets.1", ResnetSizes.plain(width, width), groups, NORM_EPS)));
     }
 
     /** Attention over pixels with one head. */

@@ -42,7 +42,13 @@ class RunLengthTest {
         assertThat(length("epochs: 3", TEN).steps()).isEqualTo(30);
         assertThat(length("epochs: 3, batchSize: 4", TEN).steps()).isEqualTo(9);
         assertThat(length("epochs: 3, batchSize: 2, gradientAccumulation: 3", TEN))
-                .isEqualTo(new RunLength(10, 5, 2, 6, 1));
+                .isEqualTo(RunLengthBuilder.builder()
+                        .epochSamples(10)
+                        .epochBatches(5)
+                        .epochSteps(2)
+                        .steps(6)
+                        .interval(1)
+                        .build());
     }
 
     @Test

@@ -21,7 +21,7 @@ import training.lora.api.Proof;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
-import training.lora.trainer.dataset.RunLength;
+import training.lora.trainer.dataset.RunLengthBuilder;
 import training.lora.trainer.export.ComfyWorkflowBuilder;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
@@ -50,7 +50,13 @@ class CheckpointsTest {
     private Checkpoints checkpoints() throws IOException {
         Checkpoints checkpoints = new Checkpoints(
                 TestRuns.run("checkpoints: {keep: 2}"),
-                new RunLength(40, 40, 40, 1000, 250),
+                RunLengthBuilder.builder()
+                        .epochSamples(40)
+                        .epochBatches(40)
+                        .epochSteps(40)
+                        .steps(1000)
+                        .interval(250)
+                        .build(),
                 train,
                 ExportMetadata.of("t", "base", MODEL, 64),
                 new ExportProof(MODEL, MANAGER),
