@@ -13,14 +13,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
 final class RawDataset {
+    private static final Logger LOG = LoggerFactory.getLogger(RawDataset.class);
+
     /** A caption's extension, in any case. */
     static final String CAPTION = "txt";
 
@@ -130,8 +135,11 @@ final class RawDataset {
 
     private @Nullable String leftOut() {
         LeftOut leftOut = new LeftOut(source.name());
+        Set<String> unused = new TreeSet<>(captions.keySet());
+        unused.removeAll(pictures.keySet());
         for (LeftOut.File file : others.values()) {
             String stem = file.entry().stem();
+            unused.remove(stem);
             // Beside a picture of the same name it is where that came from, or what another program made of it.
             if (!pictures.containsKey(stem)) {
                 leftOut.add(file, captions.containsKey(stem));
@@ -144,6 +152,14 @@ final class RawDataset {
                     Reason.InvalidData,
                     "data set \"%s\" must hold pictures (%s), but %s has none"
                             .formatted(source.name(), String.join(", ", PictureFormat.readableLabels()), source.uri()));
+        }
+        if (!unused.isEmpty()) {
+            // Their pictures may be missing, or they are no captions: a licence, or what the data set is about.
+            LOG.info(
+                    "{} texts of data set \"{}\" have no picture beside them: {}",
+                    unused.size(),
+                    source.name(),
+                    String.join(", ", unused));
         }
         return leftOut.note();
     }

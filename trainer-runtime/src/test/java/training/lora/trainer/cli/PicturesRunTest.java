@@ -51,6 +51,7 @@ class PicturesRunTest {
         Files.writeString(data.resolve("moving.gif"), "GIF89a");
         Files.writeString(data.resolve("moving.txt"), "a moving picture");
         Files.createSymbolicLink(data.resolve("gone.png"), Path.of("nowhere.png"));
+        Files.writeString(data.resolve("lost.txt"), "a text without a picture");
         String note = "data set \"main\" is trained without gone.png (a link that leads nowhere), moving.gif (GIF)";
 
         // The second time its data is there already.
@@ -58,7 +59,9 @@ class PicturesRunTest {
             Ran ended = tiny.run("prepare");
 
             assertThat(ended.code()).isZero();
-            assertThat(ended.error()).contains(note);
+            assertThat(ended.error())
+                    .contains(note)
+                    .contains("1 texts of data set \"main\" have no picture beside them: lost");
             assertThat(Json.MAPPER
                             .readValue(
                                     tiny.workspace()

@@ -2,6 +2,7 @@ package training.lora.trainer.prepare;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.NDManager;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -25,12 +26,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.opencv.core.Core;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
 import org.opencv.core.MatOfInt;
 import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.MaskSource;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.tensor.SafeTensors;
 
 /** Pictures come out upright and with their transparency, whatever they are stored in. */
 class PhotoTest {
@@ -403,6 +410,47 @@ class PhotoTest {
         for (Path file : files) {
             Photo photo = Objects.requireNonNull(Photo.decode(file), file::toString);
             assertThat(List.of(photo.width(), photo.height())).containsExactly(WIDTH, HEIGHT);
+        }
+    }
+
+    @Test
+    void fileOfManyBlocksIsReadWhole() throws IOException {
+        Mat noise = new Mat(400, 500, CvType.CV_8UC3);
+        Core.randu(noise, 0, 256);
+        byte[] bytes = encoded(".png", noise);
+
+        Mat difference = new Mat();
+        Core.absdiff(photo(bytes).colour(), noise, difference);
+
+        assertThat(bytes.length).isGreaterThan(500_000);
+        assertThat(Core.norm(difference, Core.NORM_INF)).isZero();
+    }
+
+    @Test
+    void maskIsTurnedByItsOwnOrientation() throws IOException {
+        Mat picture = new Mat(32, 64, CvType.CV_8UC3, new Scalar(1, 2, 3));
+        // Upright, its left half is white.
+        Mat mask = new Mat(64, 32, CvType.CV_8U, new Scalar(0));
+        mask.submat(32, 64, 0, 32).setTo(new Scalar(255));
+        Path file = Files.write(
+                folder.resolve("mask"), pngWith(exif(6, ByteOrder.BIG_ENDIAN), encoded(".png", mask), false));
+        Mat wide = new Mat();
+        Core.rotate(mask, wide, Core.ROTATE_90_CLOCKWISE);
+        assertThat(at(wide, 0, 0)).containsExactly(255);
+        DatasetSpec dataset = new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null);
+        Masks masks = new Masks(MaskSource.Files, 16, 2);
+
+        masks.add(
+                0,
+                new RawDataset.Item(dataset, "main/a.png", folder.resolve("a.png"), "", file),
+                photo(encoded(".png", picture)));
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            masks.write(folder, manager);
+        }
+
+        try (SafeTensors written = SafeTensors.open(folder.resolve(PreparedDataset.MASKS));
+                NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            assertThat(written.read("mask.0", manager).toFloatArray()).containsExactly(1, 0, 1, 0);
         }
     }
 
