@@ -23,7 +23,7 @@ class CheckDemo {
             }
             return manifest(out).get("files").size() > 8;
         });
-        check("the LoRA is there in both forms", () -> Files.size(out.resolve("fluent-style.safetensors")) > 1_000_000
+        check("the LoRA is there in both forms", () -> Files.size(out.resolve("blue-ink.safetensors")) > 1_000_000
                 && Files.size(out.resolve("diffusers/pytorch_lora_weights.safetensors")) > 1_000_000);
         check("samples.png is a picture", () -> ImageIO.read(out.resolve("samples.png").toFile()).getWidth() > 500);
         check("loss.png is a picture", () -> ImageIO.read(out.resolve("loss.png").toFile()).getWidth() > 300);

@@ -1,15 +1,8 @@
 """Tables and a grid of pictures of the cells that are done: results.md and pictures.jpg beside the folder `cells`."""
-import json, pathlib, statistics, sys
+import json, pathlib, re, statistics, sys
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-METRICS = {
-    "trainingImageAlignment": "training-image alignment",
-    "styleAlignment": "style alignment",
-    "textAlignment": "text alignment",
-    "diversity": "diversity",
-    "score": "score",
-}
 # Where the evaluation's samples.png has its pictures, a row a prompt, the last at the bottom (sample/PictureGrid.java).
 GAP, CAPTION, CELL = 8, 26, 256
 SHOWN, ROWS = 112, 4
@@ -24,6 +17,12 @@ def read(out):
     for group in cells.values():
         group.sort(key=lambda cell: cell["seed"])
     return cells
+
+
+def metrics(cells):
+    """What was measured, by its words: all that evaluation.json has of the first cell."""
+    measured = next(iter(cells.values()))[0]["base"]
+    return {name: re.sub("(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in measured if name != "step"}
 
 
 def spread(values):
@@ -72,10 +71,10 @@ def last_step(cells, both):
     lines = [f"| step {steps} | | base model | trainer | peft | trainer - peft |", "|---|---|---|---|---|---|"]
     last = lambda data, metric: [[c["checkpoints"][-1][metric] for c in cells[data, side]] for side in ("trainer", "peft")]
     for data in both:
-        for metric, name in METRICS.items():
+        for metric, name in metrics(cells).items():
             ours, theirs = last(data, metric)
             lines.append(f"| {data} | {name} | {cells[data, 'trainer'][0]['base'][metric]:.4f} | {spread(ours)} | {spread(theirs)} | {difference([(ours, theirs)])} |")
-    for metric, name in METRICS.items():
+    for metric, name in metrics(cells).items():
         lines.append(f"| all | {name} | | | | {difference([last(data, metric) for data in both])} |")
     return lines
 
@@ -98,7 +97,7 @@ def same_draws(out, cells):
         for cell in group if side == "peft-same" else []:
             ours = next((c for c in cells.get((data, "trainer"), []) if c["seed"] == cell["seed"]), None)
             if ours:
-                gap, metric = max((abs(ours["checkpoints"][-1][m] - cell["checkpoints"][-1][m]), name) for m, name in METRICS.items())
+                gap, metric = max((abs(ours["checkpoints"][-1][m] - cell["checkpoints"][-1][m]), name) for m, name in metrics(cells).items())
                 lines.append(f"| {data} | {cell['seed']} | {distance(adapter(out, ours), adapter(out, cell)):.1e} | {gap:.6f} | {metric} |")
     return lines
 

@@ -87,12 +87,12 @@ class KubectlTest {
     @Test
     void exampleIsAppliedExplainedAndPrinted() throws Exception {
         Result applied = kubectl(
-                "apply", "-f", EXAMPLES.resolve("fluent-style/training.yaml").toString());
+                "apply", "-f", EXAMPLES.resolve("blue-ink/training.yaml").toString());
         Result again = kubectl(
                 "apply",
                 "--server-side",
                 "-f",
-                EXAMPLES.resolve("fluent-style/training.yaml").toString());
+                EXAMPLES.resolve("blue-ink/training.yaml").toString());
 
         Result concepts = kubectl(
                 "apply", "-f", EXAMPLES.resolve("two-concepts/training.yaml").toString());
@@ -102,13 +102,13 @@ class KubectlTest {
                         .output())
                 .contains("\"epochs\":16")
                 .doesNotContain("\"steps\"");
-        assertThat(applied.output()).isEqualTo("loratraining.lora.training/fluent-style created\n");
+        assertThat(applied.output()).isEqualTo("loratraining.lora.training/blue-ink created\n");
         assertThat(again.code()).isZero();
         assertThat(kubectl("explain", "loratraining.spec.training.steps").output())
                 .contains("Optimizer steps");
-        assertThat(kubectl("get", "lt", "fluent-style").output())
-                .containsPattern("NAME +MODEL +STAGE +PROGRESS +LOSS +LEFT +SCORE +AGE\nfluent-style ");
-        assertThat(kubectl("get", "lt", "fluent-style", "-o", "jsonpath={.spec.training.optimizer.weightDecay}")
+        assertThat(kubectl("get", "lt", "blue-ink").output())
+                .containsPattern("NAME +MODEL +STAGE +PROGRESS +LOSS +LEFT +SCORE +AGE\nblue-ink ");
+        assertThat(kubectl("get", "lt", "blue-ink", "-o", "jsonpath={.spec.training.optimizer.weightDecay}")
                         .output())
                 .isEqualTo("0.01");
     }

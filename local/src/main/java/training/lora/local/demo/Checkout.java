@@ -18,7 +18,7 @@ record Checkout(Path home) {
     }
 
     Path example() {
-        return home.resolve("examples/fluent-style/training.yaml");
+        return home.resolve("examples/blue-ink/training.yaml");
     }
 
     Path trainer() {

@@ -21,7 +21,7 @@ final class RunCommand implements Callable<Integer> {
     @Parameters(
             paramLabel = "FILE",
             arity = "0..1",
-            description = "A LoraTraining; default: examples/fluent-style/training.yaml.")
+            description = "A LoraTraining; default: examples/blue-ink/training.yaml.")
     private @Nullable Path file;
 
     @Override

@@ -25,7 +25,7 @@ final class UpCommand implements Callable<Integer> {
             start(checkout, dir);
         }
         System.out.println("  export KUBECONFIG=" + dir.resolve("kubeconfig"));
-        System.out.println("  kubectl apply -f examples/fluent-style/training.yaml     or: ./demo apply FILE");
+        System.out.println("  kubectl apply -f examples/blue-ink/training.yaml     or: ./demo apply FILE");
         System.out.println("  kubectl get loratraining -w");
         System.out.println("  ./demo down          ends the cluster and forgets what is in it");
         return 0;

@@ -25,7 +25,7 @@ import training.lora.trainer.TrainerException;
         },
         footerHeading = "%nExamples:%n",
         footer = {
-            "  lora-trainer run examples/fluent-style/training.yaml",
+            "  lora-trainer run examples/blue-ink/training.yaml",
             "  lora-trainer run my.yaml --workspace /data/my --set training.steps=200",
             "  lora-trainer sample --base bundled://emoji-sd --lora my.safetensors \\",
             "      --prompt \"an emoji of a pear\" --out .",
