@@ -10,7 +10,7 @@ import ai.djl.pytorch.engine.PtDeviceType;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -107,25 +107,47 @@ class CardTest {
         }
     }
 
-    @ParameterizedTest
-    @CsvSource({"Float32, 0, 1e-5", "Float32, 0.3, 1e-5", "BFloat16, 0, 0.03"})
-    void cardsBranchesGiveTheProcessorsOutputAndGradients(Precision precision, double dropout, double tolerance) {
-        Result processor = pass(Device.cpu(), precision, dropout);
-        Result card;
+    private static Result asOnCard(Precision precision, double dropout) {
         try (CardScripts scripts = CardScripts.begin()) {
-            card = pass(PtDeviceType.PRETENDED, precision, dropout);
+            Result card = pass(PtDeviceType.PRETENDED, precision, dropout);
 
             assertThat(scripts.seen().keySet())
                     .anyMatch(text -> text.contains("_efficient_attention_forward"))
                     .anyMatch(text -> text.contains("_efficient_attention_backward"));
+            return card;
         }
+    }
 
-        assertThat(distance(card.output(), processor.output())).as("output").isLessThan(tolerance);
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 0.3})
+    void cardsBranchesGiveTheProcessorsOutputAndGradients(double dropout) {
+        Result processor = pass(Device.cpu(), Precision.Float32, dropout);
+        Result card = asOnCard(Precision.Float32, dropout);
+
+        assertThat(distance(card.output(), processor.output())).as("output").isLessThan(1e-5);
         assertThat(distance(card.sampleGradient(), processor.sampleGradient()))
                 .as("the sample's gradient")
-                .isLessThan(tolerance);
+                .isLessThan(1e-5);
         assertThat(distance(card.adapterGradient(), processor.adapterGradient()))
                 .as("the adapter's gradient")
-                .isLessThan(tolerance);
+                .isLessThan(1e-5);
+    }
+
+    /** How far two results in bf16 are apart depends on the processor; both are rounded from the same numbers in fp32. */
+    @Test
+    void cardsBranchesInBfloat16AreAsNearToFloat32AsTheProcessors() {
+        Result exact = pass(Device.cpu(), Precision.Float32, 0);
+        Result processor = pass(Device.cpu(), Precision.BFloat16, 0);
+        Result card = asOnCard(Precision.BFloat16, 0);
+
+        assertAsNear(card.output(), processor.output(), exact.output(), "output");
+        assertAsNear(
+                card.sampleGradient(), processor.sampleGradient(), exact.sampleGradient(), "the sample's gradient");
+        assertAsNear(
+                card.adapterGradient(), processor.adapterGradient(), exact.adapterGradient(), "the adapter's gradient");
+    }
+
+    private static void assertAsNear(float[] card, float[] processor, float[] exact, String name) {
+        assertThat(distance(card, exact)).as(name).isLessThan(2 * distance(processor, exact));
     }
 }
