@@ -3,6 +3,7 @@ package training.lora.local.demo;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import training.lora.api.ProcessLocale;
 
 /** The command line of ./demo. */
 @Command(
@@ -14,6 +15,12 @@ final class Demo {
     private Demo() {}
 
     public static void main(String[] arguments) {
+        ProcessLocale.makeNeutral();
+        String problem = ProcessLocale.problem();
+        if (problem != null) {
+            System.err.println("demo: " + problem);
+            System.exit(1);
+        }
         // Else a proxy that the machine's environment names would be asked for loopback addresses.
         System.setProperty("no.proxy", "127.0.0.1,localhost");
         System.exit(execute(arguments));

@@ -39,7 +39,8 @@ final class StageJob {
     private static final String GPU = "nvidia.com/gpu";
 
     /** As bin/lora-trainer sets them, whose comments say why: an image may start the trainer otherwise. */
-    private static final List<EnvVar> NATIVE = List.of(
+    private static final List<EnvVar> PROCESS = List.of(
+            variable("LC_ALL", "C.UTF-8"),
             variable("OMP_WAIT_POLICY", "PASSIVE"),
             variable("GOMP_SPINCOUNT", "5000"),
             variable(
@@ -185,7 +186,7 @@ final class StageJob {
         }
         environment.add(variable("LORA_RESULT_FILE", "/dev/termination-log"));
         environment.add(variable("LORA_PVC_ROOT", "/pvc"));
-        environment.addAll(NATIVE);
+        environment.addAll(PROCESS);
         ResourceRequirements resources = resources();
         Quantity processors = resources.getLimits().get("cpu");
         if (processors != null) {

@@ -87,7 +87,7 @@ final class PlanTest {
     }
 
     @Test
-    void aPodsNativeCodeIsSetUpAsTheCommandLineDoesIt() throws Exception {
+    void aPodsProcessIsSetUpAsTheCommandLineDoesIt() throws Exception {
         Map<String, String> environment =
                 environment(created(Plan.of(Resources.of("", "{'runId':'abc'}"), NOTHING, SETTINGS, NOW)));
 
@@ -95,6 +95,8 @@ final class PlanTest {
         for (String name : List.of("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "GLIBC_TUNABLES")) {
             assertThat(launcher).contains("export %1$s=${%1$s:-%2$s}\n".formatted(name, environment.get(name)));
         }
+        assertThat(environment).containsEntry("LC_ALL", "C.UTF-8");
+        assertThat(launcher).contains("export LC_ALL=C.UTF-8\n");
         assertThat(environment).doesNotContainKey("OMP_NUM_THREADS");
     }
 

@@ -3,6 +3,7 @@ package training.lora.trainer.cli;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import training.lora.api.ProcessLocale;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -49,6 +50,12 @@ public final class Main {
 
     /** Runs the command line and ends the process with its exit code. */
     public static void main(String[] arguments) {
+        ProcessLocale.makeNeutral();
+        String problem = ProcessLocale.problem();
+        if (problem != null) {
+            System.err.println("lora-trainer: " + problem);
+            System.exit(Reason.InvalidConfiguration.exitCode());
+        }
         Shutdown.handleSignals();
         int code;
         try {

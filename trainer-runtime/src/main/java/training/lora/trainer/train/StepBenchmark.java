@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.api.Precision;
+import training.lora.api.ProcessLocale;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
@@ -38,6 +39,7 @@ public final class StepBenchmark {
 
     /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
+        ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
         Precision precision =
                 switch (option(options, "dtype")) {

@@ -136,7 +136,8 @@ final class TinyRun {
         return start(List.of("sh", "-c", "ulimit -f %d && exec \"$@\"".formatted(bytes / 512), "sh"), command, more);
     }
 
-    private Process start(List<String> prefix, String command, String... more) throws IOException {
+    /** The same with words before the command, such as env and variables. */
+    Process start(List<String> prefix, String command, String... more) throws IOException {
         Files.createDirectories(workspace);
         List<String> line = new ArrayList<>(prefix);
         line.addAll(List.of(
