@@ -11,6 +11,6 @@ public record CaptionsSpec(
                 "Put before every caption but those of Regularization sets, for example a trigger word. Default empty.")
         @Size(max = 500) String prefix) {
     public CaptionsSpec {
-        prefix = orDefault(prefix, "");
+        prefix = PlainText.unstripped(orDefault(prefix, ""));
     }
 }

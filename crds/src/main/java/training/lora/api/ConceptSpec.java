@@ -19,5 +19,6 @@ public record ConceptSpec(
         @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) String trigger) {
     public ConceptSpec {
         mode = orDefault(mode, ConceptMode.Style);
+        trigger = trigger == null ? null : PlainText.of(trigger);
     }
 }

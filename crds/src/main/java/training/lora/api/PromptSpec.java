@@ -15,7 +15,8 @@ public record PromptSpec(
 
         @JsonPropertyDescription("Seed of the initial noise. Default 0.") @Min(0) Long seed) {
     public PromptSpec {
-        negative = orDefault(negative, "");
+        text = text == null ? null : PlainText.of(text);
+        negative = PlainText.of(orDefault(negative, ""));
         seed = orDefault(seed, 0L);
     }
 }

@@ -10,6 +10,8 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -30,6 +32,8 @@ import training.lora.trainer.source.Sources;
         mixinStandardHelpOptions = true,
         description = "Draws pictures. Its noise is torch's for the seed, so that they compare with diffusers'.")
 final class SampleCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(SampleCommand.class);
+
     @Option(
             names = "--base",
             required = true,
@@ -84,6 +88,7 @@ final class SampleCommand implements Callable<Integer> {
                     "`--resolution` must be a multiple of %d for this model, was %d".formatted(grain, side));
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
+            tellOfCutPrompts(model);
             List<Picture> pictures = new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager);
             Set<String> names = new HashSet<>();
             for (int i = 0; i < pictures.size(); i++) {
@@ -96,6 +101,17 @@ final class SampleCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private void tellOfCutPrompts(StableDiffusion model) {
+        for (String prompt : prompts) {
+            if (model.prompts().cuts(prompt)) {
+                LOG.warn("the prompt is longer than the text encoder reads, and loses its end: {}", prompt);
+            }
+        }
+        if (model.prompts().cuts(negative)) {
+            LOG.warn("the negative prompt is longer than the text encoder reads, and loses its end: {}", negative);
+        }
     }
 
     private static void require(boolean holds, String sentence) {

@@ -88,6 +88,23 @@ public final class PrepareStage {
         }
     }
 
+    private void tellOfTexts(List<RawDataset.Item> items, StableDiffusion model) {
+        tell(TextNotes.invisible(items));
+        TextNotes.Limit limit = new TextNotes.Limit(spec.training().captions().maxTokens(), model.prompts()::cuts);
+        tell(TextNotes.cutCaptions(items, limit));
+        Concepts concepts = Concepts.of(spec.datasets());
+        tell(TextNotes.cutPrompts(
+                spec.sampling().enabled()
+                        ? concepts.given(
+                                "spec.sampling.prompts", spec.sampling().prompts())
+                        : List.of(),
+                spec.evaluation().enabled()
+                        ? concepts.given(
+                                "spec.evaluation.prompts", spec.evaluation().prompts())
+                        : List.of(),
+                limit));
+    }
+
     /** A trigger that the text encoders know already is free to use, but what it meant is trained over. */
     private @Nullable String knownTriggers(StableDiffusion model) {
         List<String> triggers = new ArrayList<>(Concepts.of(spec.datasets()).triggers());
@@ -125,6 +142,7 @@ public final class PrepareStage {
             raw.notes().forEach(this::tell);
             requireBatch(items);
             tell(withoutWords(items));
+            tellOfTexts(items, model);
             RunLength length = RunLength.of(
                     spec.training(),
                     items.stream().map(RawDataset.Item::dataset).toList());
@@ -275,10 +293,11 @@ public final class PrepareStage {
             throws IOException {
         Map<String, NDArray> latents = new LinkedHashMap<>();
         Map<String, NDArray> texts = new LinkedHashMap<>();
+        FiniteNumbers finite = new FiniteNumbers(spec.baseModel(), model.family());
         context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
         long begin = System.nanoTime();
         try (NDManager kept = manager.newSubManager()) {
-            embed(model, "no picture", "", "empty", texts, kept);
+            embed(model, "the empty caption", "", "empty", texts, kept);
             for (int i = 0; i < samples.size(); i += BATCH) {
                 int end = Math.min(samples.size(), i + BATCH);
                 try (NDManager scope = manager.newSubManager()) {
@@ -288,9 +307,16 @@ public final class PrepareStage {
                     LatentMoments moments = model.vae()
                             .encode(Picture.toBatch(pictures, scope).mul(2).sub(1));
                     for (int j = i; j < end; j++) {
+                        finite.require(moments, j - i, samples.get(j).name());
                         latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
                         latents.put("std." + j, keep(moments.std().get(j - i), kept));
-                        embed(model, samples.get(j).name(), samples.get(j).caption(), "caption." + j, texts, kept);
+                        embed(
+                                model,
+                                "the caption of " + samples.get(j).name(),
+                                samples.get(j).caption(),
+                                "caption." + j,
+                                texts,
+                                kept);
                     }
                 }
                 double rate = (System.nanoTime() - begin) / 1e9 / end;
@@ -309,22 +335,18 @@ public final class PrepareStage {
         return copy;
     }
 
-    /** @param picture whose caption it is */
+    /** @param what the text is, for messages */
     private void embed(
-            StableDiffusion model,
-            String picture,
-            String text,
-            String name,
-            Map<String, NDArray> texts,
-            NDManager kept) {
+            StableDiffusion model, String what, String text, String name, Map<String, NDArray> texts, NDManager kept) {
         if (model.prompts().cuts(text)) {
             LOG.warn(
-                    "the caption of {} is longer than {} tokens, and loses its end: {}",
-                    picture,
+                    "{} is longer than {} tokens, and loses its end: {}",
+                    what,
                     spec.training().captions().maxTokens(),
                     text);
         }
         try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
+            new FiniteNumbers(spec.baseModel(), model.family()).require(embedding, what);
             texts.put(name, embedding.context().squeeze(0));
             if (embedding.pooled() != null) {
                 texts.put(name + PreparedDataset.POOLED, embedding.pooled().squeeze(0));

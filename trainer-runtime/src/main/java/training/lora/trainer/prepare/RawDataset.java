@@ -1,10 +1,7 @@
 package training.lora.trainer.prepare;
 
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -50,6 +47,7 @@ final class RawDataset {
      *
      * @param dataset what it belongs to
      * @param name data set and relative path
+     * @param invisible how many invisible characters the caption's file has, which are left out
      * @param mask the mask beside it; null where there is none
      */
     record Item(
@@ -57,6 +55,7 @@ final class RawDataset {
             String name,
             Path file,
             String caption,
+            int invisible,
             @Nullable Path mask) {}
 
     /**
@@ -178,12 +177,13 @@ final class RawDataset {
             if (caption == null) {
                 problems.add(withoutCaption(picture));
             } else if (!content.linked() || seen.add(List.of(real(picture), real(caption)))) {
-                String text = text(caption);
+                CaptionText text = text(caption);
                 items.add(new Item(
                         source,
                         source.name() + "/" + picture.name(),
                         picture.path(),
-                        wording.apply(text),
+                        wording.apply(text.text()),
+                        text.invisible(),
                         mask == null ? null : mask.path()));
             }
         }
@@ -230,14 +230,12 @@ final class RawDataset {
         return file.path().toRealPath();
     }
 
-    private String text(DataFolder.Entry caption) throws IOException {
+    private CaptionText text(DataFolder.Entry caption) throws IOException {
         try {
-            return Files.readString(caption.path(), StandardCharsets.UTF_8)
-                    .strip()
-                    .replaceAll("\\s+", " ");
-        } catch (CharacterCodingException e) {
-            problems.add(caption.name() + " is not UTF-8 text");
-            return "";
+            return CaptionText.read(caption.path());
+        } catch (CaptionText.NoTextException e) {
+            problems.add(caption.name() + " " + e.getMessage());
+            return CaptionText.EMPTY;
         }
     }
 }

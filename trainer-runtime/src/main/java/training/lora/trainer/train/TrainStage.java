@@ -13,6 +13,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Metric;
+import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -191,6 +192,7 @@ public final class TrainStage {
         if (!state.resume()) {
             String where = "before its first step";
             double learned = measure(fixed, where);
+            requireFinite(learned);
             Double validation = heldOut == null ? null : Double.valueOf(measure(heldOut, where));
             pictures.clear();
             TrainSummary.delete(folder);
@@ -226,6 +228,19 @@ public final class TrainStage {
         List<Artifact> artifacts = output.publish(summary, data.manifest(), losses, pictures, sampler != null);
         output.writeTiming(clock, progress.secondsPerStep());
         return new Result(summary.checkpoints(), newest(), artifacts, summary.note());
+    }
+
+    /** What is not finite before its first step no lower learning rate will mend. */
+    private void requireFinite(double loss) {
+        if (!Double.isFinite(loss)) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel,
+                    "the loss must be a finite number before anything is trained, was %s: weights of the base model %s%s are damaged, as by a conversion to fp16 that overflowed"
+                            .formatted(
+                                    loss,
+                                    context.run().spec().baseModel().uri(),
+                                    training.initFrom() == null ? "" : " or of `spec.training.initFrom`"));
+        }
     }
 
     /** A step, and what is due after it. */

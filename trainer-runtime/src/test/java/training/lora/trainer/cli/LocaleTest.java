@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,14 +18,18 @@ class LocaleTest {
     private static final String[] DRAWING = {"--set", "sampling.enabled=true", "--set", "sampling.steps=2"};
 
     @TempDir
-    Path folder;
+    static Path folder;
 
-    private TinyRun tiny() throws Exception {
-        return TinyRun.create(folder, "steps: 2, adapter: {rank: 2}, checkpoints: {everySteps: 1}");
+    private static TinyRun tiny;
+
+    @BeforeAll
+    static void run() throws Exception {
+        tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}, checkpoints: {everySteps: 1}");
+        assertThat(tiny.run("run", DRAWING).code()).isZero();
     }
 
     private static int code(Process process) throws InterruptedException {
-        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
         return process.exitValue();
     }
 
@@ -32,13 +37,10 @@ class LocaleTest {
     @ValueSource(
             strings = {
                 "-Duser.language=fa -Duser.country=IR",
-                "-Duser.language=ar -Duser.country=EG -Duser.extensions=u-nu-arab",
-                "-Duser.language=de -Duser.country=DE"
+                "-Duser.language=ar -Duser.country=EG -Duser.extensions=u-nu-arab"
             })
-    void runIsTheSameWhereNumbersAreWrittenOtherwise(String options) throws Exception {
-        TinyRun tiny = tiny();
-        assertThat(tiny.run("run", DRAWING).code()).isZero();
-        TinyRun there = tiny.in(folder.resolve("there"));
+    void runIsTheSameWhereDigitsAreOthers(String options) throws Exception {
+        TinyRun there = tiny.in(Files.createTempDirectory(folder, "there"));
 
         int code = code(there.start(List.of("env", "JAVA_TOOL_OPTIONS=" + options), "run", DRAWING));
 
@@ -53,21 +55,21 @@ class LocaleTest {
         for (String name : List.of("output/manifest.json", "events.jsonl", "process.log")) {
             assertThat(Files.readString(there.workspace().resolve(name)))
                     .as(name)
-                    .matches("\\p{ASCII}*");
+                    .doesNotContainPattern("[\\p{Nd}&&[^0-9]]");
         }
     }
 
     @Test
     void processInALocaleThatIsNotUtf8SaysSoInOneLine() throws Exception {
-        TinyRun tiny = tiny();
+        TinyRun there = tiny.in(folder.resolve("ascii"));
 
-        int code = code(tiny.start(List.of("env", "LC_ALL=C"), "prepare"));
+        int code = code(there.start(List.of("env", "LC_ALL=C"), "prepare"));
 
         assertThat(code).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(tiny.log())
+        assertThat(there.log())
                 .hasContent(
                         "lora-trainer: the process must be started in a UTF-8 locale, such as with LC_ALL=C.UTF-8 in its"
                                 + " environment, but file names and arguments are ANSI_X3.4-1968 in its own\n");
-        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+        assertThat(there.workspace().resolve("dataset")).doesNotExist();
     }
 }

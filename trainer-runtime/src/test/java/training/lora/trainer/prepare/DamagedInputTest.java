@@ -107,6 +107,6 @@ class DamagedInputTest {
                         text -> text))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
-                .hasMessageContaining("picture.txt is not UTF-8 text");
+                .hasMessageContaining("picture.txt is not UTF-8 text, nor UTF-16");
     }
 }

@@ -442,7 +442,7 @@ class PhotoTest {
 
         masks.add(
                 0,
-                new RawDataset.Item(dataset, "main/a.png", folder.resolve("a.png"), "", file),
+                new RawDataset.Item(dataset, "main/a.png", folder.resolve("a.png"), "", 0, file),
                 photo(encoded(".png", picture)));
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             masks.write(folder, manager);

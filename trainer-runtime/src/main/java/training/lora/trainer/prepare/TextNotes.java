@@ -1,0 +1,59 @@
+package training.lora.trainer.prepare;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.PromptSpec;
+
+/** What people should know of the texts of a run, each in a sentence; null if nothing. */
+final class TextNotes {
+    private TextNotes() {}
+
+    /** A text whose end no text encoder reads, and how long it may be. */
+    record Limit(int tokens, Predicate<String> cuts) {}
+
+    /** Where some were left behind something may be missing: a damaged file is found so. */
+    static @Nullable String invisible(List<RawDataset.Item> items) {
+        List<String> found = names(items, item -> item.invisible() > 0);
+        return found.isEmpty()
+                ? null
+                : "invisible characters were left out of %d of %d captions, such as that of %s"
+                        .formatted(found.size(), items.size(), found.get(0));
+    }
+
+    /** Captions that are cut. */
+    static @Nullable String cutCaptions(List<RawDataset.Item> items, Limit limit) {
+        List<String> cut = names(items, item -> limit.cuts().test(item.caption()));
+        return cut.isEmpty()
+                ? null
+                : "%d of %d captions are longer than %d tokens (`spec.training.captions.maxTokens`) and lose their ends, such as that of %s"
+                        .formatted(cut.size(), items.size(), limit.tokens(), cut.get(0));
+    }
+
+    /** Prompts that are cut, of those that are drawn. */
+    static @Nullable String cutPrompts(List<PromptSpec> sampling, List<PromptSpec> evaluation, Limit limit) {
+        List<String> cut = new ArrayList<>();
+        cut(cut, "spec.sampling.prompts", sampling, limit);
+        cut(cut, "spec.evaluation.prompts", evaluation, limit);
+        return cut.isEmpty()
+                ? null
+                : "a prompt that is longer than %d tokens (`spec.training.captions.maxTokens`) loses its end, as do %s"
+                        .formatted(limit.tokens(), String.join(", ", cut));
+    }
+
+    private static void cut(List<String> cut, String field, List<PromptSpec> prompts, Limit limit) {
+        for (int i = 0; i < prompts.size(); i++) {
+            if (limit.cuts().test(prompts.get(i).text())) {
+                cut.add("`%s[%d].text`".formatted(field, i));
+            }
+            if (limit.cuts().test(prompts.get(i).negative())) {
+                cut.add("`%s[%d].negative`".formatted(field, i));
+            }
+        }
+    }
+
+    private static List<String> names(List<RawDataset.Item> items, Predicate<RawDataset.Item> which) {
+        return items.stream().filter(which).map(RawDataset.Item::name).toList();
+    }
+}
