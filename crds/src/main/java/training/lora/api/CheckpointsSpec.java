@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /** When checkpoints are written and how many are kept. */
 public record CheckpointsSpec(
-        @JsonPropertyDescription("Steps between checkpoints. Unset: a quarter of the run.")
+        @JsonPropertyDescription(
+                "Steps between checkpoints; there is one at the end too, and that alone if everySteps is above steps. Unset: a quarter of the run.")
         @Min(1) @Max(10000000) @Nullable Integer everySteps,
 
         @JsonPropertyDescription(

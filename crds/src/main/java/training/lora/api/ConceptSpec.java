@@ -4,19 +4,23 @@ import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Pattern;
-import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** What the pictures of a data set teach, and the words that call it. */
+@ValidationRule(
+        value = "self.mode != 'Object' || has(self.trigger)",
+        message = "trigger must be given where mode is Object",
+        fieldPath = ".trigger")
 public record ConceptSpec(
         @JsonPropertyDescription(
                 "Style: \"in the style of TRIGGER, \" is put before a caption that has no trigger; Object, for things and beings: \"TRIGGER, \". Default Style.")
         ConceptMode mode,
 
         @JsonPropertyDescription(
-                "The words that call it, without commas. In captions and prompts, <concept> stands for them, and <NAME> for those of the data set NAME; they are put before a caption that has neither <concept> nor the words themselves. Data sets of one trigger teach one concept; each concept is measured by the prompts that name it.")
-        @Required
-        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) String trigger) {
+                "The words that call it, without commas. In captions and prompts, <concept> stands for them, and <NAME> for those of the data set NAME; they are put before a caption that has neither <concept> nor the words themselves. Data sets of one trigger teach one concept; each concept is measured by the prompts that name it. Unset, where mode is Style: nothing is put before captions, the data set is a concept of its own, and prompts that name no other measure it.")
+        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String trigger) {
     public ConceptSpec {
         mode = orDefault(mode, ConceptMode.Style);
         trigger = trigger == null ? null : PlainText.of(trigger);

@@ -41,7 +41,7 @@ public record DatasetSpec(
         @Min(value = 0, inclusive = false) @Max(100) Double weight,
 
         @JsonPropertyDescription(
-                "What its pictures teach. Unset: nothing is put before their captions but preparation.captions.prefix.")
+                "What its pictures teach. Unset: nothing is put before their captions but preparation.captions.prefix, and all data sets without it teach one concept.")
         @Nullable ConceptSpec concept) {
     public DatasetSpec {
         name = orDefault(name, "main");

@@ -125,8 +125,13 @@ public final class SpecValidator {
                                 .formatted(i, d.repeats(), d.weight()));
             }
             if (d.role() == DatasetRole.Regularization && d.concept() != null) {
-                problems.add("`spec.datasets[%d].concept` must be unset where role is Regularization, was %s"
-                        .formatted(i, d.concept().trigger()));
+                problems.add("`spec.datasets[%d].concept` must be unset where role is Regularization, had mode %s"
+                        .formatted(i, d.concept().mode()));
+            }
+            if (d.concept() != null
+                    && d.concept().mode() == ConceptMode.Object
+                    && d.concept().trigger() == null) {
+                problems.add("`spec.datasets[%d].concept.trigger` must be given where mode is Object".formatted(i));
             }
         }
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
@@ -191,11 +196,6 @@ public final class SpecValidator {
         if (warmup >= steps) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
                     .formatted(steps, warmup));
-        }
-        Integer every = training.checkpoints().everySteps();
-        if (every != null && every > steps) {
-            problems.add("`spec.training.checkpoints.everySteps` must be at most steps (%d), was %d"
-                    .formatted(steps, every));
         }
     }
 

@@ -19,12 +19,6 @@ import org.jspecify.annotations.Nullable;
         message = "optimizer.schedule.warmupSteps must be less than steps",
         fieldPath = ".optimizer.schedule.warmupSteps")
 @ValidationRule(
-        value =
-                "has(self.epochs) || !has(self.checkpoints.everySteps) || self.checkpoints.everySteps <= (has(self.steps) ? self.steps : "
-                        + TrainingSpec.DEFAULT_STEPS + ")",
-        message = "checkpoints.everySteps must be at most steps",
-        fieldPath = ".checkpoints.everySteps")
-@ValidationRule(
         value = "!has(self.optimizer.textEncoderLearningRate) || self.adapter.textEncoder",
         message = "optimizer.textEncoderLearningRate must be unset unless adapter.textEncoder is true",
         fieldPath = ".optimizer.textEncoderLearningRate")

@@ -9,7 +9,7 @@ import io.fabric8.generator.annotation.Min;
 /** What is done when a training goes wrong: it goes back to its last good state and on with a lower learning rate. */
 public record WatchdogSpec(
         @JsonPropertyDescription(
-                "Watches the loss, the gradient and the adapter's norm. False: only a loss or gradient that is no number ends the run. Default true.")
+                "Watches the loss, the gradient and the norm of what the adapter adds to the weights. False: only a loss or gradient that is no number ends the run. Default true.")
         Boolean enabled,
 
         @JsonPropertyDescription("How often the run goes back before it fails. Default 2.") @Min(0) @Max(10) Integer rollbacks) {

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,6 +33,13 @@ import training.lora.trainer.tensor.TorchScript;
  * operations.
  */
 public final class LoraAdapter implements AutoCloseable {
+    /** Square of the Frobenius norm of B A, which is the trace of (B^T B)(A A^T): these are only (rank, rank). */
+    private static final TorchScript PRODUCT_SQUARE = TorchScript.compile("a, b", """
+            d = torch.to(torch.mm(a, torch.t(a)), 7)
+            u = torch.to(torch.mm(torch.t(b), b), 7)
+            return torch.sum(torch.mul(d, u))
+            """);
+
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
@@ -294,6 +302,24 @@ public final class LoraAdapter implements AutoCloseable {
                             .build());
         }
         return new ProjectionDeltas(byPath, drawn);
+    }
+
+    /** Frobenius norm of what it adds to the weights of each part of the model that it adapts, scale included. */
+    public Map<Component, Double> norms() {
+        Map<Component, Double> norms = new EnumMap<>(Component.class);
+        try (NDManager scope = manager.newSubManager()) {
+            NDList views = split.callAll(scope, arena);
+            for (int i = 0; i < projections.size(); i++) {
+                AdaptedProjection p = projections.get(i);
+                try (NDArray square = PRODUCT_SQUARE.call(scope, views.get(2 * i), views.get(2 * i + 1))) {
+                    // Rounding may leave a little less than nothing.
+                    double product = Math.max(0, square.getDouble());
+                    norms.merge(p.projection().component(), p.scale() * p.scale() * product, Double::sum);
+                }
+            }
+        }
+        norms.replaceAll((component, square) -> Math.sqrt(square));
+        return norms;
     }
 
     /** The factors by path, as they are when they are read. */

@@ -23,7 +23,6 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Sources;
 
 /** {@code sample}: draws pictures, with a LoRA or without. */
@@ -89,16 +88,16 @@ final class SampleCommand implements Callable<Integer> {
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
             tellOfCutPrompts(model);
-            List<Picture> pictures = new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager);
             Set<String> names = new HashSet<>();
-            for (int i = 0; i < pictures.size(); i++) {
+            ImageSampler.Sink sink = (i, picture) -> {
                 String name = name(prompts.get(i)) + "-" + seed;
                 // Prompts that differ in what no file is named after.
                 String unique = names.add(name) ? name : name + "-" + (i + 1);
                 Path file = out.resolve(unique + ".png");
-                pictures.get(i).write(file);
+                picture.write(file);
                 System.out.println(file);
-            }
+            };
+            new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager, sink, more -> {});
         }
         return 0;
     }

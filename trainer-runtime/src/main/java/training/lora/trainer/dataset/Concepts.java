@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
@@ -29,7 +30,8 @@ public final class Concepts {
      * Something that is taught.
      *
      * @param name of the first of its data sets
-     * @param trigger the words that call it; null for what is learned from data sets that name no concept
+     * @param trigger the words that call it; null for a style without, and for what is learned from data sets that name no
+     *     concept
      * @param datasets names of the data sets that are learned from
      */
     public record Concept(String name, @Nullable String trigger, List<String> datasets) {
@@ -44,15 +46,24 @@ public final class Concepts {
         Map<String, List<DatasetSpec>> groups = new LinkedHashMap<>();
         for (DatasetSpec dataset : datasets) {
             if (dataset.role() == DatasetRole.Train) {
-                ConceptSpec concept = dataset.concept();
-                groups.computeIfAbsent(concept == null ? "" : concept.trigger(), t -> new ArrayList<>())
-                        .add(dataset);
+                groups.computeIfAbsent(key(dataset), t -> new ArrayList<>()).add(dataset);
             }
         }
-        groups.forEach((trigger, members) -> all.add(new Concept(
+        groups.forEach((key, members) -> all.add(new Concept(
                 members.get(0).name(),
-                trigger.isEmpty() ? null : trigger,
+                trigger(members.get(0)),
                 members.stream().map(DatasetSpec::name).toList())));
+    }
+
+    /** Alike for data sets of one concept. A trigger has no angle brackets. */
+    private static String key(DatasetSpec dataset) {
+        String trigger = trigger(dataset);
+        return trigger != null ? trigger : dataset.concept() != null ? "<" + dataset.name() + ">" : "";
+    }
+
+    private static @Nullable String trigger(DatasetSpec dataset) {
+        ConceptSpec concept = dataset.concept();
+        return concept == null ? null : concept.trigger();
     }
 
     /** Of a run on {@code datasets}. */
@@ -60,7 +71,10 @@ public final class Concepts {
         return new Concepts(datasets);
     }
 
-    /** Data sets of one trigger are one concept, and those without a trigger are one. */
+    /**
+     * Data sets of one trigger are one concept; one whose concept has no trigger is one by itself; and those that name no
+     * concept are one.
+     */
     public List<Concept> all() {
         return List.copyOf(all);
     }
@@ -70,18 +84,30 @@ public final class Concepts {
         return all.stream().map(Concept::trigger).filter(Objects::nonNull).toList();
     }
 
-    /** The caption that a picture of {@code dataset} is trained on: {@code text} with the words that call its concept. */
+    /**
+     * The caption that a picture of {@code dataset} is trained on: {@code text} with the words that call its concept.
+     *
+     * @throws TrainerException InvalidData if it asks for the words of a concept that has none
+     */
     public String caption(DatasetSpec dataset, String text) {
         ConceptSpec own = dataset.concept();
+        String trigger = trigger(dataset);
         String named = named(text);
-        if (own == null) {
+        if (own == null || trigger == null) {
+            String wordless = wordless(named);
+            if (wordless != null) {
+                throw new TrainerException(
+                        Reason.InvalidData,
+                        "a caption of data set %s must not say %s, for which no trigger stands, but was \"%s\""
+                                .formatted(dataset.name(), wordless, text));
+            }
             return named;
         }
-        String placed = named.replace(OWN, own.trigger());
-        if (hasWords(placed, own.trigger())) {
+        String placed = named.replace(OWN, trigger);
+        if (hasWords(placed, trigger)) {
             return placed;
         }
-        String phrase = own.mode().phrase(own.trigger());
+        String phrase = own.mode().phrase(trigger);
         return placed.isEmpty() ? phrase : phrase + ", " + placed;
     }
 
@@ -92,7 +118,8 @@ public final class Concepts {
      * @param samples the prepared pictures
      * @param count of captions at most
      * @param seed of the first caption's noise; those of the others count up
-     * @throws TrainerException InvalidConfiguration if a prompt says {@code <concept>} and there are several
+     * @throws TrainerException InvalidConfiguration if a prompt says {@code <concept>} and there are several, or asks for
+     *     the words of a concept that has none
      */
     public List<PromptSpec> prompts(String field, List<PromptSpec> given, List<Sample> samples, int count, long seed) {
         if (!given.isEmpty()) {
@@ -128,21 +155,36 @@ public final class Concepts {
     }
 
     private String drawn(String place, String text) {
-        String named = named(text);
-        if (!named.contains(OWN)) {
-            return named;
-        }
         List<String> triggers = triggers();
-        if (triggers.size() > 1) {
+        String named = named(text);
+        if (named.contains(OWN) && triggers.size() > 1) {
             throw invalid("%s must say which concept is meant, such as <%s>, but was \"%s\""
                     .formatted(place, all.get(0).name(), text));
         }
-        return triggers.isEmpty() ? named : named.replace(OWN, triggers.get(0));
+        String placed = triggers.isEmpty() ? named : named.replace(OWN, triggers.get(0));
+        String wordless = wordless(placed);
+        if (wordless != null) {
+            throw invalid(
+                    "%s must not say %s, for which no trigger stands, but was \"%s\"".formatted(place, wordless, text));
+        }
+        return placed;
+    }
+
+    /** The first place in {@code text} that is left for words that there are not: null if there is none. */
+    private @Nullable String wordless(String text) {
+        return Stream.concat(
+                        Stream.of(OWN),
+                        datasets.stream()
+                                .filter(d -> d.concept() != null && trigger(d) == null)
+                                .map(d -> "<" + d.name() + ">"))
+                .filter(text::contains)
+                .findFirst()
+                .orElse(null);
     }
 
     /**
-     * The concepts that a picture of {@code prompt} is measured for: those that it names; where it names none, the one
-     * without words, and where there is none such, all.
+     * The concepts that a picture of {@code prompt} is measured for: those that it names; where it names none, those
+     * without words, and where there are none such, all.
      */
     public List<Concept> measuredBy(String prompt) {
         List<Concept> named = all.stream().filter(c -> c.isIn(prompt)).toList();
@@ -163,6 +205,7 @@ public final class Concepts {
         List<String> missing = all.stream()
                 .filter(c -> drawn.stream().noneMatch(p -> measuredBy(p.text()).contains(c)))
                 .map(c -> c.trigger() == null ? "one that names none" : "<" + c.name() + ">")
+                .distinct()
                 .toList();
         if (!drawn.isEmpty() && !missing.isEmpty()) {
             throw invalid("`%s` must have a prompt for each concept, but has none for %s"
@@ -173,9 +216,9 @@ public final class Concepts {
     private String named(String text) {
         String named = text;
         for (DatasetSpec dataset : datasets) {
-            if (dataset.concept() != null) {
-                named = named.replace(
-                        "<" + dataset.name() + ">", dataset.concept().trigger());
+            String trigger = trigger(dataset);
+            if (trigger != null) {
+                named = named.replace("<" + dataset.name() + ">", trigger);
             }
         }
         return named;

@@ -121,6 +121,13 @@ public final class PreparedDataset implements AutoCloseable {
                 .toArray();
     }
 
+    /** Numbers of the pictures of some data sets. */
+    public int[] samples(List<String> datasets) {
+        return IntStream.range(0, size())
+                .filter(i -> datasets.contains(manifest.samples().get(i).dataset()))
+                .toArray();
+    }
+
     /** Prepared pictures of some data sets. */
     public List<Path> pictureFiles(List<String> datasets) {
         return manifest.samples().stream()

@@ -3,6 +3,7 @@ package training.lora.trainer.dataset;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
@@ -18,10 +19,15 @@ import training.lora.trainer.TrainerException;
  * @param epochBatches batches in an epoch, the last of which may be completed by the next epoch's samples
  * @param epochSteps steps in an epoch
  * @param steps steps in all
- * @param interval steps between checkpoints
+ * @param everySteps steps between checkpoints; null where they lie evenly over the run
  */
 @RecordBuilder
-public record RunLength(long epochSamples, long epochBatches, long epochSteps, int steps, int interval) {
+public record RunLength(
+        long epochSamples,
+        long epochBatches,
+        long epochSteps,
+        int steps,
+        @Nullable Integer everySteps) {
     /**
      * The length of {@code training}.
      *
@@ -39,13 +45,12 @@ public record RunLength(long epochSamples, long epochBatches, long epochSteps, i
         long epochSteps = ceil(samples, (long) batch * training.gradientAccumulation());
         Integer given = training.steps();
         int steps = given != null ? given : ofEpochs(training, epochSteps);
-        Integer every = training.checkpoints().everySteps();
         return RunLengthBuilder.builder()
                 .epochSamples(samples)
                 .epochBatches(ceil(samples, batch))
                 .epochSteps(epochSteps)
                 .steps(steps)
-                .interval(every != null ? every : Math.max(1, steps / 4))
+                .everySteps(training.checkpoints().everySteps())
                 .build();
     }
 
@@ -61,11 +66,6 @@ public record RunLength(long epochSamples, long epochBatches, long epochSteps, i
             throw invalid(
                     "`spec.training.optimizer.schedule.warmupSteps` must be less than the %d steps of %d epochs, was %d"
                             .formatted(steps, epochs, warmup));
-        }
-        Integer every = training.checkpoints().everySteps();
-        if (every != null && every > steps) {
-            throw invalid("`spec.training.checkpoints.everySteps` must be at most the %d steps of %d epochs, was %d"
-                    .formatted(steps, epochs, every));
         }
         return (int) steps;
     }

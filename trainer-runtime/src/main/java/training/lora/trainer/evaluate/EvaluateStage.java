@@ -1,8 +1,6 @@
 package training.lora.trainer.evaluate;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -32,7 +30,6 @@ import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.sample.Picture;
 import training.lora.trainer.sample.PictureGrid;
 import training.lora.trainer.train.Checkpoints;
 import training.lora.trainer.train.SamplePictures;
@@ -50,9 +47,6 @@ public final class EvaluateStage {
 
     private static final long FIRST_SEED = 1000;
 
-    /** Pictures that CLIP sees at once. */
-    private static final int CLIP_BATCH = 16;
-
     private final RunContext context;
     private final LoraTrainingSpec spec;
     private final PreparedDataset data;
@@ -63,11 +57,13 @@ public final class EvaluateStage {
     private final NDManager manager;
     private final Concepts concepts;
     private final List<PromptSpec> prompts;
+    private final PictureEmbedder embedder;
     private final PictureCache cache;
     private final ImageSampler sampler;
     private final long begin = System.nanoTime();
     private int done;
     private int drawn;
+    private boolean embedded;
 
     /**
      * What the stage came to.
@@ -85,8 +81,7 @@ public final class EvaluateStage {
      * @param trained what the training had measured
      * @param metrics the means of those by concept
      */
-    private record Measured(
-            Checkpoint trained, ClipMetrics metrics, List<ClipMetrics> byConcept, List<Picture> pictures) {
+    private record Measured(Checkpoint trained, ClipMetrics metrics, List<ClipMetrics> byConcept, List<Path> pictures) {
         int step() {
             return trained.step();
         }
@@ -123,6 +118,7 @@ public final class EvaluateStage {
                         DEFAULT_PROMPTS,
                         FIRST_SEED),
                 spec.evaluation().samplesPerPrompt());
+        this.embedder = new PictureEmbedder(clip, manager);
         this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
         this.sampler =
                 new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
@@ -152,11 +148,7 @@ public final class EvaluateStage {
     }
 
     private Result run() throws IOException {
-        List<ConceptShare> shares = ConceptShare.of(
-                concepts,
-                prompts,
-                data,
-                files -> embed(files.stream().map(Picture::read).toList()));
+        List<ConceptShare> shares = ConceptShare.of(concepts, prompts, data, embedder::embed);
         NDArray texts =
                 clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
         report(null);
@@ -217,8 +209,8 @@ public final class EvaluateStage {
     }
 
     private Measured measure(Checkpoint trained, List<ConceptShare> shares, NDArray texts) throws IOException {
-        List<Picture> pictures = pictures(trained.step());
-        NDArray embedded = embed(pictures);
+        List<Path> pictures = pictures(trained.step());
+        NDArray embedded = embedder.embed(pictures);
         List<ClipMetrics> byConcept =
                 shares.stream().map(share -> share.measure(embedded, texts)).toList();
         embedded.close();
@@ -231,7 +223,7 @@ public final class EvaluateStage {
         return measured;
     }
 
-    private List<Picture> pictures(int step) throws IOException {
+    private List<Path> pictures(int step) throws IOException {
         @Nullable Path file = step == 0
                 ? null
                 : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
@@ -245,46 +237,28 @@ public final class EvaluateStage {
                 spec.sampling().steps(),
                 spec.sampling().guidance(),
                 data.resolution());
-        List<Picture> found = cache.find(key, prompts.size());
+        List<Path> found = cache.find(key, prompts.size());
         if (found != null) {
             done += found.size();
             return found;
         }
-        List<Picture> pictures;
-        if (file == null) {
-            pictures = draw(null);
-        } else {
-            try (LoraAdapter adapter = AdapterFiles.read(file, model, manager)) {
-                pictures = draw(adapter);
-            }
+        if (!spec.training().adapter().textEncoder() && !embedded) {
+            // Once for all checkpoints, and before the denoiser is read.
+            sampler.embed(prompts, manager);
+            model.releasePrompts();
+            embedded = true;
         }
-        cache.put(key, pictures);
-        return pictures;
+        try (LoraAdapter adapter = file == null ? null : AdapterFiles.read(file, model, manager)) {
+            return cache.put(key, prompts.size(), sink -> sampler.draw(prompts, adapter, manager, sink, this::drew));
+        }
     }
 
-    private List<Picture> draw(@Nullable LoraAdapter adapter) {
-        return sampler.draw(prompts, adapter, manager, more -> {
-            done += more;
-            drawn += more;
-            report(null);
-            context.stopIfAsked("while it evaluated checkpoints");
-        });
-    }
-
-    /** Unit vectors (N, D) of pictures of one size. */
-    private NDArray embed(List<Picture> pictures) {
-        NDList parts = new NDList();
-        for (int i = 0; i < pictures.size(); i += CLIP_BATCH) {
-            try (NDManager scope = manager.newSubManager()) {
-                NDArray pixels = Picture.toBatch(pictures.subList(i, Math.min(pictures.size(), i + CLIP_BATCH)), scope);
-                NDArray part = clip.embedImages(ImageCrop.toSquare(pixels, clip.imageSize()));
-                part.attach(manager);
-                parts.add(part);
-            }
-        }
-        NDArray all = NDArrays.concat(parts, 0);
-        parts.close();
-        return all;
+    /** Another {@code more} pictures were drawn. */
+    private void drew(int more) {
+        done += more;
+        drawn += more;
+        report(null);
+        context.stopIfAsked("while it evaluated checkpoints");
     }
 
     private Result publish(EvaluationReport report, Measured base, List<Measured> measured, Measured best)

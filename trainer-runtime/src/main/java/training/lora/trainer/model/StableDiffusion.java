@@ -23,6 +23,7 @@ public final class StableDiffusion implements AutoCloseable {
     private final NDManager manager;
     private final Schedule schedule;
     private @Nullable UNet unet;
+    private @Nullable Vae vaeOutline;
     private @Nullable Vae vae;
     private @Nullable PromptEncoder prompts;
 
@@ -79,12 +80,12 @@ public final class StableDiffusion implements AutoCloseable {
 
     /** Side in pixels of the pictures that it was trained on. */
     public int resolution() {
-        return unetConfig().sampleSize() * vae().factor();
+        return unetConfig().sampleSize() * factor();
     }
 
     /** What a picture's side must be a multiple of, so that it can be halved on the way down and met again on the way up. */
     public int resolutionStep() {
-        return vae().factor() << (unetConfig().widths().size() - 1);
+        return factor() << (unetConfig().widths().size() - 1);
     }
 
     private UNetConfig unetConfig() {
@@ -117,20 +118,47 @@ public final class StableDiffusion implements AutoCloseable {
         return UNet.outline(source.part(Part.UNet), parent);
     }
 
-    /** The autoencoder. */
-    public Vae vae() {
-        if (vae == null) {
+    /** Pixels a side of a latent. */
+    public int factor() {
+        return vaeOutline().factor();
+    }
+
+    /** Channels of a latent. */
+    public int latentChannels() {
+        return vaeOutline().latentChannels();
+    }
+
+    /** The autoencoder without weights, to ask what its latents are like. */
+    private Vae vaeOutline() {
+        if (vaeOutline == null) {
             PartSource part = autoencoder();
-            vae = Vae.open(part, scalingFactor(), manager);
-            if (vae.latentChannels() != unetConfig().channels()) {
+            vaeOutline = Vae.outline(part, scalingFactor(), manager);
+            if (vaeOutline.latentChannels() != unetConfig().channels()) {
                 throw new TrainerException(
                         Reason.InvalidBaseModel,
                         "the autoencoder must have latents of %d channels as the denoiser has, but %s has %d"
                                 .formatted(
-                                        unetConfig().channels(), part.config().name(), vae.latentChannels()));
+                                        unetConfig().channels(), part.config().name(), vaeOutline.latentChannels()));
             }
         }
+        return vaeOutline;
+    }
+
+    /** The autoencoder. */
+    public Vae vae() {
+        if (vae == null) {
+            vaeOutline();
+            vae = Vae.open(autoencoder(), scalingFactor(), manager);
+        }
         return vae;
+    }
+
+    /** Frees the autoencoder's weights, which are read again when they are next asked for. */
+    public void releaseVae() {
+        if (vae != null) {
+            vae.close();
+            vae = null;
+        }
     }
 
     /** What an adapter can stand beside in the text encoders; their weights are not read for it. */
@@ -156,6 +184,14 @@ public final class StableDiffusion implements AutoCloseable {
         return prompts;
     }
 
+    /** Frees the text encoders' weights, which are read again when they are next asked for. */
+    public void releasePrompts() {
+        if (prompts != null) {
+            prompts.close();
+            prompts = null;
+        }
+    }
+
     /**
      * What the denoiser is told of texts and pictures.
      *
@@ -171,9 +207,7 @@ public final class StableDiffusion implements AutoCloseable {
 
     @Override
     public void close() {
-        if (prompts != null) {
-            prompts.close();
-        }
+        releasePrompts();
         manager.close();
     }
 }

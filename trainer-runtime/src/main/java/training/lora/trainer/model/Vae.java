@@ -179,6 +179,13 @@ public final class Vae implements AutoCloseable {
         return vae;
     }
 
+    /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
+    static Vae outline(PartSource source, double scale, NDManager parent) {
+        Vae vae = new Vae(source.config(), scale, parent.newSubManager());
+        source.check(vae.parameters);
+        return vae;
+    }
+
     /** Pixels a side of a latent. */
     public int factor() {
         return factor;

@@ -32,13 +32,16 @@ final class HeldOut {
         (validation ? looksHeldOut : looksTrainedOn).put(item.name(), Look.of(picture));
     }
 
-    private static String digest(Mat picture) {
-        byte[] pixels = new byte[Math.toIntExact(picture.total() * picture.elemSize())];
-        picture.get(0, 0, pixels);
-        return new Sha256()
-                .add(picture.width() + "x" + picture.height() + "\n")
-                .add(ByteBuffer.wrap(pixels))
-                .hex();
+    /** sha256 over size and pixels. */
+    static String digest(Mat picture) {
+        Sha256 digest = new Sha256().add(picture.width() + "x" + picture.height() + "\n");
+        // A row at a time: a large photo alone would fill Java's heap.
+        byte[] row = new byte[Math.toIntExact(picture.width() * picture.elemSize())];
+        for (int y = 0; y < picture.height(); y++) {
+            picture.get(y, 0, row);
+            digest.add(ByteBuffer.wrap(row));
+        }
+        return digest.hex();
     }
 
     /**

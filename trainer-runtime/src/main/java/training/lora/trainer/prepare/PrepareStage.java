@@ -1,15 +1,12 @@
 package training.lora.trainer.prepare;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,7 +15,6 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSource;
 import training.lora.api.Reason;
-import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
@@ -31,21 +27,16 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.PictureSizesBuilder;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
-import training.lora.trainer.tensor.SafeTensorsWriter;
 import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
 public final class PrepareStage {
     private static final Logger LOG = LoggerFactory.getLogger(PrepareStage.class);
-
-    private static final int BATCH = 4;
 
     private static final String UNPACKED = "unpacked";
 
@@ -166,13 +157,12 @@ public final class PrepareStage {
                 LOG.info("{} holds this data set already", target);
                 return PreparedDataset.manifest(target);
             }
-            Masks masks =
-                    new Masks(maskSource, resolution, resolution / model.vae().factor());
+            Masks masks = new Masks(maskSource, resolution, resolution / model.factor());
             HeldOut heldOut = new HeldOut();
             List<Sample> samples = pictures(raw, resolution, temporary, masks, heldOut);
             String note = heldOut.check();
             masks.write(temporary, manager);
-            encode(samples, model, manager, temporary);
+            new DatasetEncoder(context, model, manager).write(samples, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = DatasetManifestBuilder.builder()
                     .version(DatasetManifest.VERSION)
@@ -287,70 +277,5 @@ public final class PrepareStage {
                     "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
         return samples;
-    }
-
-    private void encode(List<Sample> samples, StableDiffusion model, NDManager manager, Path folder)
-            throws IOException {
-        Map<String, NDArray> latents = new LinkedHashMap<>();
-        Map<String, NDArray> texts = new LinkedHashMap<>();
-        FiniteNumbers finite = new FiniteNumbers(spec.baseModel(), model.family());
-        context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
-        long begin = System.nanoTime();
-        try (NDManager kept = manager.newSubManager()) {
-            embed(model, "the empty caption", "", "empty", texts, kept);
-            for (int i = 0; i < samples.size(); i += BATCH) {
-                int end = Math.min(samples.size(), i + BATCH);
-                try (NDManager scope = manager.newSubManager()) {
-                    List<Picture> pictures = samples.subList(i, end).stream()
-                            .map(s -> Picture.read(folder.resolve(s.file())))
-                            .toList();
-                    LatentMoments moments = model.vae()
-                            .encode(Picture.toBatch(pictures, scope).mul(2).sub(1));
-                    for (int j = i; j < end; j++) {
-                        finite.require(moments, j - i, samples.get(j).name());
-                        latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
-                        latents.put("std." + j, keep(moments.std().get(j - i), kept));
-                        embed(
-                                model,
-                                "the caption of " + samples.get(j).name(),
-                                samples.get(j).caption(),
-                                "caption." + j,
-                                texts,
-                                kept);
-                    }
-                }
-                double rate = (System.nanoTime() - begin) / 1e9 / end;
-                int left = (int) Math.ceil(rate * (samples.size() - end));
-                context.report(Stage.Prepare, end, samples.size(), left, List.of(), null);
-                context.stopIfAsked("while it prepared pictures");
-            }
-            SafeTensorsWriter.write(folder.resolve(PreparedDataset.LATENTS), latents, Map.of());
-            SafeTensorsWriter.write(folder.resolve(PreparedDataset.TEXT), texts, Map.of());
-        }
-    }
-
-    private static NDArray keep(NDArray array, NDManager kept) {
-        NDArray copy = array.duplicate();
-        copy.attach(kept);
-        return copy;
-    }
-
-    /** @param what the text is, for messages */
-    private void embed(
-            StableDiffusion model, String what, String text, String name, Map<String, NDArray> texts, NDManager kept) {
-        if (model.prompts().cuts(text)) {
-            LOG.warn(
-                    "{} is longer than {} tokens, and loses its end: {}",
-                    what,
-                    spec.training().captions().maxTokens(),
-                    text);
-        }
-        try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
-            new FiniteNumbers(spec.baseModel(), model.family()).require(embedding, what);
-            texts.put(name, embedding.context().squeeze(0));
-            if (embedding.pooled() != null) {
-                texts.put(name + PreparedDataset.POOLED, embedding.pooled().squeeze(0));
-            }
-        }
     }
 }

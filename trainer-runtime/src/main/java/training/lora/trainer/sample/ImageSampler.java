@@ -5,9 +5,13 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,6 +43,7 @@ public final class ImageSampler {
     private final int steps;
     private final double guidance;
     private final int side;
+    private final Map<List<String>, TextEmbedding> embedded = new HashMap<>();
 
     /**
      * @param model what draws
@@ -50,36 +55,73 @@ public final class ImageSampler {
         this.model = model;
         this.steps = steps;
         this.guidance = guidance;
-        this.side = resolution / model.vae().factor();
+        this.side = resolution / model.factor();
+    }
+
+    /** Takes pictures as they are drawn. */
+    @FunctionalInterface
+    public interface Sink {
+        /** Takes the picture of prompt {@code i}, from 0. */
+        void accept(int i, Picture picture) throws IOException;
+    }
+
+    /**
+     * Embeds the texts of {@code prompts} once, so that to draw these prompts without an adapter, or with one that adapts no
+     * text encoder, needs no text encoder.
+     *
+     * @param run what the embeddings belong to
+     */
+    public void embed(List<PromptSpec> prompts, NDManager run) {
+        batches(prompts).forEach(batch -> {
+            List<String> texts = texts(batch);
+            embedded.put(texts, model.prompts().encode(run, texts));
+        });
     }
 
     /** Draws one picture for each of {@code prompts}, by the model with {@code adapter} or alone. */
     public List<Picture> draw(List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent) {
-        return draw(prompts, adapter, parent, more -> {});
+        List<Picture> pictures = new ArrayList<>();
+        try {
+            draw(prompts, adapter, parent, (i, picture) -> pictures.add(picture), more -> {});
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return pictures;
     }
 
-    /** As above, telling {@code progress} how many pictures each batch added. */
-    public List<Picture> draw(
-            List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer progress) {
-        int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+    /**
+     * As above, with one batch of pictures in memory at a time.
+     *
+     * @param sink takes the pictures, in their order
+     * @param progress told how many pictures each batch added; may throw to end it
+     */
+    public void draw(
+            List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, Sink sink, IntConsumer progress)
+            throws IOException {
         LOG.info(
                 "drawing {} of {} pixels with {}",
                 prompts.size() == 1 ? "a picture" : prompts.size() + " pictures",
-                side * model.vae().factor(),
+                side * model.factor(),
                 adapter == null ? "the base model" : "the adapter");
         DrawingLog log = new DrawingLog(prompts.size(), steps, System::nanoTime);
-        List<Picture> pictures = new ArrayList<>();
-        for (int i = 0; i < prompts.size(); i += atOnce) {
-            int drawn = i;
-            List<Picture> more = batch(
-                    prompts.subList(i, Math.min(prompts.size(), i + atOnce)),
-                    adapter,
-                    parent,
-                    step -> tell(log.step(drawn, step)));
-            pictures.addAll(more);
-            progress.accept(more.size());
+        int next = 0;
+        for (List<PromptSpec> batch : batches(prompts)) {
+            int drawn = next;
+            for (Picture picture : batch(batch, adapter, parent, step -> tell(log.step(drawn, step)))) {
+                sink.accept(next++, picture);
+            }
+            progress.accept(batch.size());
         }
-        return pictures;
+    }
+
+    /** Prompts that are drawn at once. */
+    private List<List<PromptSpec>> batches(List<PromptSpec> prompts) {
+        int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+        List<List<PromptSpec>> batches = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i += atOnce) {
+            batches.add(prompts.subList(i, Math.min(prompts.size(), i + atOnce)));
+        }
+        return batches;
     }
 
     private static void tell(@Nullable String how) {
@@ -94,7 +136,8 @@ public final class ImageSampler {
         try (NDManager scope = parent.newSubManager()) {
             EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
             ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
-            Conditioning context = context(prompts, deltas, scope);
+            boolean adaptsText = adapter != null && adapter.adaptsText();
+            Conditioning context = context(texts(prompts), deltas, adaptsText, scope);
             NDArray x = initialNoise(prompts, sampler, scope);
             for (int i = 0; i < steps; i++) {
                 try (NDManager step = scope.newSubManager()) {
@@ -113,21 +156,26 @@ public final class ImageSampler {
         return guidance > 1;
     }
 
-    /** Of the negative prompts, then of the prompts (2B); of the prompts alone without guidance. */
-    private Conditioning context(List<PromptSpec> prompts, ProjectionDeltas deltas, NDManager scope) {
+    /** The negative prompts, then the prompts (2B); the prompts alone without guidance. */
+    private List<String> texts(List<PromptSpec> prompts) {
         List<String> texts = new ArrayList<>();
         if (guided()) {
             prompts.forEach(p -> texts.add(p.negative()));
         }
         prompts.forEach(p -> texts.add(p.text()));
-        TextEmbedding embedding = model.prompts().encode(scope, texts, deltas);
-        PictureSizes sizes = PictureSizes.square(side * model.vae().factor());
+        return texts;
+    }
+
+    private Conditioning context(List<String> texts, ProjectionDeltas deltas, boolean adaptsText, NDManager scope) {
+        TextEmbedding known = adaptsText ? null : embedded.get(texts);
+        TextEmbedding embedding = known != null ? known : model.prompts().encode(scope, texts, deltas);
+        PictureSizes sizes = PictureSizes.square(side * model.factor());
         return model.conditioning(embedding, Collections.nCopies(texts.size(), sizes), scope);
     }
 
     /** Noise of each prompt's own seed, as torch.manual_seed(seed); torch.randn(1, C, h, w) gives it. */
     private NDArray initialNoise(List<PromptSpec> prompts, EulerSampler sampler, NDManager scope) {
-        Shape shape = new Shape(1, model.vae().latentChannels(), side, side);
+        Shape shape = new Shape(1, model.latentChannels(), side, side);
         NDList noises = new NDList();
         prompts.forEach(p -> noises.add(Randomness.normal(scope, p.seed(), shape)));
         NDArray all = NDArrays.concat(noises, 0); // (B, C, h, w)

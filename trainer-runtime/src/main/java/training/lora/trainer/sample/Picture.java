@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -117,13 +118,27 @@ public record Picture(int width, int height, byte[] rgb) {
         return picture;
     }
 
+    /** A piece at a time: a sheet of pictures may be larger than Java's heap. */
+    private static void write(Mat encoded, Path file) throws IOException {
+        int size = Math.toIntExact(encoded.total());
+        byte[] piece = new byte[1 << 20];
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (int at = 0; at < size; at += piece.length) {
+                Mat part = encoded.rowRange(at, Math.min(size, at + piece.length));
+                part.get(0, 0, piece);
+                out.write(piece, 0, part.rows());
+                part.release();
+            }
+        }
+    }
+
     static void writePng(Mat mat, Path file) throws IOException {
         MatOfByte encoded = new MatOfByte();
         try {
             if (!Imgcodecs.imencode(".png", mat, encoded)) {
                 throw new IOException(file + " could not be encoded as PNG");
             }
-            WholeFile.write(file, temporary -> Files.write(temporary, encoded.toArray()));
+            WholeFile.write(file, temporary -> write(encoded, temporary));
         } finally {
             encoded.release();
         }

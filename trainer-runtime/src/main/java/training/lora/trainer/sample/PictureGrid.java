@@ -18,6 +18,10 @@ import org.opencv.imgproc.Imgproc;
  */
 public final class PictureGrid {
     private static final int MIN_CELL = 192;
+
+    /** Of all pictures together, which a viewer can still open. */
+    private static final double MOST_PIXELS = 64e6;
+
     private static final int GAP = 8;
     private static final int HEADER = 34;
     private static final int CAPTION = 26;
@@ -34,10 +38,10 @@ public final class PictureGrid {
      * A column of the table.
      *
      * @param label its heading
-     * @param pictures one a row
+     * @param pictures files of pictures of one size, one a row; each is read when its turn comes
      * @param marked whether it is framed, for the best
      */
-    public record Column(String label, List<Picture> pictures, boolean marked) {}
+    public record Column(String label, List<Path> pictures, boolean marked) {}
 
     /**
      * A row of picture files over the whole width, half as large as the table's.
@@ -55,10 +59,10 @@ public final class PictureGrid {
      */
     public static void write(Path file, List<Strip> strips, List<String> rows, List<Column> columns)
             throws IOException {
-        Picture first = columns.get(0).pictures().get(0);
-        int scale = Math.max(1, (MIN_CELL + first.width() - 1) / first.width());
-        int width = first.width() * scale;
-        int height = first.height() * scale;
+        Picture first = Picture.read(columns.get(0).pictures().get(0));
+        double scale = scale(first, columns.size() * (long) rows.size());
+        int width = (int) Math.round(first.width() * scale);
+        int height = (int) Math.round(first.height() * scale);
         int rowHeight = CAPTION + height + GAP;
         Size small = new Size((width - GAP) / 2, (height - GAP) / 2);
         int stripHeight = CAPTION + (int) small.height + GAP;
@@ -81,7 +85,7 @@ public final class PictureGrid {
                     column.marked() ? 2 : 1);
             for (int r = 0; r < rows.size(); r++) {
                 int top = header + r * rowHeight + CAPTION;
-                paste(sheet, column.pictures().get(r), new Rect(left, top, width, height));
+                paste(sheet, Picture.read(column.pictures().get(r)), new Rect(left, top, width, height));
                 if (column.marked()) {
                     Imgproc.rectangle(
                             sheet,
@@ -116,10 +120,23 @@ public final class PictureGrid {
                 .toList();
     }
 
+    /** Small pictures are enlarged by a whole number, and many large ones made smaller. */
+    private static double scale(Picture picture, long cells) {
+        int whole = Math.max(1, (MIN_CELL + picture.width() - 1) / picture.width());
+        double most = Math.sqrt(MOST_PIXELS / ((double) cells * picture.width() * picture.height()));
+        return Math.min(whole, most);
+    }
+
     private static void paste(Mat sheet, Picture picture, Rect place) {
         Mat mat = picture.toMat();
         Mat scaled = new Mat();
-        Imgproc.resize(mat, scaled, new Size(place.width, place.height), 0, 0, Imgproc.INTER_CUBIC);
+        Imgproc.resize(
+                mat,
+                scaled,
+                new Size(place.width, place.height),
+                0,
+                0,
+                place.width < mat.width() ? Imgproc.INTER_AREA : Imgproc.INTER_CUBIC);
         Mat cell = sheet.submat(place);
         scaled.copyTo(cell);
         List.of(mat, scaled, cell).forEach(Mat::release);

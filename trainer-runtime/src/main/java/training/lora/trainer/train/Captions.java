@@ -50,6 +50,11 @@ final class Captions {
         this.seed = seed;
     }
 
+    /** Whether {@code settings} change captions, so that these are embedded at each step. */
+    static boolean vary(CaptionTrainingSpec settings) {
+        return settings.shuffle() || settings.tagDropout() > 0;
+    }
+
     /** What is said of {@code samples}, those of batch {@code index}. */
     Told at(long index, int[] samples, NDManager scope) {
         SplittableRandom drops = Randomness.generator(seed, index, "caption");
@@ -103,7 +108,7 @@ final class Captions {
 
     /** The caption with its tags shuffled and dropped as the settings say; the caption itself where they say nothing. */
     String vary(String caption, SplittableRandom random) {
-        if (!settings.shuffle() && settings.tagDropout() == 0) {
+        if (!vary(settings)) {
             return caption;
         }
         List<String> all = Arrays.stream(caption.split(","))

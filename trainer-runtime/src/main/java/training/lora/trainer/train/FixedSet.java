@@ -1,7 +1,10 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.Comparator;
+import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,14 +33,52 @@ final class FixedSet {
         this.batchSize = batchSize;
     }
 
-    /** {@link #ITEMS} items of pictures that are trained on. */
-    static FixedSet learned(Batches batches, int[] samples, int batchSize) {
-        return new FixedSet(batches, "fixed", samples, ITEMS, batchSize);
+    /**
+     * Items of pictures that are trained on, {@link #ITEMS} of them or one of each concept.
+     *
+     * @param concepts the samples of each concept
+     */
+    static FixedSet learned(Batches batches, List<int[]> concepts, int batchSize) {
+        int items = Math.max(ITEMS, concepts.size());
+        return new FixedSet(batches, "fixed", turns(concepts, items), items, batchSize);
     }
 
-    /** Pictures that are not trained on, each of them at least once. */
-    static FixedSet heldOut(Batches batches, int[] samples, int batchSize) {
+    /**
+     * Pictures that are not trained on, each of them at least once.
+     *
+     * @param datasets the samples of each data set
+     */
+    static FixedSet heldOut(Batches batches, List<int[]> datasets, int batchSize) {
+        int[] samples = interleaved(datasets);
         return new FixedSet(batches, "validation", samples, Math.max(ITEMS, samples.length), batchSize);
+    }
+
+    /**
+     * Samples of {@code items} items: the groups take turns, so that each has as many items, at timesteps from all over the
+     * schedule, whatever its size; a group with more samples than items gives some from all over its order.
+     */
+    static int[] turns(List<int[]> groups, int items) {
+        int[] chosen = new int[items];
+        for (int i = 0; i < items; i++) {
+            int turn = i / groups.size();
+            int[] group = groups.get(i % groups.size());
+            int turns = (items - 1 - i % groups.size()) / groups.size() + 1;
+            chosen[i] = group.length > turns
+                    ? group[(int) ((turn + 0.5) * group.length / turns)]
+                    : group[turn % group.length];
+        }
+        return chosen;
+    }
+
+    /** All samples, each group's in its order and spread over all of them, so that each meets all timesteps. */
+    static int[] interleaved(List<int[]> groups) {
+        record Placed(int sample, double place) {}
+        return groups.stream()
+                .flatMap(group ->
+                        IntStream.range(0, group.length).mapToObj(i -> new Placed(group[i], (i + 0.5) / group.length)))
+                .sorted(Comparator.comparingDouble(Placed::place))
+                .mapToInt(Placed::sample)
+                .toArray();
     }
 
     /**

@@ -8,6 +8,7 @@ import java.util.List;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -87,8 +88,16 @@ final class LoraStep implements AutoCloseable {
 
     /** The loss of a batch under the adapter, a scalar in {@code scope}. */
     NDArray loss(Batch batch, NDManager scope) {
-        NDArray predicted =
-                networks.forward(objective.noisy(batch, scope), times(batch, scope), batch.told(), adapter.bind(scope));
+        return loss(batch, adapter.bind(scope), scope);
+    }
+
+    /** The same under the base model alone. */
+    NDArray baseLoss(Batch batch, NDManager scope) {
+        return loss(batch, ProjectionDeltas.NONE, scope);
+    }
+
+    private NDArray loss(Batch batch, ProjectionDeltas deltas, NDManager scope) {
+        NDArray predicted = networks.forward(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas);
         return objective.of(predicted, batch, 1, scope).loss();
     }
 

@@ -6,7 +6,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
@@ -17,6 +20,7 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
 /**
@@ -30,9 +34,8 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param datasetDigest sha256 over its pictures and captions
  * @param baseModelDigest sha256 over its base model's files
  * @param threads how many shared an operation
- * @param fixedSetLoss the loss over the fixed set before the first step
- * @param validationLoss the same over the held-out pictures; null where there are none
- * @param greatestNorm the adapter's greatest norm so far
+ * @param begin what was measured before the first step
+ * @param greatestNorms the greatest norm so far of what the adapter adds to each part of the model
  * @param rollbacks how often it was set back
  * @param checkpoints those that are kept, oldest first
  */
@@ -46,26 +49,28 @@ record Position(
         String datasetDigest,
         String baseModelDigest,
         int threads,
-        double fixedSetLoss,
-        @Nullable Double validationLoss,
-        double greatestNorm,
+        Begin begin,
+        Map<Component, Double> greatestNorms,
         List<Rollback> rollbacks,
         List<Checkpoint> checkpoints) {
     /** Version of its JSON. */
-    static final String VERSION = "lora.training/state/v2";
+    static final String VERSION = "lora.training/state/v3";
+
+    /**
+     * Losses under the adapter as it is before the first step.
+     *
+     * @param fixedSet over the fixed set
+     * @param drawn over batches that are drawn as in training
+     * @param validation over the held-out pictures; null where there are none
+     */
+    record Begin(double fixedSet, double drawn, @Nullable Double validation) {}
 
     /** Fields of the spec that change nothing in the training. */
     private static final List<String> FREE =
             List.of("suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished");
 
     /** Before the first step. */
-    static Position first(
-            RunSpec run,
-            int steps,
-            DatasetManifest data,
-            int threads,
-            double fixedSetLoss,
-            @Nullable Double validationLoss) {
+    static Position first(RunSpec run, int steps, DatasetManifest data, int threads, Begin begin) {
         return PositionBuilder.builder()
                 .version(VERSION)
                 .step(0)
@@ -75,18 +80,17 @@ record Position(
                 .datasetDigest(data.digest())
                 .baseModelDigest(data.baseModelDigest())
                 .threads(threads)
-                .fixedSetLoss(fixedSetLoss)
-                .greatestNorm(0)
+                .begin(begin)
+                .greatestNorms(Map.of())
                 .rollbacks(List.of())
                 .checkpoints(List.of())
-                .validationLoss(validationLoss)
                 .build();
     }
 
-    Position at(int done, double norm, List<Checkpoint> kept) {
+    Position at(int done, Map<Component, Double> norms, List<Checkpoint> kept) {
         return PositionBuilder.builder(this)
                 .step(done)
-                .greatestNorm(norm)
+                .greatestNorms(Collections.unmodifiableMap(new TreeMap<>(norms)))
                 .checkpoints(kept)
                 .build();
     }

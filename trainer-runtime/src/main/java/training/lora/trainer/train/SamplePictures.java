@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTrainingSpec;
@@ -17,7 +18,6 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.sample.Picture;
 import training.lora.trainer.sample.PictureGrid;
 
 /** The pictures that are drawn while it trains: the same prompts and seeds at step 0 and at each checkpoint. */
@@ -71,10 +71,7 @@ public final class SamplePictures {
     /** @param progress told how many pictures each batch added; may throw to end it */
     void draw(int step, ImageSampler sampler, @Nullable LoraAdapter adapter, NDManager manager, IntConsumer progress)
             throws IOException {
-        List<Picture> pictures = sampler.draw(prompts, adapter, manager, progress);
-        for (int i = 0; i < pictures.size(); i++) {
-            pictures.get(i).write(file(step, i));
-        }
+        sampler.draw(prompts, adapter, manager, (i, picture) -> picture.write(file(step, i)), progress);
     }
 
     private Path file(int step, int i) {
@@ -111,10 +108,8 @@ public final class SamplePictures {
     }
 
     private PictureGrid.Column column(int step, String label, boolean marked) {
-        List<Picture> pictures = new ArrayList<>();
-        for (int i = 0; i < prompts.size(); i++) {
-            pictures.add(Picture.read(file(step, i)));
-        }
-        return new PictureGrid.Column(label, pictures, marked);
+        List<Path> files =
+                IntStream.range(0, prompts.size()).mapToObj(i -> file(step, i)).toList();
+        return new PictureGrid.Column(label, files, marked);
     }
 }

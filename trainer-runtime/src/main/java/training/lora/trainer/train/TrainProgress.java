@@ -78,9 +78,9 @@ final class TrainProgress {
         }
         double left = (length.steps() - done) * secondsPerStep();
         if (rounds > 0 && done < length.steps()) {
-            int interval = length.interval();
-            int roundsLeft = (length.steps() + interval - 1) / interval - done / interval;
-            left += roundsLeft * (clock.seconds(Phase.Samples) + clock.seconds(Phase.Checkpoints)) / rounds;
+            left += new Milestones(length).checkpointsAfter(done)
+                    * (clock.seconds(Phase.Samples) + clock.seconds(Phase.Checkpoints))
+                    / rounds;
         }
         return (int) Math.ceil(left);
     }

@@ -12,11 +12,14 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
 import training.lora.api.Reason;
+import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
@@ -51,6 +54,8 @@ public final class TrainStage {
     private final LoraAdapter adapter;
     private final LoraStep step;
     private final Batches batches;
+    private final DrawnLosses drawn;
+    private final FixedSet learned;
     private final @Nullable FixedSet heldOut;
     private final LossLog losses;
     private final Checkpoints checkpoints;
@@ -80,6 +85,7 @@ public final class TrainStage {
             PreparedDataset data,
             StableDiffusion model,
             LoraAdapter adapter,
+            @Nullable ImageSampler sampler,
             NDManager manager)
             throws IOException {
         this.context = context;
@@ -112,8 +118,20 @@ public final class TrainStage {
                         training.seed()),
                 training,
                 schedule);
-        int[] validation = data.samples(DatasetRole.Validation);
-        this.heldOut = validation.length == 0 ? null : FixedSet.heldOut(batches, validation, training.batchSize());
+        this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);
+        this.learned = FixedSet.learned(
+                batches,
+                Concepts.of(datasets).all().stream()
+                        .map(concept -> data.samples(concept.datasets()))
+                        .filter(group -> group.length > 0)
+                        .toList(),
+                training.batchSize());
+        List<int[]> validation = datasets.stream()
+                .filter(d -> d.role() == DatasetRole.Validation)
+                .map(d -> data.samples(List.of(d.name())))
+                .filter(group -> group.length > 0)
+                .toList();
+        this.heldOut = validation.isEmpty() ? null : FixedSet.heldOut(batches, validation, training.batchSize());
         this.losses = new LossLog(folder.resolve(LossLog.FILE));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
@@ -134,11 +152,8 @@ public final class TrainStage {
                 checkpoints,
                 manager);
         this.progress = new TrainProgress(context, length, clock, losses);
-        var sampling = context.run().spec().sampling();
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
-        this.sampler = sampling.enabled()
-                ? new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution())
-                : null;
+        this.sampler = sampler;
     }
 
     private Conditioning embed(List<String> texts, NDManager scope) {
@@ -153,10 +168,33 @@ public final class TrainStage {
         TrainingSpec training = context.run().spec().training();
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = context.openModel(manager);
-                LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager)) {
-            return new TrainStage(context, clock, data, model, adapter, manager).run();
+                StableDiffusion model = context.openModel(manager)) {
+            ImageSampler sampler = sampler(context, data, model, manager);
+            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager)) {
+                return new TrainStage(context, clock, data, model, adapter, sampler, manager).run();
+            }
         }
+    }
+
+    /**
+     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
+     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
+     */
+    private static @Nullable ImageSampler sampler(
+            RunContext context, PreparedDataset data, StableDiffusion model, NDManager manager) {
+        LoraTrainingSpec spec = context.run().spec();
+        SamplingSpec sampling = spec.sampling();
+        if (!sampling.enabled()) {
+            return null;
+        }
+        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
+        if (!spec.training().adapter().textEncoder()) {
+            sampler.embed(SamplePictures.prompts(spec, data), manager);
+            if (!Captions.vary(spec.training().captions())) {
+                model.releasePrompts();
+            }
+        }
+        return sampler;
     }
 
     /**
@@ -188,15 +226,15 @@ public final class TrainStage {
                 training.batchSize() * training.gradientAccumulation(),
                 length.epochSteps());
         clock.enter(Phase.Other);
-        FixedSet fixed = FixedSet.learned(batches, data.samples(DatasetRole.Train), training.batchSize());
         if (!state.resume()) {
             String where = "before its first step";
-            double learned = measure(fixed, where);
-            requireFinite(learned);
+            double before = measure(learned, where);
+            requireFinite(before);
+            double typical = measured(drawn.begin(), where);
             Double validation = heldOut == null ? null : Double.valueOf(measure(heldOut, where));
             pictures.clear();
             TrainSummary.delete(folder);
-            state.begin(learned, validation);
+            state.begin(new Position.Begin(before, typical, validation));
         } else if (state.checkpointPending()) {
             save();
         }
@@ -205,8 +243,8 @@ public final class TrainStage {
             advance();
         }
         clock.enter(Phase.Other);
-        double before = state.fixedSetLoss();
-        double after = measure(fixed, where());
+        double before = state.begun().fixedSet();
+        double after = measure(learned, where());
         LOG.info(
                 "loss over the fixed set: {} before, {} after",
                 Metric.of("", before).value(),
@@ -250,7 +288,7 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain());
+            Watchdog.Alarm alarm = state.look(step.drain(), this::baseLoss);
             if (alarm != null) {
                 state.rollBack(alarm);
                 return;
@@ -287,11 +325,19 @@ public final class TrainStage {
 
     /** The loss over {@code set}; ends the stage if it is asked to stop meanwhile. */
     private double measure(FixedSet set, String where) {
-        Double loss = set.loss(step, manager, context.stopping());
+        return measured(set.loss(step, manager, context.stopping()), where);
+    }
+
+    private double measured(@Nullable Double loss, String where) {
         if (loss == null) {
             context.stopIfAsked(where);
         }
         return Objects.requireNonNull(loss);
+    }
+
+    /** The base model's loss on the batches of step {@code k}, which the watchdog asks for before these are judged. */
+    private double baseLoss(int k) {
+        return measured(drawn.base(k), "while the losses up to step %d were judged".formatted(state.done()));
     }
 
     /** Where it stands once it is saved. */
@@ -317,6 +363,8 @@ public final class TrainStage {
             clock.enter(Phase.Samples);
             String where = "while it drew the pictures of step %d of %d".formatted(done, length.steps());
             pictures.draw(done, sampler, done == 0 ? null : adapter, manager, more -> context.stopIfAsked(where));
+            // Steps need the memory; to read it again takes little beside the pictures.
+            model.releaseVae();
         }
         clock.enter(Phase.Other);
         if (done == 0) {
@@ -335,7 +383,7 @@ public final class TrainStage {
     }
 
     private TrainSummary.@Nullable FixedSetLoss validationLoss() {
-        Double before = state.validationLoss();
+        Double before = state.begun().validation();
         Double after = losses.lines().get(losses.lines().size() - 1).validationLoss();
         return before == null || after == null ? null : new TrainSummary.FixedSetLoss(before, after);
     }

@@ -1,11 +1,12 @@
 package training.lora.trainer.train;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,6 +19,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.RunLength;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
@@ -30,6 +32,8 @@ final class TrainingState {
 
     /** Time between states where steps are slow. */
     private static final long STATE_NANOS = 60_000_000_000L;
+
+    private static final Position.Begin NOTHING = new Position.Begin(0, 0, null);
 
     private final RunSpec run;
     private final TrainingSpec training;
@@ -81,7 +85,7 @@ final class TrainingState {
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
         // Until it is known whether there is a state to go on from.
-        this.position = Position.first(run, length.steps(), data, TorchScript.threads(), 0, null);
+        this.position = Position.first(run, length.steps(), data, TorchScript.threads(), NOTHING);
     }
 
     /**
@@ -107,11 +111,11 @@ final class TrainingState {
     }
 
     /** Begins anew: what is there of another run is deleted. */
-    void begin(double fixedSetLoss, @Nullable Double validationLoss) throws IOException {
+    void begin(Position.Begin measured) throws IOException {
         states.clear();
         losses.cut(0);
         checkpoints.restore(List.of());
-        position = Position.first(run, length.steps(), data, TorchScript.threads(), fixedSetLoss, validationLoss);
+        position = Position.first(run, length.steps(), data, TorchScript.threads(), measured);
         save();
     }
 
@@ -162,14 +166,9 @@ final class TrainingState {
         return milestones.state(done) || System.nanoTime() - lastState >= STATE_NANOS;
     }
 
-    /** The loss over the fixed set before the first step. */
-    double fixedSetLoss() {
-        return position.fixedSetLoss();
-    }
-
-    /** The loss over the held-out pictures before the first step; null where there are none. */
-    @Nullable Double validationLoss() {
-        return position.validationLoss();
+    /** What was measured before the first step. */
+    Position.Begin begun() {
+        return position.begin();
     }
 
     /** How often it was set back, in their order. */
@@ -180,28 +179,34 @@ final class TrainingState {
     /**
      * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
      *
+     * @param base the base model's loss on the batches of a step
      * @return what is wrong; null if all is well
      */
-    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured) {
+    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured, IntToDoubleFunction base) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;
             lines.add(new LossLog.Line(
                     k + 1, measured.get(i).loss(), rate(k), measured.get(i).gradientNorm()));
         }
-        Watchdog.Alarm alarm = watchdog.losses(losses.lines(), lines, position.fixedSetLoss());
+        Watchdog.Alarm alarm =
+                watchdog.losses(losses.lines(), lines, position.begin().drawn(), base);
         if (alarm != null) {
             losses.add(lines.stream().filter(l -> l.step() < alarm.step()).toList());
             return alarm;
         }
         losses.add(lines);
-        return milestones.state(done) ? watchdog.norm(done, norm(), position.greatestNorm()) : null;
+        return milestones.state(done) ? watchdog.norms(done, adapter.norms(), position.greatestNorms()) : null;
     }
 
-    private double norm() {
-        try (NDArray norm = adapter.parameters().norm()) {
-            return norm.getFloat();
+    /** The greatest norms of the adapter's parts up to a state that every run of the spec writes. */
+    private Map<Component, Double> greatestNorms() {
+        if (!milestones.state(done)) {
+            return position.greatestNorms();
         }
+        Map<Component, Double> greatest = adapter.norms();
+        position.greatestNorms().forEach((part, norm) -> greatest.merge(part, norm, Math::max));
+        return greatest;
     }
 
     /** The loss over the held-out pictures at the checkpoint that is due. */
@@ -213,7 +218,7 @@ final class TrainingState {
     void save() throws IOException {
         if (atCheckpoint()) {
             List<Metric> metrics = new ArrayList<>();
-            metrics.add(Metric.of("loss", losses.recent(length.interval())));
+            metrics.add(Metric.of("loss", losses.recent(milestones.interval())));
             Double validation = losses.lines().get(done - 1).validationLoss();
             if (validation != null) {
                 metrics.add(Metric.of("validationLoss", validation));
@@ -225,8 +230,7 @@ final class TrainingState {
 
     /** Writes a state alone: a checkpoint that is due is left to the next attempt. */
     void saveState() throws IOException {
-        double greatest = milestones.state(done) ? Math.max(norm(), position.greatestNorm()) : position.greatestNorm();
-        position = position.at(done, greatest, checkpoints.kept());
+        position = position.at(done, greatestNorms(), checkpoints.kept());
         losses.force();
         states.write(position, optimizer.state());
         lastState = System.nanoTime();

@@ -3,9 +3,13 @@ package training.lora.trainer.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.function.IntToDoubleFunction;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Metric;
 import training.lora.api.WatchdogSpec;
+import training.lora.trainer.model.Component;
 
 /**
  * Tells when a training goes wrong, from numbers that are read anyway. What it says of a step depends on that step and
@@ -21,7 +25,10 @@ final class Watchdog {
     /** A mean loss of so many times the base model's is divergence: the adapter does worse than none. */
     static final double DIVERGED = 4;
 
-    /** An adapter of this share of its greatest norm has collapsed. */
+    /**
+     * What an adapter adds to the weights has collapsed at this share of its greatest norm. A new adapter adds nothing at
+     * first, from which it can't fall; one that goes on from a file can from the beginning.
+     */
     static final double COLLAPSED = 0.1;
 
     private final boolean enabled;
@@ -34,11 +41,14 @@ final class Watchdog {
     }
 
     /**
-     * Looks at the losses of {@code more} steps after those of {@code past}; null if all is well.
+     * Looks at the losses of {@code more} steps after those of {@code past}; null if all is well. How high losses are
+     * depends on what was drawn: samples have weights, and timesteps differ by orders of magnitude. Losses that are high
+     * for the training's batches are therefore held against the base model's on the very batches that they are of.
      *
-     * @param baseLoss the base model's loss
+     * @param begin the loss on batches drawn as in training, before the first step
+     * @param base the base model's loss on the batches of a step; asked only where losses are high
      */
-    @Nullable Alarm losses(List<LossLog.Line> past, List<LossLog.Line> more, double baseLoss) {
+    @Nullable Alarm losses(List<LossLog.Line> past, List<LossLog.Line> more, double begin, IntToDoubleFunction base) {
         List<LossLog.Line> lines = new ArrayList<>(past.subList(Math.max(0, past.size() - WINDOW + 1), past.size()));
         for (LossLog.Line line : more) {
             lines.add(line);
@@ -51,38 +61,54 @@ final class Watchdog {
                                         Metric.of("", line.gradientNorm()).value()));
             }
             if (enabled && lines.size() >= WINDOW) {
-                double mean = lines.subList(lines.size() - WINDOW, lines.size()).stream()
-                        .mapToDouble(LossLog.Line::loss)
-                        .average()
-                        .orElseThrow();
-                if (mean > DIVERGED * baseLoss) {
-                    return new Alarm(
-                            line.step(),
-                            String.format(
-                                    Locale.ROOT,
-                                    "the mean loss of %d steps was %.4g, over %.0f times the base model's %.4g",
-                                    WINDOW,
-                                    mean,
-                                    DIVERGED,
-                                    baseLoss));
+                List<LossLog.Line> window = lines.subList(lines.size() - WINDOW, lines.size());
+                double mean = mean(window, LossLog.Line::loss);
+                if (mean > DIVERGED * begin) {
+                    double same = mean(window, l -> base.applyAsDouble(l.step()));
+                    if (mean > DIVERGED * same) {
+                        return new Alarm(
+                                line.step(),
+                                String.format(
+                                        Locale.ROOT,
+                                        "the mean loss of %d steps was %.4g, over %.0f times the base model's %.4g on the same batches",
+                                        WINDOW,
+                                        mean,
+                                        DIVERGED,
+                                        same));
+                    }
                 }
             }
         }
         return null;
     }
 
+    private static double mean(List<LossLog.Line> lines, ToDoubleFunction<LossLog.Line> value) {
+        return lines.stream().mapToDouble(value).average().orElseThrow();
+    }
+
     /**
-     * Looks at the adapter's norm; null if all is well.
+     * Looks at the norms of what the adapter adds to the weights of the model's parts; null if all is well.
      *
-     * @param greatest the greatest before
+     * @param greatest the greatest before, where there was any
      */
-    @Nullable Alarm norm(int step, double norm, double greatest) {
-        if (!Double.isFinite(norm)) {
-            return new Alarm(step, "the adapter's norm was " + norm);
+    @Nullable Alarm norms(int step, Map<Component, Double> norms, Map<Component, Double> greatest) {
+        for (Map.Entry<Component, Double> entry : norms.entrySet()) {
+            double norm = entry.getValue();
+            if (!Double.isFinite(norm)) {
+                return new Alarm(step, "the norm of the adapter's part for %s was %s".formatted(entry.getKey(), norm));
+            }
+            double before = greatest.getOrDefault(entry.getKey(), 0.0);
+            if (enabled && norm < COLLAPSED * before) {
+                return new Alarm(
+                        step,
+                        String.format(
+                                Locale.ROOT,
+                                "the norm of the adapter's part for %s fell to %.4g from %.4g",
+                                entry.getKey(),
+                                norm,
+                                before));
+            }
         }
-        return enabled && norm < COLLAPSED * greatest
-                ? new Alarm(
-                        step, String.format(Locale.ROOT, "the adapter's norm fell to %.4g from %.4g", norm, greatest))
-                : null;
+        return null;
     }
 }

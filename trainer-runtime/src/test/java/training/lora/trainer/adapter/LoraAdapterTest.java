@@ -3,6 +3,7 @@ package training.lora.trainer.adapter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -27,6 +28,7 @@ import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportMetadataBuilder;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
@@ -34,6 +36,7 @@ import training.lora.trainer.model.TinyUNets;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfigBuilder;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 
@@ -72,6 +75,33 @@ class LoraAdapterTest {
                         manager)) {
             assertThat(adapter.bind(manager).byPath().values()).allMatch(d -> d.scale() == 8 / 4.0);
             assertThat(adapter.factors().values()).allMatch(f -> f.alpha() / f.rank() == 8 / 4.0);
+        }
+    }
+
+    @Test
+    void normIsThatOfTheProductsAndNotOfTheFactors() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager);
+                LoraAdapter adapter =
+                        LoraAdapter.create(unet.projections(), new LoraSettings(4, 8, GROUPS), 5, manager)) {
+            assertThat(adapter.norms()).containsExactly(Map.entry(Component.UNet, 0.0));
+
+            Copy.into(
+                    adapter.parameters(),
+                    Randomness.normal(manager, 7, adapter.parameters().getShape()));
+            double squares = 0;
+            for (ProjectionDeltas.LowRank delta : adapter.bind(manager).byPath().values()) {
+                NDArray product = delta.up()
+                        .toType(DataType.FLOAT64, true)
+                        .matMul(delta.down().toType(DataType.FLOAT64, true));
+                squares += Math.pow(delta.scale(), 2) * product.square().sum().getDouble();
+            }
+
+            assertThat(adapter.norms().get(Component.UNet)).isCloseTo(Math.sqrt(squares), withinPercentage(0.001));
+            // B falls to a hundredth: the factors' norm hardly changes, the product's does.
+            double before = adapter.norms().getOrDefault(Component.UNet, 0.0);
+            adapter.bind(manager).byPath().values().forEach(d -> d.up().muli(0.01));
+            assertThat(adapter.norms().get(Component.UNet)).isCloseTo(0.01 * before, withinPercentage(0.001));
         }
     }
 

@@ -24,6 +24,9 @@ class StoppedMeasurementTest {
     /** Batches of a measurement: 32 items, of which a step takes 2. */
     private static final int BATCHES = 16;
 
+    /** Batches of the 16 samples that are drawn as in training. */
+    private static final int DRAWN = 8;
+
     @TempDir
     Path folder;
 
@@ -67,12 +70,12 @@ class StoppedMeasurementTest {
         assertThat(stopped.run("prepare").code()).isZero();
 
         int all = train(undisturbed, Integer.MAX_VALUE);
-        // Both sets, then each step and its validation, then the fixed set again.
-        assertThat(all).isEqualTo(2 * BATCHES + 2 * (1 + BATCHES) + BATCHES);
+        // Both sets and the samples as drawn, then each step and its validation, then the fixed set again.
+        assertThat(all).isEqualTo(2 * BATCHES + DRAWN + 2 * (1 + BATCHES) + BATCHES);
 
         assertStops(stopped, BATCHES / 2, "before its first step");
         assertStops(stopped, BATCHES + BATCHES / 2, "before its first step");
-        assertStops(stopped, 2 * BATCHES + 1 + BATCHES / 2, "at step 1 of 2, whose state is written");
+        assertStops(stopped, 2 * BATCHES + DRAWN + 1 + BATCHES / 2, "at step 1 of 2, whose state is written");
         assertThat(stopped.states()).containsExactly(0, 1);
         assertThat(stopped.workspace().resolve("train/checkpoints/step-000001")).doesNotExist();
         assertStops(stopped, BATCHES / 2, "at step 1 of 2, whose state is written");

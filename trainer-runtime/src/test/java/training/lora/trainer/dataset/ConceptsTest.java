@@ -12,6 +12,8 @@ import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.PromptSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts.Concept;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.model.PictureSizes;
@@ -76,6 +78,50 @@ class ConceptsTest {
                 .containsExactly(
                         new Concept("robots", "zorbot", List.of("robots", "more")),
                         new Concept("plain", null, List.of("plain")));
+    }
+
+    @Test
+    void styleWithoutATriggerIsItsDataSetAndPutsNothingBeforeCaptions() {
+        DatasetSpec one =
+                new DatasetSpec("one", "one", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
+        DatasetSpec two =
+                new DatasetSpec("two", "two", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
+        Concepts concepts = Concepts.of(List.of(one, ROBOTS, two));
+
+        assertThat(concepts.all())
+                .containsExactly(
+                        new Concept("one", null, List.of("one")),
+                        new Concept("robots", "zorbot", List.of("robots")),
+                        new Concept("two", null, List.of("two")));
+        assertThat(concepts.caption(one, "a house")).isEqualTo("a house");
+        assertThat(concepts.caption(two, "a house with a <robots>")).isEqualTo("a house with a zorbot");
+        assertThat(concepts.measuredBy("a house")).extracting(Concept::name).containsExactly("one", "two");
+        assertThat(concepts.measuredBy("a zorbot")).extracting(Concept::name).containsExactly("robots");
+        concepts.requireAll("p", List.of(prompt("a house"), prompt("a zorbot")));
+        assertThatThrownBy(() -> concepts.requireAll("p", List.of(prompt("a zorbot"))))
+                .hasMessage("`p` must have a prompt for each concept, but has none for one that names none");
+    }
+
+    @Test
+    void wordsOfAConceptThatHasNoneAreRefused() {
+        DatasetSpec style =
+                new DatasetSpec("ink", "ink", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
+
+        for (DatasetSpec dataset : List.of(style, PLAIN)) {
+            Concepts concepts = Concepts.of(List.of(dataset));
+            assertThatThrownBy(() -> concepts.caption(dataset, "a <concept>"))
+                    .isInstanceOfSatisfying(
+                            TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
+                    .hasMessage(
+                            "a caption of data set %s must not say <concept>, for which no trigger stands, but was \"a <concept>\"",
+                            dataset.name());
+            assertThatThrownBy(() -> concepts.given("p", List.of(prompt("a <concept>"))))
+                    .hasMessage(
+                            "`p[0].text` must not say <concept>, for which no trigger stands, but was \"a <concept>\"");
+        }
+        assertThatThrownBy(() -> Concepts.of(List.of(style, ROBOTS)).given("p", List.of(prompt("a <ink> <robots>"))))
+                .hasMessage(
+                        "`p[0].text` must not say <ink>, for which no trigger stands, but was \"a <ink> <robots>\"");
     }
 
     @Test

@@ -47,7 +47,6 @@ class RunLengthTest {
                         .epochBatches(5)
                         .epochSteps(2)
                         .steps(6)
-                        .interval(1)
                         .build());
     }
 
@@ -73,22 +72,11 @@ class RunLengthTest {
     }
 
     @Test
-    void checkpointsComeEachQuarterOfTheEpochsStepsUnlessTheSpecSaysOtherwise() {
-        assertThat(length("epochs: 4", TEN).interval()).isEqualTo(10);
-        assertThat(length("epochs: 4, checkpoints: {everySteps: 7}", TEN).interval())
-                .isEqualTo(7);
-    }
-
-    @Test
     void whatDoesNotFitTheEpochsStepsIsRefused() {
         assertRefused(
                 "epochs: 2, optimizer: {schedule: {warmupSteps: 20}}",
                 TEN,
                 "`spec.training.optimizer.schedule.warmupSteps` must be less than the 20 steps of 2 epochs, was 20");
-        assertRefused(
-                "epochs: 2, checkpoints: {everySteps: 21}",
-                TEN,
-                "`spec.training.checkpoints.everySteps` must be at most the 20 steps of 2 epochs, was 21");
         assertRefused(
                 "epochs: 1000000",
                 pictures(5, DatasetRole.Train, 10000),

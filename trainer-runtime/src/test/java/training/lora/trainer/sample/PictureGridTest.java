@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -36,13 +37,11 @@ class PictureGridTest {
 
     private Picture written(List<PictureGrid.Strip> strips, int columns) throws IOException {
         Path file = folder.resolve("grid.png");
-        PictureGrid.write(
-                file,
-                strips,
-                List.of("a prompt"),
-                IntStream.range(0, columns)
-                        .mapToObj(i -> new PictureGrid.Column("column " + i, List.of(grey(200 + i)), false))
-                        .toList());
+        List<PictureGrid.Column> all = new ArrayList<>();
+        for (int i = 0; i < columns; i++) {
+            all.add(new PictureGrid.Column("column " + i, files(200 + i), false));
+        }
+        PictureGrid.write(file, strips, List.of("a prompt"), all);
         return Picture.read(file);
     }
 
@@ -67,6 +66,22 @@ class PictureGridTest {
         assertThat(levels(with, 4, small, strip - GAP - small / 2)).containsExactly(10, 20, 30, 40);
         assertThat(levels(without, 2, SIDE, without.height() - SIDE / 2)).containsExactly(200, 201);
         assertThat(levels(with, 2, SIDE, with.height() - SIDE / 2)).containsExactly(200, 201);
+    }
+
+    @Test
+    void manyLargePicturesAreMadeSmaller() throws IOException {
+        Path large = folder.resolve("large.png");
+        RandomPictures.random(1, 2048, 2048).write(large);
+        Path file = folder.resolve("grid.png");
+
+        PictureGrid.write(
+                file,
+                List.of(),
+                Collections.nCopies(8, "a prompt"),
+                Collections.nCopies(8, new PictureGrid.Column("step", Collections.nCopies(8, large), false)));
+
+        // 64 million pixels in 64 cells are 1000 a side.
+        assertThat(Picture.read(file).width()).isEqualTo(GAP + 8 * (1000 + GAP));
     }
 
     @Test

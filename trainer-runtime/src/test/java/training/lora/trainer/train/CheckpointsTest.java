@@ -55,7 +55,7 @@ class CheckpointsTest {
                         .epochBatches(40)
                         .epochSteps(40)
                         .steps(1000)
-                        .interval(250)
+                        .everySteps(250)
                         .build(),
                 train,
                 ExportMetadata.of("t", "base", MODEL, 64),

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
 /** Which training may go on from a state. */
@@ -19,7 +21,8 @@ class PositionTest {
     private static final Path FOLDER = Path.of("work/train");
 
     private static Position at(int step) {
-        return Position.first(RUN, 100, TestRuns.DATA, 1, 0.5, null).at(step, 1, List.of());
+        return Position.first(RUN, 100, TestRuns.DATA, 1, new Position.Begin(0.5, 0.5, null))
+                .at(step, Map.of(Component.UNet, 1.0), List.of());
     }
 
     private static boolean isOf(int step, RunSpec run) {

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.Randomness;
 
 class StateFilesTest {
@@ -27,6 +28,8 @@ class StateFilesTest {
     Path train;
 
     private final NDManager manager = NDManager.newBaseManager("PyTorch");
+
+    private static final Position.Begin BEGIN = new Position.Begin(0.123456789012345678, 0.3, 0.4);
 
     @AfterEach
     void close() {
@@ -42,9 +45,9 @@ class StateFilesTest {
     }
 
     private void write(StateFiles files, int... steps) throws IOException {
-        Position first = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.123456789012345678, 0.4);
+        Position first = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, BEGIN);
         for (int step : steps) {
-            files.write(first.at(step, 0.1 * step, List.of()), tensors(step));
+            files.write(first.at(step, Map.of(Component.UNet, 0.1 * step), List.of()), tensors(step));
         }
     }
 
@@ -81,9 +84,8 @@ class StateFilesTest {
 
         try (StateFiles.State state = Objects.requireNonNull(files.newest(step -> true, manager))) {
             assertThat(state.position())
-                    .isEqualTo(
-                            Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.123456789012345678, 0.4)
-                                    .at(10, 1.0, List.of()));
+                    .isEqualTo(Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, BEGIN)
+                            .at(10, Map.of(Component.UNet, 1.0), List.of()));
             assertThat(state.tensors()).containsOnlyKeys("parameters");
             assertThat(state.tensors().values().iterator().next().toFloatArray())
                     .isEqualTo(tensors(10).values().iterator().next().toFloatArray());
@@ -140,15 +142,15 @@ class StateFilesTest {
     void wholeStateOfAnotherReleaseIsRefusedAndNotPassedOver() throws IOException {
         StateFiles files = files(3);
         write(files, 10);
-        Position other = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, 0.5, null)
-                .at(20, 1, List.of());
+        Position other = Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, BEGIN)
+                .at(20, Map.of(), List.of());
         files.write(version("lora.training/state/v1", other), tensors(20));
 
         assertThatThrownBy(() -> newest(files))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
                 .hasMessage(file(20)
-                        + " must be a state that this trainer can go on from, lora.training/state/v2, but another"
+                        + " must be a state that this trainer can go on from, lora.training/state/v3, but another"
                         + " release wrote it, lora.training/state/v1; take another --workspace, or delete "
                         + train + " to begin anew");
     }

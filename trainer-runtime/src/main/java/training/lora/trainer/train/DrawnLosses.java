@@ -1,0 +1,80 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.TrainingSpec;
+
+/**
+ * Losses on the run's own batches without training on them: with the weights, timesteps, captions and noise that its steps
+ * draw. A batch is a function of its number, so that it can be drawn again at any time.
+ */
+final class DrawnLosses {
+    private static final Logger LOG = LoggerFactory.getLogger(DrawnLosses.class);
+
+    /** Samples at least that tell how high losses are before the first step. */
+    private static final int SAMPLES = 16;
+
+    private final BatchSource batches;
+    private final LoraStep step;
+    private final int batchSize;
+    private final int parts;
+    private final BooleanSupplier stopping;
+    private final NDManager manager;
+
+    /** Base losses of the newest steps, each of which is asked for as often as there are steps in the watchdog's window. */
+    private final Map<Integer, Double> measured = new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Integer, Double> eldest) {
+            return size() > Watchdog.WINDOW;
+        }
+    };
+
+    /** @param stopping asked before each batch whether to give up */
+    DrawnLosses(
+            BatchSource batches, LoraStep step, TrainingSpec training, BooleanSupplier stopping, NDManager manager) {
+        this.batches = batches;
+        this.step = step;
+        this.batchSize = training.batchSize();
+        this.parts = training.gradientAccumulation();
+        this.stopping = stopping;
+        this.manager = manager;
+    }
+
+    /** Mean over the run's first batches under the adapter as it is; null if it was given up. */
+    @Nullable Double begin() {
+        LOG.info("measuring the loss over {} samples that are drawn as in training", SAMPLES);
+        return mean(0, (SAMPLES + batchSize - 1) / batchSize, step::loss);
+    }
+
+    /** The base model's loss on the batches of the {@code k}th step, from 1; null if it was given up. */
+    @Nullable Double base(int k) {
+        Double known = measured.get(k);
+        if (known == null) {
+            known = mean((long) (k - 1) * parts, parts, step::baseLoss);
+            if (known != null) {
+                measured.put(k, known);
+            }
+        }
+        return known;
+    }
+
+    private @Nullable Double mean(long first, int count, BiFunction<Batch, NDManager, NDArray> loss) {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            if (stopping.getAsBoolean()) {
+                return null;
+            }
+            try (NDManager scope = manager.newSubManager()) {
+                sum += loss.apply(batches.at(first + i, scope), scope).getFloat();
+            }
+        }
+        return sum / count;
+    }
+}
