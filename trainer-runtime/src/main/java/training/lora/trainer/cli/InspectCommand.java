@@ -23,7 +23,7 @@ import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.model.SingleFileNoise;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.publish.OutputFolder;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -49,7 +49,7 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (Files.exists(path.resolve(Publisher.MANIFEST))) {
+        if (Files.exists(path.resolve(OutputFolder.MANIFEST))) {
             Summary.print(path.toAbsolutePath().normalize(), System.out);
         } else if (Files.isDirectory(path)) {
             try (NDManager manager = ComputeDevice.CPU.newManager()) {

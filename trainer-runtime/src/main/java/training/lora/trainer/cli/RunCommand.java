@@ -22,7 +22,7 @@ import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
-import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.publish.OutputFolder;
 import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
 import training.lora.trainer.report.Push;
@@ -82,6 +82,7 @@ class RunCommand implements Callable<Integer> {
                 ? Workspace.of(folder)
                 : new Workspace(folder, output.toAbsolutePath().normalize());
         try {
+            space.requireApart();
             Folders.create("--workspace", space.root());
             Folders.requireWritable("--output", space.output());
         } catch (TrainerException e) {
@@ -150,12 +151,10 @@ class RunCommand implements Callable<Integer> {
 
     /** Runs one stage and writes its result, on failure too; false if nothing is left to do. */
     private static boolean stage(RunContext context, Stage stage) throws IOException {
-        Path folder = context.workspace()
-                .root()
-                .resolve("results")
-                .resolve(stage.name().toLowerCase(Locale.ROOT));
+        Path folder = context.workspace().results().resolve(stage.name().toLowerCase(Locale.ROOT));
         StageResult result;
         try {
+            output(context).requireOwn();
             Manifest finished = finished(context);
             if (finished != null) {
                 result = Stages.alreadyComplete(context, stage, finished);
@@ -176,10 +175,14 @@ class RunCommand implements Callable<Integer> {
         return !result.alreadyComplete();
     }
 
+    private static OutputFolder output(RunContext context) {
+        return new OutputFolder(context.run().owner(), context.workspace().output());
+    }
+
     /** The manifest of this very run, if its output is whole. */
     private static @Nullable Manifest finished(RunContext context) throws IOException {
         RunSpec run = context.run();
-        Manifest manifest = Publisher.manifest(run, context.workspace().output());
+        Manifest manifest = output(context).manifest();
         return manifest != null && manifest.finished() && manifest.runId().equals(run.runId()) ? manifest : null;
     }
 

@@ -11,7 +11,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.Metric;
-import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.publish.OutputFolder;
 
 /** What a run came to, for people: the loss's course, the metrics side by side, the files. */
 final class Summary {
@@ -26,7 +26,7 @@ final class Summary {
 
     static void print(Path output, PrintStream out) throws IOException {
         Manifest manifest =
-                Json.MAPPER.readValue(output.resolve(Publisher.MANIFEST).toFile(), Manifest.class);
+                Json.MAPPER.readValue(output.resolve(OutputFolder.MANIFEST).toFile(), Manifest.class);
         out.println();
         chart(output.resolve("loss.jsonl"), out);
         if (manifest.base() != null) {

@@ -31,8 +31,11 @@ public record DatasetManifest(
         List<Sample> samples,
         @Nullable String note,
         Map<String, String> files) {
+    /** What every version of this file begins with. */
+    static final String VERSIONS = "lora.training/dataset/";
+
     /** Version of this file's JSON. */
-    public static final String VERSION = "lora.training/dataset/v5";
+    public static final String VERSION = VERSIONS + "v5";
 
     /**
      * A picture with its caption.

@@ -2,6 +2,7 @@ package training.lora.trainer.dataset;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,6 +74,29 @@ public final class PreparedDataset implements AutoCloseable {
         } catch (RuntimeException e) {
             open.forEach(SafeTensors::close);
             throw e;
+        }
+    }
+
+    /** Whether prepare wrote {@code folder}, which may be damaged or of another release by now, or nothing is in it. */
+    public static boolean isOne(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return false;
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            if (files.findAny().isEmpty()) {
+                return true;
+            }
+        }
+        Path file = folder.resolve(MANIFEST);
+        try {
+            return Files.isRegularFile(file)
+                    && Json.MAPPER
+                            .readTree(file.toFile())
+                            .path("version")
+                            .asText()
+                            .startsWith(DatasetManifest.VERSIONS);
+        } catch (JsonProcessingException e) {
+            return Files.isRegularFile(folder.resolve(LATENTS));
         }
     }
 

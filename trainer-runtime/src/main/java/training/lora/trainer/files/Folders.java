@@ -8,6 +8,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -56,7 +58,20 @@ public final class Folders {
                 "`%s` %s must be a folder that can be written to, but %s".formatted(option, folder, why));
     }
 
-    /** Deletes a folder with all that is in it, if it is there. */
+    /** Deletes what has such a name in {@code folder}, if that is there, and leaves all else. */
+    public static void deleteIn(Path folder, Predicate<String> name) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path entry :
+                    all.filter(e -> name.test(e.getFileName().toString())).toList()) {
+                delete(entry);
+            }
+        }
+    }
+
+    /** Deletes a file, or a folder with all that is in it, if it is there; links are not followed. */
     public static void delete(Path folder) throws IOException {
         try {
             Files.walkFileTree(folder, new SimpleFileVisitor<>() {

@@ -15,10 +15,15 @@ public final class WholeFile {
         void writeTo(Path temporary) throws IOException;
     }
 
+    /** The name under which {@code file} is written, and which a killed process leaves. */
+    public static Path temporary(Path file) {
+        return file.resolveSibling("." + file.getFileName() + ".tmp");
+    }
+
     /** Lets {@code content} write under a temporary name beside {@code file}, then renames; nothing is left of a failure. */
     public static void write(Path file, Content content) throws IOException {
         Files.createDirectories(file.toAbsolutePath().getParent());
-        Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
+        Path temporary = temporary(file);
         try {
             content.writeTo(temporary);
             Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);

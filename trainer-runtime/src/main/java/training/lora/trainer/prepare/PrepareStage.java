@@ -120,7 +120,10 @@ public final class PrepareStage {
 
     private DatasetManifest run() throws IOException {
         Path target = context.workspace().dataset();
-        Path temporary = target.resolveSibling("dataset.tmp");
+        requireOwn(target);
+        Path temporary = target.resolveSibling(".dataset.tmp");
+        Path old = target.resolveSibling(".dataset.old");
+        Folders.delete(old);
         Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
@@ -176,12 +179,26 @@ public final class PrepareStage {
                     .note(note)
                     .build();
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
-            Folders.delete(target);
+            if (Files.exists(target)) {
+                // At no time is there one that is half deleted.
+                Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
+            }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            Folders.delete(old);
             LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
             return manifest;
         } finally {
             Folders.delete(temporary);
+        }
+    }
+
+    /** A folder of that name may be anybody's, even that of the pictures. */
+    private void requireOwn(Path target) throws IOException {
+        if (Files.exists(target) && !PreparedDataset.isOne(target)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`--workspace` %s must be a folder that runs alone write to, but its folder %s is none that `prepare` wrote; take another --workspace"
+                            .formatted(context.workspace().root(), target.getFileName()));
         }
     }
 

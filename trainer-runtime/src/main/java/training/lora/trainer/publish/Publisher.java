@@ -4,12 +4,16 @@ import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
@@ -18,23 +22,18 @@ import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.ManifestBuilder;
+import training.lora.api.Owner;
 import training.lora.api.Proof;
-import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.run.Workspace;
 
 /**
- * The output folder. Every file is written to a temporary name that is then renamed; the manifest goes first and comes
- * last, so that one that stands there describes what lies beside it.
+ * Publishes what a run has come to. Every file is written to a temporary name that is then renamed; the manifest goes first
+ * and comes last, so that one that stands there describes what lies beside it.
  */
 public final class Publisher {
-    /** The manifest's name. */
-    public static final String MANIFEST = "manifest.json";
-
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
@@ -45,6 +44,18 @@ public final class Publisher {
     public static final String WORKFLOW = "workflow.json";
 
     private static final String LOG = "run.log";
+
+    /** The folder of all checkpoints. */
+    static final String CHECKPOINTS = "checkpoints/";
+
+    /** The names of all files beside the adapter in kohya's form and those of the checkpoints. */
+    static final Set<String> NAMES =
+            Set.of(DIFFUSERS, PROOF, WORKFLOW, LOG, "samples.png", "loss.png", "loss.jsonl", "evaluation.json");
+
+    private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
+
+    /** The names of the files of checkpoints. */
+    static final Pattern CHECKPOINT = Pattern.compile("checkpoints/step-\\d+/.+");
 
     private final RunSpec run;
     private final Workspace workspace;
@@ -82,12 +93,22 @@ public final class Publisher {
 
     /** The adapter's file in kohya's form. */
     public static String kohyaName(RunSpec run) {
-        return run.owner().name() + ".safetensors";
+        return kohyaName(run.owner());
+    }
+
+    static String kohyaName(Owner owner) {
+        return owner.name() + ".safetensors";
     }
 
     /** The folder of a checkpoint, under {@code checkpoints/}. */
     public static String folderName(int step) {
         return "step-%06d".formatted(step);
+    }
+
+    /** The step of the folder of a checkpoint, or of what else is named as it; -1 for other names. */
+    public static int step(String folderName) {
+        Matcher step = STEP.matcher(folderName);
+        return step.matches() ? Integer.parseInt(step.group(1)) : -1;
     }
 
     /**
@@ -96,25 +117,22 @@ public final class Publisher {
      * @param checkpoints the folder that holds a folder for each of the state's checkpoints
      * @param files what else goes there, by its name in the output
      * @return the main files, uri relative to the workspace
-     * @throws TrainerException OutputOwned if another run's manifest is there
+     * @throws TrainerException OutputOwned if the output belongs to another, or a file of nobody's is in the way
      */
     public List<Artifact> publish(State state, Path checkpoints, Map<String, Path> files) throws IOException {
-        manifest(run, output);
-        Files.createDirectories(output);
-        Files.deleteIfExists(output.resolve(MANIFEST));
-        Folders.delete(output.resolve("checkpoints"));
+        Map<String, Path> all = new TreeMap<>();
         for (Checkpoint checkpoint : state.checkpoints()) {
             String folder = folderName(checkpoint.step());
-            copyTree(checkpoints.resolve(folder), output.resolve("checkpoints").resolve(folder));
+            all.putAll(tree(checkpoints.resolve(folder), CHECKPOINTS + folder + "/"));
         }
-        copyTree(checkpoints.resolve(folderName(state.best().step())), output);
-        for (Map.Entry<String, Path> file : files.entrySet()) {
-            copy(file.getValue(), output.resolve(file.getKey()));
-        }
+        all.putAll(tree(checkpoints.resolve(folderName(state.best().step())), ""));
+        all.putAll(files);
         if (Files.exists(workspace.log())) {
-            copy(workspace.log(), output.resolve(LOG));
+            all.put(LOG, workspace.log());
         }
-        List<Artifact> all = describe();
+        OutputFolder folder = new OutputFolder(run.owner(), output);
+        folder.replace(all);
+        List<Artifact> artifacts = describe(all.keySet());
         Manifest manifest = ManifestBuilder.builder()
                 .version(Manifest.VERSION)
                 .owner(run.owner())
@@ -127,47 +145,20 @@ public final class Publisher {
                 .datasetDigest(state.datasetDigest())
                 .checkpoints(state.checkpoints())
                 .proofs(List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)))
-                .files(all)
+                .files(artifacts)
                 .device(state.device())
                 .base(state.base())
                 .best(state.best())
                 .build();
-        WholeFile.write(output.resolve(MANIFEST), temporary -> Json.PRETTY.writeValue(temporary.toFile(), manifest));
-        return mainArtifacts(all, output);
+        folder.complete(manifest);
+        return mainArtifacts(artifacts, output);
     }
 
-    /**
-     * The manifest that stands at the output, or null.
-     *
-     * @throws TrainerException OutputOwned if it is another run's
-     */
-    public static @Nullable Manifest manifest(RunSpec run, Path output) throws IOException {
-        Path file = output.resolve(MANIFEST);
-        if (!Files.isRegularFile(file)) {
-            return null;
-        }
-        Manifest manifest = Json.MAPPER.readValue(file.toFile(), Manifest.class);
-        if (!manifest.owner().equals(run.owner())) {
-            throw new TrainerException(
-                    Reason.OutputOwned,
-                    "the output must be empty or this run's own, but %s belongs to %s/%s"
-                            .formatted(
-                                    file,
-                                    manifest.owner().namespace(),
-                                    manifest.owner().name()));
-        }
-        return manifest;
-    }
-
-    private List<Artifact> describe() throws IOException {
+    private List<Artifact> describe(Collection<String> names) throws IOException {
         List<Artifact> all = new ArrayList<>();
-        try (Stream<Path> files = Files.walk(output)) {
-            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-                String name = output.relativize(file).toString();
-                if (!name.equals(MANIFEST)) {
-                    all.add(new Artifact(kind(name), format(name), name, Files.size(file), Sha256.of(file)));
-                }
-            }
+        for (String name : names) {
+            Path file = output.resolve(name);
+            all.add(new Artifact(kind(name), format(name), name, Files.size(file), Sha256.of(file)));
         }
         return all;
     }
@@ -177,17 +168,18 @@ public final class Publisher {
         String folder = output.getFileName() + "/";
         List<Artifact> main = new ArrayList<>();
         for (Artifact a : all) {
-            if (!a.uri().startsWith("checkpoints/") && !a.name().equals("log")) {
+            if (!a.uri().startsWith(CHECKPOINTS) && !a.name().equals("log")) {
                 main.add(new Artifact(a.name(), a.format(), folder + a.uri(), a.sizeBytes(), a.sha256()));
             }
         }
-        Path manifest = output.resolve(MANIFEST);
-        main.add(new Artifact("manifest", null, folder + MANIFEST, Files.size(manifest), Sha256.of(manifest)));
+        Path manifest = output.resolve(OutputFolder.MANIFEST);
+        main.add(new Artifact(
+                "manifest", null, folder + OutputFolder.MANIFEST, Files.size(manifest), Sha256.of(manifest)));
         return main;
     }
 
     private static String kind(String name) {
-        if (name.startsWith("checkpoints/")) {
+        if (name.startsWith(CHECKPOINTS)) {
             return "checkpoint";
         }
         return switch (name) {
@@ -209,15 +201,14 @@ public final class Publisher {
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;
     }
 
-    private static void copyTree(Path from, Path to) throws IOException {
+    /** The files below {@code from}, by their names with {@code prefix} before them. */
+    private static Map<String, Path> tree(Path from, String prefix) throws IOException {
+        Map<String, Path> tree = new TreeMap<>();
         try (Stream<Path> files = Files.walk(from)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
-                copy(file, to.resolve(from.relativize(file)));
+                tree.put(prefix + from.relativize(file), file);
             }
         }
-    }
-
-    private static void copy(Path from, Path to) throws IOException {
-        WholeFile.write(to, temporary -> Files.copy(from, temporary, StandardCopyOption.REPLACE_EXISTING));
+        return tree;
     }
 }

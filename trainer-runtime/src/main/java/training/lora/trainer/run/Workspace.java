@@ -1,6 +1,11 @@
 package training.lora.trainer.run;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
 
 /**
@@ -28,6 +33,37 @@ public record Workspace(Path root, Path output) {
     /** Pictures that were measured. */
     public Path evaluate() {
         return root.resolve("evaluate");
+    }
+
+    /**
+     * Sees to it that what is published is not mixed with what the run works with.
+     *
+     * @throws TrainerException InvalidConfiguration if it would be
+     */
+    public void requireApart() throws IOException {
+        Path work = real(root);
+        Path published = real(output);
+        boolean among = Stream.of(dataset(), train(), evaluate(), results())
+                .anyMatch(own -> published.startsWith(work.resolve(root.relativize(own))));
+        if (among || work.startsWith(published)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`--output` %s must be a folder apart from those that the run works in, but these are in %s"
+                            .formatted(output, root));
+        }
+    }
+
+    /** Without links, as far as it is there. */
+    private static Path real(Path path) throws IOException {
+        Path parent = path.getParent();
+        return Files.exists(path) || parent == null
+                ? path.toRealPath()
+                : real(parent).resolve(path.getFileName());
+    }
+
+    /** How the stages ended. */
+    public Path results() {
+        return root.resolve("results");
     }
 
     /** Digests of files that the run reads; to be closed. */

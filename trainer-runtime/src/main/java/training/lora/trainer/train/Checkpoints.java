@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +44,9 @@ public final class Checkpoints {
 
     private static final String DIGESTS = ".sha256";
 
+    /** Checkpoints, their digests, and what is left of either where a process was killed. */
+    private static final Pattern OWN = Pattern.compile("\\.?step-\\d+(\\.sha256)?(\\.tmp)?");
+
     private final RunSpec run;
     private final RunLength length;
     private final Path folder;
@@ -73,22 +77,18 @@ public final class Checkpoints {
         this.workflow = workflow;
     }
 
-    /** Goes back to when {@code checkpoints} were kept: all else in the folder is deleted, and damaged ones are. */
+    /** Goes back to when {@code checkpoints} were kept: others are deleted, and damaged ones are. */
     void restore(List<Checkpoint> checkpoints) throws IOException {
         Files.createDirectories(folder);
         kept.clear();
-        Set<Path> wanted = new HashSet<>();
+        Set<String> wanted = new HashSet<>();
         for (Checkpoint checkpoint : whole(folder, checkpoints)) {
             kept.add(checkpoint);
             String name = Publisher.folderName(checkpoint.step());
-            wanted.add(folder.resolve(name));
-            wanted.add(folder.resolve(name + DIGESTS));
+            wanted.add(name);
+            wanted.add(name + DIGESTS);
         }
-        try (Stream<Path> all = Files.list(folder)) {
-            for (Path path : all.filter(p -> !wanted.contains(p)).toList()) {
-                Folders.delete(path);
-            }
-        }
+        Folders.deleteIn(folder, name -> OWN.matcher(name).matches() && !wanted.contains(name));
     }
 
     /**

@@ -80,7 +80,12 @@ public final class SamplePictures {
 
     /** Deletes all pictures. */
     void clear() throws IOException {
-        Folders.delete(folder);
+        cut(-1);
+    }
+
+    /** Deletes the pictures of steps after {@code step}: another adapter drew them where the training went back. */
+    void cut(int step) throws IOException {
+        Folders.deleteIn(folder, name -> Publisher.step(name) > step);
     }
 
     /** Whether the pictures of {@code step} are there. */

@@ -37,6 +37,9 @@ final class StateFiles {
 
     private static final Pattern NAME = Pattern.compile("step-(\\d+)\\.safetensors");
 
+    /** With what is left of one where a process was killed. */
+    private static final Pattern OWN = Pattern.compile("\\.?step-\\d+\\.safetensors(\\.tmp)?");
+
     private static final String POSITION = "position";
 
     private static final String DIGEST = "sha256";
@@ -136,7 +139,7 @@ final class StateFiles {
 
     /** Deletes all states. */
     void clear() throws IOException {
-        Folders.delete(folder);
+        Folders.deleteIn(folder, name -> OWN.matcher(name).matches());
     }
 
     /** Reads tensors into {@code tensors}, and the position. */

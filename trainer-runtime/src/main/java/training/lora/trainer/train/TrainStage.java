@@ -226,7 +226,12 @@ public final class TrainStage {
                 training.batchSize() * training.gradientAccumulation(),
                 length.epochSteps());
         clock.enter(Phase.Other);
-        if (!state.resume()) {
+        if (state.resume()) {
+            pictures.cut(state.done());
+            if (state.checkpointPending()) {
+                save();
+            }
+        } else {
             String where = "before its first step";
             double before = measure(learned, where);
             requireFinite(before);
@@ -235,8 +240,6 @@ public final class TrainStage {
             pictures.clear();
             TrainSummary.delete(folder);
             state.begin(new Position.Begin(before, typical, validation));
-        } else if (state.checkpointPending()) {
-            save();
         }
         drawAndReport();
         while (state.done() < length.steps()) {
@@ -291,6 +294,7 @@ public final class TrainStage {
             Watchdog.Alarm alarm = state.look(step.drain(), this::baseLoss);
             if (alarm != null) {
                 state.rollBack(alarm);
+                pictures.cut(state.done());
                 return;
             }
             if (save) {

@@ -233,7 +233,7 @@ class KilledTrainingTest {
     void prepareThatIsAskedToStopLeavesNothingHalfDone() throws Exception {
         TinyRun run = undisturbed.in(folder.resolve("unprepared"));
         Process process = run.start("prepare");
-        while (process.isAlive() && !Files.exists(run.workspace().resolve("dataset.tmp"))) {
+        while (process.isAlive() && !Files.exists(run.workspace().resolve(".dataset.tmp"))) {
             TimeUnit.MILLISECONDS.sleep(1);
         }
 
@@ -242,7 +242,7 @@ class KilledTrainingTest {
 
         // It may have been through with it by then.
         assertThat(process.exitValue()).isIn(0, 75);
-        assertThat(run.workspace().resolve("dataset.tmp")).doesNotExist();
+        assertThat(run.workspace().resolve(".dataset.tmp")).doesNotExist();
         assertEndsWith(0, run, run.start("prepare"));
         TreeMap<String, String> whole = TinyRun.digests(run.workspace().resolve("dataset"));
         assertThat(whole).isEqualTo(TinyRun.digests(undisturbed.workspace().resolve("dataset")));

@@ -153,7 +153,7 @@ class MainTest {
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("data set \"main\" must hold pictures");
         assertThat(folder.resolve("work/dataset")).doesNotExist();
-        assertThat(folder.resolve("work/dataset.tmp")).doesNotExist();
+        assertThat(folder.resolve("work/.dataset.tmp")).doesNotExist();
     }
 
     @Test
@@ -169,7 +169,7 @@ class MainTest {
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("main/bad.jpg, main/worse.jpg");
         assertThat(folder.resolve("work/dataset")).doesNotExist();
-        assertThat(folder.resolve("work/dataset.tmp")).doesNotExist();
+        assertThat(folder.resolve("work/.dataset.tmp")).doesNotExist();
     }
 
     @Test

@@ -177,7 +177,7 @@ class RunCommandTest {
         bytes[bytes.length / 2] ^= 1;
         Files.write(file, bytes);
         // As if it had been killed before it published: what is finished is not looked at again.
-        Files.delete(tiny.workspace().resolve("output/manifest.json"));
+        tiny.unpublish();
 
         assertThat(tiny.run("train").code()).isZero();
 
@@ -189,7 +189,7 @@ class RunCommandTest {
         assertThat(tiny.run("prepare").code()).isZero();
         assertThat(tiny.run("train").code()).isZero();
         Files.delete(tiny.state(2));
-        Files.delete(tiny.workspace().resolve("output/manifest.json"));
+        tiny.unpublish();
     }
 
     @ParameterizedTest

@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 
 /** A run on pictures of 16 pixels with a base model put together from goldens, whose steps take milliseconds. */
@@ -106,6 +107,11 @@ final class TinyRun {
 
     Path workspace() {
         return workspace;
+    }
+
+    /** As if it had been killed before it published. */
+    void unpublish() throws IOException {
+        Folders.delete(workspace.resolve("output"));
     }
 
     /** The adapter that the train stage published. */
