@@ -105,4 +105,7 @@ ImageDraw.Draw(chart).line([(480 * i / steps, 159 - 158 * l["loss"] / top) for i
 chart.save(train / "loss.png")
 prepared = json.loads((args.workspace / "dataset" / "manifest.json").read_text())
 (train / "peer.json").write_text(json.dumps(dict(torch=torch.__version__, diffusers=diffusers.__version__, peft=peft.__version__, secondsPerStep=statistics.median(times))))
-(train / "summary.json").write_text(json.dumps(dict(runId="peft", checkpoints=kept, baseModelDigest=prepared["baseModelDigest"], rollbacks=[])))
+whose = yaml.safe_load(args.spec.read_text())["metadata"]
+(train / "summary.json").write_text(json.dumps(dict(
+    runId="peft", owner=dict(namespace=whose.get("namespace", "default"), name=whose["name"]), spec=prepared["spec"],
+    datasetDigest=prepared["digest"], baseModelDigest=prepared["baseModelDigest"], checkpoints=kept, rollbacks=[])))

@@ -33,6 +33,10 @@ public record Manifest(
         @JsonPropertyDescription("sha256 over the pictures and captions.")
         String datasetDigest,
 
+        @JsonPropertyDescription("sha256 of the adapter that was gone on from.") @Nullable String initFromDigest,
+
+        @JsonPropertyDescription("sha256 over the files of the CLIP model that measured.") @Nullable String clipDigest,
+
         @JsonPropertyDescription("Where it was trained: cpu, or the card's number and name.") @Nullable String device,
 
         @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,

@@ -228,7 +228,8 @@ public final class Plan {
         draft.stage(ended(entry, Outcome.Succeeded, null, null));
         event(entry, false, "StageSucceeded", "%s succeeded".formatted(entry.name()));
         if (end.result() != null && end.result().alreadyComplete()) {
-            complete("the output holds this run's finished result already");
+            String note = end.result().message();
+            complete("the output holds this run's finished result already" + (note == null ? "" : ": " + note));
         } else {
             reconciling(entry);
             again = true;

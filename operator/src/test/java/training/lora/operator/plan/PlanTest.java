@@ -168,11 +168,17 @@ final class PlanTest {
     @Test
     void anOutputThatIsCompleteEndsTheRun() throws Exception {
         String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
-                + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}]}";
+                + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}],"
+                + "'message':'it stays finished'}";
 
         PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
 
         assertThat(plan.status().phase()).isEqualTo("Complete");
+        assertThat(plan.status().conditions())
+                .filteredOn(c -> c.getType().equals("Complete"))
+                .singleElement()
+                .satisfies(c -> assertThat(c.getMessage())
+                        .isEqualTo("the output holds this run's finished result already: it stays finished"));
         assertThat(plan.status().artifacts().get(0).uri()).isEqualTo("pvc://style-workspace/output/a");
     }
 

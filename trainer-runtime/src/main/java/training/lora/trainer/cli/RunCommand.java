@@ -15,13 +15,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.prepare.FinishedRun;
 import training.lora.trainer.publish.OutputFolder;
 import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
@@ -106,7 +106,7 @@ class RunCommand implements Callable<Integer> {
             RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
             boolean ran = false;
             for (Stage stage : stages()) {
-                if (!stage(context, stage)) {
+                if (stage(context, stage).alreadyComplete()) {
                     if (!ran) {
                         System.out.println(space.output() + " holds this run, finished: nothing to do");
                     }
@@ -149,18 +149,16 @@ class RunCommand implements Callable<Integer> {
         return file == null ? null : Path.of(file);
     }
 
-    /** Runs one stage and writes its result, on failure too; false if nothing is left to do. */
-    private static boolean stage(RunContext context, Stage stage) throws IOException {
+    /** Runs one stage and writes its result, on failure too. */
+    private static StageResult stage(RunContext context, Stage stage) throws IOException {
         Path folder = context.workspace().results().resolve(stage.name().toLowerCase(Locale.ROOT));
         StageResult result;
         try {
-            output(context).requireOwn();
-            Manifest finished = finished(context);
-            if (finished != null) {
-                result = Stages.alreadyComplete(context, stage, finished);
-            } else {
-                result = Stages.run(context, stage);
-            }
+            new OutputFolder(context.run().owner(), context.workspace().output()).requireOwn();
+            FinishedRun.Found finished = FinishedRun.look(context, stage);
+            result = finished.manifest() != null
+                    ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
+                    : Stages.run(context, stage, finished.note());
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = Failures.classify(e);
             try {
@@ -172,18 +170,7 @@ class RunCommand implements Callable<Integer> {
             throw failure;
         }
         ResultFiles.write(result, folder, resultFile());
-        return !result.alreadyComplete();
-    }
-
-    private static OutputFolder output(RunContext context) {
-        return new OutputFolder(context.run().owner(), context.workspace().output());
-    }
-
-    /** The manifest of this very run, if its output is whole. */
-    private static @Nullable Manifest finished(RunContext context) throws IOException {
-        RunSpec run = context.run();
-        Manifest manifest = output(context).manifest();
-        return manifest != null && manifest.finished() && manifest.runId().equals(run.runId()) ? manifest : null;
+        return result;
     }
 
     /** {@code prepare}. */

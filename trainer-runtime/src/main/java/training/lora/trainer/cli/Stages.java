@@ -2,6 +2,7 @@ package training.lora.trainer.cli;
 
 import java.io.IOException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Manifest;
 import training.lora.api.Outcome;
 import training.lora.api.Stage;
@@ -20,7 +21,19 @@ import training.lora.trainer.train.TrainStage;
 final class Stages {
     private Stages() {}
 
-    static StageResult run(RunContext context, Stage stage) throws IOException {
+    /** @param note what is to be told beside the stage's own notes; null if nothing */
+    static StageResult run(RunContext context, Stage stage, @Nullable String note) throws IOException {
+        StageResult result = run(context, stage);
+        if (note == null) {
+            return result;
+        }
+        String own = result.message();
+        return StageResultBuilder.builder(result)
+                .message(own == null ? note : note + "; " + own)
+                .build();
+    }
+
+    private static StageResult run(RunContext context, Stage stage) throws IOException {
         switch (stage) {
             case Prepare -> {
                 PrepareStage.Result r = PrepareStage.run(context);
@@ -52,9 +65,11 @@ final class Stages {
     }
 
     /** The result of a run that was finished before, from its manifest. */
-    static StageResult alreadyComplete(RunContext context, Stage stage, Manifest manifest) throws IOException {
+    static StageResult alreadyComplete(RunContext context, Stage stage, Manifest manifest, @Nullable String note)
+            throws IOException {
         return ended(context.run().runId(), stage, context.attempt(), Outcome.Succeeded)
                 .alreadyComplete(true)
+                .message(note)
                 .model(manifest.model())
                 .baseModelDigest(manifest.baseModelDigest())
                 .datasetDigest(manifest.datasetDigest())

@@ -1,7 +1,9 @@
 package training.lora.trainer.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -16,6 +18,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 
 /** {@code verify-real}: a short training on weights that the project's own machines can't have, and a report of it. */
@@ -81,6 +85,12 @@ final class VerifyRealCommand implements Callable<Integer> {
         Path folder = out != null ? out : Path.of(NAME + "-" + STAMP.format(now));
         Folders.create("--out", folder);
         Path file = folder.resolve("training.yaml");
+        if (Files.exists(file) && !isOwn(file)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`--out` %s must be a folder that is new or holds an earlier report, but its training.yaml is another's"
+                            .formatted(folder));
+        }
         Json.STRICT_YAML.writeValue(file.toFile(), training());
         Path workspace = folder.resolve("run");
         List<String> arguments = new ArrayList<>(
@@ -100,6 +110,18 @@ final class VerifyRealCommand implements Callable<Integer> {
         Path report = RealReport.read(workspace).write(folder, now, version, gpu);
         System.out.println("The report is " + report);
         return 0;
+    }
+
+    private static boolean isOwn(Path file) throws IOException {
+        try {
+            return Json.STRICT_YAML
+                    .readTree(file.toFile())
+                    .at("/metadata/name")
+                    .asText()
+                    .equals(NAME);
+        } catch (JsonProcessingException e) {
+            return false;
+        }
     }
 
     private ObjectNode training() {

@@ -1,11 +1,19 @@
 package training.lora.trainer.dataset;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.SpecScope;
 
 /**
  * manifest.json of a prepared data set.
@@ -14,6 +22,8 @@ import training.lora.trainer.model.PictureSizes;
  * @param key digest over all that the folder was made from
  * @param digest sha256 over pictures and captions as they came
  * @param baseModelDigest of the model whose latents and embeddings these are
+ * @param initFromDigest sha256 of the adapter that is gone on from; null where there is none
+ * @param spec the spec that it was made ready for; null where an earlier release did
  * @param model the base model's family
  * @param resolution side of the pictures in pixels
  * @param samples the pictures, in the order of their names
@@ -26,11 +36,40 @@ public record DatasetManifest(
         String key,
         String digest,
         String baseModelDigest,
+        @Nullable String initFromDigest,
+        @Nullable LoraTrainingSpec spec,
         String model,
         int resolution,
         List<Sample> samples,
         @Nullable String note,
         Map<String, String> files) {
+    /** What the run is made from that trains on these data. */
+    public InputDigests inputs() {
+        return new InputDigests(digest, baseModelDigest, initFromDigest, null);
+    }
+
+    /**
+     * Sees to it that a stage which reads these data is of the spec and the base model that they were made ready for; what
+     * they were made from may be gone by now.
+     *
+     * @throws TrainerException InvalidConfiguration, with all that differs
+     */
+    public void requireFor(RunContext context) throws IOException {
+        List<String> changes = new ArrayList<>();
+        if (spec == null) {
+            changes.add("another release prepared them");
+        } else {
+            changes.addAll(SpecScope.Preparation.changes(spec, context.run().spec()));
+        }
+        changes.addAll(inputs().trainingChanges(context.inputDigests(digest), InputDigests.SOME_DATA));
+        if (!changes.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "the data must have been prepared for this spec, but %s; run `prepare` again"
+                            .formatted(String.join(", ", changes)));
+        }
+    }
+
     /** What every version of this file begins with. */
     static final String VERSIONS = "lora.training/dataset/";
 

@@ -21,13 +21,17 @@ import training.lora.api.PromptSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.publish.PublisherStateBuilder;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.PictureGrid;
@@ -128,11 +132,24 @@ public final class EvaluateStage {
     public static Result run(RunContext context) throws IOException {
         Path clipFolder = context.clip();
         TrainSummary summary = TrainSummary.read(context.workspace().train());
+        InputDigests inputs = requireSame(context, summary);
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager);
                 Clip clip = Clip.open(clipFolder, manager)) {
-            return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run();
+            return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run(inputs);
+        }
+    }
+
+    /** Checkpoints of another spec, of other data or another base model must not be published as this run's. */
+    private static InputDigests requireSame(RunContext context, TrainSummary summary) throws IOException {
+        DatasetManifest data = PreparedDataset.manifest(context.workspace().dataset());
+        data.requireFor(context);
+        summary.requireOf(context.run(), data);
+        try (FileDigests digests = context.workspace().digests()) {
+            return InputDigestsBuilder.builder(data.inputs())
+                    .clip(context.clipDigest(digests))
+                    .build();
         }
     }
 
@@ -147,7 +164,7 @@ public final class EvaluateStage {
         return all;
     }
 
-    private Result run() throws IOException {
+    private Result run(InputDigests inputs) throws IOException {
         List<ConceptShare> shares = ConceptShare.of(concepts, prompts, data, embedder::embed);
         NDArray texts =
                 clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
@@ -184,7 +201,7 @@ public final class EvaluateStage {
                 .bestStep(best.step())
                 .validationLoss(summary.validationLoss())
                 .build();
-        return publish(report, base, measured, best);
+        return publish(report, inputs, base, measured, best);
     }
 
     private static List<EvaluationReport.ConceptReport> conceptReports(
@@ -261,7 +278,8 @@ public final class EvaluateStage {
         context.stopIfAsked("while it evaluated checkpoints");
     }
 
-    private Result publish(EvaluationReport report, Measured base, List<Measured> measured, Measured best)
+    private Result publish(
+            EvaluationReport report, InputDigests inputs, Measured base, List<Measured> measured, Measured best)
             throws IOException {
         Path folder = context.workspace().evaluate();
         Path grid = folder.resolve("samples.png");
@@ -277,8 +295,7 @@ public final class EvaluateStage {
         Publisher.State state = PublisherStateBuilder.builder()
                 .finished(true)
                 .model(model.family().name())
-                .baseModelDigest(summary.baseModelDigest())
-                .datasetDigest(data.digest())
+                .inputs(inputs)
                 .best(best.checkpoint())
                 .checkpoints(report.checkpoints())
                 .device(summary.device())

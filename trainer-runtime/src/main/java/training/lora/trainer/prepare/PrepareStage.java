@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +29,7 @@ import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.PictureSizesBuilder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
+import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.train.TrainStage;
@@ -38,7 +38,8 @@ import training.lora.trainer.train.TrainStage;
 public final class PrepareStage {
     private static final Logger LOG = LoggerFactory.getLogger(PrepareStage.class);
 
-    private static final String UNPACKED = "unpacked";
+    /** Where archives are unpacked to. */
+    static final String UNPACKED = "unpacked";
 
     private final RunContext context;
     private final LoraTrainingSpec spec;
@@ -120,10 +121,9 @@ public final class PrepareStage {
 
     private DatasetManifest run() throws IOException {
         Path target = context.workspace().dataset();
-        requireOwn(target);
-        Path temporary = target.resolveSibling(".dataset.tmp");
-        Path old = target.resolveSibling(".dataset.old");
-        Folders.delete(old);
+        PreparedFolder folder = new PreparedFolder(context.workspace());
+        folder.requireOwn();
+        Path temporary = context.workspace().preparing();
         Folders.delete(temporary);
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
@@ -147,18 +147,17 @@ public final class PrepareStage {
                     length.steps());
             Integer given = spec.preparation().resolution();
             int resolution = given != null ? given : model.resolution();
-            String baseDigest = context.baseModelDigest(digests);
             MaskSource maskSource = spec.preparation().mask().source();
             Masks.check(maskSource, items);
-            String digest = raw.digest();
+            InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
-            TrainStage.requireSame(context, digest, baseDigest, manager);
-            String key = Sha256.of(DatasetManifest.VERSION + "\n" + digest + "\n" + baseDigest + "\n" + resolution
-                    + "\n" + spec.training().captions().maxTokens() + "\n"
-                    + spec.training().captions().clipSkip());
-            if (reusable(target, key)) {
-                LOG.info("{} holds this data set already", target);
-                return PreparedDataset.manifest(target);
+            TrainStage.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
+            String key = Sha256.of(
+                    DatasetManifest.VERSION + "\n" + inputs.data() + "\n" + inputs.baseModel() + "\n" + resolution
+                            + "\n" + spec.training().captions().maxTokens() + "\n"
+                            + spec.training().captions().clipSkip());
+            if (folder.holds(key)) {
+                return folder.adopt(inputs, spec);
             }
             Masks masks = new Masks(maskSource, resolution, resolution / model.factor());
             HeldOut heldOut = new HeldOut();
@@ -170,56 +169,22 @@ public final class PrepareStage {
             DatasetManifest manifest = DatasetManifestBuilder.builder()
                     .version(DatasetManifest.VERSION)
                     .key(key)
-                    .digest(digest)
-                    .baseModelDigest(baseDigest)
+                    .digest(inputs.data())
+                    .baseModelDigest(inputs.baseModel())
                     .model(model.family().name())
                     .resolution(resolution)
                     .samples(samples)
                     .files(PreparedDataset.digests(temporary))
+                    .initFromDigest(inputs.initFrom())
+                    .spec(spec)
                     .note(note)
                     .build();
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
-            if (Files.exists(target)) {
-                // At no time is there one that is half deleted.
-                Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-            }
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            Folders.delete(old);
+            folder.replaceBy(temporary);
             LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
             return manifest;
         } finally {
             Folders.delete(temporary);
-        }
-    }
-
-    /** A folder of that name may be anybody's, even that of the pictures. */
-    private void requireOwn(Path target) throws IOException {
-        if (Files.exists(target) && !PreparedDataset.isOne(target)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`--workspace` %s must be a folder that runs alone write to, but its folder %s is none that `prepare` wrote; take another --workspace"
-                            .formatted(context.workspace().root(), target.getFileName()));
-        }
-    }
-
-    private static boolean reusable(Path target, String key) throws IOException {
-        if (!Files.isRegularFile(target.resolve(PreparedDataset.MANIFEST))) {
-            return false;
-        }
-        try {
-            DatasetManifest manifest = PreparedDataset.manifest(target);
-            if (!manifest.key().equals(key)) {
-                LOG.info("{} holds other pictures, captions or latents and is made anew", target);
-                return false;
-            }
-            boolean whole = PreparedDataset.digests(target).equals(manifest.files());
-            if (!whole) {
-                LOG.warn("{} is damaged and is made anew: its files are not those of its manifest", target);
-            }
-            return whole;
-        } catch (TrainerException e) {
-            LOG.warn("{} is damaged and is made anew: {}", target, e.getMessage());
-            return false;
         }
     }
 

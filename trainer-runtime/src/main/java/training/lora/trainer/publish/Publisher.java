@@ -27,6 +27,7 @@ import training.lora.api.Proof;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.Workspace;
 
 /**
@@ -73,8 +74,7 @@ public final class Publisher {
      *
      * @param finished whether every stage asked for is done
      * @param model the base model's family
-     * @param baseModelDigest of its files
-     * @param datasetDigest of pictures and captions
+     * @param inputs what the run was made from
      * @param device where it was trained
      * @param base what was measured of the base model
      * @param best the checkpoint whose adapter stands first
@@ -84,8 +84,7 @@ public final class Publisher {
     public record State(
             boolean finished,
             String model,
-            String baseModelDigest,
-            String datasetDigest,
+            InputDigests inputs,
             @Nullable String device,
             @Nullable Checkpoint base,
             Checkpoint best,
@@ -141,11 +140,13 @@ public final class Publisher {
                 .time(Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())
                 .spec(run.spec())
                 .model(state.model())
-                .baseModelDigest(state.baseModelDigest())
-                .datasetDigest(state.datasetDigest())
+                .baseModelDigest(state.inputs().baseModel())
+                .datasetDigest(state.inputs().data())
                 .checkpoints(state.checkpoints())
                 .proofs(List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)))
                 .files(artifacts)
+                .initFromDigest(state.inputs().initFrom())
+                .clipDigest(state.inputs().clip())
                 .device(state.device())
                 .base(state.base())
                 .best(state.best())

@@ -69,6 +69,33 @@ public record RunContext(
         return ModelDigest.of(baseModel(), vae(), digests);
     }
 
+    /** sha256 of the adapter's file to go on from, null for a new adapter. */
+    public @Nullable String initFromDigest(FileDigests digests) throws IOException {
+        Path from = initFrom();
+        return from == null ? null : digests.of(from);
+    }
+
+    /** sha256, hex, over the files of the CLIP model that measures. */
+    public String clipDigest(FileDigests digests) throws IOException {
+        return ModelDigest.of(clip(), null, digests);
+    }
+
+    /**
+     * What is trained from, as it is by now.
+     *
+     * @param data the digest of the data
+     */
+    public InputDigests inputDigests(String data) throws IOException {
+        try (FileDigests digests = workspace.digests()) {
+            return inputDigests(data, digests);
+        }
+    }
+
+    /** The same, with digests that are remembered by the caller. */
+    public InputDigests inputDigests(String data, FileDigests digests) throws IOException {
+        return new InputDigests(data, baseModelDigest(digests), initFromDigest(digests), null);
+    }
+
     /**
      * Opens the base model as the spec says: text encoders that are trained in the training's precision, as they run at
      * every step, else in fp32.
@@ -112,9 +139,14 @@ public record RunContext(
 
     /** The folder of the CLIP model that measures. */
     public Path clip() {
+        return sources.folder("spec.evaluation.clip.uri", clipUri());
+    }
+
+    /** What names the CLIP model that measures. */
+    public String clipUri() {
         ClipSpec clip = run.spec().evaluation().clip();
         if (clip != null) {
-            return sources.folder("spec.evaluation.clip.uri", clip.uri());
+            return clip.uri();
         }
         String base = run.spec().baseModel().uri();
         if (!base.startsWith(BUNDLED)) {
@@ -123,7 +155,7 @@ public record RunContext(
                     "`spec.evaluation.clip.uri` must name a CLIP model (or `spec.evaluation.enabled` be false), because"
                             + " the base model " + base + " comes with none");
         }
-        return sources.folder("spec.evaluation.clip.uri", BUNDLED_CLIP);
+        return BUNDLED_CLIP;
     }
 
     /**

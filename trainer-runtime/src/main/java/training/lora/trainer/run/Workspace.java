@@ -25,6 +25,11 @@ public record Workspace(Path root, Path output) {
         return root.resolve("dataset");
     }
 
+    /** Where prepared data are made. */
+    public Path preparing() {
+        return root.resolve(".dataset.tmp");
+    }
+
     /** Checkpoints, losses and pictures drawn while training. */
     public Path train() {
         return root.resolve("train");

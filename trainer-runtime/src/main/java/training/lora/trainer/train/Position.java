@@ -1,8 +1,5 @@
 package training.lora.trainer.train;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,10 +7,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
-import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Owner;
 import training.lora.api.Reason;
@@ -21,6 +17,8 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.SpecScope;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
 /**
@@ -33,6 +31,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param spec its spec with all defaults
  * @param datasetDigest sha256 over its pictures and captions
  * @param baseModelDigest sha256 over its base model's files
+ * @param initFromDigest sha256 of the adapter that it went on from; null where there was none
  * @param threads how many shared an operation
  * @param begin what was measured before the first step
  * @param greatestNorms the greatest norm so far of what the adapter adds to each part of the model
@@ -48,6 +47,7 @@ record Position(
         LoraTrainingSpec spec,
         String datasetDigest,
         String baseModelDigest,
+        @Nullable String initFromDigest,
         int threads,
         Begin begin,
         Map<Component, Double> greatestNorms,
@@ -65,10 +65,6 @@ record Position(
      */
     record Begin(double fixedSet, double drawn, @Nullable Double validation) {}
 
-    /** Fields of the spec that change nothing in the training. */
-    private static final List<String> FREE =
-            List.of("suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished");
-
     /** Before the first step. */
     static Position first(RunSpec run, int steps, DatasetManifest data, int threads, Begin begin) {
         return PositionBuilder.builder()
@@ -84,6 +80,7 @@ record Position(
                 .greatestNorms(Map.of())
                 .rollbacks(List.of())
                 .checkpoints(List.of())
+                .initFromDigest(data.initFromDigest())
                 .build();
     }
 
@@ -105,16 +102,21 @@ record Position(
         return rollbacks.isEmpty() ? 1 : rollbacks.get(rollbacks.size() - 1).learningRateFactor();
     }
 
+    /** What it is made from. */
+    private InputDigests inputs() {
+        return new InputDigests(datasetDigest, baseModelDigest, initFromDigest, null);
+    }
+
     /**
      * Whether {@code run} may go on from here. A finished training of another configuration gives way.
      *
-     * @param pictures sha256 over the pictures and captions that it is trained on
-     * @param baseModel sha256 over its base model's files
+     * @param now what it is made from
+     * @param dataChange says what changed in the data of a digest
      * @param train the train stage's folder, for the message
      * @throws TrainerException InvalidConfiguration, with all that differs, if this training was interrupted
      */
-    boolean isOf(RunSpec run, String pictures, String baseModel, Path train) {
-        List<String> differences = differences(run, pictures, baseModel);
+    boolean isOf(RunSpec run, InputDigests now, Function<String, String> dataChange, Path train) {
+        List<String> differences = differences(run, now, dataChange);
         if (!differences.isEmpty() && step < steps) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -125,42 +127,18 @@ record Position(
     }
 
     /** How {@code run} differs from what this training depends on, a phrase each; empty if it goes on. */
-    private List<String> differences(RunSpec run, String pictures, String baseModel) {
+    private List<String> differences(RunSpec run, InputDigests now, Function<String, String> dataChange) {
         List<String> found = new ArrayList<>();
         if (!owner.equals(run.owner())) {
-            found.add("the run was %s/%s and is %s/%s"
-                    .formatted(
-                            owner.namespace(),
-                            owner.name(),
-                            run.owner().namespace(),
-                            run.owner().name()));
+            found.add(otherOwner(owner, run.owner()));
         }
-        ObjectNode before = Json.MAPPER.valueToTree(spec);
-        ObjectNode now = Json.MAPPER.valueToTree(run.spec());
-        before.remove(FREE);
-        now.remove(FREE);
-        compare("spec", before, now, found);
-        if (found.isEmpty() && !baseModelDigest.equals(baseModel)) {
-            found.add("the files of `spec.baseModel` have changed");
-        }
-        if (found.isEmpty() && !datasetDigest.equals(pictures)) {
-            found.add("the pictures or captions of `spec.datasets` have changed");
-        }
-        return found;
+        found.addAll(SpecScope.Training.changes(spec, run.spec()));
+        // Other fields make other data of the same files.
+        return found.isEmpty() ? inputs().trainingChanges(now, dataChange) : found;
     }
 
-    private static void compare(String path, JsonNode before, JsonNode now, List<String> found) {
-        if (before.isObject() && now.isObject()) {
-            TreeSet<String> names = new TreeSet<>();
-            before.fieldNames().forEachRemaining(names::add);
-            now.fieldNames().forEachRemaining(names::add);
-            names.forEach(name -> compare(path + "." + name, before.path(name), now.path(name), found));
-        } else if (!before.equals(now)) {
-            found.add("`%s` was %s and is %s".formatted(path, text(before), text(now)));
-        }
-    }
-
-    private static String text(JsonNode value) {
-        return value instanceof MissingNode ? "unset" : value.toString();
+    static String otherOwner(Owner before, Owner now) {
+        return "the run was %s/%s and is %s/%s"
+                .formatted(before.namespace(), before.name(), now.namespace(), now.name());
     }
 }

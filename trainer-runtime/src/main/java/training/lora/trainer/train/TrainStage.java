@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,10 +28,10 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
-import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
@@ -166,6 +167,7 @@ public final class TrainStage {
         StageClock clock = new StageClock(System::nanoTime);
         clock.enter(Phase.Load);
         TrainingSpec training = context.run().spec().training();
+        PreparedDataset.manifest(context.workspace().dataset()).requireFor(context);
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager)) {
@@ -200,18 +202,19 @@ public final class TrainStage {
     /**
      * Refuses a run that may not go on from what an interrupted one left in the workspace, as long as all of that is there.
      *
-     * @param pictures sha256 over the pictures and captions that it would be trained on
-     * @param baseModel sha256 over its base model's files
+     * @param now what it would be made from
+     * @param dataChange says what changed in the data of a digest
      * @param manager where the state is read into
      * @throws TrainerException InvalidConfiguration, with all that differs
      */
-    public static void requireSame(RunContext context, String pictures, String baseModel, NDManager manager)
+    public static void requireSame(
+            RunContext context, InputDigests now, Function<String, String> dataChange, NDManager manager)
             throws IOException {
         Path train = context.workspace().train();
         LossLog losses = new LossLog(train.resolve(LossLog.FILE));
         try (StateFiles.State state = new StateFiles(train).newest(losses::reaches, manager)) {
             if (state != null) {
-                state.position().isOf(context.run(), pictures, baseModel, train);
+                state.position().isOf(context.run(), now, dataChange, train);
             }
         }
     }
@@ -259,8 +262,11 @@ public final class TrainStage {
                 .runId(context.run().runId())
                 .fixedSetLoss(new TrainSummary.FixedSetLoss(before, after))
                 .checkpoints(checkpoints.kept())
-                .baseModelDigest(baseModelDigest())
+                .baseModelDigest(data.manifest().baseModelDigest())
                 .rollbacks(state.rollbacks())
+                .owner(context.run().owner())
+                .spec(context.run().spec())
+                .datasetDigest(data.digest())
                 .validationLoss(validationLoss())
                 .device(ComputeDevice.name(manager))
                 .build();
@@ -378,12 +384,6 @@ public final class TrainStage {
         progress.drew();
         LOG.info("checkpoint at step {}, {}", done, Metric.line(newest().metrics(), ", "));
         progress.report(done, newest());
-    }
-
-    private String baseModelDigest() throws IOException {
-        try (FileDigests digests = context.workspace().digests()) {
-            return context.baseModelDigest(digests);
-        }
     }
 
     private TrainSummary.@Nullable FixedSetLoss validationLoss() {

@@ -4,20 +4,30 @@ import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
+import training.lora.api.Owner;
 import training.lora.api.Reason;
+import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.SpecScope;
 
 /**
  * What the train stage leaves for those after it, in train/summary.json.
  *
  * @param runId the run
+ * @param owner whose run it is; null where another release or program wrote this
+ * @param spec its spec with all defaults; null as well
+ * @param datasetDigest sha256 over its pictures and captions; null as well
  * @param fixedSetLoss the loss over a fixed set before and after
  * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
@@ -28,6 +38,9 @@ import training.lora.trainer.files.WholeFile;
 @RecordBuilder
 public record TrainSummary(
         String runId,
+        @Nullable Owner owner,
+        @Nullable LoraTrainingSpec spec,
+        @Nullable String datasetDigest,
         FixedSetLoss fixedSetLoss,
         @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
@@ -74,6 +87,32 @@ public record TrainSummary(
                             .formatted(Checkpoints.folder(train)));
         }
         return TrainSummaryBuilder.builder(written).checkpoints(whole).build();
+    }
+
+    /**
+     * Sees to it that what is measured is what {@code run} trains.
+     *
+     * @param data prepared for it
+     * @throws TrainerException InvalidConfiguration, with all that differs
+     */
+    public void requireOf(RunSpec run, DatasetManifest data) {
+        List<String> changes = new ArrayList<>();
+        if (owner == null || spec == null || datasetDigest == null) {
+            changes.add("another release wrote them");
+        } else {
+            if (!owner.equals(run.owner())) {
+                changes.add(Position.otherOwner(owner, run.owner()));
+            }
+            changes.addAll(SpecScope.Training.changes(spec, run.spec()));
+            changes.addAll(new InputDigests(datasetDigest, baseModelDigest, null, null)
+                    .trainingChanges(data.inputs(), InputDigests.SOME_DATA));
+        }
+        if (!changes.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "the checkpoints must have been trained by this spec, but %s; run `train` again"
+                            .formatted(String.join(", ", changes)));
+        }
     }
 
     /** What the watchdog did, in a sentence; null if nothing. */

@@ -20,6 +20,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
@@ -95,7 +96,7 @@ final class TrainingState {
      */
     boolean resume() throws IOException {
         try (StateFiles.State state = states.newest(losses::reaches, manager)) {
-            if (state == null || !state.position().isOf(run, data.digest(), data.baseModelDigest(), folder)) {
+            if (state == null || !state.position().isOf(run, data.inputs(), InputDigests.SOME_DATA, folder)) {
                 return false;
             }
             restore(state);

@@ -212,13 +212,13 @@ class RunCommandTest {
             delimiter = '|',
             value = {
                 "preparation.resolution=64 | `spec.preparation.resolution` was unset and is 64",
-                "datasets=[{uri: more}] | `spec.datasets` was ",
-                "training.steps=2 | the pictures or captions of `spec.datasets` have changed",
+                "datasets=[{uri: more}] | `spec.datasets[0].uri` was \"data\" and is \"more\"",
+                "training.steps=2 | the caption of main/bat.png has changed",
             })
     void preparedDataOfAnInterruptedTrainingOutlastsARunThatIsRefused(String setting, String sentence)
             throws IOException {
         interrupt();
-        if (sentence.contains("captions")) {
+        if (sentence.contains("caption of")) {
             Files.writeString(folder.resolve("data/bat.txt"), "another caption");
         }
         Files.createSymbolicLink(folder.resolve("more"), folder.resolve("data"));

@@ -107,6 +107,16 @@ class VerifyRealCommandTest {
     }
 
     @Test
+    void othersTrainingYamlIsNotOverwritten() throws IOException {
+        Path file = Files.createDirectories(folder.resolve("report")).resolve("training.yaml");
+        Files.writeString(file, "metadata: {name: mine}");
+
+        assertThat(verify("--base", bundled("emoji-sd"))).isEqualTo(10);
+
+        assertThat(file).hasContent("metadata: {name: mine}");
+    }
+
+    @Test
     void cardIsNamedAndItsHighestMemoryKept() throws Exception {
         Path used = folder.resolve("used");
         Files.writeString(used, "700 MiB");

@@ -12,6 +12,8 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
 /** Which training may go on from a state. */
@@ -26,11 +28,11 @@ class PositionTest {
     }
 
     private static boolean isOf(int step, RunSpec run) {
-        return at(step).isOf(run, TestRuns.DATA.digest(), TestRuns.DATA.baseModelDigest(), FOLDER);
+        return at(step).isOf(run, TestRuns.DATA.inputs(), InputDigests.SOME_DATA, FOLDER);
     }
 
-    private static void assertRefused(RunSpec run, String pictures, String baseModel, String sentence) {
-        assertThatThrownBy(() -> at(40).isOf(run, pictures, baseModel, FOLDER))
+    private static void assertRefused(RunSpec run, InputDigests now, String sentence) {
+        assertThatThrownBy(() -> at(40).isOf(run, now, InputDigests.SOME_DATA, FOLDER))
                 .isInstanceOfSatisfying(TrainerException.class, e -> {
                     assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration);
                     assertThat(e).hasMessage(sentence);
@@ -38,7 +40,7 @@ class PositionTest {
     }
 
     private static void assertRefused(RunSpec run, String sentence) {
-        assertRefused(run, TestRuns.DATA.digest(), TestRuns.DATA.baseModelDigest(), sentence);
+        assertRefused(run, TestRuns.DATA.inputs(), sentence);
     }
 
     private static String interrupted(String difference) {
@@ -80,8 +82,30 @@ class PositionTest {
 
     @Test
     void changedPicturesAndChangedBaseModelAreRefused() {
-        assertRefused(RUN, "others", "model", interrupted("the pictures or captions of `spec.datasets` have changed"));
-        assertRefused(RUN, "data", "another", interrupted("the files of `spec.baseModel` have changed"));
+        InputDigests inputs = TestRuns.DATA.inputs();
+
+        assertRefused(
+                RUN,
+                InputDigestsBuilder.builder(inputs).data("others").build(),
+                interrupted("the pictures or captions of `spec.datasets` have changed"));
+        assertRefused(
+                RUN,
+                InputDigestsBuilder.builder(inputs).baseModel("another").build(),
+                interrupted("the files of `spec.baseModel` have changed"));
+    }
+
+    @Test
+    void changedAdapterToGoOnFromIsRefusedAndThatOfAnEarlierReleaseIsNotKnown() {
+        Position from = PositionBuilder.builder(at(40)).initFromDigest("one").build();
+        InputDigests one = InputDigestsBuilder.builder(TestRuns.DATA.inputs())
+                .initFrom("one")
+                .build();
+        InputDigests other = InputDigestsBuilder.builder(one).initFrom("other").build();
+
+        assertThat(from.isOf(RUN, one, InputDigests.SOME_DATA, FOLDER)).isTrue();
+        assertThat(at(40).isOf(RUN, other, InputDigests.SOME_DATA, FOLDER)).isTrue();
+        assertThatThrownBy(() -> from.isOf(RUN, other, InputDigests.SOME_DATA, FOLDER))
+                .hasMessage(interrupted("the file of `spec.training.initFrom` has changed"));
     }
 
     @Test

@@ -1,0 +1,188 @@
+package training.lora.trainer.prepare;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.DatasetSpec;
+import training.lora.api.InitFromSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Manifest;
+import training.lora.api.Stage;
+import training.lora.api.VaeSpec;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.publish.OutputFolder;
+import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.SpecScope;
+
+/**
+ * Whether the output holds this very run, finished: of the same owner and spec, and made from what its files hold today. What
+ * is gone by now is taken as it was, since a result needs nothing that it was made from.
+ */
+public final class FinishedRun {
+    private static final Logger LOG = LoggerFactory.getLogger(FinishedRun.class);
+
+    private final RunContext context;
+    private final LoraTrainingSpec spec;
+    private final Manifest manifest;
+    private final InputDigests before;
+    private final FileDigests digests;
+    private final List<String> gone = new ArrayList<>();
+
+    /**
+     * What was found.
+     *
+     * @param manifest of the finished run; null if there is something to do
+     * @param note a sentence on what changed since or is gone; null if nothing
+     */
+    public record Found(
+            @Nullable Manifest manifest, @Nullable String note) {}
+
+    private FinishedRun(RunContext context, Manifest manifest, FileDigests digests) {
+        this.context = context;
+        this.spec = context.run().spec();
+        this.manifest = manifest;
+        this.digests = digests;
+        this.before = new InputDigests(
+                manifest.datasetDigest(), manifest.baseModelDigest(), manifest.initFromDigest(), manifest.clipDigest());
+    }
+
+    /** Looks before {@code stage} begins. */
+    public static Found look(RunContext context, Stage stage) throws IOException {
+        Manifest manifest =
+                new OutputFolder(context.run().owner(), context.workspace().output()).manifest();
+        if (manifest == null
+                || !manifest.finished()
+                || !manifest.runId().equals(context.run().runId())) {
+            return new Found(null, null);
+        }
+        try (FileDigests digests = context.workspace().digests()) {
+            Found found = new FinishedRun(context, manifest, digests).look(stage == Stage.Prepare);
+            if (found.note() != null) {
+                LOG.warn("{}", found.note());
+            }
+            return found;
+        }
+    }
+
+    private Found look(boolean prepares) throws IOException {
+        DatasetManifest prepared = new PreparedFolder(context.workspace()).manifest();
+        RawData sources = prepares ? sources() : null;
+        InputDigests now = InputDigestsBuilder.builder()
+                .data(prepares ? (sources == null ? before.data() : sources.digest()) : trainedOn(prepared))
+                .baseModel(baseModel())
+                .initFrom(initFrom())
+                .clip(clip())
+                .build();
+        List<String> changes = before.trainingChanges(
+                now, sources == null ? InputDigests.SOME_DATA : DataChanges.since(prepared, sources));
+        String what = "trained";
+        if (changes.isEmpty() && before.measuredByAnother(now)) {
+            changes.add("the files of `spec.evaluation.clip` have changed");
+            what = "measured";
+        }
+        Path output = context.workspace().output();
+        if (!changes.isEmpty()) {
+            // The stages after it needn't say it again.
+            String note = "the run in %s was finished, and is %s anew because %s"
+                    .formatted(output, what, String.join(", ", changes));
+            return new Found(null, prepares ? note : null);
+        }
+        return new Found(
+                manifest,
+                gone.isEmpty()
+                        ? null
+                        : "the run in %s stays finished, though nothing is left at %s to compare it with"
+                                .formatted(output, String.join(", ", gone)));
+    }
+
+    /** The digest of the data that the stages after prepare work on; those of another spec tell nothing of this run. */
+    private String trainedOn(@Nullable DatasetManifest prepared) throws IOException {
+        if (prepared == null || !isForThis(prepared) || prepared.digest().equals(before.data())) {
+            return before.data();
+        }
+        try {
+            RawData sources = sources();
+            // What was changed and prepared may be as it was again.
+            return sources != null && sources.digest().equals(before.data()) ? before.data() : prepared.digest();
+        } catch (TrainerException e) {
+            LOG.debug("the data can't be read", e);
+            return prepared.digest();
+        }
+    }
+
+    private boolean isForThis(DatasetManifest prepared) {
+        return prepared.spec() != null
+                && SpecScope.Preparation.changes(prepared.spec(), spec).isEmpty();
+    }
+
+    /** The data as they are today; null where one of the data sets is gone. */
+    private @Nullable RawData sources() throws IOException {
+        boolean there = true;
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            DatasetSpec dataset = spec.datasets().get(i);
+            there &= isThere("spec.datasets[" + i + "].uri", dataset.uri());
+        }
+        if (!there) {
+            return null;
+        }
+        Path temporary = context.workspace().preparing();
+        Folders.delete(temporary);
+        try {
+            return RawData.read(context, temporary.resolve(PrepareStage.UNPACKED), digests);
+        } finally {
+            Folders.delete(temporary);
+        }
+    }
+
+    private String baseModel() throws IOException {
+        VaeSpec vae = spec.baseModel().vae();
+        boolean there = isThere("spec.baseModel.uri", spec.baseModel().uri())
+                & (vae == null || isThere("spec.baseModel.vae.uri", vae.uri()));
+        return there ? context.baseModelDigest(digests) : before.baseModel();
+    }
+
+    private @Nullable String initFrom() throws IOException {
+        InitFromSpec from = spec.training().initFrom();
+        return from == null || !isThere("spec.training.initFrom.uri", from.uri())
+                ? null
+                : context.initFromDigest(digests);
+    }
+
+    private @Nullable String clip() throws IOException {
+        return spec.evaluation().enabled() && isThere("spec.evaluation.clip.uri", context.clipUri())
+                ? context.clipDigest(digests)
+                : null;
+    }
+
+    /** Whether there is anything; a folder that nothing is mounted on is empty. */
+    private boolean isThere(String field, String uri) throws IOException {
+        boolean there = false;
+        try {
+            Path path = context.sources().path(field, uri);
+            there = Files.isDirectory(path) ? !isEmpty(path) : Files.exists(path);
+        } catch (TrainerException e) {
+            LOG.debug("{} can't be found", uri, e);
+        }
+        if (!there) {
+            gone.add("`%s` %s".formatted(field, uri));
+        }
+        return there;
+    }
+
+    private static boolean isEmpty(Path folder) throws IOException {
+        try (Stream<Path> all = Files.list(folder)) {
+            return all.findAny().isEmpty();
+        }
+    }
+}

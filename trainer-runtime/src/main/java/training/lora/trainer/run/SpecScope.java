@@ -1,0 +1,77 @@
+package training.lora.trainer.run;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+
+/** The fields of a spec that what a stage leaves depends on, beside the content of files. */
+public enum SpecScope {
+    /** What prepared data depend on: which pictures with which words, their size, and how texts are embedded. */
+    Preparation {
+        @Override
+        ObjectNode of(LoraTrainingSpec spec) {
+            ObjectNode all = Json.MAPPER.valueToTree(spec);
+            all.retain("datasets", "preparation", "training");
+            ObjectNode training = (ObjectNode) all.path("training");
+            training.retain("captions");
+            ((ObjectNode) training.path("captions")).retain("maxTokens", "clipSkip");
+            all.path("datasets").forEach(dataset -> {
+                ((ObjectNode) dataset).remove(List.of("repeats", "weight"));
+                withoutClassName(dataset);
+            });
+            return all;
+        }
+    },
+
+    /** What a training and its files depend on: all but what measures them, and where and how long it may run. */
+    Training {
+        @Override
+        ObjectNode of(LoraTrainingSpec spec) {
+            ObjectNode all = Json.MAPPER.valueToTree(spec);
+            all.remove(List.of(
+                    "suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished"));
+            all.path("datasets").forEach(SpecScope::withoutClassName);
+            return all;
+        }
+    };
+
+    abstract ObjectNode of(LoraTrainingSpec spec);
+
+    /** It takes the trigger's place where pictures are measured, and nowhere else. */
+    private static void withoutClassName(JsonNode dataset) {
+        if (dataset.path("concept") instanceof ObjectNode concept) {
+            concept.remove("className");
+        }
+    }
+
+    /** Which of the fields differ, a phrase each with both values. */
+    public List<String> changes(LoraTrainingSpec before, LoraTrainingSpec now) {
+        List<String> found = new ArrayList<>();
+        compare("spec", of(before), of(now), found);
+        return found;
+    }
+
+    private static void compare(String path, JsonNode before, JsonNode now, List<String> found) {
+        if (before.isObject() && now.isObject()) {
+            TreeSet<String> names = new TreeSet<>();
+            before.fieldNames().forEachRemaining(names::add);
+            now.fieldNames().forEachRemaining(names::add);
+            names.forEach(name -> compare(path + "." + name, before.path(name), now.path(name), found));
+        } else if (before.isArray() && now.isArray() && before.size() == now.size()) {
+            for (int i = 0; i < before.size(); i++) {
+                compare(path + "[" + i + "]", before.get(i), now.get(i), found);
+            }
+        } else if (!before.equals(now)) {
+            found.add("`%s` was %s and is %s".formatted(path, text(before), text(now)));
+        }
+    }
+
+    private static String text(JsonNode value) {
+        return value instanceof MissingNode ? "unset" : value.toString();
+    }
+}

@@ -1,0 +1,389 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.api.Manifest;
+import training.lora.api.Reason;
+import training.lora.api.StageResult;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.model.ModelDigest;
+
+/** Runs whose data, base model or spec change between two commands. */
+class InputsRunTest {
+    @TempDir
+    Path folder;
+
+    private TinyRun tiny;
+    private String[] settings = {};
+
+    @BeforeEach
+    void tinyRun() throws IOException {
+        tiny = TinyRun.create(folder, "steps: 2, precision: Float32, adapter: {rank: 2}");
+    }
+
+    private Ran run(String command) {
+        return tiny.run(command, settings);
+    }
+
+    private void ends(String command) {
+        Ran ended = run(command);
+        assertThat(ended.code()).as(ended.error()).isZero();
+    }
+
+    private StageResult result(String stage) throws IOException {
+        return Json.MAPPER.readValue(
+                tiny.workspace().resolve("results/" + stage + "/result.json").toFile(), StageResult.class);
+    }
+
+    private Manifest manifest() throws IOException {
+        return Json.MAPPER.readValue(
+                tiny.workspace().resolve("output/manifest.json").toFile(), Manifest.class);
+    }
+
+    private void caption(String name, String text) throws IOException {
+        Files.writeString(folder.resolve("data").resolve(name + ".txt"), text);
+    }
+
+    private void picture(String from, String to) throws IOException {
+        Files.copy(
+                folder.resolve("data").resolve(from + ".png"),
+                folder.resolve("data").resolve(to + ".png"),
+                StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Path target = to.resolve(from.relativize(file).toString());
+                Files.createDirectories(target.getParent());
+                Files.copy(file, target);
+            }
+        }
+    }
+
+    /** Changes a base model's autoencoder in its last weight. */
+    private static void change(Path base) throws IOException {
+        Path file = base.resolve("vae/diffusion_pytorch_model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 2] ^= 1;
+        Files.write(file, bytes);
+    }
+
+    private void datasets(String datasets) throws IOException {
+        Files.writeString(tiny.yaml, Files.readString(tiny.yaml).replace("[{uri: data}]", datasets));
+    }
+
+    @Test
+    void finishedRunIsTrainedAnewWhenItsDataChangeAndSaysWhatChanged() throws IOException {
+        ends("run");
+        byte[] first = tiny.lora();
+        caption("bat", "something else");
+        caption("pear", "something else again");
+        picture("bat", "crab");
+        Files.copy(folder.resolve("data/pear.png"), folder.resolve("data/quince.png"));
+        caption("quince", "a quince");
+        String note = "the run in " + tiny.workspace().resolve("output")
+                + " was finished, and is trained anew because the picture main/crab.png has changed,"
+                + " the captions of main/bat.png, main/pear.png have changed, main/quince.png is new";
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error()).contains(note);
+        assertThat(ended.output()).doesNotContain("nothing to do");
+        assertThat(result("prepare").message()).isEqualTo(note);
+        assertThat(tiny.lora()).isNotEqualTo(first);
+        assertThat(run("run").output()).contains("nothing to do");
+    }
+
+    @Test
+    void stagesThatRunAloneTrainChangedDataAnew() throws IOException {
+        for (String stage : new String[] {"prepare", "train", "evaluate"}) {
+            ends(stage);
+        }
+        byte[] first = tiny.lora();
+        Files.delete(folder.resolve("data/pear.png"));
+        Files.delete(folder.resolve("data/pear.txt"));
+
+        for (String stage : new String[] {"prepare", "train"}) {
+            ends(stage);
+            assertThat(result(stage).alreadyComplete()).as(stage).isFalse();
+        }
+
+        assertThat(result("prepare").message()).contains("is trained anew because main/pear.png is gone");
+        assertThat(result("train").message()).isNull();
+        assertThat(tiny.lora()).isNotEqualTo(first);
+        ends("prepare");
+        assertThat(result("prepare").alreadyComplete()).isTrue();
+    }
+
+    @Test
+    void dataThatAreAsTheyWereAgainNeedNothing() throws IOException {
+        ends("run");
+        String before = Files.readString(folder.resolve("data/bat.txt"));
+        caption("bat", "something else");
+        ends("prepare");
+        caption("bat", before);
+
+        for (String command : new String[] {"run", "prepare", "train"}) {
+            assertThat(run(command).output()).contains("nothing to do");
+        }
+    }
+
+    @Test
+    void masksCount() throws IOException {
+        for (String name : new String[] {"bat", "crab", "pear"}) {
+            picture(name, name + "-masklabel");
+        }
+        settings = new String[] {"--set", "preparation.mask.source=Files"};
+        ends("run");
+        assertThat(run("run").output()).contains("nothing to do");
+        picture("bat", "crab-masklabel");
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error()).contains("is trained anew because the masks of `spec.datasets` have changed");
+    }
+
+    @Test
+    void otherBaseModelBehindALinkIsAnotherBaseModel() throws IOException {
+        Path mine = Files.move(folder.resolve("base"), folder.resolve("mine"));
+        Path other = folder.resolve("other");
+        copy(mine, other);
+        change(other);
+        Path link = Files.createSymbolicLink(folder.resolve("base"), mine);
+        ends("run");
+        assertThat(manifest().baseModelDigest()).isEqualTo(ModelDigest.of(mine, null, FileDigests.computed()));
+        Map<String, String> latents = TinyRun.digests(tiny.workspace().resolve("dataset"));
+        Files.delete(link);
+        Files.createSymbolicLink(link, other);
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error()).contains("is trained anew because the files of `spec.baseModel` have changed");
+        assertThat(manifest().baseModelDigest()).isEqualTo(ModelDigest.of(other, null, FileDigests.computed()));
+        assertThat(TinyRun.digests(tiny.workspace().resolve("dataset")).get("latents.safetensors"))
+                .isNotEqualTo(latents.get("latents.safetensors"));
+    }
+
+    @Test
+    void autoencoderInItsPlaceAndAdapterThatIsGoneOnFromCount() throws IOException {
+        copy(folder.resolve("base/vae"), folder.resolve("vae"));
+        ends("run");
+        Path from = Files.copy(tiny.workspace().resolve("output/tiny.safetensors"), folder.resolve("from.safetensors"));
+        settings = new String[] {
+            "--set",
+            "training.initFrom.uri=from.safetensors",
+            "--set",
+            "baseModel.vae.uri=vae",
+            "--set",
+            "training.seed=1"
+        };
+        ends("run");
+        assertThat(run("run").output()).contains("nothing to do");
+
+        Files.copy(tiny.workspace().resolve("output/tiny.safetensors"), from, StandardCopyOption.REPLACE_EXISTING);
+        assertThat(run("run").error())
+                .contains("is trained anew because the file of `spec.training.initFrom` has changed");
+        Path weights = folder.resolve("vae/diffusion_pytorch_model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        bytes[bytes.length - 2] ^= 1;
+        Files.write(weights, bytes);
+
+        assertThat(run("run").error()).contains("is trained anew because the files of `spec.baseModel` have changed");
+        assertThat(run("run").output()).contains("nothing to do");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "data | `spec.datasets[0].uri` data",
+                "base | `spec.baseModel.uri` base",
+                "both | `spec.datasets[0].uri` data, `spec.baseModel.uri` base",
+                "emptied | `spec.datasets[0].uri` data"
+            })
+    void finishedRunStaysFinishedWhenWhatItWasMadeFromIsGone(String gone, String named) throws IOException {
+        ends("run");
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        if (!gone.equals("base")) {
+            Folders.delete(folder.resolve("data"));
+        }
+        if (gone.equals("base") || gone.equals("both")) {
+            Folders.delete(folder.resolve("base"));
+        }
+        if (gone.equals("emptied")) {
+            Files.createDirectories(folder.resolve("data"));
+        }
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.output()).contains("nothing to do");
+        assertThat(ended.error())
+                .contains("the run in " + tiny.workspace().resolve("output")
+                        + " stays finished, though nothing is left at " + named + " to compare it with");
+        assertThat(result("prepare").message()).contains("stays finished");
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+        assertThat(run("train").code()).isZero();
+    }
+
+    @Test
+    void finishedOutputAloneIsEnoughToKnowThatNothingIsToBeDone() throws IOException {
+        ends("run");
+        Folders.delete(tiny.workspace().resolve("dataset"));
+        Folders.delete(tiny.workspace().resolve("train"));
+
+        for (String command : new String[] {"run", "train", "evaluate"}) {
+            assertThat(run(command).output()).contains("nothing to do");
+        }
+    }
+
+    @Test
+    void dataThatCanNoLongerBeTrainedOnLeaveTheFinishedRunAsItIs() throws IOException {
+        ends("run");
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        Files.delete(folder.resolve("data/bat.txt"));
+
+        assertThat(run("run").code()).isEqualTo(Reason.InvalidData.exitCode());
+
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "preparation.resolution=64 | `spec.preparation.resolution` was unset and is 64",
+                "preparation.captions.prefix=TOK | `spec.preparation.captions.prefix` was \"\" and is \"TOK\"",
+                "training.captions.clipSkip=1 | `spec.training.captions.clipSkip` was 0 and is 1",
+                "training.captions.maxTokens=150 | `spec.training.captions.maxTokens` was 75 and is 150",
+                "datasets=[{name: other, uri: data}] | `spec.datasets[0].name` was \"main\" and is \"other\"",
+                "datasets=[{uri: data, concept: {trigger: TOK}}] | `spec.datasets[0].concept` was unset and is {"
+            })
+    void trainingOnDataOfAnotherSpecIsRefusedWithWhatDiffers(String setting, String sentence) {
+        ends("prepare");
+        settings = new String[] {"--set", setting};
+
+        Ran ended = run("train");
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ended.error())
+                .contains("the data must have been prepared for this spec, but " + sentence)
+                .contains("; run `prepare` again");
+        assertThat(tiny.workspace().resolve("train/state")).doesNotExist();
+        ends("prepare");
+        ends("train");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "training.steps=3",
+                "training.optimizer.learningRate=2e-4",
+                "datasets=[{uri: data, repeats: 2, weight: 0.5}]",
+                "sampling.steps=3",
+                "evaluation.samplesPerPrompt=2",
+                "output.formats=[Diffusers]"
+            })
+    void whatPreparedDataDoNotDependOnMayChangeBeforeTheTraining(String setting) {
+        ends("prepare");
+        settings = new String[] {"--set", setting};
+
+        ends("train");
+    }
+
+    @Test
+    void baseModelThatChangedAfterPrepareIsRefusedByTheTraining() throws IOException {
+        ends("prepare");
+        change(folder.resolve("base"));
+
+        assertThat(run("train").error())
+                .contains(
+                        "the data must have been prepared for this spec, but the files of `spec.baseModel` have changed;"
+                                + " run `prepare` again");
+    }
+
+    /** The same run on the bundled model, whose pictures CLIP measures, prepared and trained. */
+    private void measured() throws IOException {
+        copy(Goldens.BUNDLED.resolve("emoji-clip"), folder.resolve("clip"));
+        tiny = TinyRun.create(
+                Files.createDirectories(folder.resolve("measured")),
+                "baseModel: {uri: %s}"
+                        .formatted(Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath()),
+                "steps: 2, precision: Float32, adapter: {rank: 2}, checkpoints: {everySteps: 2}",
+                "{steps: 1, prompts: [{text: a bat, seed: 1}]}",
+                "{clip: {uri: ../clip}, prompts: [{text: a bat, seed: 1}]}");
+        ends("prepare");
+        ends("train");
+    }
+
+    @Test
+    void checkpointsOfAnotherSpecAreNotPublished() throws IOException {
+        measured();
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        settings = new String[] {"--set", "training.steps=3", "--set", "training.adapter.rank=3"};
+
+        Ran ended = run("evaluate");
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ended.error())
+                .contains("the checkpoints must have been trained by this spec, but"
+                        + " `spec.training.adapter.rank` was 2 and is 3, `spec.training.steps` was 2 and is 3;"
+                        + " run `train` again");
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+
+        // Prepared anew, they are of other data.
+        settings = new String[] {};
+        Files.writeString(tiny.folder.resolve("data/bat.txt"), "something else");
+        ends("prepare");
+        assertThat(run("evaluate").error())
+                .contains("the checkpoints must have been trained by this spec, but the pictures or captions of"
+                        + " `spec.datasets` have changed; run `train` again");
+    }
+
+    @Test
+    void whatMeasuresMayChangeAfterTheTrainingAndAnotherClipMeasuresAnew() throws IOException {
+        measured();
+        settings = new String[] {"--set", "evaluation.samplesPerPrompt=2"};
+        ends("evaluate");
+        assertThat(manifest().finished()).isTrue();
+        assertThat(manifest().clipDigest())
+                .isEqualTo(ModelDigest.of(folder.resolve("clip"), null, FileDigests.computed()));
+        assertThat(run("run").output()).contains("nothing to do");
+        byte[] lora = tiny.lora();
+        Path weights = folder.resolve("clip/model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        bytes[bytes.length - 2] ^= 1;
+        Files.write(weights, bytes);
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error())
+                .contains("is measured anew because the files of `spec.evaluation.clip` have changed")
+                .doesNotContain("trained anew");
+        assertThat(manifest().finished()).isTrue();
+        assertThat(manifest().clipDigest())
+                .isEqualTo(ModelDigest.of(folder.resolve("clip"), null, FileDigests.computed()));
+        assertThat(tiny.lora()).isEqualTo(lora);
+        assertThat(run("run").output()).contains("nothing to do");
+    }
+}
