@@ -2,6 +2,7 @@ package training.lora.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
 
 /** bin/lora-trainer and bin/build, where containers and other people's machines run them. */
 class LauncherTest {
@@ -74,7 +76,10 @@ class LauncherTest {
 
         assertThat(trainer.waitFor(120, TimeUnit.SECONDS)).isTrue();
         assertThat(trainer.exitValue()).as(Files.readString(log)).isZero();
-        assertThat(Files.readString(dir.resolve("œuvre/dataset/manifest.json")))
-                .contains("main/猫 🐱/gató.png", "кошка, 猫");
+        JsonNode sample = Json.MAPPER
+                .readTree(dir.resolve("œuvre/dataset/manifest.json").toFile())
+                .at("/samples/0");
+        assertThat(sample.get("name").asText()).isEqualTo("main/猫 🐱/gató.png");
+        assertThat(sample.get("caption").asText()).isEqualTo("кошка, 猫");
     }
 }
