@@ -74,7 +74,7 @@ final class LeftOut {
         if (named.size() > NAMED) {
             LOG.warn("left out of data set \"{}\": {}", dataset, String.join(", ", named));
         }
-        return "data set \"%s\" is trained without %s".formatted(dataset, names());
+        return "data set \"%s\" leaves out %s".formatted(dataset, names());
     }
 
     private String names() {

@@ -52,7 +52,7 @@ class PicturesRunTest {
         Files.writeString(data.resolve("moving.txt"), "a moving picture");
         Files.createSymbolicLink(data.resolve("gone.png"), Path.of("nowhere.png"));
         Files.writeString(data.resolve("lost.txt"), "a text without a picture");
-        String note = "data set \"main\" is trained without gone.png (a link that leads nowhere), moving.gif (GIF)";
+        String note = "data set \"main\" leaves out gone.png (a link that leads nowhere), moving.gif (GIF)";
 
         // The second time its data is there already.
         for (int attempt = 1; attempt <= 2; attempt++) {

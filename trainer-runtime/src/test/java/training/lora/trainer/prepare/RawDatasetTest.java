@@ -135,8 +135,7 @@ class RawDatasetTest {
         RawDataset.Listed listed = list();
 
         assertThat(listed.items()).extracting(RawDataset.Item::name).containsExactly("main/a.png");
-        assertThat(listed.leftOut())
-                .isEqualTo("data set \"main\" is trained without b.%s (%s)".formatted(extension, label));
+        assertThat(listed.leftOut()).isEqualTo("data set \"main\" leaves out b.%s (%s)".formatted(extension, label));
     }
 
     @Test
@@ -154,7 +153,7 @@ class RawDatasetTest {
         pictures(".png", "g", "h");
 
         assertThat(list().leftOut())
-                .isEqualTo("data set \"main\" is trained without c.pdf (GIF), d.mov (MOV), e.svg (SVG), f.xyz (XYZ)");
+                .isEqualTo("data set \"main\" leaves out c.pdf (GIF), d.mov (MOV), e.svg (SVG), f.xyz (XYZ)");
     }
 
     @Test
@@ -195,8 +194,7 @@ class RawDatasetTest {
         pictures(".png", "a");
         Files.createSymbolicLink(folder.resolve("b.png"), Path.of("nowhere.png"));
 
-        assertThat(list().leftOut())
-                .isEqualTo("data set \"main\" is trained without b.png (a link that leads nowhere)");
+        assertThat(list().leftOut()).isEqualTo("data set \"main\" leaves out b.png (a link that leads nowhere)");
         Files.createSymbolicLink(folder.resolve("c.png"), Path.of("nowhere.png"));
         refused("2 of 3 are left out: b.png (a link that leads nowhere), c.png (a link that leads nowhere)");
     }
@@ -209,7 +207,7 @@ class RawDatasetTest {
         }
 
         assertThat(list().leftOut())
-                .startsWith("data set \"main\" is trained without b10.gif (GIF), ")
+                .startsWith("data set \"main\" leaves out b10.gif (GIF), ")
                 .endsWith("b19.gif (GIF) and 2 more");
     }
 
@@ -292,7 +290,7 @@ class RawDatasetTest {
         write("b-masklabel.png", picture(".png"));
 
         assertThat(list().leftOut())
-                .isEqualTo("data set \"main\" is trained without b-masklabel.png (a mask without its picture)");
+                .isEqualTo("data set \"main\" leaves out b-masklabel.png (a mask without its picture)");
     }
 
     @Test
