@@ -3,7 +3,6 @@ package training.lora.trainer.files;
 import com.fasterxml.jackson.core.type.TypeReference;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -63,8 +62,7 @@ public final class FileDigests implements AutoCloseable {
 
     /** sha256 of a file's bytes, hex. */
     public String of(Path file) throws IOException {
-        // The path's text isn't enough where the locale can't write it.
-        String key = file.toRealPath().toUri().toString();
+        String key = file.toRealPath().toString();
         Map<String, Object> before = attributes(file);
         Remembered known = remembered.get(key);
         if (known != null && known.state().equals(before.toString())) {
@@ -95,7 +93,7 @@ public final class FileDigests implements AutoCloseable {
         if (store == null || !changed) {
             return;
         }
-        remembered.keySet().removeIf(file -> !Files.exists(Path.of(URI.create(file))));
+        remembered.keySet().removeIf(file -> !Files.exists(Path.of(file)));
         try {
             WholeFile.write(store, temporary -> Json.PRETTY.writeValue(temporary.toFile(), remembered));
         } catch (IOException | UncheckedIOException e) {

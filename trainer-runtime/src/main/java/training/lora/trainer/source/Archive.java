@@ -21,7 +21,6 @@ import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipFile;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.FileName;
 
 /** A zip archive, unpacked with limits: nothing outside the target, no links, no name twice, no more than fits. */
 public final class Archive {
@@ -155,7 +154,7 @@ public final class Archive {
         if (name.startsWith("/") || name.contains("\0") || name.matches("(?s)[A-Za-z]:.*")) {
             throw refused("must have relative names, but has the entry " + name);
         }
-        Path path = FileName.resolve(target, name).normalize();
+        Path path = target.resolve(name).normalize();
         if (!path.startsWith(target)) {
             throw refused("must stay in its folder, but has the entry " + name);
         }

@@ -6,7 +6,6 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.FileName;
 
 /**
  * Finds what a uri names.
@@ -68,7 +67,7 @@ public record Sources(
         if (relativeTo == null) {
             throw wrong(field, uri, "is a path of some machine, which a pod can't see; use pvc://CLAIM/PATH");
         }
-        return FileName.resolve(relativeTo, uri).normalize();
+        return relativeTo.resolve(uri).normalize();
     }
 
     /**
@@ -88,7 +87,7 @@ public record Sources(
     }
 
     private static Path below(String field, String uri, Path root, String rest) {
-        Path path = FileName.resolve(root, rest).normalize();
+        Path path = root.resolve(rest).normalize();
         if (!path.startsWith(root)) {
             throw wrong(field, uri, "must not lead out of its root");
         }
