@@ -10,6 +10,10 @@ import org.jspecify.annotations.Nullable;
 
 /** What the pictures of a data set teach, and the words that call it. */
 @ValidationRule(
+        value = "!has(self.className) || has(self.trigger)",
+        message = "className must be unset where there is no trigger",
+        fieldPath = ".className")
+@ValidationRule(
         value = "self.mode != 'Object' || has(self.trigger)",
         message = "trigger must be given where mode is Object",
         fieldPath = ".trigger")
@@ -20,9 +24,14 @@ public record ConceptSpec(
 
         @JsonPropertyDescription(
                 "The words that call it, without commas. In captions and prompts, <concept> stands for them, and <NAME> for those of the data set NAME; they are put before a caption that has neither <concept> nor the words themselves. Data sets of one trigger teach one concept; each concept is measured by the prompts that name it. Unset, where mode is Style: nothing is put before captions, the data set is a concept of its own, and prompts that name no other measure it.")
-        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String trigger) {
+        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String trigger,
+
+        @JsonPropertyDescription(
+                "Words for what it is that the CLIP model of the evaluation knows, such as cat, or line drawing. They take the trigger's place where pictures are compared with their prompts, because CLIP doesn't know the trigger; training and drawing don't use them. Unset: the trigger is left out there, together with \"in the style of\".")
+        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String className) {
     public ConceptSpec {
         mode = orDefault(mode, ConceptMode.Style);
         trigger = trigger == null ? null : PlainText.of(trigger);
+        className = className == null ? null : PlainText.of(className);
     }
 }

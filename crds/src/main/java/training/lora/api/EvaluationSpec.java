@@ -18,13 +18,14 @@ public record EvaluationSpec(
                 "The CLIP model that measures. Unset: the bundled one where the base model is bundled, else it must be given.")
         @Nullable ClipSpec clip,
 
-        @JsonPropertyDescription("What is drawn to be measured. Empty: the first 12 captions of the data.")
+        @JsonPropertyDescription(
+                "What is drawn to be measured. Where each concept has a trigger, prompts that name none show what was kept of everything else. Empty: the first 12 captions of the data.")
         @Size(max = 64) List<PromptSpec> prompts,
 
         @JsonPropertyDescription("Pictures a prompt, with seeds counting up. Default 1.") @Min(1) @Max(64) Integer samplesPerPrompt,
 
         @JsonPropertyDescription(
-                "Which metric picks the best checkpoint: Score (the mean of TextAlignment and StyleAlignment), TextAlignment, TrainingImageAlignment, StyleAlignment or Diversity. Default Score.")
+                "Which metric picks the best checkpoint. Score is the harmonic mean of two shares from 0 to 1: learned, how much nearer than the base model's the pictures are to the training pictures, where 1 is as near as these are to each other; and kept, how closely pictures follow their prompts, where 0 is by chance and 1 as the base model's do. TextAlignment compares pictures with their prompts, TrainingImageAlignment and StyleAlignment with the training pictures, each with each or mean with mean; Diversity compares them with each other. Default Score.")
         SelectionMetric select) {
     public EvaluationSpec {
         enabled = orDefault(enabled, true);

@@ -7,7 +7,7 @@ import java.util.stream.Collectors;
 /** A named number, printed with the digits that mean something. */
 public record Metric(
         @JsonPropertyDescription(
-                "loss, validationLoss, score, textAlignment, trainingImageAlignment, styleAlignment, diversity, learningRate, gradientNorm, imagesPerSecond.")
+                "loss, validationLoss, score, learned, kept, textAlignment, trainingImageAlignment, styleAlignment, diversity, learningRate, gradientNorm, imagesPerSecond.")
         String name,
 
         @JsonPropertyDescription("The number in decimal notation.")

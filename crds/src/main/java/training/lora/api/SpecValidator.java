@@ -10,6 +10,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -134,6 +135,7 @@ public final class SpecValidator {
                 problems.add("`spec.datasets[%d].concept.trigger` must be given where mode is Object".formatted(i));
             }
         }
+        classNames(spec.datasets());
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {
             quantities(stage, "requests", stage.resources().requests());
@@ -182,6 +184,28 @@ public final class SpecValidator {
     }
 
     /** What epochs come to is known only with the data. */
+    /** Data sets of one trigger are one concept, which has one class name. */
+    private void classNames(List<DatasetSpec> datasets) {
+        Map<String, String> byTrigger = new HashMap<>();
+        for (int i = 0; i < datasets.size(); i++) {
+            ConceptSpec concept = datasets.get(i).concept();
+            if (concept == null || concept.className() == null) {
+                continue;
+            }
+            if (concept.trigger() == null) {
+                problems.add("`spec.datasets[%d].concept.className` must be unset where there is no trigger, was \"%s\""
+                        .formatted(i, concept.className()));
+                continue;
+            }
+            String other = byTrigger.putIfAbsent(concept.trigger(), concept.className());
+            if (other != null && !other.equals(concept.className())) {
+                problems.add(
+                        "`spec.datasets[%d].concept.className` must be \"%s\" as in another data set of trigger %s, was \"%s\""
+                                .formatted(i, other, concept.trigger(), concept.className()));
+            }
+        }
+    }
+
     private void length(TrainingSpec training) {
         Integer steps = training.steps();
         if (steps == null) {

@@ -100,7 +100,7 @@ class KubectlTest {
         assertThat(concepts.code()).as(concepts.output()).isZero();
         assertThat(kubectl("get", "lt", "two-concepts", "-o", "jsonpath={.spec.training}")
                         .output())
-                .contains("\"epochs\":16")
+                .contains("\"epochs\":50")
                 .doesNotContain("\"steps\"");
         assertThat(applied.output()).isEqualTo("loratraining.lora.training/blue-ink created\n");
         assertThat(again.code()).isZero();

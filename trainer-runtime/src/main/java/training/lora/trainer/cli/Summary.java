@@ -15,8 +15,8 @@ import training.lora.trainer.publish.OutputFolder;
 
 /** What a run came to, for people: the loss's course, the metrics side by side, the files. */
 final class Summary {
-    private static final List<String> METRICS =
-            List.of("styleAlignment", "trainingImageAlignment", "textAlignment", "diversity", "score");
+    private static final List<String> METRICS = List.of(
+            "styleAlignment", "trainingImageAlignment", "textAlignment", "diversity", "learned", "kept", "score");
 
     private static final int CHART_WIDTH = 60;
 
@@ -31,7 +31,7 @@ final class Summary {
         chart(output.resolve("loss.jsonl"), out);
         if (manifest.base() != null) {
             out.printf("%-14s", "");
-            METRICS.forEach(m -> out.printf("%24s", m));
+            METRICS.forEach(m -> out.print(cell(m, m)));
             out.println();
             row("base model", manifest.base(), out);
             for (Checkpoint c : manifest.checkpoints()) {
@@ -60,9 +60,14 @@ final class Summary {
         out.printf("%-14s", name);
         for (String m : METRICS) {
             Metric metric = c.metric(m);
-            out.printf("%24s", metric == null ? "-" : metric.value());
+            out.print(cell(m, metric == null ? "-" : metric.value()));
         }
         out.println();
+    }
+
+    /** {@code text} in the column of a metric. */
+    private static String cell(String metric, String text) {
+        return " ".repeat(Math.max(2, Math.max(metric.length() + 2, 10) - text.length())) + text;
     }
 
     /** The loss, each column the mean over as many steps. */

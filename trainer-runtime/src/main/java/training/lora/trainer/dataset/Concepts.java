@@ -1,13 +1,18 @@
 package training.lora.trainer.dataset;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
@@ -184,15 +189,48 @@ public final class Concepts {
 
     /**
      * The concepts that a picture of {@code prompt} is measured for: those that it names; where it names none, those
-     * without words, and where there are none such, all.
+     * without words. Where there are none such, it is for none: it shows what was kept.
      */
     public List<Concept> measuredBy(String prompt) {
         List<Concept> named = all.stream().filter(c -> c.isIn(prompt)).toList();
-        if (!named.isEmpty()) {
-            return named;
+        return named.isEmpty() ? all.stream().filter(c -> c.trigger() == null).toList() : named;
+    }
+
+    /**
+     * {@code prompt} in words that a CLIP knows that was not trained: with the class name of each concept in place of its
+     * trigger, or, where it has none, without trigger and "in the style of".
+     */
+    public String withClassNames(String prompt) {
+        Map<String, String> names = new TreeMap<>(
+                Comparator.comparingInt(String::length).reversed().thenComparing(Comparator.naturalOrder()));
+        for (DatasetSpec dataset : datasets) {
+            String trigger = trigger(dataset);
+            String name = dataset.concept() == null ? null : dataset.concept().className();
+            if (trigger != null && (name != null || !names.containsKey(trigger))) {
+                names.put(trigger, name == null ? "" : name);
+            }
         }
-        List<Concept> unnamed = all.stream().filter(c -> c.trigger() == null).toList();
-        return unnamed.isEmpty() ? all() : unnamed;
+        // The longest trigger first, since another may be a part of it.
+        String text = prompt;
+        for (Map.Entry<String, String> name : names.entrySet()) {
+            text = name.getValue().isEmpty()
+                    ? without(text, name.getKey())
+                    : words(name.getKey()).matcher(text).replaceAll(Matcher.quoteReplacement(name.getValue()));
+        }
+        return text;
+    }
+
+    /** {@code text} without {@code trigger}, "in the style of" before it, and what is left of commas and spaces. */
+    private static String without(String text, String trigger) {
+        if (!hasWords(text, trigger)) {
+            return text;
+        }
+        String phrase = ConceptMode.Style.phrase(trigger);
+        String rest = words(phrase).matcher(text).replaceAll("");
+        return Stream.of(words(trigger).matcher(rest).replaceAll("").split(","))
+                .map(part -> part.strip().replaceAll("\\s+", " "))
+                .filter(part -> !part.isEmpty())
+                .collect(Collectors.joining(", "));
     }
 
     /**
@@ -225,11 +263,14 @@ public final class Concepts {
     }
 
     private static boolean hasWords(String text, String words) {
+        return words(words).matcher(text).find();
+    }
+
+    /** Finds {@code words} in upper case or lower, not as a part of other words. */
+    private static Pattern words(String words) {
         return Pattern.compile(
-                        "(?<![\\p{L}\\p{N}])" + Pattern.quote(words) + "(?![\\p{L}\\p{N}])",
-                        Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
-                .matcher(text)
-                .find();
+                "(?<![\\p{L}\\p{N}])" + Pattern.quote(words) + "(?![\\p{L}\\p{N}])",
+                Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
     }
 
     private static TrainerException invalid(String message) {

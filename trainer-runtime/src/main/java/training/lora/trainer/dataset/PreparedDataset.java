@@ -160,6 +160,14 @@ public final class PreparedDataset implements AutoCloseable {
                 .toList();
     }
 
+    /** The captions of all pictures of some data sets, in the order of {@link #pictureFiles}. */
+    public List<String> captions(List<String> datasets) {
+        return manifest.samples().stream()
+                .filter(s -> datasets.contains(s.dataset()))
+                .map(DatasetManifest.Sample::caption)
+                .toList();
+    }
+
     /** Side of the pictures in pixels. */
     public int resolution() {
         return manifest.resolution();

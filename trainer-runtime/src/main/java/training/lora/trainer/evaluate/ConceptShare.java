@@ -1,39 +1,47 @@
 package training.lora.trainer.evaluate;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import java.util.stream.IntStream;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.Concepts.Concept;
 import training.lora.trainer.dataset.PreparedDataset;
-import training.lora.trainer.tensor.Rows;
 
 /**
- * What a concept is measured by: the pictures of the prompts that name it, and its own training pictures.
+ * What a concept is measured by: the pictures of the prompts that name it, those of the prompts that name none, and its
+ * own training pictures.
  *
- * @param prompts numbers of the prompts, from 0
- * @param training unit vectors of its training pictures (M, D)
+ * @param prompts numbers of the prompts that name it, from 0
+ * @param others numbers of the prompts that name no concept
+ * @param training its training pictures (M, D)
+ * @param captions of the training pictures
  */
-record ConceptShare(Concept concept, int[] prompts, NDArray training) {
+record ConceptShare(Concept concept, int[] prompts, int[] others, Embeddings training, PromptTexts captions) {
     /**
      * The shares of all concepts.
      *
      * @param prompts of all pictures
-     * @param embed unit vectors of picture files
      */
     static List<ConceptShare> of(
-            Concepts concepts, List<PromptSpec> prompts, PreparedDataset data, Function<List<Path>, NDArray> embed) {
+            Concepts concepts, List<PromptSpec> prompts, PreparedDataset data, ClipEmbedder embedder) {
         List<ConceptShare> shares = new ArrayList<>();
+        int[] others = IntStream.range(0, prompts.size())
+                .filter(i -> concepts.measuredBy(prompts.get(i).text()).isEmpty())
+                .toArray();
         for (Concept concept : concepts.all()) {
             int[] rows = IntStream.range(0, prompts.size())
                     .filter(i -> concepts.measuredBy(prompts.get(i).text()).contains(concept))
                     .toArray();
-            shares.add(new ConceptShare(concept, rows, embed.apply(data.pictureFiles(concept.datasets()))));
+            List<String> captions = data.captions(concept.datasets()).stream()
+                    .map(concepts::withClassNames)
+                    .toList();
+            shares.add(new ConceptShare(
+                    concept,
+                    rows,
+                    others,
+                    embedder.pictures(data.pictureFiles(concept.datasets())),
+                    new PromptTexts(captions, embedder.texts(captions))));
         }
         return shares;
     }
@@ -41,16 +49,29 @@ record ConceptShare(Concept concept, int[] prompts, NDArray training) {
     /**
      * Measures.
      *
-     * @param pictures unit vectors of all generated pictures (N, D)
-     * @param texts unit vectors of all prompts (N, D)
+     * @param pictures all generated pictures (N, D)
+     * @param base the same prompts and seeds, drawn by the base model
      */
-    ClipMetrics measure(NDArray pictures, NDArray texts) {
-        try (NDManager scope = pictures.getManager().newSubManager()) {
-            return ClipMetrics.of(Rows.take(pictures, prompts, scope), Rows.take(texts, prompts, scope), training);
-        }
+    ConceptMetrics measure(Embeddings pictures, Embeddings base, PromptTexts texts) {
+        Embeddings own = pictures.take(prompts);
+        double learned = Likeness.of(training, base.take(prompts)).learned(own);
+        double kept = Math.min(
+                texts.following(prompts, prompts).kept(pictures, base, mostThatCanBeFollowed()),
+                texts.following(others, texts.all()).kept(pictures, base, 1));
+        return ConceptMetrics.of(
+                new Score(learned, kept), ClipMetrics.of(own, texts.vectors().take(prompts), training));
+    }
+
+    /**
+     * How closely the training pictures follow their captions. CLIP may hardly read what is taught, such as line drawings
+     * where it was trained on photographs: then nothing more can be asked of pictures that are alike.
+     */
+    private double mostThatCanBeFollowed() {
+        PromptFollowing following = captions.following(captions.all(), captions.all());
+        return following.measures() ? following.of(training) : 1;
     }
 
     int trainingImages() {
-        return (int) training.getShape().get(0);
+        return training.size();
     }
 }

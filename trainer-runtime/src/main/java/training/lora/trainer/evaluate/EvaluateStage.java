@@ -1,6 +1,5 @@
 package training.lora.trainer.evaluate;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -55,13 +54,12 @@ public final class EvaluateStage {
     private final LoraTrainingSpec spec;
     private final PreparedDataset data;
     private final StableDiffusion model;
-    private final Clip clip;
+    private final ClipEmbedder embedder;
     private final Path clipFolder;
     private final TrainSummary summary;
     private final NDManager manager;
     private final Concepts concepts;
     private final List<PromptSpec> prompts;
-    private final PictureEmbedder embedder;
     private final PictureCache cache;
     private final ImageSampler sampler;
     private final long begin = System.nanoTime();
@@ -83,9 +81,15 @@ public final class EvaluateStage {
      * Metrics and pictures of the base model or a checkpoint.
      *
      * @param trained what the training had measured
+     * @param vectors of the pictures
      * @param metrics the means of those by concept
      */
-    private record Measured(Checkpoint trained, ClipMetrics metrics, List<ClipMetrics> byConcept, List<Path> pictures) {
+    private record Measured(
+            Checkpoint trained,
+            Embeddings vectors,
+            ConceptMetrics metrics,
+            List<ConceptMetrics> byConcept,
+            List<Path> pictures) {
         int step() {
             return trained.step();
         }
@@ -111,7 +115,7 @@ public final class EvaluateStage {
         this.data = data;
         this.model = model;
         this.clipFolder = clipFolder;
-        this.clip = clip;
+        this.embedder = new ClipEmbedder(clip, manager);
         this.manager = manager;
         this.concepts = Concepts.of(spec.datasets());
         this.prompts = repeated(
@@ -119,10 +123,9 @@ public final class EvaluateStage {
                         "spec.evaluation.prompts",
                         spec.evaluation().prompts(),
                         data.manifest().samples(),
-                        DEFAULT_PROMPTS,
+                        Math.max(DEFAULT_PROMPTS, concepts.all().size()),
                         FIRST_SEED),
                 spec.evaluation().samplesPerPrompt());
-        this.embedder = new PictureEmbedder(clip, manager);
         this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
         this.sampler =
                 new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
@@ -165,28 +168,30 @@ public final class EvaluateStage {
     }
 
     private Result run(InputDigests inputs) throws IOException {
-        List<ConceptShare> shares = ConceptShare.of(concepts, prompts, data, embedder::embed);
-        NDArray texts =
-                clip.embedTexts(manager, prompts.stream().map(PromptSpec::text).toList());
+        List<ConceptShare> shares = ConceptShare.of(concepts, prompts, data, embedder);
+        List<String> words =
+                prompts.stream().map(p -> concepts.withClassNames(p.text())).toList();
+        PromptTexts texts = new PromptTexts(words, embedder.texts(words));
         report(null);
         TrainSummary.FixedSetLoss validation = summary.validationLoss();
         Checkpoint untrained = new Checkpoint(
                 0, validation == null ? List.of() : List.of(Metric.of("validationLoss", validation.before())));
-        Measured base = measure(untrained, shares, texts);
+        Measured base = measure(untrained, shares, texts, null);
         List<Measured> measured = new ArrayList<>();
         for (Checkpoint checkpoint : summary.checkpoints()) {
-            measured.add(measure(checkpoint, shares, texts));
+            measured.add(measure(checkpoint, shares, texts, base));
         }
+        // The first of equals, which changes least.
         Measured best = measured.stream()
-                .max(Comparator.comparingDouble(
-                        m -> m.metrics().value(spec.evaluation().select())))
+                .max(Comparator.comparing(
+                        Measured::metrics, ConceptMetrics.by(spec.evaluation().select())))
                 .orElseThrow();
         LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
         List<Checkpoint> checkpoints =
                 measured.stream().map(Measured::checkpoint).toList();
         EvaluationReport report = EvaluationReportBuilder.builder()
                 .version(EvaluationReport.VERSION)
-                .definitions(ClipMetrics.DEFINITIONS)
+                .definitions(ConceptMetrics.DEFINITIONS)
                 .clip(clipFolder.getFileName().toString())
                 .sampler(new EvaluationReport.Sampler(
                         "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()))
@@ -225,13 +230,16 @@ public final class EvaluateStage {
         return reports;
     }
 
-    private Measured measure(Checkpoint trained, List<ConceptShare> shares, NDArray texts) throws IOException {
+    /** Measures {@code trained} beside {@code base}; the base model itself where that is null. */
+    private Measured measure(Checkpoint trained, List<ConceptShare> shares, PromptTexts texts, @Nullable Measured base)
+            throws IOException {
         List<Path> pictures = pictures(trained.step());
-        NDArray embedded = embedder.embed(pictures);
-        List<ClipMetrics> byConcept =
-                shares.stream().map(share -> share.measure(embedded, texts)).toList();
-        embedded.close();
-        Measured measured = new Measured(trained, ClipMetrics.mean(byConcept), byConcept, pictures);
+        Embeddings vectors = embedder.pictures(pictures);
+        Embeddings basis = base == null ? vectors : base.vectors();
+        List<ConceptMetrics> byConcept = shares.stream()
+                .map(share -> share.measure(vectors, basis, texts))
+                .toList();
+        Measured measured = new Measured(trained, vectors, ConceptMetrics.mean(byConcept), byConcept, pictures);
         LOG.info(
                 "{}: {}",
                 measured.step() == 0 ? "base model" : "step " + measured.step(),

@@ -42,7 +42,7 @@ record EvaluationReport(
         List<Checkpoint> checkpoints,
         SelectionMetric select,
         int bestStep) {
-    static final String VERSION = "lora.training/evaluation/v1";
+    static final String VERSION = "lora.training/evaluation/v2";
 
     /**
      * A concept's own metrics.

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import training.lora.api.ConceptMode;
@@ -24,8 +25,19 @@ class ConceptsTest {
     private static final DatasetSpec PLAIN = dataset("plain", ConceptMode.Object, null);
 
     private static DatasetSpec dataset(String name, ConceptMode mode, @Nullable String trigger) {
-        ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger);
+        ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger, null);
         return new DatasetSpec(name, name, DatasetRole.Train, 1, 1.0, concept);
+    }
+
+    private static DatasetSpec named(DatasetSpec of, String className) {
+        ConceptSpec concept = Objects.requireNonNull(of.concept());
+        return new DatasetSpec(
+                of.name(),
+                of.uri(),
+                of.role(),
+                of.repeats(),
+                of.weight(),
+                new ConceptSpec(concept.mode(), concept.trigger(), className));
     }
 
     private static List<Sample> samples(DatasetSpec dataset, String... captions) {
@@ -82,10 +94,10 @@ class ConceptsTest {
 
     @Test
     void styleWithoutATriggerIsItsDataSetAndPutsNothingBeforeCaptions() {
-        DatasetSpec one =
-                new DatasetSpec("one", "one", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
-        DatasetSpec two =
-                new DatasetSpec("two", "two", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
+        DatasetSpec one = new DatasetSpec(
+                "one", "one", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
+        DatasetSpec two = new DatasetSpec(
+                "two", "two", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
         Concepts concepts = Concepts.of(List.of(one, ROBOTS, two));
 
         assertThat(concepts.all())
@@ -104,8 +116,8 @@ class ConceptsTest {
 
     @Test
     void wordsOfAConceptThatHasNoneAreRefused() {
-        DatasetSpec style =
-                new DatasetSpec("ink", "ink", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null));
+        DatasetSpec style = new DatasetSpec(
+                "ink", "ink", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
 
         for (DatasetSpec dataset : List.of(style, PLAIN)) {
             Concepts concepts = Concepts.of(List.of(dataset));
@@ -155,9 +167,7 @@ class ConceptsTest {
                 .extracting(Concept::name)
                 .containsExactly("robots", "ink");
         assertThat(concepts.measuredBy("a house")).extracting(Concept::name).containsExactly("plain");
-        assertThat(Concepts.of(List.of(ROBOTS, INK)).measuredBy("a house"))
-                .extracting(Concept::name)
-                .containsExactly("robots", "ink");
+        assertThat(Concepts.of(List.of(ROBOTS, INK)).measuredBy("a house")).isEmpty();
     }
 
     @Test
@@ -168,5 +178,47 @@ class ConceptsTest {
         concepts.requireAll("p", List.of(prompt("<robots>"), prompt("ink wash")));
         assertThatThrownBy(() -> concepts.requireAll("p", List.of(prompt("a zorbot"))))
                 .hasMessage("`p` must have a prompt for each concept, but has none for <ink>");
+        assertThatThrownBy(() -> concepts.requireAll("p", List.of(prompt("a house"))))
+                .hasMessage("`p` must have a prompt for each concept, but has none for <robots>, <ink>");
+    }
+
+    @Test
+    void classNamesStandForTriggersWherePicturesAreComparedWithPrompts() {
+        Concepts concepts = Concepts.of(List.of(named(ROBOTS, "toy robot"), named(INK, "ink painting"), PLAIN));
+
+        assertThat(concepts.withClassNames("zorbot, a robot on a hill")).isEqualTo("toy robot, a robot on a hill");
+        assertThat(concepts.withClassNames("ZORBOT in the style of ink wash"))
+                .isEqualTo("toy robot in the style of ink painting");
+        assertThat(concepts.withClassNames("a zorbots' house")).isEqualTo("a zorbots' house");
+    }
+
+    @Test
+    void withoutClassNameTheTriggersPhraseIsLeftOut() {
+        Concepts concepts = Concepts.of(List.of(ROBOTS, INK));
+
+        assertThat(concepts.withClassNames("zorbot, a robot,  on a hill")).isEqualTo("a robot, on a hill");
+        assertThat(concepts.withClassNames("in the style of Ink Wash, a hill")).isEqualTo("a hill");
+        assertThat(concepts.withClassNames("a hill, In the style of ink wash")).isEqualTo("a hill");
+        assertThat(concepts.withClassNames("an Ink Wash hill with a zorbot")).isEqualTo("an hill with a");
+        assertThat(concepts.withClassNames("zorbot")).isEmpty();
+        assertThat(concepts.withClassNames("a house")).isEqualTo("a house");
+    }
+
+    @Test
+    void longerTriggerIsReplacedBeforeOneThatIsAPartOfIt() {
+        DatasetSpec ink = named(dataset("short", ConceptMode.Style, "ink"), "drawing");
+
+        assertThat(Concepts.of(List.of(ink, named(INK, "painting"))).withClassNames("ink, ink wash"))
+                .isEqualTo("drawing, painting");
+    }
+
+    @Test
+    void oneDataSetsClassNameIsThatOfAllOfItsTrigger() {
+        DatasetSpec more = dataset("more", ConceptMode.Object, "zorbot");
+
+        assertThat(Concepts.of(List.of(named(ROBOTS, "robot"), more)).withClassNames("zorbot"))
+                .isEqualTo("robot");
+        assertThat(Concepts.of(List.of(more, named(ROBOTS, "robot"))).withClassNames("zorbot"))
+                .isEqualTo("robot");
     }
 }

@@ -3,9 +3,7 @@ package training.lora.trainer.evaluate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static training.lora.trainer.sample.RandomPictures.random;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -37,9 +35,10 @@ class PictureMemoryTest {
             List<Path> files = Collections.nCopies(COUNT, Path.of(arguments[0]));
             try (NDManager manager = NDManager.newBaseManager("PyTorch");
                     Clip clip = Clip.open(Goldens.BUNDLED.resolve("emoji-clip"), manager)) {
-                NDArray all = new PictureEmbedder(clip, manager).embed(files);
-                if (!all.getShape().equals(new Shape(COUNT, 128))) {
-                    throw new IllegalStateException("the embeddings have the shape " + all.getShape());
+                Embeddings all = new ClipEmbedder(clip, manager).pictures(files);
+                if (all.size() != COUNT || all.row(0).length != 128) {
+                    throw new IllegalStateException(
+                            "there are %d embeddings of length %d".formatted(all.size(), all.row(0).length));
                 }
             }
             List<PictureGrid.Column> columns = new ArrayList<>();
@@ -73,14 +72,14 @@ class PictureMemoryTest {
         }
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Clip clip = Clip.open(Goldens.BUNDLED.resolve("emoji-clip"), manager)) {
-            PictureEmbedder embedder = new PictureEmbedder(clip, manager);
+            ClipEmbedder embedder = new ClipEmbedder(clip, manager);
 
-            NDArray all = embedder.embed(files);
-            NDArray last = embedder.embed(files.subList(18, 19));
+            Embeddings all = embedder.pictures(files);
+            Embeddings last = embedder.pictures(files.subList(18, 19));
 
-            assertThat(all.getShape()).isEqualTo(new Shape(19, 128));
-            assertThat(all.get(18).mul(last.get(0)).sum().getFloat()).isGreaterThan(0.9999f);
-            assertThat(all.get(0).mul(last.get(0)).sum().getFloat()).isLessThan(0.9999f);
+            assertThat(all.size()).isEqualTo(19);
+            assertThat(Embeddings.dot(all.row(18), last.row(0))).isGreaterThan(0.9999);
+            assertThat(Embeddings.dot(all.row(0), last.row(0))).isLessThan(0.9999);
         }
     }
 }

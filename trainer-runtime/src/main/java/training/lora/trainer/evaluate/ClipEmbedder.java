@@ -5,28 +5,35 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.sample.Picture;
 
-/** Embeds picture files by CLIP. One picture is in memory at a time, and of the others what CLIP sees of them. */
-record PictureEmbedder(Clip clip, NDManager manager) {
-    /** Pictures that CLIP sees at once. */
+/**
+ * Embeds picture files and texts by CLIP. One picture is in memory at a time, and of the others what CLIP sees of them.
+ */
+record ClipEmbedder(Clip clip, NDManager manager) {
+    /** Pictures or texts that CLIP sees at once. */
     private static final int BATCH = 16;
 
-    /** Unit vectors (N, D) of picture files. */
-    NDArray embed(List<Path> files) {
-        NDList parts = new NDList();
-        for (int i = 0; i < files.size(); i += BATCH) {
+    Embeddings pictures(List<Path> files) {
+        return embed(files, (part, scope) -> clip.embedImages(seen(part, scope)));
+    }
+
+    Embeddings texts(List<String> texts) {
+        return embed(texts, (part, scope) -> clip.embedTexts(scope, part));
+    }
+
+    private <T> Embeddings embed(List<T> all, BiFunction<List<T>, NDManager, NDArray> batch) {
+        List<Embeddings> parts = new ArrayList<>();
+        for (int i = 0; i < all.size(); i += BATCH) {
             try (NDManager scope = manager.newSubManager()) {
-                NDArray part = clip.embedImages(seen(files.subList(i, Math.min(files.size(), i + BATCH)), scope));
-                part.attach(manager);
-                parts.add(part);
+                parts.add(Embeddings.of(batch.apply(all.subList(i, Math.min(all.size(), i + BATCH)), scope)));
             }
         }
-        NDArray all = NDArrays.concat(parts, 0);
-        parts.close();
-        return all;
+        return Embeddings.concat(parts);
     }
 
     /** What CLIP sees of pictures (B, 3, side, side), in {@code scope}. */

@@ -1,0 +1,96 @@
+package training.lora.trainer.evaluate;
+
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import training.lora.api.Metric;
+import training.lora.api.SelectionMetric;
+
+/**
+ * What is measured of the base model or a checkpoint, for a concept or as the mean over concepts.
+ *
+ * @param score the score; of several concepts, the mean of theirs
+ */
+record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
+    /** The definitions, for the report. */
+    static final Map<String, String> DEFINITIONS = definitions();
+
+    private static Map<String, String> definitions() {
+        Map<String, String> texts = new LinkedHashMap<>();
+        texts.put("score", "harmonic mean of learned and kept");
+        texts.put(
+                "learned",
+                "mean over pictures of cos(picture, mean of the training pictures), as a share: 0 is the base model's, 1 that"
+                        + " of each training picture with the mean of the others; with one training picture, the cosine itself");
+        texts.put(
+                "kept",
+                "how closely pictures follow their prompts, as a share: mean over pictures of cos(picture, its text) less the"
+                        + " mean of cos(picture, another prompt's text); 0 is 0, 1 is the base model's, or, for the concept's"
+                        + " own prompts, that of the training pictures with their captions where it is less; of the concept's"
+                        + " prompts and, where there are some, of the prompts that name no concept, the lesser");
+        texts.put(
+                "shares",
+                "are from 0 to 1, and where 0 and 1 lie nearer than %s, 0 is that far from 1"
+                        .formatted(Share.LEAST_RANGE));
+        texts.put(
+                "texts",
+                "prompts with each concept's className in place of its trigger, or without trigger and \"in the style of\"");
+        texts.put("textAlignment", "mean over pictures of cos(picture, its text)");
+        texts.put("trainingImageAlignment", "mean of cos over all pairs of a generated and a training picture");
+        texts.put("styleAlignment", "cos(mean of the generated pictures, mean of the training pictures)");
+        texts.put("diversity", "mean of 1 - cos over all pairs of distinct generated pictures");
+        texts.put(
+                "concepts",
+                "each is measured by the pictures of the prompts that name it and by its own training pictures; the metrics"
+                        + " of a checkpoint are the means of its concepts'");
+        return texts;
+    }
+
+    static ConceptMetrics of(Score parts, ClipMetrics clip) {
+        return new ConceptMetrics(parts.value(), parts, clip);
+    }
+
+    /** The mean of each metric. */
+    static ConceptMetrics mean(List<ConceptMetrics> of) {
+        return new ConceptMetrics(
+                of.stream().mapToDouble(ConceptMetrics::score).average().orElseThrow(),
+                new Score(
+                        of.stream()
+                                .mapToDouble(m -> m.parts.learned())
+                                .average()
+                                .orElseThrow(),
+                        of.stream().mapToDouble(m -> m.parts.kept()).average().orElseThrow()),
+                ClipMetrics.mean(of.stream().map(ConceptMetrics::clip).toList()));
+    }
+
+    /**
+     * The better one last. Of those that are equal by {@code metric}, as where none has learned anything that CLIP sees,
+     * the one that is nearer to the training pictures.
+     */
+    static Comparator<ConceptMetrics> by(SelectionMetric metric) {
+        return Comparator.comparingDouble((ConceptMetrics m) -> m.value(metric))
+                .thenComparingDouble(m -> m.clip.trainingImageAlignment());
+    }
+
+    private double value(SelectionMetric metric) {
+        return switch (metric) {
+            case Score -> score;
+            case TextAlignment -> clip.textAlignment();
+            case TrainingImageAlignment -> clip.trainingImageAlignment();
+            case StyleAlignment -> clip.styleAlignment();
+            case Diversity -> clip.diversity();
+        };
+    }
+
+    List<Metric> toMetrics() {
+        return List.of(
+                Metric.of("score", score),
+                Metric.of("learned", parts.learned()),
+                Metric.of("kept", parts.kept()),
+                Metric.of("textAlignment", clip.textAlignment()),
+                Metric.of("trainingImageAlignment", clip.trainingImageAlignment()),
+                Metric.of("styleAlignment", clip.styleAlignment()),
+                Metric.of("diversity", clip.diversity()));
+    }
+}
