@@ -53,7 +53,7 @@ def spec(data, side, seed):
                 batchSize=4,
                 seed=int(seed),
                 precision="Float32",  # as peft trains it; the API's default is BFloat16
-                adapter=dict(rank=16, alpha=16, targets=["Attention"]),
+                adapter=dict(rank=16, alpha=16, targets=["Attention", "FeedForward", "Convolution"]),
                 optimizer=dict(
                     learningRate=args.rate or RATES[data], weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
                 ),

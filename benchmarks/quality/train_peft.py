@@ -15,6 +15,13 @@ from PIL import Image, ImageDraw
 
 from draws import SplittableRandom, normal, samples
 
+# The trainer's groups, by diffusers' names.
+TARGETS = {
+    "Attention": ["to_q", "to_k", "to_v", "to_out.0"],
+    "FeedForward": ["ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"],
+    "Convolution": ["conv1", "time_emb_proj", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv"],
+}
+
 args = argparse.ArgumentParser()
 args.add_argument("spec", type=pathlib.Path)
 args.add_argument("--base", type=pathlib.Path, required=True)
@@ -27,7 +34,7 @@ args = args.parse_args()
 asked = yaml.safe_load(args.spec.read_text())["spec"]["training"]
 seed, steps, batch, every = asked["seed"], asked["steps"], asked["batchSize"], asked["checkpoints"]["everySteps"]
 adapter, rates, gamma, dropout = asked["adapter"], asked["optimizer"], asked["loss"]["minSnrGamma"], asked["captions"]["dropout"]
-assert asked["loss"]["weighting"] == "MinSnr" and adapter["targets"] == ["Attention"] and rates["schedule"]["type"] == "Cosine"
+assert asked["loss"]["weighting"] == "MinSnr" and rates["schedule"]["type"] == "Cosine"
 torch.set_num_threads(args.threads)
 torch.manual_seed(seed)
 
@@ -43,7 +50,8 @@ with torch.no_grad():
     tokens = pipe.tokenizer(captions + [""], padding="max_length", max_length=77, truncation=True, return_tensors="pt")
     contexts = pipe.text_encoder(tokens.input_ids)[0]
 
-config = LoraConfig(r=adapter["rank"], lora_alpha=adapter["alpha"], init_lora_weights="gaussian", target_modules=["to_q", "to_k", "to_v", "to_out.0"])
+config = LoraConfig(r=adapter["rank"], lora_alpha=adapter["alpha"], init_lora_weights="gaussian",
+                    target_modules=[name for group in adapter["targets"] for name in TARGETS[group]])
 pipe.unet.add_adapter(config)
 if args.same_draws:
     for path, module in pipe.unet.named_modules():
