@@ -71,6 +71,15 @@ final class DatasetReader {
                     "`%s` %s must lie in its volume, but is a link that leads out of it"
                             .formatted(field, dataset.uri()));
         }
+        try (FileBytes bytes = FileBytes.open(path)) {
+            PictureFormat picture = PictureFormat.of(bytes);
+            if (picture != null) {
+                throw new TrainerException(
+                        Reason.InvalidData,
+                        "`%s` must name a folder of pictures or a .zip file, but %s is a single picture (%s)"
+                                .formatted(field, dataset.uri(), picture.label()));
+            }
+        }
         Path target = unpacked.resolve(dataset.name());
         Files.createDirectories(target);
         Archive.unzip(path, target);

@@ -7,11 +7,13 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -105,6 +107,8 @@ final class RawDataset {
                 put(pictures, file.stem(), file);
             }
         }
+        inAnyCase(captions);
+        inAnyCase(masks);
         masks.forEach((stem, files) -> {
             if (!pictures.containsKey(stem)) {
                 files.forEach(
@@ -114,6 +118,22 @@ final class RawDataset {
         for (DataFolder.LostLink lost : content.lost()) {
             DataFolder.Entry link = lost.link();
             others.put(link.name(), new LeftOut.File(link, lost.why(), PictureFormat.isPicture(link.extension())));
+        }
+    }
+
+    /**
+     * Where names differ in case alone, as files that come from Windows may, IMG_1.PNG is the picture of img_1.txt, if
+     * nothing has its exact name and no other picture could be meant.
+     */
+    private void inAnyCase(Map<String, List<DataFolder.Entry>> beside) {
+        Map<String, List<String>> alone = pictures.keySet().stream()
+                .filter(stem -> !beside.containsKey(stem))
+                .collect(Collectors.groupingBy(stem -> stem.toLowerCase(Locale.ROOT)));
+        for (String stem : List.copyOf(beside.keySet())) {
+            List<String> meant = alone.getOrDefault(stem.toLowerCase(Locale.ROOT), List.of());
+            if (!pictures.containsKey(stem) && meant.size() == 1) {
+                beside.computeIfAbsent(meant.get(0), k -> new ArrayList<>()).addAll(beside.remove(stem));
+            }
         }
     }
 

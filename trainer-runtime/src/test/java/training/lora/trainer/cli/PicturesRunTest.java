@@ -126,6 +126,16 @@ class PicturesRunTest {
     }
 
     @Test
+    void singlePictureInAFoldersPlaceIsTold() {
+        Ran ended = tiny.run("prepare", "--set", "datasets=[{uri: data/bat.png}]");
+
+        assertThat(ended.code()).isEqualTo(11);
+        assertThat(ended.error())
+                .contains("`spec.datasets[0].uri` must name a folder of pictures or a .zip file,"
+                        + " but data/bat.png is a single picture (PNG)");
+    }
+
+    @Test
     void runThatWorksInItsDataSetsFolderIsNoPartOfTheDataSet() throws IOException {
         TinyRun inside = tiny.in(data.resolve("runs/tiny"));
 

@@ -87,6 +87,34 @@ class RawDatasetTest {
                 text -> text);
     }
 
+    @Test
+    void textThatDiffersInCaseAloneIsThePicturesWhereNoOtherIsMeant() throws IOException {
+        write("IMG_1.PNG", picture(".png"));
+        text("img_1.txt");
+        write("a.png", picture(".png"));
+        text("a.txt");
+        write("A.jpg", picture(".jpg"));
+        text("A.TXT");
+
+        assertThat(list().items())
+                .extracting(RawDataset.Item::name, RawDataset.Item::caption)
+                .containsExactly(
+                        tuple("main/A.jpg", "caption of A.TXT"),
+                        tuple("main/IMG_1.PNG", "caption of img_1.txt"),
+                        tuple("main/a.png", "caption of a.txt"));
+    }
+
+    @Test
+    void textThatMayBelongToTwoPicturesIsNeithers() throws IOException {
+        write("IMG_1.png", picture(".png"));
+        write("Img_1.png", picture(".png"));
+        text("img_1.txt");
+
+        assertThatThrownBy(this::list)
+                .hasMessageContaining("IMG_1.png has no caption IMG_1.txt beside it")
+                .hasMessageContaining("Img_1.png has no caption Img_1.txt beside it");
+    }
+
     private List<String> names() throws IOException {
         return list().items().stream().map(RawDataset.Item::name).toList();
     }
