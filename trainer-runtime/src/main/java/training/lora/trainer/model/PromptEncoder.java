@@ -208,6 +208,14 @@ public final class PromptEncoder implements AutoCloseable {
                 .anyMatch(part -> part.tokenizer().chunks(text, chunks).get(0).truncated());
     }
 
+    /** How many tokens of a text the encoders read; a usual CLIP reads 75 a chunk. */
+    public int longest() {
+        return parts.stream()
+                .mapToInt(part -> chunks * part.tokenizer().room())
+                .min()
+                .orElseThrow();
+    }
+
     /** Whether {@code text} is one token, which the text encoders have learned. */
     public boolean isOneToken(String text) {
         return parts.stream().anyMatch(part -> part.tokenizer().isOneToken(text));

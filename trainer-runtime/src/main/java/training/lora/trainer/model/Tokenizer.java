@@ -182,11 +182,16 @@ public final class Tokenizer implements AutoCloseable {
         return root;
     }
 
+    /** How many tokens of a text a sequence has room for, beside the begin and the end token. */
+    int room() {
+        return length - 2;
+    }
+
     /** Encodes {@code text} to one length, cut before the end token if it is too long. */
     public Tokens encode(String text) {
         Encoding encoding = tokenizer.encode(text, false, false);
         long[] content = encoding.getIds();
-        int kept = Math.min(content.length, length - 2);
+        int kept = Math.min(content.length, room());
         long[] ids = new long[length];
         Arrays.fill(ids, pad);
         ids[0] = begin;
@@ -204,7 +209,7 @@ public final class Tokenizer implements AutoCloseable {
             return List.of(encode(text));
         }
         long[] content = tokenizer.encode(text, false, false).getIds();
-        int room = length - 2;
+        int room = room();
         List<Tokens> chunks = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             long[] ids = new long[length];

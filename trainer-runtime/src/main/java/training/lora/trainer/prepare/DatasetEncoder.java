@@ -75,7 +75,7 @@ final class DatasetEncoder {
             LOG.warn(
                     "{} is longer than {} tokens, and loses its end: {}",
                     what,
-                    context.run().spec().training().captions().maxTokens(),
+                    model.prompts().longest(),
                     text);
         }
         try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {

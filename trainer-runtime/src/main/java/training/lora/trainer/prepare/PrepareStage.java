@@ -82,7 +82,7 @@ public final class PrepareStage {
 
     private void tellOfTexts(List<RawDataset.Item> items, StableDiffusion model) {
         tell(TextNotes.invisible(items));
-        TextNotes.Limit limit = new TextNotes.Limit(spec.training().captions().maxTokens(), model.prompts()::cuts);
+        TextNotes.Limit limit = new TextNotes.Limit(model.prompts().longest(), model.prompts()::cuts);
         tell(TextNotes.cutCaptions(items, limit));
         Concepts concepts = Concepts.of(spec.datasets());
         tell(TextNotes.cutPrompts(

@@ -93,7 +93,7 @@ class InputsRunTest {
         ends("run");
         byte[] first = tiny.lora();
         caption("bat", "something else");
-        caption("pear", "something else again");
+        caption("pear", "else again");
         picture("bat", "crab");
         Files.copy(folder.resolve("data/pear.png"), folder.resolve("data/quince.png"));
         caption("quince", "a quince");

@@ -77,11 +77,11 @@ class TextNotesTest {
                 "sampling={prompts: [{text: a cat}, {text: %s, negative: %s}]}".formatted(LONG, LONG));
 
         assertThat(ended.code()).as(ended.error()).isZero();
-        assertThat(ended.error()).contains("the caption of main/crab.png is longer than 75 tokens, and loses its end");
+        assertThat(ended.error()).contains("the caption of main/crab.png is longer than 14 tokens, and loses its end");
         assertThat(note())
                 .isEqualTo(
-                        "1 of 3 captions are longer than 75 tokens (`spec.training.captions.maxTokens`) and lose their"
-                                + " ends, such as that of main/crab.png; a prompt that is longer than 75 tokens"
+                        "1 of 3 captions are longer than 14 tokens (`spec.training.captions.maxTokens`) and lose their"
+                                + " ends, such as that of main/crab.png; a prompt that is longer than 14 tokens"
                                 + " (`spec.training.captions.maxTokens`) loses its end, as do `spec.sampling.prompts[1].text`,"
                                 + " `spec.sampling.prompts[1].negative`");
     }
