@@ -24,7 +24,7 @@ import training.lora.trainer.files.Folders;
         description = "Writes a LoRA file in another form, and reads it back: Kohya for ComfyUI and AUTOMATIC1111,"
                 + " Diffusers for diffusers and peft.")
 final class ExportCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", description = "A LoRA in either form.")
+    @Parameters(paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
     private Path file = Path.of("");
 
     @Option(names = "--to", required = true, paramLabel = "FORM", description = "The form: ${COMPLETION-CANDIDATES}.")

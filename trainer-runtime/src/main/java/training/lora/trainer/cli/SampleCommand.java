@@ -40,7 +40,7 @@ final class SampleCommand implements Callable<Integer> {
             description = "The base model: a folder, a .safetensors file, or bundled://NAME.")
     private String base = "";
 
-    @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA in kohya's or diffusers' form.")
+    @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
     private @Nullable Path lora;
 
     @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw; may be repeated.")

@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
@@ -89,6 +90,37 @@ public final class AdapterFile implements AutoCloseable {
         } catch (RuntimeException e) {
             tensors.close();
             throw e;
+        }
+    }
+
+    /**
+     * Opens a file for a base model.
+     *
+     * @param paths names of the base model's UNet in the original code
+     * @param base the base model's family
+     * @throws TrainerException InvalidConfiguration if it is something else, or a LoRA of another family
+     */
+    static AdapterFile open(Path file, UNetStateDictAdapter paths, ModelFamily base) {
+        // Another family's names in the original code mean nothing here: they would be taken for no factors at all.
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            requireAdapter(tensors);
+            requireFamily(file, LoraFamily.of(tensors), base);
+        }
+        AdapterFile opened = open(file, paths);
+        try {
+            requireFamily(file, opened.family(), base);
+            return opened;
+        } catch (RuntimeException e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    private static void requireFamily(Path file, @Nullable LoraFamily family, ModelFamily base) {
+        if (family != null && !family.name().equals(base.name())) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must be a LoRA of the base model's family, %s, but is one of %s".formatted(file, base, family));
         }
     }
 

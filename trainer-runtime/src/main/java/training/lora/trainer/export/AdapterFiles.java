@@ -45,16 +45,7 @@ public final class AdapterFiles {
     }
 
     private static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
-        AdapterFile opened = AdapterFile.open(file, new UNetStateDictAdapter(unet.config()));
-        LoraFamily family = opened.family();
-        if (family != null && !family.name().equals(model.family().name())) {
-            opened.close();
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "%s must be a LoRA of the base model's family, %s, but is one of %s"
-                            .formatted(file, model.family(), family));
-        }
-        return opened;
+        return AdapterFile.open(file, new UNetStateDictAdapter(unet.config()), model.family());
     }
 
     /**

@@ -1,12 +1,16 @@
 package training.lora.trainer.model;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -34,16 +38,35 @@ public final class ModelDigest {
 
     /** Over the relative names and digests of the files that a model is read from, in the names' order. */
     private static String folder(Path folder, FileDigests digests) throws IOException {
-        List<Path> files;
+        List<Path> files = new ArrayList<>();
         // Folders are links in caches of downloads and wherever a folder is not to be copied.
-        try (Stream<Path> walk = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
-            files = walk.filter(f -> isPart(folder.relativize(f)))
-                    .filter(Files::isRegularFile)
-                    .sorted()
-                    .toList();
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        }
+        Files.walkFileTree(folder, Set.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult preVisitDirectory(Path visited, BasicFileAttributes attributes) {
+                return visited.equals(folder) || isModels(visited)
+                        ? FileVisitResult.CONTINUE
+                        : FileVisitResult.SKIP_SUBTREE;
+            }
+
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+                if (attributes.isRegularFile() && isModels(file) && isPart(file)) {
+                    files.add(file);
+                }
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult visitFileFailed(Path file, IOException e) {
+                // A link to a folder that it lies in leads to nothing new.
+                if (e instanceof FileSystemLoopException || !isModels(file)) {
+                    return FileVisitResult.CONTINUE;
+                }
+                throw new TrainerException(
+                        Reason.InvalidBaseModel, folder + " must be readable, but " + file + " can't be read", e);
+            }
+        });
+        files.sort(null);
         if (files.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidBaseModel,
@@ -56,15 +79,15 @@ public final class ModelDigest {
         return all.hex();
     }
 
-    /** Whether it may decide what the model does; a tokenizer's merges do too. What is hidden belongs to other tools. */
-    private static boolean isPart(Path name) {
-        for (Path part : name) {
-            if (part.toString().startsWith(".")) {
-                return false;
-            }
-        }
-        return name.toString().endsWith(".json")
-                || name.toString().endsWith(".safetensors")
-                || name.endsWith("merges.txt");
+    /** What is hidden, or a file system's own, is no part of a model. */
+    private static boolean isModels(Path file) {
+        String name = file.getFileName().toString();
+        return !name.startsWith(".") && !name.equals("lost+found");
+    }
+
+    /** Whether it may decide what the model does; a tokenizer's merges do too. */
+    private static boolean isPart(Path file) {
+        String name = file.getFileName().toString();
+        return name.endsWith(".json") || name.endsWith(".safetensors") || name.equals("merges.txt");
     }
 }

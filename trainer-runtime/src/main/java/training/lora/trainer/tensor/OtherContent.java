@@ -110,7 +110,11 @@ final class OtherContent {
         // The last character may be cut.
         String whole = text.substring(0, Math.max(0, text.length() - 1));
         if (whole.contains("\ufffd")) {
-            return null;
+            text = new String(start, StandardCharsets.ISO_8859_1);
+            // A server's answer in another encoding begins with ASCII all the same; anything else may be numbers.
+            if (!text.stripLeading().matches("(?is)(<[!a-z?]|\\{\\s*\").*")) {
+                return null;
+            }
         }
         String stripped = text.replace("\ufeff", "").strip();
         return stripped.isEmpty() ? null : stripped;

@@ -285,6 +285,20 @@ class ForeignAdaptersTest {
                         "must adapt attention, feed-forwards and convolutions of the denoiser and layers of text encoders alone, but adapts conv_in");
     }
 
+    @ParameterizedTest
+    @CsvSource({"lora_unet_output_blocks_2_2_conv", "diffusion_model.output_blocks.2.2.conv"})
+    void originalNamesOfAnotherFamilyAreAnotherFamilys(String module) throws IOException {
+        Path file = file("theirs", SDXL, factors(module, ".lora_down.weight", ".lora_up.weight", 4, 4));
+        String base = Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().toString();
+
+        Ran sampled = Ran.of(
+                "sample", "--base", base, "--prompt", "x", "--lora", file.toString(), "--out", folder.toString());
+
+        assertThat(sampled.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(sampled.error())
+                .contains("theirs.safetensors must be a LoRA of the base model's family, SD15, but is one of SDXL");
+    }
+
     @Test
     void aFailedExportLeavesNoFile() throws IOException {
         Path file = file(

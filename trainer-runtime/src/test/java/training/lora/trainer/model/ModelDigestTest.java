@@ -93,6 +93,15 @@ class ModelDigestTest {
     }
 
     @Test
+    void linkToAFolderThatItLiesInLeadsToNothingNew() throws IOException {
+        String plain = digest(model);
+
+        Files.createSymbolicLink(model.resolve("unet/latest"), Path.of(".."));
+
+        assertThat(digest(model)).isEqualTo(plain);
+    }
+
+    @Test
     void folderWithoutAModelHasNoDigest() throws IOException {
         Path empty = Files.createDirectories(folder.resolve("empty"));
 

@@ -175,6 +175,7 @@ class SafeTensorsTest {
                 "is empty | ''",
                 "is an HTML page, as a server answers | '<!DOCTYPE html><html><head><title>Sign in</title>'",
                 "is an HTML page, as a server answers | '\n  <html lang=\"en\">'",
+                "is an HTML page, as a server answers | '<html><title>Zugriff nicht m\u00f6glich: Geb\u00fchr</title>'",
                 "is XML, as a server answers | '<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>'",
                 "is a Git LFS pointer | 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n'",
                 "is JSON, as a server answers in a file's place: {\"error\":\"Invalid username or password.\"} | '{\"error\":\"Invalid username or password.\"}'",
