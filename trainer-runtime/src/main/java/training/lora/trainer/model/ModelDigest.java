@@ -1,16 +1,11 @@
 package training.lora.trainer.model;
 
 import java.io.IOException;
-import java.nio.file.FileSystemLoopException;
-import java.nio.file.FileVisitOption;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -19,6 +14,13 @@ import training.lora.trainer.files.Sha256;
 
 /** Identity of a model: what its files hold, wherever they lie and whatever links lead to them. */
 public final class ModelDigest {
+    private static final String INDEX = "model_index.json";
+
+    /** The folders of a diffusers folder that something is read from. */
+    private static final List<String> COMPONENTS = Stream.concat(
+                    Stream.of(Part.values()).map(Part::folder), Stream.of("scheduler", "tokenizer", "tokenizer_2"))
+            .toList();
+
     private ModelDigest() {}
 
     /**
@@ -36,42 +38,27 @@ public final class ModelDigest {
         return Files.isDirectory(place) ? folder(place, digests) : digests.of(place);
     }
 
-    /** Over the relative names and digests of the files that a model is read from, in the names' order. */
+    /**
+     * Over the names and digests of the files that a model is read from, in the names' order. What else lies there counts
+     * for nothing: runs and LoRAs are often kept beside a model.
+     */
     private static String folder(Path folder, FileDigests digests) throws IOException {
         List<Path> files = new ArrayList<>();
-        // Folders are links in caches of downloads and wherever a folder is not to be copied.
-        Files.walkFileTree(folder, Set.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, new SimpleFileVisitor<>() {
-            @Override
-            public FileVisitResult preVisitDirectory(Path visited, BasicFileAttributes attributes) {
-                return visited.equals(folder) || isModels(visited)
-                        ? FileVisitResult.CONTINUE
-                        : FileVisitResult.SKIP_SUBTREE;
+        Path index = folder.resolve(INDEX);
+        if (Files.isRegularFile(index)) {
+            files.add(index);
+            for (String component : COMPONENTS) {
+                addParts(folder.resolve(component), files);
             }
-
-            @Override
-            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-                if (attributes.isRegularFile() && isModels(file) && isPart(file)) {
-                    files.add(file);
-                }
-                return FileVisitResult.CONTINUE;
-            }
-
-            @Override
-            public FileVisitResult visitFileFailed(Path file, IOException e) {
-                // A link to a folder that it lies in leads to nothing new.
-                if (e instanceof FileSystemLoopException || !isModels(file)) {
-                    return FileVisitResult.CONTINUE;
-                }
-                throw new TrainerException(
-                        Reason.InvalidBaseModel, folder + " must be readable, but " + file + " can't be read", e);
-            }
-        });
-        files.sort(null);
+        } else {
+            addParts(folder, files);
+        }
         if (files.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidBaseModel,
                     folder + " must hold a model's .json and .safetensors files, but has none");
         }
+        files.sort(null);
         Sha256 all = new Sha256();
         for (Path file : files) {
             all.add(folder.relativize(file) + " " + digests.of(file) + "\n");
@@ -79,15 +66,19 @@ public final class ModelDigest {
         return all.hex();
     }
 
-    /** What is hidden, or a file system's own, is no part of a model. */
-    private static boolean isModels(Path file) {
-        String name = file.getFileName().toString();
-        return !name.startsWith(".") && !name.equals("lost+found");
+    private static void addParts(Path component, List<Path> files) throws IOException {
+        if (Files.isDirectory(component)) {
+            try (Stream<Path> entries = Files.list(component)) {
+                entries.filter(ModelDigest::isPart).filter(Files::isRegularFile).forEach(files::add);
+            }
+        }
     }
 
-    /** Whether it may decide what the model does; a tokenizer's merges do too. */
+    /** Whether it may decide what the model does; a tokenizer's merges do too. What is hidden belongs to other tools. */
     private static boolean isPart(Path file) {
         String name = file.getFileName().toString();
-        return name.endsWith(".json") || name.endsWith(".safetensors") || name.equals("merges.txt");
+        boolean weights = name.endsWith(".safetensors")
+                && Stream.of(Part.values()).anyMatch(part -> name.startsWith(part.stem()));
+        return !name.startsWith(".") && (weights || name.endsWith(".json") || name.equals("merges.txt"));
     }
 }

@@ -22,6 +22,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileName;
+import training.lora.trainer.files.SystemFiles;
 
 /**
  * The files below a data set's folder. Links are followed once all else is known, each folder is walked once by
@@ -117,7 +118,7 @@ final class DataFolder {
         }
         for (Path child : children(folder)) {
             String name = FileName.of(child);
-            if (Leftovers.isLeftover(name)) {
+            if (SystemFiles.isOne(name)) {
                 LOG.debug("{} is passed over", child);
                 continue;
             }

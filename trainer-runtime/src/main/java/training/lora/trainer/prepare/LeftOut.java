@@ -1,8 +1,10 @@
 package training.lora.trainer.prepare;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,7 +20,8 @@ final class LeftOut {
 
     private final String dataset;
     private final List<String> named = new ArrayList<>();
-    private int meant;
+    /** Stems: a picture and the film or the settings beside it are one. */
+    private final Set<String> meant = new HashSet<>();
 
     /** @param dataset its name */
     LeftOut(String dataset) {
@@ -37,7 +40,7 @@ final class LeftOut {
     void add(File file, boolean captioned) {
         String what = file.what();
         if (file.picture() || captioned) {
-            meant++;
+            meant.add(file.entry().stem());
         } else if (what == null) {
             return;
         }
@@ -53,15 +56,15 @@ final class LeftOut {
      * @throws TrainerException InvalidData if more are
      */
     void requireFewerThan(int pictures) {
-        if (meant > pictures) {
+        if (meant.size() > pictures) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "most pictures of data set \"%s\" must be readable (%s), but %d of %d are left out: %s"
                             .formatted(
                                     dataset,
                                     String.join(", ", PictureFormat.readableLabels()),
-                                    meant,
-                                    meant + pictures,
+                                    meant.size(),
+                                    meant.size() + pictures,
                                     names()));
         }
     }

@@ -101,7 +101,7 @@ final class RawDataset {
             if (!broken && (format == null || !format.readable())) {
                 boolean picture = format != null || PictureFormat.isPicture(file.extension());
                 others.put(file.name(), new LeftOut.File(file, format == null ? null : format.label(), picture));
-            } else if (file.stem().endsWith(MASK)) {
+            } else if (file.stem().toLowerCase(Locale.ROOT).endsWith(MASK)) {
                 put(masks, file.stem().substring(0, file.stem().length() - MASK.length()), file);
             } else {
                 put(pictures, file.stem(), file);

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
+import java.util.regex.Matcher;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -22,6 +22,7 @@ import training.lora.api.Manifest;
 import training.lora.api.Owner;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.WholeFile;
 
 /**
@@ -36,9 +37,6 @@ public final class OutputFolder {
     static final String PENDING = ".publishing.json";
 
     private static final String PENDING_VERSION = "lora.training/publishing/v1";
-
-    /** Entries of a folder that count as none: file systems and file managers make them. */
-    private static final Pattern NOTHING = Pattern.compile("\\..*|lost\\+found|@eaDir|Thumbs\\.db|desktop\\.ini");
 
     private static final int NAMED = 3;
 
@@ -117,15 +115,20 @@ public final class OutputFolder {
 
     /** Whether runs of the owner publish files of this name. */
     private boolean isPublished(String name) {
-        return name.equals(Publisher.kohyaName(owner))
-                || Publisher.NAMES.contains(name)
-                || (Publisher.CHECKPOINT.matcher(name).matches() && !name.contains(".."));
+        Matcher checkpoint = Publisher.CHECKPOINT.matcher(name);
+        return checkpoint.matches()
+                ? isAmong(Publisher.CHECKPOINT_FILES, checkpoint.group("file"))
+                : isAmong(Publisher.NAMES, name);
+    }
+
+    private boolean isAmong(Set<String> names, String name) {
+        return names.contains(name) || name.equals(Publisher.kohyaName(owner));
     }
 
     private List<String> entries() throws IOException {
         try (Stream<Path> all = Files.list(folder)) {
             return all.map(entry -> entry.getFileName().toString())
-                    .filter(name -> !NOTHING.matcher(name).matches())
+                    .filter(name -> !SystemFiles.isOne(name))
                     .sorted()
                     .toList();
         }

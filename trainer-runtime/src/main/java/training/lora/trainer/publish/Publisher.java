@@ -56,7 +56,10 @@ public final class Publisher {
     private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
 
     /** The names of the files of checkpoints. */
-    static final Pattern CHECKPOINT = Pattern.compile("checkpoints/step-\\d+/.+");
+    static final Pattern CHECKPOINT = Pattern.compile("checkpoints/" + STEP.pattern() + "/(?<file>.+)");
+
+    /** The names of a checkpoint's files beside the adapter in kohya's form. */
+    static final Set<String> CHECKPOINT_FILES = Set.of(DIFFUSERS, PROOF, WORKFLOW);
 
     private final RunSpec run;
     private final Workspace workspace;

@@ -82,7 +82,16 @@ class ModelDigestTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"README.md", ".cache/download.json", "unet/._config.json"})
+    @ValueSource(
+            strings = {
+                "README.md",
+                ".cache/download.json",
+                "unet/._config.json",
+                "my-lora.safetensors",
+                "unet/my-lora.safetensors",
+                "runs/my/dataset/manifest.json",
+                "safety_checker/model.safetensors"
+            })
     void whatIsNotReadDoesNotCount(String file) throws IOException {
         String plain = digest(model);
         Files.createDirectories(model.resolve(file).getParent());

@@ -115,6 +115,30 @@ class RawDatasetTest {
                 .hasMessageContaining("Img_1.png has no caption Img_1.txt beside it");
     }
 
+    @Test
+    void pictureAndTheFilmBesideItAreLeftOutAsOne() throws IOException {
+        pictures(".png", "a", "b", "c");
+        for (String stem : List.of("live1", "live2")) {
+            write(stem + ".heic", head("HEIC"));
+            write(stem + ".mov", new byte[16]);
+            text(stem + ".txt");
+        }
+
+        assertThat(names()).containsExactly("main/a.png", "main/b.png", "main/c.png");
+        write("live3.heic", head("HEIC"));
+        write("live4.heic", head("HEIC"));
+        assertThatThrownBy(this::list).hasMessageContaining("4 of 7 are left out");
+    }
+
+    @Test
+    void maskIsFoundWhateverTheCaseOfItsName() throws IOException {
+        pictures(".png", "wolf");
+        write("Wolf-MaskLabel.PNG", picture(".png"));
+
+        assertThat(list().items()).singleElement().satisfies(item -> assertThat(item.mask())
+                .isEqualTo(folder.resolve("Wolf-MaskLabel.PNG")));
+    }
+
     private List<String> names() throws IOException {
         return list().items().stream().map(RawDataset.Item::name).toList();
     }

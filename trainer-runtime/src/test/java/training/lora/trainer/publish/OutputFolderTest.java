@@ -149,7 +149,9 @@ class OutputFolderTest {
         Files.delete(place.resolve(OutputFolder.PENDING));
         write("checkpoints/v1-5.safetensors", "base");
         write("checkpoints/step-000010/note.txt", "somebody's");
+        write("checkpoints/step-000010/.DS_Store", "somebody's");
         write("other.safetensors", "somebody's");
+        assertThatCode(output::requireOwn).doesNotThrowAnyException();
 
         output.replace(sources("two", "mine.safetensors", "proof.json"));
 
@@ -188,6 +190,7 @@ class OutputFolderTest {
         // As if the process had been killed before its last file.
         Files.delete(place.resolve("proof.json"));
         write(".proof.json.tmp", "tw");
+        write("checkpoints/step-000010/.mine.safetensors.tmp", "tw");
         OutputFolder theirs = new OutputFolder(new Owner("default", "theirs"), place);
 
         assertOwned(
