@@ -25,10 +25,13 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
                         + " of each training picture with the mean of the others; with one training picture, the cosine itself");
         texts.put(
                 "kept",
-                "how closely pictures follow their prompts, as a share: mean over pictures of cos(picture, its text) less the"
-                        + " mean of cos(picture, another prompt's text); 0 is 0, 1 is the base model's, or, for the concept's"
-                        + " own prompts, that of the training pictures with their captions where it is less; of the concept's"
-                        + " prompts and, where there are some, of the prompts that name no concept, the lesser");
+                "how closely pictures follow their prompts, as a share: the slope of the regression of the pictures' vectors on"
+                        + " their texts', both less their means; 0 is 0, 1 is the base model's, or, for the concept's own"
+                        + " prompts, that of the training pictures with their captions where it is less; of the concept's"
+                        + " prompts and, where there are some, of the prompts that name no concept, the lesser. Where the"
+                        + " prompts have one text, each side is instead the mean over pictures of cos(picture, its text) less"
+                        + " the mean of cos(picture, another prompt's text); where the captions alone have one text, 1 is"
+                        + " the base model's");
         texts.put(
                 "shares",
                 "are from 0 to 1, and where 0 and 1 lie nearer than %s, 0 is that far from 1"

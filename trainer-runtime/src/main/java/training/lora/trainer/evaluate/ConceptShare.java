@@ -55,20 +55,15 @@ record ConceptShare(Concept concept, int[] prompts, int[] others, Embeddings tra
     ConceptMetrics measure(Embeddings pictures, Embeddings base, PromptTexts texts) {
         Embeddings own = pictures.take(prompts);
         double learned = Likeness.of(training, base.take(prompts)).learned(own);
+        PromptFollowing following = texts.following(prompts);
+        // CLIP may hardly read what is taught, such as line drawings where it was trained on photographs: then nothing
+        // more
+        // can be asked of pictures that are alike than that they follow their texts as training pictures do.
         double kept = Math.min(
-                texts.following(prompts, prompts).kept(pictures, base, mostThatCanBeFollowed()),
-                texts.following(others, texts.all()).kept(pictures, base, 1));
+                following.kept(pictures, base, following.most(training, captions)),
+                texts.following(others).kept(pictures, base, Double.POSITIVE_INFINITY));
         return ConceptMetrics.of(
                 new Score(learned, kept), ClipMetrics.of(own, texts.vectors().take(prompts), training));
-    }
-
-    /**
-     * How closely the training pictures follow their captions. CLIP may hardly read what is taught, such as line drawings
-     * where it was trained on photographs: then nothing more can be asked of pictures that are alike.
-     */
-    private double mostThatCanBeFollowed() {
-        PromptFollowing following = captions.following(captions.all(), captions.all());
-        return following.measures() ? following.of(training) : 1;
     }
 
     int trainingImages() {

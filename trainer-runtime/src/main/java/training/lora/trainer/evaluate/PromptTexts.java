@@ -10,9 +10,9 @@ import java.util.stream.IntStream;
  * @param vectors of these (N, D)
  */
 record PromptTexts(List<String> texts, Embeddings vectors) {
-    /** How closely the pictures of the numbers {@code measured} follow theirs, {@code among} those of other numbers. */
-    PromptFollowing following(int[] measured, int[] among) {
-        return new PromptFollowing(this, measured, among);
+    /** How closely the pictures of the numbers {@code measured} follow theirs. */
+    PromptFollowing following(int[] measured) {
+        return new PromptFollowing(this, measured);
     }
 
     int[] all() {

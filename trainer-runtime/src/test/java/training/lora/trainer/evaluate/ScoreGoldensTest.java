@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,7 +21,8 @@ import training.lora.trainer.dataset.Concepts.Concept;
 
 /**
  * Real trainings whose pictures a person looked at before there was this score (docs/decisions/0013-score.md): the bundled
- * CLIP's vectors of their pictures and texts, in whole numbers up to 127, and the checkpoints that the person would take.
+ * CLIP's vectors of their pictures and texts, in whole numbers up to 127, the checkpoints that the person would
+ * take, and the one that the score does.
  */
 class ScoreGoldensTest {
     @ParameterizedTest
@@ -28,15 +30,61 @@ class ScoreGoldensTest {
             strings = {
                 "text-encoder-1e-3",
                 "text-encoder-3e-4",
+                "text-encoder-240-steps",
                 "two-concepts-1e-3",
                 "two-concepts-2e-3",
                 "two-concepts-3e-4",
                 "blue-ink-1e-3",
-                "fluent-3e-3"
+                "blue-ink-3e-3",
+                "fluent-3e-3",
+                "fluent-3e-4"
             })
     void scoreChoosesWhatAPersonChose(String run) throws IOException {
-        JsonNode golden = Json.MAPPER.readTree(
+        JsonNode golden = golden(run);
+
+        assertThat(best(golden)).isEqualTo(golden.get("score").asInt()).isIn(person(golden));
+    }
+
+    /** A change that mends one of these moves it to those above. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text-encoder-3e-3", "fluent-1e-3"})
+    void knownDifferencesAreAsTheyAreWrittenDown(String run) throws IOException {
+        JsonNode golden = golden(run);
+
+        assertThat(best(golden)).isEqualTo(golden.get("score").asInt()).isNotIn(person(golden));
+    }
+
+    /** Whatever the prompt, each picture is the same training picture: it is as like them as can be, and has kept nothing. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text-encoder-3e-4", "fluent-3e-3"})
+    void trainingPictureThatIgnoresThePromptsHasKeptNothing(String run) throws IOException {
+        JsonNode golden = golden(run);
+        PromptTexts texts = new PromptTexts(strings(golden.get("texts")), vectors(golden.get("textVectors")));
+        Embeddings base = vectors(golden.get("pictures").get("0"));
+        ConceptShare concept = concept(golden.get("concepts").get(0));
+
+        for (double[] training : concept.training().rows()) {
+            double[][] same = new double[base.size()][];
+            Arrays.fill(same, training);
+
+            assertThat(concept.measure(new Embeddings(same), base, texts)
+                            .parts()
+                            .kept())
+                    .isLessThan(1e-9);
+        }
+    }
+
+    private static JsonNode golden(String run) throws IOException {
+        return Json.MAPPER.readTree(
                 Path.of("src/test/resources/score-goldens", run + ".json").toFile());
+    }
+
+    private static Object[] person(JsonNode golden) throws IOException {
+        return Json.MAPPER.treeToValue(golden.get("person"), Integer[].class);
+    }
+
+    /** The checkpoint that the score chooses. */
+    private static int best(JsonNode golden) {
         PromptTexts texts = new PromptTexts(strings(golden.get("texts")), vectors(golden.get("textVectors")));
         Map<Integer, Embeddings> pictures = new LinkedHashMap<>();
         golden.get("pictures")
@@ -52,12 +100,10 @@ class ScoreGoldensTest {
                 ConceptMetrics.mean(concepts.stream()
                         .map(c -> c.measure(vectors, base, texts))
                         .toList())));
-        int best = measured.entrySet().stream()
+        return measured.entrySet().stream()
                 .max(Map.Entry.comparingByValue(ConceptMetrics.by(SelectionMetric.Score)))
                 .orElseThrow()
                 .getKey();
-
-        assertThat(best).isIn((Object[]) Json.MAPPER.treeToValue(golden.get("person"), Integer[].class));
     }
 
     private static ConceptShare concept(JsonNode concept) {

@@ -78,7 +78,7 @@ class ScoreTest {
     @Test
     void keptIsHowWellPromptsAreToldApartBesideTheBaseModel() {
         PromptTexts texts = new PromptTexts(List.of("a", "b"), vectors(row(1, 0, 0), row(0, 1, 0)));
-        PromptFollowing following = texts.following(texts.all(), texts.all());
+        PromptFollowing following = texts.following(texts.all());
         Embeddings base = vectors(row(1, 0, 0), row(0, 1, 0));
 
         assertThat(following.kept(base, base, 1)).isEqualTo(1);
@@ -96,7 +96,7 @@ class ScoreTest {
     @Test
     void noMoreIsAskedThanThatTheTrainingPicturesFollowTheirCaptions() {
         PromptTexts texts = new PromptTexts(List.of("a", "b"), vectors(row(1, 0, 0), row(0, 1, 0)));
-        PromptFollowing following = texts.following(texts.all(), texts.all());
+        PromptFollowing following = texts.following(texts.all());
         Embeddings base = vectors(row(1, 0, 0), row(0, 1, 0));
         Embeddings pictures = vectors(row(0.8, 0.6, 0), row(0.6, 0.8, 0));
 
@@ -113,15 +113,78 @@ class ScoreTest {
         PromptTexts texts = new PromptTexts(List.of("a", "b"), vectors(row(1, 0, 0), row(0, 1, 0)));
         Embeddings lost = vectors(row(0, 0, 1), row(0, 0, 1));
 
-        assertThat(texts.following(texts.all(), texts.all()).kept(lost, lost, 1))
-                .isEqualTo(1);
-        assertThat(texts.following(texts.all(), texts.all()).kept(lost, vectors(row(0, 1, 0), row(1, 0, 0)), 1))
+        assertThat(texts.following(texts.all()).kept(lost, lost, 1)).isEqualTo(1);
+        assertThat(texts.following(texts.all()).kept(lost, vectors(row(0, 1, 0), row(1, 0, 0)), 1))
                 .isEqualTo(1);
         // 0.02 of a cosine, beside the least range.
-        PromptFollowing one = new PromptTexts(List.of("a"), vectors(row(1, 0))).following(new int[] {0}, new int[] {0});
+        PromptFollowing one = new PromptTexts(List.of("a"), vectors(row(1, 0))).following(new int[] {0});
         double faint = Math.sqrt(1 - 0.02 * 0.02);
         assertThat(one.kept(vectors(row(0, 1)), vectors(row(0.02, faint)), 1))
                 .isEqualTo(1 - 0.02 / Share.LEAST_RANGE, ROUNDING);
+    }
+
+    /** A world like a real CLIP's: all pictures have a cosine with all texts, and the robots' texts are near each other. */
+    @Test
+    void textsNearEachOtherAreMeasuredLikeTextsFarApart() {
+        PromptTexts prompts =
+                new PromptTexts(List.of("red", "blue"), vectors(row(1, 0.1, 0, 0, 0), row(1, 0, 0.1, 0, 0)));
+        PromptTexts captions =
+                new PromptTexts(List.of("round", "square"), vectors(row(1, 0, 0, 1, 0), row(1, 0, 0, 0, 1)));
+        PromptFollowing following = prompts.following(prompts.all());
+        Embeddings base = vectors(row(1, 0.1, 0, 0, 0), row(1, 0, 0.1, 0, 0));
+
+        assertThat(following.most(captions.vectors(), captions)).isEqualTo(1, ROUNDING);
+        assertThat(following.of(base)).isEqualTo(1, ROUNDING);
+        for (double[] same : captions.vectors().rows()) {
+            assertThat(following.kept(vectors(same, same), base, following.most(captions.vectors(), captions)))
+                    .as("a training picture whatever is asked")
+                    .isEqualTo(0, ROUNDING);
+        }
+    }
+
+    @Test
+    void picturesOfOneTextAreComparedWithTheOtherPromptsTextsOnEachSide() {
+        PromptTexts prompts = new PromptTexts(
+                List.of("a cat", "a cat", "a pear"), vectors(row(0, 1, 0, 0), row(0, 1, 0, 0), row(0, 0, 1, 0)));
+        PromptTexts captions =
+                new PromptTexts(List.of("sits", "runs"), vectors(row(0, 0.8, 0, 0.6), row(0, 0.6, 0, 0.8)));
+        PromptFollowing cats = prompts.following(new int[] {0, 1});
+        PromptFollowing pear = prompts.following(new int[] {2});
+        Embeddings base = vectors(row(0, 1, 0, 0), row(0, 1, 0, 0), row(0, 0, 1, 0));
+        Embeddings pictures = vectors(row(0, 0.6, 0.8, 0), row(0, 0.8, 0.6, 0), row(0, 0.6, 0.8, 0));
+
+        assertThat(cats.most(captions.vectors(), captions)).isEqualTo(1, ROUNDING);
+        assertThat(cats.most(vectors(row(0, 1, 0, 0), row(0, 0, 1, 0)), captions))
+                .isEqualTo(-0.1, ROUNDING);
+        assertThat(cats.of(base)).isEqualTo(1, ROUNDING);
+        assertThat(cats.of(pictures)).isEqualTo(0, ROUNDING);
+        assertThat(pear.kept(pictures, base, 1)).isEqualTo(0.2, ROUNDING);
+        assertThat(pear.kept(vectors(row(1, 0, 0, 0), row(1, 0, 0, 0), row(0, 1, 0, 0)), base, 1))
+                .isZero();
+    }
+
+    /** One prompt for all: kept was 1 here whatever was drawn. */
+    @Test
+    void soleTextIsMeasuredByRawCosinesOnEachSide() {
+        PromptTexts prompt = new PromptTexts(List.of("a cat"), vectors(row(1, 0, 0)));
+        PromptTexts captions = new PromptTexts(List.of("sits", "runs"), vectors(row(0.8, 0.6, 0), row(0.8, -0.6, 0)));
+        PromptFollowing following = prompt.following(prompt.all());
+        Embeddings training = vectors(row(1, 0, 0), row(1, 0, 0));
+
+        assertThat(following.most(training, captions)).isEqualTo(0.8, ROUNDING);
+        assertThat(following.kept(vectors(row(0.4, 0, Math.sqrt(0.84))), vectors(row(1, 0, 0)), 0.8))
+                .isEqualTo(0.5, ROUNDING);
+        assertThat(following.kept(vectors(row(0, 0, 1)), vectors(row(1, 0, 0)), 0.8))
+                .isZero();
+    }
+
+    @Test
+    void captionsThatAreAllAlikeLimitNothing() {
+        PromptTexts prompts = new PromptTexts(List.of("a", "b"), vectors(row(1, 0, 0), row(0, 1, 0)));
+        PromptTexts captions = new PromptTexts(List.of("c", "c"), vectors(row(0, 0, 1), row(0, 1e-4, 1)));
+
+        assertThat(prompts.following(prompts.all()).most(vectors(row(1, 0, 0), row(0, 1, 0)), captions))
+                .isEqualTo(Double.POSITIVE_INFINITY);
     }
 
     @Test
@@ -129,13 +192,11 @@ class ScoreTest {
         PromptTexts texts = new PromptTexts(List.of("", "a"), vectors(row(0, 1), row(1, 0)));
         Embeddings base = vectors(row(1, 0), row(1, 0));
 
-        assertThat(texts.following(new int[] {0}, texts.all()).kept(vectors(row(0, 1), row(0, 1)), base, 1))
+        assertThat(texts.following(new int[] {0}).kept(vectors(row(0, 1), row(0, 1)), base, 1))
                 .isEqualTo(1);
-        assertThat(texts.following(texts.all(), texts.all())
-                        .kept(vectors(row(0, 1), row(0.5, Math.sqrt(0.75))), base, 1))
+        assertThat(texts.following(texts.all()).kept(vectors(row(0, 1), row(0.5, Math.sqrt(0.75))), base, 1))
                 .isEqualTo(0.5, ROUNDING);
-        assertThat(texts.following(new int[] {}, texts.all()).kept(base, base, 1))
-                .isEqualTo(1);
+        assertThat(texts.following(new int[] {}).kept(base, base, 1)).isEqualTo(1);
     }
 
     /**
