@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -220,7 +222,18 @@ public final class AdapterFile implements AutoCloseable {
 
     private LazyTensor tensor(Map<Part, String> parts, Part part) {
         String name = Objects.requireNonNull(parts.get(part));
-        return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> file.read(name, scope));
+        return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> finite(name, file.read(name, scope)));
+    }
+
+    /** A training that diverged leaves others, which draw black pictures. */
+    private NDArray finite(String name, NDArray factor) {
+        if (!Finite.all(factor)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must hold finite numbers, but its tensor %s holds NaN or an infinity"
+                            .formatted(file.file(), name));
+        }
+        return factor;
     }
 
     @Override

@@ -7,6 +7,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.tensor.Finite;
 
 /**
  * Sees to it that what networks make of pictures and captions are numbers: trained on others, a run looks like one whose
@@ -18,7 +19,7 @@ import training.lora.trainer.model.TextEmbedding;
 record FiniteNumbers(BaseModelSpec base, ModelFamily family) {
     /** @param i the picture's place in the batch */
     void require(LatentMoments latents, int i, String picture) {
-        if (areFinite(latents.mean().get(i)) && areFinite(latents.std().get(i))) {
+        if (Finite.all(latents.mean().get(i)) && Finite.all(latents.std().get(i))) {
             return;
         }
         String own = "the autoencoder of the base model " + base.uri();
@@ -34,20 +35,12 @@ record FiniteNumbers(BaseModelSpec base, ModelFamily family) {
     /** @param what was embedded */
     void require(TextEmbedding embedding, String what) {
         NDArray pooled = embedding.pooled();
-        if (areFinite(embedding.context()) && (pooled == null || areFinite(pooled))) {
+        if (Finite.all(embedding.context()) && (pooled == null || Finite.all(pooled))) {
             return;
         }
         throw wrong(
                 "the embedding of %s must be finite numbers, but the text encoder of the base model %s gives others: its weights are damaged, as by a conversion to fp16 that overflowed"
                         .formatted(what, base.uri()));
-    }
-
-    /** Times 0 an infinity and NaN are NaN, and all others 0. */
-    private static boolean areFinite(NDArray array) {
-        try (NDArray zeros = array.mul(0);
-                NDArray sum = zeros.sum()) {
-            return Float.isFinite(sum.getFloat());
-        }
     }
 
     private static TrainerException wrong(String sentence) {

@@ -300,6 +300,37 @@ class ForeignAdaptersTest {
     }
 
     @Test
+    void factorsThatAreNoNumbersAreRefusedByEveryCommand() throws IOException {
+        List<Tensor> tensors = List.of(
+                Tensor.fp32(QUERY + ".lora_down.weight", "2x128", 1),
+                Tensor.fp32(QUERY + ".lora_up.weight", "128x2", Double.NaN));
+        Path file = file("theirs", SD15, tensors);
+        String base = Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().toString();
+
+        List<Ran> all = List.of(
+                Ran.of("inspect", file.toString()),
+                Ran.of("export", file.toString(), "--to", "diffusers"),
+                Ran.of(
+                        "sample",
+                        "--base",
+                        base,
+                        "--prompt",
+                        "x",
+                        "--lora",
+                        file.toString(),
+                        "--out",
+                        folder.toString()));
+
+        for (Ran ended : all) {
+            assertThat(ended.code()).as(ended.output()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+            assertThat(ended.error())
+                    .contains("theirs.safetensors must hold finite numbers, but its tensor " + QUERY
+                            + ".lora_up.weight holds NaN or an infinity");
+        }
+        assertThat(names()).containsExactly("theirs.safetensors");
+    }
+
+    @Test
     void aFailedExportLeavesNoFile() throws IOException {
         Path file = file(
                 "theirs",
