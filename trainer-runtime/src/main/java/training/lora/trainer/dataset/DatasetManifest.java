@@ -12,6 +12,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.SpecScope;
 
@@ -45,7 +46,11 @@ public record DatasetManifest(
         Map<String, String> files) {
     /** What the run is made from that trains on these data. */
     public InputDigests inputs() {
-        return new InputDigests(digest, baseModelDigest, initFromDigest, null);
+        return InputDigestsBuilder.builder()
+                .data(digest)
+                .baseModel(baseModelDigest)
+                .initFrom(initFromDigest)
+                .build();
     }
 
     /**

@@ -53,8 +53,12 @@ public final class FinishedRun {
         this.spec = context.run().spec();
         this.manifest = manifest;
         this.digests = digests;
-        this.before = new InputDigests(
-                manifest.datasetDigest(), manifest.baseModelDigest(), manifest.initFromDigest(), manifest.clipDigest());
+        this.before = InputDigestsBuilder.builder()
+                .data(manifest.datasetDigest())
+                .baseModel(manifest.baseModelDigest())
+                .initFrom(manifest.initFromDigest())
+                .clip(manifest.clipDigest())
+                .build();
     }
 
     /** Looks before {@code stage} begins. */

@@ -51,6 +51,8 @@ public record RunContext(
         NDManager manager) {
     private static final String BUNDLED = "bundled://";
 
+    private static final String INIT_FROM = "spec.training.initFrom.uri";
+
     private static final String BUNDLED_CLIP = "bundled://emoji-clip";
 
     /** The base model's folder or file. */
@@ -69,10 +71,10 @@ public record RunContext(
         return ModelDigest.of(baseModel(), vae(), digests);
     }
 
-    /** sha256 of the adapter's file to go on from, null for a new adapter. */
+    /** sha256 of the adapter's file to go on from; null for a new adapter, and where the file is gone by now. */
     public @Nullable String initFromDigest(FileDigests digests) throws IOException {
-        Path from = initFrom();
-        return from == null ? null : digests.of(from);
+        InitFromSpec from = run.spec().training().initFrom();
+        return from == null || !Files.exists(sources.path(INIT_FROM, from.uri())) ? null : digests.of(file(from));
     }
 
     /** sha256, hex, over the files of the CLIP model that measures. */
@@ -93,7 +95,11 @@ public record RunContext(
 
     /** The same, with digests that are remembered by the caller. */
     public InputDigests inputDigests(String data, FileDigests digests) throws IOException {
-        return new InputDigests(data, baseModelDigest(digests), initFromDigest(digests), null);
+        return InputDigestsBuilder.builder()
+                .data(data)
+                .baseModel(baseModelDigest(digests))
+                .initFrom(initFromDigest(digests))
+                .build();
     }
 
     /**
@@ -125,10 +131,11 @@ public record RunContext(
     /** The adapter's file to go on from, null for a new adapter. */
     public @Nullable Path initFrom() {
         InitFromSpec from = run.spec().training().initFrom();
-        if (from == null) {
-            return null;
-        }
-        Path file = sources.path("spec.training.initFrom.uri", from.uri());
+        return from == null ? null : file(from);
+    }
+
+    private Path file(InitFromSpec from) {
+        Path file = sources.path(INIT_FROM, from.uri());
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,

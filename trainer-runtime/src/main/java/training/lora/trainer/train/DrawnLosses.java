@@ -36,7 +36,7 @@ final class DrawnLosses {
         }
     };
 
-    /** @param stopping asked before each batch whether to give up */
+    /** @param stopping asked before each batch whether to give up what is measured before the first step */
     DrawnLosses(
             BatchSource batches, LoraStep step, TrainingSpec training, BooleanSupplier stopping, NDManager manager) {
         this.batches = batches;
@@ -50,31 +50,37 @@ final class DrawnLosses {
     /** Mean over the run's first batches under the adapter as it is; null if it was given up. */
     @Nullable Double begin() {
         LOG.info("measuring the loss over {} samples that are drawn as in training", SAMPLES);
-        return mean(0, (SAMPLES + batchSize - 1) / batchSize, step::loss);
-    }
-
-    /** The base model's loss on the batches of the {@code k}th step, from 1; null if it was given up. */
-    @Nullable Double base(int k) {
-        Double known = measured.get(k);
-        if (known == null) {
-            known = mean((long) (k - 1) * parts, parts, step::baseLoss);
-            if (known != null) {
-                measured.put(k, known);
-            }
-        }
-        return known;
-    }
-
-    private @Nullable Double mean(long first, int count, BiFunction<Batch, NDManager, NDArray> loss) {
+        int count = (SAMPLES + batchSize - 1) / batchSize;
         double sum = 0;
         for (int i = 0; i < count; i++) {
             if (stopping.getAsBoolean()) {
                 return null;
             }
-            try (NDManager scope = manager.newSubManager()) {
-                sum += loss.apply(batches.at(first + i, scope), scope).getFloat();
-            }
+            sum += loss(i, step::loss);
         }
         return sum / count;
+    }
+
+    /**
+     * The base model's loss on the batches of the {@code k}th step, from 1. It is measured even when the run is asked to
+     * stop: steps that were not judged can't be saved, and would be lost.
+     */
+    double base(int k) {
+        Double known = measured.get(k);
+        if (known == null) {
+            double sum = 0;
+            for (int i = 0; i < parts; i++) {
+                sum += loss((long) (k - 1) * parts + i, step::baseLoss);
+            }
+            known = sum / parts;
+            measured.put(k, known);
+        }
+        return known;
+    }
+
+    private double loss(long batch, BiFunction<Batch, NDManager, NDArray> loss) {
+        try (NDManager scope = manager.newSubManager()) {
+            return loss.apply(batches.at(batch, scope), scope).getFloat();
+        }
     }
 }

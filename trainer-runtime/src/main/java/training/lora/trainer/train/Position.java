@@ -18,6 +18,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.SpecScope;
 import training.lora.trainer.train.TrainSummary.Rollback;
 
@@ -104,7 +105,11 @@ record Position(
 
     /** What it is made from. */
     private InputDigests inputs() {
-        return new InputDigests(datasetDigest, baseModelDigest, initFromDigest, null);
+        return InputDigestsBuilder.builder()
+                .data(datasetDigest)
+                .baseModel(baseModelDigest)
+                .initFrom(initFromDigest)
+                .build();
     }
 
     /**

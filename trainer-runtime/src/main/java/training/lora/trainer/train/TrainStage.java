@@ -266,6 +266,7 @@ public final class TrainStage {
                 .rollbacks(state.rollbacks())
                 .owner(context.run().owner())
                 .spec(context.run().spec())
+                .initFromDigest(data.manifest().initFromDigest())
                 .datasetDigest(data.digest())
                 .validationLoss(validationLoss())
                 .device(ComputeDevice.name(manager))
@@ -297,7 +298,7 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain(), this::baseLoss);
+            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base);
             if (alarm != null) {
                 state.rollBack(alarm);
                 pictures.cut(state.done());
@@ -343,11 +344,6 @@ public final class TrainStage {
             context.stopIfAsked(where);
         }
         return Objects.requireNonNull(loss);
-    }
-
-    /** The base model's loss on the batches of step {@code k}, which the watchdog asks for before these are judged. */
-    private double baseLoss(int k) {
-        return measured(drawn.base(k), "while the losses up to step %d were judged".formatted(state.done()));
     }
 
     /** Where it stands once it is saved. */

@@ -19,6 +19,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.SpecScope;
 
 /**
@@ -32,6 +33,7 @@ import training.lora.trainer.run.SpecScope;
  * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
  * @param baseModelDigest of its files
+ * @param initFromDigest sha256 of the adapter that it went on from; null where there was none, or another release wrote this
  * @param device where it was computed, at last
  * @param rollbacks how often it was set back, in their order
  */
@@ -45,6 +47,7 @@ public record TrainSummary(
         @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
         String baseModelDigest,
+        @Nullable String initFromDigest,
         @Nullable String device,
         List<Rollback> rollbacks) {
     private static final String FILE = "summary.json";
@@ -104,7 +107,11 @@ public record TrainSummary(
                 changes.add(Position.otherOwner(owner, run.owner()));
             }
             changes.addAll(SpecScope.Training.changes(spec, run.spec()));
-            changes.addAll(new InputDigests(datasetDigest, baseModelDigest, null, null)
+            changes.addAll(InputDigestsBuilder.builder()
+                    .data(datasetDigest)
+                    .baseModel(baseModelDigest)
+                    .initFrom(initFromDigest)
+                    .build()
                     .trainingChanges(data.inputs(), InputDigests.SOME_DATA));
         }
         if (!changes.isEmpty()) {

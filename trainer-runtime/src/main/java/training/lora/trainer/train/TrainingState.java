@@ -252,11 +252,11 @@ final class TrainingState {
                 states.clear();
                 throw new TrainerException(
                         Reason.Diverged,
-                        "the training must not diverge, but at step %d %s, after %d rollbacks and at a learning rate of %s; a lower `training.optimizer.learningRate` may help"
+                        "the training must not diverge, but at step %d %s, after %s and at a learning rate of %s; a lower `training.optimizer.learningRate` may help"
                                 .formatted(
                                         alarm.step(),
                                         alarm.what(),
-                                        rollbacks.size(),
+                                        rollbacks.size() == 1 ? "1 rollback" : rollbacks.size() + " rollbacks",
                                         Metric.of("", rate(alarm.step() - 1)).value()));
             }
             restore(good);

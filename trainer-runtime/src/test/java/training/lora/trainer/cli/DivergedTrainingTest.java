@@ -56,7 +56,7 @@ class DivergedTrainingTest {
                 .singleElement()
                 .asString()
                 .matches(
-                        "lora-trainer: the training must not diverge, but at step \\d+ the .+, after 1 rollbacks and at a"
+                        "lora-trainer: the training must not diverge, but at step \\d+ the .+, after 1 rollback and at a"
                                 + " learning rate of 3; a lower `training.optimizer.learningRate` may help");
         assertThat(ended.error()).doesNotContain("\tat ");
         assertThat(result(run).reason()).isEqualTo(Reason.Diverged);

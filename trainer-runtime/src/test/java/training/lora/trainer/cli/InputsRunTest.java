@@ -359,6 +359,43 @@ class InputsRunTest {
                         + " `spec.datasets` have changed; run `train` again");
     }
 
+    /** The same, gone on from an adapter of its own. */
+    private Path measuredFrom() throws IOException {
+        measured();
+        Path from = Files.copy(
+                tiny.workspace().resolve("output/tiny.safetensors"), tiny.folder.resolve("from.safetensors"));
+        settings = new String[] {"--set", "training.initFrom.uri=from.safetensors"};
+        ends("prepare");
+        ends("train");
+        return from;
+    }
+
+    @Test
+    void checkpointsThatWentOnFromAnotherAdapterAreNotPublished() throws IOException {
+        Path from = measuredFrom();
+        Files.copy(tiny.workspace().resolve("output/tiny.safetensors"), from, StandardCopyOption.REPLACE_EXISTING);
+        ends("prepare");
+
+        Ran ended = run("evaluate");
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ended.error())
+                .contains("the checkpoints must have been trained by this spec, but the file of"
+                        + " `spec.training.initFrom` has changed; run `train` again");
+    }
+
+    @Test
+    void adapterThatWasGoneOnFromIsNotNeededAfterTheTraining() throws IOException {
+        Path from = measuredFrom();
+        String digest = FileDigests.computed().of(from);
+        Files.delete(from);
+
+        ends("evaluate");
+
+        assertThat(manifest().finished()).isTrue();
+        assertThat(manifest().initFromDigest()).isEqualTo(digest);
+    }
+
     @Test
     void whatMeasuresMayChangeAfterTheTrainingAndAnotherClipMeasuresAnew() throws IOException {
         measured();

@@ -7,10 +7,12 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.run.RunContext;
@@ -26,6 +28,9 @@ class StoppedMeasurementTest {
 
     /** Batches of the 16 samples that are drawn as in training. */
     private static final int DRAWN = 8;
+
+    /** A seed whose order has the one of 21 samples among the last 5. */
+    private static final int HEAVY_LATE = 45;
 
     @TempDir
     Path folder;
@@ -93,5 +98,44 @@ class StoppedMeasurementTest {
                     .as(name)
                     .isEqualTo(TinyRun.digests(undisturbed.workspace().resolve(name)));
         }
+    }
+
+    @Test
+    void stepsWhoseHighLossesAreYetToBeJudgedAreNotLost() throws IOException {
+        TinyRun undisturbed = TinyRun.create(
+                folder,
+                "steps: 24, seed: %d, adapter: {rank: 2}, optimizer: {learningRate: 1e-6}, watchdog: {rollbacks: 0}"
+                        .formatted(HEAVY_LATE));
+        Files.createDirectories(folder.resolve("heavy"));
+        for (String end : List.of(".png", ".txt")) {
+            Files.move(folder.resolve("data/crab" + end), folder.resolve("heavy/crab" + end));
+        }
+        Files.writeString(
+                undisturbed.yaml,
+                Files.readString(undisturbed.yaml)
+                        .replace(
+                                "[{uri: data}]", "[{uri: data, repeats: 10}, {name: heavy, uri: heavy, weight: 100}]"));
+        TinyRun stopped = undisturbed.in(folder.resolve("stopped"));
+        assertThat(undisturbed.run("prepare").code()).isZero();
+        assertThat(stopped.run("prepare").code()).isZero();
+        train(undisturbed, Integer.MAX_VALUE);
+        List<Double> losses = new ArrayList<>();
+        for (String line : Files.readAllLines(undisturbed.workspace().resolve("train/loss.jsonl"))) {
+            losses.add(Json.MAPPER.readTree(line).get("loss").asDouble());
+        }
+        assertThat(mean(losses.subList(5, 21)))
+                .as("the case: losses far above those of the first 16 samples")
+                .isGreaterThan(8 * mean(losses.subList(0, 16)));
+
+        // Each step takes one item.
+        assertStops(stopped, 2 * BATCHES + 16 + 20, "at step 21 of 24, whose state is written");
+
+        assertThat(stopped.states()).contains(21);
+        train(stopped, Integer.MAX_VALUE);
+        assertThat(stopped.lora()).isEqualTo(undisturbed.lora());
+    }
+
+    private static double mean(List<Double> losses) {
+        return losses.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
     }
 }
