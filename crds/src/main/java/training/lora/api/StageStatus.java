@@ -29,7 +29,8 @@ public record StageStatus(
 
         @JsonPropertyDescription("Why it failed.") @Nullable Reason reason,
 
-        @JsonPropertyDescription("One sentence about the failure.") @Nullable String message) {
+        @JsonPropertyDescription("What people should know of the stage, such as what it left out, or of its failure.")
+        @Nullable String message) {
     public StageStatus {
         failures = orDefault(failures, 0);
     }

@@ -225,7 +225,7 @@ public final class Plan {
             failed(entry, end.reason(), end.message() == null ? "no message" : end.message());
             return;
         }
-        draft.stage(ended(entry, Outcome.Succeeded, null, null));
+        draft.stage(ended(entry, Outcome.Succeeded, null, end.message()));
         event(entry, false, "StageSucceeded", "%s succeeded".formatted(entry.name()));
         if (end.result() != null && end.result().alreadyComplete()) {
             String note = end.result().message();

@@ -30,7 +30,7 @@ record StageEnd(
         JobCondition failed = condition(job, "Failed");
         boolean said = result != null && result.outcome() == Outcome.Failed;
         if (failed == null && !said) {
-            return new StageEnd(Outcome.Succeeded, null, null, result);
+            return new StageEnd(Outcome.Succeeded, null, result == null ? null : result.message(), result);
         }
         if (failed != null && "DeadlineExceeded".equals(failed.getReason())) {
             return new StageEnd(

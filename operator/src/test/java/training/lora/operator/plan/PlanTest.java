@@ -166,6 +166,23 @@ final class PlanTest {
     }
 
     @Test
+    void whatASuccessfulStageTellsStandsInItsStatus() throws Exception {
+        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
+                + "'message':'data set main leaves out moving.gif (GIF)'}";
+
+        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+
+        assertThat(plan.status().stages().get(0).message()).isEqualTo("data set main leaves out moving.gif (GIF)");
+        assertThat(plan.status().stages().get(0).reason()).isNull();
+        assertThat(ended("Complete", new PodResult(0, "Completed", null))
+                        .status()
+                        .stages()
+                        .get(0)
+                        .message())
+                .isNull();
+    }
+
+    @Test
     void anOutputThatIsCompleteEndsTheRun() throws Exception {
         String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
                 + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}],"
