@@ -158,7 +158,7 @@ class RunCommand implements Callable<Integer> {
             FinishedRun.Found finished = FinishedRun.look(context, stage);
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
-                    : Stages.run(context, stage, finished.note());
+                    : Stages.run(context, stage, finished);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = Failures.classify(e);
             try {

@@ -12,6 +12,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.evaluate.EvaluateStage;
+import training.lora.trainer.prepare.FinishedRun;
 import training.lora.trainer.prepare.PrepareStage;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
@@ -21,9 +22,13 @@ import training.lora.trainer.train.TrainStage;
 final class Stages {
     private Stages() {}
 
-    /** @param note what is to be told beside the stage's own notes; null if nothing */
-    static StageResult run(RunContext context, Stage stage, @Nullable String note) throws IOException {
-        StageResult result = run(context, stage);
+    /** @param found why it isn't finished, and what there is to go on with */
+    static StageResult run(RunContext context, Stage stage, FinishedRun.Found found) throws IOException {
+        DatasetManifest prepared = found.prepared();
+        StageResult result = stage == Stage.Prepare && prepared != null
+                ? of(context, stage, prepared).build()
+                : run(context, stage);
+        String note = found.note();
         if (note == null) {
             return result;
         }
@@ -50,7 +55,8 @@ final class Stages {
             }
             case Evaluate -> {
                 if (!context.run().spec().evaluation().enabled()) {
-                    return of(context, stage, data(context)).build();
+                    return of(context, stage, EvaluateStage.requireTrained(context))
+                            .build();
                 }
                 EvaluateStage.Result r = EvaluateStage.run(context);
                 return of(context, stage, data(context))

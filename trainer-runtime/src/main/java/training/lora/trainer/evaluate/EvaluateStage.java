@@ -19,6 +19,7 @@ import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -135,7 +136,7 @@ public final class EvaluateStage {
     public static Result run(RunContext context) throws IOException {
         Path clipFolder = context.clip();
         TrainSummary summary = TrainSummary.read(context.workspace().train());
-        InputDigests inputs = requireSame(context, summary);
+        InputDigests inputs = inputs(context, requireTrained(context, summary));
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager);
@@ -144,11 +145,25 @@ public final class EvaluateStage {
         }
     }
 
-    /** Checkpoints of another spec, of other data or another base model must not be published as this run's. */
-    private static InputDigests requireSame(RunContext context, TrainSummary summary) throws IOException {
+    /**
+     * Sees to it that data and checkpoints are this run's: those of another spec, of other data or another base model must
+     * not be published as such.
+     *
+     * @return the prepared data
+     * @throws TrainerException InvalidConfiguration if they aren't
+     */
+    public static DatasetManifest requireTrained(RunContext context) throws IOException {
+        return requireTrained(context, TrainSummary.read(context.workspace().train()));
+    }
+
+    private static DatasetManifest requireTrained(RunContext context, TrainSummary summary) throws IOException {
         DatasetManifest data = PreparedDataset.manifest(context.workspace().dataset());
         data.requireFor(context);
         summary.requireOf(context.run(), data);
+        return data;
+    }
+
+    private static InputDigests inputs(RunContext context, DatasetManifest data) throws IOException {
         try (FileDigests digests = context.workspace().digests()) {
             return InputDigestsBuilder.builder(data.inputs())
                     .clip(context.clipDigest(digests))

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -16,7 +17,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Json;
 
 /**
- * sha256 of files. Those of a base model take minutes to compute, so that a digest is remembered for as long as its file
+ * sha256 of files. Those of a base model take minutes to compute, so that a large file's digest is remembered for as long as it
  * is the same: by path, inode, size, and the times of the last change of content and of the inode. The latter can't be set,
  * so that a copy which keeps the time of its original is noticed.
  */
@@ -26,7 +27,11 @@ public final class FileDigests implements AutoCloseable {
     /** A file that changed so shortly before may change again without another time: file systems count in ticks. */
     private static final Duration SETTLED = Duration.ofSeconds(2);
 
+    /** Of smaller files a digest is computed as fast as it is found, and a data set may have 100,000 of them. */
+    private static final long REMEMBERED_FROM = 1 << 20;
+
     private final @Nullable Path store;
+    private final InstantSource clock;
     private final Map<String, Remembered> remembered = new TreeMap<>();
     private boolean changed;
 
@@ -37,13 +42,18 @@ public final class FileDigests implements AutoCloseable {
      */
     record Remembered(String state, String sha256) {}
 
-    private FileDigests(@Nullable Path store) {
+    private FileDigests(@Nullable Path store, InstantSource clock) {
         this.store = store;
+        this.clock = clock;
     }
 
     /** Digests that are remembered in {@code store}, a JSON file, when this is closed. */
     public static FileDigests rememberedIn(Path store) {
-        FileDigests digests = new FileDigests(store);
+        return rememberedIn(store, InstantSource.system());
+    }
+
+    static FileDigests rememberedIn(Path store, InstantSource clock) {
+        FileDigests digests = new FileDigests(store, clock);
         if (Files.isRegularFile(store)) {
             try {
                 digests.remembered.putAll(
@@ -57,20 +67,23 @@ public final class FileDigests implements AutoCloseable {
 
     /** Digests that are computed each time. */
     public static FileDigests computed() {
-        return new FileDigests(null);
+        return new FileDigests(null, InstantSource.system());
     }
 
     /** sha256 of a file's bytes, hex. */
     public String of(Path file) throws IOException {
+        if (store == null || Files.size(file) < REMEMBERED_FROM) {
+            return Sha256.of(file);
+        }
         String key = file.toRealPath().toString();
         Map<String, Object> before = attributes(file);
         Remembered known = remembered.get(key);
         if (known != null && known.state().equals(before.toString())) {
             return known.sha256();
         }
-        Instant begin = Instant.now();
+        Instant begin = clock.instant();
         String sha256 = Sha256.of(file);
-        if (store != null && settled(before, begin) && attributes(file).equals(before)) {
+        if (settled(before, begin) && attributes(file).equals(before)) {
             remembered.put(key, new Remembered(before.toString(), sha256));
             changed = true;
         }
@@ -95,7 +108,7 @@ public final class FileDigests implements AutoCloseable {
         }
         remembered.keySet().removeIf(file -> !Files.exists(Path.of(file)));
         try {
-            WholeFile.write(store, temporary -> Json.PRETTY.writeValue(temporary.toFile(), remembered));
+            WholeFile.write(store, temporary -> Json.MAPPER.writeValue(temporary.toFile(), remembered));
         } catch (IOException | UncheckedIOException e) {
             LOG.warn("{} can't be written, and digests will be computed again: {}", store, e.getMessage());
         }

@@ -27,7 +27,8 @@ import training.lora.trainer.run.SpecScope;
 
 /**
  * Whether the output holds this very run, finished: of the same owner and spec, and made from what its files hold today. What
- * is gone by now is taken as it was, since a result needs nothing that it was made from.
+ * is gone by now is taken as it was, since a result needs nothing that it was made from; and as long as something is gone that
+ * making it anew needs, it stays finished whatever else changed.
  */
 public final class FinishedRun {
     private static final Logger LOG = LoggerFactory.getLogger(FinishedRun.class);
@@ -37,16 +38,21 @@ public final class FinishedRun {
     private final Manifest manifest;
     private final InputDigests before;
     private final FileDigests digests;
+    private final List<String> goneData = new ArrayList<>();
     private final List<String> gone = new ArrayList<>();
+    private @Nullable String unreadable;
 
     /**
      * What was found.
      *
      * @param manifest of the finished run; null if there is something to do
      * @param note a sentence on what changed since or is gone; null if nothing
+     * @param prepared the data to go on with, where there is something to do and their sources are gone; else null
      */
     public record Found(
-            @Nullable Manifest manifest, @Nullable String note) {}
+            @Nullable Manifest manifest,
+            @Nullable String note,
+            @Nullable DatasetManifest prepared) {}
 
     private FinishedRun(RunContext context, Manifest manifest, FileDigests digests) {
         this.context = context;
@@ -68,7 +74,7 @@ public final class FinishedRun {
         if (manifest == null
                 || !manifest.finished()
                 || !manifest.runId().equals(context.run().runId())) {
-            return new Found(null, null);
+            return new Found(null, null, null);
         }
         try (FileDigests digests = context.workspace().digests()) {
             Found found = new FinishedRun(context, manifest, digests).look(stage == Stage.Prepare);
@@ -80,34 +86,71 @@ public final class FinishedRun {
     }
 
     private Found look(boolean prepares) throws IOException {
-        DatasetManifest prepared = new PreparedFolder(context.workspace()).manifest();
-        RawData sources = prepares ? sources() : null;
-        InputDigests now = InputDigestsBuilder.builder()
-                .data(prepares ? (sources == null ? before.data() : sources.digest()) : trainedOn(prepared))
+        PreparedFolder folder = new PreparedFolder(context.workspace());
+        DatasetManifest prepared = folder.manifest();
+        InputDigestsBuilder digestsNow = InputDigestsBuilder.builder()
                 .baseModel(baseModel())
                 .initFrom(initFrom())
-                .clip(clip())
+                .clip(clip());
+        RawData sources = prepares ? readableSources() : null;
+        InputDigests now = digestsNow
+                .data(prepares ? (sources == null ? before.data() : sources.digest()) : trainedOn(prepared))
                 .build();
-        List<String> changes = before.trainingChanges(
+        List<String> training = before.trainingChanges(
                 now, sources == null ? InputDigests.SOME_DATA : DataChanges.since(prepared, sources));
-        String what = "trained";
-        if (changes.isEmpty() && before.measuredByAnother(now)) {
-            changes.add("the files of `spec.evaluation.clip` have changed");
-            what = "measured";
+        if (unreadable != null) {
+            training.add("the data can't be read: " + unreadable);
         }
-        Path output = context.workspace().output();
-        if (!changes.isEmpty()) {
-            // The stages after it needn't say it again.
-            String note = "the run in %s was finished, and is %s anew because %s"
-                    .formatted(output, what, String.join(", ", changes));
-            return new Found(null, prepares ? note : null);
+        List<String> all = new ArrayList<>(training);
+        if (before.measuredByAnother(now)) {
+            all.add("the files of `spec.evaluation.clip` have changed");
         }
-        return new Found(
-                manifest,
-                gone.isEmpty()
-                        ? null
-                        : "the run in %s stays finished, though nothing is left at %s to compare it with"
-                                .formatted(output, String.join(", ", gone)));
+        if (all.isEmpty()) {
+            return finished(all);
+        }
+        boolean measures = training.isEmpty();
+        if (!gone.isEmpty() || (!goneData.isEmpty() && !(measures && stands(folder, prepared)))) {
+            return finished(all);
+        }
+        // The stages after it needn't say it again.
+        String note = "the run in %s was finished, and is %s anew because %s"
+                .formatted(
+                        context.workspace().output(),
+                        measures ? "measured" : "trained",
+                        String.join(", ", measures ? all : training));
+        return new Found(null, prepares ? note : null, goneData.isEmpty() ? null : prepared);
+    }
+
+    private Found finished(List<String> changes) {
+        List<String> missing = new ArrayList<>(goneData);
+        missing.addAll(gone);
+        String note = "the run in %s stays finished, though nothing is left at %s to compare it with%s"
+                .formatted(
+                        context.workspace().output(),
+                        String.join(", ", missing),
+                        changes.isEmpty() ? "" : ", and though " + String.join(", ", changes));
+        return new Found(manifest, missing.isEmpty() ? null : note, null);
+    }
+
+    /** Whether the prepared data are those of the run, so that what measures it needs no others. */
+    private boolean stands(PreparedFolder folder, @Nullable DatasetManifest prepared) throws IOException {
+        return prepared != null
+                && isForThis(prepared)
+                && prepared.digest().equals(before.data())
+                && folder.holds(prepared.key());
+    }
+
+    /** The same as {@link #sources}; null also where nothing could be made of them, since something else is gone. */
+    private @Nullable RawData readableSources() throws IOException {
+        try {
+            return sources();
+        } catch (TrainerException e) {
+            if (gone.isEmpty()) {
+                throw e;
+            }
+            unreadable = e.getMessage();
+            return null;
+        }
     }
 
     /** The digest of the data that the stages after prepare work on; those of another spec tell nothing of this run. */
@@ -118,6 +161,8 @@ public final class FinishedRun {
         try {
             RawData sources = sources();
             // What was changed and prepared may be as it was again.
+            // They are trained on as they were prepared, so that it doesn't matter if they are gone.
+            goneData.clear();
             return sources != null && sources.digest().equals(before.data()) ? before.data() : prepared.digest();
         } catch (TrainerException e) {
             LOG.debug("the data can't be read", e);
@@ -135,7 +180,7 @@ public final class FinishedRun {
         boolean there = true;
         for (int i = 0; i < spec.datasets().size(); i++) {
             DatasetSpec dataset = spec.datasets().get(i);
-            there &= isThere("spec.datasets[" + i + "].uri", dataset.uri());
+            there &= isThere("spec.datasets[" + i + "].uri", dataset.uri(), goneData);
         }
         if (!there) {
             return null;
@@ -151,26 +196,26 @@ public final class FinishedRun {
 
     private String baseModel() throws IOException {
         VaeSpec vae = spec.baseModel().vae();
-        boolean there = isThere("spec.baseModel.uri", spec.baseModel().uri())
-                & (vae == null || isThere("spec.baseModel.vae.uri", vae.uri()));
+        boolean there = isThere("spec.baseModel.uri", spec.baseModel().uri(), gone)
+                & (vae == null || isThere("spec.baseModel.vae.uri", vae.uri(), gone));
         return there ? context.baseModelDigest(digests) : before.baseModel();
     }
 
     private @Nullable String initFrom() throws IOException {
         InitFromSpec from = spec.training().initFrom();
-        return from == null || !isThere("spec.training.initFrom.uri", from.uri())
+        return from == null || !isThere("spec.training.initFrom.uri", from.uri(), gone)
                 ? null
                 : context.initFromDigest(digests);
     }
 
     private @Nullable String clip() throws IOException {
-        return spec.evaluation().enabled() && isThere("spec.evaluation.clip.uri", context.clipUri())
+        return spec.evaluation().enabled() && isThere("spec.evaluation.clip.uri", context.clipUri(), gone)
                 ? context.clipDigest(digests)
                 : null;
     }
 
     /** Whether there is anything; a folder that nothing is mounted on is empty. */
-    private boolean isThere(String field, String uri) throws IOException {
+    private boolean isThere(String field, String uri, List<String> missing) throws IOException {
         boolean there = false;
         try {
             Path path = context.sources().path(field, uri);
@@ -179,7 +224,7 @@ public final class FinishedRun {
             LOG.debug("{} can't be found", uri, e);
         }
         if (!there) {
-            gone.add("`%s` %s".formatted(field, uri));
+            missing.add("`%s` %s".formatted(field, uri));
         }
         return there;
     }

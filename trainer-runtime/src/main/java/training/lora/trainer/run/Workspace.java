@@ -73,7 +73,7 @@ public record Workspace(Path root, Path output) {
 
     /** Digests of files that the run reads; to be closed. */
     public FileDigests digests() {
-        return FileDigests.rememberedIn(root.resolve("digests.json"));
+        return FileDigests.rememberedIn(root.resolve(".digests.json"));
     }
 
     /** The log of all stages. */

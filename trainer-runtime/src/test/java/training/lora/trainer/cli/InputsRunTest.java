@@ -246,6 +246,75 @@ class InputsRunTest {
     }
 
     @Test
+    void runOfWhichSomethingIsGoneStaysFinishedWhateverElseChanged() throws IOException {
+        ends("run");
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        String stays = "the run in " + tiny.workspace().resolve("output")
+                + " stays finished, though nothing is left at %s to compare it with, and though %s";
+        Path data = Files.move(folder.resolve("data"), folder.resolve("elsewhere"));
+        change(folder.resolve("base"));
+
+        Ran withoutData = run("run");
+
+        assertThat(withoutData.code()).as(withoutData.error()).isZero();
+        assertThat(withoutData.output()).contains("nothing to do");
+        assertThat(withoutData.error())
+                .contains(stays.formatted("`spec.datasets[0].uri` data", "the files of `spec.baseModel` have changed"));
+
+        Files.move(data, folder.resolve("data"));
+        Folders.delete(folder.resolve("base"));
+        caption("bat", "something else");
+        assertThat(run("run").error())
+                .contains(stays.formatted("`spec.baseModel.uri` base", "the caption of main/bat.png has changed"));
+
+        Files.delete(folder.resolve("data/bat.txt"));
+        Ran unreadable = run("run");
+        assertThat(unreadable.code()).as(unreadable.error()).isZero();
+        assertThat(unreadable.error())
+                .contains(stays.formatted("`spec.baseModel.uri` base", "the data can't be read: "));
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+    }
+
+    @Test
+    void changedDataThatArePreparedAreTrainedOnWhenTheirSourcesAreGone() throws IOException {
+        ends("run");
+        byte[] first = tiny.lora();
+        caption("bat", "something else");
+        ends("prepare");
+        Folders.delete(folder.resolve("data"));
+
+        ends("train");
+
+        assertThat(tiny.lora()).isNotEqualTo(first);
+    }
+
+    @Test
+    void anotherClipNeedsNoDataSources() throws IOException {
+        measured();
+        ends("evaluate");
+        Path weights = folder.resolve("clip/model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        bytes[bytes.length - 2] ^= 1;
+        Files.write(weights, bytes);
+        Folders.delete(tiny.folder.resolve("data"));
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error()).contains("is measured anew because the files of `spec.evaluation.clip` have changed");
+        assertThat(manifest().clipDigest())
+                .isEqualTo(ModelDigest.of(folder.resolve("clip"), null, FileDigests.computed()));
+
+        bytes[bytes.length - 4] ^= 1;
+        Files.write(weights, bytes);
+        Folders.delete(tiny.workspace().resolve("dataset"));
+        ended = run("run");
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error())
+                .contains("to compare it with, and though the files of `spec.evaluation.clip` have changed");
+    }
+
+    @Test
     void finishedOutputAloneIsEnoughToKnowThatNothingIsToBeDone() throws IOException {
         ends("run");
         Folders.delete(tiny.workspace().resolve("dataset"));
@@ -291,6 +360,18 @@ class InputsRunTest {
         assertThat(tiny.workspace().resolve("train/state")).doesNotExist();
         ends("prepare");
         ends("train");
+    }
+
+    @Test
+    void evaluateThatMeasuresNothingChecksWhatItReadsAllTheSame() throws IOException {
+        ends("prepare");
+
+        assertThat(run("evaluate").code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+
+        ends("train");
+        settings = new String[] {"--set", "preparation.resolution=64"};
+        assertThat(run("evaluate").error())
+                .contains("the data must have been prepared for this spec, but `spec.preparation.resolution` was unset");
     }
 
     @ParameterizedTest

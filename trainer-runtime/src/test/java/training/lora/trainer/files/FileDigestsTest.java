@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -18,6 +19,11 @@ class FileDigestsTest {
     /** Longer than a change is too fresh to be told from the next one. */
     private static final Duration SETTLED = Duration.ofMillis(2200);
 
+    /** Large enough to be remembered. */
+    private static final String ONE = "one.".repeat(1 << 18);
+
+    private static final String TWO = "two.".repeat(1 << 18);
+
     @TempDir
     Path folder;
 
@@ -26,7 +32,7 @@ class FileDigestsTest {
 
     @BeforeEach
     void file() throws IOException {
-        file = Files.writeString(folder.resolve("weights"), "one");
+        file = Files.writeString(folder.resolve("weights"), ONE);
         store = folder.resolve("digests.json");
     }
 
@@ -43,51 +49,77 @@ class FileDigestsTest {
     @Test
     void settledFileIsNotReadAgainAndOneThatChangedIs() throws Exception {
         settle();
-        assertThat(digest(file)).isEqualTo(Sha256.of("one"));
+        assertThat(digest(file)).isEqualTo(Sha256.of(ONE));
         String remembered = Files.readString(store);
-        Files.writeString(store, remembered.replace(Sha256.of("one"), "remembered"));
+        Files.writeString(store, remembered.replace(Sha256.of(ONE), "remembered"));
         assertThat(digest(file)).isEqualTo("remembered");
 
         FileTime time = Files.getLastModifiedTime(file);
-        Files.writeString(file, "two");
+        Files.writeString(file, TWO);
         // As copies do that keep the time of what they copy.
         Files.setLastModifiedTime(file, time);
 
-        assertThat(digest(file)).isEqualTo(Sha256.of("two"));
+        assertThat(digest(file)).isEqualTo(Sha256.of(TWO));
     }
 
     @Test
     void fileThatHasJustChangedIsReadEachTime() throws Exception {
-        assertThat(digest(file)).isEqualTo(Sha256.of("one"));
+        Instant changed = ((FileTime) Files.getAttribute(file, "unix:ctime")).toInstant();
+        for (long seconds : new long[] {-1, 0, 2}) {
+            try (FileDigests digests =
+                    FileDigests.rememberedIn(store, InstantSource.fixed(changed.plusSeconds(seconds)))) {
+                assertThat(digests.of(file)).isEqualTo(Sha256.of(ONE));
+            }
+            assertThat(store).doesNotExist();
+        }
 
-        assertThat(store).doesNotExist();
+        try (FileDigests digests = FileDigests.rememberedIn(store, InstantSource.fixed(changed.plusSeconds(3)))) {
+            assertThat(digests.of(file)).isEqualTo(Sha256.of(ONE));
+        }
+        assertThat(store).exists();
+    }
+
+    @Test
+    void smallFilesAreNotRememberedAndWhatIsTakesOneLine() throws Exception {
+        Path picture = Files.writeString(folder.resolve("picture"), ONE.substring(1));
+        settle();
+        try (FileDigests digests = FileDigests.rememberedIn(store)) {
+            digests.of(file);
+            assertThat(digests.of(picture)).isEqualTo(Sha256.of(ONE.substring(1)));
+        }
+
+        assertThat(Files.readAllLines(store))
+                .singleElement()
+                .asString()
+                .contains(file.toString())
+                .doesNotContain(picture.toString());
     }
 
     @Test
     void fileOfTheFutureIsReadEachTime() throws Exception {
         Files.setLastModifiedTime(file, FileTime.from(Instant.now().plus(Duration.ofDays(1))));
 
-        assertThat(digest(file)).isEqualTo(Sha256.of("one"));
+        assertThat(digest(file)).isEqualTo(Sha256.of(ONE));
 
         assertThat(store).doesNotExist();
     }
 
     @Test
     void linkThatLeadsElsewhereHasTheDigestOfWhatItLeadsTo() throws Exception {
-        Path other = Files.writeString(folder.resolve("other"), "two");
+        Path other = Files.writeString(folder.resolve("other"), TWO);
         Path link = Files.createSymbolicLink(folder.resolve("link"), file);
         settle();
-        assertThat(digest(link)).isEqualTo(Sha256.of("one"));
+        assertThat(digest(link)).isEqualTo(Sha256.of(ONE));
 
         Files.delete(link);
         Files.createSymbolicLink(link, other);
 
-        assertThat(digest(link)).isEqualTo(Sha256.of("two"));
+        assertThat(digest(link)).isEqualTo(Sha256.of(TWO));
     }
 
     @Test
     void filesThatAreGoneAreForgottenAndADamagedStoreIsWrittenAnew() throws Exception {
-        Path gone = Files.writeString(folder.resolve("gone"), "gone");
+        Path gone = Files.writeString(folder.resolve("gone"), ONE);
         settle();
         digest(gone);
         Files.delete(gone);
@@ -97,15 +129,15 @@ class FileDigestsTest {
 
         Files.writeString(store, "{");
 
-        assertThat(digest(file)).isEqualTo(Sha256.of("one"));
-        assertThat(Files.readString(store)).contains(Sha256.of("one"));
+        assertThat(digest(file)).isEqualTo(Sha256.of(ONE));
+        assertThat(Files.readString(store)).contains(Sha256.of(ONE));
     }
 
     @Test
     void storeThatCannotBeWrittenHurtsNothing() throws Exception {
         settle();
         try (FileDigests digests = FileDigests.rememberedIn(file.resolve("digests.json"))) {
-            assertThat(digests.of(file)).isEqualTo(Sha256.of("one"));
+            assertThat(digests.of(file)).isEqualTo(Sha256.of(ONE));
         }
     }
 }
