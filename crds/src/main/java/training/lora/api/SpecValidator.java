@@ -183,7 +183,6 @@ public final class SpecValidator {
         }
     }
 
-    /** What epochs come to is known only with the data. */
     /** Data sets of one trigger are one concept, which has one class name. */
     private void classNames(List<DatasetSpec> datasets) {
         Map<String, String> byTrigger = new HashMap<>();
@@ -206,6 +205,7 @@ public final class SpecValidator {
         }
     }
 
+    /** What epochs come to is known only with the data. */
     private void length(TrainingSpec training) {
         Integer steps = training.steps();
         if (steps == null) {

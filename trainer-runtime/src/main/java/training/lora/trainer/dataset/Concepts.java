@@ -163,8 +163,13 @@ public final class Concepts {
         List<String> triggers = triggers();
         String named = named(text);
         if (named.contains(OWN) && triggers.size() > 1) {
-            throw invalid("%s must say which concept is meant, such as <%s>, but was \"%s\""
-                    .formatted(place, all.get(0).name(), text));
+            String first = all.stream()
+                    .filter(concept -> concept.trigger() != null)
+                    .map(Concept::name)
+                    .findFirst()
+                    .orElseThrow();
+            throw invalid(
+                    "%s must say which concept is meant, such as <%s>, but was \"%s\"".formatted(place, first, text));
         }
         String placed = triggers.isEmpty() ? named : named.replace(OWN, triggers.get(0));
         String wordless = wordless(placed);

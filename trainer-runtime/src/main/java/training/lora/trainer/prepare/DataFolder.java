@@ -6,6 +6,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
@@ -159,6 +160,10 @@ final class DataFolder {
             lost.add(new LostLink(link, "a link that this process may not follow"));
             return;
         } catch (FileSystemException e) {
+            if (!(e instanceof NoSuchFileException) && !new LinkWalk().endsNowhere(link.path())) {
+                // What can't be read just now may be there again the next time.
+                throw e;
+            }
             lost.add(new LostLink(link, "a link that leads nowhere"));
             return;
         }

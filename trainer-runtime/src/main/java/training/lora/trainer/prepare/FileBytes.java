@@ -103,19 +103,27 @@ final class FileBytes implements Closeable {
                     "a picture file must have between 1 and " + Integer.MAX_VALUE + " bytes, has " + size);
         }
         Mat all = new Mat(1, (int) size, CvType.CV_8U);
+        try {
+            readInto(all);
+            return all;
+        } catch (IOException | RuntimeException e) {
+            all.release();
+            throw e;
+        }
+    }
+
+    private void readInto(Mat all) throws IOException {
         ByteBuffer part = ByteBuffer.allocate(1 << 16);
         for (long place = 0; place < size; place += part.limit()) {
             part.clear();
             read(part, place);
             part.flip();
             if (part.limit() == 0) {
-                all.release();
                 throw new IOException("the file became shorter while it was read");
             }
             int length = (int) Math.min(part.limit(), size - place);
             all.put(0, (int) place, part.array(), 0, length);
         }
-        return all;
     }
 
     @Override

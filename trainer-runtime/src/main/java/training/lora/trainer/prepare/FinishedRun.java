@@ -88,13 +88,16 @@ public final class FinishedRun {
     private Found look(boolean prepares) throws IOException {
         PreparedFolder folder = new PreparedFolder(context.workspace());
         DatasetManifest prepared = folder.manifest();
-        InputDigestsBuilder digestsNow = InputDigestsBuilder.builder()
-                .baseModel(baseModel())
-                .initFrom(initFrom())
-                .clip(clip());
+        // First, since the data need be readable only where nothing else is gone.
+        String baseModel = baseModel();
+        String initFrom = initFrom();
+        String clip = clip();
         RawData sources = prepares ? readableSources() : null;
-        InputDigests now = digestsNow
+        InputDigests now = InputDigestsBuilder.builder()
                 .data(prepares ? (sources == null ? before.data() : sources.digest()) : trainedOn(prepared))
+                .baseModel(baseModel)
+                .initFrom(initFrom)
+                .clip(clip)
                 .build();
         List<String> training = before.trainingChanges(
                 now, sources == null ? InputDigests.SOME_DATA : DataChanges.since(prepared, sources));

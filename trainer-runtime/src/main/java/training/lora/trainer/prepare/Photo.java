@@ -41,7 +41,13 @@ record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
                 raw.release();
                 return null;
             }
-            return of(Orientation.of(bytes, format).apply(raw), Transparency.of(bytes, format));
+            try {
+                Transparency transparency = Transparency.of(bytes, format);
+                return of(Orientation.of(bytes, format).apply(raw), transparency);
+            } catch (IOException | RuntimeException e) {
+                raw.release();
+                throw e;
+            }
         } catch (CvException e) {
             // OpenCV refuses a picture of 2^30 pixels and more this way.
             LOG.debug("{} can't be decoded", file, e);

@@ -175,8 +175,7 @@ final class RawDataset {
         if (!unused.isEmpty()) {
             // Their pictures may be missing, or they are no captions: a licence, or what the data set is about.
             LOG.info(
-                    "{} texts of data set \"{}\" have no picture beside them: {}",
-                    unused.size(),
+                    "data set \"{}\" has texts without a picture beside them: {}",
                     source.name(),
                     String.join(", ", unused));
         }

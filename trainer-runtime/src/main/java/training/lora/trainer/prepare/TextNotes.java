@@ -38,7 +38,7 @@ final class TextNotes {
         cut(cut, "spec.evaluation.prompts", evaluation, limit);
         return cut.isEmpty()
                 ? null
-                : "a prompt that is longer than %d tokens (`spec.training.captions.maxTokens`) loses its end, as do %s"
+                : "prompts that are longer than %d tokens (`spec.training.captions.maxTokens`) lose their ends: %s"
                         .formatted(limit.tokens(), String.join(", ", cut));
     }
 

@@ -47,7 +47,7 @@ class FiniteNumbersTest {
         assertThat(ended.code()).isEqualTo(Reason.InvalidBaseModel.exitCode());
         assertThat(ended.error()).contains(sentence);
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
-        assertThat(tiny.workspace().resolve("dataset.tmp")).doesNotExist();
+        assertThat(tiny.workspace().resolve(".dataset.tmp")).doesNotExist();
     }
 
     @ParameterizedTest

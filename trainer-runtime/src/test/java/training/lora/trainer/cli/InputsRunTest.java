@@ -371,7 +371,8 @@ class InputsRunTest {
         ends("train");
         settings = new String[] {"--set", "preparation.resolution=64"};
         assertThat(run("evaluate").error())
-                .contains("the data must have been prepared for this spec, but `spec.preparation.resolution` was unset");
+                .contains(
+                        "the data must have been prepared for this spec, but `spec.preparation.resolution` was unset");
     }
 
     @ParameterizedTest

@@ -66,10 +66,14 @@ class LocaleTest {
         int code = code(there.start(List.of("env", "LC_ALL=C"), "prepare"));
 
         assertThat(code).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(there.log())
-                .hasContent(
-                        "lora-trainer: the process must be started in a UTF-8 locale, such as with LC_ALL=C.UTF-8 in its"
-                                + " environment, but file names and arguments are ANSI_X3.4-1968 in its own\n");
+        // The Java machine may say which options it took, and each system has a name of its own for ASCII.
+        assertThat(Files.readAllLines(there.log()))
+                .filteredOn(line -> !line.startsWith("Picked up "))
+                .singleElement()
+                .asString()
+                .matches(
+                        "lora-trainer: the process must be started in a UTF-8 locale, such as with LC_ALL=C\\.UTF-8 in its"
+                                + " environment, but file names and arguments are \\S+ in its own");
         assertThat(there.workspace().resolve("dataset")).doesNotExist();
     }
 }

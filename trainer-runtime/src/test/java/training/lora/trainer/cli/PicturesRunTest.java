@@ -58,7 +58,7 @@ class PicturesRunTest {
             assertThat(ended.code()).isZero();
             assertThat(ended.error())
                     .contains(note)
-                    .contains("1 texts of data set \"main\" have no picture beside them: lost");
+                    .contains("data set \"main\" has texts without a picture beside them: lost");
             assertThat(Json.MAPPER
                             .readValue(
                                     tiny.workspace()

@@ -81,8 +81,8 @@ class TextNotesTest {
         assertThat(note())
                 .isEqualTo(
                         "1 of 3 captions are longer than 14 tokens (`spec.training.captions.maxTokens`) and lose their"
-                                + " ends, such as that of main/crab.png; a prompt that is longer than 14 tokens"
-                                + " (`spec.training.captions.maxTokens`) loses its end, as do `spec.sampling.prompts[1].text`,"
+                                + " ends, such as that of main/crab.png; prompts that are longer than 14 tokens"
+                                + " (`spec.training.captions.maxTokens`) lose their ends: `spec.sampling.prompts[1].text`,"
                                 + " `spec.sampling.prompts[1].negative`");
     }
 

@@ -157,6 +157,9 @@ class ConceptsTest {
         assertThatThrownBy(() ->
                         Concepts.of(List.of(ROBOTS, INK)).given("p", List.of(prompt("a cat"), prompt("a <concept>"))))
                 .hasMessage("`p[1].text` must say which concept is meant, such as <robots>, but was \"a <concept>\"");
+        // <plain> would be refused: no trigger stands for it.
+        assertThatThrownBy(() -> Concepts.of(List.of(PLAIN, ROBOTS, INK)).given("p", List.of(prompt("a <concept>"))))
+                .hasMessage("`p[0].text` must say which concept is meant, such as <robots>, but was \"a <concept>\"");
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -136,13 +137,32 @@ class DataFolderTest {
         file("data/a.png");
         link("data/gone.png", "nowhere.png");
         link("data/self.png", "self.png");
+        link("data/belowfile.png", "a.png/b.png");
+        link("data/belowself.png", "self.png/b.png");
+        link("data/ping.png", "pong.png");
+        link("data/pong.png", "ping.png");
         link("data/.hidden", "nowhere");
 
         DataFolder.Content content = content();
 
         assertThat(names(content)).containsExactly("a.png");
         assertThat(lost(content))
-                .containsExactly("gone.png: a link that leads nowhere", "self.png: a link that leads nowhere");
+                .containsExactlyInAnyOrder(
+                        "gone.png: a link that leads nowhere",
+                        "self.png: a link that leads nowhere",
+                        "belowfile.png: a link that leads nowhere",
+                        "belowself.png: a link that leads nowhere",
+                        "ping.png: a link that leads nowhere",
+                        "pong.png: a link that leads nowhere");
+    }
+
+    /** A name that no file system takes stands for all errors that tell nothing of whether there is a file. */
+    @Test
+    void linkThatCannotBeFollowedForAnotherReasonFails() throws IOException {
+        file("data/a.png");
+        link("data/long.png", "x".repeat(300) + ".png");
+
+        assertThatThrownBy(this::content).isInstanceOf(FileSystemException.class);
     }
 
     @Test
