@@ -49,7 +49,7 @@ class SdxlRunTest {
                     .containsExactly(20);
         }
         assertThat(Files.readString(run.workspace().resolve("output/run.log")))
-                .contains("the caption of main/bat.png is longer than 75 tokens, and loses its end")
+                .contains("the caption of main/bat.png is longer than 14 tokens, and loses its end")
                 .doesNotContain("the caption of main/crab.png")
                 .containsSubsequence(
                         "measuring the loss over the fixed set of 32 items",
