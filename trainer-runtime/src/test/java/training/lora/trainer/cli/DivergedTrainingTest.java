@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,5 +115,23 @@ class DivergedTrainingTest {
                         .isEqualTo(rate));
         assertThat(rollbacks(killed)).isEqualTo(rollbacks);
         assertThat(killed.lora()).isEqualTo(run.lora());
+    }
+
+    @Test
+    void picturesOfAnAdapterThatWasGivenUpAreDrawnAgain() throws IOException {
+        TinyRun run = prepared(10, 4);
+
+        // Whether it ends well depends on the processor, and on nothing that is looked at here.
+        String log = run.run("train", "--set", "sampling={steps: 1}").error();
+
+        List<String> reached = log.lines()
+                .map(Pattern.compile(".*checkpoint at step (\\d+),.*")::matcher)
+                .filter(Matcher::matches)
+                .map(matcher -> matcher.group(1))
+                .toList();
+        assertThat(reached).as(log).hasSizeGreaterThan((int)
+                reached.stream().distinct().count());
+        assertThat(log.lines().filter(line -> line.contains("with the adapter")))
+                .hasSameSizeAs(reached);
     }
 }
