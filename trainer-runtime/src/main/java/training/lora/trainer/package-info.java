@@ -1,4 +1,4 @@
-/** The trainer's one exception, known to every room. */
+/** What every package uses: the trainer's one exception, and names in its sentences. */
 @NullMarked
 package training.lora.trainer;
 

@@ -22,14 +22,14 @@ public record AdapterModule(ModuleForm form, LazyTensor down, LazyTensor up) {
         }
     }
 
-    /** Frobenius norm of dW: the root of the trace of (up^T up)(down down^T), which are only (r, r). */
+    /** Frobenius norm of dW, scale included. */
     public double norm() {
         try (NDManager scope = ComputeDevice.CPU.newManager()) {
             int r = form.rank();
             NDArray a = down.as(DataType.FLOAT64).in(scope).reshape(new Shape(r, -1)); // (r, in)
             NDArray b = up.as(DataType.FLOAT64).in(scope).reshape(new Shape(-1, r)); // (out, r)
-            NDArray products = a.matMul(a.transpose()).mul(b.transpose().matMul(b)); // (r, r)
-            return form.scale() * Math.sqrt(Math.max(0, products.sum().getDouble()));
+            double square = ProductNorm.square(scope, a, b).getDouble();
+            return form.scale() * Math.sqrt(Math.max(0, square));
         }
     }
 }

@@ -2,6 +2,7 @@ package training.lora.trainer.adapter;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -33,13 +34,6 @@ import training.lora.trainer.tensor.TorchScript;
  * operations.
  */
 public final class LoraAdapter implements AutoCloseable {
-    /** Square of the Frobenius norm of B A, which is the trace of (B^T B)(A A^T): these are only (rank, rank). */
-    private static final TorchScript PRODUCT_SQUARE = TorchScript.compile("a, b", """
-            d = torch.to(torch.mm(a, torch.t(a)), 7)
-            u = torch.to(torch.mm(torch.t(b), b), 7)
-            return torch.sum(torch.mul(d, u))
-            """);
-
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
@@ -309,13 +303,15 @@ public final class LoraAdapter implements AutoCloseable {
         Map<Component, Double> norms = new EnumMap<>(Component.class);
         try (NDManager scope = manager.newSubManager()) {
             NDList views = split.callAll(scope, arena);
+            NDList squares = new NDList();
+            for (int i = 0; i < projections.size(); i++) {
+                squares.add(ProductNorm.square(scope, views.get(2 * i), views.get(2 * i + 1)));
+            }
+            // Read at once: each reading waits for the device.
+            double[] values = NDArrays.stack(squares).toDoubleArray();
             for (int i = 0; i < projections.size(); i++) {
                 AdaptedProjection p = projections.get(i);
-                try (NDArray square = PRODUCT_SQUARE.call(scope, views.get(2 * i), views.get(2 * i + 1))) {
-                    // Rounding may leave a little less than nothing.
-                    double product = Math.max(0, square.getDouble());
-                    norms.merge(p.projection().component(), p.scale() * p.scale() * product, Double::sum);
-                }
+                norms.merge(p.projection().component(), p.scale() * p.scale() * Math.max(0, values[i]), Double::sum);
             }
         }
         norms.replaceAll((component, square) -> Math.sqrt(square));

@@ -1,5 +1,6 @@
 package training.lora.trainer.evaluate;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
@@ -12,6 +13,7 @@ import java.util.function.ToDoubleFunction;
  * @param styleAlignment cos(mean of the generated pictures, mean of the training pictures)
  * @param diversity mean of 1 - cos over all pairs of distinct generated pictures; 0 for one picture
  */
+@RecordBuilder
 record ClipMetrics(double textAlignment, double trainingImageAlignment, double styleAlignment, double diversity) {
     /**
      * Measures.
@@ -34,19 +36,26 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double s
         double image = Embeddings.dot(sum, trainingSum) / n / training.size();
         double distinct = Embeddings.dot(sum, sum) - squares;
         double diversity = n < 2 ? 0 : 1 - distinct / (n * (n - 1.0));
-        return new ClipMetrics(text, image, Embeddings.cosine(sum, trainingSum), diversity);
+        return ClipMetricsBuilder.builder()
+                .textAlignment(text)
+                .trainingImageAlignment(image)
+                .styleAlignment(Embeddings.cosine(sum, trainingSum))
+                .diversity(diversity)
+                .build();
     }
 
     /** The mean of each metric. */
     static ClipMetrics mean(List<ClipMetrics> of) {
-        return new ClipMetrics(
-                mean(of, ClipMetrics::textAlignment),
-                mean(of, ClipMetrics::trainingImageAlignment),
-                mean(of, ClipMetrics::styleAlignment),
-                mean(of, ClipMetrics::diversity));
+        return ClipMetricsBuilder.builder()
+                .textAlignment(mean(of, ClipMetrics::textAlignment))
+                .trainingImageAlignment(mean(of, ClipMetrics::trainingImageAlignment))
+                .styleAlignment(mean(of, ClipMetrics::styleAlignment))
+                .diversity(mean(of, ClipMetrics::diversity))
+                .build();
     }
 
-    private static double mean(List<ClipMetrics> of, ToDoubleFunction<ClipMetrics> metric) {
+    /** The mean of one metric. */
+    static <T> double mean(List<T> of, ToDoubleFunction<T> metric) {
         return of.stream().mapToDouble(metric).average().orElseThrow();
     }
 }

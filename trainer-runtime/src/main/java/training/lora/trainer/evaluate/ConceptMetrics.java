@@ -57,13 +57,8 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
     /** The mean of each metric. */
     static ConceptMetrics mean(List<ConceptMetrics> of) {
         return new ConceptMetrics(
-                of.stream().mapToDouble(ConceptMetrics::score).average().orElseThrow(),
-                new Score(
-                        of.stream()
-                                .mapToDouble(m -> m.parts.learned())
-                                .average()
-                                .orElseThrow(),
-                        of.stream().mapToDouble(m -> m.parts.kept()).average().orElseThrow()),
+                ClipMetrics.mean(of, ConceptMetrics::score),
+                new Score(ClipMetrics.mean(of, m -> m.parts.learned()), ClipMetrics.mean(of, m -> m.parts.kept())),
                 ClipMetrics.mean(of.stream().map(ConceptMetrics::clip).toList()));
     }
 

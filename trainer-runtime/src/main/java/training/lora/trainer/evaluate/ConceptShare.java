@@ -56,8 +56,7 @@ record ConceptShare(Concept concept, int[] prompts, int[] others, Embeddings tra
         Embeddings own = pictures.take(prompts);
         double learned = Likeness.of(training, base.take(prompts)).learned(own);
         PromptFollowing following = texts.following(prompts);
-        // CLIP may hardly read what is taught, such as line drawings where it was trained on photographs: then nothing
-        // more
+        // CLIP may hardly read what is taught, such as line drawings where it was trained on photographs: then no more
         // can be asked of pictures that are alike than that they follow their texts as training pictures do.
         double kept = Math.min(
                 following.kept(pictures, base, following.most(training, captions)),

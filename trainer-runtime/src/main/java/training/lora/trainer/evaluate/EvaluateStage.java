@@ -338,10 +338,9 @@ public final class EvaluateStage {
             return;
         }
         List<PictureGrid.Column> columns = new ArrayList<>();
-        columns.add(new PictureGrid.Column("base model", base.pictures(), false));
+        columns.add(PictureGrid.Column.of(0, base.pictures(), false));
         for (Measured m : measured) {
-            boolean marked = m == best;
-            columns.add(new PictureGrid.Column("step " + m.step() + (marked ? " (best)" : ""), m.pictures(), marked));
+            columns.add(PictureGrid.Column.of(m.step(), m.pictures(), m == best));
         }
         PictureGrid.write(
                 grid,

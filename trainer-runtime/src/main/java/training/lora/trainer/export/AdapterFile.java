@@ -12,11 +12,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.ModuleForm;
@@ -64,9 +66,7 @@ public final class AdapterFile implements AutoCloseable {
         if (!foreign.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    file.file() + " must be a LoRA with nothing but its factors, but holds "
-                            + String.join(", ", foreign.subList(0, Math.min(5, foreign.size())))
-                            + (foreign.size() > 5 ? " and " + (foreign.size() - 5) + " more" : ""));
+                    file.file() + " must be a LoRA with nothing but its factors, but holds " + Names.some(foreign, 5));
         }
         modules.forEach((module, parts) -> forms.put(module, form(module, parts, config)));
         family = LoraFamily.of(file.metadata(), forms.values());
@@ -85,14 +85,7 @@ public final class AdapterFile implements AutoCloseable {
      * @throws TrainerException InvalidConfiguration if it is something else
      */
     public static AdapterFile open(Path file, @Nullable UNetStateDictAdapter paths) {
-        SafeTensors tensors = SafeTensors.open(file);
-        try {
-            requireAdapter(tensors);
-            return new AdapterFile(tensors, paths == null ? published(tensors) : paths);
-        } catch (RuntimeException e) {
-            tensors.close();
-            throw e;
-        }
+        return read(file, told -> paths == null ? published(told) : paths);
     }
 
     /**
@@ -103,17 +96,28 @@ public final class AdapterFile implements AutoCloseable {
      * @throws TrainerException InvalidConfiguration if it is something else, or a LoRA of another family
      */
     static AdapterFile open(Path file, UNetStateDictAdapter paths, ModelFamily base) {
-        // Another family's names in the original code mean nothing here: they would be taken for no factors at all.
-        try (SafeTensors tensors = SafeTensors.open(file)) {
-            requireAdapter(tensors);
-            requireFamily(file, LoraFamily.of(tensors), base);
-        }
-        AdapterFile opened = open(file, paths);
+        AdapterFile opened = read(file, told -> {
+            // Before another family's names in the original code are taken for no factors at all.
+            requireFamily(file, told, base);
+            return paths;
+        });
         try {
             requireFamily(file, opened.family(), base);
             return opened;
         } catch (RuntimeException e) {
             opened.close();
+            throw e;
+        }
+    }
+
+    /** @param paths the names to read a file by whose family seems to be that; null if nothing tells it */
+    private static AdapterFile read(Path file, Function<@Nullable LoraFamily, UNetStateDictAdapter> paths) {
+        SafeTensors tensors = SafeTensors.open(file);
+        try {
+            requireAdapter(tensors);
+            return new AdapterFile(tensors, paths.apply(LoraFamily.of(tensors)));
+        } catch (RuntimeException e) {
+            tensors.close();
             throw e;
         }
     }
@@ -136,8 +140,7 @@ public final class AdapterFile implements AutoCloseable {
     }
 
     /** The names of the family that the file is of, as far as those of 1.x tell it: XL's are the same but for upsamplers. */
-    private static UNetStateDictAdapter published(SafeTensors file) {
-        LoraFamily told = LoraFamily.of(file);
+    private static UNetStateDictAdapter published(@Nullable LoraFamily told) {
         return (told == null ? LoraFamily.SDXL : told).paths();
     }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.Names;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.run.InputDigests;
@@ -68,9 +69,7 @@ final class DataChanges {
 
     private static void tell(List<String> phrases, List<String> names, String one, String several) {
         if (!names.isEmpty()) {
-            int more = names.size() - NAMED;
-            String all = String.join(", ", names.subList(0, Math.min(NAMED, names.size())));
-            phrases.add((names.size() == 1 ? one : several).formatted(more > 0 ? all + " and " + more + " more" : all));
+            phrases.add((names.size() == 1 ? one : several).formatted(Names.some(names, NAMED)));
         }
     }
 }

@@ -163,9 +163,9 @@ public final class FinishedRun {
         }
         try {
             RawData sources = sources();
-            // What was changed and prepared may be as it was again.
-            // They are trained on as they were prepared, so that it doesn't matter if they are gone.
+            // What was prepared is trained on, so that it doesn't matter whether its sources are gone.
             goneData.clear();
+            // What was changed and prepared may be as it was again.
             return sources != null && sources.digest().equals(before.data()) ? before.data() : prepared.digest();
         } catch (TrainerException e) {
             LOG.debug("the data can't be read", e);

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 
 /** The files of a data set that are not trained on, though somebody may have meant them to be. */
@@ -20,6 +21,7 @@ final class LeftOut {
 
     private final String dataset;
     private final List<String> named = new ArrayList<>();
+
     /** Stems: a picture and the film or the settings beside it are one. */
     private final Set<String> meant = new HashSet<>();
 
@@ -65,7 +67,7 @@ final class LeftOut {
                                     String.join(", ", PictureFormat.readableLabels()),
                                     meant.size(),
                                     meant.size() + pictures,
-                                    names()));
+                                    Names.some(named, NAMED)));
         }
     }
 
@@ -77,12 +79,6 @@ final class LeftOut {
         if (named.size() > NAMED) {
             LOG.warn("left out of data set \"{}\": {}", dataset, String.join(", ", named));
         }
-        return "data set \"%s\" leaves out %s".formatted(dataset, names());
-    }
-
-    private String names() {
-        int more = named.size() - NAMED;
-        return String.join(", ", named.subList(0, Math.min(NAMED, named.size())))
-                + (more > 0 ? " and " + more + " more" : "");
+        return "data set \"%s\" leaves out %s".formatted(dataset, Names.some(named, NAMED));
     }
 }

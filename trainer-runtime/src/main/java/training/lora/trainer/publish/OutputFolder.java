@@ -21,6 +21,7 @@ import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.Owner;
 import training.lora.api.Reason;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.WholeFile;
@@ -156,16 +157,10 @@ public final class OutputFolder {
     }
 
     private TrainerException foreign(List<String> others) {
-        int more = others.size() - NAMED;
         return new TrainerException(
                 Reason.OutputOwned,
-                "the output must be empty or this run's own, but %s holds %s%s, which no run of %s/%s wrote; take another --output"
-                        .formatted(
-                                folder,
-                                String.join(", ", others.subList(0, Math.min(NAMED, others.size()))),
-                                more > 0 ? " and " + more + " more" : "",
-                                owner.namespace(),
-                                owner.name()));
+                "the output must be empty or this run's own, but %s holds %s, which no run of %s/%s wrote; take another --output"
+                        .formatted(folder, Names.some(others, NAMED), owner.namespace(), owner.name()));
     }
 
     /**

@@ -41,7 +41,18 @@ public final class PictureGrid {
      * @param pictures files of pictures of one size, one a row; each is read when its turn comes
      * @param marked whether it is framed, for the best
      */
-    public record Column(String label, List<Path> pictures, boolean marked) {}
+    public record Column(String label, List<Path> pictures, boolean marked) {
+        /**
+         * What was drawn at a step.
+         *
+         * @param step 0 is the base model
+         * @param best whether it is the chosen one
+         */
+        public static Column of(int step, List<Path> pictures, boolean best) {
+            String label = step == 0 ? "base model" : "step " + step + (best ? " (best)" : "");
+            return new Column(label, pictures, best);
+        }
+    }
 
     /**
      * A row of picture files over the whole width, half as large as the table's.

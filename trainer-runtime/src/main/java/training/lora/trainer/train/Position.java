@@ -64,6 +64,7 @@ record Position(
      * @param drawn over batches that are drawn as in training
      * @param validation over the held-out pictures; null where there are none
      */
+    @RecordBuilder
     record Begin(double fixedSet, double drawn, @Nullable Double validation) {}
 
     /** Before the first step. */

@@ -104,17 +104,16 @@ public final class SamplePictures {
      */
     public void writeGrid(Path grid, List<Checkpoint> checkpoints, @Nullable Integer best) throws IOException {
         List<PictureGrid.Column> columns = new ArrayList<>();
-        columns.add(column(0, "base model", false));
+        columns.add(column(0, false));
         for (Checkpoint checkpoint : checkpoints) {
-            boolean marked = checkpoint.step().equals(best);
-            columns.add(column(checkpoint.step(), "step " + checkpoint.step() + (marked ? " (best)" : ""), marked));
+            columns.add(column(checkpoint.step(), checkpoint.step().equals(best)));
         }
         PictureGrid.write(grid, training, prompts.stream().map(PromptSpec::text).toList(), columns);
     }
 
-    private PictureGrid.Column column(int step, String label, boolean marked) {
+    private PictureGrid.Column column(int step, boolean best) {
         List<Path> files =
                 IntStream.range(0, prompts.size()).mapToObj(i -> file(step, i)).toList();
-        return new PictureGrid.Column(label, files, marked);
+        return PictureGrid.Column.of(step, files, best);
     }
 }

@@ -242,7 +242,11 @@ public final class TrainStage {
             Double validation = heldOut == null ? null : Double.valueOf(measure(heldOut, where));
             pictures.clear();
             TrainSummary.delete(folder);
-            state.begin(new Position.Begin(before, typical, validation));
+            state.begin(PositionBeginBuilder.builder()
+                    .fixedSet(before)
+                    .drawn(typical)
+                    .validation(validation)
+                    .build());
         }
         drawAndReport();
         while (state.done() < length.steps()) {

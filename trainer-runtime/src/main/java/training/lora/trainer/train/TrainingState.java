@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntToDoubleFunction;
@@ -34,7 +35,8 @@ final class TrainingState {
     /** Time between states where steps are slow. */
     private static final long STATE_NANOS = 60_000_000_000L;
 
-    private static final Position.Begin NOTHING = new Position.Begin(0, 0, null);
+    private static final Position.Begin NOTHING =
+            PositionBeginBuilder.builder().fixedSet(0).drawn(0).build();
 
     private final RunSpec run;
     private final TrainingSpec training;
@@ -52,6 +54,7 @@ final class TrainingState {
     private final NDManager manager;
     private Position position;
     private int done;
+    private @Nullable Map<Component, Double> norms;
     private long lastState = System.nanoTime();
 
     /**
@@ -123,6 +126,7 @@ final class TrainingState {
     private void restore(StateFiles.State state) throws IOException {
         position = state.position();
         done = position.step();
+        norms = null;
         optimizer.restore(state.tensors(), done);
         losses.cut(done);
         checkpoints.restore(position.checkpoints());
@@ -143,6 +147,15 @@ final class TrainingState {
     /** A step was made. */
     void stepped() {
         done++;
+        norms = null;
+    }
+
+    /** The norms of the adapter's parts as it is, which are asked for to judge it and to save it. */
+    private Map<Component, Double> norms() {
+        if (norms == null) {
+            norms = adapter.norms();
+        }
+        return norms;
     }
 
     /** The learning rate of step {@code k}, from 0. */
@@ -197,7 +210,7 @@ final class TrainingState {
             return alarm;
         }
         losses.add(lines);
-        return milestones.state(done) ? watchdog.norms(done, adapter.norms(), position.greatestNorms()) : null;
+        return milestones.state(done) ? watchdog.norms(done, norms(), position.greatestNorms()) : null;
     }
 
     /** The greatest norms of the adapter's parts up to a state that every run of the spec writes. */
@@ -205,7 +218,7 @@ final class TrainingState {
         if (!milestones.state(done)) {
             return position.greatestNorms();
         }
-        Map<Component, Double> greatest = adapter.norms();
+        Map<Component, Double> greatest = new EnumMap<>(norms());
         position.greatestNorms().forEach((part, norm) -> greatest.merge(part, norm, Math::max));
         return greatest;
     }
