@@ -12,6 +12,9 @@ class CrdTest {
     private static final Path COMMITTED =
             Path.of("src/main/resources/META-INF/fabric8/loratrainings.lora.training-v1.yml");
 
+    /** A chart has no file from elsewhere. */
+    private static final Path IN_CHART = Path.of("../charts/lora-operator/files/crd.yaml");
+
     @TempDir
     Path folder;
 
@@ -21,8 +24,10 @@ class CrdTest {
 
         if (Boolean.getBoolean("crd.update")) {
             Files.writeString(COMMITTED, generated);
+            Files.writeString(IN_CHART, generated);
         }
 
         assertThat(Files.readString(COMMITTED)).isEqualTo(generated);
+        assertThat(IN_CHART).hasSameTextualContentAs(COMMITTED);
     }
 }

@@ -5,7 +5,6 @@ import io.quarkus.arc.Unremovable;
 import jakarta.enterprise.context.Dependent;
 import jakarta.enterprise.inject.Produces;
 import org.jspecify.annotations.Nullable;
-import training.lora.operator.plan.Names;
 
 /** With more than one replica, the holder of a Lease reconciles; the others wait, and take reports all the same. */
 final class LeaderElection {
@@ -16,7 +15,8 @@ final class LeaderElection {
     @Nullable LeaderElectionConfiguration configuration(OperatorConfig config) {
         return config.leaderElection().enabled()
                 ? new LeaderElectionConfiguration(
-                        Names.OPERATOR, config.leaderElection().namespace().orElse(null))
+                        config.leaderElection().name(),
+                        config.leaderElection().namespace().orElse(null))
                 : null;
     }
 }

@@ -54,11 +54,15 @@ public interface OperatorConfig {
         double writesPerSecond();
     }
 
-    /** Leader election, for more than one replica; it needs a Role with get, create and update of leases. */
+    /** Leader election, for more than one replica; it needs a Role with get, create, update and patch of leases. */
     interface LeaderElection {
-        /** Whether to reconcile only while holding the Lease `lora-operator`. */
+        /** Whether to reconcile only while holding the Lease. */
         @WithDefault("false")
         boolean enabled();
+
+        /** The Lease's name. */
+        @WithDefault("lora-operator")
+        String name();
 
         /** The Lease's namespace; unset: the operator's own. */
         Optional<String> namespace();
