@@ -12,14 +12,17 @@ import training.lora.api.Stage;
 
 /** Names, labels and owners of what the operator makes. */
 public final class Names {
+    /** What all labels and annotations of the product's own begin with. */
+    static final String OWN = "lora.training/";
+
     /** Label with the resource's name. */
-    public static final String NAME = "lora.training/name";
+    public static final String NAME = OWN + "name";
 
     /** Label with the run's id. */
-    public static final String RUN_ID = "lora.training/run-id";
+    public static final String RUN_ID = OWN + "run-id";
 
     /** Label with the stage, lower case. */
-    public static final String STAGE = "lora.training/stage";
+    public static final String STAGE = OWN + "stage";
 
     /** Label and value of all that the operator makes. */
     public static final String MANAGED_BY = "app.kubernetes.io/managed-by";

@@ -1,20 +1,37 @@
 package training.lora.operator.plan;
 
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was read after the resource was: all Jobs that bear its name, and how the pods of finished ones ended.
+ * What was read after the resource was. Jobs and pods are always read; the rest only where {@link Wanted} names it.
  *
- * @param jobs the Jobs, whoever owns them
- * @param results by the Job's name; absent where no pod is left
+ * @param jobs all that bear the resource's name as a label, whoever owns them
+ * @param pods all that bear the resource's name as a label, whoever owns them
+ * @param warnings of the objects that Wanted names
+ * @param nodesReady by the name of each node that Wanted names and that may be read; false also where it is gone
+ * @param claim the workspace's claim, if Wanted names it
  */
-public record Observed(List<Job> jobs, Map<String, PodResult> results) {
+@RecordBuilder
+public record Observed(
+        List<Job> jobs,
+        List<RunPod> pods,
+        List<Warning> warnings,
+        Map<String, Boolean> nodesReady,
+        @Nullable ClaimView claim) {
     public Observed {
         jobs = List.copyOf(jobs);
-        results = Map.copyOf(results);
+        pods = List.copyOf(pods);
+        warnings = List.copyOf(warnings);
+        nodesReady = Map.copyOf(nodesReady);
+    }
+
+    /** With nothing but these. */
+    public static Observed of(List<Job> jobs, List<RunPod> pods) {
+        return new Observed(jobs, pods, List.of(), Map.of(), null);
     }
 
     @Nullable Job job(String name) {

@@ -5,7 +5,9 @@ import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
@@ -69,7 +71,7 @@ public final class Plan {
 
     /** The plan where a name that the run needs belongs to something else: waits for it to go. */
     public static PlanResult nameTaken(LoraTraining resource, String what, Settings settings, Instant now) {
-        Plan plan = new Plan(resource, new Observed(List.of(), java.util.Map.of()), settings, now);
+        Plan plan = new Plan(resource, Observed.of(List.of(), List.of()), settings, now);
         String phase = plan.old.phase() == null ? Stage.Prepare.name() : plan.old.phase();
         plan.draft.state(phase, List.of("Stalled"), "NameTaken", what + " exists and belongs to something else");
         plan.wake(now.plusSeconds(30));
@@ -94,7 +96,7 @@ public final class Plan {
     }
 
     private void decide() {
-        if (StatusDraft.isTrue(old, "Complete") || StatusDraft.isTrue(old, "Failed")) {
+        if (Finished.is(old)) {
             boolean corrected = old.runId() == null
                     && !resource.getMetadata().getGeneration().equals(old.observedGeneration());
             if (!corrected) {
@@ -213,7 +215,7 @@ public final class Plan {
     }
 
     private void ended(StageStatus entry, Job job) {
-        StageEnd end = StageEnd.of(entry, job, observed.results().get(entry.jobName()));
+        StageEnd end = StageEnd.of(entry, job, podResult(entry.jobName()));
         if (end.result() != null) {
             String folder = Names.subPath(resource);
             String root = "pvc://" + Names.claim(resource) + "/" + (folder == null ? "" : folder + "/");
@@ -234,6 +236,16 @@ public final class Plan {
             reconciling(entry);
             again = true;
         }
+    }
+
+    private @Nullable PodResult podResult(String job) {
+        return observed.pods().stream()
+                .filter(p -> job.equals(p.jobName()))
+                .map(RunPod::trainer)
+                .filter(t -> t != null && t.exitCode() != null)
+                .max(Comparator.comparing(t -> Objects.requireNonNullElse(t.finishedAt(), Instant.EPOCH)))
+                .map(t -> new PodResult(Objects.requireNonNull(t.exitCode()), t.endReason(), t.message()))
+                .orElse(null);
     }
 
     /** A suspended or preempted attempt has not failed of itself, so it leaves as many retries as there were. */
@@ -357,12 +369,10 @@ public final class Plan {
     }
 
     private void deleteExpiredJobs() {
-        Integer ttl = resource.getSpec() == null ? null : resource.getSpec().ttlSecondsAfterFinished();
-        Condition end = StatusDraft.condition(old, StatusDraft.isTrue(old, "Complete") ? "Complete" : "Failed");
-        if (ttl == null || end == null || jobs.all().isEmpty()) {
+        Instant due = Finished.expiry(resource);
+        if (due == null) {
             return;
         }
-        Instant due = Instant.parse(end.getLastTransitionTime()).plusSeconds(ttl);
         if (now.isBefore(due)) {
             wake(due);
         } else {

@@ -1,12 +1,11 @@
 package training.lora.operator.reconcile;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.fabric8.kubernetes.api.model.ContainerStateTerminated;
 import io.fabric8.kubernetes.api.model.DeletionPropagation;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
-import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -15,12 +14,12 @@ import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.net.HttpURLConnection;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,9 +27,12 @@ import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
 import training.lora.operator.plan.Action;
+import training.lora.operator.plan.ClaimView;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
-import training.lora.operator.plan.PodResult;
+import training.lora.operator.plan.RunPod;
+import training.lora.operator.plan.Wanted;
+import training.lora.operator.plan.Warning;
 
 /** A cluster by its API server. */
 final class KubernetesCluster implements Cluster {
@@ -53,50 +55,73 @@ final class KubernetesCluster implements Cluster {
     @Override
     public Observed observe(LoraTraining resource) {
         String namespace = resource.getMetadata().getNamespace();
+        String name = resource.getMetadata().getName();
         List<Job> jobs = client.batch()
                 .v1()
                 .jobs()
                 .inNamespace(namespace)
-                .withLabel(Names.NAME, resource.getMetadata().getName())
+                .withLabel(Names.NAME, name)
                 .list()
                 .getItems();
-        LoraTrainingStatus status = resource.getStatus();
-        Map<String, PodResult> results = new HashMap<>();
-        for (Job job : jobs) {
-            String name = job.getMetadata().getName();
-            boolean known = status != null
-                    && status.stages().stream().anyMatch(s -> name.equals(s.jobName()) && s.outcome() != null);
-            PodResult result = known || !hasCondition(job) ? null : podResult(namespace, name);
-            if (result != null) {
-                results.put(name, result);
+        List<RunPod> pods = client.pods().inNamespace(namespace).withLabel(Names.NAME, name).list().getItems().stream()
+                .map(RunPod::of)
+                .toList();
+        Wanted wanted = Wanted.of(resource, jobs, pods, Instant.now());
+        Set<String> warningsOf = new TreeSet<>(wanted.warningsOf());
+        ClaimView claim = wanted.claim() == null ? null : claim(namespace, wanted.claim());
+        if (claim != null && claim.uid() != null) {
+            warningsOf.add(claim.uid());
+        }
+        Map<String, Boolean> nodesReady = new TreeMap<>();
+        for (String node : wanted.nodes()) {
+            Boolean ready = ready(node);
+            if (ready != null) {
+                nodesReady.put(node, ready);
             }
         }
-        return new Observed(jobs, results);
+        List<Warning> warnings = warningsOf.stream()
+                .flatMap(uid -> warnings(namespace, uid).stream())
+                .toList();
+        return new Observed(jobs, pods, warnings, nodesReady, claim);
     }
 
-    private static boolean hasCondition(Job job) {
-        return job.getStatus() != null && !job.getStatus().getConditions().isEmpty();
+    private ClaimView claim(String namespace, String name) {
+        return ClaimView.of(
+                name,
+                client.persistentVolumeClaims()
+                        .inNamespace(namespace)
+                        .withName(name)
+                        .get());
     }
 
-    private @Nullable PodResult podResult(String namespace, String job) {
-        List<Pod> pods = client.pods()
+    /** Null where nodes may not be read. */
+    private @Nullable Boolean ready(String node) {
+        try {
+            Node there = client.nodes().withName(node).get();
+            return there != null
+                    && there.getStatus().getConditions().stream()
+                            .anyMatch(c ->
+                                    c.getType().equals("Ready") && c.getStatus().equals("True"));
+        } catch (KubernetesClientException e) {
+            if (e.getCode() == HttpURLConnection.HTTP_FORBIDDEN) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private List<Warning> warnings(String namespace, String uid) {
+        return client
+                .v1()
+                .events()
                 .inNamespace(namespace)
-                .withLabel("job-name", job)
+                .withField("involvedObject.uid", uid)
                 .list()
-                .getItems();
-        return pods.stream()
-                .filter(p -> p.getStatus() != null)
-                .flatMap(p -> p.getStatus().getContainerStatuses().stream())
-                .map(c -> c.getState() == null ? null : c.getState().getTerminated())
-                .filter(Objects::nonNull)
-                .max(Comparator.comparing(t -> Objects.requireNonNullElse(t.getFinishedAt(), "")))
-                .map(KubernetesCluster::result)
-                .orElse(null);
-    }
-
-    private static PodResult result(ContainerStateTerminated terminated) {
-        Integer code = terminated.getExitCode();
-        return new PodResult(code == null ? 0 : code, terminated.getReason(), terminated.getMessage());
+                .getItems()
+                .stream()
+                .filter(e -> "Warning".equals(e.getType()))
+                .map(Warning::of)
+                .toList();
     }
 
     @Override

@@ -22,7 +22,7 @@ final class PlanTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:10:00Z");
     private static final Settings SETTINGS =
             new Settings("trainer:1", "http://operator", Duration.ofSeconds(10), Duration.ofSeconds(60));
-    private static final Observed NOTHING = new Observed(List.of(), Map.of());
+    private static final Observed NOTHING = Observed.of(List.of(), List.of());
     private static final String RUNNING =
             "{'runId':'abc','observedGeneration':1,'stages':[{'name':'Prepare','attempt':1,'jobName':'style-prepare-1'}],"
                     + "'conditions':[{'type':'Reconciling','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}";
@@ -138,7 +138,7 @@ final class PlanTest {
         String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Failed',"
                 + "'reason':'OutputOwned','message':'the output is of x/y'}";
 
-        PlanResult plan = ended("Failed", new PodResult(10, "Error", result.replace('\'', '"')));
+        PlanResult plan = ended("Failed", Pods.ended("style-prepare-1", 10, "Error", result.replace('\'', '"')));
 
         assertThat(plan.status().phase()).isEqualTo("Failed");
         assertThat(condition(plan, "Failed").getReason()).isEqualTo("OutputOwned");
@@ -147,10 +147,10 @@ final class PlanTest {
 
     @Test
     void withoutReadableResultTheExitCodeSpeaks() throws Exception {
-        PlanResult plan = ended("Failed", new PodResult(12, "Error", "{\"version\":\"lora.tra"));
+        PlanResult plan = ended("Failed", Pods.ended("style-prepare-1", 12, "Error", "{\"version\":\"lora.tra"));
         assertThat(plan.status().stages().get(0).reason()).isEqualTo(Reason.InvalidBaseModel);
 
-        PlanResult killed = ended("Failed", new PodResult(137, "OOMKilled", null));
+        PlanResult killed = ended("Failed", Pods.ended("style-prepare-1", 137, "OOMKilled", null));
         assertThat(killed.status().stages().get(0).reason()).isEqualTo(Reason.OutOfMemory);
         assertThat(killed.reschedule()).isEqualTo(Duration.ofSeconds(10));
     }
@@ -160,7 +160,7 @@ final class PlanTest {
         String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':7,'outcome':'Succeeded',"
                 + "'alreadyComplete':true}";
 
-        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
 
         assertThat(plan.status().phase()).isEqualTo("Prepare");
     }
@@ -170,11 +170,11 @@ final class PlanTest {
         String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
                 + "'message':'data set main leaves out moving.gif (GIF)'}";
 
-        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
 
         assertThat(plan.status().stages().get(0).message()).isEqualTo("data set main leaves out moving.gif (GIF)");
         assertThat(plan.status().stages().get(0).reason()).isNull();
-        assertThat(ended("Complete", new PodResult(0, "Completed", null))
+        assertThat(ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", null))
                         .status()
                         .stages()
                         .get(0)
@@ -188,7 +188,7 @@ final class PlanTest {
                 + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}],"
                 + "'message':'it stays finished'}";
 
-        PlanResult plan = ended("Complete", new PodResult(0, "Completed", result.replace('\'', '"')));
+        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
 
         assertThat(plan.status().phase()).isEqualTo("Complete");
         assertThat(plan.status().conditions())
@@ -256,8 +256,8 @@ final class PlanTest {
                 .containsExactly(10L, 20L, 40L, 60L, 60L);
     }
 
-    private static PlanResult ended(String condition, PodResult result) throws Exception {
-        Observed observed = new Observed(List.of(job("uid-1", condition)), Map.of("style-prepare-1", result));
+    private static PlanResult ended(String condition, RunPod result) throws Exception {
+        Observed observed = Observed.of(List.of(job("uid-1", condition)), List.of(result));
         PlanResult plan = Plan.of(Resources.of("", RUNNING), observed, SETTINGS, NOW);
         assertThat(plan.status().stages().get(0).outcome())
                 .isEqualTo("Failed".equals(condition) ? Outcome.Failed : Outcome.Succeeded);
@@ -295,7 +295,7 @@ final class PlanTest {
     }
 
     private static Observed jobs(Job job) {
-        return new Observed(List.of(job), Map.of());
+        return Observed.of(List.of(job), List.of());
     }
 
     private static Job created(PlanResult plan) {

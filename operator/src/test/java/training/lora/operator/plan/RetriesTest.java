@@ -7,7 +7,6 @@ import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,8 +38,8 @@ final class RetriesTest {
             int attempt, int before, int retries, int exitCode, int after, String phase, @Nullable Integer delay)
             throws Exception {
         LoraTraining resource = Resources.of("'retries':" + retries, training(attempt, before));
-        Observed observed = new Observed(
-                List.of(job(attempt, true)), Map.of("style-train-" + attempt, new PodResult(exitCode, "Error", null)));
+        Observed observed = Observed.of(
+                List.of(job(attempt, true)), List.of(Pods.ended("style-train-" + attempt, exitCode, "Error", null)));
 
         PlanResult plan = Plan.of(resource, observed, SETTINGS, NOW);
 
@@ -69,7 +68,7 @@ final class RetriesTest {
     }
 
     private static PlanResult plan(LoraTraining resource, @Nullable Job job) {
-        return Plan.of(resource, new Observed(job == null ? List.of() : List.of(job), Map.of()), SETTINGS, NOW);
+        return Plan.of(resource, Observed.of(job == null ? List.of() : List.of(job), List.of()), SETTINGS, NOW);
     }
 
     private static StageStatus train(PlanResult plan) {

@@ -7,7 +7,6 @@ import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -55,9 +54,9 @@ final class StageProgressTest {
         LoraTraining resource =
                 Resources.of("'suspend':%s,'retries':%d".formatted(suspend, retries), running(stage, reported));
         String name = "style-" + stage.toLowerCase(java.util.Locale.ROOT) + "-1";
-        Observed observed = new Observed(
+        Observed observed = Observed.of(
                 List.of(job(name, exitCode)),
-                exitCode == null ? Map.of() : Map.of(name, new PodResult(exitCode, null, null)));
+                exitCode == null ? List.of() : List.of(Pods.ended(name, exitCode, null, null)));
 
         // Twice: what the end of a stage leads to comes in a round of its own.
         LoraTrainingStatus status = plan(resource, observed);

@@ -18,7 +18,8 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
-import training.lora.operator.plan.PodResult;
+import training.lora.operator.plan.Pods;
+import training.lora.operator.plan.RunPod;
 
 /** A cluster in memory that can stop the operator before its n-th write and ends Jobs as it is told. */
 final class FakeCluster implements Cluster {
@@ -28,7 +29,7 @@ final class FakeCluster implements Cluster {
 
     final LoraTraining resource = new LoraTraining();
     final Map<String, Job> jobs = new LinkedHashMap<>();
-    final Map<String, PodResult> results = new HashMap<>();
+    final Map<String, RunPod> pods = new HashMap<>();
     final List<String> created = new ArrayList<>();
     final List<String> mixed = new ArrayList<>();
     int writes;
@@ -54,7 +55,7 @@ final class FakeCluster implements Cluster {
 
     @Override
     public Observed observe(LoraTraining of) {
-        return new Observed(List.copyOf(jobs.values()), results);
+        return Observed.of(List.copyOf(jobs.values()), List.copyOf(pods.values()));
     }
 
     @Override
@@ -73,6 +74,7 @@ final class FakeCluster implements Cluster {
                 mixed.add(delete.name() + " was deleted before its outcome was written");
             }
             jobs.remove(delete.name());
+            pods.remove(delete.name());
         }
     }
 
@@ -97,7 +99,7 @@ final class FakeCluster implements Cluster {
                 return job;
             }
             int code = exitCodes.getOrDefault(name, 0);
-            results.put(name, new PodResult(code, null, null));
+            pods.put(name, Pods.ended(name, code, null, null));
             return new JobBuilder(job)
                     .withNewStatus()
                     .addNewCondition()

@@ -3,20 +3,19 @@ package training.lora.operator.reconcile;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.PodBuilder;
-import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Names;
-import training.lora.operator.plan.PodResult;
+import training.lora.operator.plan.RunPod;
 
 @EnableKubernetesMockClient(crud = true)
 final class KubernetesClusterTest {
@@ -44,26 +43,13 @@ final class KubernetesClusterTest {
     }
 
     @Test
-    void theNewestPodOfAFinishedJobSpeaks() {
-        client.resource(new JobBuilder()
-                        .withNewMetadata()
-                        .withNamespace("default")
-                        .withName("style-train-1")
-                        .addToLabels(Names.NAME, "style")
-                        .endMetadata()
-                        .withNewStatus()
-                        .addNewCondition()
-                        .withType("Failed")
-                        .withStatus("True")
-                        .endCondition()
-                        .endStatus()
-                        .build())
-                .create();
+    void podsAreFoundByTheResourcesNameWhoeverOwnsThem() {
         pod("disrupted", 143, "2026-01-01T00:00:00Z");
         pod("last", 22, "2026-01-01T00:05:00Z");
 
-        assertThat(new KubernetesCluster(client).observe(resource()).results())
-                .isEqualTo(Map.of("style-train-1", new PodResult(22, null, "last")));
+        assertThat(new KubernetesCluster(client).observe(resource()).pods())
+                .extracting(RunPod::name, RunPod::jobName)
+                .containsExactlyInAnyOrder(tuple("disrupted", "style-train-1"), tuple("last", "style-train-1"));
     }
 
     @Test
@@ -85,6 +71,7 @@ final class KubernetesClusterTest {
                         .withNamespace("default")
                         .withName(name)
                         .addToLabels("job-name", "style-train-1")
+                        .addToLabels(Names.NAME, "style")
                         .endMetadata()
                         .withNewStatus()
                         .addNewContainerStatus()

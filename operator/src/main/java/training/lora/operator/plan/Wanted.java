@@ -1,0 +1,87 @@
+package training.lora.operator.plan;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingStatus;
+
+/**
+ * What is to be read beside Jobs and pods, because they alone don't say why nothing runs. Empty for a run that goes well.
+ *
+ * @param warningsOf the uids of Jobs, pods and the claim whose warnings are wanted
+ * @param nodes names of nodes of which is to be known whether they are ready
+ * @param claim the name of the claim that is wanted; if it is there, so are its warnings
+ */
+public record Wanted(
+        Set<String> warningsOf, Set<String> nodes, @Nullable String claim) {
+    /** A pod that was made or placed within this time is not late yet. */
+    private static final Duration PATIENCE = Duration.ofSeconds(3);
+
+    /** Nothing. */
+    public static final Wanted NOTHING = new Wanted(Set.of(), Set.of(), null);
+
+    public Wanted {
+        warningsOf = Set.copyOf(warningsOf);
+        nodes = Set.copyOf(nodes);
+    }
+
+    /** Whether nothing at all need be read of this run: it is finished, and what follows needs no Jobs. */
+    public static boolean settled(LoraTraining resource, Instant now) {
+        return Finished.settled(resource, now);
+    }
+
+    /** What is wanted of {@code resource}, given its Jobs and pods. */
+    public static Wanted of(LoraTraining resource, List<Job> jobs, List<RunPod> pods, Instant now) {
+        LoraTrainingStatus status = resource.getStatus();
+        if (status == null || Finished.is(status)) {
+            return NOTHING;
+        }
+        Set<String> warnings = new TreeSet<>();
+        Set<String> nodes = new TreeSet<>();
+        boolean claim = false;
+        for (Job job : jobs) {
+            boolean live =
+                    Names.owned(job, resource.getMetadata().getUid()) && !StageEnd.finished(job) && !suspended(job);
+            String uid = Objects.requireNonNullElse(job.getMetadata().getUid(), "");
+            if (live && pods.stream().noneMatch(p -> uid.equals(p.jobUid())) && late(created(job), now)) {
+                warnings.add(uid);
+            }
+        }
+        for (RunPod pod : pods) {
+            ContainerView trainer = pod.trainer();
+            if (pod.over()) {
+                continue;
+            }
+            if (trainer != null && trainer.running() || pod.deletionTime() != null) {
+                RunPod.Said ready = pod.condition("Ready");
+                boolean overdue = late(pod.deletionTime(), now) || (ready != null && !ready.holds());
+                if (overdue && pod.node() != null) {
+                    nodes.add(pod.node());
+                }
+            } else if (late(pod.created(), now)) {
+                warnings.add(pod.uid());
+                claim = claim || pod.node() == null;
+            }
+        }
+        return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null);
+    }
+
+    private static boolean suspended(Job job) {
+        return job.getSpec() != null && Boolean.TRUE.equals(job.getSpec().getSuspend());
+    }
+
+    private static @Nullable Instant created(HasMetadata object) {
+        return Times.parse(object.getMetadata().getCreationTimestamp());
+    }
+
+    private static boolean late(@Nullable Instant since, Instant now) {
+        return since != null && now.isAfter(since.plus(PATIENCE));
+    }
+}
