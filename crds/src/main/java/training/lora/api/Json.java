@@ -7,6 +7,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The mappers for the API and its messages. */
 public final class Json {
@@ -28,17 +31,26 @@ public final class Json {
             .enable(com.fasterxml.jackson.core.StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
+    private static final Pattern SNAKE_YAML_MARK = Pattern.compile("in 'reader', line (\\d+), column");
+
     private Json() {}
 
     /** What is wrong with a text that can't be read, without the parser's own affairs, and in which line. */
     public static String problem(JsonProcessingException e) {
+        // SnakeYAML's sentences stand at the beginning of lines; where they are, and the text there, is indented.
         String what = e.getOriginalMessage()
                 .lines()
-                .findFirst()
-                .orElse("")
+                .filter(line -> !line.isBlank() && !Character.isWhitespace(line.charAt(0)))
+                .limit(2)
+                .collect(Collectors.joining(", "))
                 .replaceFirst("^[\\w.]+Exception: ", "")
                 .replaceFirst(" \\(start marker at .*", "");
-        return what
-                + (e.getLocation() == null ? "" : " at line " + e.getLocation().getLineNr());
+        // Jackson says where the last thing that it understood is, SnakeYAML where the problem is.
+        Integer line = e.getLocation() == null ? null : e.getLocation().getLineNr();
+        Matcher mark = SNAKE_YAML_MARK.matcher(e.getOriginalMessage());
+        while (mark.find()) {
+            line = Integer.valueOf(mark.group(1));
+        }
+        return what + (line == null ? "" : " at line " + line);
     }
 }
