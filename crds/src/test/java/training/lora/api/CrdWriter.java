@@ -69,8 +69,11 @@ final class CrdWriter {
         require(status.at("/properties/conditions/items"), "type");
         require(status.at("/properties/stages/items"), "name");
         require(status.at("/properties/checkpoints/items"), "step");
+        JsonNode stage = spec.at("/properties/runtime/properties/stages/items/properties");
+        ((ObjectNode) stage.at("/podTemplate/properties"))
+                .set("spec", PodSchema.write(stage.at("/podTemplate/properties/spec"), folder));
         bound(schema);
-        quantities(spec.at("/properties/runtime/properties/stages/items/properties/resources/properties"));
+        quantities(stage.at("/resources/properties"));
         addColumns(version);
         return "# Generated from the records of this module; `mvn -pl crds test -Dcrd.update=true` writes it anew.\n"
                 + YAML.writeValueAsString(crd);

@@ -58,7 +58,19 @@ public final class OperatorProcess implements AutoCloseable {
         environment.put("QUARKUS_HTTP_HOST", "127.0.0.1");
         environment.put("QUARKUS_HTTP_PORT", Integer.toString(port));
         environment.put("LORA_OPERATOR_URL", url);
+        withoutDefaultResources(environment);
         return new OperatorProcess(builder.start(), log, URI.create(url + "/q/health/ready"));
+    }
+
+    /** Defaults for a cluster's nodes may be more than this machine has; a pod that asks for nothing gets all of it. */
+    private static void withoutDefaultResources(Map<String, String> environment) {
+        for (String stage : List.of("PREPARE", "TRAIN", "EVALUATE")) {
+            for (String bound : List.of("REQUESTS", "LIMITS")) {
+                for (String name : List.of("CPU", "MEMORY", "EPHEMERAL_STORAGE")) {
+                    environment.put("LORA_DEFAULTS_STAGES_%s_%s_%s".formatted(stage, bound, name), "");
+                }
+            }
+        }
     }
 
     /**

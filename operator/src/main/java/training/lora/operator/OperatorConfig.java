@@ -7,7 +7,7 @@ import java.util.Optional;
 
 /** The operator's settings; {@code lora.operator.url} is LORA_OPERATOR_URL in the environment, and so on. */
 @ConfigMapping(prefix = "lora")
-public interface OperatorConfig {
+public interface OperatorConfig extends PodConfig {
     /** Trainer. */
     Trainer trainer();
 

@@ -48,6 +48,8 @@ record Capacity(Map<String, BigDecimal> has) {
                     own.putAll(container.getResources().getRequests());
                 }
             }
+            // What a pod writes beside its volumes is not counted, as a claim's size isn't.
+            own.remove("ephemeral-storage");
             own.forEach((name, n) -> requests.merge(name, n.getNumericalAmount(), BigDecimal::add));
             if (!own.containsKey("cpu")) {
                 requests.merge("cpu", has.getOrDefault("cpu", BigDecimal.ZERO), BigDecimal::max);

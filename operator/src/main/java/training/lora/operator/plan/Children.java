@@ -40,7 +40,7 @@ final class Children {
         RunSpec run = new RunSpec(RunSpec.VERSION, new Owner(namespace, name), runId, resource.getSpec());
         try {
             return new ConfigMapBuilder()
-                    .withMetadata(metadata(resource, runId, name + "-run-" + runId))
+                    .withMetadata(metadata(resource, runId, Names.runSpec(resource, runId)))
                     .withImmutable(true)
                     .addToData("run.json", Json.PRETTY.writeValueAsString(run))
                     .build();

@@ -28,7 +28,7 @@ public final class Names {
     public static final String MANAGED_BY = "app.kubernetes.io/managed-by";
 
     public static final String OPERATOR = "lora-operator";
-    static final String KUEUE = "kueue.x-k8s.io/";
+    private static final String KUEUE = "kueue.x-k8s.io/";
 
     private Names() {}
 
@@ -38,6 +38,21 @@ public final class Names {
 
     static String lower(Stage stage) {
         return stage.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The ConfigMap with the file that the trainer reads. */
+    static String runSpec(LoraTraining resource, String runId) {
+        return resource.getMetadata().getName() + "-run-" + runId;
+    }
+
+    /** Whether a label or annotation is Kueue's, or for the provisioning that Kueue asks for. */
+    static boolean isKueues(String key) {
+        return key.startsWith(KUEUE) || key.startsWith("provreq." + KUEUE);
+    }
+
+    /** Whether Kueue reads that annotation from a pod template: a pod set's topology and groups. */
+    static boolean isKueuesOfPods(String key) {
+        return key.startsWith(KUEUE + "podset-");
     }
 
     /** What a stage's token must be meant for. */

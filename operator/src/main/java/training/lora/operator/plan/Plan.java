@@ -106,7 +106,13 @@ public final class Plan {
             }
         }
         LoraTrainingSpec spec = resource.getSpec();
-        List<String> problems = spec == null ? List.of("`spec` must be given") : SpecValidator.problems(spec);
+        List<String> problems = new ArrayList<>();
+        if (spec == null) {
+            problems.add("`spec` must be given");
+        } else {
+            problems.addAll(SpecValidator.problems(spec));
+            problems.addAll(PodTemplates.problems(spec, settings.pods()));
+        }
         if (spec == null || !problems.isEmpty()) {
             fail(Reason.InvalidConfiguration, String.join("; ", problems));
             return;
@@ -303,8 +309,10 @@ public final class Plan {
         }
         creations.add(new Action.CreateConfigMap(Children.runSpec(resource, runId)));
         StageStatus begun = started(stage, entry, StatusDraft.seconds(now));
-        creations.add(
-                new Action.CreateJob(StageJob.of(resource, runId, stage, begun.attempt(), secondsLeft(), settings)));
+        creations.add(new Action.CreateJob(StageJob.of(
+                new StageAttempt(resource, runId, stage, begun.attempt(), StageJob.image(resource, settings)),
+                secondsLeft(),
+                settings)));
         draft.stage(begun);
         reconciling(begun);
         event(

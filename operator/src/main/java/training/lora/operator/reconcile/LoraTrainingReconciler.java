@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
+import training.lora.operator.ConfiguredPods;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Settings;
@@ -39,7 +40,8 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
                 config.trainer().image(),
                 config.operator().url().orElse(null),
                 config.retry().delay(),
-                config.retry().maxDelay());
+                config.retry().maxDelay(),
+                ConfiguredPods.of(config));
         this.rounds = new Rounds(new KubernetesCluster(client), settings, Clock.systemUTC());
         this.progress = progress;
     }

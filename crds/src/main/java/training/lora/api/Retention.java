@@ -1,0 +1,7 @@
+package training.lora.api;
+
+/** What becomes of the claim that was made for a run when its resource is deleted. */
+public enum Retention {
+    Delete,
+    Retain
+}

@@ -1,0 +1,82 @@
+package training.lora.operator;
+
+import io.fabric8.kubernetes.api.model.Quantity;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ResourcesSpec;
+import training.lora.api.Stage;
+import training.lora.operator.plan.PodSettings;
+import training.lora.operator.plan.PodSettingsBuilder;
+
+/** The settings of pods as the plan has them; a value that can't be ends the start of the operator. */
+public final class ConfiguredPods {
+    private ConfiguredPods() {}
+
+    /** What {@code config} says. */
+    public static PodSettings of(PodConfig config) {
+        PodConfig.Stages stages = config.defaults().stages();
+        return PodSettingsBuilder.builder()
+                .imagePullSecrets(config.pod().imagePullSecrets().orElse(List.of()))
+                .gpuNodeSelector(labels(config.gpuNodeSelector().orElse(List.of())))
+                .allowedPodFields(Set.copyOf(config.podTemplate().allow().orElse(List.of())))
+                .defaultResources(Map.of(
+                        Stage.Prepare, resources(Stage.Prepare, stages.prepare()),
+                        Stage.Train, resources(Stage.Train, stages.train()),
+                        Stage.Evaluate, resources(Stage.Evaluate, stages.evaluate())))
+                .user(number(config.pod().runAsUser()))
+                .group(number(config.pod().runAsGroup()))
+                .fsGroup(number(config.pod().fsGroup()))
+                .build();
+    }
+
+    private static @Nullable Long number(OptionalLong number) {
+        return number.isPresent() ? number.getAsLong() : null;
+    }
+
+    private static Map<String, String> labels(List<String> pairs) {
+        Map<String, String> labels = new TreeMap<>();
+        for (String pair : pairs) {
+            int equals = pair.indexOf('=');
+            if (equals <= 0) {
+                throw new IllegalArgumentException(
+                        "`lora.gpu-node-selector` must be a list of LABEL=VALUE, had \"%s\"".formatted(pair));
+            }
+            labels.put(
+                    pair.substring(0, equals).strip(),
+                    pair.substring(equals + 1).strip());
+        }
+        return labels;
+    }
+
+    private static ResourcesSpec resources(Stage stage, PodConfig.Resources resources) {
+        String path = "lora.defaults.stages." + stage.name().toLowerCase(Locale.ROOT);
+        return new ResourcesSpec(
+                amounts(path + ".requests", resources.requests()), amounts(path + ".limits", resources.limits()));
+    }
+
+    private static Map<String, String> amounts(String path, PodConfig.Amounts amounts) {
+        Map<String, String> quantities = new TreeMap<>();
+        add(quantities, path, "cpu", amounts.cpu());
+        add(quantities, path, "memory", amounts.memory());
+        add(quantities, path, "ephemeral-storage", amounts.ephemeralStorage());
+        return quantities;
+    }
+
+    private static void add(Map<String, String> to, String path, String name, Optional<String> quantity) {
+        quantity.ifPresent(text -> {
+            try {
+                Quantity.getAmountInBytes(new Quantity(text));
+            } catch (IllegalArgumentException | ArithmeticException e) {
+                throw new IllegalArgumentException(
+                        "`%s.%s` must be a quantity such as 2 or 8Gi, was \"%s\"".formatted(path, name, text), e);
+            }
+            to.put(name, text);
+        });
+    }
+}

@@ -1,0 +1,87 @@
+package training.lora.operator;
+
+import io.smallrye.config.WithDefault;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** The part of {@link OperatorConfig} that holds for the stages' pods. An empty value leaves out what has a default. */
+public interface PodConfig {
+    /** Pod. */
+    Pod pod();
+
+    /** Pod templates. */
+    PodTemplate podTemplate();
+
+    /**
+     * Labels of the nodes with cards, as LABEL=VALUE. They select the nodes for all stages of a run that asks for a card,
+     * so that its volume is made where a card is.
+     */
+    Optional<List<String>> gpuNodeSelector();
+
+    /** Defaults. */
+    Defaults defaults();
+
+    /** Pod. */
+    interface Pod {
+        /** The user that processes run as; empty: the image's or the cluster's choice. */
+        @WithDefault("1001")
+        OptionalLong runAsUser();
+
+        /** Its group; empty: the image's or the cluster's choice. */
+        @WithDefault("1001")
+        OptionalLong runAsGroup();
+
+        /** The group that files of volumes get; empty: the cluster's choice. */
+        @WithDefault("1001")
+        OptionalLong fsGroup();
+
+        /** Secrets for pulling the image, which have to be in each resource's namespace. */
+        Optional<List<String>> imagePullSecrets();
+    }
+
+    /** Pod templates. */
+    interface PodTemplate {
+        /** Fields of a pod's spec that a resource's pod templates may have beside those that are always allowed. */
+        Optional<List<String>> allow();
+    }
+
+    /** Defaults. */
+    interface Defaults {
+        /** By stage; the values are in application.properties. */
+        Stages stages();
+    }
+
+    /** By stage. */
+    interface Stages {
+        /** Prepare. */
+        Resources prepare();
+
+        /** Train. */
+        Resources train();
+
+        /** Evaluate. */
+        Resources evaluate();
+    }
+
+    /** A container's resources. */
+    interface Resources {
+        /** What the scheduler sets aside. */
+        Amounts requests();
+
+        /** What may not be exceeded. */
+        Amounts limits();
+    }
+
+    /** Quantities. */
+    interface Amounts {
+        /** Processors. */
+        Optional<String> cpu();
+
+        /** Memory. */
+        Optional<String> memory();
+
+        /** Disk space beside volumes: logs and /tmp. */
+        Optional<String> ephemeralStorage();
+    }
+}

@@ -1,0 +1,60 @@
+package training.lora.operator.plan;
+
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.ResourceRequirements;
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.LoraTraining;
+
+/** The variables by which a stage's trainer finds what it needs. */
+final class PodEnvironment {
+    static final String TERMINATION_LOG = "/dev/termination-log";
+
+    /** As bin/lora-trainer sets them, whose comments say why: an image may start the trainer otherwise. */
+    private static final List<EnvVar> PROCESS = List.of(
+            variable("LC_ALL", "C.UTF-8"),
+            variable("OMP_WAIT_POLICY", "PASSIVE"),
+            variable("GOMP_SPINCOUNT", "5000"),
+            variable(
+                    "GLIBC_TUNABLES",
+                    "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296:glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"));
+
+    private PodEnvironment() {}
+
+    static List<EnvVar> of(StageAttempt attempt, ResourceRequirements resources, @Nullable String operatorUrl) {
+        LoraTraining resource = attempt.resource();
+        List<EnvVar> environment = new ArrayList<>();
+        if (operatorUrl != null) {
+            environment.add(variable(
+                    "LORA_PROGRESS_URL",
+                    operatorUrl + "/v1/progress/" + resource.getMetadata().getNamespace() + "/"
+                            + resource.getMetadata().getName()));
+            environment.add(variable("LORA_PROGRESS_TOKEN_FILE", PodVolumes.TOKEN + "/token"));
+        }
+        environment.add(variable("LORA_RESULT_FILE", TERMINATION_LOG));
+        environment.add(variable("LORA_PVC_ROOT", PodVolumes.CLAIMS));
+        environment.addAll(PROCESS);
+        Quantity processors = resources.getLimits().get("cpu");
+        if (processors != null) {
+            // A pod sees all of its node's: more threads than it may run at a time would wait for each other.
+            environment.add(variable(
+                    "OMP_NUM_THREADS",
+                    processors
+                            .getNumericalAmount()
+                            .setScale(0, RoundingMode.CEILING)
+                            .toPlainString()));
+        }
+        if (!StageResources.cards(resource, attempt.stage()).isEmpty()) {
+            // A pod that has a card and can't use it should say so, and not train on its processor.
+            environment.add(variable("LORA_DEVICE", "cuda"));
+        }
+        return environment;
+    }
+
+    private static EnvVar variable(String name, String value) {
+        return new EnvVar(name, value, null);
+    }
+}
