@@ -1,0 +1,143 @@
+package training.lora.e2e.cluster;
+
+import io.fabric8.kubernetes.api.model.PersistentVolumeBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/**
+ * A Kubernetes with two nodes that run pods, each with one simulated GPU, the project's images, and the operator as its
+ * chart installs it. Needs root, and is one of its kind on a machine.
+ */
+final class NodesCluster extends Kube {
+    static final List<String> NODES = List.of("node-1", "node-2");
+
+    private final ScheduledExecutorService keeper = Executors.newSingleThreadScheduledExecutor(r -> {
+        Thread thread = new Thread(r, "keeps the logs of pods");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    private NodesCluster(Scripts scripts) {
+        super(scripts, "nodes");
+    }
+
+    static NodesCluster start() {
+        Scripts scripts = new Scripts(
+                "nodes",
+                Map.of(
+                        // A lost node is seen after 10 s, and its pods are deleted 5 s later.
+                        "KUBE_CONTROLLER_MANAGER_ARGS", "--node-monitor-grace-period=10s",
+                        "KUBE_APISERVER_ARGS",
+                                "--default-not-ready-toleration-seconds=5 --default-unreachable-toleration-seconds=5"));
+        scripts.prepare("--nodes");
+        Objects.requireNonNull(scripts.lock());
+        NodesCluster cluster = new NodesCluster(scripts);
+        cluster.up("--nodes", Integer.toString(NODES.size()), "--gpus", "1");
+        cluster.keeper.scheduleWithFixedDelay(() -> Evidence.keepPodLogs(scripts.run()), 1, 1, TimeUnit.SECONDS);
+        return cluster;
+    }
+
+    /** Puts the images of the archives on every node. */
+    void load(Path... archives) {
+        scripts()
+                .script("load", Stream.of(archives).map(Path::toString).toArray(String[]::new))
+                .ok();
+    }
+
+    /**
+     * Makes a volume for a claim that is still to come: there is no storage class. Its folder lies on this machine, so both
+     * nodes have it. fsGroup changes nothing about it, hence anyone may write there.
+     *
+     * @return the folder
+     */
+    Path volume(String namespace, String claim) {
+        Path folder = scripts().run().resolve("volumes").resolve(namespace).resolve(claim);
+        openFolder(folder);
+        client().resource(new PersistentVolumeBuilder()
+                        .withNewMetadata()
+                        .withName(namespace + "." + claim)
+                        .endMetadata()
+                        .withNewSpec()
+                        .addToCapacity("storage", new Quantity("100Gi"))
+                        .withAccessModes("ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany")
+                        .withPersistentVolumeReclaimPolicy("Retain")
+                        .withNewClaimRef()
+                        .withNamespace(namespace)
+                        .withName(claim)
+                        .endClaimRef()
+                        .withNewHostPath()
+                        .withPath(folder.toString())
+                        .withType("Directory")
+                        .endHostPath()
+                        .endSpec()
+                        .build())
+                .create();
+        return folder;
+    }
+
+    /** Makes a folder, if it is not there, that users of any pod may write to. */
+    static Path openFolder(Path folder) {
+        try {
+            Files.createDirectories(folder);
+            return Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxrwxrwx"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Cuts a node off as a power failure does; {@code node} counts from 1. */
+    void fail(int node) {
+        scripts().script("node-fail", Integer.toString(node)).ok();
+    }
+
+    /** Brings a node back that was cut off. */
+    void heal(int node) {
+        scripts().script("node-fail", Integer.toString(node), "back").ok();
+    }
+
+    /** Ends a component of the control plane and starts it again {@code seconds} later. */
+    void restart(String component, int seconds) {
+        scripts().script("restart", component, Integer.toString(seconds)).ok();
+    }
+
+    /** Where pods' processes run: by pod, the node's name. */
+    Map<String, String> nodesOf(String namespace, String training) {
+        Map<String, String> nodes = new java.util.TreeMap<>();
+        client().pods()
+                .inNamespace(namespace)
+                .withLabel("lora.training/name", training)
+                .list()
+                .getItems()
+                .forEach(p -> nodes.put(
+                        p.getMetadata().getLabels().get("job-name"),
+                        String.valueOf(p.getSpec().getNodeName())));
+        return nodes;
+    }
+
+    @Override
+    void end() {
+        keeper.shutdownNow();
+    }
+
+    /** The archives that the images' build left. */
+    static List<Path> images() {
+        try (Stream<Path> all = Files.list(Scripts.HOME.resolve("images"))) {
+            return new ArrayList<>(
+                    all.filter(f -> f.toString().endsWith(".tar")).sorted().toList());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
