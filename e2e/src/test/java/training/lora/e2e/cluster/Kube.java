@@ -25,7 +25,7 @@ import training.lora.api.LoraTraining;
  * A Kubernetes that is up, as an administrator sees it. When it ends, everything's logs and objects lie in
  * {@code e2e/target/cluster/NAME}.
  */
-abstract class Kube implements ExtensionContext.Store.CloseableResource {
+abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoCloseable {
     private static final Path QUICK = Scripts.HOME.resolve("e2e/src/test/resources/quick.yaml");
     private static final int MINUTES = 5;
 
