@@ -32,7 +32,8 @@ public final class Names {
 
     private Names() {}
 
-    static String job(String name, Stage stage, int attempt) {
+    /** The name of an attempt's Job. */
+    public static String job(String name, Stage stage, int attempt) {
         return name + "-" + lower(stage) + "-" + attempt;
     }
 

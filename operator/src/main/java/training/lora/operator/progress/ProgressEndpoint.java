@@ -1,6 +1,8 @@
 package training.lora.operator.progress;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.fabric8.kubernetes.api.model.OwnerReference;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.smallrye.common.annotation.Blocking;
@@ -23,11 +25,12 @@ import training.lora.operator.plan.Names;
 
 /**
  * Where trainers report. 200: kept; 400: not a report; 401: no token, or not the one of that attempt's pod; 404: no such
- * resource; 409: something newer is known; 503: the API server can't be asked about the token.
+ * resource; 409: something newer is known; 503: the API server can't be asked about the token, or has not told of the pod.
  */
 @Path("/v1/progress/{namespace}/{name}")
 public final class ProgressEndpoint {
     private static final String BEARER = "Bearer ";
+    private static final String NOT_ITS_POD = "the token must be the one of this attempt's pod";
 
     private final ProgressBoard board;
     private final ProgressWriter writer;
@@ -62,14 +65,37 @@ public final class ProgressEndpoint {
         }
         String uid = resource.get().getMetadata().getUid();
         String audience = Names.audience(uid, message.stage(), message.attempt());
-        if (!tokens.good(authorization.substring(BEARER.length()), audience)) {
-            return unauthorized("the token must be the one of this attempt's pod");
+        Tokens.Bearer bearer = tokens.bearer(authorization.substring(BEARER.length()), audience)
+                .filter(b -> b.namespace().equals(namespace))
+                .orElse(null);
+        if (bearer == null) {
+            return unauthorized(NOT_ITS_POD);
         }
-        if (!board.offer(resource.get(), message)) {
+        Pod pod = board.pod(new ResourceID(bearer.pod(), namespace))
+                .filter(p -> bearer.podUid().equals(p.getMetadata().getUid()))
+                .orElse(null);
+        if (pod == null) {
+            return refused(503, "the pod " + bearer.pod() + " is not known here yet");
+        }
+        if (!Names.job(name, message.stage(), message.attempt()).equals(jobOf(pod))) {
+            return unauthorized(NOT_ITS_POD);
+        }
+        ProgressBoard.Sender sender = new ProgressBoard.Sender(
+                bearer.podUid(), ProgressBoard.time(pod.getMetadata().getCreationTimestamp()));
+        if (!board.offer(resource.get(), sender, message)) {
             return refused(409, "something newer is known");
         }
-        return Response.ok(Map.of("nextReportSeconds", writer.nextReportSeconds()))
+        return Response.ok(Map.of("nextReportSeconds", writer.nextReportSeconds(resource.get(), message)))
                 .build();
+    }
+
+    /** The name of the Job that made {@code pod}. */
+    private static @Nullable String jobOf(Pod pod) {
+        return pod.getMetadata().getOwnerReferences().stream()
+                .filter(o -> Boolean.TRUE.equals(o.getController()) && "Job".equals(o.getKind()))
+                .map(OwnerReference::getName)
+                .findFirst()
+                .orElse(null);
     }
 
     /** The trainer goes on without, and reports again. */

@@ -41,6 +41,10 @@ final class ProgressWriter {
     private static final int UNPROCESSABLE = 422;
     /** A resource's reports are written no oftener, unless one is urgent. */
     private static final Duration LEAST_INTERVAL = Duration.ofSeconds(2);
+    /** A report in every half percent. */
+    private static final double REPORTS_PER_STAGE = 200;
+    /** However long a stage takes, people want to see that it goes on. */
+    private static final double LONGEST_BY_LENGTH = 60;
     /** After this long without a report a resource no longer counts. */
     private static final Duration FORGET_AFTER = Duration.ofMinutes(10);
 
@@ -78,9 +82,26 @@ final class ProgressWriter {
         thread.shutdown();
     }
 
-    /** Seconds after which a trainer's next report can be written. */
-    int nextReportSeconds() {
-        return (int) Math.max(LEAST_INTERVAL.toSeconds(), Math.ceil(board.size() / perSecond));
+    /**
+     * Seconds after which a trainer should report again. They grow with the number of those that report, so that each
+     * report can be written, and with the stage's length, of which a report in every half percent shows enough.
+     */
+    int nextReportSeconds(LoraTraining resource, ProgressMessage message) {
+        double share = Math.ceil(board.size() / perSecond);
+        double length = stageSeconds(resource, message) / REPORTS_PER_STAGE;
+        return (int) Math.max(LEAST_INTERVAL.toSeconds(), Math.max(share, Math.min(length, LONGEST_BY_LENGTH)));
+    }
+
+    /** How long the stage takes in all, as far as is known. */
+    private double stageSeconds(LoraTraining resource, ProgressMessage message) {
+        Integer left = message.estimatedRemainingSeconds();
+        double done = resource.getStatus().stages().stream()
+                .filter(s -> s.name() == message.stage() && s.startTime() != null)
+                .mapToDouble(s -> Duration.between(ProgressBoard.time(s.startTime()), clock.instant())
+                        .toSeconds())
+                .findFirst()
+                .orElse(0);
+        return done + (left == null ? 0 : left);
     }
 
     private void tick() {

@@ -5,14 +5,20 @@ import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Observed;
 
-/** What the reconciler needs of a cluster; reads are not cached. */
+/** What the reconciler needs of a cluster: what was heard of it costs nothing and may be old, what is read is new. */
 interface Cluster {
+    /** The resource as last heard of, or null if there is none. */
+    @Nullable LoraTraining heard(String namespace, String name);
+
+    /** What was heard of the run. */
+    Observed heard(LoraTraining resource);
+
     /** The resource as it is now, or null if there is none. */
     @Nullable LoraTraining read(String namespace, String name);
 
     /** What there is of the run, read now, after the resource. */
     Observed observe(LoraTraining resource);
 
-    /** Does one action for the run; what is done already counts as done. */
-    void apply(LoraTraining resource, Action action) throws NameTakenException;
+    /** Does one action for the run, what is done already counts as done; returns the resource as it is after. */
+    LoraTraining apply(LoraTraining resource, Action action) throws NameTakenException, RefusedException;
 }

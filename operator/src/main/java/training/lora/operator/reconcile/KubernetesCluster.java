@@ -6,11 +6,13 @@ import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import java.net.HttpURLConnection;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -39,9 +41,23 @@ final class KubernetesCluster implements Cluster {
     private static final Logger LOG = LoggerFactory.getLogger(KubernetesCluster.class);
 
     private final KubernetesClient client;
+    private final Heard heard;
+    private final OwnWrites own = new OwnWrites();
 
-    KubernetesCluster(KubernetesClient client) {
+    KubernetesCluster(KubernetesClient client, Heard heard) {
         this.client = client;
+        this.heard = heard;
+    }
+
+    @Override
+    public @Nullable LoraTraining heard(String namespace, String name) {
+        ResourceID id = new ResourceID(name, namespace);
+        return own.newest(id, heard.resource(id).orElse(null));
+    }
+
+    @Override
+    public Observed heard(LoraTraining resource) {
+        return completed(resource, heard.jobs(resource), heard.pods(resource));
     }
 
     @Override
@@ -63,9 +79,18 @@ final class KubernetesCluster implements Cluster {
                 .withLabel(Names.NAME, name)
                 .list()
                 .getItems();
-        List<RunPod> pods = client.pods().inNamespace(namespace).withLabel(Names.NAME, name).list().getItems().stream()
-                .map(RunPod::of)
-                .toList();
+        List<Pod> pods = client.pods()
+                .inNamespace(namespace)
+                .withLabel(Names.NAME, name)
+                .list()
+                .getItems();
+        return completed(resource, jobs, pods);
+    }
+
+    /** With what else must be known, read now. */
+    private Observed completed(LoraTraining resource, List<Job> jobs, List<Pod> allPods) {
+        String namespace = resource.getMetadata().getNamespace();
+        List<RunPod> pods = allPods.stream().map(RunPod::of).toList();
         Wanted wanted = Wanted.of(resource, jobs, pods, Instant.now());
         Set<String> warningsOf = new TreeSet<>(wanted.warningsOf());
         ClaimView claim = wanted.claim() == null ? null : claim(namespace, wanted.claim());
@@ -125,52 +150,75 @@ final class KubernetesCluster implements Cluster {
     }
 
     @Override
-    public void apply(LoraTraining resource, Action action) throws NameTakenException {
+    public LoraTraining apply(LoraTraining resource, Action action) throws NameTakenException, RefusedException {
         if (action instanceof Action.CreateClaim create) {
-            create(resource, create.claim());
+            createOnce(resource, create.claim());
         } else if (action instanceof Action.CreateConfigMap create) {
-            create(resource, create.configMap());
+            createOnce(resource, create.configMap());
         } else if (action instanceof Action.CreateJob create) {
             create(resource, create.job());
         } else if (action instanceof Action.WriteStatus write) {
-            writeStatus(resource, write.status());
+            return writeStatus(resource, write.status());
         } else if (action instanceof Action.DeleteJob delete) {
             delete(resource, delete);
         } else if (action instanceof Action.Emit emit) {
             emit(resource, emit);
         }
+        return resource;
     }
 
-    private void create(LoraTraining resource, HasMetadata child) throws NameTakenException {
-        try {
-            client.resource(child).create();
-        } catch (KubernetesClientException e) {
-            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
-                throw e;
-            }
-            HasMetadata there = client.resource(child).get();
-            if (there == null || !Names.owned(there, resource.getMetadata().getUid())) {
-                throw new NameTakenException(
-                        child.getKind() + " " + child.getMetadata().getName());
-            }
+    /** Creates what stays for the whole run; once an attempt has begun it most likely is there. */
+    private void createOnce(LoraTraining resource, HasMetadata child) throws NameTakenException, RefusedException {
+        LoraTrainingStatus status = resource.getStatus();
+        boolean begun = status != null && !status.stages().isEmpty();
+        if (!begun || !isThere(resource, child)) {
+            create(resource, child);
         }
     }
 
-    private void writeStatus(LoraTraining resource, LoraTrainingStatus status) {
+    private void create(LoraTraining resource, HasMetadata child) throws NameTakenException, RefusedException {
+        try {
+            client.resource(child).create();
+        } catch (KubernetesClientException e) {
+            // Where a quota is used up, an object that exists is answered with 403 too.
+            boolean mayExist =
+                    e.getCode() == HttpURLConnection.HTTP_CONFLICT || e.getCode() == HttpURLConnection.HTTP_FORBIDDEN;
+            if (mayExist && isThere(resource, child)) {
+                return;
+            }
+            if (RefusedException.is(e)) {
+                throw RefusedException.of(child, e);
+            }
+            throw e;
+        }
+    }
+
+    private boolean isThere(LoraTraining resource, HasMetadata child) throws NameTakenException {
+        HasMetadata there = client.resource(child).get();
+        if (there != null && !Names.owned(there, resource.getMetadata().getUid())) {
+            throw new NameTakenException(
+                    child.getKind() + " " + child.getMetadata().getName());
+        }
+        return there != null;
+    }
+
+    private LoraTraining writeStatus(LoraTraining resource, LoraTrainingStatus status) {
         ObjectNode fields = StatusPatch.between(resource.getStatus(), status);
         if (fields.isEmpty()) {
-            return;
+            return resource;
         }
         ObjectNode patch = Json.MAPPER.createObjectNode();
         // Refused with 409 if anyone wrote meanwhile: what was decided may not hold then.
         patch.putObject("metadata")
                 .put("resourceVersion", resource.getMetadata().getResourceVersion());
         patch.set("status", fields);
-        client.resources(LoraTraining.class)
+        LoraTraining written = client.resources(LoraTraining.class)
                 .inNamespace(resource.getMetadata().getNamespace())
                 .withName(resource.getMetadata().getName())
                 .subresource("status")
                 .patch(PatchContext.of(PatchType.JSON_MERGE), patch.toString());
+        own.put(written);
+        return written;
     }
 
     private void delete(LoraTraining resource, Action.DeleteJob delete) {

@@ -1,19 +1,14 @@
 package training.lora.operator.reconcile;
 
-import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
+import io.javaoperatorsdk.operator.api.config.informer.Informer;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
+import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
-import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
-import io.javaoperatorsdk.operator.processing.event.source.informer.Mappers;
-import io.javaoperatorsdk.operator.processing.retry.GradualRetry;
-import java.net.HttpURLConnection;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
@@ -21,63 +16,57 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.operator.ConfiguredPods;
 import training.lora.operator.OperatorConfig;
-import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Settings;
 import training.lora.operator.progress.ProgressBoard;
 
 /**
- * Called when a spec or one of the Jobs changed, or when the plan asked for it. What was cached only tells that
- * something happened; what is decided on is read anew.
+ * Called when a spec, one of the Jobs or one of the pods changed, or when the plan asked for it. Failures are handled
+ * here: the Java Operator SDK would write each with its stack trace.
  */
-@ControllerConfiguration(name = "loratraining")
-@GradualRetry(maxAttempts = -1, initialInterval = 1000, intervalMultiplier = 2, maxInterval = 60000)
+@ControllerConfiguration(name = "loratraining", informer = @Informer(informerListLimit = Informers.PAGE))
 public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
-    private final Rounds rounds;
+    private final KubernetesClient client;
+    private final Settings settings;
     private final ProgressBoard progress;
+    private final Setbacks setbacks = new Setbacks();
+    private @Nullable Rounds rounds;
 
     LoraTrainingReconciler(KubernetesClient client, OperatorConfig config, ProgressBoard progress) {
-        Settings settings = new Settings(
+        this.client = client;
+        this.settings = new Settings(
                 config.trainer().image(),
                 config.operator().url().orElse(null),
                 config.retry().delay(),
                 config.retry().maxDelay(),
                 ConfiguredPods.of(config));
-        this.rounds = new Rounds(new KubernetesCluster(client), settings, Clock.systemUTC());
         this.progress = progress;
     }
 
     @Override
     public List<EventSource<?, LoraTraining>> prepareEventSources(EventSourceContext<LoraTraining> context) {
-        progress.read(context.getPrimaryCache()::get);
-        InformerEventSourceConfiguration<Job> jobs = InformerEventSourceConfiguration.from(
-                        Job.class, LoraTraining.class)
-                .withLabelSelector(Names.MANAGED_BY + "=" + Names.OPERATOR)
-                .withSecondaryToPrimaryMapper(Mappers.fromOwnerReferences(LoraTraining.class))
-                .withItemStore(new ThinJobs())
-                .build();
-        return List.of(new InformerEventSource<>(jobs, context));
+        Informers heard = new Informers(context);
+        progress.read(heard::resource, heard::pod);
+        rounds = new Rounds(new KubernetesCluster(client, heard), settings, Clock.systemUTC());
+        return heard.sources();
     }
 
     @Override
     public UpdateControl<LoraTraining> reconcile(LoraTraining resource, Context<LoraTraining> context) {
         UpdateControl<LoraTraining> control = UpdateControl.noUpdate();
-        Duration next;
-        try {
-            next = rounds.run(
-                    resource.getMetadata().getNamespace(),
-                    resource.getMetadata().getName());
-        } catch (KubernetesClientException e) {
-            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
-                throw e;
-            }
-            // Someone else wrote between reading and writing, most often our own progress: no error, only again.
-            next = Duration.ofMillis(100);
-        }
-        return rescheduled(control, next);
+        Duration next = next(ResourceID.fromResource(resource));
+        return next == null ? control : control.rescheduleAfter(next);
     }
 
-    private static UpdateControl<LoraTraining> rescheduled(
-            UpdateControl<LoraTraining> control, @Nullable Duration next) {
-        return next == null ? control : control.rescheduleAfter(next);
+    private @Nullable Duration next(ResourceID id) {
+        if (rounds == null) {
+            throw new IllegalStateException("the event sources must be prepared first");
+        }
+        try {
+            Duration next = rounds.run(id.getNamespace().orElseThrow(), id.getName());
+            setbacks.over(id);
+            return next;
+        } catch (RuntimeException e) {
+            return setbacks.after(id, e);
+        }
     }
 }

@@ -1,5 +1,7 @@
 package training.lora.operator.reconcile;
 
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.net.HttpURLConnection;
 import java.time.Clock;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -7,15 +9,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
+import training.lora.operator.plan.Observed;
 import training.lora.operator.plan.Plan;
 import training.lora.operator.plan.PlanResult;
 import training.lora.operator.plan.Settings;
+import training.lora.operator.plan.Stall;
 
-/** Reads, plans and acts until nothing more can be done at once. */
+/**
+ * Plans and acts until nothing more can be done at once. What is known from the informers may be old, so it only tells
+ * that nothing is to be done, or begins a run; all else is planned again on what is then read from the API server.
+ */
 final class Rounds {
     private static final Logger LOG = LoggerFactory.getLogger(Rounds.class);
-    /** More than any run needs at once: begin, end a stage, start the next. */
-    private static final int MOST = 8;
+    /** More than any run needs at once: begin, end a stage, start the next, and each read anew. */
+    private static final int MOST = 12;
 
     private final Cluster cluster;
     private final Settings settings;
@@ -27,20 +34,38 @@ final class Rounds {
         this.clock = clock;
     }
 
+    /**
+     * A resource and what there is of its run.
+     *
+     * @param current whether it is good enough to act on
+     */
+    private record Sight(LoraTraining resource, Observed observed, boolean current) {}
+
     /** Reconciles; returns when to do so again though nothing happens, or null. */
     @Nullable Duration run(String namespace, String name) {
+        Sight sight = heard(namespace, name);
         for (int round = 0; round < MOST; round++) {
-            // The resource first: a Job that an entry speaks of was there before, so it can't be missed.
-            LoraTraining resource = cluster.read(namespace, name);
-            if (resource == null) {
+            if (sight == null) {
                 return null;
             }
-            PlanResult plan = Plan.of(resource, cluster.observe(resource), settings, clock.instant());
+            PlanResult plan = plan(sight);
+            if (!plan.actions().isEmpty() && !sight.current() && !begins(sight, plan)) {
+                sight = read(namespace, name);
+                continue;
+            }
             try {
-                act(resource, plan);
+                sight = act(sight, plan);
             } catch (NameTakenException e) {
-                plan = Plan.nameTaken(resource, e.what(), settings, clock.instant());
-                actOnNameTaken(resource, plan);
+                return stall(sight.resource(), Plan.nameTaken(sight.resource(), e.what(), settings, clock.instant()));
+            } catch (RefusedException e) {
+                return refused(sight.resource(), e);
+            } catch (KubernetesClientException e) {
+                if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+                    throw e;
+                }
+                // Someone else wrote between reading and writing, most often our own progress.
+                sight = read(namespace, name);
+                continue;
             }
             if (!plan.again()) {
                 return plan.reschedule();
@@ -49,24 +74,91 @@ final class Rounds {
         return Duration.ofSeconds(1);
     }
 
-    private void act(LoraTraining resource, PlanResult plan) throws NameTakenException {
-        for (Action action : plan.actions()) {
-            cluster.apply(resource, action);
-            if (action instanceof Action.Emit emit) {
-                LOG.info(
-                        "{}/{}: {}",
-                        resource.getMetadata().getNamespace(),
-                        resource.getMetadata().getName(),
-                        emit.message());
-            }
-        }
+    private PlanResult plan(Sight sight) {
+        return sight.resource() instanceof UnreadableTraining unreadable
+                ? Stall.unreadable(unreadable, unreadable.problem(), clock.instant())
+                : Plan.of(sight.resource(), sight.observed(), settings, clock.instant());
     }
 
-    private void actOnNameTaken(LoraTraining resource, PlanResult plan) {
-        try {
-            act(resource, plan);
-        } catch (NameTakenException e) {
-            throw new IllegalStateException("a plan for a taken name creates nothing", e);
+    private @Nullable Sight heard(String namespace, String name) {
+        LoraTraining resource = cluster.heard(namespace, name);
+        return resource == null ? null : new Sight(resource, cluster.heard(resource), false);
+    }
+
+    private @Nullable Sight read(String namespace, String name) {
+        // The resource first: a Job that an entry speaks of was there before, so it can't be missed.
+        LoraTraining resource = cluster.read(namespace, name);
+        return resource == null ? null : new Sight(resource, cluster.observe(resource), true);
+    }
+
+    /**
+     * Whether the plan only writes the status of a run that has not begun: the API server refuses that if the resource
+     * was written since, and there is no Job yet that could have been missed.
+     */
+    private static boolean begins(Sight sight, PlanResult plan) {
+        LoraTraining resource = sight.resource();
+        boolean untouched = resource.getStatus() == null
+                || (resource.getStatus().runId() == null
+                        && resource.getStatus().stages().isEmpty());
+        return untouched
+                && nothing(sight.observed())
+                && plan.actions().stream().allMatch(a -> a instanceof Action.WriteStatus || a instanceof Action.Emit);
+    }
+
+    private static boolean nothing(Observed observed) {
+        return observed.jobs().isEmpty() && observed.pods().isEmpty();
+    }
+
+    /** Returns what holds after it. */
+    private @Nullable Sight act(Sight sight, PlanResult plan) throws NameTakenException, RefusedException {
+        LoraTraining resource = sight.resource();
+        boolean jobsChange = false;
+        for (Action action : plan.actions()) {
+            resource = cluster.apply(resource, action);
+            jobsChange |= action instanceof Action.CreateJob || action instanceof Action.DeleteJob;
+            if (action instanceof Action.Emit emit) {
+                LOG.info("{}: {}", name(resource), emit.message());
+            }
         }
+        if (jobsChange && plan.again()) {
+            return read(
+                    resource.getMetadata().getNamespace(),
+                    resource.getMetadata().getName());
+        }
+        // A write that was taken shows that the resource was the newest one, and so is what it became.
+        boolean written = resource != sight.resource();
+        return new Sight(resource, sight.observed(), sight.current() || written);
+    }
+
+    private @Nullable Duration refused(LoraTraining resource, RefusedException e) {
+        if (e.namespaceGoes()) {
+            LOG.info("{}: nothing more is done, since its namespace is being deleted", name(resource));
+            return null;
+        }
+        PlanResult plan = Stall.refused(resource, e.what(), e.sentence(), settings, clock.instant());
+        LOG.warn("{}: the API server refuses {}: {}", name(resource), e.what(), e.sentence());
+        return stall(resource, plan);
+    }
+
+    private @Nullable Duration stall(LoraTraining resource, PlanResult plan) {
+        try {
+            LoraTraining next = resource;
+            for (Action action : plan.actions()) {
+                next = cluster.apply(next, action);
+            }
+        } catch (NameTakenException | RefusedException e) {
+            throw new IllegalStateException("a plan for a run that can't go on creates nothing", e);
+        } catch (KubernetesClientException e) {
+            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+                throw e;
+            }
+            return Duration.ofSeconds(1);
+        }
+        return plan.reschedule();
+    }
+
+    private static String name(LoraTraining resource) {
+        return resource.getMetadata().getNamespace() + "/"
+                + resource.getMetadata().getName();
     }
 }

@@ -12,21 +12,52 @@ import training.lora.api.LoraTrainingStatus;
 import training.lora.api.ProgressMessage;
 import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
+import training.lora.operator.progress.ProgressBoard.Sender;
 
 final class ProgressBoardTest {
     private final ProgressBoard board = new ProgressBoard();
 
+    private static final Sender FIRST = new Sender("pod-1", Instant.parse("2026-01-01T00:00:00Z"));
+    private static final Sender SECOND = new Sender("pod-2", Instant.parse("2026-01-01T00:01:00Z"));
+
     @Test
-    void onlyTheNewestAttemptAndStepIsKept() throws Exception {
+    void onlyTheNewestAttemptIsKept() throws Exception {
         LoraTraining run = resource("{\"runId\":\"abc\"}");
 
-        assertThat(board.offer(run, message(Stage.Train, 1, 50))).isTrue();
-        assertThat(board.offer(run, message(Stage.Train, 1, 49))).isFalse();
-        assertThat(board.offer(run, message(Stage.Train, 2, 1))).isTrue();
-        assertThat(board.offer(run, message(Stage.Train, 1, 90))).isFalse();
-        assertThat(board.entries().values())
-                .singleElement()
-                .satisfies(e -> assertThat(e.message().step()).isEqualTo(1));
+        assertThat(board.offer(run, FIRST, message(Stage.Train, 1, 50))).isTrue();
+        assertThat(board.offer(run, FIRST, message(Stage.Train, 2, 1))).isTrue();
+        assertThat(board.offer(run, FIRST, message(Stage.Train, 1, 90))).isFalse();
+        assertThat(keptStep()).isEqualTo(1);
+    }
+
+    @Test
+    void aPodsLaterReportCountsThoughItsTrainingWentBackSomeSteps() throws Exception {
+        LoraTraining run = resource("{\"runId\":\"abc\"}");
+
+        assertThat(board.offer(run, FIRST, at(50, "2026-01-01T00:00:10Z"))).isTrue();
+        assertThat(board.offer(run, FIRST, at(20, "2026-01-01T00:00:12Z"))).isTrue();
+        assertThat(board.offer(run, FIRST, at(55, "2026-01-01T00:00:11Z"))).isFalse();
+        assertThat(keptStep()).isEqualTo(20);
+    }
+
+    @Test
+    void aReplacedPodsReportCountsAndTheOldOnesNoMore() throws Exception {
+        LoraTraining run = resource("{\"runId\":\"abc\"}");
+
+        assertThat(board.offer(run, FIRST, at(50, "2026-01-01T00:01:10Z"))).isTrue();
+        // Its node's clock is behind.
+        assertThat(board.offer(run, SECOND, at(30, "2026-01-01T00:01:05Z"))).isTrue();
+        assertThat(board.offer(run, FIRST, at(60, "2026-01-01T00:01:20Z"))).isFalse();
+        assertThat(keptStep()).isEqualTo(30);
+    }
+
+    @Test
+    void whatAnotherReplicaHasWrittenIsNotOverwrittenByAnEarlierReport() throws Exception {
+        LoraTraining run = resource("{\"runId\":\"abc\",\"progress\":{\"stage\":\"Train\",\"attempt\":1,"
+                + "\"step\":50,\"lastUpdatedTime\":\"2026-01-01T00:00:10Z\"}}");
+
+        assertThat(board.offer(run, FIRST, at(60, "2026-01-01T00:00:09Z"))).isFalse();
+        assertThat(board.offer(run, FIRST, at(40, "2026-01-01T00:00:12Z"))).isTrue();
     }
 
     @Test
@@ -35,10 +66,10 @@ final class ProgressBoardTest {
                 + "\"jobName\":\"j\",\"outcome\":\"Succeeded\"}]}");
         LoraTraining other = resource("{\"runId\":\"other\"}");
 
-        assertThat(board.offer(ended, message(Stage.Train, 1, 50))).isFalse();
-        assertThat(board.offer(ended, message(Stage.Prepare, 3, 50))).isFalse();
-        assertThat(board.offer(other, message(Stage.Train, 1, 50))).isFalse();
-        assertThat(board.offer(ended, message(Stage.Evaluate, 1, 1))).isTrue();
+        assertThat(board.offer(ended, FIRST, message(Stage.Train, 1, 50))).isFalse();
+        assertThat(board.offer(ended, FIRST, message(Stage.Prepare, 3, 50))).isFalse();
+        assertThat(board.offer(other, FIRST, message(Stage.Train, 1, 50))).isFalse();
+        assertThat(board.offer(ended, FIRST, message(Stage.Evaluate, 1, 1))).isTrue();
     }
 
     @Test
@@ -64,8 +95,19 @@ final class ProgressBoardTest {
     }
 
     private boolean urgentAfter(LoraTraining run, int step) {
-        assertThat(board.offer(run, message(Stage.Train, 1, step))).isTrue();
+        assertThat(board.offer(run, FIRST, message(Stage.Train, 1, step))).isTrue();
         return board.entries().values().iterator().next().urgent();
+    }
+
+    private int keptStep() {
+        assertThat(board.entries()).hasSize(1);
+        return board.entries().values().iterator().next().message().step();
+    }
+
+    private static ProgressMessage at(int step, String time) {
+        return ProgressMessageBuilder.builder(message(Stage.Train, 1, step))
+                .time(time)
+                .build();
     }
 
     private static ProgressMessage message(Stage stage, int attempt, int step) {

@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.authentication.TokenReview;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import io.fabric8.mockwebserver.http.RecordedRequest;
+import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.kubernetes.client.KubernetesServer;
@@ -23,7 +26,12 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,6 +42,7 @@ import training.lora.api.Progress;
 import training.lora.api.ProgressMessage;
 import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Stage;
+import training.lora.operator.plan.Names;
 
 /** The whole operator over HTTP, with a mock API server: a report's way from a pod to the status. */
 @QuarkusTest
@@ -41,6 +50,9 @@ import training.lora.api.Stage;
 @SuppressWarnings("NullAway.Init") // fields are set by Quarkus
 final class ProgressEndpointTest {
     private static final String TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews";
+
+    /** The pods' uids by their names. */
+    private static final Map<String, String> UIDS = new ConcurrentHashMap<>();
 
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 
@@ -50,10 +62,13 @@ final class ProgressEndpointTest {
     @Inject
     KubernetesClient client;
 
+    @Inject
+    ProgressBoard board;
+
     @TestHTTPResource
     URI url;
 
-    /** A token here is `token for AUDIENCE`, and the API server knows no other. */
+    /** A token here is `POD of NAMESPACE for AUDIENCE`, and the API server knows no other. */
     @BeforeEach
     void reviewTokens() {
         server.getKubernetesMockServer().clearExpectations();
@@ -67,11 +82,23 @@ final class ProgressEndpointTest {
     private static TokenReview review(RecordedRequest request) {
         TokenReview review = Serialization.unmarshal(request.getUtf8Body(), TokenReview.class);
         String audience = review.getSpec().getAudiences().get(0);
-        boolean good = review.getSpec().getToken().equals("token for " + audience);
+        String[] words = review.getSpec().getToken().split(" ", -1);
+        if (words.length != 5 || !words[4].equals(audience)) {
+            return new TokenReviewBuilder(review)
+                    .withNewStatus()
+                    .withAuthenticated(false)
+                    .endStatus()
+                    .build();
+        }
         return new TokenReviewBuilder(review)
                 .withNewStatus()
-                .withAuthenticated(good)
-                .withAudiences(good ? List.of(audience) : List.of())
+                .withAuthenticated(true)
+                .withAudiences(audience)
+                .withNewUser()
+                .withUsername("system:serviceaccount:" + words[2] + ":default")
+                .addToExtra("authentication.kubernetes.io/pod-name", List.of(words[0]))
+                .addToExtra("authentication.kubernetes.io/pod-uid", List.of(UIDS.getOrDefault(words[0], "unknown")))
+                .endUser()
                 .endStatus()
                 .build();
     }
@@ -95,7 +122,8 @@ final class ProgressEndpointTest {
                 .findFirst()
                 .orElseThrow();
 
-        HttpResponse<String> answer = post("mounted", "token for " + audience, message(run, Stage.Prepare, 1, 12));
+        HttpResponse<String> answer =
+                post("mounted", "mounted-prepare-1-pod of default for " + audience, message(run, Stage.Prepare, 1, 12));
 
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(Json.MAPPER.readTree(answer.body()).get("nextReportSeconds").asInt())
@@ -124,14 +152,45 @@ final class ProgressEndpointTest {
     }
 
     @Test
+    void aTokenOfAnotherNamespacesPodOrOfAnotherJobsPodIsNotTaken() throws Exception {
+        LoraTraining run = started("own");
+        pod("other-pod", "something-else", "2026-01-01T00:00:00Z");
+        String audience = "lora-training/" + run.getMetadata().getUid() + "/Prepare/1";
+        String body = message(run, Stage.Prepare, 1, 50);
+
+        assertUnauthorized(post("own", "own-prepare-1-pod of elsewhere for " + audience, body));
+        assertUnauthorized(post("own", "other-pod of default for " + audience, body));
+        assertThat(post("own", "unheard-of of default for " + audience, body).statusCode())
+                .isEqualTo(503);
+        assertThat(post("own", "own-prepare-1-pod of default for " + audience, body)
+                        .statusCode())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void aBadTokenIsNotReviewedAgainAtOnce() throws Exception {
+        LoraTraining run = started("repeated");
+        String body = message(run, Stage.Prepare, 1, 50);
+        assertUnauthorized(post("repeated", "worthless", body));
+
+        server.getKubernetesMockServer().clearExpectations();
+        server.expect().post().withPath(TOKEN_REVIEWS).andReturn(403, "").always();
+
+        assertUnauthorized(post("repeated", "worthless", body));
+        assertThat(post("repeated", "another", body).statusCode()).isEqualTo(503);
+    }
+
+    @Test
     void anOlderReportDoesNotOverwriteANewerOne() throws Exception {
         LoraTraining run = started("ordered");
+        pod("ordered-prepare-2-pod", "ordered-prepare-2", "2026-01-01T00:01:00Z");
         String first = token(run, Stage.Prepare, 1);
         String second = token(run, Stage.Prepare, 2);
 
         assertThat(post("ordered", first, message(run, Stage.Prepare, 1, 50)).statusCode())
                 .isEqualTo(200);
-        assertThat(post("ordered", first, message(run, Stage.Prepare, 1, 49)).statusCode())
+        assertThat(post("ordered", first, message(run, Stage.Prepare, 1, 60).replace("2026-01-01", "2025-12-31"))
+                        .statusCode())
                 .isEqualTo(409);
         assertThat(post("ordered", second, message(run, Stage.Prepare, 2, 3)).statusCode())
                 .isEqualTo(200);
@@ -201,7 +260,14 @@ final class ProgressEndpointTest {
     }
 
     private static String token(LoraTraining run, Stage stage, int attempt) {
-        return "token for lora-training/" + run.getMetadata().getUid() + "/" + stage + "/" + attempt;
+        return "%s-%s-%d-pod of default for lora-training/%s/%s/%d"
+                .formatted(
+                        run.getMetadata().getName(),
+                        stage.name().toLowerCase(Locale.ROOT),
+                        attempt,
+                        run.getMetadata().getUid(),
+                        stage,
+                        attempt);
     }
 
     private static String message(LoraTraining run, Stage stage, int attempt, int step) throws Exception {
@@ -226,6 +292,7 @@ final class ProgressEndpointTest {
                 Json.MAPPER.readTree("{\"baseModel\":{\"uri\":\"bundled://m\"},\"datasets\":[{\"uri\":\"d\"}]}");
         resource.setSpec(Json.MAPPER.treeToValue(spec, LoraTrainingSpec.class));
         client.resource(resource).create();
+        pod(name + "-prepare-1-pod", name + "-prepare-1", "2026-01-01T00:00:00Z");
         return client.resource(resource)
                 .waitUntilCondition(
                         r -> r != null
@@ -233,6 +300,36 @@ final class ProgressEndpointTest {
                                 && !r.getStatus().stages().isEmpty(),
                         10,
                         TimeUnit.SECONDS);
+    }
+
+    /** A pod of {@code job} that the operator has heard of. */
+    private void pod(String name, String job, String created) {
+        Pod pod = client.resource(new PodBuilder()
+                        .withNewMetadata()
+                        .withNamespace("default")
+                        .withName(name)
+                        .withCreationTimestamp(created)
+                        .addToLabels(Names.MANAGED_BY, Names.OPERATOR)
+                        .addToLabels(Names.NAME, job.replaceFirst("-prepare.*", ""))
+                        .addNewOwnerReference()
+                        .withController(true)
+                        .withKind("Job")
+                        .withName(job)
+                        .endOwnerReference()
+                        .endMetadata()
+                        .build())
+                .create();
+        UIDS.put(name, pod.getMetadata().getUid());
+        ResourceID id = new ResourceID(name, "default");
+        await(() -> board.pod(id).isPresent());
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime()).isLessThan(end);
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
+        }
     }
 
     private Progress written(String name, int step) {

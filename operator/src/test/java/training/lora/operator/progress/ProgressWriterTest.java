@@ -47,7 +47,7 @@ final class ProgressWriterTest {
     @BeforeEach
     void setUp() {
         client.getConfiguration().setRequestRetryBackoffLimit(0);
-        board.read(id -> Optional.ofNullable(known.get(id)));
+        board.read(id -> Optional.ofNullable(known.get(id)), id -> Optional.empty());
         writer = new ProgressWriter(client, board, 10, clock);
     }
 
@@ -122,6 +122,32 @@ final class ProgressWriterTest {
                 .contains("\"estimatedRemainingSeconds\":null", "\"remaining\":null");
     }
 
+    @Test
+    void aLongStageReportsSeldomerThanAShortOne() throws Exception {
+        clock.now = Instant.parse("2026-01-01T00:10:00Z");
+        LoraTraining run = create("style", RUNNING.replace("}]", ",'startTime':'2026-01-01T00:00:00Z'}]"));
+
+        assertThat(seconds(run, null)).isEqualTo(3);
+        assertThat(seconds(run, 50)).isEqualTo(3);
+        assertThat(seconds(run, 3000)).isEqualTo(18);
+        assertThat(seconds(run, 90_000)).isEqualTo(60);
+    }
+
+    @Test
+    void manyThatReportDoSoSeldomerThanFew() throws Exception {
+        LoraTraining run = create("style", RUNNING);
+        assertThat(seconds(run, null)).isEqualTo(2);
+
+        for (int i = 0; i < 100; i++) {
+            report(create("style-" + i, RUNNING), 1, null);
+        }
+        assertThat(seconds(run, null)).isEqualTo(10);
+    }
+
+    private int seconds(LoraTraining run, @Nullable Integer left) {
+        return writer.nextReportSeconds(run, message(10, null, left));
+    }
+
     private LoraTraining create(String name, String status) throws Exception {
         LoraTraining resource = new LoraTraining();
         resource.setMetadata(
@@ -145,7 +171,8 @@ final class ProgressWriterTest {
     }
 
     private void report(LoraTraining resource, int step, @Nullable String loss) {
-        assertThat(board.offer(resource, message(step, loss, null))).isTrue();
+        assertThat(board.offer(resource, new ProgressBoard.Sender("pod-1", Instant.EPOCH), message(step, loss, null)))
+                .isTrue();
     }
 
     private static ProgressMessage message(int step, @Nullable String loss, @Nullable Integer left) {

@@ -2,14 +2,20 @@ package training.lora.operator.reconcile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.Status;
+import io.fabric8.kubernetes.api.model.StatusBuilder;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.Map;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingSpecBuilder;
+import training.lora.api.LoraTrainingStatus;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.operator.plan.Settings;
@@ -37,6 +43,111 @@ final class CrashLawTest {
             assertThat(cluster.jobs).isEmpty();
             assertThat(cluster.mixed).isEmpty();
         }
+    }
+
+    @Test
+    void howeverOldWhatWasHeardIsNoJobIsLostOrDoubled() {
+        for (int seed = 0; seed < 300; seed++) {
+            FakeCluster cluster = new FakeCluster(60);
+            cluster.lag(new Random(seed));
+            cluster.killBefore = seed % 30;
+            for (int i = 0; i < 100; i++) {
+                step(cluster, i * 15);
+                if (i % 3 == 0) {
+                    cluster.endJobs(TRAIN_FAILS_ONCE);
+                }
+            }
+
+            assertThat(cluster.created)
+                    .as("seed %d", seed)
+                    .containsExactly("style-prepare-1", "style-train-1", "style-train-2", "style-evaluate-1");
+            assertThat(cluster.resource.getStatus().phase()).isEqualTo("Complete");
+            assertThat(cluster.jobs).as("seed %d", seed).isEmpty();
+            assertThat(cluster.mixed).isEmpty();
+        }
+    }
+
+    @Test
+    void aFinishedJobWhosePodsAreNotHeardOfYetIsJudgedByItsPod() {
+        for (int seed = 0; seed < 100; seed++) {
+            FakeCluster cluster = new FakeCluster(null);
+            cluster.lag(new Random(seed));
+            for (int i = 0; i < 30; i++) {
+                step(cluster, i * 15);
+                cluster.endJobs(Map.of("style-prepare-1", 11));
+            }
+            assertThat(cluster.resource.getStatus().stages().get(0).reason())
+                    .as("seed %d", seed)
+                    .isEqualTo(Reason.InvalidData);
+        }
+    }
+
+    @Test
+    void whatIsHeardAndChangesNothingIsNotRead() {
+        FakeCluster cluster = new FakeCluster(null);
+        step(cluster, 0);
+        assertThat(cluster.reads).as("to begin a run").isZero();
+
+        step(cluster, 1);
+        step(cluster, 2);
+        assertThat(cluster.reads).as("while its Job runs").isZero();
+
+        drive(cluster, Map.of());
+        assertThat(cluster.resource.getStatus().phase()).isEqualTo("Complete");
+        cluster.reads = 0;
+        step(cluster, 1000);
+        assertThat(cluster.reads).as("once it is finished").isZero();
+    }
+
+    @Test
+    void aRefusedJobIsToldAndTriedAgainUntilItIsTaken() {
+        FakeCluster cluster = new FakeCluster(null);
+        cluster.refusal = refusal("pods \"style-prepare-1\" is forbidden: exceeded quota: gpus");
+        assertThat(after(cluster, 0)).isEqualTo(Duration.ofSeconds(10));
+
+        assertThat(stalled(cluster))
+                .isEqualTo(
+                        "Refused: the API server refuses Job style-prepare-1: pods \"style-prepare-1\" is forbidden: exceeded quota: gpus");
+        assertThat(cluster.emitted).containsExactly("Refused");
+        int writes = cluster.writes;
+
+        assertThat(after(cluster, 10)).isEqualTo(Duration.ofSeconds(10));
+        assertThat(after(cluster, 20)).isEqualTo(Duration.ofSeconds(20));
+        assertThat(after(cluster, 4000)).isEqualTo(Duration.ofMinutes(5));
+        assertThat(cluster.emitted).containsExactly("Refused");
+        // Claim, ConfigMap and Job at each try, and no status that says the same again.
+        assertThat(cluster.writes - writes).isEqualTo(9);
+
+        cluster.refusal = null;
+        step(cluster, 4001);
+        assertThat(cluster.created).containsExactly("style-prepare-1");
+        assertThat(stalled(cluster)).isEqualTo("NotStalled: ");
+    }
+
+    @Test
+    void inANamespaceThatGoesNothingIsDoneAndNothingIsTold() {
+        FakeCluster cluster = new FakeCluster(null);
+        step(cluster, 0);
+        LoraTrainingStatus before = cluster.resource.getStatus();
+        cluster.endJobs(Map.of());
+        cluster.refusal = terminating();
+
+        assertThat(after(cluster, 15)).isNull();
+        assertThat(cluster.resource.getStatus().conditions()).isEqualTo(before.conditions());
+    }
+
+    private static KubernetesClientException refusal(String message) {
+        Status status = new StatusBuilder().withCode(403).withMessage(message).build();
+        return new KubernetesClientException("Failure executing: POST at ...", 403, status);
+    }
+
+    private static KubernetesClientException terminating() {
+        Status status = new StatusBuilder(refusal("forbidden").getStatus())
+                .withNewDetails()
+                .addNewCause("metadata.namespace", "the namespace goes", "NamespaceTerminating")
+                .endDetails()
+                .build();
+        return new KubernetesClientException("Failure executing: POST at ...", 403, status);
     }
 
     @Test
@@ -120,9 +231,23 @@ final class CrashLawTest {
         }
     }
 
+    private static @Nullable Duration after(FakeCluster cluster, long seconds) {
+        Instant now = FakeCluster.start().plusSeconds(seconds);
+        return new Rounds(cluster, SETTINGS, Clock.fixed(now, ZoneOffset.UTC)).run("default", "style");
+    }
+
+    private static String stalled(FakeCluster cluster) {
+        return cluster.resource.getStatus().conditions().stream()
+                .filter(c -> c.getType().equals("Stalled"))
+                .map(c -> c.getReason() + ": " + c.getMessage())
+                .findFirst()
+                .orElseThrow();
+    }
+
     private static void suspend(FakeCluster cluster, boolean suspended) {
         LoraTrainingSpec s = cluster.resource.getSpec();
         cluster.resource.setSpec(
                 LoraTrainingSpecBuilder.builder(s).suspend(suspended).build());
+        cluster.changed();
     }
 }

@@ -2,15 +2,18 @@ package training.lora.operator.reconcile;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
@@ -33,7 +36,19 @@ final class FakeCluster implements Cluster {
     final List<String> created = new ArrayList<>();
     final List<String> mixed = new ArrayList<>();
     int writes;
+    int reads;
     int killBefore = -1;
+    /** What the API server says to each Job that is to be created. */
+    @Nullable KubernetesClientException refusal;
+
+    final List<String> emitted = new ArrayList<>();
+    private final List<LoraTraining> resources = new ArrayList<>();
+    private final List<List<Job>> jobViews = new ArrayList<>();
+    private final List<List<RunPod>> podViews = new ArrayList<>();
+    private int heardResource;
+    private int heardJobs;
+    private int heardPods;
+    private @Nullable Random random;
 
     FakeCluster(@Nullable Integer ttl) {
         resource.setMetadata(new ObjectMetaBuilder()
@@ -41,16 +56,44 @@ final class FakeCluster implements Cluster {
                 .withName("style")
                 .withUid("uid-1")
                 .withGeneration(1L)
+                .withResourceVersion("1")
                 .build());
         ObjectNode spec = Json.MAPPER.createObjectNode().put("retries", 1).put("ttlSecondsAfterFinished", ttl);
         spec.putObject("baseModel").put("uri", "bundled://emoji-sd");
         spec.putArray("datasets").addObject().put("uri", "pvc://photos/cats");
         resource.setSpec(Json.MAPPER.convertValue(spec, LoraTrainingSpec.class));
+        remember();
+    }
+
+    /** Lets what is heard of resource, Jobs and pods lag behind what is there, each on its own and never backwards. */
+    void lag(Random chance) {
+        random = chance;
+    }
+
+    @Override
+    public LoraTraining heard(String namespace, String name) {
+        heardResource = later(heardResource, resources.size());
+        return random == null ? copy() : resources.get(heardResource);
+    }
+
+    @Override
+    public Observed heard(LoraTraining of) {
+        if (random == null || jobViews.isEmpty()) {
+            return observe(of);
+        }
+        heardJobs = later(heardJobs, jobViews.size());
+        heardPods = later(heardPods, podViews.size());
+        return Observed.of(jobViews.get(heardJobs), podViews.get(heardPods));
+    }
+
+    private int later(int heard, int known) {
+        return random == null || known == 0 ? 0 : heard + random.nextInt(known - heard);
     }
 
     @Override
     public LoraTraining read(String namespace, String name) {
-        return resource;
+        reads++;
+        return copy();
     }
 
     @Override
@@ -59,14 +102,24 @@ final class FakeCluster implements Cluster {
     }
 
     @Override
-    public void apply(LoraTraining of, Action action) throws NameTakenException {
+    public LoraTraining apply(LoraTraining of, Action action) throws NameTakenException, RefusedException {
         if (writes++ == killBefore) {
             throw new Killed();
+        }
+        if (refusal != null && action instanceof Action.CreateJob create) {
+            throw RefusedException.of(create.job(), refusal);
         }
         if (action instanceof Action.CreateJob create) {
             create(create.job());
         } else if (action instanceof Action.WriteStatus write) {
+            if (!of.getMetadata()
+                    .getResourceVersion()
+                    .equals(resource.getMetadata().getResourceVersion())) {
+                throw new KubernetesClientException("the object has been modified", 409, null);
+            }
             resource.setStatus(write.status());
+            changed();
+            return copy();
         } else if (action instanceof Action.DeleteJob delete) {
             boolean settled = resource.getStatus().stages().stream()
                     .allMatch(s -> !s.jobName().equals(delete.name()) || s.outcome() != null);
@@ -75,7 +128,35 @@ final class FakeCluster implements Cluster {
             }
             jobs.remove(delete.name());
             pods.remove(delete.name());
+        } else if (action instanceof Action.Emit emit) {
+            emitted.add(emit.reason());
         }
+        remember();
+        return of;
+    }
+
+    /** Someone wrote the resource. */
+    void changed() {
+        ObjectMeta metadata = new ObjectMetaBuilder(resource.getMetadata())
+                .withResourceVersion(
+                        Integer.toString(Integer.parseInt(resource.getMetadata().getResourceVersion()) + 1))
+                .build();
+        resource.setMetadata(metadata);
+        remember();
+    }
+
+    private LoraTraining copy() {
+        LoraTraining copy = new LoraTraining();
+        copy.setMetadata(resource.getMetadata());
+        copy.setSpec(resource.getSpec());
+        copy.setStatus(resource.getStatus());
+        return copy;
+    }
+
+    private void remember() {
+        resources.add(copy());
+        jobViews.add(List.copyOf(jobs.values()));
+        podViews.add(List.copyOf(pods.values()));
     }
 
     private void create(Job job) throws NameTakenException {
@@ -109,6 +190,7 @@ final class FakeCluster implements Cluster {
                     .endStatus()
                     .build();
         });
+        remember();
     }
 
     static Instant start() {

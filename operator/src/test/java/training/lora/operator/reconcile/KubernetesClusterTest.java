@@ -8,9 +8,14 @@ import static org.assertj.core.api.Assertions.tuple;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import io.javaoperatorsdk.operator.processing.event.ResourceID;
+import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
@@ -24,7 +29,7 @@ final class KubernetesClusterTest {
 
     @Test
     void whatExistsAndIsOursCountsAsDone() throws Exception {
-        Cluster cluster = new KubernetesCluster(client);
+        Cluster cluster = cluster();
         Action create = new Action.CreateConfigMap(configMap("uid-1"));
 
         cluster.apply(resource(), create);
@@ -36,8 +41,7 @@ final class KubernetesClusterTest {
     void whatBelongsToSomethingElseIsNotTouched() {
         client.resource(configMap("uid-of-another")).create();
 
-        assertThatThrownBy(() ->
-                        new KubernetesCluster(client).apply(resource(), new Action.CreateConfigMap(configMap("uid-1"))))
+        assertThatThrownBy(() -> cluster().apply(resource(), new Action.CreateConfigMap(configMap("uid-1"))))
                 .isInstanceOf(NameTakenException.class)
                 .hasMessage("ConfigMap run");
     }
@@ -47,7 +51,7 @@ final class KubernetesClusterTest {
         pod("disrupted", 143, "2026-01-01T00:00:00Z");
         pod("last", 22, "2026-01-01T00:05:00Z");
 
-        assertThat(new KubernetesCluster(client).observe(resource()).pods())
+        assertThat(cluster().observe(resource()).pods())
                 .extracting(RunPod::name, RunPod::jobName)
                 .containsExactlyInAnyOrder(tuple("disrupted", "style-train-1"), tuple("last", "style-train-1"));
     }
@@ -55,7 +59,7 @@ final class KubernetesClusterTest {
     @Test
     void anEventIsToldOnce() throws Exception {
         Action emit = new Action.Emit("train-1-StageStarted", false, "StageStarted", "Train runs");
-        Cluster cluster = new KubernetesCluster(client);
+        Cluster cluster = cluster();
 
         cluster.apply(resource(), emit);
         cluster.apply(resource(), emit);
@@ -63,6 +67,27 @@ final class KubernetesClusterTest {
         assertThat(client.v1().events().inNamespace("default").list().getItems())
                 .singleElement()
                 .satisfies(e -> assertThat(e.getInvolvedObject().getName()).isEqualTo("style"));
+    }
+
+    private Cluster cluster() {
+        return new KubernetesCluster(client, new NothingHeard());
+    }
+
+    private static final class NothingHeard implements Heard {
+        @Override
+        public Optional<LoraTraining> resource(ResourceID id) {
+            return Optional.empty();
+        }
+
+        @Override
+        public List<Job> jobs(LoraTraining resource) {
+            return List.of();
+        }
+
+        @Override
+        public List<Pod> pods(LoraTraining resource) {
+            return List.of();
+        }
     }
 
     private void pod(String name, int exitCode, String finished) {
