@@ -154,7 +154,8 @@ final class ProgressWriter {
         try {
             client.resources(LoraTraining.class)
                     .inNamespace(resource.getMetadata().getNamespace())
-                    .withName(resource.getMetadata().getName())
+                    // By the object: by its name, Fabric8 would read it first.
+                    .resource(resource)
                     .subresource("status")
                     .patch(PatchContext.of(PatchType.JSON_MERGE), patch(resource, entry.message()));
             board.written(id, entry);
@@ -169,7 +170,7 @@ final class ProgressWriter {
         // Written by someone else meanwhile, so the report may be over: the next turn sees what is then known.
         boolean outdated = code == HttpURLConnection.HTTP_CONFLICT;
         if (!gone && !outdated) {
-            LOG.warn("{}: progress could not be written: {}", id, e.getMessage());
+            LOG.warn("{}/{}: progress could not be written: {}", id.getNamespace().orElse(""), id.getName(), e.getMessage());
         }
         if (gone || code == UNPROCESSABLE) {
             forget(id, entry);

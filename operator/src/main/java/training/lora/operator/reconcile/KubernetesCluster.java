@@ -214,7 +214,8 @@ final class KubernetesCluster implements Cluster {
         patch.set("status", fields);
         LoraTraining written = client.resources(LoraTraining.class)
                 .inNamespace(resource.getMetadata().getNamespace())
-                .withName(resource.getMetadata().getName())
+                // By the object: by its name, Fabric8 would read it first.
+                .resource(resource)
                 .subresource("status")
                 .patch(PatchContext.of(PatchType.JSON_MERGE), patch.toString());
         own.put(written);
