@@ -170,7 +170,11 @@ final class ProgressWriter {
         // Written by someone else meanwhile, so the report may be over: the next turn sees what is then known.
         boolean outdated = code == HttpURLConnection.HTTP_CONFLICT;
         if (!gone && !outdated) {
-            LOG.warn("{}/{}: progress could not be written: {}", id.getNamespace().orElse(""), id.getName(), e.getMessage());
+            LOG.warn(
+                    "{}/{}: progress could not be written: {}",
+                    id.getNamespace().orElse(""),
+                    id.getName(),
+                    e.getMessage());
         }
         if (gone || code == UNPROCESSABLE) {
             forget(id, entry);

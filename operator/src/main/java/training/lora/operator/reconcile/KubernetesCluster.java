@@ -267,7 +267,7 @@ final class KubernetesCluster implements Cluster {
         try {
             client.resource(event).create();
         } catch (KubernetesClientException e) {
-            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+            if (e.getCode() != HttpURLConnection.HTTP_CONFLICT && !RefusedException.namespaceGoes(e)) {
                 LOG.warn(
                         "{}/{}: an event could not be written: {}",
                         resource.getMetadata().getNamespace(),

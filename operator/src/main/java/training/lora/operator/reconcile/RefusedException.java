@@ -36,13 +36,18 @@ final class RefusedException extends Exception {
     static RefusedException of(HasMetadata child, KubernetesClientException e) {
         Status status = e.getStatus();
         String sentence = status == null ? e.getMessage() : status.getMessage();
-        boolean going = status != null
-                && status.getDetails() != null
-                && status.getDetails().getCauses().stream().anyMatch(c -> "NamespaceTerminating".equals(c.getReason()));
         return new RefusedException(
                 child.getKind() + " " + child.getMetadata().getName(),
                 Objects.requireNonNullElse(sentence, "no reason was given"),
-                going);
+                namespaceGoes(e));
+    }
+
+    /** Whether {@code e} says that the namespace is being deleted. */
+    static boolean namespaceGoes(KubernetesClientException e) {
+        Status status = e.getStatus();
+        return status != null
+                && status.getDetails() != null
+                && status.getDetails().getCauses().stream().anyMatch(c -> "NamespaceTerminating".equals(c.getReason()));
     }
 
     /** Kind and name of what was to be created. */
