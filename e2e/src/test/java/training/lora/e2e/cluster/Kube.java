@@ -28,6 +28,8 @@ import training.lora.api.LoraTraining;
 abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoCloseable {
     private static final Path QUICK = Scripts.HOME.resolve("e2e/src/test/resources/quick.yaml");
     private static final int MINUTES = 5;
+    /** Whether the cluster stays for the next run, for people who write a test. */
+    private static final boolean KEEP = "true".equals(System.getenv("LORA_CLUSTER_KEEP"));
 
     private final Scripts scripts;
     private final Path logs;
@@ -47,16 +49,30 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
         this.logs = Scripts.HOME.resolve("e2e/target/cluster").resolve(logs);
     }
 
-    /** Starts it; what an earlier run left is ended before. */
-    final void up(String... flags) {
-        scripts.script("down", "--clean").ok();
-        Runtime.getRuntime().addShutdownHook(hook);
-        String said = scripts.script("up", flags).ok();
-        String[] lines = said.strip().split("\n", -1);
-        kubeconfig = Path.of(lines[lines.length - 1]);
-        String[] found = scripts.script("tools").ok().strip().split("\n", -1);
-        tools = Path.of(found[found.length - 1]);
+    /**
+     * Starts it; what an earlier run left is ended before.
+     *
+     * @return whether it was started, and is not the one that an earlier run kept
+     */
+    final boolean up(String... flags) {
+        kubeconfig = scripts.run().resolve("admin.kubeconfig");
+        tools = Path.of(last(scripts.script("tools").ok()));
+        boolean found = KEEP
+                && Files.exists(kubeconfig)
+                && kubectl("get", "--raw", "/readyz").code() == 0;
+        if (!found) {
+            scripts.script("down", "--clean").ok();
+            Runtime.getRuntime().addShutdownHook(hook);
+            scripts.script("up", flags).ok();
+        }
         client = client(kubeconfig);
+        return !found;
+    }
+
+    /** The last line of what a script said: what it answers, after warnings. */
+    static String last(String output) {
+        String[] lines = output.strip().split("\n", -1);
+        return lines[lines.length - 1];
     }
 
     /** A client with another user's kubeconfig; the caller closes it. */
@@ -108,6 +124,9 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
 
     /** Makes a namespace that holds its pods to the restricted Pod Security standard. */
     final String namespace(String name) {
+        if (KEEP) {
+            forget(name);
+        }
         client.resource(new NamespaceBuilder()
                         .withNewMetadata()
                         .withName(name)
@@ -120,6 +139,15 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
                 .withName("default")
                 .waitUntilCondition(Objects::nonNull, 30, TimeUnit.SECONDS);
         return name;
+    }
+
+    /** Deletes what an earlier run left in a cluster that was kept. */
+    private void forget(String namespace) {
+        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s")
+                .ok();
+        client.persistentVolumes().list().getItems().stream()
+                .filter(v -> v.getMetadata().getName().startsWith(namespace + "."))
+                .forEach(v -> kubectl("delete", "pv", v.getMetadata().getName()).ok());
     }
 
     /** Applies quick.yaml, whose training has four steps, under another name and with changes. */
@@ -205,12 +233,15 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
             return;
         }
         isDown = true;
+        scripts.interrupt();
         try {
             Evidence.gather(this);
             end();
         } finally {
             client.close();
-            scripts.script("down", "--clean").ok();
+            if (!KEEP) {
+                scripts.script("down", "--clean").ok();
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package training.lora.e2e.cluster;
 
 import io.fabric8.kubernetes.api.model.PersistentVolumeBuilder;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -8,12 +9,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
@@ -28,6 +32,8 @@ final class NodesCluster extends Kube {
         thread.setDaemon(true);
         return thread;
     });
+
+    private final OperatorChart operator = new OperatorChart(this);
 
     private NodesCluster(Scripts scripts) {
         super(scripts, "nodes");
@@ -44,9 +50,25 @@ final class NodesCluster extends Kube {
         scripts.prepare("--nodes");
         Objects.requireNonNull(scripts.lock());
         NodesCluster cluster = new NodesCluster(scripts);
-        cluster.up("--nodes", Integer.toString(NODES.size()), "--gpus", "1");
+        boolean isNew = cluster.up("--nodes", Integer.toString(NODES.size()), "--gpus", "1");
         cluster.keeper.scheduleWithFixedDelay(() -> Evidence.keepPodLogs(scripts.run()), 1, 1, TimeUnit.SECONDS);
+        cluster.install(isNew);
         return cluster;
+    }
+
+    private void install(boolean isNew) {
+        if (isNew) {
+            List<Path> images = new ArrayList<>(images());
+            images.add(Path.of(last(scripts().script("stub").ok())));
+            load(images.toArray(Path[]::new));
+            namespace(OperatorChart.NAMESPACE);
+        }
+        operator.apply();
+    }
+
+    /** The operator, which the chart installed with two replicas. */
+    OperatorChart operator() {
+        return operator;
     }
 
     /** Puts the images of the archives on every node. */
@@ -64,6 +86,7 @@ final class NodesCluster extends Kube {
      */
     Path volume(String namespace, String claim) {
         Path folder = scripts().run().resolve("volumes").resolve(namespace).resolve(claim);
+        scripts().run(List.of("rm", "-rf", folder.toString()), Map.of()).ok();
         openFolder(folder);
         client().resource(new PersistentVolumeBuilder()
                         .withNewMetadata()
@@ -85,6 +108,43 @@ final class NodesCluster extends Kube {
                         .build())
                 .create();
         return folder;
+    }
+
+    /** Makes a claim for the volume of that name. */
+    void claim(String namespace, String claim) {
+        client().resource(new PersistentVolumeClaimBuilder()
+                        .withNewMetadata()
+                        .withName(claim)
+                        .withNamespace(namespace)
+                        .endMetadata()
+                        .withNewSpec()
+                        .withAccessModes("ReadWriteOnce")
+                        .withStorageClassName("")
+                        .withNewResources()
+                        .addToRequests("storage", new Quantity("1Gi"))
+                        .endResources()
+                        .endSpec()
+                        .build())
+                .create();
+    }
+
+    /**
+     * Applies a training whose stages are stubs; the first time its workspace's volume is made.
+     *
+     * @param scripts what stages do before they end well, by STAGE or STAGE-ATTEMPT in lower case, in sh; may exit
+     * @param change of {@code spec.runtime}
+     */
+    void stub(String namespace, String name, Map<String, String> scripts, Consumer<Map<String, Object>> change) {
+        String claim = name + "-workspace";
+        if (client().persistentVolumes().withName(namespace + "." + claim).get() == null) {
+            Path folder = openFolder(volume(namespace, claim).resolve("stub"));
+            scripts.forEach((stage, script) -> Evidence.write(folder.resolve(stage), script + "\n"));
+        }
+        apply(namespace, name, resource -> {
+            Map<String, Object> runtime = new HashMap<>(Map.of("image", "cluster.test/stub-trainer:1"));
+            change.accept(runtime);
+            spec(resource).put("runtime", runtime);
+        });
     }
 
     /** Makes a folder, if it is not there, that users of any pod may write to. */
@@ -114,7 +174,7 @@ final class NodesCluster extends Kube {
 
     /** Where pods' processes run: by pod, the node's name. */
     Map<String, String> nodesOf(String namespace, String training) {
-        Map<String, String> nodes = new java.util.TreeMap<>();
+        Map<String, String> nodes = new TreeMap<>();
         client().pods()
                 .inNamespace(namespace)
                 .withLabel("lora.training/name", training)
@@ -131,13 +191,14 @@ final class NodesCluster extends Kube {
         keeper.shutdownNow();
     }
 
-    /** The archives that the images' build left. */
-    static List<Path> images() {
-        try (Stream<Path> all = Files.list(Scripts.HOME.resolve("images"))) {
-            return new ArrayList<>(
-                    all.filter(f -> f.toString().endsWith(".tar")).sorted().toList());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    private static List<Path> images() {
+        List<Path> images = List.of(
+                Scripts.HOME.resolve("images/lora-operator.tar"), Scripts.HOME.resolve("images/lora-trainer-cpu.tar"));
+        for (Path image : images) {
+            if (!Files.exists(image)) {
+                throw new AssertionError(image + " must be there: mvn package -Pimages -DskipTests");
+            }
         }
+        return images;
     }
 }

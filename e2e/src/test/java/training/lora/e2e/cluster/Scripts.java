@@ -12,7 +12,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.opentest4j.TestAbortedException;
 
@@ -24,6 +26,7 @@ final class Scripts {
     private static final Path DIR = HOME.resolve("e2e/cluster");
     private static final long MINUTES = 40;
 
+    private final Set<Process> running = ConcurrentHashMap.newKeySet();
     private final String name;
     private final Map<String, String> environment;
 
@@ -123,6 +126,7 @@ final class Scripts {
         builder.environment().putAll(more);
         try {
             Process process = builder.start();
+            running.add(process);
             process.getOutputStream().close();
             StringBuilder output = new StringBuilder();
             try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
@@ -133,12 +137,25 @@ final class Scripts {
             if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
                 process.destroyForcibly();
             }
+            running.remove(process);
             return new Result(process.waitFor(), output.toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted: " + command, e);
+        }
+    }
+
+    /** Ends the commands that run, so that none still starts what is to be ended. */
+    void interrupt() {
+        for (Process process : running) {
+            process.descendants().forEach(ProcessHandle::destroy);
+            process.destroy();
+            process.onExit()
+                    .orTimeout(10, TimeUnit.SECONDS)
+                    .exceptionally(e -> process.destroyForcibly())
+                    .join();
         }
     }
 }

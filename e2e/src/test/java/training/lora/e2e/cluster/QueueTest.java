@@ -1,0 +1,72 @@
+package training.lora.e2e.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.Pod;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import training.lora.api.LoraTraining;
+
+/** More trainings than GPUs. The trainer is a stub, since the GPUs are simulated. */
+@ClusterTest
+class QueueTest {
+    private static final int GPUS = 2;
+
+    private final NodesCluster cluster;
+
+    QueueTest(NodesCluster cluster) {
+        this.cluster = cluster;
+    }
+
+    @Test
+    void trainingsBeyondTheGpusSayWhatTheyWaitForAndRunLater() throws Exception {
+        String namespace = cluster.namespace("queue");
+        List<String> names = IntStream.rangeClosed(1, 4).mapToObj(i -> "t" + i).toList();
+        for (String name : names) {
+            cluster.stub(
+                    namespace,
+                    name,
+                    Map.of("train", "sleep 10"),
+                    runtime -> runtime.put(
+                            "stages",
+                            List.of(Map.of(
+                                    "name", "Train", "resources", Map.of("limits", Map.of("nvidia.com/gpu", "1"))))));
+        }
+
+        List<LoraTraining> waiting = names.stream()
+                .map(n -> cluster.await(namespace, n, r -> Kube.isOver(r) || isQueued(r)))
+                .filter(QueueTest::isQueued)
+                .toList();
+        int most = 0;
+        while (!names.stream().allMatch(n -> Kube.isOver(cluster.get(namespace, n)))) {
+            most = Math.max(most, running(namespace));
+            Thread.sleep(500);
+        }
+
+        assertThat(waiting).hasSizeGreaterThanOrEqualTo(names.size() - GPUS);
+        assertThat(most).isEqualTo(GPUS);
+        assertThat(names).allMatch(n -> Kube.is(cluster.get(namespace, n), "Complete"));
+    }
+
+    private int running(String namespace) {
+        List<Pod> pods = cluster.client()
+                .pods()
+                .inNamespace(namespace)
+                .withLabel("lora.training/stage", "train")
+                .list()
+                .getItems();
+        return (int) pods.stream()
+                .filter(p -> "Running".equals(p.getStatus().getPhase()))
+                .count();
+    }
+
+    private static boolean isQueued(LoraTraining training) {
+        return training.getStatus() != null
+                && training.getStatus().conditions().stream()
+                        .anyMatch(c -> c.getType().equals("Reconciling")
+                                && c.getReason().equals("Unschedulable")
+                                && c.getMessage().contains("Insufficient nvidia.com/gpu"));
+    }
+}
