@@ -41,6 +41,34 @@ class LauncherTest {
         assertThat(dir.resolve("part/target/made")).exists();
     }
 
+    /** A stand-in for java shows the environment in which it is started. */
+    @Test
+    void theTrainersSettingsAreInItsEnvironmentUnlessTheCallerHasOthers(@TempDir Path dir) throws Exception {
+        Path java = Files.writeString(dir.resolve("java"), "#!/bin/sh\nenv\necho \"$@\"\n");
+        assertThat(java.toFile().setExecutable(true)).isTrue();
+        Path log = dir.resolve("log");
+        ProcessBuilder builder = new ProcessBuilder(
+                        TestCluster.HOME.resolve("bin/lora-trainer").toString(), "--version")
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile());
+        Map<String, String> environment = builder.environment();
+        environment.put("PATH", dir + ":" + environment.get("PATH"));
+        environment.put("GOMP_SPINCOUNT", "7");
+        environment.remove("OMP_WAIT_POLICY");
+        environment.remove("GLIBC_TUNABLES");
+
+        Process trainer = builder.start();
+
+        assertThat(trainer.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(Files.readAllLines(log))
+                .contains(
+                        "OMP_WAIT_POLICY=PASSIVE",
+                        "GOMP_SPINCOUNT=7",
+                        "GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296"
+                                + ":glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1")
+                .anyMatch(line -> line.startsWith("@" + TestCluster.HOME.resolve("bin/trainer.args")));
+    }
+
     /** Of a machine without locales, and one that it doesn't have. */
     @ParameterizedTest
     @ValueSource(strings = {"C", "POSIX", "fa_IR"})

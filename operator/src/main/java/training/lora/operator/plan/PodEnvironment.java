@@ -13,15 +13,6 @@ import training.lora.api.LoraTraining;
 final class PodEnvironment {
     static final String TERMINATION_LOG = "/dev/termination-log";
 
-    /** As bin/lora-trainer sets them, whose comments say why: an image may start the trainer otherwise. */
-    private static final List<EnvVar> PROCESS = List.of(
-            variable("LC_ALL", "C.UTF-8"),
-            variable("OMP_WAIT_POLICY", "PASSIVE"),
-            variable("GOMP_SPINCOUNT", "5000"),
-            variable(
-                    "GLIBC_TUNABLES",
-                    "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=4294967296:glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"));
-
     private PodEnvironment() {}
 
     static List<EnvVar> of(StageAttempt attempt, ResourceRequirements resources, @Nullable String operatorUrl) {
@@ -36,7 +27,6 @@ final class PodEnvironment {
         }
         environment.add(variable("LORA_RESULT_FILE", TERMINATION_LOG));
         environment.add(variable("LORA_PVC_ROOT", PodVolumes.CLAIMS));
-        environment.addAll(PROCESS);
         Quantity processors = resources.getLimits().get("cpu");
         if (processors != null) {
             // A pod sees all of its node's: more threads than it may run at a time would wait for each other.

@@ -2,7 +2,6 @@ package training.lora.trainer.prepare;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import nu.pattern.OpenCV;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Core;
 import org.opencv.core.CvException;
@@ -14,6 +13,7 @@ import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.trainer.OpenCvLibrary;
 
 /**
  * A decoded picture file, upright by its EXIF orientation. All that is made of a picture, a mask or an alpha channel comes
@@ -26,7 +26,7 @@ record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
 
     static {
-        OpenCV.loadLocally();
+        OpenCvLibrary.load();
     }
 
     /** Decodes, or gives null if that can't be done. */

@@ -10,13 +10,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import nu.pattern.OpenCV;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.api.Reason;
+import training.lora.trainer.OpenCvLibrary;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.WholeFile;
 
@@ -29,7 +29,7 @@ import training.lora.trainer.files.WholeFile;
  */
 public record Picture(int width, int height, byte[] rgb) {
     static {
-        OpenCV.loadLocally();
+        OpenCvLibrary.load();
     }
 
     /** The pictures of a batch (B, 3, H, W) in [-1, 1], rounded as diffusers does. */

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
-import nu.pattern.OpenCV;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
@@ -13,6 +12,7 @@ import org.opencv.core.MatOfPoint;
 import org.opencv.core.Point;
 import org.opencv.core.Scalar;
 import org.opencv.imgproc.Imgproc;
+import training.lora.trainer.OpenCvLibrary;
 import training.lora.trainer.sample.Picture;
 
 /**
@@ -40,7 +40,7 @@ final class LossChart {
     private static final Scalar VALIDATION = new Scalar(40, 100, 230);
 
     static {
-        OpenCV.loadLocally();
+        OpenCvLibrary.load();
     }
 
     /** A value at a number of steps. */

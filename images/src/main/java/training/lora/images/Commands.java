@@ -1,0 +1,30 @@
+package training.lora.images;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+
+/** Programs of the build machine. */
+final class Commands {
+    private Commands() {}
+
+    /** What it prints. */
+    static String output(String... command) throws IOException, InterruptedException {
+        return output(Arrays.asList(command));
+    }
+
+    static String output(List<String> command) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        // Messages and sorting of no language.
+        builder.environment().put("LC_ALL", "C.UTF-8");
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        int code = process.waitFor();
+        if (code != 0) {
+            throw new IOException("`%s` must succeed, but ends with exit code %d: %s"
+                    .formatted(String.join(" ", command), code, output.strip()));
+        }
+        return output;
+    }
+}

@@ -1,0 +1,71 @@
+package training.lora.images;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.spi.ToolProvider;
+import java.util.stream.Stream;
+
+/** The Java runtime: jlink's, of the modules that an image needs, without symbols for debuggers. */
+final class JavaRuntime {
+    static final String HOME = "/opt/java";
+    static final String JAVA = HOME + "/bin/java";
+
+    private final Path jdk = Path.of(System.getProperty("java.home"));
+
+    /** The package that it is made of. */
+    DebianPackage source() throws IOException, InterruptedException {
+        Path base = jdk.resolve("jmods/java.base.jmod").toRealPath();
+        try {
+            return DebianPackage.of(base);
+        } catch (IOException e) {
+            throw new IOException(
+                    "Maven must run on a JDK of Debian, such as openjdk-17-jdk-headless, but " + base
+                            + " is of no package",
+                    e);
+        }
+    }
+
+    void lay(Layer layer, List<String> modules) throws IOException, InterruptedException {
+        ToolProvider jlink =
+                ToolProvider.findFirst("jlink").orElseThrow(() -> new IOException("jlink must be in the JDK " + jdk));
+        StringWriter output = new StringWriter();
+        PrintWriter writer = new PrintWriter(output);
+        int code = jlink.run(
+                writer,
+                writer,
+                "--add-modules",
+                String.join(",", modules),
+                "--strip-java-debug-attributes",
+                "--no-header-files",
+                "--no-man-pages",
+                "--compress=2",
+                "--output",
+                layer.at(HOME).toString());
+        if (code != 0) {
+            throw new IOException("jlink must succeed, but ends with exit code " + code + ": " + output);
+        }
+        Path home = layer.at(HOME);
+        try (Stream<Path> programs = Files.list(home.resolve("bin"))) {
+            for (Path program : programs.toList()) {
+                if (!program.endsWith("java")) {
+                    Files.delete(program);
+                }
+            }
+        }
+        List<String> strip = new ArrayList<>(List.of("strip", "--strip-unneeded"));
+        try (Stream<Path> files = Files.walk(home.resolve("lib"))) {
+            files.filter(file -> file.toString().endsWith(".so"))
+                    .map(Path::toString)
+                    .sorted()
+                    .forEach(strip::add);
+        }
+        Commands.output(strip);
+        DebianPackage certificates = DebianPackage.installed("ca-certificates");
+        layer.write(HOME + "/lib/security/cacerts", Authorities.of(certificates).keyStore());
+    }
+}
