@@ -73,16 +73,66 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [""]
-  resources: [configmaps, persistentvolumeclaims]
+  resources: [persistentvolumeclaims]
   verbs: [get, create]
+# patch: those with the authorities that trainers know the operator by.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]
 {{- end }}
 
-{{- /* The operator's settings. A key of a map is quoted, as it may have dots; in a properties file : and = end a key. */ -}}
+{{- define "lora-operator.secret" -}}
+{{- default (printf "%s-tls" (include "lora-operator.fullname" .)) .Values.tls.secretName }}
+{{- end }}
+
+{{- define "lora-operator.ca" -}}
+{{ include "lora-operator.fullname" . }}-ca
+{{- end }}
+
+{{- define "lora-operator.host" -}}
+{{ include "lora-operator.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{- define "lora-operator.url" -}}
+https://{{ include "lora-operator.host" . }}{{ if ne (int .Values.service.port) 443 }}:{{ .Values.service.port }}{{ end }}
+{{- end }}
+
+{{- /* The operator's settings. */ -}}
 {{- define "lora-operator.properties" -}}
 lora.trainer.image={{ include "lora-operator.image" (list .Values.trainer.image .) }}
+lora.pod.run-as-user={{ include "lora-operator.id" .Values.trainer.runAsUser }}
+lora.pod.run-as-group={{ include "lora-operator.id" .Values.trainer.runAsGroup }}
+lora.pod.fs-group={{ include "lora-operator.id" .Values.trainer.fsGroup }}
+lora.pod.image-pull-secrets={{ join "," .Values.trainer.imagePullSecrets }}
+lora.pod-template.allow={{ join "," .Values.trainer.allowedPodFields }}
+{{- $labels := list }}
+{{- range $key, $value := .Values.trainer.gpuNodeSelector }}
+{{- $labels = append $labels (printf "%s=%v" $key $value) }}
+{{- end }}
+lora.gpu-node-selector={{ join "," $labels }}
+{{- $stages := .Values.stages }}
+{{- range $stage := list "prepare" "train" "evaluate" }}
+{{- range $bound := list "requests" "limits" }}
+{{- $amounts := get (get (get $stages $stage) "resources") $bound | default dict }}
+{{- range $name := list "cpu" "memory" "ephemeral-storage" }}
+lora.defaults.stages.{{ $stage }}.{{ $bound }}.{{ $name }}={{ get $amounts $name }}
+{{- end }}
+{{- end }}
+{{- end }}
+lora.operator.url={{ include "lora-operator.url" . }}
+lora.tls.secret={{ include "lora-operator.secret" . }}
+lora.tls.namespace={{ .Release.Namespace }}
+lora.tls.config-map={{ include "lora-operator.ca" . }}
+lora.tls.manage={{ eq .Values.tls.source "operator" }}
+lora.tls.life={{ .Values.tls.life }}
+lora.tls.renew-before={{ .Values.tls.renewBefore }}
+lora.tls.overlap={{ .Values.tls.overlap }}
+quarkus.http.tls-configuration-name=progress
+quarkus.http.insecure-requests=disabled
+quarkus.http.ssl-port=8443
 lora.leader-election.enabled=true
 lora.leader-election.name={{ include "lora-operator.fullname" . }}
 lora.leader-election.namespace={{ .Release.Namespace }}
@@ -92,4 +142,19 @@ quarkus.operator-sdk.namespaces={{ join "," . }}
 {{- range $key, $value := .Values.settings }}
 {{ $key }}={{ $value }}
 {{- end }}
+{{- end }}
+
+{{- define "lora-operator.podSecurity" -}}
+{{- if not (kindIs "invalid" .Values.runAsUser) }}
+runAsUser: {{ int64 .Values.runAsUser }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.runAsGroup) }}
+runAsGroup: {{ int64 .Values.runAsGroup }}
+{{- end }}
+{{ toYaml .Values.podSecurityContext }}
+{{- end }}
+
+{{- /* A number in full, or nothing. */ -}}
+{{- define "lora-operator.id" -}}
+{{- if not (kindIs "invalid" .) }}{{ int64 . }}{{ end }}
 {{- end }}

@@ -19,7 +19,7 @@ public final class ConfiguredPods {
     private ConfiguredPods() {}
 
     /** What {@code config} says. */
-    public static PodSettings of(PodConfig config) {
+    public static PodSettings of(OperatorConfig config) {
         PodConfig.Stages stages = config.defaults().stages();
         return PodSettingsBuilder.builder()
                 .imagePullSecrets(config.pod().imagePullSecrets().orElse(List.of()))
@@ -32,6 +32,7 @@ public final class ConfiguredPods {
                 .user(number(config.pod().runAsUser()))
                 .group(number(config.pod().runAsGroup()))
                 .fsGroup(number(config.pod().fsGroup()))
+                .authorities(config.tls().secret().isPresent() ? config.tls().configMap() : null)
                 .build();
     }
 

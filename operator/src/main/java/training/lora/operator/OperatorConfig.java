@@ -23,6 +23,9 @@ public interface OperatorConfig extends PodConfig {
     /** Leader election. */
     LeaderElection leaderElection();
 
+    /** The certificate by which pods know this operator. */
+    Tls tls();
+
     /** Trainer. */
     interface Trainer {
         /** The trainer's image where a resource names none. */
@@ -32,7 +35,7 @@ public interface OperatorConfig extends PodConfig {
 
     /** Operator. */
     interface Operator {
-        /** Base URL at which pods reach this operator; unset: they push no progress. */
+        /** Base URL at which pods reach this operator, with https; unset: they push no progress. */
         Optional<String> url();
     }
 
@@ -66,5 +69,37 @@ public interface OperatorConfig extends PodConfig {
 
         /** The Lease's namespace; unset: the operator's own. */
         Optional<String> namespace();
+
+        /** Tells this process from others in the Lease, such as its pod's name; unset: made up. */
+        Optional<String> identity();
+    }
+
+    /** The certificate by which pods know this operator. */
+    interface Tls {
+        /** The Secret that holds it; unset: there is none, and progress may travel within this machine only. */
+        Optional<String> secret();
+
+        /** The Secret's namespace; unset: the operator's own. */
+        Optional<String> namespace();
+
+        /** Whether the operator makes and renews it; else somebody else does, such as cert-manager. */
+        @WithDefault("true")
+        boolean manage();
+
+        /** The ConfigMap that tells pods whom to trust, one in each namespace with trainings. */
+        @WithDefault("lora-operator-ca")
+        String configMap();
+
+        /** How long a certificate is valid. */
+        @WithDefault("90d")
+        Duration life();
+
+        /** How long before its end the next one is made. */
+        @WithDefault("30d")
+        Duration renewBefore();
+
+        /** How long pods trust the next one before it is used, and the last one after; kubelets need some minutes. */
+        @WithDefault("1h")
+        Duration overlap();
     }
 }

@@ -20,7 +20,7 @@ import training.lora.local.OperatorProcess;
 
 /**
  * A control plane without nodes, which needs no root: API server, controllers and scheduler are real, and pods are moved
- * along by tests. The operator is a process beside it.
+ * along by tests. The operator is a process beside it, with the account that its chart gives it.
  */
 final class RealCluster extends Kube {
     private static final Path OPERATOR = Scripts.HOME.resolve("operator/target/quarkus-app/quarkus-run.jar");
@@ -55,7 +55,8 @@ final class RealCluster extends Kube {
     synchronized OperatorProcess operator() throws InterruptedException {
         try {
             if (operator == null) {
-                OperatorProcess started = OperatorProcess.start(OPERATOR, kubeconfig(), logs().resolve("operator.log"));
+                OperatorProcess started =
+                        OperatorProcess.start(OPERATOR, OperatorAccount.install(this), logs().resolve("operator.log"));
                 started.awaitReady();
                 operator = started;
             }

@@ -6,7 +6,6 @@ import io.fabric8.kubernetes.api.model.ResourceRequirements;
 import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 
 /** The variables by which a stage's trainer finds what it needs. */
@@ -15,15 +14,19 @@ final class PodEnvironment {
 
     private PodEnvironment() {}
 
-    static List<EnvVar> of(StageAttempt attempt, ResourceRequirements resources, @Nullable String operatorUrl) {
+    static List<EnvVar> of(StageAttempt attempt, ResourceRequirements resources, Settings settings) {
         LoraTraining resource = attempt.resource();
         List<EnvVar> environment = new ArrayList<>();
-        if (operatorUrl != null) {
+        if (settings.operatorUrl() != null) {
             environment.add(variable(
                     "LORA_PROGRESS_URL",
-                    operatorUrl + "/v1/progress/" + resource.getMetadata().getNamespace() + "/"
+                    settings.operatorUrl() + "/v1/progress/"
+                            + resource.getMetadata().getNamespace() + "/"
                             + resource.getMetadata().getName()));
             environment.add(variable("LORA_PROGRESS_TOKEN_FILE", PodVolumes.TOKEN + "/token"));
+            if (settings.pods().authorities() != null) {
+                environment.add(variable("LORA_PROGRESS_CA_FILE", PodVolumes.AUTHORITIES + "/ca.crt"));
+            }
         }
         environment.add(variable("LORA_RESULT_FILE", TERMINATION_LOG));
         environment.add(variable("LORA_PVC_ROOT", PodVolumes.CLAIMS));

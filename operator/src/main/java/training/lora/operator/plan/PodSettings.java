@@ -19,6 +19,8 @@ import training.lora.api.Stage;
  * @param imagePullSecrets names of Secrets for pulling the image, in the resource's namespace
  * @param gpuNodeSelector labels of the nodes that have cards, for all stages of a run that asks for one
  * @param allowedPodFields fields of a pod's spec that a pod template may have beside {@link PodTemplate#FIELDS}
+ * @param authorities the ConfigMap, in each namespace, by which pods know the operator's certificate; null: what the image
+ *     trusts
  * @param defaultResources requests and limits where a resource has none
  */
 @RecordBuilder
@@ -26,6 +28,7 @@ public record PodSettings(
         @Nullable Long user,
         @Nullable Long group,
         @Nullable Long fsGroup,
+        @Nullable String authorities,
         List<String> imagePullSecrets,
         Map<String, String> gpuNodeSelector,
         Set<String> allowedPodFields,

@@ -22,12 +22,13 @@ import training.lora.api.LoraTrainingSpec;
 record PodVolumes(List<Volume> volumes, List<VolumeMount> mounts) {
     static final String SPEC = "/run/lora/spec";
     static final String TOKEN = "/run/lora/token";
+    static final String AUTHORITIES = "/run/lora/ca";
     static final String WORKSPACE = "/workspace";
     static final String CLAIMS = "/pvc";
 
     private static final long TOKEN_SECONDS = 3600;
 
-    static PodVolumes of(StageAttempt attempt) {
+    static PodVolumes of(StageAttempt attempt, @Nullable String authorities) {
         LoraTraining resource = attempt.resource();
         PodVolumes pod = new PodVolumes(new ArrayList<>(), new ArrayList<>());
         pod.add(
@@ -53,6 +54,15 @@ record PodVolumes(List<Volume> volumes, List<VolumeMount> mounts) {
                         .endSource()
                         .endProjected(),
                 mount("token", TOKEN).withReadOnly(true));
+        if (authorities != null) {
+            pod.add(
+                    new VolumeBuilder()
+                            .withName("ca")
+                            .withNewConfigMap()
+                            .withName(authorities)
+                            .endConfigMap(),
+                    mount("ca", AUTHORITIES).withReadOnly(true));
+        }
         // All else of the container's file system can't be written. The container's limit of ephemeral storage bounds
         // it.
         pod.add(new VolumeBuilder().withName("tmp").withNewEmptyDir().endEmptyDir(), mount("tmp", "/tmp"));

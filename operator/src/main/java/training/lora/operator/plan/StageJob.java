@@ -95,7 +95,7 @@ final class StageJob {
     }
 
     private PodSpec pod() {
-        PodVolumes volumes = PodVolumes.of(attempt);
+        PodVolumes volumes = PodVolumes.of(attempt, settings.pods().authorities());
         return new PodSpecBuilder()
                 .withRestartPolicy("Never")
                 .withServiceAccountName(resource.getSpec().runtime().serviceAccountName())
@@ -122,7 +122,7 @@ final class StageJob {
                         PodVolumes.WORKSPACE,
                         "--attempt",
                         Integer.toString(attempt.number()))
-                .withEnv(PodEnvironment.of(attempt, resources, settings.operatorUrl()))
+                .withEnv(PodEnvironment.of(attempt, resources, settings))
                 .withResources(resources)
                 .withVolumeMounts(volumes.mounts())
                 .withTerminationMessagePath(PodEnvironment.TERMINATION_LOG)

@@ -149,7 +149,11 @@ public class ProgressBoard {
         entries.remove(id, entry);
     }
 
-    /** Resources that report. */
+    /** How many resources report. */
+    public int reporting() {
+        return size();
+    }
+
     int size() {
         return entries.size();
     }

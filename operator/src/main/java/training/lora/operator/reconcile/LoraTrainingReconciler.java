@@ -16,8 +16,10 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.operator.ConfiguredPods;
 import training.lora.operator.OperatorConfig;
+import training.lora.operator.OperatorUrl;
 import training.lora.operator.plan.Settings;
 import training.lora.operator.progress.ProgressBoard;
+import training.lora.operator.tls.TlsKeeper;
 
 /**
  * Called when a spec, one of the Jobs or one of the pods changed, or when the plan asked for it. Failures are handled
@@ -28,18 +30,20 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
     private final KubernetesClient client;
     private final Settings settings;
     private final ProgressBoard progress;
+    private final TlsKeeper tls;
     private final Setbacks setbacks = new Setbacks();
     private @Nullable Rounds rounds;
 
-    LoraTrainingReconciler(KubernetesClient client, OperatorConfig config, ProgressBoard progress) {
+    LoraTrainingReconciler(KubernetesClient client, OperatorConfig config, ProgressBoard progress, TlsKeeper tls) {
         this.client = client;
         this.settings = new Settings(
                 config.trainer().image(),
-                config.operator().url().orElse(null),
+                OperatorUrl.of(config).orElse(null),
                 config.retry().delay(),
                 config.retry().maxDelay(),
                 ConfiguredPods.of(config));
         this.progress = progress;
+        this.tls = tls;
     }
 
     @Override
@@ -53,20 +57,32 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
     @Override
     public UpdateControl<LoraTraining> reconcile(LoraTraining resource, Context<LoraTraining> context) {
         UpdateControl<LoraTraining> control = UpdateControl.noUpdate();
-        Duration next = next(ResourceID.fromResource(resource));
+        Duration next = next(resource);
         return next == null ? control : control.rescheduleAfter(next);
     }
 
-    private @Nullable Duration next(ResourceID id) {
+    private @Nullable Duration next(LoraTraining resource) {
+        ResourceID id = ResourceID.fromResource(resource);
         if (rounds == null) {
             throw new IllegalStateException("the event sources must be prepared first");
         }
         try {
+            if (!isOver(resource)) {
+                tls.ensure(resource.getMetadata().getNamespace());
+            }
             Duration next = rounds.run(id.getNamespace().orElseThrow(), id.getName());
             setbacks.over(id);
             return next;
         } catch (RuntimeException e) {
             return setbacks.after(id, e);
         }
+    }
+
+    private static boolean isOver(LoraTraining resource) {
+        return resource.getStatus() != null
+                && resource.getStatus().conditions().stream()
+                        .anyMatch(c -> c.getStatus().equals("True")
+                                && (c.getType().equals("Complete")
+                                        || c.getType().equals("Failed")));
     }
 }

@@ -124,7 +124,7 @@ final class StageJobTest {
     private static Job job(String name, Stage stage) throws IOException {
         Path file = CASES.resolve(name).resolve("training.yaml");
         LoraTraining resource = YAML.readValue(file.toFile(), LoraTraining.class);
-        Map<String, String> environment = new TreeMap<>();
+        Map<String, String> environment = new TreeMap<>(Map.of("LORA_TLS_SECRET", "lora-operator-tls"));
         for (String line : Files.readAllLines(file)) {
             if (line.startsWith("# settings: ")) {
                 String[] pair = line.substring("# settings: ".length()).split("=", 2);

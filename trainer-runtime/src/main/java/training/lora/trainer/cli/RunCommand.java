@@ -141,7 +141,10 @@ class RunCommand implements Callable<Integer> {
     private static @Nullable Push push() {
         String url = System.getenv("LORA_PROGRESS_URL");
         String token = System.getenv("LORA_PROGRESS_TOKEN_FILE");
-        return url == null || token == null ? null : new Push(URI.create(url), Path.of(token));
+        String authorities = System.getenv("LORA_PROGRESS_CA_FILE");
+        return url == null || token == null
+                ? null
+                : new Push(URI.create(url), Path.of(token), authorities == null ? null : Path.of(authorities));
     }
 
     private static @Nullable Path resultFile() {

@@ -12,6 +12,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.CaFile;
 import training.lora.api.Json;
 import training.lora.api.ProgressMessage;
 
@@ -29,18 +30,25 @@ public final class Push implements Consumer<ProgressMessage>, AutoCloseable {
 
     private final URI url;
     private final Path tokenFile;
-    private final HttpClient client =
-            HttpClient.newBuilder().connectTimeout(TIMEOUT).build();
+    private final HttpClient client;
     private final Thread thread = new Thread(this::loop, "progress");
     private @Nullable ProgressMessage next;
     private boolean closed;
     private long intervalMillis = 1000;
     private long lastComplaint = Long.MIN_VALUE / 2;
 
-    /** @param tokenFile holds the bearer token; read anew for each post, because it is renewed */
-    public Push(URI url, Path tokenFile) {
+    /**
+     * @param tokenFile holds the bearer token; read anew for each post, because it is renewed
+     * @param authorities whom to trust, as PEM, read anew for each connection; null: whom the JVM trusts
+     */
+    public Push(URI url, Path tokenFile, @Nullable Path authorities) {
         this.url = url;
         this.tokenFile = tokenFile;
+        HttpClient.Builder builder = HttpClient.newBuilder().connectTimeout(TIMEOUT);
+        if (authorities != null) {
+            builder.sslContext(CaFile.context(authorities));
+        }
+        client = builder.build();
         thread.setDaemon(true);
         thread.start();
     }

@@ -3,6 +3,8 @@ package training.lora.trainer.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -10,8 +12,12 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
@@ -54,7 +60,7 @@ class PushTest {
         Path token = Files.writeString(folder.resolve("token"), "secret\n");
         URI url = URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
 
-        try (Push push = new Push(url, token)) {
+        try (Push push = new Push(url, token, null)) {
             for (int step = 1; step <= 100; step++) {
                 push.accept(message(step));
             }
@@ -71,8 +77,60 @@ class PushTest {
     void nobodyListeningHurtsNothing() throws IOException {
         Path token = Files.writeString(folder.resolve("token"), "secret");
 
-        try (Push push = new Push(URI.create("http://127.0.0.1:9/"), token)) {
+        try (Push push = new Push(URI.create("http://127.0.0.1:9/"), token, null)) {
             push.accept(message(1));
         }
+    }
+
+    @Test
+    void aReportGoesOnlyToWhomTheFileTrusts() throws Exception {
+        List<ProgressMessage> received = new CopyOnWriteArrayList<>();
+        HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setHttpsConfigurator(new HttpsConfigurator(identity("operator")));
+        server.createContext("/", exchange -> {
+            received.add(Json.MAPPER.readValue(exchange.getRequestBody(), ProgressMessage.class));
+            exchange.sendResponseHeaders(204, -1);
+            exchange.close();
+        });
+        server.start();
+        identity("other");
+        Path token = Files.writeString(folder.resolve("token"), "secret");
+        URI url = URI.create("https://127.0.0.1:" + server.getAddress().getPort() + "/");
+
+        try (Push push = new Push(url, token, folder.resolve("other.pem"))) {
+            push.accept(message(1));
+        }
+        try (Push push = new Push(url, token, folder.resolve("operator.pem"))) {
+            push.accept(message(2));
+        } finally {
+            server.stop(0);
+        }
+
+        assertThat(received).containsExactly(message(2));
+    }
+
+    /** Makes NAME.pem too. */
+    private SSLContext identity(String name) throws Exception {
+        Path store = folder.resolve(name + ".p12");
+        keytool("-genkeypair", "-keyalg", "EC", "-dname", "CN=" + name, "-ext", "san=ip:127.0.0.1", store);
+        keytool("-exportcert", "-rfc", "-file", folder.resolve(name + ".pem"), store);
+        KeyStore keys = KeyStore.getInstance(store.toFile(), "secret".toCharArray());
+        KeyManagerFactory managers = KeyManagerFactory.getInstance("PKIX");
+        managers.init(keys, "secret".toCharArray());
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(managers.getKeyManagers(), null, null);
+        return context;
+    }
+
+    private static void keytool(Object... arguments) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+        for (Object argument : arguments) {
+            if (argument == arguments[arguments.length - 1]) {
+                command.addAll(List.of("-alias", "a", "-storepass", "secret", "-keystore"));
+            }
+            command.add(argument.toString());
+        }
+        assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).isZero();
     }
 }

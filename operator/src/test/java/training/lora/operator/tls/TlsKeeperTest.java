@@ -1,0 +1,106 @@
+package training.lora.operator.tls;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import training.lora.operator.OperatorConfig;
+import training.lora.operator.TestConfig;
+
+@EnableKubernetesMockClient(crud = true)
+@SuppressWarnings("NullAway.Init") // the client is set by the extension
+final class TlsKeeperTest {
+    private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
+
+    KubernetesClient client;
+
+    @Test
+    void replicasShareTheCertificateOfTheFirst() {
+        TlsKeeper one = keeper(NOW, Map.of());
+        TlsKeeper two = keeper(NOW, Map.of());
+
+        one.check();
+        two.check();
+
+        assertThat(one.ready()).isTrue();
+        assertThat(requireNonNull(two.key().getCertificateChain("server"))[0])
+                .isEqualTo(requireNonNull(one.key().getCertificateChain("server"))[0]);
+    }
+
+    @Test
+    void anEmptySecretIsFilledAndARotationIsWrittenToIt() {
+        client.secrets()
+                .resource(new SecretBuilder()
+                        .withNewMetadata()
+                        .withName("lora-operator-tls")
+                        .withNamespace("lora-system")
+                        .addToLabels("app.kubernetes.io/managed-by", "Helm")
+                        .endMetadata()
+                        .build())
+                .create();
+
+        keeper(NOW, Map.of()).check();
+        Secret first = secret();
+        keeper(NOW.plus(Duration.ofDays(61)), Map.of()).check();
+
+        assertThat(first.getMetadata().getLabels()).containsEntry("app.kubernetes.io/managed-by", "Helm");
+        assertThat(secret().getData()).containsAllEntriesOf(first.getData()).containsKey("next.tls.crt");
+    }
+
+    @Test
+    void aCertificateOfSomebodyElseIsOnlyRead() {
+        Map<String, String> external = Map.of("LORA_TLS_MANAGE", "false");
+
+        assertThatThrownBy(() -> keeper(NOW, external).check()).hasMessage("it must have tls.crt, tls.key and ca.crt");
+        keeper(NOW, Map.of()).check();
+        Secret there = secret();
+        TlsKeeper reader = keeper(NOW.plus(Duration.ofDays(89)), external);
+        reader.check();
+
+        assertThat(reader.ready()).isTrue();
+        assertThat(secret().getMetadata().getResourceVersion())
+                .isEqualTo(there.getMetadata().getResourceVersion());
+    }
+
+    @Test
+    void withoutASecretThereIsNoTls() {
+        TlsKeeper off = new TlsKeeper(client, TestConfig.of(Map.of()), clock(NOW));
+
+        off.ensure("trainings");
+
+        assertThat(off.ready()).isTrue();
+        assertThat(client.configMaps().inNamespace("trainings").list().getItems())
+                .isEmpty();
+    }
+
+    private Secret secret() {
+        return requireNonNull(client.secrets()
+                .inNamespace("lora-system")
+                .withName("lora-operator-tls")
+                .get());
+    }
+
+    private TlsKeeper keeper(Instant now, Map<String, String> more) {
+        Map<String, String> environment = new TreeMap<>(more);
+        environment.put("LORA_OPERATOR_URL", "https://lora-operator.lora-system.svc");
+        environment.put("LORA_TLS_SECRET", "lora-operator-tls");
+        environment.put("LORA_TLS_NAMESPACE", "lora-system");
+        OperatorConfig config = TestConfig.of(environment);
+        return new TlsKeeper(client, config, clock(now));
+    }
+
+    private static Clock clock(Instant now) {
+        return Clock.fixed(now, ZoneOffset.UTC);
+    }
+}
