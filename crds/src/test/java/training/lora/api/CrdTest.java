@@ -15,6 +15,8 @@ class CrdTest {
     /** A chart has no file from elsewhere. */
     private static final Path IN_CHART = Path.of("../charts/lora-operator/files/crd.yaml");
 
+    private static final Path TABLE = Path.of("../docs/fields.md");
+
     @TempDir
     Path folder;
 
@@ -29,5 +31,16 @@ class CrdTest {
 
         assertThat(Files.readString(COMMITTED)).isEqualTo(generated);
         assertThat(IN_CHART).hasSameTextualContentAs(COMMITTED);
+    }
+
+    @Test
+    void theTableOfFieldsIsTheCrds() throws IOException {
+        String table = FieldTable.of(Json.STRICT_YAML.readTree(CrdWriter.write(folder)));
+
+        if (Boolean.getBoolean("crd.update")) {
+            Files.writeString(TABLE, table);
+        }
+
+        assertThat(TABLE).hasContent(table);
     }
 }
