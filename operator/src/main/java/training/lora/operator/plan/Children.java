@@ -8,10 +8,12 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
+import java.util.List;
 import java.util.Map;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.Owner;
+import training.lora.api.Retention;
 import training.lora.api.RunSpec;
 import training.lora.api.WorkspaceSpec;
 
@@ -21,8 +23,13 @@ final class Children {
 
     static PersistentVolumeClaim workspace(LoraTraining resource, String runId) {
         WorkspaceSpec workspace = resource.getSpec().runtime().workspace();
+        ObjectMeta metadata = metadata(resource, runId, Names.claim(resource));
+        if (workspace.retention() == Retention.Retain) {
+            // What has no owner is not collected with it.
+            metadata.setOwnerReferences(List.of());
+        }
         return new PersistentVolumeClaimBuilder()
-                .withMetadata(metadata(resource, runId, Names.claim(resource)))
+                .withMetadata(metadata)
                 .withNewSpec()
                 .withAccessModes("ReadWriteOnce")
                 .withStorageClassName(workspace.storageClassName())

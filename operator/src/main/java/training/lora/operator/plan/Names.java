@@ -3,11 +3,13 @@ package training.lora.operator.plan;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
+import training.lora.api.Retention;
 import training.lora.api.Stage;
 
 /** Names, labels and owners of what the operator makes. */
@@ -93,6 +95,20 @@ public final class Names {
                 .withController(true)
                 .withBlockOwnerDeletion(true)
                 .build();
+    }
+
+    /**
+     * Whether {@code child} is a claim that an earlier resource of this name left for the next one, and this one takes
+     * it. It is kept whatever its size or class: it holds someone's work.
+     */
+    public static boolean isRetainedFor(HasMetadata child, LoraTraining resource) {
+        Map<String, String> labels = child.getMetadata().getLabels();
+        return child instanceof PersistentVolumeClaim
+                && resource.getSpec().runtime().workspace().retention() == Retention.Retain
+                && child.getMetadata().getOwnerReferences().isEmpty()
+                && labels != null
+                && OPERATOR.equals(labels.get(MANAGED_BY))
+                && resource.getMetadata().getName().equals(labels.get(NAME));
     }
 
     /** Whether {@code child} is controlled by the resource with that uid. */

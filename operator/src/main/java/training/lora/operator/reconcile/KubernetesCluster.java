@@ -195,7 +195,9 @@ final class KubernetesCluster implements Cluster {
 
     private boolean isThere(LoraTraining resource, HasMetadata child) throws NameTakenException {
         HasMetadata there = client.resource(child).get();
-        if (there != null && !Names.owned(there, resource.getMetadata().getUid())) {
+        if (there != null
+                && !Names.owned(there, resource.getMetadata().getUid())
+                && !Names.isRetainedFor(there, resource)) {
             throw new NameTakenException(
                     child.getKind() + " " + child.getMetadata().getName());
         }

@@ -84,6 +84,16 @@ final class StageJobTest {
     }
 
     @Test
+    void aRetainedClaimHasNoOwner() throws Exception {
+        LoraTraining kept = Resources.of("'runtime':{'workspace':{'retention':'Retain'}}", "{}");
+        LoraTraining gone = Resources.of("", "{}");
+
+        assertThat(Children.workspace(kept, "abc").getMetadata().getOwnerReferences()).isEmpty();
+        assertThat(Children.workspace(kept, "abc").getMetadata().getLabels()).containsEntry(Names.NAME, "style");
+        assertThat(Children.workspace(gone, "abc").getMetadata().getOwnerReferences()).hasSize(1);
+    }
+
+    @Test
     void theFirstPodGoesWhereTrainCanRun() throws IOException {
         PodSpec prepare = pod(job("cards", Stage.Prepare));
         PodSpec train = pod(job("cards", Stage.Train));

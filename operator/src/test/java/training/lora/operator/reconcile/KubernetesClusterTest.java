@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
@@ -17,7 +20,9 @@ import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
 import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.RunPod;
@@ -67,6 +72,44 @@ final class KubernetesClusterTest {
         assertThat(client.v1().events().inNamespace("default").list().getItems())
                 .singleElement()
                 .satisfies(e -> assertThat(e.getInvolvedObject().getName()).isEqualTo("style"));
+    }
+
+    @Test
+    void aRetainedClaimIsTakenByTheNextResourceOfItsNameThatRetainsToo() throws Exception {
+        client.resource(claim("style")).create();
+
+        cluster().apply(withRetention("Retain"), new Action.CreateClaim(claim("style")));
+
+        assertThat(client.persistentVolumeClaims().inNamespace("default").list().getItems())
+                .hasSize(1);
+        assertThatThrownBy(() -> cluster().apply(withRetention("Delete"), new Action.CreateClaim(claim("style"))))
+                .isInstanceOf(NameTakenException.class);
+    }
+
+    @Test
+    void aClaimThatAnotherNameRetainedIsNotTaken() throws Exception {
+        client.resource(claim("other")).create();
+
+        assertThatThrownBy(() -> cluster().apply(withRetention("Retain"), new Action.CreateClaim(claim("style"))))
+                .isInstanceOf(NameTakenException.class);
+    }
+
+    private static PersistentVolumeClaim claim(String resource) {
+        return new PersistentVolumeClaimBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName("style-workspace")
+                .addToLabels(Names.MANAGED_BY, Names.OPERATOR)
+                .addToLabels(Names.NAME, resource)
+                .endMetadata()
+                .build();
+    }
+
+    private static LoraTraining withRetention(String retention) throws JsonProcessingException {
+        LoraTraining resource = resource();
+        String spec = "{\"runtime\":{\"workspace\":{\"retention\":\"%s\"}}}".formatted(retention);
+        resource.setSpec(Json.MAPPER.readValue(spec, LoraTrainingSpec.class));
+        return resource;
     }
 
     private Cluster cluster() {
