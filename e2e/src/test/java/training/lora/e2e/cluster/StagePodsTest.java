@@ -63,7 +63,8 @@ class StagePodsTest {
 
     static Stream<Path> jobs() throws IOException {
         try (Stream<Path> files = Files.walk(JOBS)) {
-            return files.filter(f -> f.toString().endsWith(".yaml"))
+            return files
+                    .filter(f -> f.toString().endsWith(".yaml"))
                     .filter(f -> !f.endsWith("training.yaml"))
                     .sorted()
                     .toList()

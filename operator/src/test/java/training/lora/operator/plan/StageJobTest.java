@@ -88,9 +88,11 @@ final class StageJobTest {
         LoraTraining kept = Resources.of("'runtime':{'workspace':{'retention':'Retain'}}", "{}");
         LoraTraining gone = Resources.of("", "{}");
 
-        assertThat(Children.workspace(kept, "abc").getMetadata().getOwnerReferences()).isEmpty();
+        assertThat(Children.workspace(kept, "abc").getMetadata().getOwnerReferences())
+                .isEmpty();
         assertThat(Children.workspace(kept, "abc").getMetadata().getLabels()).containsEntry(Names.NAME, "style");
-        assertThat(Children.workspace(gone, "abc").getMetadata().getOwnerReferences()).hasSize(1);
+        assertThat(Children.workspace(gone, "abc").getMetadata().getOwnerReferences())
+                .hasSize(1);
     }
 
     @Test
