@@ -146,7 +146,7 @@ class PodsTest {
         cluster.stub(
                 namespace,
                 "memory",
-                Map.of("train", "tail /dev/zero"),
+                Map.of("train", "tail /dev/zero; exit $?"),
                 runtime -> runtime.put("stages", List.of(limits("memory", "32Mi"))));
         cluster.stub(
                 namespace,
