@@ -18,8 +18,6 @@ import java.util.Map;
  * @param prefix registry and path, what stands before an image's name
  */
 record Build(Path home, String version, Instant time, String prefix) {
-    private static final String SOURCE = "https://github.com/lora-training/lora-training";
-
     /** Where layers are laid out. */
     Path rootfs() {
         return home.resolve("images/target/rootfs");
@@ -44,7 +42,6 @@ record Build(Path home, String version, Instant time, String prefix) {
         labels.put(oci + "version", version);
         labels.put(oci + "created", time.toString());
         labels.put(oci + "licenses", "Apache-2.0");
-        labels.put(oci + "source", SOURCE);
         labels.put("training.lora.sbom", Sbom.FOLDER + "/" + name + ".cdx.json");
         return labels;
     }

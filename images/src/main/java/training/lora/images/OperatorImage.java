@@ -21,6 +21,8 @@ final class OperatorImage {
             "jdk.unsupported",
             "jdk.zipfs");
 
+    static final List<String> LAYERS = List.of("system", "java", "libraries", "app");
+
     private static final String HOME = "/opt/lora";
 
     private OperatorImage() {}

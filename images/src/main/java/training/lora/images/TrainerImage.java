@@ -24,6 +24,8 @@ final class TrainerImage {
             "jdk.unsupported",
             "jdk.zipfs");
 
+    static final List<String> LAYERS = List.of("system", "java", "natives", "libraries", "bundled", "app");
+
     private static final String HOME = "/opt/lora";
     private static final String NATIVES = HOME + "/natives";
     private static final String OPENCV = "libopencv_java490.so";

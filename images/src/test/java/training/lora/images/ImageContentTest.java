@@ -1,0 +1,127 @@
+package training.lora.images;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is in the images, and what isn't. */
+class ImageContentTest {
+    @TempDir
+    static Path folder;
+
+    private static final Map<String, UnpackedImage> IMAGES = new HashMap<>();
+
+    @BeforeAll
+    static void unpack() throws Exception {
+        for (String name : List.of(OperatorImage.NAME, TrainerImage.NAME)) {
+            IMAGES.put(name, UnpackedImage.unpack(name, folder.resolve(name)));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({OperatorImage.NAME + ",100", TrainerImage.NAME + ",250"})
+    void itIsSmall(String name, int megabytes) {
+        assertThat(UnpackedImage.archive(name).toFile().length()).isLessThan(megabytes * 1_000_000L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
+    void javaIsTheOnlyProgram(String name) throws IOException {
+        List<String> programs = IMAGES.get(name).files().stream()
+                .filter(file -> IMAGES.get(name)
+                        .root()
+                        .resolve(file.substring(1))
+                        .toFile()
+                        .canExecute())
+                .toList();
+
+        // As root all that has any x.
+        assertThat(programs)
+                .containsExactly("/lib64/ld-linux-x86-64.so.2", "/opt/java/bin/java", "/opt/java/lib/jspawnhelper");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
+    void everyNativeLibraryFindsWhatItNeeds(String name) throws Exception {
+        UnpackedImage image = IMAGES.get(name);
+        Set<String> there = new TreeSet<>();
+        Set<String> needed = new TreeSet<>();
+        for (String file : image.files()) {
+            Path path = image.root().resolve(file.substring(1));
+            String fileName = path.getFileName().toString();
+            if (fileName.contains(".so")) {
+                there.add(fileName);
+                Commands.output("readelf", "-d", path.toString())
+                        .lines()
+                        .filter(line -> line.contains("(NEEDED)"))
+                        .map(line -> line.replaceFirst(".*\\[(.*)]", "$1"))
+                        .forEach(needed::add);
+            }
+        }
+
+        assertThat(needed).isNotEmpty().isSubsetOf(there);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
+    void theSbomNamesPackagesAndJarsWithTheirVersions(String name) throws Exception {
+        UnpackedImage image = IMAGES.get(name);
+        String label = image.config().at("/Labels/training.lora.sbom").asText();
+        Path inside = image.root().resolve(label.substring(1));
+        assertThat(inside).hasSameTextualContentAs(Project.HOME.resolve("images/" + name + ".cdx.json"));
+        List<String> purls = new ArrayList<>();
+        for (JsonNode component : new ObjectMapper().readTree(inside.toFile()).get("components")) {
+            purls.add(component.get("purl").asText());
+        }
+
+        String libc =
+                Commands.output("dpkg-query", "-W", "-f", "${Version}", "libc6").replace("+", "%2B");
+        assertThat(purls).anyMatch(purl -> purl.startsWith("pkg:deb/debian/libc6@" + libc + "?"));
+        assertThat(purls).anyMatch(purl -> purl.startsWith("pkg:deb/debian/openjdk-17-j"));
+        long jars = image.files().stream()
+                .filter(file -> file.endsWith(".jar") && file.contains("lib/") || file.contains("/crds"))
+                .filter(file -> file.startsWith("/opt/lora"))
+                .count();
+        assertThat(purls.stream().filter(purl -> purl.startsWith("pkg:maven/")).count())
+                .isEqualTo(jars);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
+    void itsUserIsANumberAndItsLabelsAreOcis(String name) {
+        JsonNode config = IMAGES.get(name).config();
+
+        assertThat(config.get("User").asText()).isEqualTo("65532:65532");
+        assertThat(config.at("/Labels/org.opencontainers.image.version").asText())
+                .isEqualTo(Project.BUILD.version());
+        assertThat(config.get("Env")).anyMatch(variable -> variable.asText().equals("LC_ALL=C.UTF-8"));
+    }
+
+    /** Of Debian's package alone: no authority of the build machine's administrator. */
+    @ParameterizedTest
+    @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
+    void certificatesAreThoseOfDebian(String name) throws Exception {
+        String pem = Files.readString(IMAGES.get(name).root().resolve("etc/ssl/certs/ca-certificates.crt"));
+        long packaged = Commands.output("dpkg-query", "-L", "ca-certificates")
+                .lines()
+                .filter(line -> line.startsWith("/usr/share/ca-certificates/") && line.endsWith(".crt"))
+                .count();
+
+        assertThat(pem.split("BEGIN CERTIFICATE", -1)).hasSize((int) packaged + 1);
+    }
+}
