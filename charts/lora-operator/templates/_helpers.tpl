@@ -72,9 +72,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+# A claim that was made for a spec that has been corrected since is deleted before anything runs on it.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, create]
+  verbs: [get, create, delete]
 # patch: those with the authorities that trainers know the operator by.
 - apiGroups: [""]
   resources: [configmaps]

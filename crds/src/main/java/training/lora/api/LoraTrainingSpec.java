@@ -51,8 +51,12 @@ public record LoraTrainingSpec(
         @Min(0) @Max(100) Integer retries,
 
         @JsonPropertyDescription(
-                "The longest time in seconds that the run may be active, all stages together. Unset: no limit.")
+                "The longest time in seconds that the run's containers may run, all stages and attempts together; time in which none runs, because the run is suspended, queued or waits for a node or an image, does not count. Unset: no limit.")
         @Min(1) @Max(31536000) @Nullable Integer activeDeadlineSeconds,
+
+        @JsonPropertyDescription(
+                "The longest time in seconds that an attempt's pod may take to start, from when its Job is not suspended. Unset: no limit.")
+        @Min(1) @Max(31536000) @Nullable Integer startDeadlineSeconds,
 
         @JsonPropertyDescription(
                 "Seconds after the end at which the run's Jobs are deleted; the resource stays. Unset: never.")

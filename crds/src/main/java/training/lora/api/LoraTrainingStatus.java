@@ -16,6 +16,20 @@ public record LoraTrainingStatus(
 
         @JsonPropertyDescription("Hash of what the run depends on.") @Nullable String runId,
 
+        @JsonPropertyDescription(
+                "When the run's first container began to run, RFC 3339; from then on what the run depends on can't change.")
+        @Nullable String startTime,
+
+        @JsonPropertyDescription("The trainer's image, from `startTime` on.") @Nullable String image,
+
+        @JsonPropertyDescription(
+                "For how many seconds containers of the run have run, without the one that runs now; what `spec.activeDeadlineSeconds` limits.")
+        @Nullable Integer activeSeconds,
+
+        @JsonPropertyDescription(
+                "What limited the run when it failed: if one of these is raised, or `spec.runtime` changes, it goes on from where it was.")
+        @Nullable RunLimits limits,
+
         @JsonPropertyDescription("The stage that runs, or Complete, Failed, Suspended; for people.") @Nullable String phase,
 
         @JsonPropertyDescription("The base model's family, detected.") @Nullable String model,

@@ -28,7 +28,9 @@ public record Progress(
         @JsonPropertyDescription("When the trainer reported or the attempt ended, RFC 3339.")
         String lastUpdatedTime,
 
-        @JsonPropertyDescription("What it reported.") List<Metric> metrics) {
+        @JsonPropertyDescription("What it reported.") List<Metric> metrics,
+
+        @JsonPropertyDescription("The newest state from which another attempt could go on.") @Nullable SavedState saved) {
     public Progress {
         metrics = metrics == null ? List.of() : List.copyOf(metrics);
     }

@@ -22,7 +22,9 @@ public record ProgressMessage(
         @JsonPropertyDescription("loss, learningRate, gradientNorm, imagesPerSecond.")
         List<Metric> metrics,
 
-        @JsonPropertyDescription("A checkpoint that exists now.") @Nullable Checkpoint checkpoint) {
+        @JsonPropertyDescription("A checkpoint that exists now.") @Nullable Checkpoint checkpoint,
+
+        @JsonPropertyDescription("The newest state from which another attempt could go on.") @Nullable SavedState saved) {
     public ProgressMessage {
         metrics = metrics == null ? List.of() : List.copyOf(metrics);
     }

@@ -16,13 +16,17 @@ public enum Reason {
     SourceUnreachable(20, true),
     StorageFull(21, true),
     OutOfMemory(22, true),
+    /** Another process works in the workspace. */
+    WorkspaceInUse(23, true),
     Preempted(75, true),
 
     /** Seen from outside: the container was killed, or ended without a result. */
     PodFailed(-1, true),
     /** Seen from outside: the Job was deleted while it ran. */
     JobLost(-1, true),
-    /** Seen from outside: {@code spec.activeDeadlineSeconds} passed. */
+    /** Seen from outside: the spec was changed before the attempt began to run. */
+    Superseded(-1, true),
+    /** Seen from outside: {@code spec.activeDeadlineSeconds} or {@code spec.startDeadlineSeconds} passed. */
     DeadlineExceeded(-1, false);
 
     private final int exitCode;

@@ -30,12 +30,13 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
 
     /**
      * Identity of a run: 16 hex digits of the sha256 over its owner and what its result depends on (not over suspend,
-     * runtime, retries, deadline and TTL), in JSON with sorted keys.
+     * runtime, retries, deadlines and TTL), in JSON with sorted keys.
      */
     public static String runId(Owner owner, LoraTrainingSpec spec) {
         ObjectNode node = Json.MAPPER.valueToTree(spec);
-        for (String field :
-                new String[] {"suspend", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished"}) {
+        for (String field : new String[] {
+            "suspend", "runtime", "retries", "activeDeadlineSeconds", "startDeadlineSeconds", "ttlSecondsAfterFinished"
+        }) {
             node.remove(field);
         }
         try {

@@ -19,6 +19,8 @@ public record StageResult(
 
         @JsonPropertyDescription("One sentence about the failure, or about what a success had to overcome.") @Nullable String message,
 
+        @JsonPropertyDescription("The newest state from which another attempt can go on.") @Nullable SavedState saved,
+
         @JsonPropertyDescription("The output holds a finished run of the same owner and hash: nothing is left to do.")
         Boolean alreadyComplete,
 

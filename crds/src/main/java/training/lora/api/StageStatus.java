@@ -19,9 +19,15 @@ public record StageStatus(
                 "How many attempts have failed so far; one that was suspended or preempted has not. At most `spec.retries` of them are followed by another attempt.")
         Integer failures,
 
+        @JsonPropertyDescription(
+                "How many attempts in a row were ended from outside before they wrote a newer state; the delay before the next one grows with them.")
+        Integer interruptions,
+
         @JsonPropertyDescription("The Job that runs it.") String jobName,
 
         @JsonPropertyDescription("When its Job was made, RFC 3339.") @Nullable String startTime,
+
+        @JsonPropertyDescription("Since when its container runs, RFC 3339; unset while it does not.") @Nullable String runningSince,
 
         @JsonPropertyDescription("When it ended, RFC 3339.") @Nullable String completionTime,
 
@@ -30,8 +36,11 @@ public record StageStatus(
         @JsonPropertyDescription("Why it failed.") @Nullable Reason reason,
 
         @JsonPropertyDescription("What people should know of the stage, such as what it left out, or of its failure.")
-        @Nullable String message) {
+        @Nullable String message,
+
+        @JsonPropertyDescription("The newest state that is known of, from which the next attempt goes on.") @Nullable SavedState saved) {
     public StageStatus {
         failures = orDefault(failures, 0);
+        interruptions = orDefault(interruptions, 0);
     }
 }

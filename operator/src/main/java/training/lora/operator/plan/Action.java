@@ -22,6 +22,9 @@ public sealed interface Action {
     /** Deletes a Job whose outcome stands in the status, its pods first. */
     record DeleteJob(String name, String uid) implements Action {}
 
+    /** Deletes a claim that was made as a spec said that has been corrected; nothing ever ran on it. */
+    record DeleteClaim(String name, String uid) implements Action {}
+
     /** Tells people; may be lost. {@code key} is the same if it is told again. */
     record Emit(String key, boolean warning, String reason, String message) implements Action {}
 }

@@ -28,6 +28,8 @@ final class Children {
             // What has no owner is not collected with it.
             metadata.setOwnerReferences(List.of());
         }
+        String asked = workspace.size() + " " + workspace.storageClassName();
+        metadata.setAnnotations(Map.of(Changes.HASH, Changes.hash(asked)));
         return new PersistentVolumeClaimBuilder()
                 .withMetadata(metadata)
                 .withNewSpec()

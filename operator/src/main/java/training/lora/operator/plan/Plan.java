@@ -5,21 +5,19 @@ import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatus;
-import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.SpecValidator;
 import training.lora.api.Stage;
 import training.lora.api.StageStatus;
-import training.lora.api.StageStatusBuilder;
 
 /**
  * What happens next to a run. A stage's Job is created before its entry is written, and its outcome is written before
@@ -29,6 +27,8 @@ import training.lora.api.StageStatusBuilder;
  */
 public final class Plan {
     private static final String SUSPENDED = "`spec.suspend` is true";
+    private static final String RECONCILING = "Reconciling";
+    private static final String STARTING = "Starting";
 
     private final LoraTraining resource;
     private final Observed observed;
@@ -41,6 +41,8 @@ public final class Plan {
     private final List<Action> afterwards = new ArrayList<>();
     private @Nullable Instant wakeAt;
     private boolean again;
+    /** The next attempt need not wait: what ended the last one is no reason to. */
+    private boolean atOnce;
 
     private Plan(LoraTraining resource, Observed observed, Settings settings, Instant now) {
         this.resource = resource;
@@ -48,15 +50,7 @@ public final class Plan {
         this.jobs = RunJobs.of(resource, observed);
         this.settings = settings;
         this.now = now;
-        LoraTrainingStatus status = resource.getStatus();
-        old = status != null
-                ? status
-                : LoraTrainingStatusBuilder.builder()
-                        .conditions(List.of())
-                        .stages(List.of())
-                        .checkpoints(List.of())
-                        .artifacts(List.of())
-                        .build();
+        old = StatusDraft.old(resource);
         draft = new StatusDraft(resource, old, now);
     }
 
@@ -66,15 +60,6 @@ public final class Plan {
         if (resource.getMetadata().getDeletionTimestamp() == null) {
             plan.decide();
         }
-        return plan.result();
-    }
-
-    /** The plan where a name that the run needs belongs to something else: waits for it to go. */
-    public static PlanResult nameTaken(LoraTraining resource, String what, Settings settings, Instant now) {
-        Plan plan = new Plan(resource, Observed.of(List.of(), List.of()), settings, now);
-        String phase = plan.old.phase() == null ? Stage.Prepare.name() : plan.old.phase();
-        plan.draft.state(phase, List.of("Stalled"), "NameTaken", what + " exists and belongs to something else");
-        plan.wake(now.plusSeconds(30));
         return plan.result();
     }
 
@@ -96,14 +81,13 @@ public final class Plan {
     }
 
     private void decide() {
-        if (Finished.is(old)) {
-            boolean corrected = old.runId() == null
-                    && !resource.getMetadata().getGeneration().equals(old.observedGeneration());
-            if (!corrected) {
-                deleteSettledJobs();
-                deleteExpiredJobs();
-                return;
-            }
+        if (Changes.reopens(resource, old)) {
+            draft.forgive();
+            atOnce = true;
+        } else if (Finished.is(old)) {
+            deleteSettledJobs();
+            deleteExpiredJobs();
+            return;
         }
         LoraTrainingSpec spec = resource.getSpec();
         List<String> problems = new ArrayList<>();
@@ -117,17 +101,20 @@ public final class Plan {
             fail(Reason.InvalidConfiguration, String.join("; ", problems));
             return;
         }
-        if (old.runId() == null && !spec.suspend()) {
-            // In a round of its own, before anything bears the id: from here on the API server refuses changes to
-            // what the run depends on.
+        boolean anew = old.runId() == null || Changes.unseen(resource, old);
+        boolean waits = spec.suspend() && old.stages().isEmpty();
+        if (!Changes.started(old) && anew && !waits) {
             draft.runId(RunSpec.of(
                             resource.getMetadata().getNamespace(),
                             resource.getMetadata().getName(),
                             spec)
                     .runId());
-            draft.state(Stage.Prepare.name(), List.of("Reconciling"), "Starting", "the run begins");
-            again = true;
-            return;
+            if (old.stages().isEmpty()) {
+                // In a write of its own, which is refused if the resource was written since it was read.
+                draft.state(Stage.Prepare.name(), List.of(RECONCILING), STARTING, "the run begins");
+                again = true;
+                return;
+            }
         }
         proceed();
     }
@@ -139,7 +126,7 @@ public final class Plan {
             return;
         }
         StageStatus entry = draft.stage(stage);
-        if ((entry == null || entry.outcome() != null) && old.runId() != null) {
+        if (entry == null || entry.outcome() != null) {
             entry = adopted(stage, entry);
         }
         if (entry != null && entry.outcome() == null) {
@@ -150,6 +137,7 @@ public final class Plan {
             start(stage, entry);
         }
         deleteSettledJobs();
+        afterwards.addAll(jobs.prune(draft.build().stages()));
     }
 
     private @Nullable Stage currentStage() {
@@ -166,195 +154,202 @@ public final class Plan {
 
     /** The entry of a Job that was created before the operator stopped and could write it. */
     private @Nullable StageStatus adopted(Stage stage, @Nullable StageStatus entry) {
-        Job job = observed.job(Names.job(resource.getMetadata().getName(), stage, nextAttempt(entry)));
+        StageStatus next = Entries.next(resource, stage, entry, now);
+        Job job = observed.job(next.jobName());
         if (job == null || !Names.owned(job, resource.getMetadata().getUid())) {
             return entry;
         }
         String created = job.getMetadata().getCreationTimestamp();
-        StageStatus found = started(stage, entry, created == null ? StatusDraft.seconds(now) : created);
+        StageStatus found = created == null ? next : Entries.next(resource, stage, entry, Instant.parse(created));
         draft.stage(found);
-        reconciling(found);
         return found;
     }
 
-    /** The attempt after {@code last}. */
-    private StageStatus started(Stage stage, @Nullable StageStatus last, String time) {
-        int attempt = nextAttempt(last);
-        return StageStatusBuilder.builder()
-                .name(stage)
-                .attempt(attempt)
-                .failures(last == null ? 0 : last.failures())
-                .jobName(Names.job(resource.getMetadata().getName(), stage, attempt))
-                .startTime(time)
-                .build();
-    }
-
-    private static int nextAttempt(@Nullable StageStatus last) {
-        return last == null ? 1 : last.attempt() + 1;
-    }
-
-    private void reconciling(StageStatus entry) {
-        draft.state(
-                entry.name().name(),
-                List.of("Reconciling"),
-                "Running",
-                "%s runs, attempt %d".formatted(entry.name(), entry.attempt()));
-    }
-
-    private void running(StageStatus entry) {
-        Job job = observed.job(entry.jobName());
-        boolean ours = job != null && Names.owned(job, resource.getMetadata().getUid());
-        if (job == null || !ours) {
-            failed(entry, Reason.JobLost, "the Job " + entry.jobName() + " was deleted while it ran");
-        } else if (StageEnd.finished(job)) {
-            ended(entry, job);
+    private void running(StageStatus noted) {
+        Attempt attempt = Attempt.of(resource, observed, noted);
+        StageEnd end = StageEnd.of(attempt);
+        StageStatus entry = Entries.timed(draft, attempt, end != null, now);
+        if (outdated(attempt)) {
+            supersede(attempt, entry);
+            return;
+        }
+        RunPod ran = attempt.ran();
+        if (ran != null && ran.trainer() != null && ran.trainer().startedAt() != null) {
+            draft.started(ran.trainer().startedAt(), attempt.image());
+        }
+        draft.stage(entry);
+        if (end != null) {
+            ended(attempt, entry, end);
         } else if (resource.getSpec().suspend()) {
-            draft.stage(ended(entry, Outcome.Failed, Reason.Preempted, SUSPENDED));
+            Entries.stopped(draft, entry, now);
+            draft.stage(Entries.ended(entry, Outcome.Failed, Reason.Preempted, SUSPENDED, now));
             draft.state("Suspended", List.of("Suspended"), "Suspended", SUSPENDED);
             event(entry, false, "Suspended", "%s is suspended".formatted(entry.name()));
         } else if (!deadlinePassed(entry.name())) {
-            reconciling(entry);
-            if (deadline() != null) {
-                wake(deadline());
-            }
+            going(attempt, entry);
         }
     }
 
-    private void ended(StageStatus entry, Job job) {
-        StageEnd end = StageEnd.of(entry, job, podResult(entry.jobName()));
+    /** A Job that was made for an earlier spec and has not run, or in a run that no container had begun. */
+    private boolean outdated(Attempt attempt) {
+        Job job = attempt.job();
+        String runId = draft.runId();
+        if (job == null || runId == null || (Changes.started(old) && attempt.ran() != null)) {
+            return false;
+        }
+        Startup startup = Startup.of(resource, attempt, observed, now);
+        boolean otherImage = startup != null && startup.ofImage() && !Objects.equals(attempt.image(), image());
+        return otherImage || Changes.outdated(job, job(runId, attempt.entry()));
+    }
+
+    private void supersede(Attempt attempt, StageStatus entry) {
+        String message = "the spec was changed before it began to run";
+        draft.stage(Entries.ended(entry, Outcome.Failed, Reason.Superseded, message, now));
+        event(entry, false, "Superseded", attempt + ": " + message + "; another Job is made");
+        if (resource.getSpec().suspend()) {
+            draft.state("Suspended", List.of("Suspended"), "Suspended", SUSPENDED);
+        } else {
+            draft.state(entry.name().name(), List.of(RECONCILING), STARTING, attempt + ": " + message);
+            wake(now.plusSeconds(2));
+        }
+    }
+
+    /** Neither ended nor to be ended: says whether it runs, and if not, why. */
+    private void going(Attempt attempt, StageStatus entry) {
+        Startup startup = Startup.of(resource, attempt, observed, now);
+        if (startup == null) {
+            draft.state(
+                    entry.name().name(),
+                    List.of(RECONCILING),
+                    "Running",
+                    "%s runs, attempt %d".formatted(entry.name(), entry.attempt()));
+            wake(Deadlines.active(resource, draft));
+            return;
+        }
+        if (startsTooLate(attempt, entry, startup)) {
+            return;
+        }
+        waiting(entry, startup);
+        Duration age = Duration.between(attempt.waitsSince(), now);
+        wake(now.plusSeconds(Math.max(4, Math.min(60, age.toSeconds() / 4))));
+    }
+
+    private boolean startsTooLate(Attempt attempt, StageStatus entry, Startup startup) {
+        Instant due = Deadlines.start(resource, attempt);
+        if (due == null || now.isBefore(due)) {
+            wake(due);
+            return false;
+        }
+        String message = "`spec.startDeadlineSeconds` (%d) have passed, and %s has not started: %s: %s"
+                .formatted(resource.getSpec().startDeadlineSeconds(), attempt, startup.reason(), startup.message());
+        draft.stage(Entries.ended(entry, Outcome.Failed, Reason.DeadlineExceeded, message, now));
+        fail(Reason.DeadlineExceeded, message);
+        return true;
+    }
+
+    /** Says what the run waits for, and tells it once for each reason. */
+    private void waiting(StageStatus entry, Startup startup) {
+        Condition before = StatusDraft.condition(old, RECONCILING);
+        boolean known = before != null && startup.reason().equals(before.getReason());
+        String message = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), startup.message());
+        // The kubelet says why a pull failed and that it will try again in turns.
+        boolean less = known && startup.ofImage() && startup.message().contains("Back-off");
+        draft.state(
+                entry.name().name(),
+                List.of(RECONCILING),
+                startup.reason(),
+                less && before != null ? before.getMessage() : message);
+        if (startup.warning() && !known) {
+            event(entry, true, startup.reason(), message);
+        }
+    }
+
+    private void ended(Attempt attempt, StageStatus entry, StageEnd end) {
         if (end.result() != null) {
             String folder = Names.subPath(resource);
             String root = "pvc://" + Names.claim(resource) + "/" + (folder == null ? "" : folder + "/");
-            String image =
-                    job.getSpec().getTemplate().getSpec().getContainers().get(0).getImage();
-            draft.take(end.result(), root, image == null ? "" : image);
+            draft.take(end.result(), root, Objects.requireNonNullElse(attempt.image(), image()));
         }
         if (end.outcome() == Outcome.Failed && end.reason() != null) {
-            failed(entry, end.reason(), end.message() == null ? "no message" : end.message());
+            failed(entry, end);
             return;
         }
-        draft.stage(ended(entry, Outcome.Succeeded, null, end.message()));
+        draft.started(Objects.requireNonNullElse(Times.parse(entry.startTime()), now), attempt.image());
+        draft.stage(Entries.ended(entry, Outcome.Succeeded, null, end.message(), now));
         event(entry, false, "StageSucceeded", "%s succeeded".formatted(entry.name()));
         if (end.result() != null && end.result().alreadyComplete()) {
             String note = end.result().message();
             complete("the output holds this run's finished result already" + (note == null ? "" : ": " + note));
         } else {
-            reconciling(entry);
             again = true;
         }
     }
 
-    private @Nullable PodResult podResult(String job) {
-        return observed.pods().stream()
-                .filter(p -> job.equals(p.jobName()))
-                .map(RunPod::trainer)
-                .filter(t -> t != null && t.exitCode() != null)
-                .max(Comparator.comparing(t -> Objects.requireNonNullElse(t.finishedAt(), Instant.EPOCH)))
-                .map(t -> new PodResult(Objects.requireNonNull(t.exitCode()), t.endReason(), t.message()))
-                .orElse(null);
-    }
-
-    /** A suspended or preempted attempt has not failed of itself, so it leaves as many retries as there were. */
-    private StageStatus ended(StageStatus entry, Outcome outcome, @Nullable Reason reason, @Nullable String message) {
-        boolean failed = outcome == Outcome.Failed && reason != Reason.Preempted;
-        return StageStatusBuilder.builder(entry)
-                .failures(failed ? entry.failures() + 1 : entry.failures())
-                .completionTime(StatusDraft.seconds(now))
-                .outcome(outcome)
-                .reason(reason)
-                .message(message)
-                .build();
-    }
-
     /** Records a failure and, in the same write, whether the run goes on. */
-    private void failed(StageStatus entry, Reason reason, String message) {
-        StageStatus ended = ended(entry, Outcome.Failed, reason, message);
+    private void failed(StageStatus entry, StageEnd end) {
+        StageStatus ended = Entries.failed(entry, end, old.progress(), now);
         draft.stage(ended);
-        String sentence = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), message);
+        Reason reason = Objects.requireNonNull(ended.reason());
+        String sentence = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), ended.message());
         if (!reason.retriable() || ended.failures() > resource.getSpec().retries()) {
             fail(reason, sentence);
             return;
         }
-        event(entry, true, "StageFailed", sentence + "; it is tried again");
-        draft.state(entry.name().name(), List.of("Reconciling"), "Retrying", sentence);
-        wake(now.plus(settings.delayAfter(ended.failures())));
+        boolean failure = ended.failures() > entry.failures();
+        event(entry, true, failure ? "StageFailed" : "StageInterrupted", sentence + "; it is tried again");
+        draft.state(entry.name().name(), List.of(RECONCILING), "Retrying", sentence);
+        wake(Entries.due(ended, settings));
     }
 
     private void start(Stage stage, @Nullable StageStatus entry) {
-        boolean resumed = StatusDraft.isTrue(old, "Suspended");
-        if (entry != null && entry.completionTime() != null && !resumed) {
-            Instant due = Instant.parse(entry.completionTime()).plus(settings.delayAfter(entry.failures()));
-            if (now.isBefore(due)) {
-                wake(due);
-                if (deadline() != null) {
-                    wake(deadline());
-                }
-                return;
-            }
-        }
-        if (jobs.anyUnfinished()) {
-            // A deleted Job stays until its pod is gone; two trainers must not share an output.
-            wake(now.plusSeconds(10));
-            if (resumed) {
-                draft.state("Suspended", List.of("Suspended"), "Resuming", "the suspended Job's pod is still ending");
-            }
+        Instant due = StatusDraft.isTrue(old, "Suspended") || atOnce ? null : Entries.due(entry, settings);
+        if (due != null && now.isBefore(due)) {
+            wake(due);
             return;
         }
-        String runId = old.runId();
-        if (runId == null) {
+        String runId = Objects.requireNonNull(draft.runId());
+        StageStatus begun = Entries.next(resource, stage, entry, now);
+        Startup busy = jobs.busy(draft.build().stages(), now);
+        if (busy != null) {
+            wake(now.plusSeconds(busy.warning() ? 10 : 3));
+            waiting(begun, busy);
             return;
         }
         if (resource.getSpec().runtime().workspace().claimName() == null) {
             creations.add(new Action.CreateClaim(Children.workspace(resource, runId)));
         }
         creations.add(new Action.CreateConfigMap(Children.runSpec(resource, runId)));
-        StageStatus begun = started(stage, entry, StatusDraft.seconds(now));
-        creations.add(new Action.CreateJob(StageJob.of(
-                new StageAttempt(resource, runId, stage, begun.attempt(), StageJob.image(resource, settings)),
-                secondsLeft(),
-                settings)));
+        creations.add(new Action.CreateJob(job(runId, begun)));
         draft.stage(begun);
-        reconciling(begun);
-        event(
-                begun,
-                false,
-                "StageStarted",
-                "%s, attempt %d, runs as Job %s".formatted(stage, begun.attempt(), begun.jobName()));
-        if (deadline() != null) {
-            wake(deadline());
-        }
+        String message = "%s, attempt %d: %s".formatted(stage, begun.attempt(), Startup.made(begun.jobName()));
+        draft.state(stage.name(), List.of(RECONCILING), STARTING, message);
+        event(begun, false, "StageStarted", message);
+        wake(now.plusSeconds(4));
     }
 
-    /** The moment at which the time for all stages is over; as for a Job, it counts anew after a suspension. */
-    private @Nullable Instant deadline() {
-        Integer seconds = resource.getSpec().activeDeadlineSeconds();
-        Condition active = StatusDraft.condition(old, "Reconciling");
-        if (seconds == null) {
-            return null;
-        }
-        Instant since = active == null || !"True".equals(active.getStatus())
-                ? now
-                : Instant.parse(active.getLastTransitionTime());
-        return since.plusSeconds(seconds);
+    private Job job(String runId, StageStatus entry) {
+        StageAttempt attempt = new StageAttempt(resource, runId, entry.name(), entry.attempt(), image());
+        return Changes.marked(StageJob.of(attempt, settings), resource);
     }
 
-    private @Nullable Long secondsLeft() {
-        Instant deadline = deadline();
-        return deadline == null
-                ? null
-                : Math.max(1, Duration.between(now, deadline).toSeconds());
+    /** The image of the run's next Job. */
+    private String image() {
+        LoraTrainingStatus status = draft.build();
+        return status.startTime() != null && status.image() != null
+                ? status.image()
+                : StageJob.image(resource, settings);
     }
 
     private boolean deadlinePassed(Stage stage) {
-        Instant deadline = deadline();
-        if (deadline == null || now.isBefore(deadline)) {
+        if (!Deadlines.activePassed(resource, draft, now)) {
             return false;
         }
-        String message = "`spec.activeDeadlineSeconds` (%d) have passed"
-                .formatted(resource.getSpec().activeDeadlineSeconds());
         StageStatus entry = draft.stage(stage);
+        String message = "the run's containers have run for `spec.activeDeadlineSeconds` (%d): %s"
+                .formatted(resource.getSpec().activeDeadlineSeconds(), Entries.where(stage, entry, old.progress()));
         if (entry != null && entry.outcome() == null) {
-            draft.stage(ended(entry, Outcome.Failed, Reason.DeadlineExceeded, message));
+            Entries.stopped(draft, entry, now);
+            draft.stage(Entries.ended(entry, Outcome.Failed, Reason.DeadlineExceeded, message, now));
         }
         fail(Reason.DeadlineExceeded, message);
         return true;
@@ -363,17 +358,31 @@ public final class Plan {
     private void complete(String message) {
         draft.state("Complete", List.of("Complete"), "Complete", message);
         afterwards.add(new Action.Emit("complete", false, "Complete", message));
-        again = resource.getSpec().ttlSecondsAfterFinished() != null;
+        wakeAtExpiry();
     }
 
     private void fail(Reason reason, String message) {
         draft.state("Failed", List.of("Failed", "Stalled"), reason.name(), message);
-        afterwards.add(new Action.Emit("failed", true, reason.name(), message));
-        again = resource.getSpec() != null && resource.getSpec().ttlSecondsAfterFinished() != null;
+        draft.limits(
+                Changes.started(draft.build()) && resource.getSpec() != null
+                        ? Changes.limits(resource.getSpec())
+                        : null);
+        String key = "failed-" + Changes.hash(message).substring(0, 6);
+        afterwards.add(new Action.Emit(key, true, reason.name(), message));
+        wakeAtExpiry();
+    }
+
+    private void wakeAtExpiry() {
+        Integer ttl = resource.getSpec() == null ? null : resource.getSpec().ttlSecondsAfterFinished();
+        if (ttl != null) {
+            wake(now.plusSeconds(ttl));
+        }
     }
 
     private void deleteSettledJobs() {
-        afterwards.addAll(jobs.deleteSettled(draft.build().stages()));
+        List<StageStatus> stages = draft.build().stages();
+        afterwards.addAll(jobs.deleteSettled(stages, now));
+        wake(jobs.nextSettled(stages, now));
     }
 
     private void deleteExpiredJobs() {
@@ -396,6 +405,9 @@ public final class Plan {
 
     private void event(StageStatus entry, boolean warning, String reason, String message) {
         afterwards.add(new Action.Emit(
-                "%s-%d-%s".formatted(Names.lower(entry.name()), entry.attempt(), reason), warning, reason, message));
+                "%s-%d-%s".formatted(Names.lower(entry.name()), entry.attempt(), reason.toLowerCase(Locale.ROOT)),
+                warning,
+                reason,
+                message));
     }
 }

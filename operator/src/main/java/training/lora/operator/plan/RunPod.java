@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,12 @@ public record RunPod(
             String type,
             boolean holds,
             @Nullable String reason,
-            @Nullable String message) {}
+            @Nullable String message) {
+        /** Reason and message. */
+        String sentence() {
+            return Stream.of(reason, message).filter(Objects::nonNull).collect(Collectors.joining(": "));
+        }
+    }
 
     /** What is to be known of {@code pod}. */
     public static RunPod of(Pod pod) {
@@ -84,7 +90,7 @@ public record RunPod(
                 .containers(Stream.concat(init, others).toList())
                 .annotations(annotations.entrySet().stream()
                         .filter(a -> a.getKey().startsWith(Names.OWN))
-                        .collect(java.util.stream.Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)))
+                        .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)))
                 .runId(labels.get(Names.RUN_ID))
                 .jobName(labels.getOrDefault(JOB_NAME, labels.get(OLD_JOB_NAME)))
                 .jobUid(labels.getOrDefault(
@@ -113,8 +119,9 @@ public record RunPod(
                 .orElse(null);
     }
 
-    boolean holds(String type) {
-        Said said = condition(type);
+    /** Whether the cluster ended it for its own ends; its Job makes another one then. */
+    boolean disrupted() {
+        Said said = condition("DisruptionTarget");
         return said != null && said.holds();
     }
 

@@ -3,62 +3,137 @@ package training.lora.operator.plan;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobCondition;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.StageResult;
-import training.lora.api.StageStatus;
 
 /**
- * How an attempt ended, read from its Job, its pod's exit code and what the trainer wrote, in growing order of what
- * they know and falling order of how sure it is that they are there.
+ * How an attempt ended: told by its trainer's container as soon as that ends, else by its Job.
+ *
+ * @param outcome success or failure
+ * @param reason of a failure
+ * @param message a sentence
+ * @param result what the trainer wrote
+ * @param ending whose doing a failure is
  */
+@RecordBuilder
 record StageEnd(
         Outcome outcome,
         @Nullable Reason reason,
         @Nullable String message,
-        @Nullable StageResult result) {
+        @Nullable StageResult result,
+        Ending ending) {
 
+    /** Whose doing the end of an attempt is, which decides whether it is held against {@code spec.retries}. */
+    enum Ending {
+        /** The attempt's own. */
+        OWN,
+        /** The trainer was told to end: no failure if it came further than the attempt before. */
+        TOLD,
+        /** Someone deleted the pod: no failure. */
+        DELETED
+    }
+
+    /** Whether Kubernetes is done with the Job and all of its pods. */
     static boolean finished(Job job) {
         return condition(job, "Complete") != null || condition(job, "Failed") != null;
     }
 
-    static StageEnd of(StageStatus entry, Job job, @Nullable PodResult pod) {
-        StageResult result = pod == null ? null : parse(pod.terminationMessage(), entry);
-        JobCondition failed = condition(job, "Failed");
-        boolean said = result != null && result.outcome() == Outcome.Failed;
-        if (failed == null && !said) {
-            return new StageEnd(Outcome.Succeeded, null, result == null ? null : result.message(), result);
-        }
-        if (failed != null && "DeadlineExceeded".equals(failed.getReason())) {
-            return new StageEnd(
-                    Outcome.Failed, Reason.DeadlineExceeded, "`spec.activeDeadlineSeconds` have passed", result);
-        }
-        if (said && result != null && result.reason() != null) {
-            return new StageEnd(Outcome.Failed, result.reason(), result.message(), result);
-        }
-        if (pod == null) {
-            String why = failed == null || failed.getMessage() == null ? "no pod is left" : failed.getMessage();
-            return new StageEnd(Outcome.Failed, Reason.PodFailed, "the Job failed: " + why, result);
-        }
-        Reason reason = "OOMKilled".equals(pod.cause()) ? Reason.OutOfMemory : Reason.ofExitCode(pod.exitCode());
-        String message = "the trainer ended with exit code %d%s and no readable result"
-                .formatted(pod.exitCode(), pod.cause() == null ? "" : " (" + pod.cause() + ")");
-        return new StageEnd(Outcome.Failed, reason, message, result);
+    /** Whether it stands how the Job ends, though its pods may still be ending. */
+    private static boolean decided(Job job) {
+        return finished(job) || condition(job, "SuccessCriteriaMet") != null || condition(job, "FailureTarget") != null;
     }
 
-    private static @Nullable StageResult parse(@Nullable String message, StageStatus entry) {
+    /** How {@code attempt} ended, or null while one of its trainers may still write or another pod may follow. */
+    static @Nullable StageEnd of(Attempt attempt) {
+        if (attempt.alive() != null) {
+            return null;
+        }
+        RunPod pod = attempt.lastPod();
+        ContainerView trainer = pod == null ? null : pod.trainer();
+        Job job = attempt.job();
+        if (job == null) {
+            boolean spoke = pod != null && trainer != null && trainer.ended() && pod.deletionTime() == null;
+            StageEnd end = pod == null ? null : PodEnd.of(attempt, pod);
+            return end != null && (spoke || end.outcome() == Outcome.Succeeded)
+                    ? end
+                    : failure(
+                            Reason.JobLost,
+                            "the Job " + attempt.entry().jobName() + " was deleted while it ran",
+                            Ending.OWN);
+        }
+        if (decided(job)) {
+            return decidedBy(attempt, job, pod);
+        }
+        boolean own = trainer != null
+                && trainer.ended()
+                && !attempt.suspended()
+                && (Objects.equals(trainer.exitCode(), 0)
+                        || !Objects.requireNonNull(pod).disrupted());
+        return own ? PodEnd.of(attempt, Objects.requireNonNull(pod)) : null;
+    }
+
+    private static StageEnd decidedBy(Attempt attempt, Job job, @Nullable RunPod pod) {
+        JobCondition failed =
+                condition(job, "Failed") != null ? condition(job, "Failed") : condition(job, "FailureTarget");
+        StageEnd end = pod == null ? null : PodEnd.of(attempt, pod);
+        if (failed != null && "DeadlineExceeded".equals(failed.getReason())) {
+            // Not ours: the operator sets no deadline on a Job, so it is the platform's way to end whatever takes long.
+            if (end == null || end.outcome() == Outcome.Failed) {
+                return failure(Reason.Preempted, "the Job's own deadline passed: " + said(failed), Ending.TOLD)
+                        .with(end == null ? null : end.result());
+            }
+            return end;
+        }
+        if (end != null) {
+            return end;
+        }
+        if (failed == null) {
+            return failure(
+                    Reason.Preempted,
+                    "the Job is complete, but its pod was deleted before its result was read",
+                    Ending.DELETED);
+        }
+        if ("PodFailurePolicy".equals(failed.getReason())) {
+            return failure(Reason.PodFailed, "the Job failed: " + said(failed), Ending.OWN);
+        }
+        return failure(
+                Reason.Preempted,
+                "the Job failed (%s), and its pod was deleted".formatted(said(failed)),
+                Ending.DELETED);
+    }
+
+    private static String said(JobCondition condition) {
+        return Objects.requireNonNullElse(
+                condition.getMessage(), Objects.requireNonNullElse(condition.getReason(), ""));
+    }
+
+    static StageEnd failure(Reason reason, String message, Ending ending) {
+        return new StageEnd(Outcome.Failed, reason, message, null, ending);
+    }
+
+    StageEnd with(@Nullable StageResult wrote) {
+        return new StageEnd(outcome, reason, message, wrote, ending);
+    }
+
+    /** What the trainer wrote, if it is of this attempt; a failure may have come before the run was known. */
+    static @Nullable StageResult parse(@Nullable String message, Attempt attempt) {
         if (message == null || message.isBlank()) {
             return null;
         }
         try {
             StageResult result = Json.MAPPER.readValue(message, StageResult.class);
             boolean ours = StageResult.VERSION.equals(result.version())
-                    && entry.name() == result.stage()
-                    && entry.attempt().equals(result.attempt());
-            return ours ? result : null;
+                    && attempt.entry().name() == result.stage()
+                    && attempt.entry().attempt().equals(result.attempt());
+            boolean known = Objects.equals(attempt.runId(), result.runId())
+                    || (result.outcome() == Outcome.Failed && "".equals(result.runId()));
+            return ours && known ? result : null;
         } catch (JsonProcessingException e) {
             // The exit code speaks for a message that was cut or never was a result.
             return null;

@@ -36,8 +36,8 @@ final class StageJob {
         this.settings = settings;
     }
 
-    static Job of(StageAttempt attempt, @Nullable Long secondsLeft, Settings settings) {
-        return new StageJob(attempt, settings).build(secondsLeft);
+    static Job of(StageAttempt attempt, Settings settings) {
+        return new StageJob(attempt, settings).build();
     }
 
     static String image(LoraTraining resource, Settings settings) {
@@ -45,7 +45,7 @@ final class StageJob {
         return image != null ? image : settings.image();
     }
 
-    private Job build(@Nullable Long secondsLeft) {
+    private Job build() {
         Map<String, String> labels = Names.labels(resource, attempt.runId());
         labels.put(Names.STAGE, Names.lower(attempt.stage()));
         PodTemplate template = Placement.template(resource, attempt.stage());
@@ -60,7 +60,6 @@ final class StageJob {
                 .endMetadata()
                 .withNewSpec()
                 .withBackoffLimit(0)
-                .withActiveDeadlineSeconds(secondsLeft)
                 .withPodReplacementPolicy("Failed")
                 .withPodFailurePolicy(failurePolicy())
                 .withNewTemplate()

@@ -28,6 +28,7 @@ public final class StageProgress {
                 .steps(message.steps())
                 .estimatedRemainingSeconds(left)
                 .remaining(left == null ? null : spoken(left))
+                .saved(message.saved())
                 .build();
     }
 
@@ -36,9 +37,7 @@ public final class StageProgress {
      * came for one that failed; nothing is left to wait for in either. {@code last}: what stood there before.
      */
     static @Nullable Progress of(StageStatus entry, @Nullable Progress last) {
-        boolean same =
-                last != null && last.stage() == entry.name() && last.attempt().equals(entry.attempt());
-        Progress reported = same ? last : null;
+        Progress reported = own(entry, last);
         if (entry.outcome() == null) {
             return reported;
         }
@@ -53,6 +52,7 @@ public final class StageProgress {
                     .metrics(reported == null ? List.of() : reported.metrics())
                     .step(steps)
                     .steps(steps)
+                    .saved(reported == null ? null : reported.saved())
                     .build();
         }
         return reported == null
@@ -61,6 +61,15 @@ public final class StageProgress {
                         .estimatedRemainingSeconds(null)
                         .remaining(null)
                         .build();
+    }
+
+    /** What is of the attempt that {@code entry} speaks of; null if it is of another. */
+    static @Nullable Progress own(StageStatus entry, @Nullable Progress progress) {
+        return progress != null
+                        && progress.stage() == entry.name()
+                        && progress.attempt().equals(entry.attempt())
+                ? progress
+                : null;
     }
 
     /** As kubectl prints ages: the largest unit that is not zero. */

@@ -2,6 +2,7 @@ package training.lora.operator.plan;
 
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -12,21 +13,35 @@ import training.lora.api.Checkpoint;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
 import training.lora.api.LoraTrainingStatusBuilder;
+import training.lora.api.Outcome;
 import training.lora.api.Progress;
 import training.lora.api.Provenance;
+import training.lora.api.RunLimits;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.api.StageStatus;
+import training.lora.api.StageStatusBuilder;
 
 /** A status in the making; what is not set stays as it was. */
 final class StatusDraft {
     private static final List<String> TYPES = List.of("Complete", "Failed", "Suspended", "Reconciling", "Stalled");
+
+    private static final LoraTrainingStatus NOTHING = LoraTrainingStatusBuilder.builder()
+            .conditions(List.of())
+            .stages(List.of())
+            .checkpoints(List.of())
+            .artifacts(List.of())
+            .build();
 
     private final LoraTraining resource;
     private final LoraTrainingStatus old;
     private final Instant now;
     private List<Condition> conditions;
     private @Nullable String runId;
+    private @Nullable String startTime;
+    private @Nullable String image;
+    private @Nullable Integer activeSeconds;
+    private @Nullable RunLimits limits;
     private @Nullable String phase;
     private @Nullable String model;
     private List<StageStatus> stages;
@@ -43,6 +58,10 @@ final class StatusDraft {
         this.now = now;
         conditions = old.conditions();
         runId = old.runId();
+        startTime = old.startTime();
+        image = old.image();
+        activeSeconds = old.activeSeconds();
+        limits = old.limits();
         phase = old.phase();
         model = old.model();
         stages = old.stages();
@@ -54,6 +73,11 @@ final class StatusDraft {
         provenance = old.provenance();
     }
 
+    /** The status of {@code resource} as it was read. */
+    static LoraTrainingStatus old(LoraTraining resource) {
+        return resource.getStatus() != null ? resource.getStatus() : NOTHING;
+    }
+
     LoraTrainingStatus build() {
         return LoraTrainingStatusBuilder.builder()
                 .conditions(conditions)
@@ -62,6 +86,10 @@ final class StatusDraft {
                 .artifacts(artifacts)
                 .observedGeneration(resource.getMetadata().getGeneration())
                 .runId(runId)
+                .startTime(startTime)
+                .image(image)
+                .activeSeconds(activeSeconds)
+                .limits(limits)
                 .phase(phase)
                 .model(model)
                 .loss(old.loss())
@@ -72,8 +100,48 @@ final class StatusDraft {
                 .build();
     }
 
+    @Nullable String runId() {
+        return runId;
+    }
+
     void runId(String id) {
         runId = id;
+    }
+
+    /** The run's first container began to run; its image is the run's from now on. */
+    void started(Instant time, @Nullable String with) {
+        if (startTime == null) {
+            startTime = seconds(time);
+            image = with;
+        }
+    }
+
+    /** For how long containers of the run have run that run no more. */
+    int activeSeconds() {
+        return activeSeconds == null ? 0 : activeSeconds;
+    }
+
+    /** A container ran from one time to the other. */
+    void ran(Instant from, Instant to) {
+        long seconds = Math.max(0, Duration.between(from, to).toSeconds());
+        activeSeconds = (int) Math.min(Integer.MAX_VALUE, activeSeconds() + seconds);
+    }
+
+    void limits(@Nullable RunLimits what) {
+        limits = what;
+    }
+
+    /** What has failed so far is forgotten. */
+    void forgive() {
+        limits = null;
+        stages = stages.stream()
+                .map(s -> s.outcome() == Outcome.Failed
+                        ? StageStatusBuilder.builder(s)
+                                .failures(0)
+                                .interruptions(0)
+                                .build()
+                        : s)
+                .toList();
     }
 
     /** The given types are true, every other one is false; a transition's time changes only with its status. */

@@ -65,9 +65,11 @@ public record Wanted(
                 if (overdue && pod.node() != null) {
                     nodes.add(pod.node());
                 }
-            } else if (late(pod.created(), now)) {
+            } else if (pod.node() != null && late(pod.created(), now)) {
                 warnings.add(pod.uid());
-                claim = claim || pod.node() == null;
+            } else if (pod.node() == null) {
+                RunPod.Said scheduled = pod.condition("PodScheduled");
+                claim = claim || (scheduled != null && Startup.aboutClaim(scheduled));
             }
         }
         return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null);

@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Node;
+import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -33,6 +34,7 @@ import training.lora.operator.plan.ClaimView;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
 import training.lora.operator.plan.RunPod;
+import training.lora.operator.plan.Taken;
 import training.lora.operator.plan.Wanted;
 import training.lora.operator.plan.Warning;
 
@@ -161,6 +163,8 @@ final class KubernetesCluster implements Cluster {
             return writeStatus(resource, write.status());
         } else if (action instanceof Action.DeleteJob delete) {
             delete(resource, delete);
+        } else if (action instanceof Action.DeleteClaim delete) {
+            deleteClaim(resource, delete);
         } else if (action instanceof Action.Emit emit) {
             emit(resource, emit);
         }
@@ -195,11 +199,9 @@ final class KubernetesCluster implements Cluster {
 
     private boolean isThere(LoraTraining resource, HasMetadata child) throws NameTakenException {
         HasMetadata there = client.resource(child).get();
-        if (there != null
-                && !Names.owned(there, resource.getMetadata().getUid())
-                && !Names.isRetainedFor(there, resource)) {
-            throw new NameTakenException(
-                    child.getKind() + " " + child.getMetadata().getName());
+        Taken taken = there == null ? null : Taken.by(there, child, resource);
+        if (taken != null) {
+            throw new NameTakenException(taken);
         }
         return there != null;
     }
@@ -235,6 +237,16 @@ final class KubernetesCluster implements Cluster {
             client.resource(job)
                     .withPropagationPolicy(DeletionPropagation.FOREGROUND)
                     .delete();
+        }
+    }
+
+    private void deleteClaim(LoraTraining resource, Action.DeleteClaim delete) {
+        PersistentVolumeClaim claim = client.persistentVolumeClaims()
+                .inNamespace(resource.getMetadata().getNamespace())
+                .withName(delete.name())
+                .get();
+        if (claim != null && delete.uid().equals(claim.getMetadata().getUid())) {
+            client.resource(claim).delete();
         }
     }
 

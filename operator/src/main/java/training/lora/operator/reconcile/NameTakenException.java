@@ -1,18 +1,20 @@
 package training.lora.operator.reconcile;
 
+import training.lora.operator.plan.Taken;
+
 /** A name that the run needs belongs to something else. */
 final class NameTakenException extends Exception {
     private static final long serialVersionUID = 1;
 
-    private final String what;
+    private final transient Taken taken;
 
-    /** {@code what}: kind and name of what is in the way. */
-    NameTakenException(String what) {
-        super(what);
-        this.what = what;
+    NameTakenException(Taken taken) {
+        super(taken.kind() + " " + taken.name());
+        this.taken = taken;
     }
 
-    String what() {
-        return what;
+    /** What is in the way. */
+    Taken taken() {
+        return taken;
     }
 }

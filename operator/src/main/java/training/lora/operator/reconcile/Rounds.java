@@ -56,7 +56,7 @@ final class Rounds {
             try {
                 sight = act(sight, plan);
             } catch (NameTakenException e) {
-                return stall(sight.resource(), Plan.nameTaken(sight.resource(), e.what(), settings, clock.instant()));
+                return stall(sight.resource(), e.taken().plan(sight.resource(), clock.instant()));
             } catch (RefusedException e) {
                 return refused(sight.resource(), e);
             } catch (KubernetesClientException e) {

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
+import training.lora.api.RunSpec;
 
 final class PlanTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:10:00Z");
@@ -27,11 +28,21 @@ final class PlanTest {
 
     @Test
     void theRunIdIsWrittenBeforeAnythingBearsIt() throws Exception {
-        PlanResult plan = Plan.of(Resources.of("", "{}"), NOTHING, SETTINGS, NOW);
+        LoraTraining resource = Resources.of("", "{}");
+        PlanResult plan = Plan.of(resource, NOTHING, SETTINGS, NOW);
 
         assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
-        assertThat(plan.status().runId()).hasSize(16);
+        assertThat(plan.status().runId())
+                .isEqualTo(RunSpec.of("default", "style", resource.getSpec()).runId());
         assertThat(plan.again()).isTrue();
+    }
+
+    @Test
+    void aRunThatIsSuspendedFromTheStartHasNoIdYet() throws Exception {
+        PlanResult plan = Plan.of(Resources.of("'suspend':true", "{}"), NOTHING, SETTINGS, NOW);
+
+        assertThat(plan.status().runId()).isNull();
+        assertThat(plan.status().phase()).isEqualTo("Suspended");
     }
 
     @Test
@@ -57,7 +68,8 @@ final class PlanTest {
                 .containsEntry("lora.training/stage", "prepare")
                 .doesNotContainKey("other");
         assertThat(job.getSpec().getBackoffLimit()).isZero();
-        assertThat(job.getSpec().getActiveDeadlineSeconds()).isEqualTo(900);
+        // The operator's clock alone ends a run: a Job's deadline could not be raised while it runs.
+        assertThat(job.getSpec().getActiveDeadlineSeconds()).isNull();
         assertThat(pod.getContainers().get(0).getArgs())
                 .containsExactly("prepare", "/run/lora/spec/run.json", "--workspace", "/workspace", "--attempt", "1");
         assertThat(pod.getContainers().get(0).getVolumeMounts())
@@ -130,10 +142,10 @@ final class PlanTest {
 
     @Test
     void theResultNamesReasonAndSentence() throws Exception {
-        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Failed',"
-                + "'reason':'OutputOwned','message':'the output is of x/y'}";
+        String result = Resources.result(
+                "Prepare", 1, "'outcome':'Failed','reason':'OutputOwned','message':'the output is of x/y'");
 
-        PlanResult plan = ended("Failed", Pods.ended("style-prepare-1", 10, "Error", result.replace('\'', '"')));
+        PlanResult plan = ended("Failed", Pods.ended("style-prepare-1", 10, "Error", result));
 
         assertThat(plan.status().phase()).isEqualTo("Failed");
         assertThat(condition(plan, "Failed").getReason()).isEqualTo("OutputOwned");
@@ -151,25 +163,16 @@ final class PlanTest {
     }
 
     @Test
-    void aResultOfAnotherAttemptIsNotBelieved() throws Exception {
-        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':7,'outcome':'Succeeded',"
-                + "'alreadyComplete':true}";
-
-        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
-
-        assertThat(plan.status().phase()).isEqualTo("Prepare");
-    }
-
-    @Test
     void whatASuccessfulStageTellsStandsInItsStatus() throws Exception {
-        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
-                + "'message':'data set main leaves out moving.gif (GIF)'}";
+        String result = Resources.result(
+                "Prepare", 1, "'outcome':'Succeeded','message':'data set main leaves out moving.gif (GIF)'");
 
-        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
+        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result));
 
         assertThat(plan.status().stages().get(0).message()).isEqualTo("data set main leaves out moving.gif (GIF)");
         assertThat(plan.status().stages().get(0).reason()).isNull();
-        assertThat(ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", null))
+        String silent = Resources.succeeded("Prepare", 1);
+        assertThat(ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", silent))
                         .status()
                         .stages()
                         .get(0)
@@ -179,11 +182,13 @@ final class PlanTest {
 
     @Test
     void anOutputThatIsCompleteEndsTheRun() throws Exception {
-        String result = "{'version':'lora.training/result/v1','stage':'Prepare','attempt':1,'outcome':'Succeeded',"
-                + "'alreadyComplete':true,'model':'SD15','artifacts':[{'name':'lora','uri':'output/a'}],"
-                + "'message':'it stays finished'}";
+        String result = Resources.result(
+                "Prepare",
+                1,
+                "'outcome':'Succeeded','alreadyComplete':true,'model':'SD15',"
+                        + "'artifacts':[{'name':'lora','uri':'output/a'}],'message':'it stays finished'");
 
-        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result.replace('\'', '"')));
+        PlanResult plan = ended("Complete", Pods.ended("style-prepare-1", 0, "Completed", result));
 
         assertThat(plan.status().phase()).isEqualTo("Complete");
         assertThat(plan.status().conditions())
@@ -192,17 +197,6 @@ final class PlanTest {
                 .satisfies(c -> assertThat(c.getMessage())
                         .isEqualTo("the output holds this run's finished result already: it stays finished"));
         assertThat(plan.status().artifacts().get(0).uri()).isEqualTo("pvc://style-workspace/output/a");
-    }
-
-    @Test
-    void theDeadlineEndsTheRunAndItsJobAfterThat() throws Exception {
-        PlanResult plan =
-                Plan.of(Resources.of("'activeDeadlineSeconds':600", RUNNING), jobs(job("uid-1", "")), SETTINGS, NOW);
-
-        assertThat(plan.status().stages().get(0).reason()).isEqualTo(Reason.DeadlineExceeded);
-        assertThat(plan.actions())
-                .extracting(a -> a.getClass().getSimpleName())
-                .containsExactly("WriteStatus", "Emit", "DeleteJob");
     }
 
     @Test
@@ -273,6 +267,7 @@ final class PlanTest {
                 .withNewTemplate()
                 .withNewSpec()
                 .addNewContainer()
+                .withName("trainer")
                 .withImage("trainer:1")
                 .endContainer()
                 .endSpec()

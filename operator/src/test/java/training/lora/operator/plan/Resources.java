@@ -6,6 +6,7 @@ import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatus;
+import training.lora.api.LoraTrainingStatusBuilder;
 
 /** The resource default/style, uid-1, of the plan's tests. */
 final class Resources {
@@ -13,6 +14,18 @@ final class Resources {
             "'baseModel':{'uri':'bundled://emoji-sd'},'datasets':[{'uri':'pvc://photos/cats'}]";
 
     private Resources() {}
+
+    /** The termination message of that attempt's success, of the run abc. */
+    static String succeeded(String stage, int attempt) {
+        return result(stage, attempt, "'outcome':'Succeeded'");
+    }
+
+    /** That attempt's termination message, with {@code fields}. */
+    static String result(String stage, int attempt, String fields) {
+        return "{'version':'lora.training/result/v1','runId':'abc','stage':'%s','attempt':%d,%s}"
+                .formatted(stage, attempt, fields)
+                .replace('\'', '"');
+    }
 
     /** With {@code fields} added to its spec, in JSON with single quotes, as the status is. */
     static LoraTraining of(String fields, String status) throws JsonProcessingException {
@@ -25,7 +38,9 @@ final class Resources {
                 .build());
         String spec = "{" + SOURCES + (fields.isEmpty() ? "" : "," + fields) + "}";
         resource.setSpec(Json.MAPPER.readValue(spec.replace('\'', '"'), LoraTrainingSpec.class));
-        resource.setStatus(Json.MAPPER.readValue(status.replace('\'', '"'), LoraTrainingStatus.class));
+        LoraTrainingStatus read = Json.MAPPER.readValue(status.replace('\'', '"'), LoraTrainingStatus.class);
+        resource.setStatus(
+                LoraTrainingStatusBuilder.builder(read).observedGeneration(1L).build());
         return resource;
     }
 }

@@ -29,8 +29,9 @@ final class RetriesTest {
         // Attempts that were suspended or preempted do not count.
         "9, 0, 3, 20, 1, Train, 10",
         "9, 3, 3, 20, 4, Failed,",
-        "9, 3, 3, 75, 3, Train, 40",
-        "1, 0, 0, 75, 0, Train, 10",
+        // One that was told to end has not failed if it came further, as its result says; this one says nothing.
+        "9, 2, 3, 75, 3, Train, 40",
+        "1, 0, 0, 75, 1, Failed,",
         // What a retry can't cure.
         "1, 0, 3, 11, 1, Failed,",
     })

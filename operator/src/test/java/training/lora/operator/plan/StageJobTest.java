@@ -152,9 +152,7 @@ final class StageJobTest {
                 ConfiguredPods.of(config));
         assertThat(PodTemplates.problems(resource.getSpec(), settings.pods())).isEmpty();
         return StageJob.of(
-                new StageAttempt(resource, "0123456789abcdef", stage, 1, StageJob.image(resource, settings)),
-                null,
-                settings);
+                new StageAttempt(resource, "0123456789abcdef", stage, 1, StageJob.image(resource, settings)), settings);
     }
 
     private static PodSpec pod(Job job) {

@@ -56,7 +56,10 @@ final class StageProgressTest {
         String name = "style-" + stage.toLowerCase(java.util.Locale.ROOT) + "-1";
         Observed observed = Observed.of(
                 List.of(job(name, exitCode)),
-                exitCode == null ? List.of() : List.of(Pods.ended(name, exitCode, null, null)));
+                exitCode == null
+                        ? List.of()
+                        : List.of(Pods.ended(
+                                name, exitCode, null, exitCode == 0 ? Resources.succeeded(stage, 1) : null)));
 
         // Twice: what the end of a stage leads to comes in a round of its own.
         LoraTrainingStatus status = plan(resource, observed);

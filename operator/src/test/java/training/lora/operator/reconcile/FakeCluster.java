@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,7 @@ import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
 import training.lora.operator.plan.Pods;
 import training.lora.operator.plan.RunPod;
+import training.lora.operator.plan.Taken;
 
 /** A cluster in memory that can stop the operator before its n-th write and ends Jobs as it is told. */
 final class FakeCluster implements Cluster {
@@ -165,7 +167,7 @@ final class FakeCluster implements Cluster {
             created.add(name(job));
             jobs.put(name(job), job);
         } else if (!Names.owned(there, "uid-1")) {
-            throw new NameTakenException("Job " + name(job));
+            throw new NameTakenException(new Taken("Job", name(job), "", Taken.Owner.STRANGER, false));
         }
     }
 
@@ -180,7 +182,7 @@ final class FakeCluster implements Cluster {
                 return job;
             }
             int code = exitCodes.getOrDefault(name, 0);
-            pods.put(name, Pods.ended(name, code, null, null));
+            pods.put(name, Pods.ended(name, code, null, code == 0 ? result(job) : null));
             return new JobBuilder(job)
                     .withNewStatus()
                     .addNewCondition()
@@ -191,6 +193,15 @@ final class FakeCluster implements Cluster {
                     .build();
         });
         remember();
+    }
+
+    private static String result(Job job) {
+        Map<String, String> labels = job.getMetadata().getLabels();
+        String[] parts = name(job).split("-", 3);
+        String stage = parts[1].substring(0, 1).toUpperCase(Locale.ROOT) + parts[1].substring(1);
+        return "{'version':'lora.training/result/v1','runId':'%s','stage':'%s','attempt':%s,'outcome':'Succeeded'}"
+                .formatted(labels.get(Names.RUN_ID), stage, parts[2])
+                .replace('\'', '"');
     }
 
     static Instant start() {

@@ -30,6 +30,7 @@ import training.lora.trainer.report.ResultFiles;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
+import training.lora.trainer.run.WorkspaceLock;
 import training.lora.trainer.source.Sources;
 
 /** {@code run}: prepare, train and evaluate; and each of these alone. */
@@ -81,14 +82,29 @@ class RunCommand implements Callable<Integer> {
         Workspace space = output == null
                 ? Workspace.of(folder)
                 : new Workspace(folder, output.toAbsolutePath().normalize());
+        WorkspaceLock lock = open(space);
+        try {
+            return run(loaded, space);
+        } finally {
+            lock.close();
+        }
+    }
+
+    /** Sees to it that this process alone works in the workspace. */
+    private WorkspaceLock open(Workspace space) throws IOException {
         try {
             space.requireApart();
             Folders.create("--workspace", space.root());
             Folders.requireWritable("--output", space.output());
+            return WorkspaceLock.take(space.root());
         } catch (TrainerException e) {
             leaveWord(e);
             throw e;
         }
+    }
+
+    private int run(RunSpecs.Loaded loaded, Workspace space) throws IOException {
+        RunSpec run = loaded.run();
         RunLog.open(space.log());
         Sources sources = Sources.of(
                 System::getenv, loaded.mounted() ? null : file.toAbsolutePath().getParent());
@@ -165,8 +181,7 @@ class RunCommand implements Callable<Integer> {
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = Failures.classify(e);
             try {
-                ResultFiles.write(
-                        Stages.failed(context.run().runId(), stage, context.attempt(), failure), folder, resultFile());
+                ResultFiles.write(Stages.failed(context, stage, failure), folder, resultFile());
             } catch (IOException suppressed) {
                 failure.addSuppressed(suppressed);
             }

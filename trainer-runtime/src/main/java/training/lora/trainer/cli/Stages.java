@@ -87,6 +87,13 @@ final class Stages {
                 .build();
     }
 
+    /** A failure of a stage that was begun, with what the next attempt can go on from. */
+    static StageResult failed(RunContext context, Stage stage, TrainerException failure) {
+        return StageResultBuilder.builder(failed(context.run().runId(), stage, context.attempt(), failure))
+                .saved(stage == Stage.Train ? context.saved() : null)
+                .build();
+    }
+
     static StageResult failed(String runId, Stage stage, int attempt, TrainerException failure) {
         return ended(runId, stage, attempt, Outcome.Failed)
                 .reason(failure.reason())

@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.Checkpoint;
@@ -21,6 +23,7 @@ import training.lora.api.ProgressMessage;
 import training.lora.api.ProgressMessageBuilder;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
+import training.lora.api.SavedState;
 import training.lora.api.Stage;
 import training.lora.api.VaeSpec;
 import training.lora.trainer.TrainerException;
@@ -49,6 +52,8 @@ public record RunContext(
         Consumer<ProgressMessage> sink,
         BooleanSupplier stopping,
         NDManager manager) {
+    private static final Logger LOG = LoggerFactory.getLogger(RunContext.class);
+
     private static final String BUNDLED = "bundled://";
 
     private static final String INIT_FROM = "spec.training.initFrom.uri";
@@ -178,6 +183,16 @@ public record RunContext(
         }
     }
 
+    /** The newest state of the training from which another attempt can go on; null if there is none or it can't be read. */
+    public @Nullable SavedState saved() {
+        try {
+            return SavedStates.newest(workspace.train());
+        } catch (IOException e) {
+            LOG.warn("the states of {} can't be read: {}", workspace.train(), e.toString());
+            return null;
+        }
+    }
+
     /** Tells how far a stage is. */
     public void report(
             Stage stage,
@@ -197,6 +212,7 @@ public record RunContext(
                 .metrics(metrics)
                 .estimatedRemainingSeconds(remainingSeconds)
                 .checkpoint(checkpoint)
+                .saved(stage == Stage.Train ? saved() : null)
                 .build());
     }
 }

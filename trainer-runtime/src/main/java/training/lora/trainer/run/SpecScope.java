@@ -34,7 +34,13 @@ public enum SpecScope {
         ObjectNode of(LoraTrainingSpec spec) {
             ObjectNode all = Json.MAPPER.valueToTree(spec);
             all.remove(List.of(
-                    "suspend", "evaluation", "runtime", "retries", "activeDeadlineSeconds", "ttlSecondsAfterFinished"));
+                    "suspend",
+                    "evaluation",
+                    "runtime",
+                    "retries",
+                    "activeDeadlineSeconds",
+                    "startDeadlineSeconds",
+                    "ttlSecondsAfterFinished"));
             all.path("datasets").forEach(SpecScope::withoutClassName);
             return all;
         }

@@ -8,14 +8,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,6 +22,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.run.SavedStates;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
@@ -34,8 +32,6 @@ import training.lora.trainer.tensor.SafeTensorsWriter;
  */
 final class StateFiles {
     private static final Logger LOG = LoggerFactory.getLogger(StateFiles.class);
-
-    private static final Pattern NAME = Pattern.compile("step-(\\d+)\\.safetensors");
 
     /** With what is left of one where a process was killed. */
     private static final Pattern OWN = Pattern.compile("\\.?step-\\d+\\.safetensors(\\.tmp)?");
@@ -61,7 +57,7 @@ final class StateFiles {
      * @param keep how many regular ones are kept
      */
     StateFiles(Path train, IntPredicate regular, int keep) {
-        this.folder = train.resolve("state");
+        this.folder = SavedStates.folder(train);
         this.regular = regular;
         this.keep = keep;
     }
@@ -160,16 +156,7 @@ final class StateFiles {
 
     /** Steps of all states, newest first. */
     private List<Integer> steps() throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return List.of();
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.map(f -> NAME.matcher(f.getFileName().toString()))
-                    .filter(Matcher::matches)
-                    .map(m -> Integer.parseInt(m.group(1)))
-                    .sorted(Comparator.reverseOrder())
-                    .toList();
-        }
+        return SavedStates.steps(folder);
     }
 
     private Path file(int step) {

@@ -1,0 +1,219 @@
+package training.lora.operator.plan;
+
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.LoraTraining;
+
+/**
+ * Why the trainer of an attempt does not run, or not as far as anyone knows.
+ *
+ * @param reason for the condition, in Kubernetes' own word where it has one
+ * @param message a sentence with what Kubernetes said
+ * @param warning whether someone may have to do something
+ */
+record Startup(String reason, String message, boolean warning) {
+    /** What a pod waits for when all is well. */
+    private static final Set<String> USUAL = Set.of("ContainerCreating", "PodInitializing");
+    /** The kubelet says these in turns of one problem. */
+    private static final Map<String, String> SAME = Map.of("ImagePullBackOff", "ErrImagePull");
+
+    private static final String QUEUE = "kueue.x-k8s.io/queue-name";
+    private static final String STARTING = "Starting";
+
+    /** Null if the trainer runs. */
+    static @Nullable Startup of(LoraTraining resource, Attempt attempt, Observed observed, Instant now) {
+        RunPod running = attempt.running();
+        if (running != null && running.deletionTime() == null) {
+            return unreachable(running, observed);
+        }
+        RunPod alive = attempt.alive();
+        if (alive != null && alive.deletionTime() != null) {
+            return ending(alive, observed, now);
+        }
+        if (alive != null) {
+            return pending(alive, observed);
+        }
+        if (attempt.suspended()) {
+            Map<String, String> labels =
+                    Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
+            String queue = labels.get(QUEUE);
+            return new Startup(
+                    "Queued",
+                    "another controller keeps the Job %s suspended%s"
+                            .formatted(
+                                    attempt.entry().jobName(),
+                                    queue == null ? "" : " until the queue " + queue + " admits it"),
+                    false);
+        }
+        return withoutPod(attempt, observed);
+    }
+
+    /** Why nothing may start yet: a trainer of this name may still write to the workspace. Null if none may. */
+    static @Nullable Startup busy(List<RunPod> pods, Observed observed, Instant now) {
+        RunPod pod = pods.stream().filter(p -> !p.over()).findFirst().orElse(null);
+        if (pod == null) {
+            return null;
+        }
+        if (pod.deletionTime() != null) {
+            return ending(pod, observed, now);
+        }
+        return new Startup(
+                "WaitingForPod",
+                "the pod %s, whose Job is gone, has not ended; two trainers must not share a workspace, so the next attempt waits for it"
+                        .formatted(pod.name()),
+                true);
+    }
+
+    private static @Nullable Startup unreachable(RunPod pod, Observed observed) {
+        boolean lost = Boolean.FALSE.equals(observed.nodesReady().get(pod.node()));
+        return lost
+                ? new Startup(
+                        "NodeLost",
+                        "the node %s, on which the pod %s ran, is not ready".formatted(pod.node(), pod.name()),
+                        true)
+                : null;
+    }
+
+    /** A pod that was deleted and is not gone yet; it is never forced away, since its trainer may still write. */
+    private static Startup ending(RunPod pod, Observed observed, Instant now) {
+        boolean overdue = now.isAfter(Objects.requireNonNull(pod.deletionTime()).plusSeconds(10));
+        Boolean ready = pod.node() == null ? null : observed.nodesReady().get(pod.node());
+        if (Boolean.FALSE.equals(ready)) {
+            return new Startup(
+                    "NodeLost",
+                    ("the node %1$s is not ready, and the trainer of its pod %2$s may still write to the workspace, so nothing starts; if the node is off, tell the cluster by `kubectl taint nodes %1$s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`")
+                            .formatted(pod.node(), pod.name()),
+                    true);
+        }
+        if (overdue && ready == null) {
+            return new Startup(
+                    "PodNotEnding",
+                    "the pod %s should have ended by %s, but its node %s has not said so; nothing starts until it is gone"
+                            .formatted(pod.name(), pod.deletionTime(), pod.node()),
+                    true);
+        }
+        return new Startup(
+                "PodEnding", "the pod %s is ending; nothing starts until it has".formatted(pod.name()), overdue);
+    }
+
+    private static Startup pending(RunPod pod, Observed observed) {
+        for (ContainerView container : pod.containers()) {
+            String waiting = container.waitingReason();
+            if (waiting != null && !USUAL.contains(waiting)) {
+                return new Startup(
+                        word(SAME.getOrDefault(waiting, waiting)),
+                        "the container %s of the pod %s can't start: %s"
+                                .formatted(container.name(), pod.name(), text(waiting, container.message())),
+                        true);
+            }
+        }
+        RunPod.Said scheduled = pod.condition("PodScheduled");
+        if (pod.node() == null && scheduled != null && !scheduled.holds()) {
+            return unscheduled(pod, scheduled, observed);
+        }
+        if (pod.node() == null) {
+            return new Startup(STARTING, "the pod %s waits for a scheduler".formatted(pod.name()), false);
+        }
+        Warning warning = newest(observed, pod.uid());
+        if (warning != null) {
+            return new Startup(
+                    word(warning.reason()),
+                    "the pod %s can't start on the node %s: %s".formatted(pod.name(), pod.node(), warning.message()),
+                    true);
+        }
+        return new Startup(STARTING, "the pod %s starts on the node %s".formatted(pod.name(), pod.node()), false);
+    }
+
+    private static Startup unscheduled(RunPod pod, RunPod.Said scheduled, Observed observed) {
+        String said = Objects.requireNonNullElse(scheduled.message(), "no message");
+        String reason = Objects.requireNonNullElse(scheduled.reason(), "Unschedulable");
+        if (aboutClaim(scheduled)) {
+            reason = said.contains("not found") ? "ClaimNotFound" : said.contains("unbound") ? "ClaimNotBound" : reason;
+        }
+        return new Startup(
+                word(reason),
+                "no node takes the pod %s: %s%s".formatted(pod.name(), said, claim(observed)),
+                !reason.equals("SchedulingGated"));
+    }
+
+    /** Whether the scheduler speaks of a claim. */
+    static boolean aboutClaim(RunPod.Said scheduled) {
+        return scheduled.message() != null
+                && scheduled.message().toLowerCase(Locale.ROOT).contains("persistentvolumeclaim");
+    }
+
+    private static String claim(Observed observed) {
+        ClaimView claim = observed.claim();
+        if (claim == null || !claim.found() || "Bound".equals(claim.phase())) {
+            return "";
+        }
+        Warning warning = claim.uid() == null ? null : newest(observed, claim.uid());
+        return "; the claim %s is %s%s"
+                .formatted(claim.name(), claim.phase(), warning == null ? "" : ": " + warning.message());
+    }
+
+    private static Startup withoutPod(Attempt attempt, Observed observed) {
+        String uid = attempt.job() == null ? null : attempt.job().getMetadata().getUid();
+        Warning warning = uid == null ? null : newest(observed, uid);
+        if (warning != null) {
+            String job = attempt.entry().jobName();
+            // Each try has a name of its own, and says the same.
+            String said = warning.message().replaceAll(Pattern.quote(job) + "-[a-z0-9]{5}\\b", job);
+            return new Startup(word(warning.reason()), "the Job %s can't make its pod: %s".formatted(job, said), true);
+        }
+        RunPod last = attempt.lastPod();
+        RunPod.Said disruption = last == null ? null : last.condition("DisruptionTarget");
+        if (last != null && disruption != null) {
+            return new Startup(
+                    word(Objects.requireNonNullElse(disruption.reason(), "Disrupted")),
+                    "the pod %s was disrupted (%s); its Job makes another"
+                            .formatted(last.name(), disruption.sentence()),
+                    true);
+        }
+        return new Startup(STARTING, made(attempt.entry().jobName()), false);
+    }
+
+    /** What is said of a Job that has no pod yet. */
+    static String made(String job) {
+        return "the Job %s makes its pod".formatted(job);
+    }
+
+    private static @Nullable Warning newest(Observed observed, String uid) {
+        return observed.warnings().stream()
+                .filter(w -> w.uid().equals(uid))
+                .max(Comparator.comparing(w -> Objects.requireNonNullElse(w.time(), Instant.EPOCH)))
+                .orElse(null);
+    }
+
+    /** Whether another image may help. */
+    boolean ofImage() {
+        return Set.of(
+                        "ErrImagePull",
+                        "InvalidImageName",
+                        "ErrImageNeverPull",
+                        "ImageInspectError",
+                        "RegistryUnavailable")
+                .contains(reason);
+    }
+
+    private static String text(String reason, @Nullable String message) {
+        return Stream.of(reason, message)
+                .filter(Objects::nonNull)
+                .filter(t -> !t.isBlank())
+                .collect(Collectors.joining(": "));
+    }
+
+    /** A condition's reason must be one word of letters and digits. */
+    private static String word(String reason) {
+        return reason.matches("[A-Za-z][A-Za-z0-9_]*") ? reason : "NotStarting";
+    }
+}
