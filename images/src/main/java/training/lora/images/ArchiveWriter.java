@@ -24,7 +24,7 @@ final class ArchiveWriter {
     private final Instant time;
 
     /**
-     * @param cache folder of layers that were packed before
+     * @param cache folder for packed layers; what it has is deleted
      * @param time of all files and of the images
      */
     ArchiveWriter(Path cache, Instant time) {
@@ -34,6 +34,8 @@ final class ArchiveWriter {
 
     /** Returns the digest of its manifest. */
     String write(Image image, Path archive) throws IOException, InterruptedException {
+        // Jib knows a layer again by its files' names and times, and here all times are the same.
+        Layer.delete(cache);
         JibContainerBuilder builder = Jib.fromScratch()
                 .setFormat(ImageFormat.Docker)
                 .setPlatforms(Set.of(new Platform("amd64", "linux")))
