@@ -107,6 +107,7 @@ public record RunPod(
         return metadata.getOwnerReferences().stream()
                 .filter(o -> Boolean.TRUE.equals(o.getController()))
                 .map(OwnerReference::getUid)
+                .filter(Objects::nonNull)
                 .findFirst()
                 .orElse(null);
     }
