@@ -292,14 +292,16 @@ final class ProgressEndpointTest {
                 Json.MAPPER.readTree("{\"baseModel\":{\"uri\":\"bundled://m\"},\"datasets\":[{\"uri\":\"d\"}]}");
         resource.setSpec(Json.MAPPER.treeToValue(spec, LoraTrainingSpec.class));
         client.resource(resource).create();
-        pod(name + "-prepare-1-pod", name + "-prepare-1", "2026-01-01T00:00:00Z");
-        return client.resource(resource)
+        LoraTraining started = client.resource(resource)
                 .waitUntilCondition(
                         r -> r != null
                                 && r.getStatus() != null
                                 && !r.getStatus().stages().isEmpty(),
                         10,
                         TimeUnit.SECONDS);
+        // Not before: a run waits for pods of its name that it did not make.
+        pod(name + "-prepare-1-pod", name + "-prepare-1", "2026-01-01T00:00:00Z");
+        return started;
     }
 
     /** A pod of {@code job} that the operator has heard of. */
