@@ -71,9 +71,12 @@ class ContainerTest {
                             "QUARKUS_HTTP_PORT=" + port),
                     List.of());
             try {
-                assertThat(ready(operator, port)).as(Files.readString(log)).isTrue();
+                boolean ready = ready(operator, port);
+
+                assertThat(ready).as(Files.readString(log)).isTrue();
             } finally {
-                operator.destroy();
+                // unshare, the parent, ignores it.
+                operator.children().forEach(ProcessHandle::destroy);
             }
             assertThat(operator.waitFor(20, TimeUnit.SECONDS)).isTrue();
         }
