@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeAll;
@@ -33,6 +34,10 @@ class ImageContentTest {
         }
     }
 
+    private static UnpackedImage image(String name) {
+        return Objects.requireNonNull(IMAGES.get(name));
+    }
+
     @ParameterizedTest
     @CsvSource({OperatorImage.NAME + ",100", TrainerImage.NAME + ",250"})
     void itIsSmall(String name, int megabytes) {
@@ -42,12 +47,9 @@ class ImageContentTest {
     @ParameterizedTest
     @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
     void javaIsTheOnlyProgram(String name) throws IOException {
-        List<String> programs = IMAGES.get(name).files().stream()
-                .filter(file -> IMAGES.get(name)
-                        .root()
-                        .resolve(file.substring(1))
-                        .toFile()
-                        .canExecute())
+        List<String> programs = image(name).files().stream()
+                .filter(file ->
+                        image(name).root().resolve(file.substring(1)).toFile().canExecute())
                 .toList();
 
         // As root all that has any x.
@@ -58,7 +60,7 @@ class ImageContentTest {
     @ParameterizedTest
     @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
     void everyNativeLibraryFindsWhatItNeeds(String name) throws Exception {
-        UnpackedImage image = IMAGES.get(name);
+        UnpackedImage image = image(name);
         Set<String> there = new TreeSet<>();
         Set<String> needed = new TreeSet<>();
         for (String file : image.files()) {
@@ -80,7 +82,7 @@ class ImageContentTest {
     @ParameterizedTest
     @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
     void theSbomNamesPackagesAndJarsWithTheirVersions(String name) throws Exception {
-        UnpackedImage image = IMAGES.get(name);
+        UnpackedImage image = image(name);
         String label = image.config().at("/Labels/training.lora.sbom").asText();
         Path inside = image.root().resolve(label.substring(1));
         assertThat(inside).hasSameTextualContentAs(Project.HOME.resolve("images/" + name + ".cdx.json"));
@@ -104,7 +106,7 @@ class ImageContentTest {
     @ParameterizedTest
     @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
     void itsUserIsANumberAndItsLabelsAreOcis(String name) {
-        JsonNode config = IMAGES.get(name).config();
+        JsonNode config = image(name).config();
 
         assertThat(config.get("User").asText()).isEqualTo("65532:65532");
         assertThat(config.at("/Labels/org.opencontainers.image.version").asText())
@@ -116,7 +118,7 @@ class ImageContentTest {
     @ParameterizedTest
     @ValueSource(strings = {OperatorImage.NAME, TrainerImage.NAME})
     void certificatesAreThoseOfDebian(String name) throws Exception {
-        String pem = Files.readString(IMAGES.get(name).root().resolve("etc/ssl/certs/ca-certificates.crt"));
+        String pem = Files.readString(image(name).root().resolve("etc/ssl/certs/ca-certificates.crt"));
         long packaged = Commands.output("dpkg-query", "-L", "ca-certificates")
                 .lines()
                 .filter(line -> line.startsWith("/usr/share/ca-certificates/") && line.endsWith(".crt"))
