@@ -65,7 +65,7 @@ class KilledTrainingTest {
 
     private static void assertEndsWith(int code, TinyRun run, Process process) throws Exception {
         try {
-            assertThat(process.waitFor(60, TimeUnit.SECONDS))
+            assertThat(process.waitFor(180, TimeUnit.SECONDS))
                     .as("the process ends")
                     .isTrue();
             assertThat(process.exitValue()).as(Files.readString(run.log())).isEqualTo(code);
