@@ -9,9 +9,10 @@ import java.time.Instant;
 public final class Main {
     private Main() {}
 
-    /** @param args the project's folder, version, time of all files, prefix of the images' names, names */
+    /** @param args the project's folder, version, time of all files, {@code prefix=} of the images' names, names */
     public static void main(String[] args) throws IOException, InterruptedException {
-        Build build = new Build(Path.of(args[0]).toRealPath(), args[1], Instant.parse(args[2]), args[3]);
+        String prefix = args[3].replaceFirst("^prefix=", "");
+        Build build = new Build(Path.of(args[0]).toRealPath(), args[1], Instant.parse(args[2]), prefix);
         for (String name : args[4].split(",")) {
             make(build, name.strip());
         }
