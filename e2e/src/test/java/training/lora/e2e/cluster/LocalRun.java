@@ -57,12 +57,12 @@ final class LocalRun {
         }
     }
 
-    /** The digests of a training's adapters, as its status has them, by name and form. */
+    /** The digests of a training's adapters, as its status has them, by their paths below the output. */
     static Map<String, String> adapters(LoraTraining training) {
         Map<String, String> digests = new TreeMap<>();
         for (Artifact artifact : training.getStatus().artifacts()) {
             if (artifact.format() != null) {
-                digests.put(artifact.uri().replaceFirst("^pvc://[^/]*/", ""), artifact.sha256());
+                digests.put(artifact.uri().replaceFirst("^pvc://[^/]*/output/", ""), artifact.sha256());
             }
         }
         return digests;
