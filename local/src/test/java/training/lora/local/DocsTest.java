@@ -77,11 +77,12 @@ final class DocsTest {
                                         .contains("name = \"" + words[1] + "\""))
                         .isTrue();
             case "kubectl" -> {
-                List<String> rest = Stream.of(words)
-                        .skip(1)
-                        .dropWhile(w -> w.startsWith("-") || w.equals("argocd"))
-                        .toList();
-                assertThat(rest.get(0))
+                // Options may stand before the verb: -n NAMESPACE.
+                int verb = 1;
+                while (words[verb].startsWith("-")) {
+                    verb += words[verb].contains("=") ? 1 : 2;
+                }
+                assertThat(words[verb])
                         .isIn(
                                 "apply",
                                 "get",
@@ -95,6 +96,7 @@ final class DocsTest {
                                 "explain");
             }
             case "helm" -> assertThat(words[1]).isIn("install", "upgrade", "uninstall", "test", "rollback", "template");
+            case "skopeo" -> assertThat(words[1]).isEqualTo("copy");
             default -> assertThat(exists(words[0])).as(line.text()).isTrue();
         }
         for (String word : words) {
