@@ -93,7 +93,8 @@ final class DocsTest {
                                 "logs",
                                 "taint",
                                 "create",
-                                "explain");
+                                "explain",
+                                "rollout");
             }
             case "helm" -> assertThat(words[1]).isIn("install", "upgrade", "uninstall", "test", "rollback", "template");
             case "skopeo" -> assertThat(words[1]).isEqualTo("copy");
