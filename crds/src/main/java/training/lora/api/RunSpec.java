@@ -3,10 +3,6 @@ package training.lora.api;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -41,9 +37,8 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
         }
         try {
             String text = owner.namespace() + "/" + owner.name() + "\n" + Json.MAPPER.writeValueAsString(sorted(node));
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest, 0, 8);
-        } catch (JsonProcessingException | NoSuchAlgorithmException e) {
+            return TextDigest.sha256(text).substring(0, 16);
+        } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }
     }

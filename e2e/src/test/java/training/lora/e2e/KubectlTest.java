@@ -23,7 +23,6 @@ import training.lora.local.LocalCluster;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class KubectlTest {
     private static final Path EXAMPLES = TestCluster.HOME.resolve("examples");
-    private static final String EXPECT = "# expect: ";
 
     private LocalCluster cluster;
     private Path dir;
@@ -72,10 +71,7 @@ class KubectlTest {
     @ParameterizedTest
     @MethodSource("invalid")
     void invalidExampleIsRefusedWithTheFieldInTheMessage(Path file) throws Exception {
-        List<String> expected = Files.readAllLines(file).stream()
-                .filter(l -> l.startsWith(EXPECT))
-                .map(l -> l.substring(EXPECT.length()))
-                .toList();
+        List<String> expected = Trainings.expectedMessages(file);
 
         Result result = kubectl("apply", "-f", file.toString());
 

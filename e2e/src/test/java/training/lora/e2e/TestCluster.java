@@ -83,13 +83,6 @@ final class TestCluster implements AutoCloseable {
                 .waitUntilCondition(r -> r != null && condition.test(r), MINUTES, TimeUnit.MINUTES);
     }
 
-    static boolean is(LoraTraining training, String condition) {
-        return training.getStatus() != null
-                && training.getStatus().conditions().stream()
-                        .anyMatch(c ->
-                                c.getType().equals(condition) && c.getStatus().equals("True"));
-    }
-
     List<String> jobs(String name) {
         return client()
                 .batch()

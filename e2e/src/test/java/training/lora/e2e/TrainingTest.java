@@ -57,10 +57,6 @@ class TrainingTest {
                 && training.getStatus().stages().stream().anyMatch(s -> s.name() == Stage.Train);
     }
 
-    private static boolean isOver(LoraTraining training) {
-        return TestCluster.is(training, "Complete") || TestCluster.is(training, "Failed");
-    }
-
     @Test
     void trainingBecomesMeasuredArtifactsAndNothingLeavesTheMachine() throws Exception {
         List<Integer> percentages = new ArrayList<>();
@@ -69,10 +65,10 @@ class TrainingTest {
             if (r.getStatus() != null && r.getStatus().progress() != null) {
                 percentages.add(r.getStatus().progress().progressPercentage());
             }
-            return isOver(r);
+            return Trainings.isOver(r);
         });
 
-        assertThat(TestCluster.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
         assertThat(cluster.jobs("whole")).isEqualTo(jobsOf("whole"));
         assertThat(percentages).isNotEmpty();
         assertThat(done.getStatus().checkpoints()).extracting(c -> c.step()).containsExactly(2, 4);
@@ -102,9 +98,9 @@ class TrainingTest {
             cluster.startOperator();
         }
 
-        LoraTraining done = cluster.await("killed", TrainingTest::isOver);
+        LoraTraining done = cluster.await("killed", Trainings::isOver);
 
-        assertThat(TestCluster.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
         assertThat(cluster.jobs("killed")).isEqualTo(jobsOf("killed"));
         assertThat(done.getStatus().stages()).extracting(StageStatus::attempt).containsExactly(1, 1, 1);
     }
@@ -115,13 +111,13 @@ class TrainingTest {
         cluster.apply("paused", TrainingTest::ofAClaim);
         cluster.await("paused", TrainingTest::isTraining);
         suspend(true);
-        cluster.await("paused", r -> TestCluster.is(r, "Suspended"));
+        cluster.await("paused", r -> Trainings.is(r, "Suspended"));
         awaitNone(client().pods().inNamespace("default").withLabel("job-name", "paused-train-1"));
         suspend(false);
 
-        LoraTraining done = cluster.await("paused", TrainingTest::isOver);
+        LoraTraining done = cluster.await("paused", Trainings::isOver);
 
-        assertThat(TestCluster.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
     }
 
     private static void ofAClaim(GenericKubernetesResource resource) {
@@ -150,9 +146,9 @@ class TrainingTest {
         claim("empty", folder);
         cluster.apply("hopeless", r -> spec(r).put("datasets", List.of(Map.of("name", "main", "uri", "pvc://empty"))));
 
-        LoraTraining done = cluster.await("hopeless", TrainingTest::isOver);
+        LoraTraining done = cluster.await("hopeless", Trainings::isOver);
 
-        assertThat(TestCluster.is(done, "Failed")).isTrue();
+        assertThat(Trainings.is(done, "Failed")).isTrue();
         assertThat(cluster.jobs("hopeless")).containsExactly("hopeless-prepare-1");
         assertThat(done.getStatus().conditions())
                 .filteredOn(c -> c.getType().equals("Failed"))

@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.CaFile;
+import training.lora.e2e.Trainings;
 
 /** The operator under its account, and what the API server noted of it. */
 @ClusterTest
@@ -65,7 +66,7 @@ final class ChartRulesTest {
                             "--type=merge",
                             "--patch={\"spec\":{\"suspend\":true}}")
                     .ok();
-            cluster.await(namespace, "ruled", t -> Kube.is(t, "Suspended"));
+            cluster.await(namespace, "ruled", t -> Trainings.is(t, "Suspended"));
             replica.terminate();
         }
 

@@ -9,12 +9,12 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import training.lora.e2e.Trainings;
 
 /** Every example before a real API server: its schema, defaults and CEL rules. */
 @ClusterTest
 class ExamplesTest {
     private static final Path EXAMPLES = Scripts.HOME.resolve("examples");
-    private static final String EXPECT = "# expect: ";
 
     private final RealCluster cluster;
     private final String namespace;
@@ -51,10 +51,7 @@ class ExamplesTest {
     @ParameterizedTest
     @MethodSource("invalid")
     void invalidExampleIsRefusedWithItsMessage(Path file) throws Exception {
-        List<String> expected = Files.readAllLines(file).stream()
-                .filter(l -> l.startsWith(EXPECT))
-                .map(l -> l.substring(EXPECT.length()))
-                .toList();
+        List<String> expected = Trainings.expectedMessages(file);
 
         var result = cluster.kubectl("-n", namespace, "apply", "-f", file.toString());
 

@@ -196,19 +196,6 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
                 .waitUntilCondition(r -> r != null && condition.test(r), MINUTES, TimeUnit.MINUTES);
     }
 
-    /** Whether a condition of that type is true. */
-    static boolean is(LoraTraining training, String condition) {
-        return training.getStatus() != null
-                && training.getStatus().conditions().stream()
-                        .anyMatch(c ->
-                                c.getType().equals(condition) && c.getStatus().equals("True"));
-    }
-
-    /** Whether the training has come to an end, of either kind. */
-    static boolean isOver(LoraTraining training) {
-        return is(training, "Complete") || is(training, "Failed");
-    }
-
     /** The names of a training's Jobs. */
     final List<String> jobs(String namespace, String training) {
         return client

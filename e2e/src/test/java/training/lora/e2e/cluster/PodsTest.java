@@ -15,6 +15,7 @@ import training.lora.api.LoraTraining;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.StageStatus;
+import training.lora.e2e.Trainings;
 
 /** What becomes of pods on real nodes, and how the status names it. The trainer is a stub. */
 @ClusterTest
@@ -68,12 +69,12 @@ class PodsTest {
 
         LoraTraining waits = cluster.await(namespace, "no-image", reconciling("ErrImagePull"));
         cluster.stub(namespace, "no-image", Map.of(), runtime -> {});
-        LoraTraining done = cluster.await(namespace, "no-image", Kube::isOver);
+        LoraTraining done = cluster.await(namespace, "no-image", Trainings::isOver);
 
         assertThat(condition(waits, "Reconciling").getMessage())
                 .contains("cluster.test/missing:1")
                 .doesNotContain("\n");
-        assertThat(Kube.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
     }
 
     @Test
@@ -84,10 +85,10 @@ class PodsTest {
         LoraTraining waits = cluster.await(namespace, "no-claim", reconciling("ClaimNotFound"));
         cluster.volume(namespace, "shared");
         cluster.claim(namespace, "shared");
-        LoraTraining done = cluster.await(namespace, "no-claim", Kube::isOver);
+        LoraTraining done = cluster.await(namespace, "no-claim", Trainings::isOver);
 
         assertThat(condition(waits, "Reconciling").getMessage()).contains("\"shared\"");
-        assertThat(Kube.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
     }
 
     @Test
@@ -97,9 +98,9 @@ class PodsTest {
 
         cluster.kubectl("-n", namespace, "delete", "pod", pod.getMetadata().getName(), "--wait=false")
                 .ok();
-        LoraTraining done = cluster.await(namespace, "deleted", Kube::isOver);
+        LoraTraining done = cluster.await(namespace, "deleted", Trainings::isOver);
 
-        assertThat(Kube.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
         assertThat(done.getStatus().stages()).extracting(StageStatus::failures).containsOnly(0);
     }
 
@@ -112,11 +113,11 @@ class PodsTest {
                 .ok();
         Instant gone = gone(first);
         Pod second = awaitPod("job-lost-train-2");
-        LoraTraining done = cluster.await(namespace, "job-lost", Kube::isOver);
+        LoraTraining done = cluster.await(namespace, "job-lost", Trainings::isOver);
 
         assertThat(Instant.parse(second.getMetadata().getCreationTimestamp()).plusSeconds(1))
                 .isAfter(gone.minus(Duration.ofSeconds(1)));
-        assertThat(Kube.is(done, "Complete")).isTrue();
+        assertThat(Trainings.is(done, "Complete")).isTrue();
     }
 
     private Instant gone(Pod pod) {
@@ -171,8 +172,8 @@ class PodsTest {
     }
 
     private Reason end(String name) {
-        LoraTraining done = cluster.await(namespace, name, Kube::isOver);
-        assertThat(Kube.is(done, "Failed")).as(name).isTrue();
+        LoraTraining done = cluster.await(namespace, name, Trainings::isOver);
+        assertThat(Trainings.is(done, "Failed")).as(name).isTrue();
         StageStatus stage = last(done);
         assertThat(stage.outcome()).isEqualTo(Outcome.Failed);
         assertThat(stage.message()).isNotBlank();

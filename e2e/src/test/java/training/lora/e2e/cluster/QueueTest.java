@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
+import training.lora.e2e.Trainings;
 
 /** More trainings than GPUs. The trainer is a stub, since the GPUs are simulated. */
 @ClusterTest
@@ -36,18 +37,18 @@ class QueueTest {
         }
 
         List<LoraTraining> waiting = names.stream()
-                .map(n -> cluster.await(namespace, n, r -> Kube.isOver(r) || isQueued(r)))
+                .map(n -> cluster.await(namespace, n, r -> Trainings.isOver(r) || isQueued(r)))
                 .filter(QueueTest::isQueued)
                 .toList();
         int most = 0;
-        while (!names.stream().allMatch(n -> Kube.isOver(cluster.get(namespace, n)))) {
+        while (!names.stream().allMatch(n -> Trainings.isOver(cluster.get(namespace, n)))) {
             most = Math.max(most, running(namespace));
             Thread.sleep(500);
         }
 
         assertThat(waiting).hasSizeGreaterThanOrEqualTo(names.size() - GPUS);
         assertThat(most).isEqualTo(GPUS);
-        assertThat(names).allMatch(n -> Kube.is(cluster.get(namespace, n), "Complete"));
+        assertThat(names).allMatch(n -> Trainings.is(cluster.get(namespace, n), "Complete"));
     }
 
     private int running(String namespace) {

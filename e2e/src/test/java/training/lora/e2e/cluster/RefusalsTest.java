@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
+import training.lora.e2e.Trainings;
 
 /** What an API server refuses, and what an operator finds that is older than its CRD. */
 @ClusterTest
@@ -37,7 +38,7 @@ class RefusalsTest {
 
         cluster.apply(namespace, "quick", r -> {});
 
-        LoraTraining stalled = cluster.await(namespace, "quick", t -> Kube.is(t, "Stalled"));
+        LoraTraining stalled = cluster.await(namespace, "quick", t -> Trainings.is(t, "Stalled"));
         assertThat(stalled(stalled))
                 .startsWith("Refused: the API server refuses Job quick-prepare-1: jobs.batch \"quick-prepare-1\" is"
                         + " forbidden: exceeded quota: jobs");
@@ -47,7 +48,7 @@ class RefusalsTest {
         // Claim and ConfigMap are there; a quota that counts them answers 403 too when they are made again.
         quota(namespace, "1");
         job(namespace, "quick-prepare-1");
-        assertThat(Kube.is(cluster.await(namespace, "quick", t -> Kube.is(t, "Reconciling")), "Stalled"))
+        assertThat(Trainings.is(cluster.await(namespace, "quick", t -> Trainings.is(t, "Reconciling")), "Stalled"))
                 .isFalse();
     }
 
@@ -70,7 +71,7 @@ class RefusalsTest {
         used(namespace, "objects");
 
         cluster.apply(namespace, "quick", r -> {});
-        LoraTraining stalled = cluster.await(namespace, "quick", t -> Kube.is(t, "Stalled"));
+        LoraTraining stalled = cluster.await(namespace, "quick", t -> Trainings.is(t, "Stalled"));
         assertThat(stalled(stalled)).startsWith("Refused: the API server refuses Job quick-prepare-1");
 
         cluster.client()
@@ -92,7 +93,7 @@ class RefusalsTest {
         cluster.operator();
         cluster.apply(namespace, "quick", r -> runtime(r, "2", "1"));
 
-        LoraTraining stalled = cluster.await(namespace, "quick", t -> Kube.is(t, "Stalled"));
+        LoraTraining stalled = cluster.await(namespace, "quick", t -> Trainings.is(t, "Stalled"));
         assertThat(stalled(stalled))
                 .startsWith("Refused: the API server refuses Job quick-prepare-1")
                 .contains("must be less than or equal to cpu limit");

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
+import training.lora.e2e.Trainings;
 
 /** What becomes of pods and Jobs at a real API server, with its Job controller, scheduler and garbage collector. */
 @ClusterTest
@@ -81,7 +82,7 @@ class RunsTest {
 
         LoraTraining waits = cluster.await(quota, "refused", r -> reconciling(r, "FailedCreate"));
         assertThat(message(waits, "Reconciling")).contains("exceeded quota: no-pods");
-        LoraTraining failed = cluster.await(quota, "refused", r -> Kube.is(r, "Failed"));
+        LoraTraining failed = cluster.await(quota, "refused", r -> Trainings.is(r, "Failed"));
         assertThat(failed.getStatus().stages().get(0).reason()).isEqualTo(Reason.DeadlineExceeded);
         assertThat(message(failed, "Failed"))
                 .contains("`spec.startDeadlineSeconds` (15) have passed")
@@ -160,7 +161,7 @@ class RunsTest {
         assertThat(again.getMetadata().getUid()).isNotEqualTo(uid);
 
         cluster.await(namespace, "replaced", r -> {
-            assertThat(Kube.is(r, "Stalled")).as("never stalled").isFalse();
+            assertThat(Trainings.is(r, "Stalled")).as("never stalled").isFalse();
             return r.getStatus() != null && !r.getStatus().stages().isEmpty();
         });
         Pod pod = cluster.pod(namespace, "replaced-prepare-1");

@@ -17,6 +17,7 @@ import training.lora.api.LoraTraining;
 import training.lora.api.Progress;
 import training.lora.api.Stage;
 import training.lora.api.StageStatus;
+import training.lora.e2e.Trainings;
 
 /** The demo's example, shortened, as pods; whatever happens to it, it becomes the files that it becomes on this machine. */
 @ClusterTest
@@ -69,8 +70,8 @@ class TrainingOnNodesTest {
     }
 
     private LoraTraining awaitComplete(String namespace) {
-        LoraTraining done = cluster.await(namespace, NAME, Kube::isOver);
-        assertThat(Kube.is(done, "Complete"))
+        LoraTraining done = cluster.await(namespace, NAME, Trainings::isOver);
+        assertThat(Trainings.is(done, "Complete"))
                 .as(String.valueOf(done.getStatus()))
                 .isTrue();
         return done;

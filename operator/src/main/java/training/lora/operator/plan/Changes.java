@@ -4,10 +4,6 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.utils.Serialization;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +14,7 @@ import training.lora.api.LoraTrainingStatus;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.RunLimits;
+import training.lora.api.TextDigest;
 
 /** What a change of the spec means for a run that has begun. */
 final class Changes {
@@ -116,11 +113,6 @@ final class Changes {
     }
 
     private static String hash(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest, 0, 8);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+        return TextDigest.sha256(text).substring(0, 16);
     }
 }

@@ -111,6 +111,11 @@ public final class Names {
                 && resource.getMetadata().getName().equals(labels.get(NAME));
     }
 
+    /** NAMESPACE/NAME, as logs and URLs have it. */
+    public static String path(HasMetadata object) {
+        return object.getMetadata().getNamespace() + "/" + object.getMetadata().getName();
+    }
+
     /** Whether {@code child} is controlled by the resource with that uid. */
     public static boolean owned(HasMetadata child, String uid) {
         return child.getMetadata().getOwnerReferences().stream()

@@ -18,11 +18,8 @@ final class PodEnvironment {
         LoraTraining resource = attempt.resource();
         List<EnvVar> environment = new ArrayList<>();
         if (settings.operatorUrl() != null) {
-            environment.add(variable(
-                    "LORA_PROGRESS_URL",
-                    settings.operatorUrl() + "/v1/progress/"
-                            + resource.getMetadata().getNamespace() + "/"
-                            + resource.getMetadata().getName()));
+            environment.add(
+                    variable("LORA_PROGRESS_URL", settings.operatorUrl() + "/v1/progress/" + Names.path(resource)));
             environment.add(variable("LORA_PROGRESS_TOKEN_FILE", PodVolumes.TOKEN + "/token"));
             if (settings.pods().authorities() != null) {
                 environment.add(variable("LORA_PROGRESS_CA_FILE", PodVolumes.AUTHORITIES + "/ca.crt"));

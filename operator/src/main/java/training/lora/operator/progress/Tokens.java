@@ -7,19 +7,16 @@ import io.fabric8.kubernetes.api.model.authentication.UserInfo;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.TextDigest;
 
 /**
  * Asks the API server for which pod a token speaks, and remembers a good one for a minute. A bad one is remembered for a
@@ -57,7 +54,7 @@ class Tokens {
 
     /** The pod for which {@code token} speaks to {@code audience}; empty if it is not valid there or of no pod. */
     Optional<Bearer> bearer(String token, String audience) {
-        String key = hash(token + "\n" + audience);
+        String key = TextDigest.sha256(token + "\n" + audience);
         Instant now = clock.instant();
         Answer known = answers.get(key);
         if (known != null && now.isBefore(known.until)) {
@@ -106,14 +103,5 @@ class Tokens {
     private static @Nullable String first(UserInfo user, String key) {
         List<String> values = user.getExtra() == null ? null : user.getExtra().get(key);
         return values == null || values.isEmpty() ? null : values.get(0);
-    }
-
-    private static String hash(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

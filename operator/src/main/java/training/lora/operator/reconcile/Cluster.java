@@ -4,13 +4,14 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Observed;
+import training.lora.operator.plan.Wanted;
 
-/** What the reconciler needs of a cluster: what was heard of it costs nothing and may be old, what is read is new. */
+/** What the reconciler needs of a cluster: what was heard of it may be old, what is read is new. */
 interface Cluster {
     /** The resource as last heard of, or null if there is none. */
     @Nullable LoraTraining heard(String namespace, String name);
 
-    /** What was heard of the run. */
+    /** What was heard of the run; only what {@link Wanted} names beside it, where a pod is late, is read. */
     Observed heard(LoraTraining resource);
 
     /** The resource as it is now, or null if there is none. */

@@ -66,12 +66,12 @@ final class Informers implements Heard {
 
     @Override
     public List<Job> jobs(LoraTraining resource) {
-        return jobs.byIndex(BY_NAME, key(resource));
+        return jobs.byIndex(BY_NAME, Names.path(resource));
     }
 
     @Override
     public List<Pod> pods(LoraTraining resource) {
-        return pods.byIndex(BY_NAME, key(resource));
+        return pods.byIndex(BY_NAME, Names.path(resource));
     }
 
     Optional<Pod> pod(ResourceID id) {
@@ -90,11 +90,6 @@ final class Informers implements Heard {
             String name = label(object);
             return name == null ? List.of() : List.of(object.getMetadata().getNamespace() + "/" + name);
         };
-    }
-
-    private static String key(LoraTraining resource) {
-        return resource.getMetadata().getNamespace() + "/"
-                + resource.getMetadata().getName();
     }
 
     private static @Nullable String label(HasMetadata object) {

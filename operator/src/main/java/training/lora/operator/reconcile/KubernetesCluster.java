@@ -282,11 +282,7 @@ final class KubernetesCluster implements Cluster {
             client.resource(event).create();
         } catch (KubernetesClientException e) {
             if (e.getCode() != HttpURLConnection.HTTP_CONFLICT && !RefusedException.namespaceGoes(e)) {
-                LOG.warn(
-                        "{}/{}: an event could not be written: {}",
-                        resource.getMetadata().getNamespace(),
-                        resource.getMetadata().getName(),
-                        e.getMessage());
+                LOG.warn("{}: an event could not be written: {}", Names.path(resource), e.getMessage());
             }
         }
     }

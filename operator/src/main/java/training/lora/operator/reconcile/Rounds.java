@@ -9,6 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Action;
+import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
 import training.lora.operator.plan.Plan;
 import training.lora.operator.plan.PlanResult;
@@ -117,7 +118,7 @@ final class Rounds {
             resource = cluster.apply(resource, action);
             jobsChange |= action instanceof Action.CreateJob || action instanceof Action.DeleteJob;
             if (action instanceof Action.Emit emit) {
-                LOG.info("{}: {}", name(resource), emit.message());
+                LOG.info("{}: {}", Names.path(resource), emit.message());
             }
         }
         if (jobsChange && plan.again()) {
@@ -132,11 +133,11 @@ final class Rounds {
 
     private @Nullable Duration refused(LoraTraining resource, RefusedException e) {
         if (e.namespaceGoes()) {
-            LOG.info("{}: nothing more is done, since its namespace is being deleted", name(resource));
+            LOG.info("{}: nothing more is done, since its namespace is being deleted", Names.path(resource));
             return null;
         }
         PlanResult plan = Stall.refused(resource, e.what(), e.sentence(), settings, clock.instant());
-        LOG.warn("{}: the API server refuses {}: {}", name(resource), e.what(), e.sentence());
+        LOG.warn("{}: the API server refuses {}: {}", Names.path(resource), e.what(), e.sentence());
         return stall(resource, plan);
     }
 
@@ -155,10 +156,5 @@ final class Rounds {
             return Duration.ofSeconds(1);
         }
         return plan.reschedule();
-    }
-
-    private static String name(LoraTraining resource) {
-        return resource.getMetadata().getNamespace() + "/"
-                + resource.getMetadata().getName();
     }
 }
