@@ -1,8 +1,11 @@
 package training.lora.e2e.cluster;
 
+import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The chart's release in a cluster. */
 final class OperatorChart {
@@ -39,14 +42,19 @@ final class OperatorChart {
         return "system:serviceaccount:" + NAMESPACE + ":" + RELEASE;
     }
 
-    /** The pod that holds the Lease; empty where no pod does. */
+    /** The pod that holds the Lease, once one does: between two leaders nobody holds it. */
     String leader() {
-        var lease = cluster.client()
+        return cluster.client()
                 .leases()
                 .inNamespace(NAMESPACE)
                 .withName(RELEASE)
-                .get();
-        String holder = lease == null ? null : lease.getSpec().getHolderIdentity();
-        return holder == null ? "" : holder;
+                .waitUntilCondition(l -> l != null && holder(l) != null, 30, TimeUnit.SECONDS)
+                .getSpec()
+                .getHolderIdentity();
+    }
+
+    private static @Nullable String holder(Lease lease) {
+        String holder = lease.getSpec().getHolderIdentity();
+        return holder == null || holder.isEmpty() ? null : holder;
     }
 }

@@ -12,6 +12,8 @@ import java.util.List;
 
 /** Commands of kubectl as a user types them and what they answered, kept as a file among the logs. */
 final class Transcript {
+    private static final String PROMPT = "$ ";
+
     private final Kube cluster;
     private final Path file;
 
@@ -27,7 +29,7 @@ final class Transcript {
         try {
             Files.writeString(
                     file,
-                    "$ kubectl " + String.join(" ", arguments) + "\n" + result.output() + "\n",
+                    PROMPT + "kubectl " + String.join(" ", arguments) + "\n" + result.output() + "\n",
                     StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -35,11 +37,15 @@ final class Transcript {
         return result.ok();
     }
 
-    /** The file's lines, with blanks joined, and without what differs from run to run. */
+    /** The file's lines, with blanks joined, and answers without what differs from run to run. */
     private List<String> stable() {
         try {
             List<String> lines = new ArrayList<>();
             for (String line : Files.readAllLines(file)) {
+                if (line.startsWith(PROMPT)) {
+                    lines.add(line);
+                    continue;
+                }
                 lines.add(line.replaceAll("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ", "<time>")
                         .replaceAll("\\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\b", "<uid>")
                         .replaceAll("\\b[0-9a-f]{64}\\b", "<sha256>")
