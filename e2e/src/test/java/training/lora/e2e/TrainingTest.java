@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -110,6 +112,7 @@ class TrainingTest {
         claim("pictures", TestCluster.HOME.resolve("examples/bundled/fluent-style"));
         cluster.apply("paused", TrainingTest::ofAClaim);
         cluster.await("paused", TrainingTest::isTraining);
+        awaitRunningPod("paused-train-1");
         suspend(true);
         cluster.await("paused", r -> Trainings.is(r, "Suspended"));
         awaitNone(client().pods().inNamespace("default").withLabel("job-name", "paused-train-1"));
@@ -124,12 +127,30 @@ class TrainingTest {
         spec(resource).put("datasets", List.of(Map.of("name", "main", "uri", "pvc://pictures")));
     }
 
-    private static void awaitNone(Listable<? extends KubernetesResourceList<?>> kind) throws InterruptedException {
+    private static void awaitNone(Listable<? extends KubernetesResourceList<? extends HasMetadata>> kind)
+            throws InterruptedException {
+        awaitEmpty(() -> kind.list().getItems().stream()
+                .map(o -> o.getMetadata().getName())
+                .toList());
+    }
+
+    // What is asserted is the answer that ended the wait: another one could see an object that came later.
+    private static void awaitEmpty(Supplier<List<String>> names) throws InterruptedException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
-        while (!kind.list().getItems().isEmpty() && System.nanoTime() < end) {
+        List<String> left = names.get();
+        while (!left.isEmpty() && System.nanoTime() < end) {
             Thread.sleep(50);
+            left = names.get();
         }
-        assertThat(kind.list().getItems()).isEmpty();
+        assertThat(left).isEmpty();
+    }
+
+    /** Until then the Job controller may still create the pod. */
+    private void awaitRunningPod(String job) {
+        client().pods()
+                .inNamespace("default")
+                .withLabel("job-name", job)
+                .waitUntilCondition(p -> p != null && p.getStatus().getPhase().equals("Running"), 90, TimeUnit.SECONDS);
     }
 
     private void suspend(boolean value) throws Exception {
@@ -163,16 +184,18 @@ class TrainingTest {
     void deletionEndsWhatRunsAndCleansUp() throws Exception {
         cluster.apply("gone", r -> {});
         cluster.await("gone", TrainingTest::isTraining);
+        awaitRunningPod("gone-train-1");
 
         client().resources(LoraTraining.class)
                 .inNamespace("default")
                 .withName("gone")
                 .delete();
 
-        awaitNone(client().pods().inNamespace("default").withLabel("lora.training/name", "gone"));
         awaitNone(client().batch().v1().jobs().inNamespace("default").withLabel("lora.training/name", "gone"));
+        awaitNone(client().pods().inNamespace("default").withLabel("lora.training/name", "gone"));
         awaitNone(client().configMaps().inNamespace("default").withLabel("lora.training/name", "gone"));
-        assertThat(cluster.file("pvc://gone-workspace")).doesNotExist();
+        Path workspace = cluster.file("pvc://gone-workspace");
+        awaitEmpty(() -> Files.exists(workspace) ? List.of(workspace.toString()) : List.of());
     }
 
     @Test
