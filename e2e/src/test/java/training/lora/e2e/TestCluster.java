@@ -35,10 +35,7 @@ final class TestCluster implements AutoCloseable {
     }
 
     private OperatorProcess newOperator() throws IOException {
-        return OperatorProcess.start(
-                HOME.resolve("operator/target/quarkus-app/quarkus-run.jar"),
-                cluster.kubeconfig(),
-                dir.resolve("operator.log"));
+        return OperatorProcess.start(HOME, cluster.kubeconfig(), dir.resolve("operator.log"));
     }
 
     KubernetesClient client() {

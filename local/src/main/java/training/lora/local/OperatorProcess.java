@@ -33,23 +33,17 @@ public final class OperatorProcess implements AutoCloseable {
     /**
      * Starts it, on a port that is free.
      *
-     * @param jar Quarkus' runner
+     * @param home the project's folder, in which it is built
      * @param kubeconfig its way to the API server
      * @param log where its output is appended
      */
-    public static OperatorProcess start(Path jar, Path kubeconfig, Path log) throws IOException {
+    public static OperatorProcess start(Path home, Path kubeconfig, Path log) throws IOException {
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}))) {
             port = free.getLocalPort();
         }
         String url = "http://127.0.0.1:" + port;
-        ProcessBuilder builder = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx128m",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-jar",
-                        jar.toString()))
+        ProcessBuilder builder = new ProcessBuilder(command(home))
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         Map<String, String> environment = builder.environment();
@@ -60,6 +54,19 @@ public final class OperatorProcess implements AutoCloseable {
         environment.put("LORA_OPERATOR_URL", url);
         withoutDefaultResources(environment);
         return new OperatorProcess(builder.start(), log, URI.create(url + "/q/health/ready"));
+    }
+
+    /**
+     * Java with the operator that is built in {@code home}, set up as in its image.
+     *
+     * @param home the project's folder
+     */
+    public static List<String> command(Path home) {
+        return List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "@" + home.resolve("bin/operator.args"),
+                "-jar",
+                home.resolve("operator/target/quarkus-app/quarkus-run.jar").toString());
     }
 
     /** Defaults for a cluster's nodes may be more than this machine has; a pod that asks for nothing gets all of it. */

@@ -23,7 +23,6 @@ import training.lora.local.OperatorProcess;
  * along by tests. The operator is a process beside it, with the account that its chart gives it.
  */
 final class RealCluster extends Kube {
-    private static final Path OPERATOR = Scripts.HOME.resolve("operator/target/quarkus-app/quarkus-run.jar");
     private static final Path CRD =
             Scripts.HOME.resolve("crds/src/main/resources/META-INF/fabric8/loratrainings.lora.training-v1.yml");
 
@@ -55,8 +54,8 @@ final class RealCluster extends Kube {
     synchronized OperatorProcess operator() throws InterruptedException {
         try {
             if (operator == null) {
-                OperatorProcess started =
-                        OperatorProcess.start(OPERATOR, OperatorAccount.install(this), logs().resolve("operator.log"));
+                OperatorProcess started = OperatorProcess.start(
+                        Scripts.HOME, OperatorAccount.install(this), logs().resolve("operator.log"));
                 started.awaitReady();
                 operator = started;
             }

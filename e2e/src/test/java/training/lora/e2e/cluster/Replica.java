@@ -7,15 +7,14 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.HttpsURLConnection;
 import training.lora.api.CaFile;
+import training.lora.local.OperatorProcess;
 
 /** One of several operators that the chart configures, as a process. */
 final class Replica implements AutoCloseable {
-    private static final Path JAR = Scripts.HOME.resolve("operator/target/quarkus-app/quarkus-run.jar");
     private static final Duration START = Duration.ofSeconds(120);
 
     private final String name;
@@ -40,13 +39,7 @@ final class Replica implements AutoCloseable {
         }
         Path kubeconfig = OperatorAccount.install(cluster);
         Path log = cluster.logs().resolve("replica-" + name + ".log");
-        ProcessBuilder builder = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx128m",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-jar",
-                        JAR.toString()))
+        ProcessBuilder builder = new ProcessBuilder(OperatorProcess.command(Scripts.HOME))
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().keySet().removeIf(v -> v.startsWith("KUBERNETES_"));

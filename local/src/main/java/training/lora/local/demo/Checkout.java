@@ -25,10 +25,6 @@ record Checkout(Path home) {
         return home.resolve("bin/lora-trainer");
     }
 
-    Path operator() {
-        return home.resolve("operator/target/quarkus-app/quarkus-run.jar");
-    }
-
     /** Of the cluster that `up` starts. */
     Path cluster() {
         return output().resolve("cluster");

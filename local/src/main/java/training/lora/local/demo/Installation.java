@@ -47,7 +47,7 @@ final class Installation {
             if (ending) {
                 return;
             }
-            started = OperatorProcess.start(checkout.operator(), kubeconfig(), dir.resolve("operator.log"));
+            started = OperatorProcess.start(checkout.home(), kubeconfig(), dir.resolve("operator.log"));
             operator = started;
         }
         started.awaitReady();
