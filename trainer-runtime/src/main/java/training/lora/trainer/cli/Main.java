@@ -36,8 +36,8 @@ import training.lora.trainer.TrainerException;
             "",
             "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage;",
             "10 configuration, 11 data, 12 base model, 13 diverged training (retrying can't",
-            "help); 20 source unreachable, 21 storage full, 22 out of memory; 75 asked to",
-            "stop: the same command goes on."
+            "help); 20 source unreachable, 21 storage full, 22 out of memory, 23 workspace",
+            "in use; 75 asked to stop: the same command goes on."
         })
 public final class Main {
     @Option(

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 
 /** Bad input: the exit code, the sentence, and nothing half-written. */
@@ -50,6 +51,18 @@ class MainTest {
                 Goldens.BUNDLED.resolve("fluent-style/bat.png"),
                 folder.resolve("data").resolve(name + ".png"));
         Files.writeString(folder.resolve("data").resolve(name + ".txt"), "a bat");
+    }
+
+    @Test
+    void helpNamesEveryExitCode() {
+        String help = Ran.of("--help").output();
+
+        String codes = help.substring(help.indexOf("Exit codes:"));
+        for (Reason reason : Reason.values()) {
+            if (reason.exitCode() > 0) {
+                assertThat(codes).containsPattern("\\b" + reason.exitCode() + "\\b");
+            }
+        }
     }
 
     @Test
