@@ -92,6 +92,74 @@ class PodsTest {
     }
 
     @Test
+    void imageNameThatIsNoneIsNamedAndAnotherMendsIt() {
+        cluster.stub(namespace, "bad-name", Map.of(), runtime -> runtime.put("image", "Not:an:Image"));
+
+        LoraTraining waits = cluster.await(namespace, "bad-name", reconciling("InvalidImageName"));
+        cluster.stub(namespace, "bad-name", Map.of(), runtime -> {});
+        LoraTraining done = cluster.await(namespace, "bad-name", Trainings::isOver);
+
+        assertThat(condition(waits, "Reconciling").getMessage()).contains("Not:an:Image");
+        assertThat(Trainings.is(done, "Complete")).isTrue();
+    }
+
+    @Test
+    void claimWithoutAVolumeIsNamedAndTheRunGoesOnOnceItIsBound() {
+        cluster.claim(namespace, "unbound");
+        cluster.stub(
+                namespace, "no-volume", Map.of(), runtime -> runtime.put("workspace", Map.of("claimName", "unbound")));
+
+        LoraTraining waits = cluster.await(namespace, "no-volume", reconciling("ClaimNotBound"));
+        cluster.volume(namespace, "unbound");
+        LoraTraining done = cluster.await(namespace, "no-volume", Trainings::isOver);
+
+        assertThat(condition(waits, "Reconciling").getMessage())
+                .contains("unbound immediate PersistentVolumeClaims")
+                .contains("the claim unbound is Pending");
+        assertThat(Trainings.is(done, "Complete")).isTrue();
+    }
+
+    @Test
+    void memoryLimitTooSmallToStartIsNamed() {
+        cluster.stub(
+                namespace,
+                "tiny",
+                Map.of(),
+                runtime -> runtime.put("stages", List.of(limits("Prepare", "memory", "1Mi"))));
+
+        LoraTraining waits = cluster.await(
+                namespace, "tiny", r -> Trainings.isOver(r) || (r.getStatus() != null && startsWithTrouble(r)));
+
+        assertThat(last(waits).message()
+                        + condition(waits, Trainings.isOver(waits) ? "Failed" : "Reconciling")
+                                .getMessage())
+                .containsAnyOf("memory limit", "OOM");
+    }
+
+    private static boolean startsWithTrouble(LoraTraining training) {
+        return training.getStatus().conditions().stream()
+                .anyMatch(
+                        c -> c.getType().equals("Reconciling") && c.getMessage().contains("can't start"));
+    }
+
+    @Test
+    void suspendedJobIsQueuedAndGoesOnWhenItIsAdmitted() {
+        stub("queued", "train-1", "sleep 20 & wait $!");
+        awaitRunning("queued-train-1");
+
+        cluster.kubectl("-n", namespace, "patch", "job", "queued-train-1", "-p", "{\"spec\":{\"suspend\":true}}")
+                .ok();
+        LoraTraining waits = cluster.await(namespace, "queued", reconciling("Queued"));
+        cluster.kubectl("-n", namespace, "patch", "job", "queued-train-1", "-p", "{\"spec\":{\"suspend\":false}}")
+                .ok();
+        LoraTraining done = cluster.await(namespace, "queued", Trainings::isOver);
+
+        assertThat(condition(waits, "Reconciling").getMessage()).contains("queued-train-1 suspended");
+        assertThat(Trainings.is(done, "Complete")).isTrue();
+        assertThat(done.getStatus().stages()).extracting(StageStatus::failures).containsOnly(0);
+    }
+
+    @Test
     void deletedPodIsNoFailureOfTheTraining() {
         stub("deleted", "train-1", "sleep 120 & wait $!");
         Pod pod = awaitRunning("deleted-train-1");
@@ -148,12 +216,12 @@ class PodsTest {
                 namespace,
                 "memory",
                 Map.of("train", "tail /dev/zero; exit $?"),
-                runtime -> runtime.put("stages", List.of(limits("memory", "32Mi"))));
+                runtime -> runtime.put("stages", List.of(limits("Train", "memory", "32Mi"))));
         cluster.stub(
                 namespace,
                 "storage",
                 Map.of("train", "dd if=/dev/zero of=/tmp/big bs=1M count=60; sleep 120 & wait $!"),
-                runtime -> runtime.put("stages", List.of(limits("ephemeral-storage", "20Mi"))));
+                runtime -> runtime.put("stages", List.of(limits("Train", "ephemeral-storage", "20Mi"))));
 
         assertThat(end("silent")).isEqualTo(Reason.PodFailed);
         assertThat(end("memory")).isEqualTo(Reason.OutOfMemory);
@@ -163,10 +231,10 @@ class PodsTest {
                 .isEqualTo(Reason.Preempted);
     }
 
-    private static Map<String, Object> limits(String resource, String quantity) {
+    private static Map<String, Object> limits(String stage, String resource, String quantity) {
         return Map.of(
                 "name",
-                "Train",
+                stage,
                 "resources",
                 Map.of("requests", Map.of(resource, quantity), "limits", Map.of(resource, quantity)));
     }

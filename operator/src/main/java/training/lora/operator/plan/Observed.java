@@ -40,4 +40,9 @@ public record Observed(
                 .findFirst()
                 .orElse(null);
     }
+
+    /** Whether the pod's node is ready; null if the pod has none, or nothing is known of it. */
+    @Nullable Boolean nodeReady(RunPod pod) {
+        return pod.node() == null ? null : nodesReady.get(pod.node());
+    }
 }

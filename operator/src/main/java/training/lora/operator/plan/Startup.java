@@ -74,7 +74,7 @@ record Startup(String reason, String message, boolean warning) {
     }
 
     private static @Nullable Startup unreachable(RunPod pod, Observed observed) {
-        boolean lost = Boolean.FALSE.equals(observed.nodesReady().get(pod.node()));
+        boolean lost = Boolean.FALSE.equals(observed.nodeReady(pod));
         return lost
                 ? new Startup(
                         "NodeLost",
@@ -86,7 +86,7 @@ record Startup(String reason, String message, boolean warning) {
     /** A pod that was deleted and is not gone yet; it is never forced away, since its trainer may still write. */
     private static Startup ending(RunPod pod, Observed observed, Instant now) {
         boolean overdue = now.isAfter(Objects.requireNonNull(pod.deletionTime()).plusSeconds(10));
-        Boolean ready = pod.node() == null ? null : observed.nodesReady().get(pod.node());
+        Boolean ready = observed.nodeReady(pod);
         if (Boolean.FALSE.equals(ready)) {
             return new Startup(
                     "NodeLost",
@@ -137,7 +137,8 @@ record Startup(String reason, String message, boolean warning) {
         String said = Objects.requireNonNullElse(scheduled.message(), "no message");
         String reason = Objects.requireNonNullElse(scheduled.reason(), "Unschedulable");
         if (aboutClaim(scheduled)) {
-            reason = said.contains("not found") ? "ClaimNotFound" : said.contains("unbound") ? "ClaimNotBound" : reason;
+            // The scheduler says of an unbound claim "pod has unbound immediate PersistentVolumeClaims. not found".
+            reason = said.contains("unbound") ? "ClaimNotBound" : said.contains("not found") ? "ClaimNotFound" : reason;
         }
         return new Startup(
                 word(reason),

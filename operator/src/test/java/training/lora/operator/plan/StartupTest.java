@@ -50,6 +50,14 @@ final class StartupTest {
     }
 
     @Test
+    void aRunningPodOfWhichNoNodeIsKnownIsOneThatRuns() {
+        scene.pod(JOB, p -> Pods.running(p, scene.now).node(null));
+        scene.after(1);
+
+        assertThat(scene.reconciling().getReason()).isEqualTo("Running");
+    }
+
+    @Test
     void whyAPullFailedStaysWhileTheKubeletOnlySaysThatItWaits() {
         scene.pod(
                 JOB, p -> p.node("n").containers(List.of(Pods.waiting("trainer", false, "ErrImagePull", "not found"))));
@@ -79,7 +87,7 @@ final class StartupTest {
             value = {
                 "Unschedulable | 0/2 nodes are available: 2 Insufficient nvidia.com/gpu. | Unschedulable",
                 "Unschedulable | persistentvolumeclaim \"photos\" not found | ClaimNotFound",
-                "Unschedulable | pod has unbound immediate PersistentVolumeClaims | ClaimNotBound",
+                "Unschedulable | pod has unbound immediate PersistentVolumeClaims. not found | ClaimNotBound",
                 "SchedulingGated | Scheduling is blocked due to non-empty scheduling gates | SchedulingGated",
             })
     void whatTheSchedulerSaysIsTheReason(String said, String message, String reason) {
