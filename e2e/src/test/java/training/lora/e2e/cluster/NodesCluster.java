@@ -46,7 +46,9 @@ final class NodesCluster extends Kube {
                         // A lost node is seen after 10 s, and its pods are deleted 5 s later.
                         "KUBE_CONTROLLER_MANAGER_ARGS", "--node-monitor-grace-period=10s",
                         "KUBE_APISERVER_ARGS",
-                                "--default-not-ready-toleration-seconds=5 --default-unreachable-toleration-seconds=5"));
+                                "--default-not-ready-toleration-seconds=5 --default-unreachable-toleration-seconds=5",
+                        // Pods see a changed ConfigMap within seconds, not a minute and a half.
+                        "KUBELET_ARGS", "--sync-frequency=5s"));
         scripts.prepare("--nodes");
         Objects.requireNonNull(scripts.lock());
         NodesCluster cluster = new NodesCluster(scripts);

@@ -4,6 +4,7 @@ import io.fabric8.kubernetes.api.model.coordination.v1.Lease;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +52,34 @@ final class OperatorChart {
                 .waitUntilCondition(l -> l != null && holder(l) != null, 30, TimeUnit.SECONDS)
                 .getSpec()
                 .getHolderIdentity();
+    }
+
+    /** The certificate that the operator serves, as PEM in base64. */
+    String certificate() {
+        return Objects.requireNonNull(cluster.client()
+                .secrets()
+                .inNamespace(NAMESPACE)
+                .withName(RELEASE + "-tls")
+                .require()
+                .getData()
+                .get("tls.crt"));
+    }
+
+    /** Waits for the next certificate. */
+    String awaitCertificateOtherThan(String present) {
+        cluster.client()
+                .secrets()
+                .inNamespace(NAMESPACE)
+                .withName(RELEASE + "-tls")
+                .waitUntilCondition(
+                        s -> s != null && !present.equals(s.getData().get("tls.crt")), 2, TimeUnit.MINUTES);
+        return certificate();
+    }
+
+    /** Runs the chart's own tests. */
+    String test() {
+        return cluster.helm("test", RELEASE, "--namespace", NAMESPACE, "--timeout=2m")
+                .ok();
     }
 
     private static @Nullable String holder(Lease lease) {

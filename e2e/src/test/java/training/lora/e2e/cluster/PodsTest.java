@@ -120,6 +120,33 @@ class PodsTest {
     }
 
     @Test
+    void storageClassThatIsMissingIsNamedAndTheRunGoesOnOnceAVolumeOfItIsThere() {
+        cluster.stub(
+                namespace,
+                "no-class",
+                Map.of(),
+                runtime -> runtime.put("workspace", Map.of("storageClassName", "missing-class")));
+
+        LoraTraining waits = cluster.await(
+                namespace,
+                "no-class",
+                r -> reconciling("ClaimNotBound").test(r)
+                        && condition(r, "Reconciling").getMessage().contains("missing-class"));
+        cluster.kubectl(
+                        "patch",
+                        "pv",
+                        namespace + ".no-class-workspace",
+                        "-p",
+                        "{\"spec\":{\"storageClassName\":\"missing-class\"}}")
+                .ok();
+        LoraTraining done = cluster.await(namespace, "no-class", Trainings::isOver);
+
+        assertThat(condition(waits, "Reconciling").getMessage())
+                .contains("storageclass.storage.k8s.io \"missing-class\" not found");
+        assertThat(Trainings.is(done, "Complete")).isTrue();
+    }
+
+    @Test
     void memoryLimitTooSmallToStartIsNamed() {
         cluster.stub(
                 namespace,

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeAll;
@@ -105,6 +107,37 @@ class TrainingOnNodesTest {
                 .filter(p -> "Running".equals(p.getStatus().getPhase()))
                 .findFirst()
                 .orElseThrow();
+    }
+
+    @Test
+    void certificateMadeAnewInTheMiddleOfATrainingStopsNoReport() {
+        cluster.operator().apply("tls.life=10m", "tls.renewBefore=595s", "tls.overlap=20s");
+        try {
+            String namespace = "rotation";
+            cluster.namespace(namespace);
+            cluster.volume(namespace, NAME + "-workspace");
+            cluster.apply(EXAMPLE, namespace, NAME, resource -> {
+                shorten(resource);
+                part(Kube.spec(resource), "training").put("steps", 10 * STEPS);
+            });
+            cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
+            String before = cluster.operator().certificate();
+
+            String after = cluster.operator().awaitCertificateOtherThan(before);
+            Instant changed = Instant.now();
+            LoraTraining training = cluster.await(
+                    namespace, NAME, r -> Trainings.isOver(r) || reported(r).isAfter(changed.plusSeconds(5)));
+
+            assertThat(after).isNotEqualTo(before);
+            assertThat(Trainings.isOver(training)).as("still running").isFalse();
+        } finally {
+            cluster.operator().apply();
+        }
+    }
+
+    private static Instant reported(LoraTraining training) {
+        return Instant.parse(
+                Objects.requireNonNull(training.getStatus().progress()).lastUpdatedTime());
     }
 
     private static Map<String, Object> on(Stage stage, String node) {

@@ -1,0 +1,53 @@
+package training.lora.e2e.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import training.lora.api.LoraTraining;
+import training.lora.e2e.Trainings;
+
+/** What the chart installs, as pods; the trainer is a stub. */
+@ClusterTest
+class ChartOnNodesTest {
+    private final NodesCluster cluster;
+
+    ChartOnNodesTest(NodesCluster cluster) {
+        this.cluster = cluster;
+    }
+
+    @Test
+    void itsOwnTestReachesTheOperatorByItsService() {
+        assertThat(cluster.operator().test()).contains("Phase:          Succeeded");
+    }
+
+    @Test
+    void releaseOfSomeNamespacesRunsTheirTrainingsAndNoOthers() throws InterruptedException {
+        String watched = cluster.namespace("watched");
+        String other = cluster.namespace("not-watched");
+        cluster.operator().apply("watchNamespaces={" + watched + "}");
+        try {
+            cluster.stub(other, "waits", Map.of(), runtime -> {});
+            cluster.stub(watched, "runs", Map.of(), runtime -> {});
+
+            LoraTraining done = cluster.await(watched, "runs", Trainings::isOver);
+            assertThat(Trainings.is(done, "Complete")).isTrue();
+            assertThat(cluster.get(other, "waits").getStatus()).isNull();
+            assertThat(cluster.kubectl(
+                                    "auth",
+                                    "can-i",
+                                    "create",
+                                    "jobs.batch",
+                                    "--namespace",
+                                    other,
+                                    "--as",
+                                    OperatorChart.account())
+                            .output())
+                    .contains("no");
+        } finally {
+            cluster.operator().apply();
+        }
+        LoraTraining late = cluster.await(other, "waits", Trainings::isOver);
+        assertThat(Trainings.is(late, "Complete")).isTrue();
+    }
+}
