@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.LoraTraining;
@@ -36,17 +39,15 @@ class QueueTest {
                                     "name", "Train", "resources", Map.of("limits", Map.of("nvidia.com/gpu", "1"))))));
         }
 
-        List<LoraTraining> waiting = names.stream()
-                .map(n -> cluster.await(namespace, n, r -> Trainings.isOver(r) || isQueued(r)))
-                .filter(QueueTest::isQueued)
-                .toList();
+        Set<String> queued = new TreeSet<>();
         int most = 0;
         while (!names.stream().allMatch(n -> Trainings.isOver(cluster.get(namespace, n)))) {
+            names.stream().filter(n -> isQueued(cluster.get(namespace, n))).forEach(queued::add);
             most = Math.max(most, running(namespace));
-            Thread.sleep(500);
+            TimeUnit.MILLISECONDS.sleep(300);
         }
 
-        assertThat(waiting).hasSizeGreaterThanOrEqualTo(names.size() - GPUS);
+        assertThat(queued).hasSizeGreaterThanOrEqualTo(names.size() - GPUS);
         assertThat(most).isEqualTo(GPUS);
         assertThat(names).allMatch(n -> Trainings.is(cluster.get(namespace, n), "Complete"));
     }
