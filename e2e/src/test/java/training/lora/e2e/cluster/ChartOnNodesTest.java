@@ -32,7 +32,8 @@ class ChartOnNodesTest {
 
             LoraTraining done = cluster.await(watched, "runs", Trainings::isOver);
             assertThat(Trainings.is(done, "Complete")).isTrue();
-            assertThat(cluster.get(other, "waits").getStatus()).isNull();
+            assertThat(cluster.get(other, "waits").getStatus().conditions()).isEmpty();
+            assertThat(cluster.jobs(other, "waits")).isEmpty();
             assertThat(cluster.kubectl(
                                     "auth",
                                     "can-i",
