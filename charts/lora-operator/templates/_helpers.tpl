@@ -102,7 +102,20 @@ https://{{ include "lora-operator.host" . }}{{ if ne (int .Values.service.port) 
 {{- end }}
 
 {{- /* The operator's settings. */ -}}
+{{/* The operator's settings; what .Values.settings names takes the place of the chart's own line. */}}
 {{- define "lora-operator.properties" -}}
+{{- $settings := .Values.settings }}
+{{- range splitList "\n" (include "lora-operator.ownProperties" .) }}
+{{- if not (hasKey $settings (first (splitList "=" .))) }}
+{{ . }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := $settings }}
+{{ $key }}={{ $value }}
+{{- end }}
+{{- end }}
+
+{{- define "lora-operator.ownProperties" -}}
 lora.trainer.image={{ include "lora-operator.image" (list .Values.trainer.image .) }}
 lora.pod.run-as-user={{ include "lora-operator.id" .Values.trainer.runAsUser }}
 lora.pod.run-as-group={{ include "lora-operator.id" .Values.trainer.runAsGroup }}
@@ -139,9 +152,6 @@ lora.leader-election.name={{ include "lora-operator.fullname" . }}
 lora.leader-election.namespace={{ .Release.Namespace }}
 {{- with .Values.watchNamespaces }}
 quarkus.operator-sdk.namespaces={{ join "," . }}
-{{- end }}
-{{- range $key, $value := .Values.settings }}
-{{ $key }}={{ $value }}
 {{- end }}
 {{- end }}
 

@@ -36,6 +36,8 @@ final class ChartRulesTest {
             "get pods",
             "list events",
             "get nodes",
+            // A mistyped workspace is corrected before the run starts.
+            "delete persistentvolumeclaims",
             "get loratrainings.lora.training",
             // The chart makes the Secret, and the operator fills it.
             "create secrets",

@@ -111,7 +111,11 @@ class TrainingOnNodesTest {
 
     @Test
     void certificateMadeAnewInTheMiddleOfATrainingStopsNoReport() {
-        cluster.operator().apply("tls.life=10m", "tls.renewBefore=595s", "tls.overlap=20s");
+        cluster.operator()
+                .apply(
+                        "settings.lora\\.tls\\.life=10m",
+                        "settings.lora\\.tls\\.renew-before=595s",
+                        "settings.lora\\.tls\\.overlap=20s");
         try {
             String namespace = "rotation";
             cluster.namespace(namespace);
