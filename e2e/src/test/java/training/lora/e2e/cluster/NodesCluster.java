@@ -142,6 +142,11 @@ final class NodesCluster extends Kube {
             Path folder = openFolder(volume(namespace, claim).resolve("stub"));
             scripts.forEach((stage, script) -> Evidence.write(folder.resolve(stage), script + "\n"));
         }
+        stubWithoutVolume(namespace, name, change);
+    }
+
+    /** Applies a training whose stages are stubs and end well. */
+    void stubWithoutVolume(String namespace, String name, Consumer<Map<String, Object>> change) {
         apply(namespace, name, resource -> {
             Map<String, Object> runtime = new HashMap<>(Map.of("image", "cluster.test/stub-trainer:1"));
             change.accept(runtime);

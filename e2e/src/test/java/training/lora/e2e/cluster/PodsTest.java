@@ -120,11 +120,10 @@ class PodsTest {
     }
 
     @Test
-    void storageClassThatIsMissingIsNamedAndTheRunGoesOnOnceAVolumeOfItIsThere() {
-        cluster.stub(
+    void storageClassThatIsMissingIsNamedAndTheRunGoesOnOnceThereIsAVolume() {
+        cluster.stubWithoutVolume(
                 namespace,
                 "no-class",
-                Map.of(),
                 runtime -> runtime.put("workspace", Map.of("storageClassName", "missing-class")));
 
         LoraTraining waits = cluster.await(
@@ -132,13 +131,7 @@ class PodsTest {
                 "no-class",
                 r -> reconciling("ClaimNotBound").test(r)
                         && condition(r, "Reconciling").getMessage().contains("missing-class"));
-        cluster.kubectl(
-                        "patch",
-                        "pv",
-                        namespace + ".no-class-workspace",
-                        "-p",
-                        "{\"spec\":{\"storageClassName\":\"missing-class\"}}")
-                .ok();
+        cluster.volume(namespace, "no-class-workspace");
         LoraTraining done = cluster.await(namespace, "no-class", Trainings::isOver);
 
         assertThat(condition(waits, "Reconciling").getMessage())
