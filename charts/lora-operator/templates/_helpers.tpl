@@ -76,10 +76,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, create, delete]
-# patch: those with the authorities that trainers know the operator by.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, patch]
+  verbs: [get, create]
+# The authorities by which trainers know the operator.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ include "lora-operator.ca" . }}]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]
@@ -111,8 +115,13 @@ https://{{ include "lora-operator.host" . }}{{ if ne (int .Values.service.port) 
 {{- end }}
 {{- end }}
 {{- range $key, $value := $settings }}
-{{ $key }}={{ $value }}
+{{ $key }}={{ include "lora-operator.plain" $value }}
 {{- end }}
+{{- end }}
+
+{{/* A number as it was written: helm's are floating point, and print large ones with an exponent. */}}
+{{- define "lora-operator.plain" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
 {{- define "lora-operator.ownProperties" -}}
@@ -120,7 +129,11 @@ lora.trainer.image={{ include "lora-operator.image" (list .Values.trainer.image 
 lora.pod.run-as-user={{ include "lora-operator.id" .Values.trainer.runAsUser }}
 lora.pod.run-as-group={{ include "lora-operator.id" .Values.trainer.runAsGroup }}
 lora.pod.fs-group={{ include "lora-operator.id" .Values.trainer.fsGroup }}
-lora.pod.image-pull-secrets={{ join "," .Values.trainer.imagePullSecrets }}
+{{- $secrets := list }}
+{{- range .Values.trainer.imagePullSecrets }}
+{{- $secrets = append $secrets .name }}
+{{- end }}
+lora.pod.image-pull-secrets={{ join "," $secrets }}
 lora.pod-template.allow={{ join "," .Values.trainer.allowedPodFields }}
 {{- $labels := list }}
 {{- range $key, $value := .Values.trainer.gpuNodeSelector }}

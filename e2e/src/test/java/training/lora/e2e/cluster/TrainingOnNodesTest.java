@@ -26,7 +26,7 @@ import training.lora.e2e.Trainings;
 class TrainingOnNodesTest {
     private static final Path EXAMPLE = Scripts.HOME.resolve("examples/blue-ink/training.yaml");
     private static final String NAME = "blue-ink";
-    private static final int STEPS = 24;
+    private static final int STEPS = 48;
     private static final int CHECKPOINT = 6;
     private static final String OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
@@ -215,7 +215,6 @@ class TrainingOnNodesTest {
         String namespace = start("upheaval", runtime -> {});
         cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
 
-        cluster.operator().apply("podAnnotations.upgrade=again");
         String leader = cluster.operator().leader();
         cluster.client()
                 .pods()
@@ -224,6 +223,10 @@ class TrainingOnNodesTest {
                 .withGracePeriod(0)
                 .delete();
         cluster.restart("kube-apiserver", 2);
+        assertThat(Trainings.isOver(cluster.get(namespace, NAME)))
+                .as("trains on")
+                .isFalse();
+        cluster.operator().apply("podAnnotations.upgrade=again");
         LoraTraining done = awaitComplete(namespace);
 
         mustHaveTheSameFiles(done);

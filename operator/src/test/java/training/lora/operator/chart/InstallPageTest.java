@@ -59,7 +59,8 @@ final class InstallPageTest {
         for (String command : helms) {
             List<String> words = new ArrayList<>();
             for (String word : command.strip().split(" +")) {
-                words.add(files.containsKey(word) ? folder.resolve(word).toString() : word);
+                String plain = word.replaceAll("^'|'$", "");
+                words.add(files.containsKey(plain) ? folder.resolve(plain).toString() : plain);
             }
             assertThat(words.get(1)).isIn("install", "upgrade");
             words.set(1, "template");
