@@ -111,22 +111,17 @@ class TrainingOnNodesTest {
 
     @Test
     void certificateMadeAnewInTheMiddleOfATrainingStopsNoReport() {
-        cluster.operator()
-                .apply(
-                        "settings.lora\\.tls\\.life=10m",
-                        "settings.lora\\.tls\\.renew-before=595s",
-                        "settings.lora\\.tls\\.overlap=20s");
+        String namespace = cluster.namespace("rotation");
+        cluster.volume(namespace, NAME + "-workspace");
+        cluster.apply(EXAMPLE, namespace, NAME, resource -> {
+            shorten(resource);
+            part(Kube.spec(resource), "training").put("steps", 5 * STEPS);
+        });
+        cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
+        String before = cluster.operator().certificate();
         try {
-            String namespace = "rotation";
-            cluster.namespace(namespace);
-            cluster.volume(namespace, NAME + "-workspace");
-            cluster.apply(EXAMPLE, namespace, NAME, resource -> {
-                shorten(resource);
-                part(Kube.spec(resource), "training").put("steps", 10 * STEPS);
-            });
-            cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
-            String before = cluster.operator().certificate();
-
+            // Longer than the present one has left, so the next one is due.
+            cluster.operator().apply("tls.life=2162h", "tls.renewBefore=2161h", "tls.overlap=20s");
             String after = cluster.operator().awaitCertificateOtherThan(before);
             Instant changed = Instant.now();
             LoraTraining training = cluster.await(
