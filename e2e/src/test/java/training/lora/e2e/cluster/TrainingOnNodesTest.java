@@ -130,6 +130,9 @@ class TrainingOnNodesTest {
             assertThat(after).isNotEqualTo(before);
             assertThat(Trainings.isOver(training)).as("still running").isFalse();
         } finally {
+            // It need not go on beside the next test.
+            cluster.kubectl("-n", namespace, "delete", "loratraining", NAME, "--wait=false")
+                    .ok();
             cluster.operator().apply();
         }
     }
