@@ -71,7 +71,9 @@ class KubectlTest {
     @ParameterizedTest
     @MethodSource("invalid")
     void invalidExampleIsRefusedWithTheFieldInTheMessage(Path file) throws Exception {
-        List<String> expected = Trainings.expectedMessages(file);
+        List<String> expected = Trainings.expectedMessages(file).stream()
+                .map(KubectlTest::field)
+                .toList();
 
         Result result = kubectl("apply", "-f", file.toString());
 
@@ -80,15 +82,17 @@ class KubectlTest {
         assertThat(result.output()).contains(expected);
     }
 
+    /** Of a message about the schema but its field: the embedded server says the rest in words of its own. */
+    private static String field(String expected) {
+        return expected.replaceFirst("^(spec[^ :]*)( in body|:) .*", "$1");
+    }
+
     @Test
     void exampleIsAppliedExplainedAndPrinted() throws Exception {
         Result applied = kubectl(
                 "apply", "-f", EXAMPLES.resolve("blue-ink/training.yaml").toString());
         Result again = kubectl(
-                "apply",
-                "--server-side",
-                "-f",
-                EXAMPLES.resolve("blue-ink/training.yaml").toString());
+                "apply", "-f", EXAMPLES.resolve("blue-ink/training.yaml").toString());
 
         Result concepts = kubectl(
                 "apply", "-f", EXAMPLES.resolve("two-concepts/training.yaml").toString());
@@ -99,7 +103,7 @@ class KubectlTest {
                 .contains("\"epochs\":50")
                 .doesNotContain("\"steps\"");
         assertThat(applied.output()).isEqualTo("loratraining.lora.training/blue-ink created\n");
-        assertThat(again.code()).isZero();
+        assertThat(again.output()).isEqualTo("loratraining.lora.training/blue-ink unchanged\n");
         assertThat(kubectl("explain", "loratraining.spec.training.steps").output())
                 .contains("Optimizer steps");
         assertThat(kubectl("get", "lt", "blue-ink").output())

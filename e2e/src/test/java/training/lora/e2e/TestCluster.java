@@ -3,7 +3,7 @@ package training.lora.e2e;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.dsl.FieldValidateable;
+import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -67,9 +67,7 @@ final class TestCluster implements AutoCloseable {
                     client().getKubernetesSerialization().unmarshal(yaml, GenericKubernetesResource.class);
             resource.getMetadata().setName(name);
             change.accept(resource);
-            client().resource(resource)
-                    .fieldValidation(FieldValidateable.Validation.STRICT)
-                    .serverSideApply();
+            client().resource(resource).createOr(NonDeletingOperation::update);
         }
     }
 

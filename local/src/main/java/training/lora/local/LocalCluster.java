@@ -9,10 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import training.lora.local.apiserver.ApiServer;
-import training.lora.local.apiserver.ApiServerConfig;
 import training.lora.local.controller.JobController;
 import training.lora.local.kubelet.Kubelet;
 import training.lora.local.kubelet.KubeletConfig;
@@ -28,10 +26,10 @@ public final class LocalCluster implements AutoCloseable {
 
     private LocalCluster(Path dir, Map<String, List<String>> images) throws IOException {
         AtomicReference<Kubelet> runner = new AtomicReference<>();
-        server = ApiServer.start(new ApiServerConfig(0, dir, pod -> {
+        server = ApiServer.start(dir, (namespace, pod) -> {
             Kubelet running = runner.get();
-            return running == null ? null : running.log(pod.namespace(), pod.pod());
-        }));
+            return running == null ? null : running.log(namespace, pod);
+        });
         client = new KubernetesClientBuilder()
                 .withConfig(Config.fromKubeconfig(Files.readString(server.kubeconfig())))
                 .build();
@@ -63,17 +61,8 @@ public final class LocalCluster implements AutoCloseable {
     /** Makes it know LoraTraining; when this returns, resources can be applied. */
     public void installCrd() throws IOException {
         try (InputStream crd = LocalCluster.class.getResourceAsStream(CRD)) {
-            client.load(crd).serverSideApply();
+            client.load(crd).create();
         }
-        client.apiextensions()
-                .v1()
-                .customResourceDefinitions()
-                .withName("loratrainings.lora.training")
-                .waitUntilCondition(
-                        c -> c.getStatus().getConditions().stream()
-                                .anyMatch(x -> x.getType().equals("Established")),
-                        10,
-                        TimeUnit.SECONDS);
     }
 
     /** An administrator's client. */

@@ -2,7 +2,6 @@ package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
@@ -13,11 +12,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,43 +36,45 @@ public final class ApiServer implements AutoCloseable {
     private final HttpsServer https;
     private final ExecutorService threads;
     private final Path kubeconfig;
-    private final Deletions deletions;
     private final Router router;
     private final Tokens tokens;
     private volatile boolean closed;
 
-    private ApiServer(ApiServerConfig config) throws IOException {
+    private ApiServer(Path dir, BiFunction<String, String, @Nullable Path> podLogs) throws IOException {
         Store store = new Store();
         Registry registry = new Registry();
         tokens = new Tokens(store);
-        deletions = new Deletions(store, registry);
         ObjectWriter writer = new ObjectWriter(store, registry);
         router = new Router(
                 registry,
                 store,
                 tokens,
-                new ResourceHandler(store, writer, deletions, new WatchHandler(store, () -> closed)),
-                new LogHandler(store, config.podLogs(), () -> closed));
+                new ResourceHandler(
+                        store, writer, new Deletions(store, registry), new WatchHandler(store, () -> closed)),
+                new LogHandler(store, podLogs, () -> closed));
         seed(registry, writer);
-        Certificates certificates = Certificates.create();
+        Certificate certificate = Certificate.create();
         threads = Executors.newCachedThreadPool(r -> {
             Thread thread = new Thread(r, "apiserver");
             thread.setDaemon(true);
             return thread;
         });
-        https = HttpsServer.create(
-                new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), config.port()), 0);
-        https.setHttpsConfigurator(new HttpsConfigurator(certificates.context()));
+        https = HttpsServer.create(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), 0), 0);
+        https.setHttpsConfigurator(new HttpsConfigurator(certificate.context()));
         https.setExecutor(threads);
         https.createContext("/", this::serve);
-        kubeconfig = writeKubeconfig(config.dir(), certificates.authorityPem());
+        kubeconfig = writeKubeconfig(dir, certificate.pem());
     }
 
-    /** Starts; when this returns, requests are answered. */
-    public static ApiServer start(ApiServerConfig config) throws IOException {
-        ApiServer server = new ApiServer(config);
+    /**
+     * Starts on any port that is free; when this returns, requests are answered.
+     *
+     * @param dir where {@code kubeconfig} (mode 0600) is written; made if it is not there
+     * @param podLogs the file that the output of a pod, by namespace and name, goes to; null if it has none (yet)
+     */
+    public static ApiServer start(Path dir, BiFunction<String, String, @Nullable Path> podLogs) throws IOException {
+        ApiServer server = new ApiServer(dir, podLogs);
         server.https.start();
-        server.deletions.start();
         LOG.info("API server at {}, kubeconfig {}", server.url(), server.kubeconfig);
         return server;
     }
@@ -90,7 +92,6 @@ public final class ApiServer implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        deletions.close();
         https.stop(0);
         threads.shutdownNow();
     }
@@ -110,56 +111,44 @@ public final class ApiServer implements AutoCloseable {
                 .put("apiVersion", resource.apiVersion())
                 .put("kind", resource.kind());
         object.putObject("metadata").put("name", key.name());
-        writer.write(
-                resource,
-                key,
-                null,
-                object,
-                new ObjectWriter.Options("apiserver", "Ignore", false, false, null, new ArrayList<>()));
+        writer.create(resource, key, object);
     }
 
     private Path writeKubeconfig(Path dir, String authorityPem) throws IOException {
-        Files.createDirectories(dir);
-        Files.writeString(dir.resolve("ca.crt"), authorityPem);
-        ObjectNode config =
-                JsonNodeFactory.instance.objectNode().put("apiVersion", "v1").put("kind", "Config");
-        config.putArray("clusters")
-                .addObject()
-                .put("name", "lora-local")
-                .putObject("cluster")
-                .put("server", url())
-                .put(
-                        "certificate-authority-data",
-                        Base64.getEncoder().encodeToString(authorityPem.getBytes(StandardCharsets.UTF_8)));
-        config.putArray("users")
-                .addObject()
-                .put("name", "admin")
-                .putObject("user")
-                .put("token", tokens.administrator());
-        config.putArray("contexts")
-                .addObject()
-                .put("name", "lora-local")
-                .putObject("context")
-                .put("cluster", "lora-local")
-                .put("user", "admin")
-                .put("namespace", "default");
-        config.put("current-context", "lora-local");
-        Path file = dir.resolve("kubeconfig");
+        String config = """
+                apiVersion: v1
+                kind: Config
+                clusters:
+                - name: lora-local
+                  cluster: {server: "%s", certificate-authority-data: %s}
+                users:
+                - name: admin
+                  user: {token: %s}
+                contexts:
+                - name: lora-local
+                  context: {cluster: lora-local, user: admin, namespace: default}
+                current-context: lora-local
+                """.formatted(
+                        url(),
+                        Base64.getEncoder().encodeToString(authorityPem.getBytes(StandardCharsets.UTF_8)),
+                        tokens.administrator());
+        Path file = Files.createDirectories(dir).resolve("kubeconfig");
         Files.deleteIfExists(file);
         Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        return Files.write(file, YAMLMapper.builder().build().writeValueAsBytes(config));
+        return Files.writeString(file, config);
     }
 
     private void serve(HttpExchange exchange) throws IOException {
         try (exchange) {
             Request request = Request.of(exchange);
             try {
-                Response response = router.route(request, tokens.authenticate(request.header("Authorization")));
+                tokens.authenticate(request.header("Authorization"));
+                Response response = router.route(request);
                 if (response != null) {
                     send(exchange, response);
                 }
             } catch (ApiException e) {
-                send(exchange, new Response(e.code(), e.toStatus(), List.of()));
+                send(exchange, new Response(e.code(), e.toStatus()));
             }
         } catch (IOException e) {
             // A client that leaves a watch or a followed log is the usual end of it.
@@ -170,18 +159,12 @@ public final class ApiServer implements AutoCloseable {
     }
 
     private static void send(HttpExchange exchange, Response response) throws IOException {
-        for (String warning : response.warnings()) {
-            exchange.getResponseHeaders().add("Warning", "299 - \"" + warning.replace("\"", "\\\"") + "\"");
-        }
         if (response.body() == null) {
             exchange.sendResponseHeaders(response.code(), -1);
             return;
         }
-        boolean plain = response.body().isTextual();
-        exchange.getResponseHeaders().set("Content-Type", plain ? "text/plain" : "application/json");
-        byte[] bytes = plain
-                ? response.body().asText().getBytes(StandardCharsets.UTF_8)
-                : Request.JSON.writeValueAsBytes(response.body());
+        exchange.getResponseHeaders().set("Content-Type", "application/json");
+        byte[] bytes = Request.JSON.writeValueAsBytes(response.body());
         exchange.sendResponseHeaders(response.code(), bytes.length);
         exchange.getResponseBody().write(bytes);
     }

@@ -1,238 +1,133 @@
 package training.lora.local.apiserver;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.databind.node.TextNode;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import training.lora.local.apiserver.ApiException.Cause;
 
 /** What a real server fills in and refuses for built-in kinds, as far as controllers and kubectl rely on it. */
 final class BuiltInRules {
-    private static final String POD_DEFAULTS = """
-            {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
-             "schedulerName": "default-scheduler", "securityContext": {}}""";
-    private static final String CONTAINER_DEFAULTS = """
-            {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-             "imagePullPolicy": "IfNotPresent", "resources": {}}""";
-    private static final String JOB_DEFAULTS = """
-            {"backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1, "manualSelector": false,
-             "parallelism": 1, "suspend": false}""";
+    private static final JsonNode POD_DEFAULTS = parse("""
+            {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30}""");
+    private static final JsonNode CONTAINER_DEFAULTS = parse("""
+            {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}""");
+    private static final JsonNode PENDING = parse("""
+            {"status": {"phase": "Pending"}}""");
+    private static final JsonNode ACTIVE = parse("""
+            {"status": {"phase": "Active"}}""");
+    private static final JsonNode ESTABLISHED = parse("""
+            {"status": {"conditions": [{"type": "Established", "status": "True"}]}}""");
+    /** Fields of a Job that would have no effect here. */
+    private static final List<String> UNSUPPORTED = List.of(
+            "activeDeadlineSeconds",
+            "backoffLimitPerIndex",
+            "managedBy",
+            "manualSelector",
+            "successPolicy",
+            "ttlSecondsAfterFinished");
 
     private BuiltInRules() {}
 
-    static void onCreate(Resource resource, ObjectNode object) {
-        switch (resource.qualifiedName()) {
-            case "pods" -> {
-                podSpec(object.withObject("/spec"));
-                object.withObject("/status").put("phase", "Pending");
-            }
-            case "jobs.batch" -> job(object);
-            case "persistentvolumeclaims" -> object.withObject("/status").put("phase", "Pending");
-            case "namespaces" -> {
-                String name = object.path("metadata").path("name").asText();
-                object.withObject("/metadata").withObject("/labels").put("kubernetes.io/metadata.name", name);
-                object.withObject("/status").put("phase", "Active");
-            }
-            case "secrets" -> {
-                setAbsent(object, "type", TextNode.valueOf("Opaque"));
-                encodeStringData(object);
-            }
-            case Registry.CRDS -> establish(object);
-            default -> {}
+    private static JsonNode parse(String json) {
+        try {
+            return Request.JSON.readTree(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(json, e);
         }
     }
 
-    static void onUpdate(Resource resource, ObjectNode before, ObjectNode object) {
+    static void fillIn(Resource resource, ObjectNode object) {
         switch (resource.qualifiedName()) {
-            case "pods" -> podSpec(object.withObject("/spec"));
-            case "jobs.batch" -> {
-                fill(object.withObject("/spec"), JOB_DEFAULTS);
-                setAbsent(object.withObject("/spec"), "selector", before.at("/spec/selector"));
-                podSpec(object.withObject("/spec").withObject("/template").withObject("/spec"));
+            case "pods" -> {
+                podSpec(object.withObject("/spec"));
+                fill(object, PENDING);
             }
-            case "secrets" -> encodeStringData(object);
-            case Registry.CRDS -> establish(object);
+            case "jobs.batch" -> job(object);
+            case "persistentvolumeclaims" -> fill(object, PENDING);
+            case "namespaces" -> fill(object, ACTIVE);
+            case Registry.CRDS -> fill(object, ESTABLISHED);
             default -> {}
         }
     }
 
     private static void job(ObjectNode job) {
-        String uid = job.path("metadata").path("uid").asText();
-        ObjectNode spec = job.withObject("/spec");
-        ObjectNode template = spec.withObject("/template");
-        fill(spec, JOB_DEFAULTS);
-        spec.withObject("/selector").withObject("/matchLabels").put("batch.kubernetes.io/controller-uid", uid);
-        ObjectNode labels = template.withObject("/metadata").withObject("/labels");
-        String name = job.path("metadata").path("name").asText();
-        labels.put("batch.kubernetes.io/controller-uid", uid).put("controller-uid", uid);
-        labels.put("batch.kubernetes.io/job-name", name).put("job-name", name);
-        if (!job.path("metadata").has("labels")) {
-            job.withObject("/metadata").set("labels", labels.deepCopy());
-        }
+        ObjectNode template = job.withObject("/spec/template");
+        ObjectNode labels = template.withObject("/metadata/labels");
+        labels.put("batch.kubernetes.io/controller-uid", Meta.uid(job));
+        labels.put("batch.kubernetes.io/job-name", Meta.name(job)).put("job-name", Meta.name(job));
         podSpec(template.withObject("/spec"));
-        job.putObject("status");
+        job.withObject("/status");
     }
 
     private static void podSpec(ObjectNode spec) {
         fill(spec, POD_DEFAULTS);
-        for (String list : List.of("initContainers", "containers")) {
-            for (JsonNode container : spec.path(list)) {
-                if (container instanceof ObjectNode object) {
-                    fill(object, CONTAINER_DEFAULTS);
-                }
+        for (JsonNode container : spec.path("containers")) {
+            if (container instanceof ObjectNode object) {
+                fill(object, CONTAINER_DEFAULTS);
             }
         }
     }
 
-    private static void fill(ObjectNode object, String defaults) {
-        for (Map.Entry<String, JsonNode> e : parse(defaults).properties()) {
-            setAbsent(object, e.getKey(), e.getValue());
-        }
-    }
-
-    private static JsonNode parse(String json) {
-        try {
-            return Request.JSON.readTree(json);
-        } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
-            throw new IllegalArgumentException(json, e);
-        }
-    }
-
-    private static void setAbsent(ObjectNode object, String field, JsonNode value) {
-        if (!object.hasNonNull(field) && !value.isMissingNode()) {
-            object.set(field, value);
-        }
-    }
-
-    private static void encodeStringData(ObjectNode secret) {
-        if (secret.remove("stringData") instanceof ObjectNode plain) {
-            for (Map.Entry<String, JsonNode> e : plain.properties()) {
-                byte[] bytes = e.getValue().asText().getBytes(StandardCharsets.UTF_8);
-                secret.withObject("/data").put(e.getKey(), Base64.getEncoder().encodeToString(bytes));
+    private static void fill(ObjectNode object, JsonNode defaults) {
+        for (Map.Entry<String, JsonNode> e : defaults.properties()) {
+            if (!object.hasNonNull(e.getKey())) {
+                object.set(e.getKey(), e.getValue().deepCopy());
             }
         }
     }
 
-    private static void establish(ObjectNode crd) {
-        ObjectNode status = crd.withObject("/status");
-        JsonNode names = crd.path("spec").path("names");
-        status.set("acceptedNames", names.deepCopy());
-        ObjectNode accepted = status.withObject("/acceptedNames");
-        setAbsent(accepted, "listKind", TextNode.valueOf(names.path("kind").asText() + "List"));
-        setAbsent(
-                accepted,
-                "singular",
-                TextNode.valueOf(names.path("kind").asText().toLowerCase(java.util.Locale.ROOT)));
-        crd.withObject("/spec").set("names", accepted.deepCopy());
-        status.putArray("storedVersions")
-                .add(crd.path("spec").path("versions").path(0).path("name"));
-        if (!status.has("conditions")) {
-            ArrayNode conditions = status.putArray("conditions");
-            condition(conditions, "NamesAccepted", "NoConflicts", "no conflicts found");
-            condition(conditions, "Established", "InitialNamesAccepted", "the initial names have been accepted");
-        }
-    }
-
-    private static void condition(ArrayNode conditions, String type, String reason, String message) {
-        conditions
-                .addObject()
-                .put("type", type)
-                .put("status", "True")
-                .put("lastTransitionTime", ObjectWriter.now())
-                .put("reason", reason)
-                .put("message", message);
-    }
-
-    /** The few checks that the project's own objects could fail; the schemas of built-in kinds are not checked. */
-    static List<Cause> validate(Resource resource, @Nullable ObjectNode before, ObjectNode object) {
-        List<Cause> causes = new ArrayList<>();
-        switch (resource.qualifiedName()) {
-            case "pods" -> requireContainers(object.path("spec"), "spec", causes);
-            case "jobs.batch" -> {
-                requireContainers(object.at("/spec/template/spec"), "spec.template.spec", causes);
-                String policy = object.at("/spec/template/spec/restartPolicy").asText();
-                if (!policy.equals("Never") && !policy.equals("OnFailure")) {
-                    causes.add(new Cause(
-                            "spec.template.spec.restartPolicy",
-                            "FieldValueRequired",
-                            "Required value: valid values: \"OnFailure\", \"Never\""));
-                }
-                for (String field : List.of("template", "selector", "completions", "podFailurePolicy")) {
-                    immutable(before, object, "/spec/" + field, causes);
-                }
+    /** The few checks that keep a controller from what it can't do; the schemas of built-in kinds are not checked. */
+    static List<String> validate(Resource resource, @Nullable ObjectNode before, ObjectNode object) {
+        List<String> causes = new ArrayList<>();
+        JsonNode spec = object.path("spec");
+        if (resource.is("pods")) {
+            requireContainers(spec, "spec", causes);
+        } else if (resource.is("jobs.batch")) {
+            requireContainers(spec.at("/template/spec"), "spec.template.spec", causes);
+            UNSUPPORTED.stream()
+                    .filter(spec::hasNonNull)
+                    .forEach(field -> causes.add("spec." + field + ": is not supported by the embedded cluster"));
+            only(spec, "backoffLimit", 0, causes);
+            only(spec, "parallelism", 1, causes);
+            only(spec, "completions", 1, causes);
+            if (spec.path("suspend").asBoolean()) {
+                causes.add("spec.suspend: a suspended Job is not supported by the embedded cluster");
             }
-            case "configmaps", "secrets" -> {
-                if (before != null && before.path("immutable").asBoolean()) {
-                    for (String field : List.of("data", "binaryData", "immutable")) {
-                        if (!before.path(field).equals(object.path(field))) {
-                            causes.add(new Cause(
-                                    field,
-                                    "FieldValueForbidden",
-                                    "Forbidden: field is immutable when `immutable` is set"));
-                        }
-                    }
-                }
+            if (before != null && !spec.path("template").equals(before.at("/spec/template"))) {
+                causes.add("spec.template: field is immutable");
             }
-            default -> {}
         }
         return causes;
     }
 
-    private static void requireContainers(JsonNode spec, String path, List<Cause> causes) {
-        if (spec.path("containers").isEmpty()) {
-            causes.add(new Cause(path + ".containers", "FieldValueRequired", "Required value"));
+    private static void only(JsonNode spec, String field, int value, List<String> causes) {
+        if (spec.path(field).asInt(value) != value) {
+            causes.add("spec." + field + ": must be " + value + " in the embedded cluster, was " + spec.get(field));
         }
-        for (int i = 0; i < spec.path("containers").size(); i++) {
-            for (String field : List.of("name", "image")) {
-                if (spec.path("containers").path(i).path(field).asText("").isEmpty()) {
-                    causes.add(new Cause(
-                            path + ".containers[" + i + "]." + field, "FieldValueRequired", "Required value"));
-                }
+    }
+
+    private static void requireContainers(JsonNode spec, String path, List<String> causes) {
+        JsonNode first = spec.path("containers").path(0);
+        for (String field : List.of("name", "image")) {
+            if (!first.hasNonNull(field)) {
+                causes.add(path + ".containers[0]." + field + ": must be given");
             }
         }
     }
 
-    private static void immutable(@Nullable ObjectNode before, ObjectNode object, String pointer, List<Cause> causes) {
-        // A suspended Job that has not started may change its template, as Kueue needs it.
-        boolean free = before != null
-                && before.at("/spec/suspend").asBoolean()
-                && before.at("/status/startTime").isMissingNode();
-        if (before != null && !free && !before.at(pointer).equals(object.at(pointer))) {
-            causes.add(new Cause(
-                    pointer.substring(1).replace('/', '.'),
-                    "FieldValueInvalid",
-                    "Invalid value: " + object.at(pointer) + ": field is immutable"));
-        }
-    }
-
-    /**
-     * Whether an object that is being deleted and has no finalizer stays all the same: a pod until its runner has
-     * stopped it, a namespace and a CRD until their objects are gone.
-     */
+    /** Whether an object that is being deleted and has no finalizer stays all the same: a pod until its process ended. */
     static boolean isHeldWhileDeleted(Resource resource, ObjectNode object) {
-        return switch (resource.qualifiedName()) {
-            case "pods" ->
-                runs(object)
-                        && object.path("metadata")
-                                        .path("deletionGracePeriodSeconds")
-                                        .asLong()
-                                > 0;
-            case "namespaces", Registry.CRDS -> true;
-            default -> false;
-        };
+        return resource.is("pods")
+                && runs(object)
+                && object.at("/metadata/deletionGracePeriodSeconds").asLong() > 0;
     }
 
     /** Whether a pod was given to a node and has not ended. */
     static boolean runs(ObjectNode pod) {
-        String phase = pod.path("status").path("phase").asText();
-        return !pod.path("spec").path("nodeName").asText("").isEmpty()
-                && !phase.equals("Succeeded")
-                && !phase.equals("Failed");
+        String phase = pod.at("/status/phase").asText();
+        return pod.path("spec").has("nodeName") && !phase.equals("Succeeded") && !phase.equals("Failed");
     }
 }

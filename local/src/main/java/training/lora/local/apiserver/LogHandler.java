@@ -2,12 +2,12 @@ package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Serves {@code pods/NAME/log} from the file that the pod's runner writes. */
@@ -15,74 +15,65 @@ final class LogHandler {
     private static final long POLL_MILLIS = 100;
 
     private final Store store;
-    private final Function<PodRef, @Nullable Path> files;
+    private final BiFunction<String, String, @Nullable Path> files;
     private final BooleanSupplier closed;
 
-    LogHandler(Store store, Function<PodRef, @Nullable Path> files, BooleanSupplier closed) {
+    LogHandler(Store store, BiFunction<String, String, @Nullable Path> files, BooleanSupplier closed) {
         this.store = store;
         this.files = files;
         this.closed = closed;
     }
 
     /** Sends the log, and, if asked to follow, what is added until the pod has ended. */
-    void serve(Request request, Store.Key pod) throws IOException {
-        ObjectNode object = store.get(pod);
-        if (object == null) {
-            throw ApiException.notFound("pods \"" + pod.name() + "\" not found");
+    void serve(Request request, ResourceHandler.Target pod) throws IOException {
+        if (store.get(pod.key()) == null) {
+            throw ApiException.notFound(pod.resource(), pod.name());
         }
-        Path file = files.apply(new PodRef(pod.namespace(), pod.name(), request.query("container")));
+        Path file = files.apply(pod.namespace(), pod.name());
         if (file == null || !Files.exists(file)) {
-            throw ApiException.badRequest("container \""
-                    + object.at("/spec/containers/0/name").asText() + "\" in pod \"" + pod.name()
-                    + "\" is waiting to start: it has no log yet");
+            throw ApiException.badRequest(
+                    "the container in pod \"" + pod.name() + "\" is waiting to start: it has no log yet");
         }
+        long skipped = beforeTail(file, request.number("tailLines", -1));
         request.exchange().getResponseHeaders().set("Content-Type", "text/plain");
         request.exchange().sendResponseHeaders(200, 0);
         try (OutputStream out = request.exchange().getResponseBody();
-                RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
-            String tail = request.query("tailLines");
-            if (!tail.isEmpty()) {
-                log.seek(startOfTail(log, Long.parseLong(tail)));
-            }
-            copy(log, out);
-            while (request.flag("follow") && !closed.getAsBoolean()) {
+                InputStream log = Files.newInputStream(file)) {
+            log.skipNBytes(skipped);
+            boolean more = request.flag("follow");
+            do {
                 // Asked before the copy, so that what came last is still sent.
-                boolean ended = hasEnded(pod);
-                copy(log, out);
-                if (ended) {
-                    return;
+                more &= runs(pod.key()) && !closed.getAsBoolean();
+                log.transferTo(out);
+                out.flush();
+                if (more) {
+                    Thread.sleep(POLL_MILLIS);
                 }
-                Thread.sleep(POLL_MILLIS);
-            }
+            } while (more);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private boolean hasEnded(Store.Key pod) {
+    private boolean runs(Store.Key pod) {
         ObjectNode object = store.get(pod);
-        return object == null || !BuiltInRules.runs(object);
+        return object != null && BuiltInRules.runs(object);
     }
 
-    private static void copy(RandomAccessFile log, OutputStream out) throws IOException {
-        byte[] buffer = new byte[8192];
-        for (int n = log.read(buffer); n > 0; n = log.read(buffer)) {
-            out.write(buffer, 0, n);
+    /** How many bytes come before the last {@code lines} lines; negative: all lines are wanted. */
+    private static long beforeTail(Path file, long lines) throws IOException {
+        if (lines < 0) {
+            return 0;
         }
-        out.flush();
-    }
-
-    private static long startOfTail(RandomAccessFile log, long lines) throws IOException {
-        long position = log.length();
-        long seen = 0;
-        while (position > 0) {
-            log.seek(position - 1);
-            // A line feed at the very end ends the last line and begins none.
-            if (log.read() == '\n' && position < log.length() && ++seen == lines) {
-                return position;
+        byte[] bytes = Files.readAllBytes(file);
+        int at = bytes.length;
+        // A line feed at the very end ends the last line and begins none.
+        for (long left = lines; at > 0 && left > 0; left--) {
+            at--;
+            while (at > 0 && bytes[at - 1] != '\n') {
+                at--;
             }
-            position--;
         }
-        return lines == 0 ? log.length() : 0;
+        return at;
     }
 }

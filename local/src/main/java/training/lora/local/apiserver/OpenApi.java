@@ -4,8 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Locale;
-import java.util.TreeSet;
+import java.util.List;
 
 /**
  * OpenAPI v3 by group and version: for custom resources the schema of the CRD, so that {@code kubectl explain} works;
@@ -24,11 +23,8 @@ final class OpenApi {
     ObjectNode index() {
         ObjectNode index = NODES.objectNode();
         ObjectNode paths = index.putObject("paths");
-        TreeSet<String> versions = new TreeSet<>();
-        registry.all().forEach(r -> versions.add(prefix(r)));
-        for (String path : versions) {
-            paths.putObject(path).put("serverRelativeURL", "/openapi/v3/" + path);
-        }
+        registry.all().stream().map(OpenApi::prefix).distinct().forEach(path -> paths.putObject(path)
+                .put("serverRelativeURL", "/openapi/v3/" + path));
         return index;
     }
 
@@ -42,11 +38,11 @@ final class OpenApi {
             if (prefix(r).equals(path)) {
                 String at = "/" + path + (r.namespaced() ? "/namespaces/{namespace}/" : "/") + r.plural() + "/{name}";
                 paths.set(at, pathItem(r));
-                schemas.set(schemaName(r), schema(r));
+                schemas.set(r.qualifiedName(), schema(r));
             }
         }
         if (paths.isEmpty()) {
-            throw ApiException.notFound("the server could not find the requested resource (/openapi/v3/" + path + ")");
+            throw ApiException.notServed("/openapi/v3/" + path);
         }
         return document;
     }
@@ -55,36 +51,22 @@ final class OpenApi {
         return (r.group().isEmpty() ? "api/" : "apis/") + r.apiVersion();
     }
 
-    private static String schemaName(Resource r) {
-        return (r.group().isEmpty() ? "core" : r.group()) + "." + r.version() + "." + r.kind();
-    }
-
     private static ObjectNode pathItem(Resource r) {
         ObjectNode item = NODES.objectNode();
-        for (String method : new String[] {"get", "patch"}) {
-            ObjectNode operation = item.putObject(method);
-            operation.put("operationId", method + r.kind());
-            operation.put("x-kubernetes-action", method);
+        for (String method : List.of("get", "patch")) {
+            ObjectNode operation = item.putObject(method).put("x-kubernetes-action", method);
             operation.set("x-kubernetes-group-version-kind", groupVersionKind(r));
             ArrayNode parameters = operation.putArray("parameters");
             if (method.equals("patch")) {
-                for (String name : new String[] {"dryRun", "fieldManager", "fieldValidation", "force"}) {
-                    parameters
-                            .addObject()
-                            .put("name", name)
-                            .put("in", "query")
-                            .putObject("schema")
-                            .put("type", name.equals("force") ? "boolean" : "string");
-                }
+                parameters.addObject().put("name", "fieldValidation").put("in", "query");
             }
             operation
                     .putObject("responses")
                     .putObject("200")
-                    .put("description", "OK")
                     .putObject("content")
                     .putObject("application/json")
                     .putObject("schema")
-                    .put("$ref", "#/components/schemas/" + schemaName(r));
+                    .put("$ref", "#/components/schemas/" + r.qualifiedName());
         }
         return item;
     }
@@ -97,26 +79,18 @@ final class OpenApi {
     }
 
     private static ObjectNode schema(Resource r) {
-        ObjectNode schema = r.custom() == null
-                ? NODES.objectNode().put("type", "object").put("x-kubernetes-preserve-unknown-fields", true)
-                : published((ObjectNode) r.custom().openApiSchema());
-        if (r.custom() == null) {
-            schema.put(
-                    "description",
-                    "A " + r.kind().toLowerCase(Locale.ROOT) + "; this embedded server does not describe its fields.");
-        }
+        ObjectNode schema = r.schema() instanceof ObjectNode known
+                ? known.deepCopy()
+                : NODES.objectNode()
+                        .put("type", "object")
+                        .put("description", "This embedded server does not describe the fields of a " + r.kind() + ".");
+        withoutRules(schema);
         ObjectNode properties = schema.withObject("/properties");
         properties.putObject("apiVersion").put("type", "string");
         properties.putObject("kind").put("type", "string");
         properties.putObject("metadata").put("type", "object").put("description", "Standard object metadata.");
         schema.putArray("x-kubernetes-group-version-kind").add(groupVersionKind(r));
         return schema;
-    }
-
-    private static ObjectNode published(ObjectNode schema) {
-        ObjectNode copy = schema.deepCopy();
-        withoutRules(copy);
-        return copy;
     }
 
     // Rules are long and of no use to readers of the document.

@@ -7,33 +7,51 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
-import training.lora.local.apiserver.ApiException.Cause;
+import training.lora.local.apiserver.Resource.Column;
 
 /** The resource types that are served: the built-in ones and those of CRDs. */
 final class Registry {
     static final String CRDS = "customresourcedefinitions.apiextensions.k8s.io";
 
     private static final List<Resource> BUILT_IN = List.of(
-            Resource.builtIn("v1", "Namespace", "namespaces", false, true, "ns"),
-            Resource.builtIn("v1", "Pod", "pods", true, true, "po"),
-            Resource.builtIn("v1", "ConfigMap", "configmaps", true, false, "cm"),
-            Resource.builtIn("v1", "Secret", "secrets", true, false),
-            Resource.builtIn("v1", "ServiceAccount", "serviceaccounts", true, false, "sa"),
-            Resource.builtIn("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, true, "pvc"),
-            Resource.builtIn("v1", "Service", "services", true, true, "svc"),
-            Resource.builtIn("v1", "Event", "events", true, false, "ev"),
-            Resource.builtIn("events.k8s.io/v1", "Event", "events", true, false, "ev"),
-            Resource.builtIn("batch/v1", "Job", "jobs", true, true),
-            Resource.builtIn("coordination.k8s.io/v1", "Lease", "leases", true, false),
+            Resource.builtIn("v1", "Namespace", "namespaces", List.of("ns"), "Status=.status.phase"),
+            Resource.builtIn(
+                    "v1",
+                    "Pod",
+                    "pods",
+                    List.of("po"),
+                    "Status=.status.phase",
+                    "Reason=.status.conditions[?(@.type=='PodScheduled')].reason"),
+            Resource.builtIn("v1", "ConfigMap", "configmaps", List.of("cm")),
+            Resource.builtIn("v1", "ServiceAccount", "serviceaccounts", List.of("sa")),
+            Resource.builtIn(
+                    "v1",
+                    "PersistentVolumeClaim",
+                    "persistentvolumeclaims",
+                    List.of("pvc"),
+                    "Status=.status.phase",
+                    "Capacity=.spec.resources.requests.storage"),
+            Resource.builtIn(
+                    "v1",
+                    "Event",
+                    "events",
+                    List.of("ev"),
+                    "Type=.type",
+                    "Reason=.reason",
+                    "Object=.involvedObject.name",
+                    "Message=.message"),
+            Resource.builtIn(
+                    "batch/v1",
+                    "Job",
+                    "jobs",
+                    List.of(),
+                    "Complete=.status.conditions[?(@.type=='Complete')].status",
+                    "Failed=.status.conditions[?(@.type=='Failed')].status"),
             Resource.builtIn(
                     "apiextensions.k8s.io/v1",
                     "CustomResourceDefinition",
                     "customresourcedefinitions",
-                    false,
-                    true,
-                    "crd",
-                    "crds"));
+                    List.of("crd", "crds")));
 
     private final Map<String, Resource> custom = new ConcurrentHashMap<>();
 
@@ -48,94 +66,72 @@ final class Registry {
                         && r.version().equals(version)
                         && r.plural().equals(plural))
                 .findFirst()
-                .orElseThrow(() -> ApiException.notFound("the server could not find the requested resource (" + plural
-                        + (group.isEmpty() ? "" : "." + group) + "/" + version
-                        + " is not served by this embedded API server)"));
+                .orElseThrow(
+                        () -> ApiException.notServed(plural + (group.isEmpty() ? "" : "." + group) + " of " + version));
     }
 
-    Resource byStorageKey(String key) {
-        return all().stream()
-                .filter(r -> r.storageKey().equals(key))
-                .findFirst()
-                .orElseThrow(() -> new IllegalStateException("no resource type is stored as " + key));
-    }
-
-    void unregister(ObjectNode crd) {
-        custom.remove(crd.path("metadata").path("name").asText());
-    }
-
-    void register(ObjectNode crd) {
-        Resource resource = customResource(crd);
-        custom.put(resource.qualifiedName(), resource);
+    /** The type of a stored object. */
+    Resource of(ObjectNode object) {
+        return all().stream().filter(r -> r.isKindOf(object)).findFirst().orElseThrow();
     }
 
     /**
-     * Compiles a CRD.
+     * Serves what a CRD defines.
      *
      * @throws ApiException 422 with every cause: what a real server would refuse too, and what this one does not support
      */
-    Resource customResource(ObjectNode crd) {
+    void register(ObjectNode crd) {
         JsonNode spec = crd.path("spec");
-        List<Cause> causes = new ArrayList<>();
-        String expected = spec.path("names").path("plural").asText() + "."
-                + spec.path("group").asText();
-        String name = crd.path("metadata").path("name").asText();
-        if (!name.equals(expected)) {
-            causes.add(new Cause(
-                    "metadata.name",
-                    "FieldValueInvalid",
-                    "Invalid value: \"" + name + "\": must be spec.names.plural+\".\"+spec.group"));
-        }
-        unsupported(spec, causes);
+        JsonNode names = spec.path("names");
         JsonNode version = spec.path("versions").path(0);
         JsonNode schema = version.path("schema").path("openAPIV3Schema");
-        if (!schema.path("type").asText().equals("object")) {
-            causes.add(new Cause(
-                    "spec.validation.openAPIV3Schema.type",
-                    "FieldValueInvalid",
-                    "Invalid value: " + schema.path("type") + ": must be object at the root"));
+        List<Column> columns = new ArrayList<>();
+        for (JsonNode c : version.path("additionalPrinterColumns")) {
+            columns.add(new Column(
+                    c.path("name").asText(),
+                    c.path("type").asText(),
+                    c.path("priority").asInt(),
+                    new FieldPath(c.path("jsonPath").asText())));
         }
-        CelRules rules = CelRules.compile(schema, "spec.validation.openAPIV3Schema", causes);
+        List<String> causes = new ArrayList<>();
+        unsupported(spec, columns, causes);
+        CelRules rules = CelRules.compile(schema, causes);
+        String name = names.path("plural").asText() + "." + spec.path("group").asText();
+        if (!name.equals(Meta.name(crd))) {
+            causes.add("metadata.name: must be spec.names.plural+\".\"+spec.group, " + name);
+        }
         if (!causes.isEmpty()) {
-            throw ApiException.invalid(find("apiextensions.k8s.io", "v1", "customresourcedefinitions"), name, causes);
+            throw ApiException.invalid(of(crd), Meta.name(crd), causes);
         }
-        JsonNode names = spec.path("names");
-        List<JsonNode> columns = new ArrayList<>();
-        version.path("additionalPrinterColumns").forEach(columns::add);
-        return ResourceBuilder.builder()
-                .group(spec.path("group").asText())
-                .version(version.path("name").asText())
-                .kind(names.path("kind").asText())
-                .plural(names.path("plural").asText())
-                .singular(names.path("singular").asText())
-                .shortNames(StreamSupport.stream(names.path("shortNames").spliterator(), false)
-                        .map(JsonNode::asText)
-                        .toList())
-                .namespaced(spec.path("scope").asText().equals("Namespaced"))
-                .statusSubresource(version.path("subresources").has("status"))
-                .custom(new Resource.Custom(new StructuralSchema(schema), rules, columns, schema))
-                .build();
+        custom.put(
+                name,
+                ResourceBuilder.builder()
+                        .group(spec.path("group").asText())
+                        .version(version.path("name").asText())
+                        .kind(names.path("kind").asText())
+                        .plural(names.path("plural").asText())
+                        .shortNames(Meta.texts(names.path("shortNames")))
+                        .namespaced(true)
+                        .columns(columns)
+                        .custom(new Resource.Custom(new StructuralSchema(schema), rules))
+                        .build());
     }
 
-    private static void unsupported(JsonNode spec, List<Cause> causes) {
-        if (spec.path("versions").size() != 1) {
-            causes.add(new Cause(
-                    "spec.versions",
-                    "FieldValueNotSupported",
-                    "Unsupported value: this embedded API server serves exactly one version, was "
-                            + spec.path("versions").size()));
+    private static void unsupported(JsonNode spec, List<Column> columns, List<String> causes) {
+        JsonNode versions = spec.path("versions");
+        JsonNode subresources = versions.path(0).path("subresources");
+        if (versions.size() != 1) {
+            causes.add("spec.versions: this embedded API server serves exactly one, was " + versions.size());
         }
-        if (spec.path("versions").path(0).path("subresources").has("scale")) {
-            causes.add(new Cause(
-                    "spec.versions[0].subresources.scale",
-                    "FieldValueNotSupported",
-                    "Unsupported value: this embedded API server has no scale subresource"));
+        if (!spec.path("scope").asText().equals("Namespaced")) {
+            causes.add("spec.scope: this embedded API server knows but Namespaced");
         }
-        if (spec.path("conversion").path("strategy").asText("None").equals("Webhook")) {
-            causes.add(new Cause(
-                    "spec.conversion.strategy",
-                    "FieldValueNotSupported",
-                    "Unsupported value: \"Webhook\": this embedded API server calls no webhooks"));
+        if (subresources.size() != 1 || !subresources.has("status")) {
+            causes.add("spec.versions[0].subresources: this embedded API server needs status, and has no other");
         }
+        columns.stream()
+                .filter(c -> !c.path().isSupported())
+                .forEach(c -> causes.add("spec.versions[0].additionalPrinterColumns: this embedded API server does not"
+                        + " know the form of " + c.path().text()));
     }
 }

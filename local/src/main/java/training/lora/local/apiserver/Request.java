@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.sun.net.httpserver.HttpExchange;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,7 +23,6 @@ import java.util.Optional;
  */
 record Request(HttpExchange exchange, String method, List<String> path, Map<String, String> query) {
     static final ObjectMapper JSON = JsonMapper.builder().build();
-    private static final ObjectMapper YAML = YAMLMapper.builder().build();
 
     static Request of(HttpExchange exchange) {
         List<String> path = new ArrayList<>();
@@ -57,27 +55,30 @@ record Request(HttpExchange exchange, String method, List<String> path, Map<Stri
     }
 
     boolean flag(String name) {
-        String value = query(name);
-        return value.equals("true") || value.equals("1") || value.equals("True");
+        return Boolean.parseBoolean(query(name)) || query(name).equals("1");
+    }
+
+    /** A number of the query; {@code absent} where there is none. */
+    long number(String name, long absent) {
+        try {
+            return query(name).isEmpty() ? absent : Long.parseLong(query(name));
+        } catch (NumberFormatException e) {
+            throw ApiException.badRequest("`" + name + "` must be a number, was " + query(name));
+        }
     }
 
     /** The media type of the body, without its parameters. */
     String contentType() {
-        String type = header("Content-Type");
-        int end = type.indexOf(';');
-        return (end < 0 ? type : type.substring(0, end)).trim();
+        return header("Content-Type").split(";", 2)[0].trim();
     }
 
-    /** @throws ApiException 415 for a form that is not read here, 400 if it can't be parsed */
+    /** @throws ApiException 415 if it is not JSON, 400 if it can't be parsed */
     JsonNode body() {
-        String type = contentType();
-        if (type.contains("protobuf") || type.contains("cbor")) {
-            throw ApiException.unsupportedMediaType("the body of the request was in an unknown format (" + type
-                    + ") - accepted media types include: application/json, application/yaml");
+        if (!contentType().isEmpty() && !contentType().endsWith("json")) {
+            throw ApiException.unsupportedMediaType(contentType(), "it takes JSON alone");
         }
         try {
-            byte[] bytes = exchange.getRequestBody().readAllBytes();
-            return (type.contains("yaml") ? YAML : JSON).readTree(bytes);
+            return JSON.readTree(exchange.getRequestBody().readAllBytes());
         } catch (JacksonException e) {
             throw ApiException.badRequest("the body can't be parsed: " + e.getOriginalMessage());
         } catch (IOException e) {
@@ -90,19 +91,5 @@ record Request(HttpExchange exchange, String method, List<String> path, Map<Stri
             return object;
         }
         throw ApiException.badRequest("the body must be an object");
-    }
-
-    /** Who writes: {@code fieldManager}, else the first word of the user agent. */
-    String manager() {
-        String agent = header("User-Agent").split("/", 2)[0];
-        return query.getOrDefault("fieldManager", agent.isEmpty() ? "unknown" : agent);
-    }
-
-    boolean dryRun() {
-        String value = query("dryRun");
-        if (!value.isEmpty() && !value.equals("All")) {
-            throw ApiException.badRequest("`dryRun` must be All, was " + value);
-        }
-        return !value.isEmpty();
     }
 }

@@ -1,16 +1,18 @@
 package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One served resource type.
  *
  * @param group empty for the core group
- * @param statusSubresource whether status is written through {@code /status} only
+ * @param columns what {@code kubectl get} shows beside name and age
  * @param custom what its CRD says; null for built-in kinds, whose schema is not checked
  */
 @RecordBuilder
@@ -19,27 +21,31 @@ record Resource(
         String version,
         String kind,
         String plural,
-        String singular,
         List<String> shortNames,
         boolean namespaced,
-        boolean statusSubresource,
+        List<Column> columns,
         @Nullable Custom custom) {
 
-    /** The checked parts of a CRD: its schema, its rules, its printer columns. */
-    record Custom(StructuralSchema schema, CelRules rules, List<JsonNode> columns, JsonNode openApiSchema) {}
+    /** The checked parts of a CRD: its schema and its rules. */
+    record Custom(StructuralSchema schema, CelRules rules) {}
 
-    static Resource builtIn(
-            String groupVersion, String kind, String plural, boolean namespaced, boolean status, String... shortNames) {
-        int slash = groupVersion.indexOf('/');
+    /** A printer column; only those of priority 0 are shown without {@code -o wide}. */
+    record Column(String name, String type, int priority, FieldPath path) {}
+
+    /** @param columns a name and a path each */
+    static Resource builtIn(String apiVersion, String kind, String plural, List<String> shortNames, String... columns) {
+        int slash = apiVersion.indexOf('/');
         return ResourceBuilder.builder()
-                .group(slash < 0 ? "" : groupVersion.substring(0, slash))
-                .version(groupVersion.substring(slash + 1))
+                .group(slash < 0 ? "" : apiVersion.substring(0, slash))
+                .version(apiVersion.substring(slash + 1))
                 .kind(kind)
                 .plural(plural)
-                .singular(kind.toLowerCase(java.util.Locale.ROOT))
-                .shortNames(List.of(shortNames))
-                .namespaced(namespaced)
-                .statusSubresource(status)
+                .shortNames(shortNames)
+                .namespaced(!kind.equals("Namespace") && !kind.equals("CustomResourceDefinition"))
+                .columns(List.of(columns).stream()
+                        .map(c -> c.split("=", 2))
+                        .map(c -> new Column(c[0], "string", 0, new FieldPath(c[1])))
+                        .toList())
                 .build();
     }
 
@@ -47,14 +53,13 @@ record Resource(
         return group.isEmpty() ? version : group + "/" + version;
     }
 
-    /** As messages name it: {@code jobs.batch}. */
-    String qualifiedName() {
-        return group.isEmpty() ? plural : plural + "." + group;
+    String singular() {
+        return kind.toLowerCase(Locale.ROOT);
     }
 
-    /** Where its objects are kept: the events of both groups are one set. */
-    String storageKey() {
-        return plural.equals("events") ? "events" : qualifiedName();
+    /** As messages name it and objects are kept: {@code jobs.batch}. */
+    String qualifiedName() {
+        return group.isEmpty() ? plural : plural + "." + group;
     }
 
     boolean is(String groupAndPlural) {
@@ -64,5 +69,14 @@ record Resource(
     boolean isKindOf(ObjectNode object) {
         return apiVersion().equals(object.path("apiVersion").asText())
                 && kind.equals(object.path("kind").asText());
+    }
+
+    Store.Key key(ObjectNode object) {
+        return new Store.Key(qualifiedName(), Meta.namespace(object), Meta.name(object));
+    }
+
+    /** The schema of its CRD, or a missing node. */
+    JsonNode schema() {
+        return custom == null ? MissingNode.getInstance() : custom.schema.root();
     }
 }

@@ -2,16 +2,15 @@ package training.lora.local.apiserver;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -23,26 +22,40 @@ final class Store {
     private static final int LOG_SIZE = 20_000;
 
     /** Address of an object; {@code namespace} is empty for those of the cluster. */
-    record Key(String type, String namespace, String name) {}
-
-    enum Change {
-        ADDED,
-        MODIFIED,
-        DELETED
+    record Key(String type, String namespace, String name) {
+        private String path() {
+            return namespace + "/" + name;
+        }
     }
 
-    /** A write: {@code before} is null for ADDED; {@code object} carries the write's resourceVersion, DELETED too. */
+    /** A write; null where the object was not before, or is not any more. */
     record Event(
             String type,
-            Change change,
             long version,
             @Nullable ObjectNode before,
-            ObjectNode object) {}
+            @Nullable ObjectNode after) {
+        /** The object as a watch shows it. */
+        ObjectNode object() {
+            if (after != null) {
+                return after;
+            }
+            ObjectNode last = java.util.Objects.requireNonNull(before).deepCopy();
+            Meta.of(last).put("resourceVersion", Long.toString(version));
+            return last;
+        }
 
-    /** What a list or the start of a watch sees, at one version. */
+        /** What it is to a watch of what {@code selector} chooses; empty if it is nothing. */
+        String type(Predicate<ObjectNode> selector) {
+            boolean was = before != null && selector.test(before);
+            boolean is = after != null && selector.test(after);
+            return is ? was ? "MODIFIED" : "ADDED" : was ? "DELETED" : "";
+        }
+    }
+
+    /** What a list sees, at one version. */
     record Snapshot(long version, List<ObjectNode> objects) {}
 
-    private final Map<String, NavigableMap<String, ObjectNode>> objects = new TreeMap<>();
+    private final Map<String, TreeMap<String, ObjectNode>> objects = new TreeMap<>();
     private final Deque<Event> log = new ArrayDeque<>();
     private final Set<Subscription> subscriptions = ConcurrentHashMap.newKeySet();
     private long version = 1;
@@ -52,41 +65,33 @@ final class Store {
         return action.get();
     }
 
+    private TreeMap<String, ObjectNode> ofType(String type) {
+        return objects.computeIfAbsent(type, k -> new TreeMap<>());
+    }
+
     synchronized @Nullable ObjectNode get(Key key) {
-        NavigableMap<String, ObjectNode> ofType = objects.get(key.type());
-        return ofType == null ? null : ofType.get(path(key));
+        return ofType(key.type()).get(key.path());
     }
 
     /** Creates or replaces; sets resourceVersion. */
     synchronized ObjectNode put(Key key, ObjectNode object) {
         version++;
-        object.withObject("/metadata").put("resourceVersion", Long.toString(version));
-        ObjectNode before =
-                objects.computeIfAbsent(key.type(), k -> new TreeMap<>()).put(path(key), object);
-        publish(new Event(key.type(), before == null ? Change.ADDED : Change.MODIFIED, version, before, object));
+        Meta.of(object).put("resourceVersion", Long.toString(version));
+        publish(new Event(key.type(), version, ofType(key.type()).put(key.path(), object), object));
         return object;
     }
 
     synchronized void remove(Key key) {
-        NavigableMap<String, ObjectNode> ofType = objects.get(key.type());
-        ObjectNode before = ofType == null ? null : ofType.remove(path(key));
-        if (before == null) {
-            return;
+        ObjectNode before = ofType(key.type()).remove(key.path());
+        if (before != null) {
+            version++;
+            publish(new Event(key.type(), version, before, null));
         }
-        version++;
-        ObjectNode last = before.deepCopy();
-        last.withObject("/metadata").put("resourceVersion", Long.toString(version));
-        publish(new Event(key.type(), Change.DELETED, version, before, last));
     }
 
-    /** Objects of a type, by namespace and name; an empty namespace means all of them. */
-    synchronized Snapshot list(String type, String namespace) {
-        NavigableMap<String, ObjectNode> ofType = objects.get(type);
-        if (ofType == null) {
-            return new Snapshot(version, List.of());
-        }
-        var chosen = namespace.isEmpty() ? ofType : ofType.subMap(namespace + "/", namespace + "0");
-        return new Snapshot(version, new ArrayList<>(chosen.values()));
+    /** Objects of a type, by namespace and name. */
+    synchronized Snapshot list(String type) {
+        return new Snapshot(version, List.copyOf(ofType(type).values()));
     }
 
     synchronized List<ObjectNode> all() {
@@ -97,18 +102,13 @@ final class Store {
         return version;
     }
 
-    /** Whether writes after this version are no longer in the log. */
-    synchronized boolean hasForgotten(long since) {
-        return since < forgotten;
-    }
-
-    /** Subscribes to writes after {@code since}; null: from now on, with what is there now in {@code initial}. */
-    synchronized Subscription subscribe(String type, String namespace, @Nullable Long since) {
-        var subscription = new Subscription(type, since == null ? list(type, namespace) : null);
-        if (since != null) {
-            log.stream()
-                    .filter(e -> e.version() > since && e.type().equals(type))
-                    .forEach(subscription.queue::add);
+    /** Subscribes to writes after {@code since}; 0: from now on, and what is there now comes as if it were written. */
+    synchronized Subscription subscribe(String type, long since) {
+        var subscription = new Subscription(type, since > 0 && since < forgotten);
+        if (since == 0) {
+            ofType(type).values().forEach(o -> subscription.queue.add(new Event(type, version, null, o)));
+        } else {
+            log.stream().filter(e -> e.version() > since).forEach(subscription::offer);
         }
         subscriptions.add(subscription);
         return subscription;
@@ -119,31 +119,29 @@ final class Store {
         if (log.size() > LOG_SIZE) {
             forgotten = log.removeFirst().version();
         }
-        for (Subscription s : subscriptions) {
-            if (s.type.equals(event.type())) {
-                s.queue.add(event);
-            }
-        }
-    }
-
-    // '/' sorts right before '0' and is in no name, so a namespace is one range.
-    private static String path(Key key) {
-        return key.namespace() + "/" + key.name();
+        subscriptions.forEach(s -> s.offer(event));
     }
 
     /** The writes of one type that a watch has not seen yet. */
     final class Subscription implements AutoCloseable {
         private final String type;
-        private final @Nullable Snapshot initial;
+        private final boolean isTooLate;
         private final BlockingQueue<Event> queue = new LinkedBlockingQueue<>();
 
-        private Subscription(String type, @Nullable Snapshot initial) {
+        private Subscription(String type, boolean isTooLate) {
             this.type = type;
-            this.initial = initial;
+            this.isTooLate = isTooLate;
         }
 
-        @Nullable Snapshot initial() {
-            return initial;
+        private void offer(Event event) {
+            if (event.type().equals(type)) {
+                queue.add(event);
+            }
+        }
+
+        /** Whether the log no longer reaches back to where it should begin. */
+        boolean isTooLate() {
+            return isTooLate;
         }
 
         BlockingQueue<Event> queue() {

@@ -4,32 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** What a CRD's {@code openAPIV3Schema} does to an object before it is validated: unknown fields, nulls, defaults. */
+/** A CRD's {@code openAPIV3Schema}: which fields it knows, which defaults it has, what it demands. */
 final class StructuralSchema {
-    private static final Set<String> ROOT = Set.of("apiVersion", "kind", "metadata");
-    private static final Set<String> METADATA = Set.of(
-            "annotations",
-            "creationTimestamp",
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "finalizers",
-            "generateName",
-            "generation",
-            "labels",
-            "managedFields",
-            "name",
-            "namespace",
-            "ownerReferences",
-            "resourceVersion",
-            "selfLink",
-            "uid");
+    private static final Set<String> OF_EVERY_OBJECT = Set.of("apiVersion", "kind", "metadata");
 
     private final JsonNode root;
     private final SchemaChecks checks;
@@ -43,47 +25,30 @@ final class StructuralSchema {
         return root;
     }
 
-    /** Removes what the schema does not know and returns the paths of it, sorted: {@code spec.parts[0].zap}. */
-    Set<String> prune(ObjectNode object) {
-        Set<String> unknown = new TreeSet<>();
-        pruneFields(object, root, "", ROOT, unknown);
-        pruneUnknownMetadata(object, unknown);
+    /** The paths of what the schema does not know: {@code spec.parts[0].zap}. */
+    List<String> unknownFields(ObjectNode object) {
+        List<String> unknown = new ArrayList<>();
+        object.properties().stream()
+                .filter(e -> !OF_EVERY_OBJECT.contains(e.getKey()))
+                .forEach(e -> findUnknown(e.getValue(), field(root, e.getKey()), e.getKey(), unknown));
         return unknown;
     }
 
-    /** Removes the fields that no object's metadata has. */
-    static void pruneUnknownMetadata(ObjectNode object, Set<String> unknown) {
-        if (object.get("metadata") instanceof ObjectNode metadata) {
-            for (String name : fieldNames(metadata)) {
-                if (!METADATA.contains(name)) {
-                    metadata.remove(name);
-                    unknown.add("metadata." + name);
+    private static void findUnknown(JsonNode value, @Nullable JsonNode schema, String path, List<String> unknown) {
+        if (schema == null) {
+            unknown.add(path);
+        } else if (value.isArray()) {
+            for (int i = 0; i < value.size(); i++) {
+                findUnknown(value.get(i), schema.path("items"), path + "[" + i + "]", unknown);
+            }
+        } else if (value.isObject()) {
+            boolean preserve =
+                    schema.path("x-kubernetes-preserve-unknown-fields").asBoolean();
+            for (Map.Entry<String, JsonNode> e : value.properties()) {
+                JsonNode child = field(schema, e.getKey());
+                if (child != null || !preserve) {
+                    findUnknown(e.getValue(), child, path + "." + e.getKey(), unknown);
                 }
-            }
-        }
-    }
-
-    private static void prune(JsonNode value, JsonNode schema, String path, Set<String> unknown) {
-        if (value instanceof ArrayNode array) {
-            for (int i = 0; i < array.size(); i++) {
-                prune(array.get(i), schema.path("items"), path + "[" + i + "]", unknown);
-            }
-        } else if (value instanceof ObjectNode object) {
-            pruneFields(object, schema, path, Set.of(), unknown);
-        }
-    }
-
-    private static void pruneFields(
-            ObjectNode object, JsonNode schema, String path, Set<String> known, Set<String> unknown) {
-        boolean preserve = schema.path("x-kubernetes-preserve-unknown-fields").asBoolean();
-        for (String name : fieldNames(object)) {
-            String at = path.isEmpty() ? name : path + "." + name;
-            JsonNode child = field(schema, name);
-            if (child != null) {
-                prune(object.path(name), child, at, unknown);
-            } else if (!preserve && !known.contains(name)) {
-                object.remove(name);
-                unknown.add(at);
             }
         }
     }
@@ -97,14 +62,7 @@ final class StructuralSchema {
         if (value instanceof ArrayNode array) {
             array.forEach(item -> fill(item, schema.path("items")));
         } else if (value instanceof ObjectNode object) {
-            for (String name : fieldNames(object)) {
-                JsonNode child = field(schema, name);
-                if (child != null
-                        && object.path(name).isNull()
-                        && !child.path("nullable").asBoolean()) {
-                    object.remove(name);
-                }
-            }
+            object.properties().removeIf(e -> e.getValue().isNull() && !isNullable(field(schema, e.getKey())));
             for (Map.Entry<String, JsonNode> property :
                     schema.path("properties").properties()) {
                 JsonNode fallback = property.getValue().get("default");
@@ -112,17 +70,21 @@ final class StructuralSchema {
                     object.set(property.getKey(), fallback.deepCopy());
                 }
             }
-            for (String name : fieldNames(object)) {
-                JsonNode child = field(schema, name);
+            for (Map.Entry<String, JsonNode> e : object.properties()) {
+                JsonNode child = field(schema, e.getKey());
                 if (child != null) {
-                    fill(object.path(name), child);
+                    fill(e.getValue(), child);
                 }
             }
         }
     }
 
-    /** What breaks the schema, in a real server's words. */
-    List<ApiException.Cause> validate(ObjectNode object) {
+    private static boolean isNullable(@Nullable JsonNode schema) {
+        return schema == null || schema.path("nullable").asBoolean();
+    }
+
+    /** What breaks the schema, each with its path. */
+    List<String> validate(ObjectNode object) {
         return checks.check(object);
     }
 
@@ -133,13 +95,5 @@ final class StructuralSchema {
         }
         JsonNode additional = schema.get("additionalProperties");
         return additional != null && additional.isObject() ? additional : null;
-    }
-
-    private static List<String> fieldNames(ObjectNode object) {
-        List<String> names = new ArrayList<>();
-        for (Iterator<String> i = object.fieldNames(); i.hasNext(); ) {
-            names.add(i.next());
-        }
-        return names;
     }
 }

@@ -10,10 +10,8 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -119,28 +117,13 @@ public final class JobController implements AutoCloseable {
                 .withLabel(JOB_UID, metadata.getUid())
                 .list()
                 .getItems();
-        JobPlan.Next next = JobPlan.of(job, pods, Instant.now());
-        next.deletePods()
-                .forEach(pod ->
-                        client.pods().inNamespace(namespace).withName(pod).delete());
-        if (!Objects.equals(next.status(), job.getStatus())) {
-            job.setStatus(next.status());
+        JobPlan plan = JobPlan.of(job, pods, Instant.now());
+        if (!plan.status().equals(job.getStatus())) {
+            job.setStatus(plan.status());
             client.batch().v1().jobs().inNamespace(namespace).resource(job).updateStatus();
         }
-        if (next.createPod()) {
+        if (plan.createPod()) {
             client.pods().inNamespace(namespace).resource(pod(job)).create();
-        }
-        if (next.deleteJob()) {
-            client.batch()
-                    .v1()
-                    .jobs()
-                    .inNamespace(namespace)
-                    .withName(metadata.getName())
-                    .delete();
-        }
-        if (next.again() != null) {
-            long millis = Duration.between(Instant.now(), next.again()).toMillis();
-            look(namespace, metadata.getName(), Math.max(1, millis));
         }
     }
 

@@ -8,7 +8,7 @@ import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.dsl.FieldValidateable;
+import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -85,12 +85,9 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
         return resource.getMetadata().getName();
     }
 
-    /** Applies it, as `kubectl apply --server-side --validate=strict` would. */
+    /** Creates it with its claims, or brings what is there up to date. */
     void apply(KubernetesClient client) {
-        claims.forEach(c -> client.resource(c).serverSideApply());
-        client.resource(resource)
-                .inNamespace("default")
-                .fieldValidation(FieldValidateable.Validation.STRICT)
-                .serverSideApply();
+        claims.forEach(c -> client.resource(c).createOr(NonDeletingOperation::update));
+        client.resource(resource).inNamespace("default").createOr(NonDeletingOperation::update);
     }
 }

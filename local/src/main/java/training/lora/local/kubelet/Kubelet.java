@@ -37,6 +37,8 @@ import org.slf4j.LoggerFactory;
 public final class Kubelet implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Kubelet.class);
     private static final long LOOK_AGAIN_MILLIS = 1000;
+    /** Of pods that run when the cluster ends. */
+    private static final Duration GRACE = Duration.ofSeconds(5);
 
     private final KubernetesClient client;
     private final KubeletConfig config;
@@ -229,7 +231,7 @@ public final class Kubelet implements AutoCloseable {
         statuses.placed(pod);
         Files.createDirectories(dir);
         logs.put(key(pod), logFile(pod));
-        PodProcess process = new PodProcess(client, statuses, pod, command, root, logFile(pod), clock);
+        PodProcess process = new PodProcess(statuses, pod, command, root, logFile(pod), clock);
         processes.put(pod.getMetadata().getUid(), process);
         Thread thread = new Thread(
                 () -> process.run(() -> look(0)), "pod " + pod.getMetadata().getName());
@@ -271,16 +273,17 @@ public final class Kubelet implements AutoCloseable {
         return dir(pod).resolve(pod.getSpec().getContainers().get(0).getName() + ".log");
     }
 
-    /** Ends every pod: SIGTERM, and SIGKILL to what is left after {@code grace}. */
-    public void stop(Duration grace) {
+    /** Ends every pod: SIGTERM, and SIGKILL to what is left after some seconds. */
+    @Override
+    public void close() {
         List<PodProcess> alive;
         synchronized (this) {
             closed = true;
             alive = processes.values().stream().filter(p -> !p.ended()).toList();
         }
         informers.forEach(SharedIndexInformer::stop);
-        alive.forEach(p -> p.stop(grace.toSeconds()));
-        long end = System.nanoTime() + grace.toNanos();
+        alive.forEach(p -> p.stop(GRACE.toSeconds()));
+        long end = System.nanoTime() + GRACE.toNanos();
         try {
             while (alive.stream().anyMatch(p -> !p.ended()) && System.nanoTime() < end) {
                 Thread.sleep(20);
@@ -290,10 +293,5 @@ public final class Kubelet implements AutoCloseable {
         }
         alive.forEach(PodProcess::kill);
         clock.shutdownNow();
-    }
-
-    @Override
-    public void close() {
-        stop(Duration.ofSeconds(5));
     }
 }

@@ -2,7 +2,6 @@ package training.lora.local.kubelet;
 
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,7 +23,6 @@ final class PodProcess {
     /** What a container would find in its image. */
     private static final List<String> INHERITED = List.of("PATH", "HOME", "JAVA_HOME", "LANG");
 
-    private final KubernetesClient client;
     private final PodStatuses statuses;
     private final Pod pod;
     private final List<String> command;
@@ -36,14 +34,12 @@ final class PodProcess {
     private volatile boolean ended;
 
     PodProcess(
-            KubernetesClient client,
             PodStatuses statuses,
             Pod pod,
             List<String> command,
             PodRoot root,
             Path log,
             ScheduledExecutorService clock) {
-        this.client = client;
         this.statuses = statuses;
         this.pod = pod;
         this.command = command;
@@ -84,23 +80,16 @@ final class PodProcess {
     }
 
     private void runToTheEnd() throws IOException, NotSupportedException, InterruptedException {
-        List<TokenFiles> tokens = new ArrayList<>();
-        try {
-            for (PodRoot.Token token : root.mount()) {
-                tokens.add(new TokenFiles(client, pod, token, clock));
-            }
-            String since = PodStatuses.now();
-            Process started = start();
-            if (started == null) {
-                statuses.ended(pod, since, 143, "deleted before it started");
-                return;
-            }
-            statuses.running(pod, since);
-            int code = started.waitFor();
-            statuses.ended(pod, since, code, lastWords(code));
-        } finally {
-            tokens.forEach(TokenFiles::close);
+        root.mount();
+        String since = PodStatuses.now();
+        Process started = start();
+        if (started == null) {
+            statuses.ended(pod, since, 143, "deleted before it started");
+            return;
         }
+        statuses.running(pod, since);
+        int code = started.waitFor();
+        statuses.ended(pod, since, code, lastWords(code));
     }
 
     /** Null if it was stopped before. */

@@ -11,11 +11,13 @@ import io.fabric8.kubernetes.api.model.ServiceAccountTokenProjection;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.VolumeProjection;
+import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
@@ -35,9 +37,6 @@ final class PodRoot {
     private final Container container;
     private final Path dir;
     private final Path root;
-
-    /** A token to be kept fresh: which, and where it is written. */
-    record Token(ServiceAccountTokenProjection source, Path file) {}
 
     PodRoot(KubernetesClient client, Claims claims, Pod pod, Path dir) {
         this.client = client;
@@ -86,14 +85,13 @@ final class PodRoot {
                 .get();
     }
 
-    /** Makes folders and links; returns the tokens that are still to be written. */
-    List<Token> mount() throws IOException, NotSupportedException {
+    /** Makes folders and links. */
+    void mount() throws IOException, NotSupportedException {
         Files.createDirectories(terminationMessage().getParent());
         Files.writeString(terminationMessage(), "");
-        List<Token> tokens = new ArrayList<>();
         Map<String, Path> folders = new HashMap<>();
         for (Volume volume : pod.getSpec().getVolumes()) {
-            folders.put(volume.getName(), folder(volume, tokens));
+            folders.put(volume.getName(), folder(volume));
         }
         for (VolumeMount mount : container.getVolumeMounts()) {
             Path target = folders.get(mount.getName());
@@ -108,10 +106,9 @@ final class PodRoot {
             Files.createDirectories(link.getParent());
             Files.createSymbolicLink(link, target);
         }
-        return tokens;
     }
 
-    private Path folder(Volume volume, List<Token> tokens) throws IOException, NotSupportedException {
+    private Path folder(Volume volume) throws IOException, NotSupportedException {
         if (volume.getPersistentVolumeClaim() != null) {
             return claims.bind(claim(volume.getPersistentVolumeClaim().getClaimName()));
         }
@@ -127,14 +124,36 @@ final class PodRoot {
                     throw new NotSupportedException(
                             "a projected volume of anything but a serviceAccountToken (" + volume.getName() + ")");
                 }
-                tokens.add(new Token(
+                writeToken(
                         source.getServiceAccountToken(),
-                        below(folder, source.getServiceAccountToken().getPath())));
+                        below(folder, source.getServiceAccountToken().getPath()));
             }
         } else if (volume.getEmptyDir() == null) {
             throw new NotSupportedException("the kind of volume " + volume.getName());
         }
         return folder;
+    }
+
+    /** Once: in this cluster a token is good as long as its pod is there. */
+    private void writeToken(ServiceAccountTokenProjection source, Path file) throws IOException {
+        String token = client.serviceAccounts()
+                .inNamespace(pod.getMetadata().getNamespace())
+                .withName(Objects.requireNonNullElse(pod.getSpec().getServiceAccountName(), "default"))
+                .tokenRequest(new TokenRequestBuilder()
+                        .withNewSpec()
+                        .withAudiences(source.getAudience())
+                        .withNewBoundObjectRef()
+                        .withApiVersion("v1")
+                        .withKind("Pod")
+                        .withName(pod.getMetadata().getName())
+                        .withUid(pod.getMetadata().getUid())
+                        .endBoundObjectRef()
+                        .endSpec()
+                        .build())
+                .getStatus()
+                .getToken();
+        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(file, token);
     }
 
     private static void write(ConfigMap map, List<KeyToPath> items, Path folder) throws IOException {

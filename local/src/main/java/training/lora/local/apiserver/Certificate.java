@@ -8,9 +8,7 @@ import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.KeyStore;
-import java.security.PrivateKey;
 import java.security.SecureRandom;
-import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
 import java.time.Duration;
@@ -19,7 +17,6 @@ import java.util.Date;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import org.bouncycastle.asn1.x500.X500Name;
-import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
@@ -30,25 +27,21 @@ import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
 /**
- * The server's TLS identity for 127.0.0.1, made anew at each start and signed by an authority whose key is forgotten.
+ * The server's TLS identity for 127.0.0.1, made anew at each start and signed by its own key, which is in memory alone.
  *
- * @param authorityPem what clients trust
+ * @param pem what clients trust
  */
-record Certificates(SSLContext context, String authorityPem) {
+record Certificate(SSLContext context, String pem) {
     private static final Duration LIFE = Duration.ofDays(365);
     private static final SecureRandom RANDOM = new SecureRandom();
 
-    static Certificates create() {
+    static Certificate create() {
         try {
             KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
             generator.initialize(new ECGenParameterSpec("secp256r1"), RANDOM);
-            KeyPair authorityKey = generator.generateKeyPair();
-            KeyPair serverKey = generator.generateKeyPair();
-            X500Name authorityName = new X500Name("CN=lora-local-ca");
-            X509Certificate authority = sign(builder(authorityName, authorityName, authorityKey, true), authorityKey);
-            X509Certificate server =
-                    sign(builder(authorityName, new X500Name("CN=lora-local"), serverKey, false), authorityKey);
-            return new Certificates(context(serverKey.getPrivate(), server, authority), pem(authority));
+            KeyPair keys = generator.generateKeyPair();
+            X509Certificate certificate = selfSigned(keys);
+            return new Certificate(context(keys, certificate), pem(certificate));
         } catch (GeneralSecurityException | OperatorCreationException e) {
             throw new IllegalStateException("the TLS certificate of the embedded API server can't be made", e);
         } catch (IOException e) {
@@ -56,40 +49,33 @@ record Certificates(SSLContext context, String authorityPem) {
         }
     }
 
-    private static JcaX509v3CertificateBuilder builder(
-            X500Name issuer, X500Name subject, KeyPair subjectKey, boolean authority) throws IOException {
+    private static X509Certificate selfSigned(KeyPair keys)
+            throws IOException, OperatorCreationException, GeneralSecurityException {
         Instant now = Instant.now();
+        X500Name name = new X500Name("CN=lora-local");
         var builder = new JcaX509v3CertificateBuilder(
-                issuer,
+                name,
                 new BigInteger(127, RANDOM),
                 Date.from(now.minus(Duration.ofHours(1))),
                 Date.from(now.plus(LIFE)),
-                subject,
-                subjectKey.getPublic());
-        builder.addExtension(Extension.basicConstraints, true, new BasicConstraints(authority));
-        if (!authority) {
-            GeneralName[] names = {
-                new GeneralName(GeneralName.iPAddress, "127.0.0.1"), new GeneralName(GeneralName.dNSName, "localhost")
-            };
-            builder.addExtension(Extension.subjectAlternativeName, false, new GeneralNames(names));
-        }
-        return builder;
-    }
-
-    private static X509Certificate sign(JcaX509v3CertificateBuilder builder, KeyPair authorityKey)
-            throws OperatorCreationException, GeneralSecurityException {
-        var signer = new JcaContentSignerBuilder("SHA256withECDSA").build(authorityKey.getPrivate());
+                name,
+                keys.getPublic());
+        builder.addExtension(
+                Extension.subjectAlternativeName,
+                false,
+                new GeneralNames(new GeneralName(GeneralName.iPAddress, "127.0.0.1")));
+        var signer = new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate());
         return new JcaX509CertificateConverter().getCertificate(builder.build(signer));
     }
 
-    private static SSLContext context(PrivateKey key, X509Certificate server, X509Certificate authority)
+    private static SSLContext context(KeyPair keys, X509Certificate certificate)
             throws GeneralSecurityException, IOException {
         char[] noPassword = {};
-        KeyStore keys = KeyStore.getInstance("PKCS12");
-        keys.load(null, noPassword);
-        keys.setKeyEntry("server", key, noPassword, new Certificate[] {server, authority});
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, noPassword);
+        store.setKeyEntry("server", keys.getPrivate(), noPassword, new X509Certificate[] {certificate});
         KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        managers.init(keys, noPassword);
+        managers.init(store, noPassword);
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(managers.getKeyManagers(), null, RANDOM);
         return context;
