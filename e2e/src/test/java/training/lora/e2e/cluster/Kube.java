@@ -95,6 +95,11 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
         return kubeconfig;
     }
 
+    /** The folder of kubectl and helm. */
+    final Path tools() {
+        return tools;
+    }
+
     /** Where logs, objects and what tests want to keep are gathered. */
     final Path logs() {
         try {

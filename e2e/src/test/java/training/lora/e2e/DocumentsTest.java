@@ -1,0 +1,102 @@
+package training.lora.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.SpecValidator;
+import training.lora.local.LocalCluster;
+
+/** The documents' commands do what they say, as they are written. */
+class DocumentsTest {
+    /** What the user's guide takes to be there. */
+    private static final String CLAIMS = """
+            apiVersion: v1
+            kind: PersistentVolumeClaim
+            metadata: {name: %s}
+            spec: {accessModes: [ReadOnlyMany], resources: {requests: {storage: 1Gi}}}
+            """;
+
+    @Test
+    void trainingsAreTakenAsTheyAre(@TempDir Path dir) throws Exception {
+        try (LocalCluster cluster = LocalCluster.start(dir, Map.of())) {
+            cluster.installCrd();
+            for (Map.Entry<String, String> file : Documents.files().entrySet()) {
+                JsonNode yaml = Json.STRICT_YAML.readTree(file.getValue());
+                // README's is for a machine without a cluster: its paths are relative.
+                if (yaml.path("kind").asText().equals("LoraTraining")
+                        && !file.getKey().equals("my-style.yaml")) {
+                    cluster.client()
+                            .resource(file.getValue())
+                            .inNamespace("default")
+                            .createOr(NonDeletingOperation::update);
+                    assertThat(SpecValidator.problems(
+                                    Json.STRICT_YAML.treeToValue(yaml.get("spec"), LoraTrainingSpec.class)))
+                            .as(file.getKey())
+                            .isEmpty();
+                }
+            }
+            assertThat(cluster.client()
+                            .resources(LoraTraining.class)
+                            .inAnyNamespace()
+                            .list()
+                            .getItems())
+                    .hasSizeGreaterThan(3);
+        }
+    }
+
+    @Test
+    void linksLeadToFiles() throws Exception {
+        assertThat(Documents.links()).hasSizeGreaterThan(20).allSatisfy(link -> assertThat(link)
+                .exists());
+    }
+
+    @Test
+    void everyCommandHasAPlaceWhereItIsRunOrAReasonWhyNot() throws Exception {
+        List<String> placed = Documents.places().values().stream()
+                .flatMap(List::stream)
+                .distinct()
+                .toList();
+
+        assertThat(placed).containsExactlyInAnyOrderElementsOf(Documents.commands());
+    }
+
+    @Test
+    void commandsWorkOnTheEmbeddedCluster(@TempDir Path dir) throws Exception {
+        String stub = "exec sh " + TestCluster.HOME.resolve("e2e/cluster/stub-trainer.sh") + " \"$@\"\n";
+        ScratchCheckout checkout = new ScratchCheckout(
+                dir,
+                stub,
+                Map.of(
+                        "KUBECONFIG",
+                        dir.resolve("demo-output/cluster/kubeconfig").toString()));
+        assumeTrue(checkout.run("kubectl version --client").code() == 0, "no kubectl in PATH or LORA_KUBECTL");
+        checkout.write("claims.yaml", CLAIMS.formatted("models") + "---\n" + CLAIMS.formatted("photos"));
+        try {
+            for (String command : Documents.at("embedded")) {
+                if (command.endsWith("banny.yaml")) {
+                    works(checkout, "kubectl apply -f claims.yaml");
+                }
+                works(checkout, command);
+            }
+        } finally {
+            checkout.run("./demo down");
+        }
+    }
+
+    private static void works(ScratchCheckout checkout, String command) throws Exception {
+        ScratchCheckout.Result result = checkout.run(command);
+        assertThat(result.code()).as("%s: %s", command, result.output()).isZero();
+        // What is asked for is there.
+        assertThat(result.output()).as(command).isNotBlank().doesNotContain("No resources found", "No cluster runs");
+    }
+}
