@@ -72,7 +72,10 @@ class DemoTest {
     @Test
     void interruptEndsEveryProcessAndLeavesTheLogs(@TempDir Path dir) throws Exception {
         Path log = dir.resolve("log");
-        Process demo = demo(log);
+        // Prepared at once, and trained for longer than the test takes.
+        String quick = Files.readString(Path.of("src/test/resources/quick.yaml"));
+        Path file = Files.writeString(dir.resolve("long.yaml"), quick.replace("steps: 4", "steps: 10000"));
+        Process demo = demo(log, file.toString());
         untilItSays(log, "Train 0/", demo);
         List<ProcessHandle> family = demo.descendants().toList();
         assertThat(family).as("operator and trainer").hasSizeGreaterThanOrEqualTo(2);
