@@ -19,7 +19,7 @@ import training.lora.local.LocalCluster;
 /** The documents' commands do what they say, as they are written. */
 class DocumentsTest {
     /** What the user's guide takes to be there. */
-    private static final String CLAIMS = """
+    private static final String CLAIM = """
             apiVersion: v1
             kind: PersistentVolumeClaim
             metadata: {name: %s}
@@ -31,10 +31,10 @@ class DocumentsTest {
         try (LocalCluster cluster = LocalCluster.start(dir, Map.of())) {
             cluster.installCrd();
             for (Map.Entry<String, String> file : Documents.files().entrySet()) {
-                JsonNode yaml = Json.STRICT_YAML.readTree(file.getValue());
                 // README's is for a machine without a cluster: its paths are relative.
-                if (yaml.path("kind").asText().equals("LoraTraining")
+                if (file.getValue().contains("kind: LoraTraining")
                         && !file.getKey().equals("my-style.yaml")) {
+                    JsonNode yaml = Json.STRICT_YAML.readTree(file.getValue());
                     cluster.client()
                             .resource(file.getValue())
                             .inNamespace("default")
@@ -73,30 +73,27 @@ class DocumentsTest {
     @Test
     void commandsWorkOnTheEmbeddedCluster(@TempDir Path dir) throws Exception {
         String stub = "exec sh " + TestCluster.HOME.resolve("e2e/cluster/stub-trainer.sh") + " \"$@\"\n";
-        ScratchCheckout checkout = new ScratchCheckout(
-                dir,
-                stub,
-                Map.of(
-                        "KUBECONFIG",
-                        dir.resolve("demo-output/cluster/kubeconfig").toString()));
-        assumeTrue(checkout.run("kubectl version --client").code() == 0, "no kubectl in PATH or LORA_KUBECTL");
-        checkout.write("claims.yaml", CLAIMS.formatted("models") + "---\n" + CLAIMS.formatted("photos"));
-        try {
+        String kubeconfig = dir.resolve("demo-output/cluster/kubeconfig").toString();
+        try (ScratchCheckout checkout = new ScratchCheckout(dir, stub, Map.of("KUBECONFIG", kubeconfig))) {
+            assumeTrue(checkout.run("kubectl version --client").code() == 0, "no kubectl in PATH or LORA_KUBECTL");
+            checkout.write("claims.yaml", CLAIM.formatted("models") + "---\n" + CLAIM.formatted("photos"));
             for (String command : Documents.at("embedded")) {
                 if (command.endsWith("banny.yaml")) {
                     works(checkout, "kubectl apply -f claims.yaml");
                 }
-                works(checkout, command);
+                String output = works(checkout, command);
+                // Stages that end at once leave no artifacts.
+                if (!command.contains("status.artifacts")) {
+                    assertThat(output).as(command).isNotBlank();
+                }
             }
-        } finally {
-            checkout.run("./demo down");
         }
     }
 
-    private static void works(ScratchCheckout checkout, String command) throws Exception {
+    private static String works(ScratchCheckout checkout, String command) throws Exception {
         ScratchCheckout.Result result = checkout.run(command);
         assertThat(result.code()).as("%s: %s", command, result.output()).isZero();
-        // What is asked for is there.
-        assertThat(result.output()).as(command).isNotBlank().doesNotContain("No resources found", "No cluster runs");
+        assertThat(result.output()).as(command).doesNotContain("No resources found", "No cluster runs");
+        return result.output();
     }
 }

@@ -10,8 +10,11 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** A folder that looks like the project's, in which the documents' commands are run as they are written. */
-public final class ScratchCheckout {
+/**
+ * A folder that looks like the project's, in which the documents' commands are run as they are written. Whoever closes it
+ * ends the cluster that they have left.
+ */
+public final class ScratchCheckout implements AutoCloseable {
     private static final Path HOME = TestCluster.HOME;
     private static final long MINUTES = 5;
 
@@ -31,8 +34,11 @@ public final class ScratchCheckout {
         this.dir = dir;
         this.environment = environment;
         Files.createDirectories(dir.resolve("bin"));
-        for (String file : List.of("demo", "bin/build")) {
-            Files.copy(HOME.resolve(file), dir.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
+        copy("demo");
+        try (Stream<Path> bin = Files.list(HOME.resolve("bin"))) {
+            for (Path file : bin.toList()) {
+                copy("bin/" + file.getFileName());
+            }
         }
         write("bin/lora-trainer", "#!/usr/bin/env bash\n" + trainer);
         if (!dir.resolve("bin/lora-trainer").toFile().setExecutable(true)) {
@@ -48,6 +54,10 @@ public final class ScratchCheckout {
         String quick = Files.readString(Path.of("src/test/resources/quick.yaml"));
         write("training.yaml", quick);
         write("my.yaml", quick.replace("name: quick", "name: my-style"));
+    }
+
+    private void copy(String file) throws IOException {
+        Files.copy(HOME.resolve(file), dir.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
     }
 
     /** Writes a file, in the place of a link if there is one. */
@@ -82,6 +92,17 @@ public final class ScratchCheckout {
             throw new AssertionError(command + " did not end: " + output());
         }
         return new Result(watches ? 0 : process.exitValue(), output());
+    }
+
+    /** Ends what runs, and takes away the links, so that whoever deletes the folder deletes nothing else. */
+    @Override
+    public void close() throws Exception {
+        run("./demo down");
+        try (Stream<Path> files = Files.list(dir)) {
+            for (Path link : files.filter(Files::isSymbolicLink).toList()) {
+                Files.delete(link);
+            }
+        }
     }
 
     private String output() throws IOException {

@@ -3,6 +3,7 @@ package training.lora.local;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -61,7 +62,8 @@ public final class LocalCluster implements AutoCloseable {
     /** Makes it know LoraTraining; when this returns, resources can be applied. */
     public void installCrd() throws IOException {
         try (InputStream crd = LocalCluster.class.getResourceAsStream(CRD)) {
-            client.load(crd).create();
+            // A client that has waited too long for the answer asks again.
+            client.resource(crd).createOr(NonDeletingOperation::update);
         }
     }
 

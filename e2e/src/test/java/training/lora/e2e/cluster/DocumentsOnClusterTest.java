@@ -19,15 +19,15 @@ class DocumentsOnClusterTest {
 
     @Test
     void commandsWorkOnARealControlPlane(@TempDir Path dir) throws Exception {
-        try (EmptyCluster cluster = EmptyCluster.start()) {
-            ScratchCheckout checkout = new ScratchCheckout(
-                    dir,
-                    "exit 1\n",
-                    Map.of(
-                            "KUBECONFIG",
-                            cluster.kubeconfig().toString(),
-                            "PATH",
-                            cluster.tools() + ":" + System.getenv("PATH")));
+        try (EmptyCluster cluster = EmptyCluster.start();
+                ScratchCheckout checkout = new ScratchCheckout(
+                        dir,
+                        "exit 1\n",
+                        Map.of(
+                                "KUBECONFIG",
+                                cluster.kubeconfig().toString(),
+                                "PATH",
+                                cluster.tools() + ":" + System.getenv("PATH")))) {
             List.of("team-a", "team-b", "team-c").forEach(cluster::namespace);
             cluster.client()
                     .resource(new NodeBuilder()

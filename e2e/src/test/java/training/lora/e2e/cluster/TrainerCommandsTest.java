@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,23 +17,22 @@ import training.lora.e2e.ScratchCheckout;
 class TrainerCommandsTest {
     @Test
     void commandsTrainAndShowWhatCameOut(@TempDir Path dir) throws Exception {
-        ScratchCheckout checkout =
-                new ScratchCheckout(dir, "exec " + Scripts.HOME.resolve("bin/lora-trainer") + " \"$@\"\n", Map.of());
+        String trainer = "exec " + Scripts.HOME.resolve("bin/lora-trainer") + " \"$@\"\n";
         String quick = Files.readString(Path.of("src/test/resources/quick.yaml"));
-        Files.delete(dir.resolve("examples"));
-        checkout.write("examples/blue-ink/training.yaml", quick.replace("name: quick", "name: blue-ink"));
-        try {
+        try (ScratchCheckout checkout = new ScratchCheckout(dir, trainer, Map.of())) {
+            Files.delete(dir.resolve("examples"));
+            checkout.write("examples/blue-ink/training.yaml", quick.replace("name: quick", "name: blue-ink"));
             for (String command : Documents.at("trainer")) {
                 ScratchCheckout.Result result = checkout.run(command);
                 assertThat(result.code()).as("%s: %s", command, result.output()).isZero();
             }
-        } finally {
-            checkout.run("./demo down");
         }
         for (int demo = 1; demo <= 3; demo++) {
             assertThat(dir.resolve("demo-output/" + demo + "/manifest.json")).exists();
         }
-        assertThat(Files.list(dir)).as("the sampled picture").anyMatch(f -> f.toString()
-                .endsWith(".png"));
+        try (Stream<Path> files = Files.list(dir)) {
+            assertThat(files).as("the sampled picture").anyMatch(f -> f.toString()
+                    .endsWith(".png"));
+        }
     }
 }

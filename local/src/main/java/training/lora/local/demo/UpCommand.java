@@ -33,21 +33,22 @@ final class UpCommand implements Callable<Integer> {
 
     private static void start(Checkout checkout, Path dir) throws Exception {
         Path log = dir.resolve("serve.log");
-        Process serve = new ProcessBuilder(List.of(
+        ProcessBuilder builder = new ProcessBuilder(List.of(
                         "nohup",
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx256m",
                         "-XX:+UseSerialGC",
                         "-Dlora.home=" + checkout.home(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
                         Demo.class.getName(),
                         "serve",
                         dir.toString()))
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
-                .redirectInput(Path.of("/dev/null").toFile())
-                .start();
+                .redirectInput(Path.of("/dev/null").toFile());
+        // Not as an argument: Java tells no arguments of a process that has more than 4096 characters of them, and
+        // Background knows the process by its last one.
+        builder.environment().put("CLASSPATH", System.getProperty("java.class.path"));
+        Process serve = builder.start();
         long end = System.nanoTime() + START.toNanos();
         while (!Files.exists(dir.resolve(ServeCommand.PID))) {
             if (!serve.isAlive() || System.nanoTime() > end) {
