@@ -1,116 +1,139 @@
 package training.lora.operator.tls;
 
-import java.io.IOException;
-import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.math.BigInteger;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
+import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.security.SecureRandom;
-import java.security.cert.X509Certificate;
+import java.security.Signature;
 import java.security.spec.ECGenParameterSpec;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
-import java.util.Date;
 import java.util.List;
-import org.bouncycastle.asn1.x500.X500Name;
-import org.bouncycastle.asn1.x509.BasicConstraints;
-import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
-import org.bouncycastle.asn1.x509.Extension;
-import org.bouncycastle.asn1.x509.GeneralName;
-import org.bouncycastle.asn1.x509.GeneralNames;
-import org.bouncycastle.asn1.x509.KeyPurposeId;
-import org.bouncycastle.asn1.x509.KeyUsage;
-import org.bouncycastle.cert.CertIOException;
-import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
-import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
-import org.bouncycastle.openssl.jcajce.JcaPEMWriter;
-import org.bouncycastle.operator.OperatorCreationException;
-import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
 /**
- * Makes certificates for a server. Each is signed by an authority of its own, whose key is forgotten at once: nobody can
- * make another certificate that trainers would trust.
+ * Makes certificates for a server (RFC 5280). Each is signed by an authority of its own, whose key is forgotten at once:
+ * nobody can make another certificate that trainers would trust.
  */
 final class Issuer {
     /** Clocks may differ by this much. */
     static final Duration SKEW = Duration.ofHours(1);
 
+    private static final byte[] ECDSA_WITH_SHA256 = Der.sequence(Der.oid("1.2.840.10045.4.3.2"));
+    private static final byte[] VERSION_3 = Der.tagged(0, Der.integer(BigInteger.TWO));
+    private static final String COMMON_NAME = "2.5.4.3";
+    private static final String KEY_USAGE = "2.5.29.15";
+    private static final String SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+    private static final String BASIC_CONSTRAINTS = "2.5.29.19";
+    private static final String EXTENDED_KEY_USAGE = "2.5.29.37";
+    private static final String SERVER_AUTHENTICATION = "1.3.6.1.5.5.7.3.1";
+    private static final int DNS_NAME = 2;
+    private static final int IP_ADDRESS = 7;
+
+    /** An authority of servers alone: none below it. */
+    private static final byte[] AUTHORITYS = Der.tagged(
+            3,
+            Der.sequence(
+                    critical(BASIC_CONSTRAINTS, Der.sequence(Der.yes(), Der.integer(BigInteger.ZERO))),
+                    // keyCertSign, bit 5
+                    critical(KEY_USAGE, Der.bits(new byte[] {0x04}, 2))));
+
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private Issuer() {}
 
+    /** Who a certificate is of, or who has signed it. */
+    private record Party(byte[] name, KeyPair key) {
+        static Party of(String commonName) throws GeneralSecurityException {
+            KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+            generator.initialize(new ECGenParameterSpec("secp256r1"), RANDOM);
+            byte[] name = Der.sequence(Der.set(Der.sequence(Der.oid(COMMON_NAME), Der.text(commonName))));
+            return new Party(name, generator.generateKeyPair());
+        }
+
+        PublicKey publicKey() {
+            return key.getPublic();
+        }
+
+        PrivateKey privateKey() {
+            return key.getPrivate();
+        }
+    }
+
     static Credential issue(List<String> hosts, Instant now, Duration life) {
         try {
-            KeyPair authorityKey = key();
-            KeyPair serverKey = key();
             // A name of its own, since clients find an authority by its name, and two may be trusted at a time.
-            X500Name authority = new X500Name("CN=lora-operator-ca-" + new BigInteger(64, RANDOM).toString(16));
-            var authorityBuilder = builder(authority, authority, authorityKey, now, life);
-            authorityBuilder.addExtension(Extension.basicConstraints, true, new BasicConstraints(0));
-            authorityBuilder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign));
-            var serverBuilder = builder(authority, new X500Name("CN=lora-operator"), serverKey, now, life);
-            serverBuilder.addExtension(Extension.basicConstraints, true, new BasicConstraints(false));
-            serverBuilder.addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature));
-            serverBuilder.addExtension(
-                    Extension.extendedKeyUsage, false, new ExtendedKeyUsage(KeyPurposeId.id_kp_serverAuth));
-            serverBuilder.addExtension(Extension.subjectAlternativeName, false, names(hosts));
+            Party authority = Party.of("lora-operator-ca-" + new BigInteger(64, RANDOM).toString(16));
+            Party server = Party.of("lora-operator");
+            byte[] validity = Der.sequence(Der.time(now.minus(SKEW)), Der.time(now.plus(life)));
             return new Credential(
-                    pem(sign(serverBuilder, authorityKey)), pem(serverKey), pem(sign(authorityBuilder, authorityKey)));
-        } catch (GeneralSecurityException | OperatorCreationException e) {
+                    pem("CERTIFICATE", certificate(server, authority, validity, servers(hosts))),
+                    pem("PRIVATE KEY", server.privateKey().getEncoded()),
+                    pem("CERTIFICATE", certificate(authority, authority, validity, AUTHORITYS)));
+        } catch (GeneralSecurityException e) {
             throw new IllegalStateException("a certificate can't be made by this JVM", e);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 
-    private static KeyPair key() throws GeneralSecurityException {
-        KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
-        generator.initialize(new ECGenParameterSpec("secp256r1"), RANDOM);
-        return generator.generateKeyPair();
+    private static byte[] certificate(Party of, Party by, byte[] validity, byte[] extensions)
+            throws GeneralSecurityException {
+        byte[] content = Der.sequence(
+                VERSION_3,
+                Der.integer(new BigInteger(127, RANDOM).setBit(126)),
+                ECDSA_WITH_SHA256,
+                by.name(),
+                validity,
+                of.name(),
+                // A public key's encoding is the certificate's own.
+                of.publicKey().getEncoded(),
+                extensions);
+        Signature signature = Signature.getInstance("SHA256withECDSA");
+        signature.initSign(by.privateKey(), RANDOM);
+        signature.update(content);
+        return Der.sequence(content, ECDSA_WITH_SHA256, Der.bits(signature.sign(), 0));
     }
 
-    private static JcaX509v3CertificateBuilder builder(
-            X500Name issuer, X500Name subject, KeyPair key, Instant now, Duration life) throws CertIOException {
-        return new JcaX509v3CertificateBuilder(
-                issuer,
-                new BigInteger(127, RANDOM),
-                Date.from(now.minus(SKEW)),
-                Date.from(now.plus(life)),
-                subject,
-                key.getPublic());
+    private static byte[] servers(List<String> hosts) {
+        byte[][] names = hosts.stream().map(Issuer::name).toArray(byte[][]::new);
+        return Der.tagged(
+                3,
+                Der.sequence(
+                        critical(BASIC_CONSTRAINTS, Der.sequence()),
+                        // digitalSignature, bit 0
+                        critical(KEY_USAGE, Der.bits(new byte[] {(byte) 0x80}, 7)),
+                        extension(EXTENDED_KEY_USAGE, Der.sequence(Der.oid(SERVER_AUTHENTICATION))),
+                        extension(SUBJECT_ALTERNATIVE_NAME, Der.sequence(names))));
     }
 
-    private static GeneralNames names(List<String> hosts) {
-        return new GeneralNames(hosts.stream()
-                .map(host -> new GeneralName(isAddress(host) ? GeneralName.iPAddress : GeneralName.dNSName, host))
-                .toArray(GeneralName[]::new));
+    private static byte[] critical(String oid, byte[] value) {
+        return Der.sequence(Der.oid(oid), Der.yes(), Der.octets(value));
     }
 
-    private static boolean isAddress(String host) {
-        return host.contains(":") || host.matches("[0-9.]+");
+    private static byte[] extension(String oid, byte[] value) {
+        return Der.sequence(Der.oid(oid), Der.octets(value));
     }
 
-    private static X509Certificate sign(JcaX509v3CertificateBuilder builder, KeyPair key)
-            throws OperatorCreationException, GeneralSecurityException {
-        var signer = new JcaContentSignerBuilder("SHA256withECDSA").build(key.getPrivate());
-        return new JcaX509CertificateConverter().getCertificate(builder.build(signer));
-    }
-
-    private static String pem(X509Certificate certificate) throws IOException {
-        StringWriter text = new StringWriter();
-        try (JcaPEMWriter writer = new JcaPEMWriter(text)) {
-            writer.writeObject(certificate);
+    private static byte[] name(String host) {
+        if (host.contains(":") || host.matches("[0-9.]+")) {
+            try {
+                // It is an address, so nobody is asked.
+                return Der.implicit(IP_ADDRESS, InetAddress.getByName(host).getAddress());
+            } catch (UnknownHostException e) {
+                throw new UncheckedIOException(e);
+            }
         }
-        return text.toString();
+        return Der.implicit(DNS_NAME, host.getBytes(StandardCharsets.US_ASCII));
     }
 
-    private static String pem(KeyPair key) {
-        return "-----BEGIN PRIVATE KEY-----\n"
-                + Base64.getMimeEncoder(64, new byte[] {'\n'})
-                        .encodeToString(key.getPrivate().getEncoded())
-                + "\n-----END PRIVATE KEY-----\n";
+    private static String pem(String what, byte[] content) {
+        return "-----BEGIN %1$s-----\n%2$s\n-----END %1$s-----\n"
+                .formatted(what, Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(content));
     }
 }
