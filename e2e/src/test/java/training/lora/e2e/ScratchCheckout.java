@@ -16,7 +16,8 @@ import java.util.stream.Stream;
  */
 public final class ScratchCheckout implements AutoCloseable {
     private static final Path HOME = TestCluster.HOME;
-    private static final long MINUTES = 5;
+    /** Of one command, on a machine that is busy with other things. */
+    private static final long MINUTES = 15;
 
     private final Path dir;
     private final Map<String, String> environment;
