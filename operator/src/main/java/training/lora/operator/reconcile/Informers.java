@@ -10,16 +10,22 @@ import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import io.javaoperatorsdk.operator.processing.event.source.informer.Mappers;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Names;
 
-/** What the informers have told so far, in memory. */
+/**
+ * What the informers have told so far, in memory. Each watched namespace has informers, and stores, of its own: with one
+ * store for several namespaces an informer's list would remove what the others have put there.
+ */
 final class Informers implements Heard {
     /** Pages of a list: without a limit an informer's first list may be older than what was known before a restart. */
     static final long PAGE = 500;
@@ -28,35 +34,47 @@ final class Informers implements Heard {
     private static final String BY_NAME = "resource";
 
     private final IndexerResourceCache<LoraTraining> resources;
-    private final InformerEventSource<Job, LoraTraining> jobs;
-    private final InformerEventSource<Pod, LoraTraining> pods;
+    private final List<InformerEventSource<Job, LoraTraining>> jobs = new ArrayList<>();
+    private final List<InformerEventSource<Pod, LoraTraining>> pods = new ArrayList<>();
 
     Informers(EventSourceContext<LoraTraining> context) {
         resources = context.getPrimaryCache();
-        jobs = new InformerEventSource<>(
-                InformerEventSourceConfiguration.from(Job.class, LoraTraining.class)
-                        .withName("jobs")
+        for (String namespace :
+                new TreeSet<>(context.getControllerConfiguration().getEffectiveNamespaces())) {
+            jobs.add(source(
+                    InformerEventSourceConfiguration.from(Job.class, LoraTraining.class)
+                            .withName("jobs of " + namespace)
+                            .withSecondaryToPrimaryMapper(Mappers.fromOwnerReferences(LoraTraining.class))
+                            .withItemStore(new ThinJobs()),
+                    namespace,
+                    context));
+            pods.add(source(
+                    InformerEventSourceConfiguration.from(Pod.class, LoraTraining.class)
+                            .withName("pods of " + namespace)
+                            .withSecondaryToPrimaryMapper(Informers::resourceOf)
+                            .withItemStore(new ThinPods()),
+                    namespace,
+                    context));
+        }
+    }
+
+    private static <T extends HasMetadata> InformerEventSource<T, LoraTraining> source(
+            InformerEventSourceConfiguration.Builder<T> builder,
+            String namespace,
+            EventSourceContext<LoraTraining> context) {
+        InformerEventSource<T, LoraTraining> source = new InformerEventSource<>(
+                builder.withNamespaces(namespace)
                         .withLabelSelector(OURS)
-                        .withSecondaryToPrimaryMapper(Mappers.fromOwnerReferences(LoraTraining.class))
-                        .withItemStore(new ThinJobs())
                         .withInformerListLimit(PAGE)
                         .build(),
                 context);
-        pods = new InformerEventSource<>(
-                InformerEventSourceConfiguration.from(Pod.class, LoraTraining.class)
-                        .withName("pods")
-                        .withLabelSelector(OURS)
-                        .withSecondaryToPrimaryMapper(Informers::resourceOf)
-                        .withItemStore(new ThinPods())
-                        .withInformerListLimit(PAGE)
-                        .build(),
-                context);
-        jobs.addIndexers(Map.of(BY_NAME, index()));
-        pods.addIndexers(Map.of(BY_NAME, index()));
+        source.addIndexers(Map.of(BY_NAME, index()));
+        return source;
     }
 
     List<EventSource<?, LoraTraining>> sources() {
-        return List.of(jobs, pods);
+        return Stream.<EventSource<?, LoraTraining>>concat(jobs.stream(), pods.stream())
+                .toList();
     }
 
     @Override
@@ -66,16 +84,23 @@ final class Informers implements Heard {
 
     @Override
     public List<Job> jobs(LoraTraining resource) {
-        return jobs.byIndex(BY_NAME, Names.path(resource));
+        return named(jobs, resource);
     }
 
     @Override
     public List<Pod> pods(LoraTraining resource) {
-        return pods.byIndex(BY_NAME, Names.path(resource));
+        return named(pods, resource);
     }
 
     Optional<Pod> pod(ResourceID id) {
-        return pods.get(id);
+        return pods.stream().flatMap(source -> source.get(id).stream()).findFirst();
+    }
+
+    private static <T extends HasMetadata> List<T> named(
+            List<InformerEventSource<T, LoraTraining>> sources, LoraTraining resource) {
+        return sources.stream()
+                .flatMap(source -> source.byIndex(BY_NAME, Names.path(resource)).stream())
+                .toList();
     }
 
     private static Set<ResourceID> resourceOf(Pod pod) {

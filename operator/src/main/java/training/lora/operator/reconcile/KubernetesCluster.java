@@ -37,6 +37,7 @@ import training.lora.operator.plan.RunPod;
 import training.lora.operator.plan.Taken;
 import training.lora.operator.plan.Wanted;
 import training.lora.operator.plan.Warning;
+import training.lora.operator.tls.Trust;
 
 /** A cluster by its API server. */
 final class KubernetesCluster implements Cluster {
@@ -44,11 +45,13 @@ final class KubernetesCluster implements Cluster {
 
     private final KubernetesClient client;
     private final Heard heard;
+    private final Trust trust;
     private final OwnWrites own = new OwnWrites();
 
-    KubernetesCluster(KubernetesClient client, Heard heard) {
+    KubernetesCluster(KubernetesClient client, Heard heard, Trust trust) {
         this.client = client;
         this.heard = heard;
+        this.trust = trust;
     }
 
     @Override
@@ -158,6 +161,7 @@ final class KubernetesCluster implements Cluster {
         } else if (action instanceof Action.CreateConfigMap create) {
             createOnce(resource, create.configMap());
         } else if (action instanceof Action.CreateJob create) {
+            tellAuthorities(resource);
             create(resource, create.job());
         } else if (action instanceof Action.WriteStatus write) {
             return writeStatus(resource, write.status());
@@ -180,6 +184,18 @@ final class KubernetesCluster implements Cluster {
         }
     }
 
+    /** Before the Job, since its pods wait for the ConfigMap. What only ends needs none. */
+    private void tellAuthorities(LoraTraining resource) throws RefusedException {
+        try {
+            trust.ensure(resource.getMetadata().getNamespace());
+        } catch (KubernetesClientException e) {
+            if (RefusedException.is(e)) {
+                throw RefusedException.of("ConfigMap " + trust.configMap(), e);
+            }
+            throw e;
+        }
+    }
+
     private void create(LoraTraining resource, HasMetadata child) throws NameTakenException, RefusedException {
         try {
             client.resource(child).create();
@@ -191,7 +207,8 @@ final class KubernetesCluster implements Cluster {
                 return;
             }
             if (RefusedException.is(e)) {
-                throw RefusedException.of(child, e);
+                throw RefusedException.of(
+                        child.getKind() + " " + child.getMetadata().getName(), e);
             }
             throw e;
         }

@@ -7,7 +7,6 @@ import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
-import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import java.time.Clock;
 import java.time.Duration;
@@ -50,7 +49,7 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
     public List<EventSource<?, LoraTraining>> prepareEventSources(EventSourceContext<LoraTraining> context) {
         Informers heard = new Informers(context);
         progress.read(heard::resource, heard::pod);
-        rounds = new Rounds(new KubernetesCluster(client, heard), settings, Clock.systemUTC());
+        rounds = new Rounds(new KubernetesCluster(client, heard, tls), settings, Clock.systemUTC());
         return heard.sources();
     }
 
@@ -62,19 +61,20 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
     }
 
     private @Nullable Duration next(LoraTraining resource) {
-        ResourceID id = ResourceID.fromResource(resource);
         if (rounds == null) {
             throw new IllegalStateException("the event sources must be prepared first");
         }
         try {
             if (!isOver(resource)) {
-                tls.ensure(resource.getMetadata().getNamespace());
+                tls.remember(resource.getMetadata().getNamespace());
             }
-            Duration next = rounds.run(id.getNamespace().orElseThrow(), id.getName());
-            setbacks.over(id);
+            Duration next = rounds.run(
+                    resource.getMetadata().getNamespace(),
+                    resource.getMetadata().getName());
+            setbacks.over(resource);
             return next;
         } catch (RuntimeException e) {
-            return setbacks.after(id, e);
+            return setbacks.after(resource, e);
         }
     }
 

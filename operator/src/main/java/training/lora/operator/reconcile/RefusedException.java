@@ -1,6 +1,5 @@
 package training.lora.operator.reconcile;
 
-import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.net.HttpURLConnection;
@@ -33,13 +32,12 @@ final class RefusedException extends Exception {
         return CODES.contains(e.getCode());
     }
 
-    static RefusedException of(HasMetadata child, KubernetesClientException e) {
+    /** {@code what}: kind and name of what was to be created. */
+    static RefusedException of(String what, KubernetesClientException e) {
         Status status = e.getStatus();
         String sentence = status == null ? e.getMessage() : status.getMessage();
         return new RefusedException(
-                child.getKind() + " " + child.getMetadata().getName(),
-                Objects.requireNonNullElse(sentence, "no reason was given"),
-                namespaceGoes(e));
+                what, Objects.requireNonNullElse(sentence, "no reason was given"), namespaceGoes(e));
     }
 
     /** Whether {@code e} says that the namespace is being deleted. */

@@ -1,43 +1,66 @@
 package training.lora.operator.reconcile;
 
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.LoraTraining;
+import training.lora.operator.Backoff;
+import training.lora.operator.plan.Names;
 
 /** When a resource is tried again whose reconciliation failed, and the one line that says so. */
 final class Setbacks {
     private static final Logger LOG = LoggerFactory.getLogger(Setbacks.class);
-    private static final Duration FIRST = Duration.ofSeconds(1);
-    private static final Duration LONGEST = Duration.ofMinutes(1);
+    /** Nobody tells that a resource is gone; the ones that failed longest ago are forgotten. */
+    private static final int MOST = 10_000;
 
-    private final Map<ResourceID, Integer> failures = new ConcurrentHashMap<>();
+    private final int most;
+    /** By uid: one that is made again under a name has not failed yet. */
+    private final Map<String, Integer> failures = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Integer> eldest) {
+            return size() > most;
+        }
+    };
+
+    Setbacks() {
+        this(MOST);
+    }
+
+    Setbacks(int most) {
+        this.most = most;
+    }
 
     /** Notes a failure; returns the delay before the next try, which doubles with each. */
-    Duration after(ResourceID id, RuntimeException e) {
-        int count = failures.merge(id, 1, Integer::sum);
-        Duration delay = FIRST.multipliedBy(1L << Math.min(count - 1, 6));
-        delay = delay.compareTo(LONGEST) > 0 ? LONGEST : delay;
-        if (e instanceof KubernetesClientException) {
-            LOG.warn("{}: {}; tried again in {} s", name(id), sentence(e), delay.toSeconds());
+    Duration after(LoraTraining resource, RuntimeException e) {
+        String name = Names.path(resource);
+        int count = count(resource.getMetadata().getUid());
+        Duration delay = Backoff.REQUESTS.after(count);
+        if (e instanceof KubernetesClientException || e.getCause() instanceof KubernetesClientException) {
+            LOG.warn("{}: {}; tried again in {} s", name, sentence(e), delay.toSeconds());
         } else if (count == 1) {
             // An error in the operator: where it is stands in the log once, not at each try.
-            LOG.error("{}: an error in the operator; tried again in {} s", name(id), delay.toSeconds(), e);
+            LOG.error("{}: an error in the operator; tried again in {} s", name, delay.toSeconds(), e);
         } else {
-            LOG.error("{}: {}; tried again in {} s", name(id), e, delay.toSeconds());
+            LOG.error("{}: {}; tried again in {} s", name, e, delay.toSeconds());
         }
         return delay;
     }
 
-    void over(ResourceID id) {
-        failures.remove(id);
+    private synchronized int count(String uid) {
+        return failures.merge(uid, 1, Integer::sum);
     }
 
-    static String name(ResourceID id) {
-        return id.getNamespace().map(n -> n + "/").orElse("") + id.getName();
+    synchronized void over(LoraTraining resource) {
+        failures.remove(resource.getMetadata().getUid());
+    }
+
+    synchronized int size() {
+        return failures.size();
     }
 
     private static String sentence(RuntimeException e) {

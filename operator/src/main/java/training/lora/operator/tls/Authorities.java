@@ -2,12 +2,14 @@ package training.lora.operator.tls;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.Status;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.net.HttpURLConnection;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.operator.Backoff;
 import training.lora.operator.plan.Names;
 
 /** The ConfigMaps, one in each namespace with trainings, by which pods know the operator. */
@@ -28,13 +31,21 @@ final class Authorities {
 
     private static final int MOST_EARLIER = 4;
 
+    /** An hour at last: who refuses it may do so until the namespace goes. */
+    private static final Backoff BACKOFF = new Backoff(Duration.ofSeconds(30), Duration.ofHours(1));
+
     private record Told(String authorities, Instant time) {}
+
+    private record Failures(int count, Instant until) {}
 
     private final KubernetesClient client;
     private final String name;
     private final boolean keepsEarlier;
     private final Clock clock;
+    private final Set<String> remembered = ConcurrentHashMap.newKeySet();
     private final Map<String, Told> told = new ConcurrentHashMap<>();
+    /** Of the one thread that refreshes. */
+    private final Map<String, Failures> failed = new HashMap<>();
 
     /**
      * {@code keepsEarlier}: authorities that were told before stay until they expire, for a certificate that somebody
@@ -47,8 +58,13 @@ final class Authorities {
         this.clock = clock;
     }
 
+    String name() {
+        return name;
+    }
+
     /** Writes it unless that was done before; after this, a pod that mounts it can start. */
     void ensure(String namespace, String authorities) {
+        remember(namespace);
         Told before = told.get(namespace);
         if (before == null
                 || !before.authorities.equals(authorities)
@@ -57,20 +73,53 @@ final class Authorities {
         }
     }
 
-    /** Brings all namespaces up to date that have been asked for. One that is gone is forgotten. */
+    /** From now on the namespace is one of those that {@link #refresh} brings up to date. */
+    void remember(String namespace) {
+        remembered.add(namespace);
+    }
+
+    /**
+     * Brings all namespaces up to date that were asked for, each whatever happens to the others. One that is gone is
+     * forgotten; one that can't be written waits longer each time.
+     */
     void refresh(String authorities) {
-        for (String namespace : List.copyOf(told.keySet())) {
-            try {
-                ensure(namespace, authorities);
-            } catch (KubernetesClientException e) {
-                boolean gone = e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
-                        || e.getCode() == HttpURLConnection.HTTP_FORBIDDEN;
-                if (gone) {
-                    told.remove(namespace);
-                }
-                LOG.warn("ConfigMap {}/{} could not be written: {}", namespace, name, e.getMessage());
+        for (String namespace : List.copyOf(remembered)) {
+            Failures before = failed.get(namespace);
+            if (before == null || !clock.instant().isBefore(before.until)) {
+                refresh(namespace, authorities, before == null ? 1 : before.count + 1);
             }
         }
+    }
+
+    private void refresh(String namespace, String authorities, int next) {
+        try {
+            ensure(namespace, authorities);
+            failed.remove(namespace);
+        } catch (KubernetesClientException e) {
+            if (isGone(e)) {
+                remembered.remove(namespace);
+                told.remove(namespace);
+                failed.remove(namespace);
+                return;
+            }
+            Duration delay = BACKOFF.after(next);
+            failed.put(namespace, new Failures(next, clock.instant().plus(delay)));
+            LOG.warn(
+                    "ConfigMap {}/{} could not be written: {}; tried again in {} s",
+                    namespace,
+                    name,
+                    e.getMessage(),
+                    delay.toSeconds());
+        }
+    }
+
+    private static boolean isGone(KubernetesClientException e) {
+        Status status = e.getStatus();
+        return e.getCode() == HttpURLConnection.HTTP_NOT_FOUND
+                || (status != null
+                        && status.getDetails() != null
+                        && status.getDetails().getCauses().stream()
+                                .anyMatch(c -> "NamespaceTerminating".equals(c.getReason())));
     }
 
     private void write(String namespace, String authorities) {

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.operator.Backoff;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.OperatorUrl;
 import training.lora.operator.plan.Names;
@@ -30,11 +31,10 @@ import training.lora.operator.plan.Names;
  * Whichever replica writes first is right: the others' writes are refused with 409, and they read again.
  */
 @Singleton
-public final class TlsKeeper {
+public final class TlsKeeper implements Trust {
     private static final Logger LOG = LoggerFactory.getLogger(TlsKeeper.class);
 
     private static final Duration MOST_WAIT = Duration.ofSeconds(30);
-    private static final Duration RETRY = Duration.ofSeconds(1);
     private static final int TRIES = 5;
 
     private final KubernetesClient client;
@@ -53,6 +53,8 @@ public final class TlsKeeper {
         return daemon;
     });
     private @Nullable TlsState state;
+    /** Of rounds in a row; of the one thread that does them. */
+    private int failures;
 
     @Inject
     TlsKeeper(KubernetesClient client, OperatorConfig config) {
@@ -75,6 +77,8 @@ public final class TlsKeeper {
 
     void start(@Observes StartupEvent event) {
         if (secret != null) {
+            // Here too, for `helm test` and whoever reads metrics.
+            remember(Objects.requireNonNull(namespace));
             thread.execute(this::tick);
         }
     }
@@ -98,36 +102,73 @@ public final class TlsKeeper {
                 .map(now -> now.current().certificate().getNotAfter().toInstant());
     }
 
-    /**
-     * Makes sure that pods in this namespace know the operator; before their Job is made, since they wait for the
-     * ConfigMap.
-     */
+    @Override
+    public String configMap() {
+        return authorities.name();
+    }
+
+    @Override
     public void ensure(String ofTrainings) {
         if (secret != null) {
             authorities.ensure(ofTrainings, state().authorities());
         }
     }
 
-    private void tick() {
-        Duration next = RETRY;
-        try {
-            check();
-            // Here too, for `helm test` and whoever reads metrics.
-            ensure(Objects.requireNonNull(namespace));
-            authorities.refresh(state().authorities());
-            next = wait;
-        } catch (RuntimeException e) {
-            // An exception that leaves here would end the checks for good.
-            LOG.error("the certificate in Secret {}/{} could not be checked: {}", namespace, secret, e.getMessage());
+    /** Keeps the namespace's pods up to date with the certificate, without doing so at once. */
+    public void remember(String ofTrainings) {
+        if (secret != null) {
+            authorities.remember(ofTrainings);
         }
+    }
+
+    private void tick() {
+        Duration next = round();
         if (!thread.isShutdown()) {
             thread.schedule(this::tick, next.toMillis(), TimeUnit.MILLISECONDS);
         }
     }
 
+    /** Checks the certificate and tells the namespaces, the one whatever the other does; returns when to do so again. */
+    Duration round() {
+        Duration retry = Backoff.REQUESTS.after(failures + 1);
+        boolean checked = attempt("be checked", this::check, retry);
+        TlsState known = known();
+        boolean told =
+                known == null || attempt("be told to pods", () -> authorities.refresh(known.authorities()), retry);
+        failures = checked && told ? 0 : failures + 1;
+        return failures == 0 ? wait : retry;
+    }
+
+    /** An exception that left the round would end the checks for good. */
+    private boolean attempt(String what, Runnable step, Duration retry) {
+        try {
+            step.run();
+            return true;
+        } catch (RuntimeException e) {
+            LOG.error(
+                    "the certificate in Secret {}/{} could not {}: {}; tried again in {} s",
+                    namespace,
+                    secret,
+                    what,
+                    e.getMessage(),
+                    retry.toSeconds());
+            return false;
+        }
+    }
+
+    private synchronized @Nullable TlsState known() {
+        return state;
+    }
+
+    /** The certificate is the operator's to mend, not the trainings'. */
     private synchronized TlsState state() {
         if (state == null) {
-            check();
+            try {
+                check();
+            } catch (KubernetesClientException e) {
+                throw new IllegalStateException(
+                        "the operator's certificate in Secret %s/%s can't be read".formatted(namespace, secret), e);
+            }
         }
         return Objects.requireNonNull(state);
     }

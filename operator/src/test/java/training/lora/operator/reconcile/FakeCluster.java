@@ -109,7 +109,7 @@ final class FakeCluster implements Cluster {
             throw new Killed();
         }
         if (refusal != null && action instanceof Action.CreateJob create) {
-            throw RefusedException.of(create.job(), refusal);
+            throw RefusedException.of("Job " + create.job().getMetadata().getName(), refusal);
         }
         if (action instanceof Action.CreateJob create) {
             create(create.job());

@@ -13,12 +13,17 @@ import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.StatusBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
@@ -26,11 +31,15 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.operator.plan.Action;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.RunPod;
+import training.lora.operator.tls.Trust;
 
 @EnableKubernetesMockClient(crud = true)
 final class KubernetesClusterTest {
     @SuppressWarnings("NullAway.Init") // set by the extension
     private KubernetesClient client;
+
+    private final List<String> told = new ArrayList<>();
+    private @Nullable KubernetesClientException refusal;
 
     @Test
     void whatExistsAndIsOursCountsAsDone() throws Exception {
@@ -94,6 +103,43 @@ final class KubernetesClusterTest {
                 .isInstanceOf(NameTakenException.class);
     }
 
+    @Test
+    void beforeAJobIsMadeItsPodsCanKnowTheOperator() throws Exception {
+        cluster().apply(resource(), new Action.CreateJob(job()));
+
+        assertThat(told).containsExactly("default");
+        assertThat(client.batch().v1().jobs().inNamespace("default").list().getItems())
+                .hasSize(1);
+    }
+
+    @Test
+    void aConfigMapThatIsRefusedIsARefusalOfTheRunAndHoldsUpNothingElse() throws Exception {
+        refusal = new KubernetesClientException(new StatusBuilder()
+                .withCode(403)
+                .withMessage("exceeded quota: objects")
+                .build());
+        Cluster cluster = cluster();
+
+        assertThatThrownBy(() -> cluster.apply(resource(), new Action.CreateJob(job())))
+                .isInstanceOfSatisfying(RefusedException.class, e -> {
+                    assertThat(e.what()).isEqualTo("ConfigMap lora-operator-ca");
+                    assertThat(e.sentence()).isEqualTo("exceeded quota: objects");
+                });
+        assertThat(client.batch().v1().jobs().inNamespace("default").list().getItems())
+                .isEmpty();
+        cluster.apply(resource(), new Action.Emit("train-1-StageFailed", true, "StageFailed", "Train failed"));
+        cluster.apply(resource(), new Action.DeleteJob("style-train-1", "uid-of-the-job"));
+    }
+
+    private static Job job() {
+        return new JobBuilder()
+                .withNewMetadata()
+                .withNamespace("default")
+                .withName("style-train-1")
+                .endMetadata()
+                .build();
+    }
+
     private static PersistentVolumeClaim claim(String resource) {
         return new PersistentVolumeClaimBuilder()
                 .withNewMetadata()
@@ -113,7 +159,22 @@ final class KubernetesClusterTest {
     }
 
     private Cluster cluster() {
-        return new KubernetesCluster(client, new NothingHeard());
+        return new KubernetesCluster(client, new NothingHeard(), new TestTrust());
+    }
+
+    private final class TestTrust implements Trust {
+        @Override
+        public String configMap() {
+            return "lora-operator-ca";
+        }
+
+        @Override
+        public void ensure(String namespace) {
+            if (refusal != null) {
+                throw refusal;
+            }
+            told.add(namespace);
+        }
     }
 
     private static final class NothingHeard implements Heard {

@@ -2,28 +2,37 @@ package training.lora.operator.tls;
 
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
+import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.TestConfig;
 
 @EnableKubernetesMockClient(crud = true)
-@SuppressWarnings("NullAway.Init") // the client is set by the extension
+@SuppressWarnings("NullAway.Init") // client and server are set by the extension
 final class TlsKeeperTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
 
+    private static final String SECRET = "/api/v1/namespaces/lora-system/secrets/lora-operator-tls";
+
     KubernetesClient client;
+    KubernetesMockServer server;
 
     @Test
     void replicasShareTheCertificateOfTheFirst() {
@@ -82,6 +91,87 @@ final class TlsKeeperTest {
         assertThat(off.ready()).isTrue();
         assertThat(client.configMaps().inNamespace("trainings").list().getItems())
                 .isEmpty();
+    }
+
+    @Test
+    void aCheckThatFailsIsTriedAgainLaterEachTime() {
+        failing(client.getConfiguration());
+        server.expect().get().withPath(SECRET).andReturn(500, null).always();
+        TlsKeeper keeper = keeper(NOW, Map.of());
+
+        assertThat(Stream.generate(keeper::round).limit(8).map(Duration::toSeconds))
+                .containsExactly(1L, 2L, 4L, 8L, 16L, 32L, 60L, 60L);
+    }
+
+    @Test
+    void aNamespaceThatRefusesItsConfigMapHoldsUpNoOther() {
+        failing(client.getConfiguration());
+        AtomicInteger written = new AtomicInteger();
+        server.expect()
+                .patch()
+                .withPath(patchOf("lora-system"))
+                .andReturn(403, null)
+                .always();
+        server.expect()
+                .patch()
+                .withPath(patchOf("team"))
+                .andReply(200, request -> {
+                    written.incrementAndGet();
+                    return new ConfigMapBuilder()
+                            .withNewMetadata()
+                            .endMetadata()
+                            .build();
+                })
+                .always();
+        TlsKeeper keeper = keeper(NOW, Map.of());
+        keeper.remember("lora-system");
+        keeper.remember("team");
+
+        assertThat(keeper.round()).isEqualTo(Duration.ofSeconds(30));
+        assertThat(written).hasValue(1);
+    }
+
+    @Test
+    void whatIsKnownIsToldThoughTheSecretCanNotBeReadAnyMore() {
+        failing(client.getConfiguration());
+        AtomicInteger written = new AtomicInteger();
+        server.expect()
+                .patch()
+                .withPath(patchOf("team"))
+                .andReply(200, request -> {
+                    written.incrementAndGet();
+                    return new ConfigMapBuilder()
+                            .withNewMetadata()
+                            .endMetadata()
+                            .build();
+                })
+                .always();
+        TlsKeeper keeper = keeper(NOW, Map.of());
+        keeper.round();
+        server.expect().get().withPath(SECRET).andReturn(403, null).always();
+        keeper.remember("team");
+
+        assertThat(keeper.round()).isEqualTo(Duration.ofSeconds(1));
+        assertThat(written).hasValue(1);
+    }
+
+    @Test
+    void rememberingANamespaceAsksNobody() {
+        failing(client.getConfiguration());
+        server.expect().get().withPath(SECRET).andReturn(403, null).always();
+
+        assertThatCode(() -> keeper(NOW, Map.of()).remember("team")).doesNotThrowAnyException();
+        assertThatThrownBy(() -> keeper(NOW, Map.of()).ensure("team"))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("the operator's certificate in Secret lora-system/lora-operator-tls can't be read");
+    }
+
+    private static String patchOf(String namespace) {
+        return "/api/v1/namespaces/" + namespace + "/configmaps/lora-operator-ca?fieldManager=lora-operator&force=true";
+    }
+
+    private static void failing(Config config) {
+        config.setRequestRetryBackoffLimit(0);
     }
 
     private Secret secret() {
