@@ -107,6 +107,7 @@ public record ComputeDevice(Device device, String name) {
     public NDManager newManager() {
         Natives natives = Natives.in(System.getenv(Natives.FOLDER));
         natives.load(device.isGpu());
+        Threads.choose();
         Engine engine = engine(natives);
         if (device.isGpu() && !engine.hasCapability(StandardCapabilities.CUDA)) {
             throw new TrainerException(
