@@ -17,6 +17,7 @@ COPY --from=build /src/images/target/rootfs/lora-operator/app/ /
 ENV LC_ALL="C.UTF-8"
 ENV HOME="/tmp"
 ENV PATH="/opt/java/bin"
+ENV MALLOC_ARENA_MAX="2"
 LABEL org.opencontainers.image.title="LoRA training's operator"
 LABEL org.opencontainers.image.description="Runs LoraTraining resources as Jobs of the trainer's image"
 LABEL org.opencontainers.image.version="0.1.0-SNAPSHOT"

@@ -3,6 +3,7 @@ package training.lora.images;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 
 /** The operator: Quarkus' application as it is built. */
 final class OperatorImage {
@@ -28,8 +29,11 @@ final class OperatorImage {
     private OperatorImage() {}
 
     static ImageConfig config(Build build) {
+        Map<String, String> environment = build.environment();
+        // An arena for each thread keeps free memory that the others can't use.
+        environment.put("MALLOC_ARENA_MAX", "2");
         return new ImageConfig(
-                build.environment(),
+                environment,
                 List.of(
                         JavaRuntime.JAVA,
                         "@" + HOME + "/operator.args",

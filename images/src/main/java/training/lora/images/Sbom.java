@@ -5,6 +5,7 @@ import com.github.packageurl.PackageURL;
 import com.github.packageurl.PackageURLBuilder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Comparator;
@@ -19,10 +20,13 @@ import org.cyclonedx.exception.ParseException;
 import org.cyclonedx.generators.BomGeneratorFactory;
 import org.cyclonedx.model.Bom;
 import org.cyclonedx.model.Component;
+import org.cyclonedx.model.Hash;
+import org.cyclonedx.model.License;
+import org.cyclonedx.model.LicenseChoice;
 import org.cyclonedx.model.Metadata;
 import org.cyclonedx.parsers.JsonParser;
 
-/** What an image is made of, in CycloneDX' form: each jar as Maven knows it, and each package of Debian. */
+/** What an image is made of, in CycloneDX' form: each jar as Maven knows it, each package of Debian, each wheel of PyPI. */
 final class Sbom {
     /** Where it lies in an image. */
     static final String FOLDER = "/usr/share/sbom";
@@ -34,6 +38,9 @@ final class Sbom {
      * content, because Quarkus leaves out of some what its application doesn't use.
      */
     void addJars(Path moduleSbom, List<Jar> jars) throws IOException {
+        if (!Files.exists(moduleSbom)) {
+            throw new IOException(moduleSbom + " must be there: Maven makes it, but not with --offline");
+        }
         Map<String, Component> known = new LinkedHashMap<>();
         try {
             for (Component component :
@@ -58,6 +65,28 @@ final class Sbom {
         Map<String, String> qualifiers = purl.getQualifiers();
         String classifier = qualifiers == null ? null : qualifiers.get("classifier");
         return purl.getName() + "-" + purl.getVersion() + (classifier == null ? "" : "-" + classifier) + ".jar";
+    }
+
+    /** @param licence its name */
+    void addWheel(Wheel wheel, String licence) throws IOException {
+        Component component = new Component();
+        component.setType(Component.Type.LIBRARY);
+        component.setName(wheel.project());
+        component.setVersion(wheel.version());
+        component.addHash(new Hash(Hash.Algorithm.SHA_256, wheel.sha256()));
+        License name = new License();
+        name.setName(licence);
+        LicenseChoice licences = new LicenseChoice();
+        licences.addLicense(name);
+        component.setLicenses(licences);
+        try {
+            PackageURL purl = new PackageURL("pypi", null, wheel.project(), wheel.version(), null, null);
+            component.setPurl(purl);
+            component.setBomRef(purl.toString());
+        } catch (MalformedPackageURLException e) {
+            throw new IOException(wheel.file() + " has no package URL", e);
+        }
+        add(component);
     }
 
     void addPackage(DebianPackage from, String distribution) throws IOException {

@@ -23,7 +23,15 @@ final class SystemLayer {
 
     private static final List<Source> SOURCES = List.of(
             new Source(
-                    "libc6", List.of("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", LOADER)),
+                    "libc6",
+                    List.of(
+                            "libc.so.6",
+                            "libm.so.6",
+                            "libdl.so.2",
+                            "libpthread.so.0",
+                            "librt.so.1",
+                            "libutil.so.1",
+                            LOADER)),
             new Source("libstdc++6", List.of("libstdc++.so.6")),
             new Source("libgcc-s1", List.of("libgcc_s.so.1")),
             new Source("zlib1g", List.of("libz.so.1")));

@@ -5,13 +5,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Properties;
-import java.util.zip.ZipFile;
 
-/** The trainer, for CPUs. Its native libraries lie ready, where each process would otherwise unpack them. */
+/** The trainer. Its native libraries lie ready, where each process would otherwise unpack them. */
 final class TrainerImage {
-    static final String NAME = "lora-trainer-cpu";
-
     static final List<String> MODULES = List.of(
             "java.base",
             "java.compiler",
@@ -24,20 +20,26 @@ final class TrainerImage {
             "jdk.unsupported",
             "jdk.zipfs");
 
-    static final List<String> LAYERS = List.of("system", "java", "natives", "libraries", "bundled", "app");
+    static final String HOME = "/opt/lora";
 
-    private static final String HOME = "/opt/lora";
-    private static final String NATIVES = HOME + "/natives";
     private static final String OPENCV = "libopencv_java490.so";
-    private static final String PLATFORM = "linux-x86_64";
 
     private TrainerImage() {}
 
-    static ImageConfig config(Build build) throws IOException {
+    /** Names of its layers, from that which changes least. */
+    static List<String> layers(TorchNatives torch) {
+        List<String> layers = new ArrayList<>(List.of("system", "java"));
+        layers.addAll(torch.layers());
+        layers.addAll(List.of("natives", "libraries", "bundled", "app"));
+        return layers;
+    }
+
+    static ImageConfig config(Build build, TorchNatives torch) throws IOException {
         Map<String, String> environment = build.environment();
         environment.put("LORA_BUNDLED", HOME + "/bundled");
-        environment.put("LORA_OPENCV_LIBRARY", NATIVES + "/" + OPENCV);
-        environment.put("ENGINE_CACHE_DIR", NATIVES);
+        environment.put("LORA_OPENCV_LIBRARY", TorchNatives.FOLDER + "/" + OPENCV);
+        environment.put("ENGINE_CACHE_DIR", TorchNatives.FOLDER);
+        environment.putAll(torch.environment());
         environment.putAll(build.settings("bin/trainer.env"));
         return new ImageConfig(
                 environment,
@@ -46,78 +48,59 @@ final class TrainerImage {
                         "@" + HOME + "/trainer.args",
                         "-Duser.home=" + ImageConfig.HOME,
                         "-Djna.nounpack=true",
-                        "-Djna.boot.library.path=" + NATIVES,
+                        "-Djna.boot.library.path=" + TorchNatives.FOLDER,
                         "-cp",
                         HOME + "/app/*:" + HOME + "/lib/*",
                         "training.lora.trainer.cli.Main"),
-                build.labels(NAME, "LoRA trainer", "Prepares, trains and evaluates adapters for Stable Diffusion"));
+                build.labels(torch.image(), "LoRA trainer", torch.description()));
     }
 
-    static Image lay(Build build) throws IOException, InterruptedException {
+    static Image lay(Build build, TorchNatives torch) throws IOException, InterruptedException {
+        String name = torch.image();
         Path target = build.home().resolve("trainer-runtime/target");
         Sbom sbom = new Sbom();
-        List<Layer> layers = build.base(NAME, MODULES, sbom);
-        Path folder = build.rootfs().resolve(NAME);
+        List<Layer> layers = build.base(name, MODULES, sbom);
+        Path folder = build.rootfs().resolve(name);
         Layer natives = Layer.create(folder, "natives");
         Layer libraries = Layer.create(folder, "libraries");
         Layer app = Layer.create(folder, "app");
-        List<Jar> jars = new ArrayList<>(Jar.in(target.resolve("lib")));
-        for (Jar jar : jars) {
+        TrainerJars jars = TrainerJars.in(target.resolve("lib"));
+        for (Jar jar : jars.all()) {
             if (jar.own()) {
                 app.copy(jar.file(), HOME + "/app/" + jar.name());
             } else {
                 jar.copyWithoutNatives(libraries, HOME + "/lib/" + jar.name());
             }
         }
-        sbom.addJars(target.resolve("bom.json"), jars);
+        sbom.addJars(target.resolve("bom.json"), jars.all());
+        layers.addAll(torch.lay(folder, natives, jars, sbom));
         natives(jars, natives);
         app.copy(target.resolve("trainer-runtime.jar"), HOME + "/app/trainer-runtime.jar");
         app.copy(build.home().resolve("bin/trainer.args"), HOME + "/trainer.args");
         Layer bundled = Layer.create(folder, "bundled");
         bundled.copyFolder(build.home().resolve("examples/bundled"), HOME + "/bundled");
         layers.addAll(List.of(natives, libraries, bundled, app));
-        return build.finish(NAME, "lora-trainer:" + build.version(), config(build), layers, sbom);
+        return build.finish(
+                name, "lora-trainer:" + build.version() + torch.tagSuffix(), config(build, torch), layers, sbom);
     }
 
-    /** In the folders in which DJL looks for what it has unpacked before. */
-    private static void natives(List<Jar> jars, Layer layer) throws IOException {
-        Jar torch = find(jars, "pytorch-native-cpu-");
-        Jar glue = find(jars, "pytorch-jni-");
-        Jar tokenizers = find(jars, "tokenizers-");
-        Properties torchFacts = properties(torch, "native/lib/pytorch.properties");
-        String cpu = "-cpu-" + PLATFORM;
-        String folder = NATIVES + "/pytorch/" + torchFacts.getProperty("version") + cpu;
-        for (String library : torchFacts.getProperty("libraries").split(",")) {
-            torch.unpack("pytorch/cpu/" + PLATFORM + "/" + library, layer, folder + "/" + library);
-        }
-        // Named after the version of DJL, which is what stands last in that of its glue.
-        String djl = properties(glue, "jnilib/pytorch.properties")
-                .getProperty("jni_version")
-                .replaceFirst(".*-", "");
-        glue.unpack("jnilib/" + PLATFORM + "/cpu/libdjl_torch.so", layer, folder + "/" + djl + "-libdjl_torch.so");
+    /** Those beside PyTorch's, in the folders in which DJL looks for what it has unpacked before. */
+    private static void natives(TrainerJars jars, Layer layer) throws IOException {
+        Jar tokenizers = jars.find("tokenizers-");
         tokenizers.unpack(
-                "native/lib/" + PLATFORM + "/cpu/libtokenizers.so",
+                "native/lib/%s/cpu/libtokenizers.so".formatted(TorchNatives.PLATFORM),
                 layer,
-                NATIVES + "/tokenizers/"
-                        + properties(tokenizers, "native/lib/tokenizers.properties")
-                                .getProperty("version") + cpu
-                        + "/libtokenizers.so");
-        find(jars, "opencv-").unpack("nu/pattern/opencv/linux/x86_64/" + OPENCV, layer, NATIVES + "/" + OPENCV);
-        find(jars, "jna-").unpack("com/sun/jna/linux-x86-64/libjnidispatch.so", layer, NATIVES + "/libjnidispatch.so");
-    }
-
-    private static Jar find(List<Jar> jars, String start) throws IOException {
-        return jars.stream()
-                .filter(jar -> jar.name().startsWith(start))
-                .findFirst()
-                .orElseThrow(() -> new IOException("the trainer must have a library " + start + "*.jar"));
-    }
-
-    private static Properties properties(Jar jar, String entry) throws IOException {
-        Properties properties = new Properties();
-        try (ZipFile zip = new ZipFile(jar.file().toFile())) {
-            properties.load(zip.getInputStream(zip.getEntry(entry)));
-        }
-        return properties;
+                "%s/tokenizers/%s-cpu-%s/libtokenizers.so"
+                        .formatted(
+                                TorchNatives.FOLDER,
+                                TrainerJars.property(tokenizers, "native/lib/tokenizers.properties", "version"),
+                                TorchNatives.PLATFORM));
+        jars.find("opencv-")
+                .unpack("nu/pattern/opencv/linux/x86_64/" + OPENCV, layer, TorchNatives.FOLDER + "/" + OPENCV);
+        jars.find("jna-")
+                .unpack(
+                        "com/sun/jna/linux-x86-64/libjnidispatch.so",
+                        layer,
+                        TorchNatives.FOLDER + "/libjnidispatch.so");
     }
 }

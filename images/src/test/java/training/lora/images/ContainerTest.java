@@ -1,6 +1,7 @@
 package training.lora.images;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -16,13 +17,21 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import training.lora.local.LocalCluster;
 
 /** Containers of the images: a user without a name, and a root file system that can only be read. */
 class ContainerTest {
-    @Test
-    void theTrainerTrains(@TempDir Path folder) throws Exception {
-        UnpackedImage image = UnpackedImage.unpack(TrainerImage.NAME, folder.resolve("image"));
+    static List<String> trainers() {
+        return Project.trainers();
+    }
+
+    /** That for cards too: without one it trains on the processor, by natives that load all of CUDA's libraries. */
+    @ParameterizedTest
+    @MethodSource("trainers")
+    void theTrainerTrains(String name, @TempDir Path folder) throws Exception {
+        UnpackedImage image = UnpackedImage.unpack(name, folder.resolve("image"));
         Path workspace = Files.createDirectory(folder.resolve("workspace"));
         Files.setPosixFilePermissions(workspace, PosixFilePermissions.fromString("rwxrwxrwx"));
         Path spec = Files.createDirectory(folder.resolve("spec"));
@@ -39,18 +48,29 @@ class ContainerTest {
                   evaluation: {enabled: false}
                 """);
         Path log = folder.resolve("log");
+        List<String> volumes = List.of(spec + ":/spec:ro", workspace + ":/workspace");
+        List<String> arguments =
+                List.of("run", "/spec/training.yaml", "--workspace", "/workspace/w", "--output", "/workspace/out");
 
-        image.run(
-                log,
-                List.of(spec + ":/spec:ro", workspace + ":/workspace"),
-                List.of("run", "/spec/training.yaml", "--workspace", "/workspace/w", "--output", "/workspace/out"));
+        image.run(0, log, volumes, List.of("OMP_NUM_THREADS=999"), arguments);
 
         assertThat(workspace.resolve("out/try.safetensors")).isNotEmptyFile();
-        assertThat(Files.readString(log)).doesNotContain("Extracting");
+        assertThat(Files.readString(log))
+                .contains(Runtime.getRuntime().availableProcessors() + " threads instead of OMP_NUM_THREADS's 999")
+                .doesNotContain("Extracting");
+
+        image.run(10, log, volumes, List.of("LORA_DEVICE=cuda"), arguments);
+
+        assertThat(Files.readString(log))
+                .contains(
+                        name.equals(CudaNatives.NAME)
+                                ? "but there is no NVIDIA driver (libcuda.so.1)"
+                                : "but the natives that come with the trainer know no CUDA");
     }
 
     @Test
     void theOperatorBecomesReadyAndEndsWhenItIsTold(@TempDir Path folder) throws Exception {
+        assumeThat(Project.images()).contains(OperatorImage.NAME);
         UnpackedImage image = UnpackedImage.unpack(OperatorImage.NAME, folder.resolve("image"));
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {

@@ -18,9 +18,18 @@ class DockerfileTest {
 
     @Test
     void theTrainersIsThatOfItsImage() throws IOException {
+        compareTrainers(Project.CPU);
+    }
+
+    @Test
+    void theTrainersForCardsIsThatOfItsImage() throws IOException {
+        compareTrainers(Project.CUDA);
+    }
+
+    private static void compareTrainers(TorchNatives torch) throws IOException {
         compare(
-                TrainerImage.NAME,
-                Dockerfile.of(TrainerImage.NAME, TrainerImage.config(Project.BUILD), TrainerImage.LAYERS));
+                torch.image(),
+                Dockerfile.of(torch.image(), TrainerImage.config(Project.BUILD, torch), TrainerImage.layers(torch)));
     }
 
     private static void compare(String name, String wanted) throws IOException {

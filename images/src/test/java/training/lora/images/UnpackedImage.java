@@ -83,14 +83,15 @@ final class UnpackedImage {
                 .start();
     }
 
-    /** Runs to its end, with exit code 0. */
-    void run(Path log, List<String> volumes, List<String> arguments) throws IOException, InterruptedException {
-        Process process = start(log, volumes, List.of(), arguments);
+    /** Runs to its end, which must come with {@code exitCode}. */
+    void run(int exitCode, Path log, List<String> volumes, List<String> environment, List<String> arguments)
+            throws IOException, InterruptedException {
+        Process process = start(log, volumes, environment, arguments);
         if (!process.waitFor(10, TimeUnit.MINUTES)) {
             process.destroyForcibly();
             throw new IOException("the container must end within 10 minutes: " + Files.readString(log));
         }
-        if (process.exitValue() != 0) {
+        if (process.exitValue() != exitCode) {
             throw new IOException("exit code " + process.exitValue() + ": " + Files.readString(log));
         }
     }
