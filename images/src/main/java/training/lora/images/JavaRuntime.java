@@ -1,13 +1,10 @@
 package training.lora.images;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 
 /** The Java runtime: jlink's, of the modules that an image needs, without symbols for debuggers. */
@@ -31,13 +28,9 @@ final class JavaRuntime {
     }
 
     void lay(Layer layer, List<String> modules) throws IOException, InterruptedException {
-        ToolProvider jlink =
-                ToolProvider.findFirst("jlink").orElseThrow(() -> new IOException("jlink must be in the JDK " + jdk));
-        StringWriter output = new StringWriter();
-        PrintWriter writer = new PrintWriter(output);
-        int code = jlink.run(
-                writer,
-                writer,
+        // In a process of its own: some of the classes that it generates depend on what its JVM has done before.
+        Commands.output(
+                jdk.resolve("bin/jlink").toString(),
                 "--add-modules",
                 String.join(",", modules),
                 "--strip-java-debug-attributes",
@@ -46,9 +39,6 @@ final class JavaRuntime {
                 "--compress=2",
                 "--output",
                 layer.at(HOME).toString());
-        if (code != 0) {
-            throw new IOException("jlink must succeed, but ends with exit code " + code + ": " + output);
-        }
         Path home = layer.at(HOME);
         try (Stream<Path> programs = Files.list(home.resolve("bin"))) {
             for (Path program : programs.toList()) {
