@@ -69,9 +69,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
+# patch: the annotation with the newest checkpoint's time.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 # A claim that was made for a spec that has been corrected since is deleted before anything runs on it.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * told to end gives the Lease back; who loses it ends.
  */
 @Singleton
-final class LeaderElection {
+public final class LeaderElection {
     private static final Logger LOG = LoggerFactory.getLogger(LeaderElection.class);
 
     private final KubernetesClient client;
@@ -75,7 +75,7 @@ final class LeaderElection {
     }
 
     /** Whether this replica runs trainings. */
-    boolean leads() {
+    public boolean leads() {
         return leads || !config.enabled();
     }
 

@@ -34,6 +34,8 @@ final class ChartRulesTest {
             "get jobs.batch",
             "list jobs.batch",
             "get pods",
+            // When a training has written a checkpoint.
+            "patch pods",
             "list events",
             "get nodes",
             // A mistyped workspace is corrected before the run starts.

@@ -26,6 +26,9 @@ public final class Names {
     /** Label with the stage, lower case. */
     public static final String STAGE = OWN + "stage";
 
+    /** Annotation of a pod with the time of the newest checkpoint from which another could go on, RFC 3339. */
+    public static final String CHECKPOINT_TIME = OWN + "checkpoint-time";
+
     /** Label and value of all that the operator makes. */
     public static final String MANAGED_BY = "app.kubernetes.io/managed-by";
 

@@ -216,8 +216,8 @@ public final class Plan {
 
     /** Neither ended nor to be ended: says whether it runs, and if not, why. */
     private void going(Attempt attempt, StageStatus entry) {
-        Startup startup = Startup.of(resource, attempt, observed, now);
-        if (startup == null) {
+        Startup seen = Startup.of(resource, attempt, observed, now);
+        if (seen == null) {
             draft.state(
                     entry.name().name(),
                     List.of(RECONCILING),
@@ -226,12 +226,17 @@ public final class Plan {
             wake(Deadlines.active(resource, draft));
             return;
         }
+        Startup startup = seen.or(StatusDraft.condition(old, RECONCILING), subject(entry));
         if (startsTooLate(attempt, entry, startup)) {
             return;
         }
         waiting(entry, startup);
         Duration age = Duration.between(attempt.waitsSince(), now);
         wake(now.plusSeconds(Math.max(4, Math.min(60, age.toSeconds() / 4))));
+    }
+
+    private static String subject(StageStatus entry) {
+        return "%s, attempt %d: ".formatted(entry.name(), entry.attempt());
     }
 
     private boolean startsTooLate(Attempt attempt, StageStatus entry, Startup startup) {
@@ -251,7 +256,7 @@ public final class Plan {
     private void waiting(StageStatus entry, Startup startup) {
         Condition before = StatusDraft.condition(old, RECONCILING);
         boolean known = before != null && startup.reason().equals(before.getReason());
-        String message = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), startup.message());
+        String message = subject(entry) + startup.message();
         // The kubelet says why a pull failed and that it will try again in turns.
         boolean less = known && startup.ofImage() && startup.message().contains("Back-off");
         draft.state(

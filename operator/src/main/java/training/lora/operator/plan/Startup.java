@@ -1,5 +1,6 @@
 package training.lora.operator.plan;
 
+import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
@@ -19,8 +20,13 @@ import training.lora.api.LoraTraining;
  * @param reason for the condition, in Kubernetes' own word where it has one
  * @param message a sentence with what Kubernetes said
  * @param warning whether someone may have to do something
+ * @param detailed how a message goes on that says more, with what only events and claims say; null: there is no more to say
  */
-record Startup(String reason, String message, boolean warning) {
+record Startup(
+        String reason,
+        String message,
+        boolean warning,
+        @Nullable String detailed) {
     /** What a pod waits for when all is well. */
     private static final Set<String> USUAL = Set.of("ContainerCreating", "PodInitializing");
     /** The kubelet says these in turns of one problem. */
@@ -28,6 +34,57 @@ record Startup(String reason, String message, boolean warning) {
 
     private static final String QUEUE = "kueue.x-k8s.io/queue-name";
     private static final String STARTING = "Starting";
+    private static final String CLAIM = "; the claim ";
+
+    Startup(String reason, String message, boolean warning) {
+        this(reason, message, warning, null);
+    }
+
+    /**
+     * What {@code standing} says after {@code subject} if that is this and more: what events said is neither read again nor
+     * forgotten as long as nothing else is said of the same pod or Job.
+     */
+    Startup or(@Nullable Condition standing, String subject) {
+        return standing != null && detailed != null && stands(standing, subject + detailed)
+                ? new Startup(
+                        standing.getReason(), standing.getMessage().substring(subject.length()), warning, detailed)
+                : this;
+    }
+
+    private static boolean stands(@Nullable Condition standing, String detailed) {
+        return standing != null
+                && "True".equals(standing.getStatus())
+                && standing.getMessage() != null
+                && standing.getMessage().contains(detailed);
+    }
+
+    /** Whether {@code standing} says already why the pod does not start on its node. */
+    static boolean stands(@Nullable Condition standing, RunPod pod) {
+        return stands(standing, cannotStart(pod));
+    }
+
+    /** Whether {@code standing} says already why the Job has no pod. */
+    static boolean standsOfJob(@Nullable Condition standing, String job) {
+        return stands(standing, cannotMake(job));
+    }
+
+    /** Whether {@code standing} says already what the scheduler says and how the claim is. */
+    static boolean stands(@Nullable Condition standing, RunPod pod, RunPod.Said scheduled) {
+        return stands(standing, notTaken(pod, scheduled) + CLAIM);
+    }
+
+    private static String cannotStart(RunPod pod) {
+        return "the pod %s can't start on the node %s: ".formatted(pod.name(), pod.node());
+    }
+
+    private static String cannotMake(String job) {
+        return "the Job %s can't make its pod: ".formatted(job);
+    }
+
+    private static String notTaken(RunPod pod, RunPod.Said scheduled) {
+        return "no node takes the pod %s: %s"
+                .formatted(pod.name(), Objects.requireNonNullElse(scheduled.message(), "no message"));
+    }
 
     /** Null if the trainer runs. */
     static @Nullable Startup of(LoraTraining resource, Attempt attempt, Observed observed, Instant now) {
@@ -125,12 +182,13 @@ record Startup(String reason, String message, boolean warning) {
         }
         Warning warning = newest(observed, pod.uid());
         if (warning != null) {
-            return new Startup(
-                    word(warning.reason()),
-                    "the pod %s can't start on the node %s: %s".formatted(pod.name(), pod.node(), warning.message()),
-                    true);
+            return new Startup(word(warning.reason()), cannotStart(pod) + warning.message(), true);
         }
-        return new Startup(STARTING, "the pod %s starts on the node %s".formatted(pod.name(), pod.node()), false);
+        return new Startup(
+                STARTING,
+                "the pod %s starts on the node %s".formatted(pod.name(), pod.node()),
+                false,
+                cannotStart(pod));
     }
 
     private static Startup unscheduled(RunPod pod, RunPod.Said scheduled, Observed observed) {
@@ -142,8 +200,9 @@ record Startup(String reason, String message, boolean warning) {
         }
         return new Startup(
                 word(reason),
-                "no node takes the pod %s: %s%s".formatted(pod.name(), said, claim(observed)),
-                !reason.equals("SchedulingGated"));
+                notTaken(pod, scheduled) + claim(observed),
+                !reason.equals("SchedulingGated"),
+                notTaken(pod, scheduled) + CLAIM);
     }
 
     /** Whether the scheduler speaks of a claim. */
@@ -158,18 +217,18 @@ record Startup(String reason, String message, boolean warning) {
             return "";
         }
         Warning warning = claim.uid() == null ? null : newest(observed, claim.uid());
-        return "; the claim %s is %s%s"
-                .formatted(claim.name(), claim.phase(), warning == null ? "" : ": " + warning.message());
+        return CLAIM
+                + "%s is %s%s".formatted(claim.name(), claim.phase(), warning == null ? "" : ": " + warning.message());
     }
 
     private static Startup withoutPod(Attempt attempt, Observed observed) {
+        String job = attempt.entry().jobName();
         String uid = attempt.job() == null ? null : attempt.job().getMetadata().getUid();
         Warning warning = uid == null ? null : newest(observed, uid);
         if (warning != null) {
-            String job = attempt.entry().jobName();
             // Each try has a name of its own, and says the same.
             String said = warning.message().replaceAll(Pattern.quote(job) + "-[a-z0-9]{5}\\b", job);
-            return new Startup(word(warning.reason()), "the Job %s can't make its pod: %s".formatted(job, said), true);
+            return new Startup(word(warning.reason()), cannotMake(job) + said, true);
         }
         RunPod last = attempt.lastPod();
         RunPod.Said disruption = last == null ? null : last.condition("DisruptionTarget");
@@ -180,7 +239,7 @@ record Startup(String reason, String message, boolean warning) {
                             .formatted(last.name(), disruption.sentence()),
                     true);
         }
-        return new Startup(STARTING, made(attempt.entry().jobName()), false);
+        return new Startup(STARTING, made(job), false, cannotMake(job));
     }
 
     /** What is said of a Job that has no pod yet. */

@@ -1,5 +1,6 @@
 package training.lora.operator.plan;
 
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.time.Duration;
@@ -18,18 +19,29 @@ import training.lora.api.LoraTrainingStatus;
  * @param warningsOf the uids of Jobs, pods and the claim whose warnings are wanted
  * @param nodes names of nodes of which is to be known whether they are ready
  * @param claim the name of the claim that is wanted; if it is there, so are its warnings
+ * @param told whether the status already has what warnings and claim would say of the same pods and Jobs
  */
 public record Wanted(
-        Set<String> warningsOf, Set<String> nodes, @Nullable String claim) {
+        Set<String> warningsOf, Set<String> nodes, @Nullable String claim, boolean told) {
     /** A pod that was made or placed within this time is not late yet. */
     private static final Duration PATIENCE = Duration.ofSeconds(3);
 
     /** Nothing. */
-    public static final Wanted NOTHING = new Wanted(Set.of(), Set.of(), null);
+    public static final Wanted NOTHING = new Wanted(Set.of(), Set.of(), null, false);
 
     public Wanted {
         warningsOf = Set.copyOf(warningsOf);
         nodes = Set.copyOf(nodes);
+    }
+
+    /** Whether warnings or the claim are wanted, to learn why a pod does not start. */
+    public boolean why() {
+        return claim != null || !warningsOf.isEmpty();
+    }
+
+    /** Without warnings and claim. */
+    public Wanted withoutWhy() {
+        return new Wanted(Set.of(), nodes, null, told);
     }
 
     /** Whether nothing at all need be read of this run: it is finished, and what follows needs no Jobs. */
@@ -46,12 +58,15 @@ public record Wanted(
         Set<String> warnings = new TreeSet<>();
         Set<String> nodes = new TreeSet<>();
         boolean claim = false;
+        boolean told = true;
+        Condition standing = StatusDraft.condition(status, "Reconciling");
         for (Job job : jobs) {
             boolean live =
                     Names.owned(job, resource.getMetadata().getUid()) && !StageEnd.finished(job) && !suspended(job);
             String uid = Objects.requireNonNullElse(job.getMetadata().getUid(), "");
             if (live && pods.stream().noneMatch(p -> uid.equals(p.jobUid())) && late(created(job), now)) {
                 warnings.add(uid);
+                told = told && Startup.standsOfJob(standing, job.getMetadata().getName());
             }
         }
         for (RunPod pod : pods) {
@@ -67,12 +82,16 @@ public record Wanted(
                 }
             } else if (pod.node() != null && late(pod.created(), now)) {
                 warnings.add(pod.uid());
+                told = told && Startup.stands(standing, pod);
             } else if (pod.node() == null) {
                 RunPod.Said scheduled = pod.condition("PodScheduled");
-                claim = claim || (scheduled != null && Startup.aboutClaim(scheduled));
+                if (scheduled != null && Startup.aboutClaim(scheduled)) {
+                    claim = true;
+                    told = told && Startup.stands(standing, pod, scheduled);
+                }
             }
         }
-        return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null);
+        return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null, told);
     }
 
     private static boolean suspended(Job job) {

@@ -17,4 +17,7 @@ interface Heard {
 
     /** The pods that bear the resource's name, whoever owns them. */
     List<Pod> pods(LoraTraining resource);
+
+    /** All pods of the operator's Jobs. */
+    List<Pod> pods();
 }

@@ -92,6 +92,11 @@ final class Informers implements Heard {
         return named(pods, resource);
     }
 
+    @Override
+    public List<Pod> pods() {
+        return pods.stream().flatMap(InformerEventSource::list).toList();
+    }
+
     Optional<Pod> pod(ResourceID id) {
         return pods.stream().flatMap(source -> source.get(id).stream()).findFirst();
     }

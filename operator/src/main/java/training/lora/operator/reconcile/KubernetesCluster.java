@@ -47,6 +47,7 @@ final class KubernetesCluster implements Cluster {
     private final Heard heard;
     private final Trust trust;
     private final OwnWrites own = new OwnWrites();
+    private final Inquiries inquiries = new Inquiries();
 
     KubernetesCluster(KubernetesClient client, Heard heard, Trust trust) {
         this.client = client;
@@ -96,7 +97,8 @@ final class KubernetesCluster implements Cluster {
     private Observed completed(LoraTraining resource, List<Job> jobs, List<Pod> allPods) {
         String namespace = resource.getMetadata().getNamespace();
         List<RunPod> pods = allPods.stream().map(RunPod::of).toList();
-        Wanted wanted = Wanted.of(resource, jobs, pods, Instant.now());
+        Instant now = Instant.now();
+        Wanted wanted = inquiries.due(resource, Wanted.of(resource, jobs, pods, now), now);
         Set<String> warningsOf = new TreeSet<>(wanted.warningsOf());
         ClaimView claim = wanted.claim() == null ? null : claim(namespace, wanted.claim());
         if (claim != null && claim.uid() != null) {

@@ -11,9 +11,15 @@ import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.LoraTraining;
 import training.lora.operator.ConfiguredPods;
+import training.lora.operator.LeaderElection;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.OperatorUrl;
 import training.lora.operator.plan.Settings;
@@ -26,14 +32,28 @@ import training.lora.operator.tls.TlsKeeper;
  */
 @ControllerConfiguration(name = "loratraining", informer = @Informer(informerListLimit = Informers.PAGE))
 public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
+    private static final Logger LOG = LoggerFactory.getLogger(LoraTrainingReconciler.class);
+    private static final int ANNOTATE_SECONDS = 5;
+
     private final KubernetesClient client;
     private final Settings settings;
     private final ProgressBoard progress;
     private final TlsKeeper tls;
     private final Setbacks setbacks = new Setbacks();
+    private final LeaderElection election;
+    private final ScheduledExecutorService annotator = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread daemon = new Thread(task, "checkpoint-annotations");
+        daemon.setDaemon(true);
+        return daemon;
+    });
     private @Nullable Rounds rounds;
 
-    LoraTrainingReconciler(KubernetesClient client, OperatorConfig config, ProgressBoard progress, TlsKeeper tls) {
+    LoraTrainingReconciler(
+            KubernetesClient client,
+            OperatorConfig config,
+            ProgressBoard progress,
+            TlsKeeper tls,
+            LeaderElection election) {
         this.client = client;
         this.settings = new Settings(
                 config.trainer().image(),
@@ -43,6 +63,7 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
                 ConfiguredPods.of(config));
         this.progress = progress;
         this.tls = tls;
+        this.election = election;
     }
 
     @Override
@@ -50,7 +71,19 @@ public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
         Informers heard = new Informers(context);
         progress.read(heard::resource, heard::pod);
         rounds = new Rounds(new KubernetesCluster(client, heard, tls), settings, Clock.systemUTC());
+        CheckpointAnnotations annotations = new CheckpointAnnotations(client, heard, election::leads);
+        annotator.scheduleWithFixedDelay(
+                () -> annotate(annotations), ANNOTATE_SECONDS, ANNOTATE_SECONDS, TimeUnit.SECONDS);
         return heard.sources();
+    }
+
+    private static void annotate(CheckpointAnnotations annotations) {
+        try {
+            annotations.round();
+        } catch (RuntimeException e) {
+            // An exception that leaves here would end the rounds for good.
+            LOG.error("checkpoints could not be told to pods: {}", e.toString());
+        }
     }
 
     @Override

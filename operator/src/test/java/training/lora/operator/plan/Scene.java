@@ -81,6 +81,11 @@ final class Scene {
         throw new AssertionError("the plan never rests");
     }
 
+    /** What would be read beside Jobs and pods. */
+    Wanted wanted() {
+        return Wanted.of(resource, List.copyOf(jobs.values()), List.copyOf(pods.values()), now);
+    }
+
     private void act(Action action) {
         done.add(action);
         if (action instanceof Action.WriteStatus write) {

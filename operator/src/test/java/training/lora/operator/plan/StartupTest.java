@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -149,6 +150,51 @@ final class StartupTest {
                         "Error creating: pods \"style-train-1-bbbbb\" is forbidden: exceeded quota: gpus"));
         scene.after(10);
         assertThat(scene.done).isEmpty();
+    }
+
+    @Test
+    void whatEventsSaidStaysWithoutReadingThemAgain() {
+        RunPod pod = scene.pod(JOB, p -> p.node("node-1")
+                .containers(List.of(Pods.waiting("trainer", false, "ContainerCreating", null))));
+        scene.warnings.add(warning(pod.uid(), "FailedMount", "secret \"ca\" not found"));
+        assertThat(scene.after(5).actions()).isNotEmpty();
+        assertThat(scene.wanted().told()).isTrue();
+
+        scene.warnings.clear();
+        scene.after(60);
+        assertThat(scene.done).isEmpty();
+
+        scene.pods.clear();
+        RunPod other = scene.pod(JOB, p -> p.name(JOB + "-other")
+                .uid("other")
+                .node("node-1")
+                .containers(List.of(Pods.waiting("trainer", false, "ContainerCreating", null))));
+        scene.after(5);
+        assertThat(scene.reconciling().getReason()).isEqualTo("Starting");
+        assertThat(scene.wanted()).isEqualTo(new Wanted(Set.of(other.uid()), Set.of(), null, false));
+    }
+
+    @Test
+    void whatIsSaidOfAJobOrAClaimStaysToo() {
+        scene.warnings.add(warning(scene.job(JOB).getMetadata().getUid(), "FailedCreate", "exceeded quota"));
+        scene.after(4);
+        assertThat(scene.wanted().told()).isTrue();
+        scene.warnings.clear();
+        scene.after(60);
+        assertThat(scene.done).isEmpty();
+
+        scene.pod(
+                JOB,
+                p -> p.conditions(List.of(Pods.said(
+                        "PodScheduled", false, "Unschedulable", "pod has unbound immediate PersistentVolumeClaims"))));
+        assertThat(scene.wanted().told()).isFalse();
+        scene.claim = new ClaimView("style-workspace", true, "claim-1", "Pending", "fast");
+        scene.after(4);
+        assertThat(scene.wanted().told()).isTrue();
+        scene.claim = null;
+        scene.after(60);
+        assertThat(scene.done).isEmpty();
+        assertThat(scene.reconciling().getMessage()).endsWith("; the claim style-workspace is Pending");
     }
 
     @Test

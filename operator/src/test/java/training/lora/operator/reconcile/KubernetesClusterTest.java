@@ -192,6 +192,11 @@ final class KubernetesClusterTest {
         public List<Pod> pods(LoraTraining resource) {
             return List.of();
         }
+
+        @Override
+        public List<Pod> pods() {
+            return List.of();
+        }
     }
 
     private void pod(String name, int exitCode, String finished) {
