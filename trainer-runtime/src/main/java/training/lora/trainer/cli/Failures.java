@@ -43,7 +43,8 @@ final class Failures {
                     && FULL.stream().anyMatch(message::contains)) {
                 return new TrainerException(
                         Reason.StorageFull,
-                        "there must be room for what is written, but disk or quota is full: " + message,
+                        "there must be room in the workspace and in the folder for temporary files, but disk or quota is full (%s); free some, or make the volume larger, and start again: what is finished is kept"
+                                .formatted(message),
                         failure);
             }
             if (t instanceof AccessDeniedException

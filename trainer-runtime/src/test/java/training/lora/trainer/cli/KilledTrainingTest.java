@@ -193,7 +193,8 @@ class KilledTrainingTest {
                 run.workspace().resolve("results/train/result.json").toFile(), StageResult.class);
         assertThat(result.reason()).isEqualTo(Reason.StorageFull);
         assertThat(result.message())
-                .isEqualTo("there must be room for what is written, but disk or quota is full: File too large");
+                .isEqualTo(
+                        "there must be room in the workspace and in the folder for temporary files, but disk or quota is full (File too large); free some, or make the volume larger, and start again: what is finished is kept");
         assertThat(run.states().last()).isEqualTo(step);
         assertThat(hidden(run.workspace().resolve("train/state"))).isFalse();
         assertThat(hidden(run.workspace().resolve("train/checkpoints"))).isFalse();
