@@ -59,7 +59,7 @@ class VerifyRealCommandTest {
                 .contains("| device | cpu |")
                 .contains("| precision | BFloat16 |")
                 .contains("| training | 3 steps of 1 |")
-                .containsPattern("\\| seconds a step \\| 0\\.\\d*[1-9]\\d* \\|")
+                .containsPattern("\\| seconds a step \\| (0\\.\\d*[1-9]\\d*|[1-9]\\d*\\.\\d+) \\|")
                 .containsPattern("\\| peak memory of the process \\| [1-9]\\d+ MiB \\|")
                 .containsPattern("\\| loss over a fixed set, before and after \\| 0\\.0\\d+, 0\\.0\\d+ \\|")
                 .contains("lora-trainer 0.")
