@@ -3,10 +3,15 @@ package training.lora.api;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -34,6 +39,29 @@ public final class Json {
     private static final Pattern SNAKE_YAML_MARK = Pattern.compile("in 'reader', line (\\d+), column");
 
     private Json() {}
+
+    /** {@code value} as JSON whose keys are sorted, so that equal values have one text however their maps are ordered. */
+    public static String sorted(Object value) {
+        try {
+            return MAPPER.writeValueAsString(sortedKeys(MAPPER.valueToTree(value)));
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    private static Object sortedKeys(JsonNode node) {
+        if (node.isObject()) {
+            Map<String, Object> map = new TreeMap<>();
+            node.fields().forEachRemaining(e -> map.put(e.getKey(), sortedKeys(e.getValue())));
+            return map;
+        }
+        if (node.isArray()) {
+            List<Object> list = new ArrayList<>();
+            node.forEach(e -> list.add(sortedKeys(e)));
+            return list;
+        }
+        return node;
+    }
 
     /** What is wrong with a text that can't be read, without the parser's own affairs, and in which line. */
     public static String problem(JsonProcessingException e) {

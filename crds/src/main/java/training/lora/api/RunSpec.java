@@ -1,10 +1,6 @@
 package training.lora.api;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Map;
-import java.util.TreeMap;
 
 /**
  * What the operator mounts for the trainer: the resource's spec with every default, and whose run it is.
@@ -35,25 +31,7 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
         }) {
             node.remove(field);
         }
-        try {
-            String text = owner.namespace() + "/" + owner.name() + "\n" + Json.MAPPER.writeValueAsString(sorted(node));
-            return TextDigest.sha256(text).substring(0, 16);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private static Object sorted(JsonNode node) {
-        if (node.isObject()) {
-            Map<String, Object> map = new TreeMap<>();
-            node.fields().forEachRemaining(e -> map.put(e.getKey(), sorted(e.getValue())));
-            return map;
-        }
-        if (node.isArray()) {
-            java.util.List<Object> list = new java.util.ArrayList<>();
-            node.forEach(e -> list.add(sorted(e)));
-            return list;
-        }
-        return node;
+        return TextDigest.sha256(owner.namespace() + "/" + owner.name() + "\n" + Json.sorted(node))
+                .substring(0, 16);
     }
 }

@@ -27,7 +27,13 @@ public record StageStatus(
 
         @JsonPropertyDescription("When its Job was made, RFC 3339.") @Nullable String startTime,
 
-        @JsonPropertyDescription("Since when its container runs, RFC 3339; unset while it does not.") @Nullable String runningSince,
+        @JsonPropertyDescription(
+                "Since when the operator sees its container run, RFC 3339; unset while it does not, and while its node is lost.")
+        @Nullable String runningSince,
+
+        @JsonPropertyDescription(
+                "Since when its Job may run its container and none runs, RFC 3339: what `spec.startDeadlineSeconds` limits; unset while it runs, is queued or is over.")
+        @Nullable String waitingSince,
 
         @JsonPropertyDescription("When it ended, RFC 3339.") @Nullable String completionTime,
 

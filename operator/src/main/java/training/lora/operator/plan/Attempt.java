@@ -2,9 +2,11 @@ package training.lora.operator.plan;
 
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +26,9 @@ record Attempt(
         StageStatus entry, @Nullable String runId, @Nullable Job job, List<RunPod> pods) {
     private static final Comparator<RunPod> BY_AGE =
             Comparator.comparing(p -> Objects.requireNonNullElse(p.created(), Instant.EPOCH));
+
+    /** For a pod on its node, such as one whose image is large: from then on it is looked at less often. */
+    private static final Duration STARTS_SLOWLY = Duration.ofMinutes(10);
 
     static Attempt of(LoraTraining resource, Observed observed, StageStatus entry) {
         Job named = observed.job(entry.jobName());
@@ -72,19 +77,53 @@ record Attempt(
                 && Boolean.TRUE.equals(job.getSpec().getSuspend());
     }
 
-    /** Since when its pod should start: the Job may make pods, and none of its pods has run since. */
-    Instant waitsSince() {
-        Instant since = Objects.requireNonNullElse(Times.parse(entry.startTime()), Instant.EPOCH);
-        Instant resumed = job == null || job.getStatus() == null
+    /** The same with another entry. */
+    Attempt with(StageStatus other) {
+        return new Attempt(other, runId, job, pods);
+    }
+
+    /**
+     * Since when its pod should start; null: it runs, is queued or is over. What the operator noted, or what happened
+     * while no operator looked: the Job was let go on, or made another pod.
+     */
+    @Nullable Instant waitsSince() {
+        Instant noted = Times.parse(entry.waitingSince());
+        RunPod newest = last(pods.stream());
+        return noted == null ? null : latest(noted, resumed(), newest == null ? null : newest.created());
+    }
+
+    /**
+     * In how many seconds to look again why it does not run: what keeps a pod from starting on its node is told by events,
+     * which nobody watches, and most of them come soon after something happened.
+     */
+    long secondsToLook(Instant now) {
+        RunPod alive = alive();
+        Instant changed =
+                latest(waitsSince(), alive == null ? null : alive.created(), alive == null ? null : alive.placed());
+        long age = changed == null ? 0 : Duration.between(changed, now).toSeconds();
+        boolean starts = alive != null && alive.node() != null && age < STARTS_SLOWLY.toSeconds();
+        return Math.max(4, Math.min(starts ? 10 : 60, age / 4));
+    }
+
+    /** Since when its Job may make pods; null: it is not known. */
+    @Nullable Instant resumed() {
+        return job == null || job.getStatus() == null
                 ? null
                 : Times.parse(job.getStatus().getStartTime());
-        RunPod ran = ran();
-        Instant ended =
-                ran == null || ran.trainer() == null ? null : ran.trainer().finishedAt();
-        return Stream.of(since, resumed, ended)
+    }
+
+    static @Nullable Instant latest(@Nullable Instant... times) {
+        return Stream.of(times)
                 .filter(Objects::nonNull)
                 .max(Comparator.naturalOrder())
-                .orElse(since);
+                .orElse(null);
+    }
+
+    /** The trainer's image that the operator gave to the Job, whatever a webhook made of it; null: the Job is gone. */
+    @Nullable String givenImage() {
+        Map<String, String> annotations = job == null ? null : job.getMetadata().getAnnotations();
+        String given = annotations == null ? null : annotations.get(Changes.IMAGE);
+        return given == null ? image() : given;
     }
 
     /** The trainer's image in the Job, if that is there. */

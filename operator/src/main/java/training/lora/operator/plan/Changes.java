@@ -1,11 +1,10 @@
 package training.lora.operator.plan;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
@@ -14,14 +13,21 @@ import training.lora.api.LoraTrainingStatus;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.RunLimits;
+import training.lora.api.RunSpec;
+import training.lora.api.RuntimeSpec;
+import training.lora.api.Stage;
 import training.lora.api.TextDigest;
 
 /** What a change of the spec means for a run that has begun. */
 final class Changes {
     /** Annotation of a Job with the generation that it was made for. */
     static final String GENERATION = Names.OWN + "generation";
-    /** Annotation of what is made from the spec, with a hash of what it was made as. */
+    /** Annotation of what is made from the spec, with a hash of what the spec said of it. */
     static final String HASH = Names.OWN + "spec-hash";
+    /** Annotation of a Job with the image that the operator gave it; a webhook may put another one into the Job. */
+    static final String IMAGE = Names.OWN + "image";
+    /** Reason of the condition Stalled where this operator can't read the resource. */
+    static final String UNKNOWN_VALUE = "UnknownValue";
 
     private Changes() {}
 
@@ -31,33 +37,83 @@ final class Changes {
         return status.startTime() != null || status.stages().stream().anyMatch(s -> s.outcome() == Outcome.Succeeded);
     }
 
-    /** Whether the spec was changed since the status was written. */
+    /**
+     * Whether the spec was changed since a status was written for it. An operator that could not read the spec wrote its
+     * generation, but took nothing from it.
+     */
     static boolean unseen(LoraTraining resource, LoraTrainingStatus status) {
-        return !Objects.equals(resource.getMetadata().getGeneration(), status.observedGeneration());
+        Condition stalled = StatusDraft.condition(status, "Stalled");
+        boolean unread =
+                stalled != null && "True".equals(stalled.getStatus()) && UNKNOWN_VALUE.equals(stalled.getReason());
+        return unread || !Objects.equals(resource.getMetadata().getGeneration(), status.observedGeneration());
     }
 
-    /** Notes in {@code job} what it is made from. */
-    static Job marked(Job job, LoraTraining resource) {
-        Map<String, String> annotations = new java.util.TreeMap<>(
-                Objects.requireNonNullElse(job.getMetadata().getAnnotations(), Map.of()));
-        annotations.put(HASH, hash(Serialization.asJson(job.getSpec())));
-        annotations.put(GENERATION, String.valueOf(resource.getMetadata().getGeneration()));
+    /** The id that the run gets by the spec as it is; null: it keeps the one that it has. */
+    static @Nullable String newRunId(LoraTraining resource, LoraTrainingStatus status) {
+        boolean waits = resource.getSpec().suspend() && status.stages().isEmpty();
+        if (started(status) || waits || (status.runId() != null && !unseen(resource, status))) {
+            return null;
+        }
+        String id = RunSpec.of(
+                        resource.getMetadata().getNamespace(),
+                        resource.getMetadata().getName(),
+                        resource.getSpec())
+                .runId();
+        return id.equals(status.runId()) ? null : id;
+    }
+
+    /** Notes in the attempt's Job what it is made from. */
+    static Job marked(Job job, StageAttempt attempt) {
+        Map<String, String> annotations =
+                new TreeMap<>(Objects.requireNonNullElse(job.getMetadata().getAnnotations(), Map.of()));
+        annotations.put(HASH, inputs(attempt.resource(), attempt.runId(), attempt.stage()));
+        annotations.put(GENERATION, generation(attempt.resource()));
+        annotations.put(IMAGE, attempt.image());
         job.getMetadata().setAnnotations(annotations);
         return job;
     }
 
     /**
-     * Whether {@code job} was made for another spec and would now be made otherwise. An operator of another release makes
-     * Jobs a little otherwise; that alone is no reason to give up a place in a queue.
+     * Whether the stage's {@code job} was made for another spec that said something else of it. What operators of another
+     * release or with other settings would make of the same spec is no reason to give up a place in a queue.
      */
-    static boolean outdated(Job job, Job now) {
+    static boolean outdated(Job job, LoraTraining resource, String runId, Stage stage) {
         Map<String, String> before =
                 Objects.requireNonNullElse(job.getMetadata().getAnnotations(), Map.of());
-        Map<String, String> after = now.getMetadata().getAnnotations();
         String hash = before.get(HASH);
         return hash != null
-                ? !Objects.equals(before.get(GENERATION), after.get(GENERATION)) && !hash.equals(after.get(HASH))
-                : label(job) != null && !Objects.equals(label(job), label(now));
+                ? ofOtherGeneration(job, resource) && !hash.equals(inputs(resource, runId, stage))
+                : label(job) != null && !runId.equals(label(job));
+    }
+
+    /** Whether {@code job} was made before the spec was last changed; false if it does not say so. */
+    static boolean ofOtherGeneration(Job job, LoraTraining resource) {
+        Map<String, String> annotations = job.getMetadata().getAnnotations();
+        String generation = annotations == null ? null : annotations.get(GENERATION);
+        return generation != null && !generation.equals(generation(resource));
+    }
+
+    private static String generation(LoraTraining resource) {
+        return String.valueOf(resource.getMetadata().getGeneration());
+    }
+
+    /** A hash of all that the spec says of the stage's Job. */
+    private static String inputs(LoraTraining resource, String runId, Stage stage) {
+        RuntimeSpec runtime = resource.getSpec().runtime();
+        Map<String, @Nullable Object> inputs = new TreeMap<>();
+        inputs.put("runId", runId);
+        inputs.put("image", runtime.image());
+        inputs.put("serviceAccountName", runtime.serviceAccountName());
+        inputs.put("workspace", runtime.workspace());
+        inputs.put(
+                "stage",
+                runtime.stages().stream()
+                        .filter(s -> s.name() == stage)
+                        .findFirst()
+                        .orElse(null));
+        inputs.put("inherited", Placement.inherited(resource, stage));
+        inputs.put("cards", Placement.cards(resource));
+        return hash(inputs);
     }
 
     private static @Nullable String label(Job job) {
@@ -103,16 +159,8 @@ final class Changes {
         return false;
     }
 
-    /** Of a value as JSON, 16 hex digits. */
+    /** Of a value, however its maps are ordered, 16 hex digits. */
     static String hash(Object value) {
-        try {
-            return hash(Json.MAPPER.writeValueAsString(value));
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private static String hash(String text) {
-        return TextDigest.sha256(text).substring(0, 16);
+        return TextDigest.sha256(Json.sorted(value)).substring(0, 16);
     }
 }

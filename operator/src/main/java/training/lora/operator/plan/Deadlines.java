@@ -33,8 +33,7 @@ final class Deadlines {
     /** By when the attempt's pod must have started; null: there is no limit, it is queued, or it has. */
     static @Nullable Instant start(LoraTraining resource, Attempt attempt) {
         Integer seconds = resource.getSpec().startDeadlineSeconds();
-        return seconds == null || attempt.suspended() || attempt.running() != null
-                ? null
-                : attempt.waitsSince().plusSeconds(seconds);
+        Instant since = attempt.waitsSince();
+        return seconds == null || since == null ? null : since.plusSeconds(seconds);
     }
 }

@@ -1,7 +1,9 @@
 package training.lora.operator.plan;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.Outcome;
@@ -27,52 +29,60 @@ final class Entries {
                 .interruptions(last == null ? 0 : last.interruptions())
                 .jobName(Names.job(resource.getMetadata().getName(), stage, attempt))
                 .startTime(StatusDraft.seconds(time))
+                .waitingSince(StatusDraft.seconds(time))
                 .saved(last == null ? null : last.saved())
                 .build();
     }
 
-    /** The attempt's entry with the time since which its container runs; adds to the run's time what ran before. */
-    static StageStatus timed(StatusDraft draft, Attempt attempt, boolean ends, Instant now) {
+    /**
+     * The attempt's entry with the times that its deadlines count from, by the operator's clock; adds to the run's time
+     * what ran before. What may go on where nobody sees it, on a lost node, doesn't count.
+     */
+    static StageStatus timed(StatusDraft draft, Attempt attempt, @Nullable Startup startup, boolean ends, Instant now) {
         StageStatus entry = attempt.entry();
-        Instant noted = Times.parse(entry.runningSince());
-        RunPod running = attempt.running();
-        Instant since = running == null || running.trainer() == null
-                ? null
-                : running.trainer().startedAt();
-        if (noted != null && !noted.equals(since)) {
-            draft.ran(noted, Objects.requireNonNullElse(endOf(attempt, noted), since == null ? now : since));
-        }
-        RunPod last = attempt.lastPod();
-        ContainerView trainer = last == null ? null : last.trainer();
-        if (noted == null
-                && ends
-                && last != null
-                && !last.disrupted()
-                && trainer != null
-                && trainer.startedAt() != null) {
+        Instant ranSince = Times.parse(entry.runningSince());
+        boolean lost = startup != null && startup.lost();
+        boolean runs = attempt.running() != null && !lost;
+        boolean waits = !runs && !lost && !ends && !attempt.suspended();
+        if (ranSince != null && !runs) {
+            draft.ran(measured(attempt, ranSince).orElse(Duration.between(ranSince, now)));
+        } else if (entry.waitingSince() != null && ends) {
             // It began and ended while nobody looked.
-            draft.ran(trainer.startedAt(), Objects.requireNonNullElse(trainer.finishedAt(), now));
+            RunPod last = attempt.lastPod();
+            draft.ran(
+                    last == null || last.disrupted()
+                            ? Duration.ZERO
+                            : measured(last).orElse(Duration.ZERO));
         }
+        String time = StatusDraft.seconds(now);
         return StageStatusBuilder.builder(entry)
-                .runningSince(since == null ? null : StatusDraft.seconds(since))
+                .runningSince(runs ? Objects.requireNonNullElse(entry.runningSince(), time) : null)
+                .waitingSince(waits ? Objects.requireNonNullElse(entry.waitingSince(), time) : null)
                 .build();
     }
 
-    private static @Nullable Instant endOf(Attempt attempt, Instant started) {
-        return attempt.pods().stream()
-                .map(RunPod::trainer)
-                .filter(t -> t != null && started.equals(t.startedAt()))
-                .map(ContainerView::finishedAt)
-                .filter(Objects::nonNull)
-                .findFirst()
-                .orElse(null);
+    /** For how long the container that is seen to run since then did, by its node's clock, if it is known to have ended. */
+    private static Optional<Duration> measured(Attempt attempt, Instant since) {
+        RunPod ran = attempt.ran();
+        ContainerView trainer = ran == null ? null : ran.trainer();
+        boolean another = trainer == null
+                || trainer.finishedAt() == null
+                || trainer.finishedAt().isBefore(since);
+        return ran == null || another ? Optional.empty() : measured(ran);
+    }
+
+    private static Optional<Duration> measured(RunPod pod) {
+        ContainerView trainer = pod.trainer();
+        return trainer == null || trainer.startedAt() == null || trainer.finishedAt() == null
+                ? Optional.empty()
+                : Optional.of(Duration.between(trainer.startedAt(), trainer.finishedAt()));
     }
 
     /** Adds to the run's time that of an attempt which is ended while it runs. */
     static void stopped(StatusDraft draft, StageStatus entry, Instant now) {
         Instant since = Times.parse(entry.runningSince());
         if (since != null) {
-            draft.ran(since, now);
+            draft.ran(Duration.between(since, now));
         }
     }
 
@@ -82,6 +92,7 @@ final class Entries {
         return StageStatusBuilder.builder(entry)
                 .interruptions(outcome == Outcome.Succeeded ? 0 : entry.interruptions())
                 .runningSince(null)
+                .waitingSince(null)
                 .completionTime(StatusDraft.seconds(now))
                 .outcome(outcome)
                 .reason(reason)
@@ -117,7 +128,8 @@ final class Entries {
             return end.result().saved();
         }
         Progress own = StageProgress.own(entry, progress);
-        return own != null && own.saved() != null ? own.saved() : entry.saved();
+        SavedState told = own == null ? null : own.saved();
+        return told != null && told.step() != null ? told : entry.saved();
     }
 
     /** When the attempt after {@code last} may start; null: now. The delay grows with failures and interruptions. */

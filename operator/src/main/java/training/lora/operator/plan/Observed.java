@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param warnings of the objects that Wanted names
  * @param nodesReady by the name of each node that Wanted names and that may be read; false also where it is gone
  * @param claim the workspace's claim, if Wanted names it
+ * @param why whether the warnings and the claim that Wanted names were read now; else what the status says of them stands
  */
 @RecordBuilder
 public record Observed(
@@ -21,7 +22,8 @@ public record Observed(
         List<RunPod> pods,
         List<Warning> warnings,
         Map<String, Boolean> nodesReady,
-        @Nullable ClaimView claim) {
+        @Nullable ClaimView claim,
+        boolean why) {
     public Observed {
         jobs = List.copyOf(jobs);
         pods = List.copyOf(pods);
@@ -31,7 +33,7 @@ public record Observed(
 
     /** With nothing but these. */
     public static Observed of(List<Job> jobs, List<RunPod> pods) {
-        return new Observed(jobs, pods, List.of(), Map.of(), null);
+        return new Observed(jobs, pods, List.of(), Map.of(), null, false);
     }
 
     @Nullable Job job(String name) {

@@ -26,11 +26,9 @@ final class Placement {
     /** The fields of the stage's pod template, with those that it takes from Train and from the platform. */
     static Map<String, Object> of(LoraTraining resource, Stage stage, PodSettings settings) {
         Map<String, Object> own = fields(resource, stage);
-        Map<String, Object> fields = new LinkedHashMap<>(fields(resource, Stage.Train));
-        fields.keySet().retainAll(stage == Stage.Train ? Set.of() : INHERITED);
+        Map<String, Object> fields = inherited(resource, stage);
         fields.putAll(own);
-        Set<String> cards = new TreeSet<>();
-        Stream.of(Stage.values()).forEach(s -> cards.addAll(StageResources.cards(resource, s)));
+        Set<String> cards = cards(resource);
         boolean hasCard = !StageResources.cards(resource, stage).isEmpty();
         if (!cards.isEmpty() && (hasCard || !own.containsKey("nodeSelector"))) {
             selectNodesWithCards(fields, settings.gpuNodeSelector());
@@ -39,6 +37,20 @@ final class Placement {
             tolerateNodesWithCards(fields, cards);
         }
         return fields;
+    }
+
+    /** What the stage takes from Train where its own pod template has nothing else. */
+    static Map<String, Object> inherited(LoraTraining resource, Stage stage) {
+        Map<String, Object> fields = new LinkedHashMap<>(fields(resource, Stage.Train));
+        fields.keySet().retainAll(stage == Stage.Train ? Set.of() : INHERITED);
+        return fields;
+    }
+
+    /** The names by which any stage asks for cards. */
+    static Set<String> cards(LoraTraining resource) {
+        Set<String> cards = new TreeSet<>();
+        Stream.of(Stage.values()).forEach(s -> cards.addAll(StageResources.cards(resource, s)));
+        return cards;
     }
 
     static @Nullable PodTemplate template(LoraTraining resource, Stage stage) {

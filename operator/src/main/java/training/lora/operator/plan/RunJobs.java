@@ -63,20 +63,19 @@ record RunJobs(LoraTraining resource, List<Job> all, List<Job> others, Observed 
     /** Whether its trainer has ended of itself, so that it makes no other pod. */
     private boolean ended(Job job, List<StageStatus> stages) {
         StageStatus entry = entry(job, stages);
-        return entry != null && job.getMetadata().getDeletionTimestamp() == null && ownEnd(entry) != null;
+        return entry != null && job.getMetadata().getDeletionTimestamp() == null && ownEnd(entry);
     }
 
-    /** When the trainer ended by itself; null if it did not. */
-    private @Nullable Instant ownEnd(StageStatus entry) {
+    /** Whether the trainer ended by itself. */
+    private boolean ownEnd(StageStatus entry) {
         Attempt attempt = Attempt.of(resource, observed, entry);
         RunPod pod = attempt.alive() == null ? attempt.lastPod() : null;
         ContainerView trainer = pod == null ? null : pod.trainer();
-        boolean own = trainer != null
+        return trainer != null
                 && trainer.ended()
                 && !attempt.suspended()
                 && (Objects.equals(trainer.exitCode(), 0)
                         || !Objects.requireNonNull(pod).disrupted());
-        return own ? Objects.requireNonNullElse(Objects.requireNonNull(trainer).finishedAt(), Instant.EPOCH) : null;
     }
 
     /**
@@ -88,8 +87,8 @@ record RunJobs(LoraTraining resource, List<Job> all, List<Job> others, Observed 
         for (Job job : all) {
             StageStatus entry = entry(job, stages);
             if (entry != null && entry.outcome() != null && !StageEnd.finished(job)) {
-                Instant end = ownEnd(entry);
-                if (end == null || now.isAfter(end.plus(PATIENCE))) {
+                Instant end = Times.parse(entry.completionTime());
+                if (end == null || !ownEnd(entry) || now.isAfter(end.plus(PATIENCE))) {
                     settled.add(job);
                 }
             }

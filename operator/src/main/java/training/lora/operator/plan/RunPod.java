@@ -59,13 +59,14 @@ public record RunPod(
         annotations = Map.copyOf(annotations);
     }
 
-    /** A condition of a pod. */
+    /** A condition of a pod, and since when it is as it is. */
     @RecordBuilder
     public record Said(
             String type,
             boolean holds,
             @Nullable String reason,
-            @Nullable String message) {
+            @Nullable String message,
+            @Nullable Instant since) {
         /** Reason and message. */
         String sentence() {
             return Stream.of(reason, message).filter(Objects::nonNull).collect(Collectors.joining(": "));
@@ -85,7 +86,13 @@ public record RunPod(
                 .uid(Objects.requireNonNullElse(metadata.getUid(), ""))
                 .phase(Objects.requireNonNullElse(status.getPhase(), "Pending"))
                 .conditions(status.getConditions().stream()
-                        .map(c -> new Said(c.getType(), "True".equals(c.getStatus()), c.getReason(), c.getMessage()))
+                        .map(c -> RunPodSaidBuilder.builder()
+                                .type(c.getType())
+                                .holds("True".equals(c.getStatus()))
+                                .reason(c.getReason())
+                                .message(c.getMessage())
+                                .since(Times.parse(c.getLastTransitionTime()))
+                                .build())
                         .toList())
                 .containers(Stream.concat(init, others).toList())
                 .annotations(annotations.entrySet().stream()
@@ -118,6 +125,12 @@ public record RunPod(
                 .filter(c -> c.type().equals(type))
                 .findFirst()
                 .orElse(null);
+    }
+
+    /** When it got a node; null: it has none, or it is not known. */
+    @Nullable Instant placed() {
+        Said scheduled = condition("PodScheduled");
+        return scheduled != null && scheduled.holds() ? scheduled.since() : null;
     }
 
     /** Whether the cluster ended it for its own ends; its Job makes another one then. */

@@ -4,12 +4,16 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobCondition;
 import io.soabase.recordbuilder.core.RecordBuilder;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
+import training.lora.api.SavedState;
 import training.lora.api.StageResult;
 
 /**
@@ -128,6 +132,9 @@ record StageEnd(
         }
         try {
             StageResult result = Json.MAPPER.readValue(message, StageResult.class);
+            if (result == null || !isComplete(result)) {
+                return null;
+            }
             boolean ours = StageResult.VERSION.equals(result.version())
                     && attempt.entry().name() == result.stage()
                     && attempt.entry().attempt().equals(result.attempt());
@@ -138,6 +145,27 @@ record StageEnd(
             // The exit code speaks for a message that was cut or never was a result.
             return null;
         }
+    }
+
+    /** Whether all is there that the status takes from it. */
+    private static boolean isComplete(StageResult result) {
+        List<Checkpoint> checkpoints = new ArrayList<>(result.checkpoints());
+        Stream.of(result.base(), result.best()).filter(Objects::nonNull).forEach(checkpoints::add);
+        SavedState saved = result.saved();
+        return result.outcome() != null
+                && (saved == null || (saved.step() != null && saved.time() != null))
+                && checkpoints.stream().allMatch(StageEnd::isComplete)
+                && result.checkpoints().stream()
+                                .map(Checkpoint::step)
+                                .distinct()
+                                .count()
+                        == result.checkpoints().size()
+                && result.artifacts().stream().allMatch(a -> a.name() != null && a.uri() != null);
+    }
+
+    private static boolean isComplete(Checkpoint checkpoint) {
+        return checkpoint.step() != null
+                && checkpoint.metrics().stream().allMatch(m -> m.name() != null && m.value() != null);
     }
 
     private static @Nullable JobCondition condition(Job job, String type) {

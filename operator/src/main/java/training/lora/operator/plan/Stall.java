@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
@@ -38,9 +37,9 @@ public final class Stall {
         delay = delay.compareTo(settings.maxRetryDelay()) > 0 ? settings.maxRetryDelay() : delay;
         String message = "the API server refuses %s: %s".formatted(what, sentence);
         List<Action> actions = new ArrayList<>(write(resource, old, REFUSED, message, now));
-        if (!known) {
-            String key = "refused-" + what.replace(' ', '-').toLowerCase(Locale.ROOT);
-            actions.add(new Action.Emit(key, true, REFUSED, message));
+        if (!known || before == null || !cause(message).equals(cause(before.getMessage()))) {
+            String hash = Changes.hash(cause(message)).substring(0, 6);
+            actions.add(new Action.Emit("refused-%s-%s".formatted(what, hash), true, REFUSED, message));
         }
         return new PlanResult(actions, old, delay, false);
     }
@@ -50,8 +49,14 @@ public final class Stall {
         LoraTrainingStatus old = old(resource);
         boolean finished = StatusDraft.isTrue(old, "Complete") || StatusDraft.isTrue(old, "Failed");
         boolean going = resource.getMetadata().getDeletionTimestamp() != null;
-        List<Action> actions = finished || going ? List.of() : write(resource, old, "UnknownValue", problem, now);
+        List<Action> actions =
+                finished || going ? List.of() : write(resource, old, Changes.UNKNOWN_VALUE, problem, now);
         return new PlanResult(actions, old, null, false);
+    }
+
+    /** Without numbers, such as how much of a quota is used, which change from one refusal to the next. */
+    private static String cause(String message) {
+        return message.replaceAll("[0-9]+", "0");
     }
 
     private static List<Action> write(

@@ -34,6 +34,10 @@ record Startup(
 
     private static final String QUEUE = "kueue.x-k8s.io/queue-name";
     private static final String STARTING = "Starting";
+    private static final String ENDING = "PodEnding";
+    private static final String NODE_LOST = "NodeLost";
+    private static final String NOT_ENDING = "PodNotEnding";
+    private static final Set<String> PASSING = Set.of(STARTING, ENDING, "JobEnding");
     private static final String CLAIM = "; the claim ";
 
     Startup(String reason, String message, boolean warning) {
@@ -134,7 +138,7 @@ record Startup(
         boolean lost = Boolean.FALSE.equals(observed.nodeReady(pod));
         return lost
                 ? new Startup(
-                        "NodeLost",
+                        NODE_LOST,
                         "the node %s, on which the pod %s ran, is not ready".formatted(pod.node(), pod.name()),
                         true)
                 : null;
@@ -146,20 +150,19 @@ record Startup(
         Boolean ready = observed.nodeReady(pod);
         if (Boolean.FALSE.equals(ready)) {
             return new Startup(
-                    "NodeLost",
+                    NODE_LOST,
                     ("the node %1$s is not ready, and the trainer of its pod %2$s may still write to the workspace, so nothing starts; if the node is off, tell the cluster by `kubectl taint nodes %1$s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`")
                             .formatted(pod.node(), pod.name()),
                     true);
         }
         if (overdue && ready == null) {
             return new Startup(
-                    "PodNotEnding",
+                    NOT_ENDING,
                     "the pod %s should have ended by %s, but its node %s has not said so; nothing starts until it is gone"
                             .formatted(pod.name(), pod.deletionTime(), pod.node()),
                     true);
         }
-        return new Startup(
-                "PodEnding", "the pod %s is ending; nothing starts until it has".formatted(pod.name()), overdue);
+        return new Startup(ENDING, "the pod %s is ending; nothing starts until it has".formatted(pod.name()), overdue);
     }
 
     private static Startup pending(RunPod pod, Observed observed) {
@@ -180,7 +183,7 @@ record Startup(
         if (pod.node() == null) {
             return new Startup(STARTING, "the pod %s waits for a scheduler".formatted(pod.name()), false);
         }
-        Warning warning = newest(observed, pod.uid());
+        Warning warning = newest(observed, pod.uid(), pod.placed());
         if (warning != null) {
             return new Startup(word(warning.reason()), cannotStart(pod) + warning.message(), true);
         }
@@ -216,7 +219,7 @@ record Startup(
         if (claim == null || !claim.found() || "Bound".equals(claim.phase())) {
             return "";
         }
-        Warning warning = claim.uid() == null ? null : newest(observed, claim.uid());
+        Warning warning = claim.uid() == null ? null : newest(observed, claim.uid(), null);
         return CLAIM
                 + "%s is %s%s".formatted(claim.name(), claim.phase(), warning == null ? "" : ": " + warning.message());
     }
@@ -224,13 +227,14 @@ record Startup(
     private static Startup withoutPod(Attempt attempt, Observed observed) {
         String job = attempt.entry().jobName();
         String uid = attempt.job() == null ? null : attempt.job().getMetadata().getUid();
-        Warning warning = uid == null ? null : newest(observed, uid);
+        RunPod last = attempt.lastPod();
+        Instant since = Attempt.latest(attempt.resumed(), last == null ? null : last.created());
+        Warning warning = uid == null ? null : newest(observed, uid, since);
         if (warning != null) {
             // Each try has a name of its own, and says the same.
             String said = warning.message().replaceAll(Pattern.quote(job) + "-[a-z0-9]{5}\\b", job);
             return new Startup(word(warning.reason()), cannotMake(job) + said, true);
         }
-        RunPod last = attempt.lastPod();
         RunPod.Said disruption = last == null ? null : last.condition("DisruptionTarget");
         if (last != null && disruption != null) {
             return new Startup(
@@ -247,11 +251,23 @@ record Startup(
         return "the Job %s makes its pod".formatted(job);
     }
 
-    private static @Nullable Warning newest(Observed observed, String uid) {
+    /** The newest of what holds still: what was said before {@code since} was about something that is over. */
+    private static @Nullable Warning newest(Observed observed, String uid, @Nullable Instant since) {
         return observed.warnings().stream()
                 .filter(w -> w.uid().equals(uid))
+                .filter(w -> since == null || w.time() == null || !w.time().isBefore(since))
                 .max(Comparator.comparing(w -> Objects.requireNonNullElse(w.time(), Instant.EPOCH)))
                 .orElse(null);
+    }
+
+    /** Whether nobody knows whether the trainer still runs. */
+    boolean lost() {
+        return reason.equals(NODE_LOST) || reason.equals(NOT_ENDING);
+    }
+
+    /** Whether people are told of it once: what goes by in seconds is no event. */
+    boolean told() {
+        return warning || !PASSING.contains(reason);
     }
 
     /** Whether another image may help. */

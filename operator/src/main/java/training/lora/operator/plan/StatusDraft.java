@@ -109,11 +109,10 @@ final class StatusDraft {
     }
 
     /** The run's first container began to run; its image is the run's from now on. */
-    void started(Instant time, @Nullable String with) {
-        if (startTime == null) {
-            startTime = seconds(time);
-            image = with;
-        }
+    void started(Instant time, String with) {
+        startTime = startTime == null ? seconds(time) : startTime;
+        // An operator wrote none where the Job was gone by then.
+        image = image == null ? with : image;
     }
 
     /** For how long containers of the run have run that run no more. */
@@ -121,9 +120,9 @@ final class StatusDraft {
         return activeSeconds == null ? 0 : activeSeconds;
     }
 
-    /** A container ran from one time to the other. */
-    void ran(Instant from, Instant to) {
-        long seconds = Math.max(0, Duration.between(from, to).toSeconds());
+    /** A container ran for that long. */
+    void ran(Duration time) {
+        long seconds = Math.max(0, time.toSeconds());
         activeSeconds = (int) Math.min(Integer.MAX_VALUE, activeSeconds() + seconds);
     }
 
@@ -207,6 +206,11 @@ final class StatusDraft {
                 .filter(c -> type.equals(c.getType()))
                 .findFirst()
                 .orElse(null);
+    }
+
+    /** Whether that holds by what was drafted. */
+    boolean isTrue(String type) {
+        return conditions.stream().anyMatch(c -> type.equals(c.getType()) && "True".equals(c.getStatus()));
     }
 
     static boolean isTrue(LoraTrainingStatus status, String type) {

@@ -114,7 +114,7 @@ final class KubernetesCluster implements Cluster {
         List<Warning> warnings = warningsOf.stream()
                 .flatMap(uid -> warnings(namespace, uid).stream())
                 .toList();
-        return new Observed(jobs, pods, warnings, nodesReady, claim);
+        return new Observed(jobs, pods, warnings, nodesReady, claim, wanted.why());
     }
 
     private ClaimView claim(String namespace, String name) {
@@ -143,17 +143,12 @@ final class KubernetesCluster implements Cluster {
     }
 
     private List<Warning> warnings(String namespace, String uid) {
-        return client
-                .v1()
+        return Warning.standing(client.v1()
                 .events()
                 .inNamespace(namespace)
                 .withField("involvedObject.uid", uid)
                 .list()
-                .getItems()
-                .stream()
-                .filter(e -> "Warning".equals(e.getType()))
-                .map(Warning::of)
-                .toList();
+                .getItems());
     }
 
     @Override

@@ -30,6 +30,10 @@ final class Scene {
     final List<Action> done = new ArrayList<>();
 
     @Nullable ClaimView claim;
+    /** Whether warnings and claim are read. */
+    boolean read = true;
+    /** What the API server says to each Job that is to be created; null: it takes it. */
+    @Nullable String refusal;
     /** Whether a deleted Job stays until {@link #gone}. */
     boolean slow;
 
@@ -71,8 +75,13 @@ final class Scene {
         done.clear();
         for (int round = 0; round < 8; round++) {
             Observed observed =
-                    new Observed(List.copyOf(jobs.values()), List.copyOf(pods.values()), warnings, nodes, claim);
+                    new Observed(List.copyOf(jobs.values()), List.copyOf(pods.values()), warnings, nodes, claim, read);
             PlanResult plan = Plan.of(resource, observed, settings, now);
+            boolean jobs = plan.actions().stream().anyMatch(Action.CreateJob.class::isInstance);
+            if (refusal != null && jobs) {
+                // Jobs are created before the status is written.
+                plan = Stall.refused(resource, "Job", refusal, settings, now);
+            }
             plan.actions().forEach(this::act);
             if (!plan.again()) {
                 return plan;

@@ -76,6 +76,11 @@ final class StageEndTest {
             strings = {
                 "",
                 "no JSON",
+                "null",
+                "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Train\",\"attempt\":1,\"outcome\":\"Succeeded\",\"saved\":{}}",
+                "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Train\",\"attempt\":1,\"outcome\":\"Succeeded\",\"checkpoints\":[{\"metrics\":[]}]}",
+                "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Train\",\"attempt\":1,\"outcome\":\"Succeeded\",\"best\":{\"step\":1,\"metrics\":[{\"value\":\"1\"}]}}",
+                "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Train\",\"attempt\":1,\"outcome\":\"Succeeded\",\"artifacts\":[{\"name\":\"lora\"}]}",
                 "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Train\",\"attempt\":7,\"outcome\":\"Succeeded\"}",
                 "{\"version\":\"lora.training/result/v1\",\"runId\":\"abc\",\"stage\":\"Prepare\",\"attempt\":1,\"outcome\":\"Succeeded\"}",
                 "{\"version\":\"lora.training/result/v1\",\"runId\":\"other\",\"stage\":\"Train\",\"attempt\":1,\"outcome\":\"Succeeded\"}",
@@ -348,5 +353,14 @@ final class StageEndTest {
         scene.after(1);
         StageStatus stage = scene.stage();
         assertThat(stage.outcome()).isEqualTo(Outcome.Failed);
+    }
+
+    @Test
+    void aFailureThatTellsOfAStateWithoutItsStepIsAFailureWithoutOne() {
+        scene.ended(JOB, 60, 75, Resources.result("Train", 1, PREEMPTED + ",'saved':{}"));
+        scene.plan();
+
+        assertThat(scene.stage().outcome()).isEqualTo(Outcome.Failed);
+        assertThat(scene.stage().saved()).isNull();
     }
 }

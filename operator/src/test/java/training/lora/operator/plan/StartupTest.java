@@ -2,6 +2,8 @@ package training.lora.operator.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.EventBuilder;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -161,6 +163,7 @@ final class StartupTest {
         assertThat(scene.wanted().told()).isTrue();
 
         scene.warnings.clear();
+        scene.read = false;
         scene.after(60);
         assertThat(scene.done).isEmpty();
 
@@ -180,6 +183,7 @@ final class StartupTest {
         scene.after(4);
         assertThat(scene.wanted().told()).isTrue();
         scene.warnings.clear();
+        scene.read = false;
         scene.after(60);
         assertThat(scene.done).isEmpty();
 
@@ -188,17 +192,19 @@ final class StartupTest {
                 p -> p.conditions(List.of(Pods.said(
                         "PodScheduled", false, "Unschedulable", "pod has unbound immediate PersistentVolumeClaims"))));
         assertThat(scene.wanted().told()).isFalse();
+        scene.read = true;
         scene.claim = new ClaimView("style-workspace", true, "claim-1", "Pending", "fast");
         scene.after(4);
         assertThat(scene.wanted().told()).isTrue();
         scene.claim = null;
+        scene.read = false;
         scene.after(60);
         assertThat(scene.done).isEmpty();
         assertThat(scene.reconciling().getMessage()).endsWith("; the claim style-workspace is Pending");
     }
 
     @Test
-    void aJobThatAQueueHoldsIsQueuedAndNobodyIsWarned() {
+    void aJobThatAQueueHoldsIsQueuedWhichIsToldOnceAndIsNoWarning() {
         scene.resource.getMetadata().setLabels(Map.of("kueue.x-k8s.io/queue-name", "gpus"));
         scene.suspend(JOB, true);
         scene.after(1);
@@ -207,7 +213,11 @@ final class StartupTest {
         assertThat(scene.reconciling().getMessage())
                 .isEqualTo(
                         "Train, attempt 1: another controller keeps the Job style-train-1 suspended until the queue gpus admits it");
-        assertThat(scene.events()).isEmpty();
+        assertThat(scene.done)
+                .filteredOn(Action.Emit.class::isInstance)
+                .singleElement()
+                .satisfies(a -> assertThat(((Action.Emit) a).warning()).isFalse());
+        assertThat(scene.events()).containsExactly("Queued");
     }
 
     @Test
@@ -218,7 +228,7 @@ final class StartupTest {
         PlanResult plan = scene.after(60);
 
         assertThat(scene.reconciling().getReason()).isEqualTo("Running");
-        assertThat(scene.stage().runningSince()).isEqualTo("2026-01-01T00:00:01Z");
+        assertThat(scene.stage().runningSince()).isEqualTo("2026-01-01T00:01:01Z");
         assertThat(plan.reschedule()).isNull();
     }
 
@@ -248,6 +258,103 @@ final class StartupTest {
         assertThat(scene.reconciling().getMessage())
                 .contains("was disrupted (PreemptionByScheduler: for a better one); its Job makes another");
         assertThat(scene.events()).containsExactly("PreemptionByScheduler");
+    }
+
+    @Test
+    void whatWasSaidBeforeThePodGotItsNodeKeepsItNoLonger() {
+        scene.now = scene.now.plusSeconds(600);
+        RunPod pod = scene.pod(JOB, p -> p.node("node-1")
+                .conditions(List.of(RunPodSaidBuilder.builder()
+                        .type("PodScheduled")
+                        .holds(true)
+                        .since(scene.now)
+                        .build()))
+                .containers(List.of(Pods.waiting("trainer", false, "ContainerCreating", null))));
+        scene.warnings.add(warning(pod.uid(), "FailedScheduling", "0/2 nodes are available"));
+        PlanResult plan = scene.after(4);
+
+        assertThat(scene.reconciling().getReason()).isEqualTo("Starting");
+        assertThat(scene.events()).isEmpty();
+        // What comes late is seen soon too.
+        assertThat(plan.reschedule()).isEqualTo(Duration.ofSeconds(4));
+        assertThat(scene.after(300).reschedule()).isEqualTo(Duration.ofSeconds(10));
+    }
+
+    @Test
+    void whatEventsSaidIsForgottenOnceTheySayItNoMore() {
+        RunPod pod = scene.pod(JOB, p -> p.node("node-1")
+                .containers(List.of(Pods.waiting("trainer", false, "ContainerCreating", null))));
+        scene.warnings.add(warning(pod.uid(), "FailedMount", "secret \"ca\" not found"));
+        scene.after(5);
+        scene.warnings.clear();
+        scene.after(60);
+
+        assertThat(scene.reconciling().getReason()).isEqualTo("Starting");
+    }
+
+    @Test
+    void whatAJobCouldNotMakeBeforeItMadeAPodKeepsItNoLonger() {
+        scene.warnings.add(warning(scene.job(JOB).getMetadata().getUid(), "FailedCreate", "exceeded quota: gpus"));
+        scene.now = scene.now.plusSeconds(600);
+        scene.pod(JOB, p -> p.phase("Failed").conditions(List.of(Pods.said("DisruptionTarget", true, "Drained", "x"))));
+        scene.after(4);
+
+        assertThat(scene.reconciling().getReason()).isEqualTo("Drained");
+    }
+
+    @Test
+    void warningsFromBeforeALaterStepOfThePodNoLongerHold() {
+        Event mount = event("Warning", "FailedMount", "2026-01-01T00:00:02Z");
+        Event pulling = event("Normal", "Pulling", "2026-01-01T00:00:09Z");
+        Event other = event("Normal", "ExternalProvisioning", "2026-01-01T00:00:30Z");
+        Event later = event("Warning", "Failed", "2026-01-01T00:00:10Z");
+
+        assertThat(Warning.standing(List.of(mount, other))).hasSize(1);
+        assertThat(Warning.standing(List.of(mount, pulling))).isEmpty();
+        assertThat(Warning.standing(List.of(mount, pulling, later)))
+                .extracting(Warning::reason)
+                .containsExactly("Failed");
+    }
+
+    @Test
+    void anotherCauseOfARefusalIsAnotherEventAndOnlyAnotherNumberIsNot() throws Exception {
+        Scene refused = Scene.of("");
+        refused.refusal = "exceeded quota: gpus, used: 3";
+        refused.plan();
+        Action.Emit first = emitted(refused);
+        refused.refusal = "exceeded quota: gpus, used: 4";
+        refused.after(10);
+        assertThat(refused.events()).isEmpty();
+        refused.refusal = "admission webhook \"policy\" denied the request";
+        refused.after(10);
+
+        assertThat(emitted(refused).key()).isNotEqualTo(first.key());
+    }
+
+    @Test
+    void anEventsKeyCanBePartOfAnObjectsName() {
+        assertThat(new Action.Emit("Train-1-Failed_Mount", true, "Failed_Mount", "").key())
+                .isEqualTo("train-1-failed-mount");
+    }
+
+    private static Action.Emit emitted(Scene scene) {
+        return scene.done.stream()
+                .filter(Action.Emit.class::isInstance)
+                .map(Action.Emit.class::cast)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static Event event(String type, String reason, String time) {
+        return new EventBuilder()
+                .withType(type)
+                .withReason(reason)
+                .withMessage("")
+                .withLastTimestamp(time)
+                .withNewInvolvedObject()
+                .withUid("pod-1")
+                .endInvolvedObject()
+                .build();
     }
 
     private static Warning warning(String uid, String reason, String message) {

@@ -1,0 +1,68 @@
+package training.lora.operator.plan;
+
+import java.time.Instant;
+import java.util.List;
+import training.lora.api.LoraTraining;
+import training.lora.api.Reason;
+import training.lora.api.StageStatus;
+
+/** How a run ends, and what becomes of its Jobs then. */
+final class RunEnd {
+    private final LoraTraining resource;
+    private final RunJobs jobs;
+    private final StatusDraft draft;
+    private final Agenda agenda;
+    private final Instant now;
+
+    RunEnd(LoraTraining resource, RunJobs jobs, StatusDraft draft, Agenda agenda, Instant now) {
+        this.resource = resource;
+        this.jobs = jobs;
+        this.draft = draft;
+        this.agenda = agenda;
+        this.now = now;
+    }
+
+    void complete(String message) {
+        draft.state("Complete", List.of("Complete"), "Complete", message);
+        agenda.tell("complete", false, "Complete", message);
+        wakeAtExpiry();
+    }
+
+    void fail(Reason reason, String message) {
+        draft.state("Failed", List.of("Failed", "Stalled"), reason.name(), message);
+        draft.limits(
+                Changes.started(draft.build()) && resource.getSpec() != null
+                        ? Changes.limits(resource.getSpec())
+                        : null);
+        String key = "failed-" + Changes.hash(message).substring(0, 6);
+        agenda.tell(key, true, reason.name(), message);
+        wakeAtExpiry();
+    }
+
+    private void wakeAtExpiry() {
+        Integer ttl = resource.getSpec() == null ? null : resource.getSpec().ttlSecondsAfterFinished();
+        if (ttl != null) {
+            agenda.wake(now.plusSeconds(ttl));
+        }
+    }
+
+    /** Deletes Jobs of attempts that were ended while they could go on. */
+    void deleteSettledJobs() {
+        List<StageStatus> stages = draft.build().stages();
+        agenda.then(jobs.deleteSettled(stages, now));
+        agenda.wake(jobs.nextSettled(stages, now));
+    }
+
+    /** Deletes all Jobs once the run is finished for as long as its spec says. */
+    void deleteExpiredJobs() {
+        Instant due = Finished.expiry(resource);
+        if (due == null) {
+            return;
+        }
+        if (now.isBefore(due)) {
+            agenda.wake(due);
+        } else {
+            agenda.then(jobs.deleteAll());
+        }
+    }
+}
