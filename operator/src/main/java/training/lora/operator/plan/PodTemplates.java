@@ -32,15 +32,47 @@ final class PodTemplates {
             .map(f -> f.getAnnotation(JsonProperty.class).value())
             .collect(Collectors.toUnmodifiableSet());
 
-    /** Prefixes and names of labels and annotations that operator, Job controller and queue read. */
+    /** What a platform names to allow annotations that are read below Kubernetes. */
+    static final String ANNOTATIONS = "annotations";
+
+    /** Prefixes and names of labels and annotations that operator and Job controller read. */
     private static final List<String> RESERVED =
             List.of("lora.training/", "batch.kubernetes.io/", "app.kubernetes.io/", "job-name", "controller-uid");
+
+    /**
+     * Prefixes of annotations that kubelets, container runtimes, their plugins and networks read: by some of them a pod
+     * gets devices, mounts, networks or a security profile that its spec doesn't have.
+     */
+    private static final List<String> OF_RUNTIMES = List.of(
+            "apparmor.security.beta.kubernetes.io/",
+            "cdi.k8s.io/",
+            "cni.projectcalico.org/",
+            "container.apparmor.security.beta.kubernetes.io/",
+            "container.seccomp.security.alpha.kubernetes.io/",
+            "cri-o.",
+            "dev.gvisor.",
+            "io.containerd.",
+            "io.katacontainers.",
+            "io.kubernetes.",
+            "k8s.ovn.org/",
+            "k8s.v1.cni.cncf.io/",
+            "kubernetes.io/",
+            "module.wasm.image/",
+            "networking.gke.io/",
+            "nvidia.cdi.k8s.io/",
+            "org.systemd.",
+            "run.oci.",
+            "seccomp.security.alpha.kubernetes.io/",
+            "v1.multus-cni.io/");
+
+    /** Plugins of the runtime (NRI) have names of their own before this. */
+    private static final String OF_PLUGINS = ".nri.io/";
 
     private PodTemplates() {}
 
     /** Whether a platform may allow that field. */
     static boolean isAllowable(String field) {
-        return POD_FIELDS.contains(field) && !OURS.contains(field);
+        return field.equals(ANNOTATIONS) || (POD_FIELDS.contains(field) && !OURS.contains(field));
     }
 
     /** What of the pod templates is not allowed, one sentence each. */
@@ -53,10 +85,11 @@ final class PodTemplates {
             }
             String path = "spec.runtime.stages[%s].podTemplate".formatted(stage.name());
             reserved(problems, path + ".metadata.labels", template.metadata().labels());
-            reserved(
+            annotations(
                     problems,
                     path + ".metadata.annotations",
-                    template.metadata().annotations());
+                    template.metadata().annotations(),
+                    settings);
             template.spec().forEach((field, value) -> field(problems, path + ".spec." + field, field, value, settings));
         }
         return problems;
@@ -66,6 +99,23 @@ final class PodTemplates {
         for (String name : new TreeSet<>(given.keySet())) {
             if (RESERVED.stream().anyMatch(name::startsWith)) {
                 problems.add("`%s` must not set %s, which is the operator's".formatted(path, name));
+            } else if (Names.isKueues(name)) {
+                problems.add("`%s` must not set %s, which is read from `metadata`".formatted(path, name));
+            }
+        }
+    }
+
+    private static void annotations(
+            List<String> problems, String path, Map<String, String> given, PodSettings settings) {
+        reserved(problems, path, given);
+        if (settings.allowedPodFields().contains(ANNOTATIONS)) {
+            return;
+        }
+        for (String name : new TreeSet<>(given.keySet())) {
+            if (OF_RUNTIMES.stream().anyMatch(name::startsWith) || name.contains(OF_PLUGINS)) {
+                problems.add(
+                        "`%s` must not set %s, which container runtimes or networks may read; ask your platform team to add annotations to the operator's setting `lora.pod-template.allow`"
+                                .formatted(path, name));
             }
         }
     }

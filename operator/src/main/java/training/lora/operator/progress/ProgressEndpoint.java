@@ -14,6 +14,7 @@ import jakarta.ws.rs.PathParam;
 import jakarta.ws.rs.Produces;
 import jakarta.ws.rs.core.MediaType;
 import jakarta.ws.rs.core.Response;
+import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import org.jboss.resteasy.reactive.server.ServerExceptionMapper;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.ProgressMessage;
+import training.lora.api.SavedState;
 import training.lora.operator.plan.Names;
 
 /**
@@ -111,14 +113,30 @@ public final class ProgressEndpoint {
                     && ProgressMessage.VERSION.equals(message.version())
                     && message.runId() != null
                     && message.stage() != null
-                    && message.attempt() != null
-                    && message.step() != null
-                    && message.steps() != null
-                    && message.time() != null;
+                    && isAtLeast(1, message.attempt())
+                    && isAtLeast(0, message.step())
+                    && isAtLeast(0, message.steps())
+                    && isTime(message.time())
+                    && (message.estimatedRemainingSeconds() == null
+                            || isAtLeast(0, message.estimatedRemainingSeconds()))
+                    && message.metrics().stream().allMatch(m -> m.name() != null && m.value() != null)
+                    && isWhole(message.saved());
             return whole ? message : null;
         } catch (JsonProcessingException e) {
             return null;
         }
+    }
+
+    private static boolean isAtLeast(int least, @Nullable Integer number) {
+        return number != null && number >= least;
+    }
+
+    private static boolean isTime(@Nullable String text) {
+        return text != null && !ProgressBoard.time(text).equals(Instant.EPOCH);
+    }
+
+    private static boolean isWhole(@Nullable SavedState saved) {
+        return saved == null || (isAtLeast(0, saved.step()) && isTime(saved.time()));
     }
 
     private static Response unauthorized(String message) {

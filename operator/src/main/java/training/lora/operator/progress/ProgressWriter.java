@@ -41,6 +41,8 @@ final class ProgressWriter {
     private static final int UNPROCESSABLE = 422;
     /** A resource's reports are written no oftener, unless one is urgent. */
     private static final Duration LEAST_INTERVAL = Duration.ofSeconds(2);
+    /** A report that is urgent each time is so no oftener. */
+    private static final Duration LEAST_URGENT_INTERVAL = Duration.ofSeconds(10);
     /** A report in every half percent. */
     private static final double REPORTS_PER_STAGE = 200;
     /** However long a stage takes, people want to see that it goes on. */
@@ -48,12 +50,17 @@ final class ProgressWriter {
     /** After this long without a report a resource no longer counts. */
     private static final Duration FORGET_AFTER = Duration.ofMinutes(10);
 
+    /** When a resource's report was written last, and when one at once. */
+    private record Writes(Instant last, Instant urgent) {
+        static final Writes NONE = new Writes(Instant.EPOCH, Instant.EPOCH);
+    }
+
     private final KubernetesClient client;
     private final ProgressBoard board;
     private final Clock clock;
     private final double perSecond;
     private final TokenBucket bucket;
-    private final Map<ResourceID, Instant> lastWrites = new ConcurrentHashMap<>();
+    private final Map<ResourceID, Writes> lastWrites = new ConcurrentHashMap<>();
     private final ScheduledExecutorService thread =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "progress-writer"));
     private @Nullable Future<?> ticking;
@@ -124,9 +131,9 @@ final class ProgressWriter {
 
     private void consider(ResourceID id, ProgressBoard.Entry entry) {
         Instant now = clock.instant();
-        Instant last = lastWrites.getOrDefault(id, Instant.EPOCH);
+        Writes writes = lastWrites.getOrDefault(id, Writes.NONE);
         if (entry.written()) {
-            if (last.plus(FORGET_AFTER).isBefore(now)) {
+            if (writes.last.plus(FORGET_AFTER).isBefore(now)) {
                 forget(id, entry);
             }
             return;
@@ -136,12 +143,17 @@ final class ProgressWriter {
                 || !entry.uid().equals(resource.getMetadata().getUid())
                 || ProgressBoard.isOver(resource.getStatus(), entry.message())) {
             forget(id, entry);
-        } else if (entry.urgent()) {
-            bucket.force(now);
-            write(id, resource, entry, now);
-        } else if (!last.plus(LEAST_INTERVAL).isAfter(now) && bucket.take(now)) {
-            write(id, resource, entry, now);
+        } else if (entry.urgent() && passed(writes.urgent, LEAST_URGENT_INTERVAL, now) && bucket.takeInAdvance(now)) {
+            lastWrites.put(id, new Writes(now, now));
+            write(id, resource, entry);
+        } else if (passed(writes.last, LEAST_INTERVAL, now) && bucket.take(now)) {
+            lastWrites.put(id, new Writes(now, writes.urgent));
+            write(id, resource, entry);
         }
+    }
+
+    private static boolean passed(Instant since, Duration interval, Instant now) {
+        return !since.plus(interval).isAfter(now);
     }
 
     private void forget(ResourceID id, ProgressBoard.Entry entry) {
@@ -149,8 +161,7 @@ final class ProgressWriter {
         lastWrites.remove(id);
     }
 
-    private void write(ResourceID id, LoraTraining resource, ProgressBoard.Entry entry, Instant now) {
-        lastWrites.put(id, now);
+    private void write(ResourceID id, LoraTraining resource, ProgressBoard.Entry entry) {
         try {
             client.resources(LoraTraining.class)
                     .inNamespace(resource.getMetadata().getNamespace())

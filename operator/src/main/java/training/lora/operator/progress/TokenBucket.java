@@ -25,10 +25,14 @@ final class TokenBucket {
         return true;
     }
 
-    /** Takes a token that others will wait for if there is none. */
-    void force(Instant now) {
+    /** Takes a token that others will wait for if there is none; no more than one second's worth in advance. */
+    boolean takeInAdvance(Instant now) {
         fill(now);
+        if (tokens - 1 < -Math.max(1, perSecond)) {
+            return false;
+        }
         tokens--;
+        return true;
     }
 
     private void fill(Instant now) {

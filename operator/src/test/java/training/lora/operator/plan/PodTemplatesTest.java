@@ -6,6 +6,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.PodTemplate;
 
 final class PodTemplatesTest {
@@ -52,6 +54,39 @@ final class PodTemplatesTest {
                 .containsExactly(
                         "`spec.runtime.stages[Train].podTemplate.metadata.labels` must not set lora.training/name, which is the operator's",
                         "`spec.runtime.stages[Train].podTemplate.metadata.annotations` must not set job-name, which is the operator's");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "cdi.k8s.io/gpus",
+                "container.apparmor.security.beta.kubernetes.io/trainer",
+                "container.seccomp.security.alpha.kubernetes.io/trainer",
+                "devices.nri.io/container.trainer",
+                "io.katacontainers.config.hypervisor.kernel_params",
+                "io.kubernetes.cri-o.Devices",
+                "k8s.v1.cni.cncf.io/networks",
+                "kubernetes.io/egress-bandwidth",
+                "seccomp.security.alpha.kubernetes.io/pod",
+            })
+    void anAnnotationThatContainerRuntimesReadIsThePlatformsToAllow(String name) throws Exception {
+        String template = "'metadata':{'annotations':{'%s':'x','sidecar.istio.io/inject':'false'}}".formatted(name);
+
+        assertThat(problems(template))
+                .containsExactly(
+                        "`spec.runtime.stages[Train].podTemplate.metadata.annotations` must not set " + name
+                                + ", which container runtimes or networks may read; ask your platform team to add annotations to the operator's setting `lora.pod-template.allow`");
+        assertThat(problems(template, "annotations")).isEmpty();
+    }
+
+    @Test
+    void aQueuesLabelsAndAnnotationsAreTheResources() throws Exception {
+        assertThat(problems(
+                        "'metadata':{'labels':{'kueue.x-k8s.io/queue-name':'a'},'annotations':{'kueue.x-k8s.io/podset-preferred-topology':'b'}}",
+                        "annotations"))
+                .containsExactly(
+                        "`spec.runtime.stages[Train].podTemplate.metadata.labels` must not set kueue.x-k8s.io/queue-name, which is read from `metadata`",
+                        "`spec.runtime.stages[Train].podTemplate.metadata.annotations` must not set kueue.x-k8s.io/podset-preferred-topology, which is read from `metadata`");
     }
 
     @Test

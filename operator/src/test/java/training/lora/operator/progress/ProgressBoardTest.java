@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import java.time.Instant;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
@@ -90,8 +91,18 @@ final class ProgressBoardTest {
         assertThat(List.of(bucket.take(start), bucket.take(start), bucket.take(start)))
                 .containsExactly(true, true, false);
         assertThat(bucket.take(start.plusMillis(500))).isTrue();
-        bucket.force(start.plusMillis(500));
+        assertThat(bucket.takeInAdvance(start.plusMillis(500))).isTrue();
         assertThat(bucket.take(start.plusMillis(1000))).isFalse();
+    }
+
+    @Test
+    void theBucketGivesNoMoreThanASecondsWorthInAdvance() {
+        Instant start = Instant.EPOCH;
+        TokenBucket bucket = new TokenBucket(2, start);
+
+        assertThat(Stream.generate(() -> bucket.takeInAdvance(start)).limit(6))
+                .containsExactly(true, true, true, true, false, false);
+        assertThat(bucket.take(start.plusMillis(1500))).isTrue();
     }
 
     private boolean urgentAfter(LoraTraining run, int step) {

@@ -35,6 +35,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
@@ -230,6 +232,30 @@ final class ProgressEndpointTest {
         assertThat(post("strict", token, "{").statusCode()).isEqualTo(400);
         assertThat(post("strict", token, "null").statusCode()).isEqualTo(400);
         assertThat(post("strict", token, incomplete.toString()).statusCode()).isEqualTo(400);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'metrics':[{'value':'0.1'}]}",
+                "{'metrics':[{'name':'loss'}]}",
+                "{'metrics':[null]}",
+                "{'saved':{}}",
+                "{'saved':{'step':4,'time':'yesterday'}}",
+                "{'attempt':0}",
+                "{'step':-1}",
+                "{'steps':-1}",
+                "{'time':'yesterday'}",
+                "{'estimatedRemainingSeconds':-1}",
+            })
+    void aValueThatIsMissingOrOutOfBoundsIsRefused(String change) throws Exception {
+        LoraTraining run = started("bounds-" + Integer.toHexString(change.hashCode()));
+        ObjectNode message = (ObjectNode) Json.MAPPER.readTree(message(run, Stage.Prepare, 1, 5));
+        message.setAll((ObjectNode) Json.MAPPER.readTree(change.replace('\'', '"')));
+
+        assertThat(post(run.getMetadata().getName(), token(run, Stage.Prepare, 1), message.toString())
+                        .statusCode())
+                .isEqualTo(400);
     }
 
     @Test

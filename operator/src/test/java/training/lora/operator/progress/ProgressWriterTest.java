@@ -12,9 +12,11 @@ import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -142,6 +144,32 @@ final class ProgressWriterTest {
             report(create("style-" + i, RUNNING), 1, null);
         }
         assertThat(seconds(run, null)).isEqualTo(10);
+    }
+
+    @Test
+    void aReportThatIsUrgentEachTimeIsNotWrittenEachTime() throws Exception {
+        create("style", RUNNING);
+        Set<String> versions = new HashSet<>();
+
+        for (int i = 0; i < 50; i++) {
+            report(known("style"), 100 + i, null);
+            writer.round();
+            versions.add(stored("style").getMetadata().getResourceVersion());
+            clock.now = clock.now.plusMillis(200);
+        }
+
+        // In 10 s: the first at once, then one each 2 s.
+        assertThat(versions).hasSize(5);
+    }
+
+    @Test
+    void whoIsUrgentLeavesRoomForTheOthers() throws Exception {
+        for (int i = 0; i < 30; i++) {
+            report(create("hasty-" + i, RUNNING), 100, null);
+        }
+        writer.round();
+        assertThat(known.keySet().stream().filter(id -> percent(id.getName()) != null))
+                .hasSize(20);
     }
 
     private int seconds(LoraTraining run, @Nullable Integer left) {

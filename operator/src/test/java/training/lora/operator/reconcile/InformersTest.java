@@ -2,15 +2,20 @@ package training.lora.operator.reconcile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.builder.VisitableBuilder;
+import io.fabric8.kubernetes.api.model.ListMeta;
+import io.fabric8.kubernetes.api.model.ListMetaBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodListBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
+import io.fabric8.kubernetes.api.model.batch.v1.JobListBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
 import io.javaoperatorsdk.operator.Operator;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
@@ -31,9 +36,13 @@ import training.lora.api.LoraTraining;
 import training.lora.operator.plan.Names;
 
 @EnableKubernetesMockClient(crud = true)
-@SuppressWarnings("NullAway.Init") // the client is set by the extension
+@SuppressWarnings("NullAway.Init") // client and server are set by the extension
 final class InformersTest {
+    private static final ListMeta LIST =
+            new ListMetaBuilder().withResourceVersion("7").build();
+
     private KubernetesClient client;
+    private KubernetesMockServer server;
     private Operator operator;
     private final Listener listener = new Listener();
 
@@ -47,11 +56,16 @@ final class InformersTest {
         operator.stop();
     }
 
+    /** The lists alone tell of them: the mock's watches would tell again of all that it holds, as no API server's do. */
     @Test
     void eachOfSeveralNamespacesIsHeardOf() {
         for (String namespace : List.of("team-a", "team-b", "team-c")) {
-            client.resource(job(namespace)).create();
-            client.resource(pod(namespace)).create();
+            listed(
+                    "/apis/batch/v1/namespaces/" + namespace + "/jobs",
+                    new JobListBuilder().withMetadata(LIST).addToItems(job(namespace)));
+            listed(
+                    "/api/v1/namespaces/" + namespace + "/pods",
+                    new PodListBuilder().withMetadata(LIST).addToItems(pod(namespace)));
         }
 
         start(Set.of("team-a", "team-b", "team-c"));
@@ -70,6 +84,15 @@ final class InformersTest {
 
         assertHeard("team-a");
         assertThat(informers().sources()).hasSize(2);
+    }
+
+    private void listed(String path, VisitableBuilder<?, ?> list) {
+        String query = "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dlora-operator&limit=500";
+        server.expect()
+                .get()
+                .withPath(path + query)
+                .andReturn(200, list.build())
+                .always();
     }
 
     private void assertHeard(String namespace) {
@@ -103,7 +126,7 @@ final class InformersTest {
         return style;
     }
 
-    private static HasMetadata job(String namespace) {
+    private static Job job(String namespace) {
         Job job = new JobBuilder()
                 .withMetadata(metadata(namespace, "style-train-1"))
                 .withNewSpec()
@@ -119,7 +142,7 @@ final class InformersTest {
         return job;
     }
 
-    private static HasMetadata pod(String namespace) {
+    private static Pod pod(String namespace) {
         Pod pod = new PodBuilder()
                 .withMetadata(metadata(namespace, "style-train-1"))
                 .build();
@@ -130,6 +153,7 @@ final class InformersTest {
         return new ObjectMetaBuilder()
                 .withNamespace(namespace)
                 .withName(name)
+                .withResourceVersion("5")
                 .addToLabels(Names.NAME, "style")
                 .addToLabels(Names.MANAGED_BY, Names.OPERATOR)
                 .build();
