@@ -28,6 +28,10 @@ public record Progress(
         @JsonPropertyDescription("When the trainer reported or the attempt ended, RFC 3339.")
         String lastUpdatedTime,
 
+        @JsonPropertyDescription(
+                "When the pod that reported was made, RFC 3339: what a later pod of the attempt reports is newer, whatever its node's clock says.")
+        @Nullable String podCreationTime,
+
         @JsonPropertyDescription("What it reported.") List<Metric> metrics,
 
         @JsonPropertyDescription("The newest state from which another attempt could go on.") @Nullable SavedState saved) {

@@ -1,5 +1,6 @@
 package training.lora.operator.plan;
 
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +14,8 @@ import training.lora.api.StageStatus;
 public final class StageProgress {
     private StageProgress() {}
 
-    /** While an attempt runs: what it reported. */
-    public static Progress reported(ProgressMessage message) {
+    /** While an attempt runs: what its pod, which was made at {@code created}, reported. */
+    public static Progress reported(ProgressMessage message, Instant created) {
         int percentage = message.steps() <= 0 ? 0 : (int) Math.min(100, 100L * message.step() / message.steps());
         Integer left = message.estimatedRemainingSeconds();
         return ProgressBuilder.builder()
@@ -28,6 +29,7 @@ public final class StageProgress {
                 .steps(message.steps())
                 .estimatedRemainingSeconds(left)
                 .remaining(left == null ? null : spoken(left))
+                .podCreationTime(StatusDraft.seconds(created))
                 .saved(message.saved())
                 .build();
     }

@@ -54,7 +54,7 @@ public class ProgressBoard {
 
     /** Keeps the report if none newer is known; false: it is stale or of another run. */
     boolean offer(LoraTraining resource, Sender sender, ProgressMessage message) {
-        if (isOver(resource.getStatus(), message)) {
+        if (isOver(resource.getStatus(), sender, message)) {
             return false;
         }
         ResourceID id = ResourceID.fromResource(resource);
@@ -92,7 +92,7 @@ public class ProgressBoard {
     }
 
     /** Whether the status knows of something later than the report: after a restart the board itself is empty. */
-    static boolean isOver(@Nullable LoraTrainingStatus status, ProgressMessage message) {
+    static boolean isOver(@Nullable LoraTrainingStatus status, Sender sender, ProgressMessage message) {
         if (status == null || !message.runId().equals(status.runId())) {
             return true;
         }
@@ -108,9 +108,14 @@ public class ProgressBoard {
             return false;
         }
         int attempts = compareAttempts(message, written.stage(), written.attempt());
-        // Another replica may have written a later one.
-        boolean later = written.step() != null && time(message.time()).isBefore(time(written.lastUpdatedTime()));
-        return attempts < 0 || (attempts == 0 && later);
+        return attempts < 0 || (attempts == 0 && isOlder(sender, message, written));
+    }
+
+    /** Another replica may have written a later one. Times of two pods are those of two nodes' clocks. */
+    private static boolean isOlder(Sender sender, ProgressMessage message, Progress written) {
+        int pods = written.podCreationTime() == null ? 0 : sender.created().compareTo(time(written.podCreationTime()));
+        boolean earlier = written.step() != null && time(message.time()).isBefore(time(written.lastUpdatedTime()));
+        return pods < 0 || (pods == 0 && earlier);
     }
 
     private static boolean ended(StageStatus entry, ProgressMessage message) {

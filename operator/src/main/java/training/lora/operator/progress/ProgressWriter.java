@@ -141,7 +141,7 @@ final class ProgressWriter {
         LoraTraining resource = board.resource(id).orElse(null);
         if (resource == null
                 || !entry.uid().equals(resource.getMetadata().getUid())
-                || ProgressBoard.isOver(resource.getStatus(), entry.message())) {
+                || ProgressBoard.isOver(resource.getStatus(), entry.sender(), entry.message())) {
             forget(id, entry);
         } else if (entry.urgent() && passed(writes.urgent, LEAST_URGENT_INTERVAL, now) && bucket.takeInAdvance(now)) {
             lastWrites.put(id, new Writes(now, now));
@@ -168,7 +168,7 @@ final class ProgressWriter {
                     // By the object: by its name, Fabric8 would read it first.
                     .resource(resource)
                     .subresource("status")
-                    .patch(PatchContext.of(PatchType.JSON_MERGE), patch(resource, entry.message()));
+                    .patch(PatchContext.of(PatchType.JSON_MERGE), patch(resource, entry.sender(), entry.message()));
             board.written(id, entry);
         } catch (RuntimeException e) {
             failed(id, entry, e);
@@ -199,8 +199,8 @@ final class ProgressWriter {
      * written, so that no late report overwrites the end of its attempt. A field that is unset is null, so that the
      * patch removes it; a loss stays when later stages report none.
      */
-    static String patch(LoraTraining resource, ProgressMessage message) {
-        Progress progress = StageProgress.reported(message);
+    static String patch(LoraTraining resource, ProgressBoard.Sender sender, ProgressMessage message) {
+        Progress progress = StageProgress.reported(message, sender.created());
         ObjectNode node = Json.MAPPER.valueToTree(progress);
         if (progress.estimatedRemainingSeconds() == null) {
             node.putNull("estimatedRemainingSeconds").putNull("remaining");

@@ -62,6 +62,24 @@ final class ProgressBoardTest {
     }
 
     @Test
+    void aReplacedPodsReportCountsThoughTheClockOfTheEarlierNodeWasAhead() throws Exception {
+        LoraTraining run = resource("{\"runId\":\"abc\",\"progress\":{\"stage\":\"Train\",\"attempt\":1,\"step\":50,"
+                + "\"podCreationTime\":\"2026-01-01T00:00:00Z\",\"lastUpdatedTime\":\"2026-01-01T00:30:00Z\"}}");
+
+        assertThat(board.offer(run, FIRST, at(60, "2026-01-01T00:29:59Z"))).isFalse();
+        assertThat(board.offer(run, SECOND, at(30, "2026-01-01T00:01:05Z"))).isTrue();
+        assertThat(keptStep()).isEqualTo(30);
+    }
+
+    @Test
+    void anEarlierPodsReportDoesNotCountThoughItsNodesClockIsAhead() throws Exception {
+        LoraTraining run = resource("{\"runId\":\"abc\",\"progress\":{\"stage\":\"Train\",\"attempt\":1,\"step\":30,"
+                + "\"podCreationTime\":\"2026-01-01T00:01:00Z\",\"lastUpdatedTime\":\"2026-01-01T00:01:05Z\"}}");
+
+        assertThat(board.offer(run, FIRST, at(60, "2026-01-01T00:30:00Z"))).isFalse();
+    }
+
+    @Test
     void afterARestartTheStatusTellsWhatIsStale() throws Exception {
         LoraTraining ended = resource("{\"runId\":\"abc\",\"stages\":[{\"name\":\"Train\",\"attempt\":1,"
                 + "\"jobName\":\"j\",\"outcome\":\"Succeeded\"}]}");

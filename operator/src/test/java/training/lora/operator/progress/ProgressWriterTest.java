@@ -37,6 +37,9 @@ final class ProgressWriterTest {
             "{'runId':'abc','stages':[{'name':'Train','attempt':1,'jobName':'style-train-1',"
                     + "'outcome':'Succeeded'}],'progress':{'stage':'Train','attempt':1,'percent':'100%'}}";
 
+    private static final ProgressBoard.Sender SENDER =
+            new ProgressBoard.Sender("pod-1", Instant.parse("2025-12-31T23:59:00Z"));
+
     private KubernetesClient client;
     private KubernetesMockServer server;
     /** What the operator's informer knows. */
@@ -118,9 +121,13 @@ final class ProgressWriterTest {
     void anEstimateThatIsGoneIsRemoved() throws Exception {
         LoraTraining resource = create("style", RUNNING);
 
-        assertThat(ProgressWriter.patch(resource, message(33, null, 240)))
-                .contains("\"progressPercentage\":33", "\"percent\":\"33%\"", "\"remaining\":\"4m\"");
-        assertThat(ProgressWriter.patch(resource, message(34, null, null)))
+        assertThat(ProgressWriter.patch(resource, SENDER, message(33, null, 240)))
+                .contains(
+                        "\"progressPercentage\":33",
+                        "\"percent\":\"33%\"",
+                        "\"remaining\":\"4m\"",
+                        "\"podCreationTime\":\"2025-12-31T23:59:00Z\"");
+        assertThat(ProgressWriter.patch(resource, SENDER, message(34, null, null)))
                 .contains("\"estimatedRemainingSeconds\":null", "\"remaining\":null");
     }
 
@@ -199,8 +206,7 @@ final class ProgressWriterTest {
     }
 
     private void report(LoraTraining resource, int step, @Nullable String loss) {
-        assertThat(board.offer(resource, new ProgressBoard.Sender("pod-1", Instant.EPOCH), message(step, loss, null)))
-                .isTrue();
+        assertThat(board.offer(resource, SENDER, message(step, loss, null))).isTrue();
     }
 
     private static ProgressMessage message(int step, @Nullable String loss, @Nullable Integer left) {
