@@ -34,7 +34,7 @@ final class WatchedNamespacesTest {
         operator = new Operator(c -> c.withKubernetesClient(client)
                 .withCloseClientOnStop(false)
                 .withStopOnInformerErrorDuringStartup(false)
-                .withCacheSyncTimeout(Duration.ofMillis(500)));
+                .withCacheSyncTimeout(Duration.ofSeconds(4)));
         watched = new WatchedNamespaces(operator, client);
     }
 
