@@ -2,6 +2,7 @@ package training.lora.e2e.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.api.model.ResourceQuota;
@@ -42,9 +43,15 @@ class RefusalsTest {
         assertThat(stalled(stalled))
                 .startsWith("Refused: the API server refuses Job quick-prepare-1: jobs.batch \"quick-prepare-1\" is"
                         + " forbidden: exceeded quota: jobs");
-        assertThat(cluster.client().v1().events().inNamespace(namespace).list().getItems())
-                .filteredOn(e -> e.getReason().equals("Refused"))
-                .hasSize(1);
+        // The event is written after the status.
+        List<Event> events = cluster.client()
+                .v1()
+                .events()
+                .inNamespace(namespace)
+                .informOnCondition(all -> all.stream().anyMatch(RefusalsTest::isRefusal))
+                .orTimeout(30, TimeUnit.SECONDS)
+                .join();
+        assertThat(events).filteredOn(RefusalsTest::isRefusal).hasSize(1);
         // Claim and ConfigMap are there; a quota that counts them answers 403 too when they are made again.
         quota(namespace, "1");
         job(namespace, "quick-prepare-1");
@@ -155,6 +162,10 @@ class RefusalsTest {
                                 "jsonpath={.status.conditions[?(@.type==\"Stalled\")].message}")
                         .ok())
                 .startsWith("`spec.training.optimizer.type` has the value \"Muon\"");
+    }
+
+    private static boolean isRefusal(Event event) {
+        return event.getReason().equals("Refused");
     }
 
     private void quota(String namespace, String jobs) {
