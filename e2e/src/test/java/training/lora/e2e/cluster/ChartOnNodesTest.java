@@ -24,8 +24,9 @@ class ChartOnNodesTest {
     @Test
     void releaseOfSomeNamespacesRunsTheirTrainingsAndNoOthers() throws InterruptedException {
         String watched = cluster.namespace("watched");
+        String goes = cluster.namespace("watched-goes");
         String other = cluster.namespace("not-watched");
-        cluster.operator().apply("watchNamespaces={" + watched + "}");
+        cluster.operator().apply("watchNamespaces={" + watched + "," + goes + "}");
         try {
             cluster.stub(other, "waits", Map.of(), runtime -> {});
             cluster.stub(watched, "runs", Map.of(), runtime -> {});
@@ -45,6 +46,14 @@ class ChartOnNodesTest {
                                     OperatorChart.account())
                             .output())
                     .contains("no");
+
+            cluster.stub(goes, "runs", Map.of(), runtime -> {});
+            assertThat(Trainings.is(cluster.await(goes, "runs", Trainings::isOver), "Complete"))
+                    .isTrue();
+            cluster.kubectl("delete", "namespace", goes, "--timeout=2m").ok();
+            cluster.stub(watched, "runs-on", Map.of(), runtime -> {});
+            assertThat(Trainings.is(cluster.await(watched, "runs-on", Trainings::isOver), "Complete"))
+                    .isTrue();
         } finally {
             cluster.operator().apply();
         }
