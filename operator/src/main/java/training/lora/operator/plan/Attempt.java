@@ -140,6 +140,6 @@ record Attempt(
 
     @Override
     public String toString() {
-        return "%s, attempt %d".formatted(entry.name(), entry.attempt());
+        return Entries.called(entry);
     }
 }

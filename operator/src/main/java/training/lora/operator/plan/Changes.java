@@ -42,10 +42,8 @@ final class Changes {
      * generation, but took nothing from it.
      */
     static boolean unseen(LoraTraining resource, LoraTrainingStatus status) {
-        Condition stalled = StatusDraft.condition(status, "Stalled");
-        boolean unread =
-                stalled != null && "True".equals(stalled.getStatus()) && UNKNOWN_VALUE.equals(stalled.getReason());
-        return unread || !Objects.equals(resource.getMetadata().getGeneration(), status.observedGeneration());
+        return StatusDraft.isTrue(status, "Stalled", UNKNOWN_VALUE)
+                || !Objects.equals(resource.getMetadata().getGeneration(), status.observedGeneration());
     }
 
     /** The id that the run gets by the spec as it is; null: it keeps the one that it has. */
@@ -162,5 +160,10 @@ final class Changes {
     /** Of a value, however its maps are ordered, 16 hex digits. */
     static String hash(Object value) {
         return TextDigest.sha256(Json.sorted(value)).substring(0, 16);
+    }
+
+    /** Tells messages of one kind of event apart, 6 hex digits. */
+    static String shortHash(String message) {
+        return hash(message).substring(0, 6);
     }
 }

@@ -140,12 +140,17 @@ final class Entries {
                         .plus(settings.delayAfter(last.failures() + last.interruptions()));
     }
 
+    /** What the attempt is called in sentences for people. */
+    static String called(StageStatus entry) {
+        return "%s, attempt %d".formatted(entry.name(), entry.attempt());
+    }
+
     /** Where a stage stands, for people. */
     static String where(Stage stage, @Nullable StageStatus entry, @Nullable Progress progress) {
         if (entry == null) {
             return "%s has not begun".formatted(stage);
         }
-        String attempt = "%s, attempt %d".formatted(stage, entry.attempt());
+        String attempt = called(entry);
         if (entry.outcome() != null) {
             return "%s, ended: %s".formatted(attempt, entry.message());
         }

@@ -222,7 +222,7 @@ public final class Plan {
     }
 
     private static String subject(StageStatus entry) {
-        return "%s, attempt %d: ".formatted(entry.name(), entry.attempt());
+        return Entries.called(entry) + ": ";
     }
 
     private boolean startsTooLate(Attempt attempt, Startup startup) {
@@ -281,7 +281,7 @@ public final class Plan {
         StageStatus ended = Entries.failed(entry, how, old.progress(), now);
         draft.stage(ended);
         Reason reason = Objects.requireNonNull(ended.reason());
-        String sentence = "%s, attempt %d: %s".formatted(entry.name(), entry.attempt(), ended.message());
+        String sentence = subject(entry) + ended.message();
         if (!reason.retriable() || ended.failures() > resource.getSpec().retries()) {
             end.fail(reason, sentence);
             return;
@@ -312,7 +312,7 @@ public final class Plan {
         agenda.create(new Action.CreateConfigMap(Children.runSpec(resource, runId)));
         agenda.create(new Action.CreateJob(job(runId, begun)));
         draft.stage(begun);
-        String message = "%s, attempt %d: %s".formatted(stage, begun.attempt(), Startup.made(begun.jobName()));
+        String message = subject(begun) + Startup.made(begun.jobName());
         draft.state(stage.name(), List.of(RECONCILING), STARTING, message);
         agenda.tell(begun, false, "StageStarted", message);
         agenda.wake(now.plusSeconds(4));

@@ -34,8 +34,7 @@ final class RunEnd {
                 Changes.started(draft.build()) && resource.getSpec() != null
                         ? Changes.limits(resource.getSpec())
                         : null);
-        String key = "failed-" + Changes.hash(message).substring(0, 6);
-        agenda.tell(key, true, reason.name(), message);
+        agenda.tell("failed-" + Changes.shortHash(message), true, reason.name(), message);
         wakeAtExpiry();
     }
 

@@ -21,10 +21,6 @@ public record Settings(
 
     /** The delay before the attempt that follows {@code failures} of them; the shortest one after a preemption. */
     Duration delayAfter(int failures) {
-        Duration delay = retryDelay;
-        for (int i = 1; i < failures && delay.compareTo(maxRetryDelay) < 0; i++) {
-            delay = delay.multipliedBy(2);
-        }
-        return delay.compareTo(maxRetryDelay) < 0 ? delay : maxRetryDelay;
+        return new Backoff(retryDelay, maxRetryDelay).after(failures);
     }
 }

@@ -66,8 +66,8 @@ final class SpecProblems {
         } else {
             stall(
                     stage,
-                    "%s; %s, attempt %d, goes on as it was begun, and no other begins until this is corrected"
-                            .formatted(sentence(), stage, entry.attempt()));
+                    "%s; %s, goes on as it was begun, and no other begins until this is corrected"
+                            .formatted(sentence(), Entries.called(entry)));
         }
     }
 
@@ -75,7 +75,7 @@ final class SpecProblems {
         Condition before = StatusDraft.condition(StatusDraft.old(resource), "Stalled");
         draft.state(stage.name(), List.of("Stalled"), REASON, message);
         if (before == null || !REASON.equals(before.getReason()) || !message.equals(before.getMessage())) {
-            agenda.tell("invalid-" + Changes.hash(message).substring(0, 6), true, REASON, message);
+            agenda.tell("invalid-" + Changes.shortHash(message), true, REASON, message);
         }
     }
 }

@@ -5,10 +5,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
-import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Stage;
 
 /** Plans for a run that can't go on until someone else does something: condition Stalled says what. */
@@ -27,9 +25,9 @@ public final class Stall {
      */
     public static PlanResult refused(
             LoraTraining resource, String what, String sentence, Settings settings, Instant now) {
-        LoraTrainingStatus old = old(resource);
+        LoraTrainingStatus old = StatusDraft.old(resource);
         Condition before = StatusDraft.condition(old, STALLED);
-        boolean known = before != null && "True".equals(before.getStatus()) && REFUSED.equals(before.getReason());
+        boolean known = StatusDraft.isTrue(old, STALLED, REFUSED);
         Duration since = known && before != null
                 ? Duration.between(Instant.parse(before.getLastTransitionTime()), now)
                 : Duration.ZERO;
@@ -38,19 +36,18 @@ public final class Stall {
         String message = "the API server refuses %s: %s".formatted(what, sentence);
         List<Action> actions = new ArrayList<>(write(resource, old, REFUSED, message, now));
         if (!known || before == null || !cause(message).equals(cause(before.getMessage()))) {
-            String hash = Changes.hash(cause(message)).substring(0, 6);
-            actions.add(new Action.Emit("refused-%s-%s".formatted(what, hash), true, REFUSED, message));
+            String key = "refused-%s-%s".formatted(what, Changes.shortHash(cause(message)));
+            actions.add(new Action.Emit(key, true, REFUSED, message));
         }
         return new PlanResult(actions, old, delay, false);
     }
 
     /** The plan for a resource that this operator can't read: it is left as it is until it or the operator changes. */
     public static PlanResult unreadable(LoraTraining resource, String problem, Instant now) {
-        LoraTrainingStatus old = old(resource);
-        boolean finished = StatusDraft.isTrue(old, "Complete") || StatusDraft.isTrue(old, "Failed");
+        LoraTrainingStatus old = StatusDraft.old(resource);
         boolean going = resource.getMetadata().getDeletionTimestamp() != null;
         List<Action> actions =
-                finished || going ? List.of() : write(resource, old, Changes.UNKNOWN_VALUE, problem, now);
+                Finished.is(old) || going ? List.of() : write(resource, old, Changes.UNKNOWN_VALUE, problem, now);
         return new PlanResult(actions, old, null, false);
     }
 
@@ -66,17 +63,5 @@ public final class Stall {
         draft.state(phase == null ? Stage.Prepare.name() : phase, List.of(STALLED), reason, message);
         LoraTrainingStatus status = draft.build();
         return status.equals(old) ? List.of() : List.of(new Action.WriteStatus(status));
-    }
-
-    private static LoraTrainingStatus old(LoraTraining resource) {
-        @Nullable LoraTrainingStatus status = resource.getStatus();
-        return status != null
-                ? status
-                : LoraTrainingStatusBuilder.builder()
-                        .conditions(List.of())
-                        .stages(List.of())
-                        .checkpoints(List.of())
-                        .artifacts(List.of())
-                        .build();
     }
 }

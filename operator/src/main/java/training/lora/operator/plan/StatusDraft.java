@@ -218,6 +218,12 @@ final class StatusDraft {
         return condition != null && "True".equals(condition.getStatus());
     }
 
+    /** Whether that holds, and for that reason. */
+    static boolean isTrue(LoraTrainingStatus status, String type, String reason) {
+        Condition condition = condition(status, type);
+        return condition != null && "True".equals(condition.getStatus()) && reason.equals(condition.getReason());
+    }
+
     /** RFC 3339 in whole seconds, as Kubernetes writes times. */
     static String seconds(Instant time) {
         return time.truncatedTo(ChronoUnit.SECONDS).toString();

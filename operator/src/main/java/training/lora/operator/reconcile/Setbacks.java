@@ -7,7 +7,7 @@ import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.LoraTraining;
-import training.lora.operator.Backoff;
+import training.lora.operator.plan.Backoff;
 import training.lora.operator.plan.Names;
 
 /** When a resource is tried again whose reconciliation failed, and the one line that says so. */

@@ -18,7 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.operator.Backoff;
+import training.lora.operator.plan.Backoff;
 import training.lora.operator.plan.Names;
 
 /** The ConfigMaps, one in each namespace with trainings, by which pods know the operator. */

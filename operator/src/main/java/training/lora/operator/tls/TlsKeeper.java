@@ -21,9 +21,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.operator.Backoff;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.OperatorUrl;
+import training.lora.operator.plan.Backoff;
 import training.lora.operator.plan.Names;
 
 /**

@@ -1,4 +1,4 @@
-package training.lora.operator;
+package training.lora.operator.plan;
 
 import java.time.Duration;
 
@@ -14,9 +14,9 @@ public record Backoff(Duration first, Duration longest) {
     /** For a request that nobody is kept waiting by. */
     public static final Backoff REQUESTS = new Backoff(Duration.ofSeconds(1), Duration.ofMinutes(1));
 
-    /** After {@code failures} in a row, at least one. */
+    /** After {@code failures} in a row; {@link #first} also where there were none. */
     public Duration after(int failures) {
-        Duration delay = first.multipliedBy(1L << Math.min(failures - 1, MOST_DOUBLINGS));
+        Duration delay = first.multipliedBy(1L << Math.max(0, Math.min(failures - 1, MOST_DOUBLINGS)));
         return delay.compareTo(longest) > 0 ? longest : delay;
     }
 }
