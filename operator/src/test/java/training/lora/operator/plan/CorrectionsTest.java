@@ -4,13 +4,10 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
-import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 
@@ -84,7 +81,7 @@ final class CorrectionsTest {
         assertThat(scene.status().startTime()).isEqualTo("2026-01-01T00:00:00Z");
         assertThat(scene.status().image()).isEqualTo("trainer:1");
 
-        scene.settings = new Settings("trainer:9", null, Duration.ofSeconds(10), Duration.ofSeconds(60));
+        scene.settings = Scene.settings("trainer:9", PodSettings.NONE);
         scene.ended(FIRST, 60, 20, null);
         scene.plan();
         scene.condition(FIRST, "Failed", "BackoffLimitExceeded", "");
@@ -96,7 +93,7 @@ final class CorrectionsTest {
     void anImageThatCanNotBePulledGivesWayToTheOperatorsNewDefault() throws Exception {
         Scene scene = Scene.of("");
         scene.plan();
-        scene.settings = new Settings("trainer:2", null, Duration.ofSeconds(10), Duration.ofSeconds(60));
+        scene.settings = Scene.settings("trainer:2", PodSettings.NONE);
         scene.after(1);
         assertThat(scene.deleted()).isEmpty();
 
@@ -153,11 +150,9 @@ final class CorrectionsTest {
     void aFailedRunGoesOnWhenItsRetriesAreRaisedAndFailuresCountAnew() throws Exception {
         Scene scene = Scene.prepared("'retries':0");
         scene.plan();
-        scene.ended("style-train-1", 60, 22, null);
-        scene.plan();
+        outOfMemory(scene);
         assertThat(scene.status().phase()).isEqualTo("Failed");
         assertThat(requireNonNull(scene.status().limits()).retries()).isZero();
-        scene.condition("style-train-1", "Failed", "BackoffLimitExceeded", "");
 
         scene.corrected("'retries':1").after(1);
         assertThat(scene.created()).containsExactly("style-train-2");
@@ -169,9 +164,7 @@ final class CorrectionsTest {
         String more = ",'runtime':{'stages':[{'name':'Train','resources':{'limits':{'memory':'64Gi'}}}]}";
         Scene scene = Scene.prepared("'retries':0");
         scene.plan();
-        scene.ended("style-train-1", 60, 22, null);
-        scene.plan();
-        scene.condition("style-train-1", "Failed", "BackoffLimitExceeded", "");
+        outOfMemory(scene);
         scene.after(5);
 
         scene.corrected("'retries':0" + more).after(1);
@@ -219,9 +212,7 @@ final class CorrectionsTest {
     void failuresStayForgivenThoughTheNextJobIsRefused() throws Exception {
         Scene scene = Scene.prepared("'retries':0");
         scene.plan();
-        scene.ended("style-train-1", 60, 22, null);
-        scene.plan();
-        scene.condition("style-train-1", "Failed", "BackoffLimitExceeded", "");
+        outOfMemory(scene);
         scene.refusal = "exceeded quota: gpus";
         scene.corrected("'retries':1").after(1);
 
@@ -250,78 +241,6 @@ final class CorrectionsTest {
     }
 
     @Test
-    void anInvalidSpecLeavesAStartedAttemptRunningAndKeepsTheNextFromBeginning() throws Exception {
-        String invalid = "'runtime':{'stages':[{'name':'Train','podTemplate':{'spec':{'hostNetwork':true}}}]}";
-        Scene scene = Scene.prepared("");
-        scene.plan();
-        scene.runs("style-train-1");
-        scene.plan();
-        scene.corrected(invalid).after(1);
-        assertThat(scene.stage().outcome()).isNull();
-        assertThat(scene.deleted()).isEmpty();
-        assertThat(scene.condition("Failed").getStatus()).isEqualTo("False");
-        assertThat(scene.condition("Stalled").getReason()).isEqualTo("InvalidConfiguration");
-        assertThat(scene.condition("Stalled").getMessage())
-                .contains("hostNetwork")
-                .endsWith("; Train, attempt 1, goes on as it was begun, and no other begins until this is corrected");
-        assertThat(scene.events()).containsExactly("InvalidConfiguration");
-        scene.after(60);
-        assertThat(scene.done).isEmpty();
-
-        scene.ended("style-train-1", 60, 0, Resources.succeeded("Train", 1));
-        scene.plan();
-        assertThat(scene.status().stages().get(1).outcome()).isEqualTo(Outcome.Succeeded);
-        assertThat(scene.created()).isEmpty();
-        assertThat(scene.condition("Stalled").getStatus()).isEqualTo("True");
-        assertThat(scene.status().phase()).isEqualTo("Evaluate");
-
-        scene.corrected("").after(1);
-        assertThat(scene.created()).containsExactly("style-evaluate-1");
-        assertThat(scene.condition("Stalled").getStatus()).isEqualTo("False");
-    }
-
-    @Test
-    void whatAPlatformNoLongerAllowsEndsNoRunThatHasStarted() throws Exception {
-        Scene scene =
-                Scene.prepared("'runtime':{'stages':[{'name':'Train','podTemplate':{'spec':{'hostNetwork':true}}}]}");
-        PodSettings allowed = PodSettingsBuilder.builder(PodSettings.NONE)
-                .allowedPodFields(Set.of("hostNetwork"))
-                .build();
-        Settings before = scene.settings;
-        scene.settings = new Settings("trainer:1", null, Duration.ofSeconds(10), Duration.ofSeconds(60), allowed);
-        scene.plan();
-        scene.runs("style-train-1");
-        scene.plan();
-
-        scene.settings = before;
-        scene.after(1);
-        assertThat(scene.stage().outcome()).isNull();
-        scene.ended("style-train-1", 60, 20, null);
-        scene.plan();
-        scene.condition("style-train-1", "Failed", "BackoffLimitExceeded", "");
-        scene.after(60);
-        assertThat(scene.created()).isEmpty();
-        assertThat(scene.condition("Stalled").getReason()).isEqualTo("InvalidConfiguration");
-        assertThat(scene.stage().failures()).isEqualTo(1);
-    }
-
-    @Test
-    void anInvalidSpecEndsAnAttemptOfARunThatHasNotStarted() throws Exception {
-        Scene scene = Scene.of("");
-        scene.plan();
-        scene.suspend(FIRST, true);
-        scene.corrected("'runtime':{'stages':[{'name':'Train','podTemplate':{'spec':{'hostNetwork':true}}}]}")
-                .after(1);
-
-        assertThat(scene.stage().reason()).isEqualTo(Reason.Superseded);
-        assertThat(scene.deleted()).containsExactly(FIRST);
-        assertThat(scene.condition("Failed").getReason()).isEqualTo("InvalidConfiguration");
-
-        scene.corrected("").after(1);
-        assertThat(scene.created()).containsExactly(SECOND);
-    }
-
-    @Test
     void aHashIsThatOfTheValueHoweverItsMapsAreOrdered() {
         Map<String, Object> one = new LinkedHashMap<>();
         one.put("cpu", "4");
@@ -346,7 +265,7 @@ final class CorrectionsTest {
                 .gpuNodeSelector(Map.of("pool", "gpus"))
                 .user(7L)
                 .build();
-        scene.settings = new Settings("trainer:9", null, Duration.ofSeconds(10), Duration.ofSeconds(60), pods);
+        scene.settings = Scene.settings("trainer:9", pods);
 
         scene.corrected(
                         "'retries':7,'runtime':{'stages':[{'name':'Train','resources':{'limits':{'nvidia.com/gpu':'1'}}}]}")
@@ -388,6 +307,13 @@ final class CorrectionsTest {
         scene.after(1);
         assertThat(scene.status().startTime()).isNotNull();
         assertThat(scene.status().image()).isEqualTo("trainer:1");
+    }
+
+    /** The first attempt of Train ends so, and its Job with it. */
+    private static void outOfMemory(Scene scene) throws Exception {
+        scene.ended("style-train-1", 60, 22, null);
+        scene.plan();
+        scene.condition("style-train-1", "Failed", "BackoffLimitExceeded", "");
     }
 
     private static void waits(Scene scene, String job, String reason) {

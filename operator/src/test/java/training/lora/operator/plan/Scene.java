@@ -37,12 +37,17 @@ final class Scene {
     /** Whether a deleted Job stays until {@link #gone}. */
     boolean slow;
 
-    Settings settings = new Settings("trainer:1", null, Duration.ofSeconds(10), Duration.ofSeconds(60));
+    Settings settings = settings("trainer:1", PodSettings.NONE);
     Instant now = START;
     private int uids;
 
     private Scene(LoraTraining resource) {
         this.resource = resource;
+    }
+
+    /** An operator's, whose trainers have this image, and that tries again after 10 to 60 s. */
+    static Settings settings(String image, PodSettings pods) {
+        return new Settings(image, null, Duration.ofSeconds(10), Duration.ofSeconds(60), pods);
     }
 
     /** A run whose spec has these fields beside its sources; no stage has begun. */

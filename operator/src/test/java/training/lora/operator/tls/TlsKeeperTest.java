@@ -106,22 +106,11 @@ final class TlsKeeperTest {
     @Test
     void aNamespaceThatRefusesItsConfigMapHoldsUpNoOther() {
         failing(client.getConfiguration());
-        AtomicInteger written = new AtomicInteger();
+        AtomicInteger written = writesTo("team");
         server.expect()
                 .patch()
                 .withPath(patchOf("lora-system"))
                 .andReturn(403, null)
-                .always();
-        server.expect()
-                .patch()
-                .withPath(patchOf("team"))
-                .andReply(200, request -> {
-                    written.incrementAndGet();
-                    return new ConfigMapBuilder()
-                            .withNewMetadata()
-                            .endMetadata()
-                            .build();
-                })
                 .always();
         TlsKeeper keeper = keeper(NOW, Map.of());
         keeper.remember("lora-system");
@@ -134,18 +123,7 @@ final class TlsKeeperTest {
     @Test
     void whatIsKnownIsToldThoughTheSecretCanNotBeReadAnyMore() {
         failing(client.getConfiguration());
-        AtomicInteger written = new AtomicInteger();
-        server.expect()
-                .patch()
-                .withPath(patchOf("team"))
-                .andReply(200, request -> {
-                    written.incrementAndGet();
-                    return new ConfigMapBuilder()
-                            .withNewMetadata()
-                            .endMetadata()
-                            .build();
-                })
-                .always();
+        AtomicInteger written = writesTo("team");
         TlsKeeper keeper = keeper(NOW, Map.of());
         keeper.round();
         server.expect().get().withPath(SECRET).andReturn(403, null).always();
@@ -164,6 +142,23 @@ final class TlsKeeperTest {
         assertThatThrownBy(() -> keeper(NOW, Map.of()).ensure("team"))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("the operator's certificate in Secret lora-system/lora-operator-tls can't be read");
+    }
+
+    /** Takes the namespace's ConfigMap, and counts how often. */
+    private AtomicInteger writesTo(String namespace) {
+        AtomicInteger written = new AtomicInteger();
+        server.expect()
+                .patch()
+                .withPath(patchOf(namespace))
+                .andReply(200, request -> {
+                    written.incrementAndGet();
+                    return new ConfigMapBuilder()
+                            .withNewMetadata()
+                            .endMetadata()
+                            .build();
+                })
+                .always();
+        return written;
     }
 
     private static String patchOf(String namespace) {
