@@ -45,14 +45,9 @@ record Jar(Path file) {
 
     /** Copies a native library out of it. */
     void unpack(String entry, Layer layer, String to) throws IOException {
-        try (ZipFile zip = new ZipFile(file.toFile())) {
-            ZipEntry found = zip.getEntry(entry);
-            if (found == null) {
-                throw new IOException(file + " must hold " + entry);
-            }
-            try (InputStream in = zip.getInputStream(found)) {
-                layer.write(to, in);
-            }
+        try (ZipFile zip = new ZipFile(file.toFile());
+                InputStream in = Entry.open(zip, entry, file)) {
+            layer.write(to, in);
         }
     }
 

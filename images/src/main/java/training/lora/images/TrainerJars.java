@@ -5,7 +5,6 @@ import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
-import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /** The trainer's libraries, as its build has collected them. */
@@ -52,15 +51,10 @@ record TrainerJars(List<Jar> all) {
     }
 
     static String property(Jar jar, String entry, String name) throws IOException {
-        try (ZipFile zip = new ZipFile(jar.file().toFile())) {
-            ZipEntry found = zip.getEntry(entry);
-            if (found == null) {
-                throw new IOException(jar.file() + " must hold " + entry);
-            }
+        try (ZipFile zip = new ZipFile(jar.file().toFile());
+                InputStream in = Entry.open(zip, entry, jar.file())) {
             Properties properties = new Properties();
-            try (InputStream in = zip.getInputStream(found)) {
-                properties.load(in);
-            }
+            properties.load(in);
             String value = properties.getProperty(name);
             if (value == null) {
                 throw new IOException("%s of %s must name %s".formatted(entry, jar.file(), name));

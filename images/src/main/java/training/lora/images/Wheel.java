@@ -32,7 +32,7 @@ record Wheel(String file, String sha256, String folder, List<String> libraries) 
 
     /** Where a package describes itself. */
     private String description() {
-        return file.substring(0, file.indexOf('-', file.indexOf('-') + 1)) + ".dist-info/";
+        return file.substring(0, file.indexOf('-', file.indexOf('-') + 1)) + ".dist-info/METADATA";
     }
 
     /**
@@ -56,34 +56,25 @@ record Wheel(String file, String sha256, String folder, List<String> libraries) 
 
     private boolean isDescription(ZipEntry entry) {
         String name = entry.getName();
-        return name.equals(description() + "METADATA") || name.matches("(?i)[^/]+/(licen[cs]e|notice)(\\.txt)?");
+        return name.equals(description()) || name.matches("(?i)[^/]+/(licen[cs]e|notice)(\\.txt)?");
     }
 
     private void take(ZipFile zip, String entry, Layer layer, String home) throws IOException {
-        ZipEntry found = zip.getEntry(entry);
-        if (found == null) {
-            throw new IOException(file + " must hold " + entry);
-        }
-        try (InputStream in = zip.getInputStream(found)) {
+        try (InputStream in = Entry.open(zip, entry, file)) {
             layer.write(home + "/" + entry, in);
         }
     }
 
     /** The licence's name, of the package's own description. */
     String licence(Path archive) throws IOException {
-        try (ZipFile zip = new ZipFile(archive.toFile())) {
-            ZipEntry found = zip.getEntry(description() + "METADATA");
-            if (found == null) {
-                throw new IOException(file + " must hold " + description() + "METADATA");
-            }
-            try (InputStream in = zip.getInputStream(found)) {
-                return new String(in.readAllBytes(), StandardCharsets.UTF_8)
-                        .lines()
-                        .filter(line -> line.startsWith("License: "))
-                        .map(line -> line.substring("License: ".length()).strip())
-                        .findFirst()
-                        .orElseThrow(() -> new IOException("METADATA of " + file + " must name a licence"));
-            }
+        try (ZipFile zip = new ZipFile(archive.toFile());
+                InputStream in = Entry.open(zip, description(), file)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .filter(line -> line.startsWith("License: "))
+                    .map(line -> line.substring("License: ".length()).strip())
+                    .findFirst()
+                    .orElseThrow(() -> new IOException("METADATA of " + file + " must name a licence"));
         }
     }
 }
