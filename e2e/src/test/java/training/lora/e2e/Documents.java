@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 
 /** The commands and the YAML files of README.md and docs/*.md, and where each command is run: documents.txt. */
 public final class Documents {
-    private static final Path HOME = Path.of("..").toAbsolutePath().normalize();
+    private static final Path HOME = TestCluster.HOME;
     private static final Path PLACES = Path.of("src/test/resources/documents.txt");
     private static final Pattern PROGRAM =
             Pattern.compile("(\\./demo|bin/\\S+|benchmarks/\\S+/run|mvn|java|helm|kubectl"

@@ -1,5 +1,7 @@
 package training.lora.e2e;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,7 +25,7 @@ public final class ScratchCheckout implements AutoCloseable {
     private final Map<String, String> environment;
 
     /** What a command said, errors too, and its exit code. */
-    public record Result(int code, String output) {}
+    record Result(int code, String output) {}
 
     /**
      * Makes it, with the documents' YAML files in it.
@@ -70,7 +72,7 @@ public final class ScratchCheckout implements AutoCloseable {
     }
 
     /** Runs a command; one that watches without end is ended when it has said something. */
-    public Result run(String command) throws Exception {
+    Result run(String command) throws Exception {
         ProcessBuilder builder = new ProcessBuilder("bash", "-c", "exec " + command)
                 .directory(dir.toFile())
                 .redirectErrorStream(true)
@@ -93,6 +95,13 @@ public final class ScratchCheckout implements AutoCloseable {
             throw new AssertionError(command + " did not end: " + output());
         }
         return new Result(watches ? 0 : process.exitValue(), output());
+    }
+
+    /** Runs a command that must succeed; returns what it said. */
+    public String works(String command) throws Exception {
+        Result result = run(command);
+        assertThat(result.code()).as("%s: %s", command, result.output()).isZero();
+        return result.output();
     }
 
     /** Ends what runs, and takes away the links, so that whoever deletes the folder deletes nothing else. */

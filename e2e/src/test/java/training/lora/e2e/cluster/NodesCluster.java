@@ -1,6 +1,5 @@
 package training.lora.e2e.cluster;
 
-import io.fabric8.kubernetes.api.model.PersistentVolumeBuilder;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import java.io.IOException;
@@ -87,29 +86,7 @@ final class NodesCluster extends Kube {
      * @return the folder
      */
     Path volume(String namespace, String claim) {
-        Path folder = scripts().run().resolve("volumes").resolve(namespace).resolve(claim);
-        scripts().run(List.of("rm", "-rf", folder.toString()), Map.of()).ok();
-        openFolder(folder);
-        client().resource(new PersistentVolumeBuilder()
-                        .withNewMetadata()
-                        .withName(namespace + "." + claim)
-                        .endMetadata()
-                        .withNewSpec()
-                        .addToCapacity("storage", new Quantity("100Gi"))
-                        .withAccessModes("ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany")
-                        .withPersistentVolumeReclaimPolicy("Retain")
-                        .withNewClaimRef()
-                        .withNamespace(namespace)
-                        .withName(claim)
-                        .endClaimRef()
-                        .withNewHostPath()
-                        .withPath(folder.toString())
-                        .withType("Directory")
-                        .endHostPath()
-                        .endSpec()
-                        .build())
-                .create();
-        return folder;
+        return Path.of(last(scripts().script("volume", namespace, claim).ok()));
     }
 
     /** Makes a claim for the volume of that name. */

@@ -11,8 +11,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -33,12 +31,7 @@ final class RealCluster extends Kube {
     }
 
     static RealCluster start() {
-        // A name and ports for each checkout, so that two of them can be tested at once.
-        int hash = Math.floorMod(Scripts.HOME.toString().hashCode(), 1000);
-        Scripts scripts = new Scripts("api" + hash, Map.of("CLUSTER_PORT", Integer.toString(20_000 + 10 * hash)));
-        scripts.prepare();
-        Objects.requireNonNull(scripts.lock());
-        RealCluster cluster = new RealCluster(scripts);
+        RealCluster cluster = new RealCluster(Scripts.ofCheckout("api", 0));
         cluster.up();
         cluster.install();
         return cluster;

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
@@ -46,6 +47,20 @@ final class Scripts {
         this.name = name;
         this.environment = new TreeMap<>(environment);
         this.environment.put("CLUSTER_NAME", name);
+    }
+
+    /**
+     * For a control plane of this checkout alone, so that two checkouts can be tested at once: with a name and ports of its
+     * own, built, and held against other test runs.
+     *
+     * @param port less than 10, and another one for each kind of cluster
+     */
+    static Scripts ofCheckout(String kind, int port) {
+        int hash = Math.floorMod(HOME.toString().hashCode(), 1000);
+        Scripts scripts = new Scripts(kind + hash, Map.of("CLUSTER_PORT", Integer.toString(20_000 + 10 * hash + port)));
+        scripts.prepare();
+        Objects.requireNonNull(scripts.lock());
+        return scripts;
     }
 
     /** Binaries, data and logs of all clusters, as lib.sh has it. */
