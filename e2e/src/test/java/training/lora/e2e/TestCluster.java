@@ -3,7 +3,6 @@ package training.lora.e2e;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -67,7 +66,14 @@ final class TestCluster implements AutoCloseable {
                     client().getKubernetesSerialization().unmarshal(yaml, GenericKubernetesResource.class);
             resource.getMetadata().setName(name);
             change.accept(resource);
-            client().resource(resource).createOr(NonDeletingOperation::update);
+            // As kubectl apply does it: a patch of what differs, which a status written at the same time doesn't
+            // disturb.
+            client().resource(resource)
+                    .createOr(there -> there.edit(found -> {
+                        found.setAdditionalProperty(
+                                "spec", resource.getAdditionalProperties().get("spec"));
+                        return found;
+                    }));
         }
     }
 
