@@ -13,9 +13,11 @@ import org.jspecify.annotations.Nullable;
                 "!has(self.zeroTerminalSnr) || !self.zeroTerminalSnr || !has(self.prediction) || self.prediction != 'Epsilon'",
         message = "zeroTerminalSnr needs prediction V, was Epsilon",
         fieldPath = ".zeroTerminalSnr")
+@ValidationRule(value = Uris.SHA256_RULE, message = Uris.SHA256_MESSAGE, fieldPath = ".sha256")
+@ValidationRule(value = Uris.SECRET_RULE, message = Uris.SECRET_MESSAGE, fieldPath = ".secretRef")
 public record BaseModelSpec(
         @JsonPropertyDescription(
-                "A diffusers folder, or a single .safetensors file in the original code's names (as ComfyUI and AUTOMATIC1111 have checkpoints): bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A diffusers folder, or a single .safetensors file in the original code's names (as ComfyUI and AUTOMATIC1111 have checkpoints): hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 
@@ -31,4 +33,11 @@ public record BaseModelSpec(
                 "Whether the last timestep is pure noise (rescaled betas), which prediction V alone can have. Unset: what its scheduler_config.json says, or a single file's marker ztsnr where it predicts V, else false.")
         @Nullable Boolean zeroTerminalSnr,
 
-        @JsonPropertyDescription("An autoencoder that takes the place of the model's own. Unset: its own.") @Nullable VaeSpec vae) {}
+        @JsonPropertyDescription("An autoencoder that takes the place of the model's own. Unset: its own.") @Nullable VaeSpec vae,
+
+        @JsonPropertyDescription("Digest of the file that uri names, hex; another file is refused. Unset: any.")
+        @Pattern(Uris.SHA256) @Size(max = 64) @Nullable String sha256,
+
+        @JsonPropertyDescription("A Secret for the place that uri names. Unset: none, or the identity of the pod.")
+        @Nullable SecretRef secretRef)
+        implements SourceSpec {}

@@ -9,9 +9,11 @@ import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import org.jspecify.annotations.Nullable;
 
 /** A set of pictures with captions. */
+@RecordBuilder
 @ValidationRule(
         value = "self.role != 'Validation' || (self.repeats == 1 && self.weight == 1.0)",
         message = "repeats and weight must be 1 where role is Validation",
@@ -20,12 +22,14 @@ import org.jspecify.annotations.Nullable;
         value = "self.role != 'Regularization' || !has(self.concept)",
         message = "concept must be unset where role is Regularization",
         fieldPath = ".concept")
+@ValidationRule(value = Uris.SHA256_RULE, message = Uris.SHA256_MESSAGE, fieldPath = ".sha256")
+@ValidationRule(value = Uris.SECRET_RULE, message = Uris.SECRET_MESSAGE, fieldPath = ".secretRef")
 public record DatasetSpec(
         @JsonPropertyDescription("Names the data set in messages. Default main.")
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(min = 1, max = 63) String name,
 
         @JsonPropertyDescription(
-                "A folder or a zip archive of pictures (PNG, JPEG, WebP, BMP, TIFF or JPEG 2000 by their content), each with a caption beside it in NAME.txt: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A folder or a zip archive of pictures (PNG, JPEG, WebP, BMP, TIFF or JPEG 2000 by their content), each with a caption beside it in NAME.txt: hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 
@@ -42,7 +46,14 @@ public record DatasetSpec(
 
         @JsonPropertyDescription(
                 "What its pictures teach. Unset: nothing is put before their captions but preparation.captions.prefix, and all data sets without it teach one concept.")
-        @Nullable ConceptSpec concept) {
+        @Nullable ConceptSpec concept,
+
+        @JsonPropertyDescription("Digest of the file that uri names, hex; another file is refused. Unset: any.")
+        @Pattern(Uris.SHA256) @Size(max = 64) @Nullable String sha256,
+
+        @JsonPropertyDescription("A Secret for the place that uri names. Unset: none, or the identity of the pod.")
+        @Nullable SecretRef secretRef)
+        implements SourceSpec {
     public DatasetSpec {
         name = orDefault(name, "main");
         role = orDefault(role, DatasetRole.Train);

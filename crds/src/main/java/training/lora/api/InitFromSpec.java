@@ -4,10 +4,21 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** An adapter to go on from. */
+@ValidationRule(value = Uris.SHA256_RULE, message = Uris.SHA256_MESSAGE, fieldPath = ".sha256")
+@ValidationRule(value = Uris.SECRET_RULE, message = Uris.SECRET_MESSAGE, fieldPath = ".secretRef")
 public record InitFromSpec(
         @JsonPropertyDescription(
-                "A .safetensors file in kohya's or diffusers' form: bundled://NAME, pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file.")
+                "A .safetensors file in kohya's or diffusers' form: hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
         @Required
-        @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri) {}
+        @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
+
+        @JsonPropertyDescription("Digest of the file that uri names, hex; another file is refused. Unset: any.")
+        @Pattern(Uris.SHA256) @Size(max = 64) @Nullable String sha256,
+
+        @JsonPropertyDescription("A Secret for the place that uri names. Unset: none, or the identity of the pod.")
+        @Nullable SecretRef secretRef)
+        implements SourceSpec {}

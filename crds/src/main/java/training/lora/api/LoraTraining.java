@@ -36,8 +36,9 @@ import io.fabric8.kubernetes.model.annotation.Version;
                 "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.evaluation == oldSelf.spec.evaluation",
         message = "spec.evaluation can't change once the run's first container has started")
 @ValidationRule(
-        value = "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.output == oldSelf.spec.output",
-        message = "spec.output can't change once the run's first container has started")
+        value =
+                "!has(oldSelf.status) || !has(oldSelf.status.startTime) || (self.spec.output.formats == oldSelf.spec.output.formats && (has(self.spec.output.uri) ? self.spec.output.uri : '') == (has(oldSelf.spec.output.uri) ? oldSelf.spec.output.uri : ''))",
+        message = "spec.output can't change once the run's first container has started, but for its secretRef")
 @ValidationRule(
         value =
                 "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.runtime.workspace == oldSelf.spec.runtime.workspace",

@@ -1,14 +1,27 @@
 package training.lora.api;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What is written. */
+@ValidationRule(
+        value = "!has(self.secretRef) || (has(self.uri) && self.uri.startsWith('s3://'))",
+        message = "secretRef must be unset where uri is not s3://",
+        fieldPath = ".secretRef")
 public record OutputSpec(
         @JsonPropertyDescription(
                 "Forms of the adapter file: Kohya (ComfyUI, AUTOMATIC1111), Diffusers (PEFT). Default both.")
-        @Size(min = 1, max = 8) List<AdapterFormat> formats) {
+        @Size(min = 1, max = 8) List<AdapterFormat> formats,
+
+        @JsonPropertyDescription(
+                "Where it is published: s3://BUCKET/PREFIX or pvc://CLAIM/PATH, a place that is empty or this run's own. Each checkpoint appears there as it is made, the manifest last. Unset: the folder output of the workspace.")
+        @Pattern(Uris.OUTPUT_PATTERN) @Size(max = Uris.MAX_LENGTH) @Nullable String uri,
+
+        @JsonPropertyDescription("A Secret for the bucket. Unset: the identity of the pod.") @Nullable SecretRef secretRef) {
     public OutputSpec {
         formats = formats == null ? List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers) : List.copyOf(formats);
     }

@@ -22,10 +22,10 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
 
     /**
      * Identity of a run: 16 hex digits of the sha256 over its owner and what its result depends on (not over suspend,
-     * runtime, retries, deadlines and TTL), in JSON with sorted keys.
+     * runtime, retries, deadlines, TTL and the names of Secrets), in JSON with sorted keys.
      */
     public static String runId(Owner owner, LoraTrainingSpec spec) {
-        ObjectNode node = Json.MAPPER.valueToTree(spec);
+        ObjectNode node = withoutSecrets(spec);
         for (String field : new String[] {
             "suspend", "runtime", "retries", "activeDeadlineSeconds", "startDeadlineSeconds", "ttlSecondsAfterFinished"
         }) {
@@ -33,5 +33,12 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
         }
         return TextDigest.sha256(owner.namespace() + "/" + owner.name() + "\n" + Json.sorted(node))
                 .substring(0, 16);
+    }
+
+    /** The spec's JSON without the names of Secrets, which open places and change no result. */
+    public static ObjectNode withoutSecrets(LoraTrainingSpec spec) {
+        ObjectNode node = Json.MAPPER.valueToTree(spec);
+        node.findParents("secretRef").forEach(parent -> ((ObjectNode) parent).remove("secretRef"));
+        return node;
     }
 }

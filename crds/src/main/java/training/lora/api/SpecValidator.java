@@ -23,6 +23,12 @@ import org.jspecify.annotations.Nullable;
  * annotations that the CRD is generated from, and repeats the CEL rules; a test holds both to the same examples.
  */
 public final class SpecValidator {
+    /** What patterns are in words. */
+    private static final Map<String, String> FORMS = Map.of(
+            Uris.PATTERN, Uris.FORM,
+            Uris.OUTPUT_PATTERN, Uris.OUTPUT_FORM,
+            Uris.SHA256, "be 64 lower-case hex digits");
+
     private final List<String> problems = new ArrayList<>();
 
     private SpecValidator() {}
@@ -100,7 +106,7 @@ public final class SpecValidator {
                 && !java.util.regex.Pattern.compile(pattern.value())
                         .matcher(text)
                         .find()) {
-            String form = pattern.value().equals(Uris.PATTERN) ? Uris.FORM : "match " + pattern.value();
+            String form = FORMS.getOrDefault(pattern.value(), "match " + pattern.value());
             problems.add("`%s` must %s, was \"%s\"".formatted(path, form, text));
         }
         size(path, field, text.length(), "characters");
@@ -136,6 +142,7 @@ public final class SpecValidator {
             }
         }
         classNames(spec.datasets());
+        sources(spec);
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {
             quantities(stage, "requests", stage.resources().requests());
@@ -180,6 +187,30 @@ public final class SpecValidator {
                 && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
             problems.add(
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
+        }
+    }
+
+    private void sources(LoraTrainingSpec spec) {
+        for (SourceSpec.Named named : SourceSpec.of(spec)) {
+            SourceSpec source = named.source();
+            if (source.uri() == null) {
+                continue;
+            }
+            if (source.sha256() != null && !Uris.mayBeFile(source.uri())) {
+                problems.add("`%s.sha256` must be unset where uri names a folder, prefix or repository, as \"%s\" does"
+                        .formatted(named.field(), source.uri()));
+            }
+            secret(named.field(), source.secretRef(), Uris.isRemote(source.uri()), "hf://, https:// or s3://");
+        }
+        OutputSpec output = spec.output();
+        boolean bucket = output.uri() != null && output.uri().startsWith("s3://");
+        secret("spec.output", output.secretRef(), bucket, "s3://");
+    }
+
+    private void secret(String path, @Nullable SecretRef secret, boolean useful, String schemes) {
+        if (secret != null && !useful) {
+            problems.add("`%s.secretRef` must be unset where uri is not %s, was \"%s\""
+                    .formatted(path, schemes, secret.name()));
         }
     }
 

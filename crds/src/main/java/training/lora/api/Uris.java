@@ -1,14 +1,54 @@
 package training.lora.api;
 
-/** What a resource may name as a place to read from. */
+/** What a resource may name as a place to read from or to write to. */
 final class Uris {
-    /** bundled://NAME, pvc://CLAIM/PATH, or a path. */
-    static final String PATTERN = "^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$|^[^:]+$";
+    /** What names a source. A password in a URL would stand in the resource, where everyone can read it. */
+    static final String PATTERN = "^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$"
+            + "|^hf://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(@[^/@\\s]+)?(/.+)?$"
+            + "|^https?://[^/?#@\\s]+([/?]\\S*)?$"
+            + "|^s3://[A-Za-z0-9._-]+(/.+)?$"
+            + "|^[^:]+$";
 
     /** The same in words, what it must be. */
-    static final String FORM = "be bundled://NAME, pvc://CLAIM/PATH, or a path without a colon";
+    static final String FORM =
+            "be hf://OWNER/REPOSITORY@REVISION/PATH, https://HOST/PATH without a password in it, s3://BUCKET/PREFIX,"
+                    + " pvc://CLAIM/PATH, bundled://NAME, or a path without a colon";
 
-    static final int MAX_LENGTH = 1024;
+    /** What names an output. Artifacts lie below it, so it ends with a name. */
+    static final String OUTPUT_PATTERN = "^(pvc|s3)://[A-Za-z0-9._-]+(/[^/]+)*$";
+
+    /** The same in words, what it must be. */
+    static final String OUTPUT_FORM = "be s3://BUCKET/PREFIX or pvc://CLAIM/PATH, without a slash at its end";
+
+    /** As long as a presigned URL with a session's token may be. */
+    static final int MAX_LENGTH = 2048;
+
+    /** A file's digest. */
+    static final String SHA256 = "^[0-9a-f]{64}$";
+
+    private static final String FOLDER = "bundled://.*|hf://[^/]+/[^/]+|(s3|pvc)://[^/]+|.*/";
+
+    /** CEL: a digest is that of one file. */
+    static final String SHA256_RULE = "!has(self.sha256) || !self.uri.matches('^(" + FOLDER + ")$')";
+
+    static final String SHA256_MESSAGE = "sha256 must be unset where uri names a folder, prefix or repository";
+
+    private static final String REMOTE = "(hf|https?|s3)://";
+
+    /** CEL: only what comes over a network needs a Secret. */
+    static final String SECRET_RULE = "!has(self.secretRef) || self.uri.matches('^" + REMOTE + "')";
+
+    static final String SECRET_MESSAGE = "secretRef must be unset where uri is not hf://, https:// or s3://";
 
     private Uris() {}
+
+    /** Whether {@code uri} may name one file, as far as its form tells. */
+    static boolean mayBeFile(String uri) {
+        return !uri.matches(FOLDER);
+    }
+
+    /** Whether what {@code uri} names comes over a network. */
+    static boolean isRemote(String uri) {
+        return uri.matches(REMOTE + ".*");
+    }
 }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RunSpecTest {
     private static LoraTrainingSpec spec(String more) throws JsonProcessingException {
@@ -28,8 +30,86 @@ class RunSpecTest {
     }
 
     @Test
+    void whatMustComeAndWhereItGoesIsPartOfTheRunAndWhatOpensThePlacesIsNot() throws JsonProcessingException {
+        String run = id("uri: 'hf://a/b/c'", "uri: 's3://d/e'");
+
+        assertThat(id("uri: 'hf://a/b/c'", "uri: 's3://d/f'")).isNotEqualTo(run);
+        assertThat(id("uri: 'hf://a/b/c', sha256: " + "0".repeat(64), "uri: 's3://d/e'"))
+                .isNotEqualTo(run);
+        assertThat(id("uri: 'hf://a/b/c', secretRef: {name: hub}", "uri: 's3://d/e', secretRef: {name: bucket}"))
+                .isEqualTo(run);
+    }
+
+    private static String id(String model, String output) throws JsonProcessingException {
+        String text = "{baseModel: {%s}, datasets: [{uri: data}], output: {%s}}".formatted(model, output);
+        return RunSpec.of("default", "n", Json.STRICT_YAML.readValue(text, LoraTrainingSpec.class))
+                .runId();
+    }
+
+    @Test
     void defaultWrittenOutIsTheSameRun() throws JsonProcessingException {
         assertThat(id(", training: {steps: 1000, adapter: {rank: 16}}")).isEqualTo(id(""));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "hf://owner/model",
+                "hf://owner/model@main",
+                "hf://owner/model@refs%2Fpr%2F1/unet/model.fp16.safetensors",
+                "https://civitai.com/api/download/models/1?type=Model&format=SafeTensor",
+                "http://nas:8080/pictures.zip",
+                "https://[fd00::1]:9000/pictures.zip",
+                "s3://bucket",
+                "s3://bucket/pictures/",
+                "pvc://models/sd15/model.safetensors",
+                "bundled://emoji-sd",
+                "../pictures"
+            })
+    void sourceMayBe(String uri) throws JsonProcessingException {
+        assertThat(SpecValidator.problems(ofModel("{uri: '" + uri + "'}"))).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "ftp://example.com/model",
+                "hf://model",
+                "hf://owner/model@",
+                "https://",
+                "https://user:password@example.com/a",
+                "https://example.com/a b",
+                "s3:///pictures",
+                "C:/pictures"
+            })
+    void sourceMayNotBe(String uri) throws JsonProcessingException {
+        assertThat(SpecValidator.problems(ofModel("{uri: '" + uri + "'}")))
+                .singleElement()
+                .asString()
+                .startsWith("`spec.baseModel.uri` must be hf://")
+                .endsWith(", was \"" + uri + "\"");
+    }
+
+    @Test
+    void digestNeedsAFileAndASecretAPlaceThatIsRemote() throws JsonProcessingException {
+        String digest = ", sha256: " + "a".repeat(64);
+
+        assertThat(SpecValidator.problems(
+                        ofModel("{uri: 'hf://a/b/c.safetensors', secretRef: {name: hub}" + digest + "}")))
+                .isEmpty();
+        assertThat(SpecValidator.problems(ofModel("{uri: 's3://a/b'" + digest + "}")))
+                .isEmpty();
+        assertThat(SpecValidator.problems(ofModel("{uri: 'bundled://a', secretRef: {name: hub}" + digest + "}")))
+                .containsExactly(
+                        "`spec.baseModel.sha256` must be unset where uri names a folder, prefix or repository, as \"bundled://a\" does",
+                        "`spec.baseModel.secretRef` must be unset where uri is not hf://, https:// or s3://, was \"hub\"");
+        assertThat(SpecValidator.problems(spec(", output: {secretRef: {name: bucket}}")))
+                .containsExactly("`spec.output.secretRef` must be unset where uri is not s3://, was \"bucket\"");
+    }
+
+    private static LoraTrainingSpec ofModel(String model) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue(
+                "{baseModel: " + model + ", datasets: [{uri: data}]}", LoraTrainingSpec.class);
     }
 
     @Test
@@ -40,7 +120,8 @@ class RunSpecTest {
                 LoraTrainingSpec.class);
 
         assertThat(SpecValidator.problems(wrong))
-                .anyMatch(p -> p.startsWith("`spec.baseModel.uri` must be bundled://NAME, pvc://CLAIM/PATH, or a path"))
+                .anyMatch(p ->
+                        p.startsWith("`spec.baseModel.uri` must be hf://OWNER/REPOSITORY@REVISION/PATH, https://HOST"))
                 .contains(
                         "`spec.datasets` must have distinct names, had \"main\" twice",
                         "`spec.preparation.resolution` must be a multiple of 64, was 100",

@@ -6,16 +6,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
-import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.RunSpec;
 
-/** The fields of a spec that what a stage leaves depends on, beside the content of files. */
+/** The fields of a spec that what a stage leaves depends on, beside the content of files and never the names of Secrets. */
 public enum SpecScope {
     /** What prepared data depend on: which pictures with which words, their size, and how texts are embedded. */
     Preparation {
         @Override
         ObjectNode of(LoraTrainingSpec spec) {
-            ObjectNode all = Json.MAPPER.valueToTree(spec);
+            ObjectNode all = RunSpec.withoutSecrets(spec);
             all.retain("datasets", "preparation", "training");
             ObjectNode training = (ObjectNode) all.path("training");
             training.retain("captions");
@@ -32,7 +32,7 @@ public enum SpecScope {
     Training {
         @Override
         ObjectNode of(LoraTrainingSpec spec) {
-            ObjectNode all = Json.MAPPER.valueToTree(spec);
+            ObjectNode all = RunSpec.withoutSecrets(spec);
             all.remove(List.of(
                     "suspend",
                     "evaluation",

@@ -12,6 +12,7 @@ import training.lora.api.ConceptMode;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -26,18 +27,26 @@ class ConceptsTest {
 
     private static DatasetSpec dataset(String name, ConceptMode mode, @Nullable String trigger) {
         ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger, null);
-        return new DatasetSpec(name, name, DatasetRole.Train, 1, 1.0, concept);
+        return DatasetSpecBuilder.builder()
+                .name(name)
+                .uri(name)
+                .role(DatasetRole.Train)
+                .repeats(1)
+                .weight(1.0)
+                .concept(concept)
+                .build();
     }
 
     private static DatasetSpec named(DatasetSpec of, String className) {
         ConceptSpec concept = Objects.requireNonNull(of.concept());
-        return new DatasetSpec(
-                of.name(),
-                of.uri(),
-                of.role(),
-                of.repeats(),
-                of.weight(),
-                new ConceptSpec(concept.mode(), concept.trigger(), className));
+        return DatasetSpecBuilder.builder()
+                .name(of.name())
+                .uri(of.uri())
+                .role(of.role())
+                .repeats(of.repeats())
+                .weight(of.weight())
+                .concept(new ConceptSpec(concept.mode(), concept.trigger(), className))
+                .build();
     }
 
     private static List<Sample> samples(DatasetSpec dataset, String... captions) {
@@ -84,7 +93,14 @@ class ConceptsTest {
     @Test
     void dataSetsOfOneTriggerAreOneConceptAndHeldOutOnesAreNone() {
         DatasetSpec more = dataset("more", ConceptMode.Object, "zorbot");
-        DatasetSpec held = new DatasetSpec("held", "held", DatasetRole.Validation, 1, 1.0, ROBOTS.concept());
+        DatasetSpec held = DatasetSpecBuilder.builder()
+                .name("held")
+                .uri("held")
+                .role(DatasetRole.Validation)
+                .repeats(1)
+                .weight(1.0)
+                .concept(ROBOTS.concept())
+                .build();
 
         assertThat(Concepts.of(List.of(ROBOTS, PLAIN, more, held)).all())
                 .containsExactly(
@@ -94,10 +110,22 @@ class ConceptsTest {
 
     @Test
     void styleWithoutATriggerIsItsDataSetAndPutsNothingBeforeCaptions() {
-        DatasetSpec one = new DatasetSpec(
-                "one", "one", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
-        DatasetSpec two = new DatasetSpec(
-                "two", "two", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
+        DatasetSpec one = DatasetSpecBuilder.builder()
+                .name("one")
+                .uri("one")
+                .role(DatasetRole.Train)
+                .repeats(1)
+                .weight(1.0)
+                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .build();
+        DatasetSpec two = DatasetSpecBuilder.builder()
+                .name("two")
+                .uri("two")
+                .role(DatasetRole.Train)
+                .repeats(1)
+                .weight(1.0)
+                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .build();
         Concepts concepts = Concepts.of(List.of(one, ROBOTS, two));
 
         assertThat(concepts.all())
@@ -116,8 +144,14 @@ class ConceptsTest {
 
     @Test
     void wordsOfAConceptThatHasNoneAreRefused() {
-        DatasetSpec style = new DatasetSpec(
-                "ink", "ink", DatasetRole.Train, 1, 1.0, new ConceptSpec(ConceptMode.Style, null, null));
+        DatasetSpec style = DatasetSpecBuilder.builder()
+                .name("ink")
+                .uri("ink")
+                .role(DatasetRole.Train)
+                .repeats(1)
+                .weight(1.0)
+                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .build();
 
         for (DatasetSpec dataset : List.of(style, PLAIN)) {
             Concepts concepts = Concepts.of(List.of(dataset));

@@ -10,6 +10,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
@@ -19,7 +20,15 @@ class RunLengthTest {
     private static final List<DatasetSpec> TEN = pictures(10, DatasetRole.Train, 1);
 
     private static List<DatasetSpec> pictures(int count, DatasetRole role, int repeats) {
-        return Collections.nCopies(count, new DatasetSpec("d", "d", role, repeats, 1.0, null));
+        return Collections.nCopies(
+                count,
+                DatasetSpecBuilder.builder()
+                        .name("d")
+                        .uri("d")
+                        .role(role)
+                        .repeats(repeats)
+                        .weight(1.0)
+                        .build());
     }
 
     private static RunLength length(String training, List<DatasetSpec> pictures) {

@@ -19,7 +19,7 @@ import org.opencv.core.MatOfByte;
 import org.opencv.core.MatOfInt;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
@@ -102,7 +102,13 @@ class DamagedInputTest {
         Files.write(folder.resolve("picture.txt"), new byte[] {'c', 'a', 'f', (byte) 0xE9});
 
         assertThatThrownBy(() -> RawDataset.list(
-                        new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null),
+                        DatasetSpecBuilder.builder()
+                                .name("main")
+                                .uri("pictures")
+                                .role(DatasetRole.Train)
+                                .repeats(1)
+                                .weight(1.0)
+                                .build(),
                         DataFolder.list(folder, null, Set.of()),
                         text -> text))
                 .isInstanceOfSatisfying(

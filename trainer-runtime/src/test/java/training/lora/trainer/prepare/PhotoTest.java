@@ -35,6 +35,7 @@ import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.MaskSource;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.tensor.SafeTensors;
@@ -437,7 +438,13 @@ class PhotoTest {
         Mat wide = new Mat();
         Core.rotate(mask, wide, Core.ROTATE_90_CLOCKWISE);
         assertThat(at(wide, 0, 0)).containsExactly(255);
-        DatasetSpec dataset = new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null);
+        DatasetSpec dataset = DatasetSpecBuilder.builder()
+                .name("main")
+                .uri("pictures")
+                .role(DatasetRole.Train)
+                .repeats(1)
+                .weight(1.0)
+                .build();
         Masks masks = new Masks(MaskSource.Files, 16, 2);
 
         masks.add(

@@ -24,7 +24,7 @@ import org.opencv.core.MatOfByte;
 import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -82,7 +82,13 @@ class RawDatasetTest {
 
     private RawDataset.Listed list() throws IOException {
         return RawDataset.list(
-                new DatasetSpec("main", "pictures", DatasetRole.Train, 1, 1.0, null),
+                DatasetSpecBuilder.builder()
+                        .name("main")
+                        .uri("pictures")
+                        .role(DatasetRole.Train)
+                        .repeats(1)
+                        .weight(1.0)
+                        .build(),
                 DataFolder.list(folder, null, Set.of()),
                 text -> text);
     }

@@ -8,15 +8,33 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.DatasetSpecBuilder;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.model.PictureSizes;
 
 class SampleOrderTest {
-    private static final DatasetSpec CATS = new DatasetSpec("cats", "cats", DatasetRole.Train, 3, 0.5, null);
-    private static final DatasetSpec DOGS = new DatasetSpec("dogs", "dogs", DatasetRole.Train, 1, 2.0, null);
-    private static final DatasetSpec CLASS =
-            new DatasetSpec("class", "class", DatasetRole.Regularization, 1, 0.7, null);
+    private static final DatasetSpec CATS = DatasetSpecBuilder.builder()
+            .name("cats")
+            .uri("cats")
+            .role(DatasetRole.Train)
+            .repeats(3)
+            .weight(0.5)
+            .build();
+    private static final DatasetSpec DOGS = DatasetSpecBuilder.builder()
+            .name("dogs")
+            .uri("dogs")
+            .role(DatasetRole.Train)
+            .repeats(1)
+            .weight(2.0)
+            .build();
+    private static final DatasetSpec CLASS = DatasetSpecBuilder.builder()
+            .name("class")
+            .uri("class")
+            .role(DatasetRole.Regularization)
+            .repeats(1)
+            .weight(0.7)
+            .build();
 
     private static List<Sample> samples(DatasetSpec dataset, int count) {
         return IntStream.range(0, count)

@@ -1,0 +1,45 @@
+package training.lora.api;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+
+/** Something that a run reads. */
+public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, InitFromSpec, DatasetSpec {
+    /** Where it is. */
+    String uri();
+
+    /** Digest of the file that it must be. */
+    @Nullable String sha256();
+
+    /** What opens the place. */
+    @Nullable SecretRef secretRef();
+
+    /**
+     * A source and where it stands.
+     *
+     * @param field its path in the resource, such as spec.baseModel
+     */
+    record Named(String field, SourceSpec source) {}
+
+    /** All that {@code spec} names, in the order in which they are read. */
+    static List<Named> of(LoraTrainingSpec spec) {
+        List<Named> all = new ArrayList<>();
+        BiConsumer<String, @Nullable SourceSpec> add = (field, source) -> {
+            if (source != null) {
+                all.add(new Named(field, source));
+            }
+        };
+        BaseModelSpec base = spec.baseModel();
+        add.accept("spec.baseModel", base);
+        add.accept("spec.baseModel.vae", base == null ? null : base.vae());
+        int i = 0;
+        for (DatasetSpec dataset : spec.datasets()) {
+            add.accept("spec.datasets[" + i++ + "]", dataset);
+        }
+        add.accept("spec.training.initFrom", spec.training().initFrom());
+        add.accept("spec.evaluation.clip", spec.evaluation().clip());
+        return all;
+    }
+}
