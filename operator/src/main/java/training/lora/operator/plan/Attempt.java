@@ -11,7 +11,6 @@ import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
-import training.lora.api.LoraTrainingStatus;
 import training.lora.api.StageStatus;
 
 /**
@@ -33,8 +32,7 @@ record Attempt(
     static Attempt of(LoraTraining resource, Observed observed, StageStatus entry) {
         Job named = observed.job(entry.jobName());
         Job job = named != null && Names.owned(named, resource.getMetadata().getUid()) ? named : null;
-        LoraTrainingStatus status = resource.getStatus();
-        String runId = status == null ? null : status.runId();
+        String runId = Changes.runId(resource);
         Stream<RunPod> pods = observed.pods().stream()
                 .filter(p -> entry.jobName().equals(p.jobName()))
                 .filter(p -> job == null

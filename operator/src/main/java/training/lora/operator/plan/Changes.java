@@ -37,6 +37,11 @@ final class Changes {
         return status.startTime() != null || status.stages().stream().anyMatch(s -> s.outcome() == Outcome.Succeeded);
     }
 
+    /** Whether nothing was written yet of the run. */
+    static boolean isNew(LoraTrainingStatus status) {
+        return status.runId() == null && status.stages().isEmpty();
+    }
+
     /**
      * Whether the spec was changed since a status was written for it. An operator that could not read the spec wrote its
      * generation, but took nothing from it.
@@ -52,12 +57,22 @@ final class Changes {
         if (started(status) || waits || (status.runId() != null && !unseen(resource, status))) {
             return null;
         }
-        String id = RunSpec.of(
+        String id = runIdBySpec(resource);
+        return id.equals(status.runId()) ? null : id;
+    }
+
+    /** The run's id: that in the status, or, of a run of which nothing was written yet, the one that it gets. */
+    static @Nullable String runId(LoraTraining resource) {
+        LoraTrainingStatus status = StatusDraft.old(resource);
+        return isNew(status) && resource.getSpec() != null ? runIdBySpec(resource) : status.runId();
+    }
+
+    private static String runIdBySpec(LoraTraining resource) {
+        return RunSpec.of(
                         resource.getMetadata().getNamespace(),
                         resource.getMetadata().getName(),
                         resource.getSpec())
                 .runId();
-        return id.equals(status.runId()) ? null : id;
     }
 
     /** Notes in the attempt's Job what it is made from. */

@@ -93,7 +93,9 @@ public final class Plan {
         } else if (runId != null && old.stages().isEmpty()) {
             draft.state(Stage.Prepare.name(), List.of(RECONCILING), STARTING, "the run begins");
         }
-        if (runId == null && !reopens) {
+        // A run that is seen for the first time has nothing to lose, and its first Job is created without waiting for a
+        // write.
+        if ((runId == null || Changes.isNew(old)) && !reopens) {
             return false;
         }
         agenda.again();
@@ -146,7 +148,12 @@ public final class Plan {
         String created = job.getMetadata().getCreationTimestamp();
         StageStatus found = created == null ? next : Entries.next(resource, stage, entry, Instant.parse(created));
         draft.stage(found);
+        tellStarted(found);
         return found;
+    }
+
+    private void tellStarted(StageStatus entry) {
+        agenda.tell(entry, false, "StageStarted", subject(entry) + Startup.made(entry.jobName()));
     }
 
     private void running(StageStatus noted) {
@@ -314,7 +321,7 @@ public final class Plan {
         draft.stage(begun);
         String message = subject(begun) + Startup.made(begun.jobName());
         draft.state(stage.name(), List.of(RECONCILING), STARTING, message);
-        agenda.tell(begun, false, "StageStarted", message);
+        tellStarted(begun);
         agenda.wake(now.plusSeconds(4));
     }
 

@@ -21,4 +21,18 @@ public record PlanResult(
     public PlanResult {
         actions = List.copyOf(actions);
     }
+
+    /** Whether objects are to be created or deleted. */
+    public boolean changesObjects() {
+        return actions.stream().anyMatch(PlanResult::changesObject);
+    }
+
+    /** Without what is written and told of it, which is left to the plan that is made after {@code time} at the latest. */
+    public PlanResult objectsOnly(Duration time) {
+        return new PlanResult(actions.stream().filter(PlanResult::changesObject).toList(), status, time, false);
+    }
+
+    private static boolean changesObject(Action action) {
+        return !(action instanceof Action.WriteStatus || action instanceof Action.Emit);
+    }
 }

@@ -19,11 +19,16 @@ import training.lora.operator.plan.Stall;
 /**
  * Plans and acts until nothing more can be done at once. What is known from the informers may be old, so it only tells
  * that nothing is to be done, or begins a run; all else is planned again on what is then read from the API server.
+ *
+ * <p>A run begins by its objects alone. Of many resources that are created at once each has its Job before the status of the
+ * first is written, which costs the API server several times as much as a Job.
  */
 final class Rounds {
     private static final Logger LOG = LoggerFactory.getLogger(Rounds.class);
     /** More than any run needs at once: begin, end a stage, start the next, and each read anew. */
     private static final int MOST = 12;
+    /** The informer tells of a Job that was created before that; if not, it is created again, which changes nothing. */
+    private static final Duration SEEN = Duration.ofSeconds(2);
 
     private final Cluster cluster;
     private final Settings settings;
@@ -50,9 +55,12 @@ final class Rounds {
                 return null;
             }
             PlanResult plan = plan(sight);
-            if (!plan.actions().isEmpty() && !sight.current() && !begins(sight, plan)) {
-                sight = read(namespace, name);
-                continue;
+            if (!plan.actions().isEmpty() && !sight.current()) {
+                if (!begins(sight, plan)) {
+                    sight = read(namespace, name);
+                    continue;
+                }
+                plan = plan.changesObjects() ? plan.objectsOnly(SEEN) : plan;
             }
             try {
                 sight = act(sight, plan);
@@ -93,17 +101,21 @@ final class Rounds {
     }
 
     /**
-     * Whether the plan only writes the status of a run that has not begun: the API server refuses that if the resource
-     * was written since, and there is no Job yet that could have been missed.
+     * Whether the plan begins a run. Creating its objects twice does no harm: they have names of their own, and a Job that was
+     * made for a resource that has gone or changed since is collected with it or replaced. A status that was written since
+     * is not overwritten, which the API server sees to.
      */
     private static boolean begins(Sight sight, PlanResult plan) {
         LoraTraining resource = sight.resource();
         boolean untouched = resource.getStatus() == null
                 || (resource.getStatus().runId() == null
                         && resource.getStatus().stages().isEmpty());
-        return untouched
-                && nothing(sight.observed())
-                && plan.actions().stream().allMatch(a -> a instanceof Action.WriteStatus || a instanceof Action.Emit);
+        return untouched && (nothing(sight.observed()) || onlyEnters(plan));
+    }
+
+    /** How an attempt ended is judged by what is read, since its pods may not have been heard of yet. */
+    private static boolean onlyEnters(PlanResult plan) {
+        return !plan.changesObjects() && plan.status().stages().stream().allMatch(stage -> stage.outcome() == null);
     }
 
     private static boolean nothing(Observed observed) {

@@ -27,8 +27,24 @@ final class PlanTest {
                     + "'conditions':[{'type':'Reconciling','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}";
 
     @Test
-    void theRunIdIsWrittenBeforeAnythingBearsIt() throws Exception {
+    void aNewRunGetsItsJobAtOnceAndItsIdWithTheEntry() throws Exception {
         LoraTraining resource = Resources.of("", "{}");
+        PlanResult plan = Plan.of(resource, NOTHING, SETTINGS, NOW);
+
+        assertThat(plan.actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("CreateClaim", "CreateConfigMap", "CreateJob", "WriteStatus", "Emit");
+        assertThat(plan.status().runId())
+                .isEqualTo(RunSpec.of("default", "style", resource.getSpec()).runId());
+        assertThat(plan.objectsOnly(Duration.ofSeconds(2)).actions())
+                .extracting(a -> a.getClass().getSimpleName())
+                .containsExactly("CreateClaim", "CreateConfigMap", "CreateJob");
+    }
+
+    @Test
+    void anotherIdIsWrittenBeforeAnythingBearsIt() throws Exception {
+        LoraTraining resource = Resources.of("", "{'runId':'abc'}");
+        resource.getMetadata().setGeneration(2L);
         PlanResult plan = Plan.of(resource, NOTHING, SETTINGS, NOW);
 
         assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
@@ -136,7 +152,7 @@ final class PlanTest {
     void aJobWithoutEntryIsAdoptedNotMadeAgain() throws Exception {
         PlanResult plan = Plan.of(Resources.of("", "{'runId':'abc'}"), jobs(job("uid-1", "")), SETTINGS, NOW);
 
-        assertThat(plan.actions()).singleElement().isInstanceOf(Action.WriteStatus.class);
+        assertThat(plan.actions()).extracting(a -> a.getClass().getSimpleName()).containsExactly("WriteStatus", "Emit");
         assertThat(plan.status().stages().get(0).jobName()).isEqualTo("style-prepare-1");
     }
 

@@ -86,10 +86,15 @@ final class CrashLawTest {
     void whatIsHeardAndChangesNothingIsNotRead() {
         FakeCluster cluster = new FakeCluster(null);
         step(cluster, 0);
+        assertThat(cluster.resource.getStatus())
+                .as("before its Job is heard of")
+                .isNull();
+        step(cluster, 1);
+        assertThat(cluster.resource.getStatus().stages()).hasSize(1);
         assertThat(cluster.reads).as("to begin a run").isZero();
 
-        step(cluster, 1);
         step(cluster, 2);
+        step(cluster, 3);
         assertThat(cluster.reads).as("while its Job runs").isZero();
 
         drive(cluster, Map.of());
@@ -120,6 +125,7 @@ final class CrashLawTest {
 
         cluster.refusal = null;
         step(cluster, 4001);
+        step(cluster, 4002);
         assertThat(cluster.created).containsExactly("style-prepare-1");
         assertThat(stalled(cluster)).isEqualTo("NotStalled: ");
     }
@@ -128,6 +134,7 @@ final class CrashLawTest {
     void inANamespaceThatGoesNothingIsDoneAndNothingIsTold() {
         FakeCluster cluster = new FakeCluster(null);
         step(cluster, 0);
+        step(cluster, 1);
         LoraTrainingStatus before = cluster.resource.getStatus();
         cluster.endJobs(Map.of());
         cluster.refusal = terminating();
@@ -154,6 +161,7 @@ final class CrashLawTest {
     void suspendedWheneverKilledTheJobIsDeletedAndTheNextAttemptFollows() {
         for (int cut = 0; cut < 20; cut++) {
             FakeCluster cluster = new FakeCluster(null);
+            step(cluster, 0);
             step(cluster, 0);
             suspend(cluster, true);
             cluster.killBefore = cluster.writes + cut;
@@ -193,6 +201,7 @@ final class CrashLawTest {
     @Test
     void deletedRunningJobCountsAsLostAndTheNextAttemptFollows() {
         FakeCluster cluster = new FakeCluster(null);
+        step(cluster, 0);
         step(cluster, 0);
         cluster.jobs.clear();
         step(cluster, 1);
