@@ -88,6 +88,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]
+# The label of a Secret or account that a LoraTraining names. The operator asks for metadata alone.
+- apiGroups: [""]
+  resources: [secrets, serviceaccounts]
+  verbs: [get]
 {{- end }}
 
 {{- define "lora-operator.secret" -}}
@@ -150,6 +154,15 @@ lora.defaults.stages.{{ $stage }}.{{ $bound }}.{{ $name }}={{ get $amounts $name
 {{- end }}
 {{- end }}
 {{- end }}
+lora.sources.hf-endpoint={{ .Values.sources.hfEndpoint }}
+lora.sources.proxy={{ .Values.sources.proxy }}
+lora.sources.no-proxy={{ join "," .Values.sources.noProxy }}
+lora.sources.ca-bundle={{ if .Values.sources.caBundle.configMap }}/etc/lora-authorities/ca.crt{{ end }}
+lora.sources.allow={{ join "," .Values.sources.allow }}
+lora.sources.limit={{ .Values.sources.limit }}
+lora.s3.endpoint={{ .Values.s3.endpoint }}
+lora.s3.region={{ .Values.s3.region }}
+lora.s3.path-style={{ .Values.s3.pathStyle }}
 lora.operator.url={{ include "lora-operator.url" . }}
 lora.tls.secret={{ include "lora-operator.secret" . }}
 lora.tls.namespace={{ .Release.Namespace }}

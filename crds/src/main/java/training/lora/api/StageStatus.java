@@ -44,7 +44,11 @@ public record StageStatus(
         @JsonPropertyDescription("What people should know of the stage, such as what it left out, or of its failure.")
         @Nullable String message,
 
-        @JsonPropertyDescription("The newest state that is known of, from which the next attempt goes on.") @Nullable SavedState saved) {
+        @JsonPropertyDescription("The newest state that is known of, from which the next attempt goes on.") @Nullable SavedState saved,
+
+        @JsonPropertyDescription(
+                "Hash of the versions of the Secrets and the service account as the attempt was made; if one of them changes after the run failed, it goes on.")
+        @Nullable String references) {
     public StageStatus {
         failures = orDefault(failures, 0);
         interruptions = orDefault(interruptions, 0);

@@ -13,6 +13,7 @@ import java.util.function.Predicate;
 import training.lora.api.LoraTraining;
 import training.lora.local.LocalCluster;
 import training.lora.local.OperatorProcess;
+import training.lora.local.kubelet.Image;
 
 /** An embedded cluster with the CRD, and the operator as a process that can be killed. */
 final class TestCluster implements AutoCloseable {
@@ -27,7 +28,7 @@ final class TestCluster implements AutoCloseable {
         this.dir = dir;
         cluster = LocalCluster.start(
                 dir,
-                Map.of("lora-trainer", List.of(HOME.resolve("bin/lora-trainer").toString())));
+                Map.of("lora-trainer", Image.of(HOME.resolve("bin/lora-trainer").toString())));
         cluster.installCrd();
         operator = newOperator();
         operator.awaitReady();

@@ -8,11 +8,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import training.lora.local.apiserver.ApiServer;
 import training.lora.local.controller.JobController;
+import training.lora.local.kubelet.Image;
 import training.lora.local.kubelet.Kubelet;
 import training.lora.local.kubelet.KubeletConfig;
 
@@ -25,7 +25,7 @@ public final class LocalCluster implements AutoCloseable {
     private final JobController jobs;
     private final Kubelet kubelet;
 
-    private LocalCluster(Path dir, Map<String, List<String>> images) throws IOException {
+    private LocalCluster(Path dir, Map<String, Image> images) throws IOException {
         AtomicReference<Kubelet> runner = new AtomicReference<>();
         server = ApiServer.start(dir, (namespace, pod) -> {
             Kubelet running = runner.get();
@@ -43,9 +43,9 @@ public final class LocalCluster implements AutoCloseable {
      * Starts a cluster without anything in it.
      *
      * @param dir where the kubeconfig, volumes and pods' folders lie
-     * @param images the command that stands for an image, by the image's name without tag
+     * @param images what stands for an image, by the image's name without tag
      */
-    public static LocalCluster start(Path dir, Map<String, List<String>> images) throws IOException {
+    public static LocalCluster start(Path dir, Map<String, Image> images) throws IOException {
         return new LocalCluster(dir.toAbsolutePath().normalize(), images);
     }
 

@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.local.kubelet.Image;
 
 /** Jobs from their creation to the end of their processes. The image `shell` runs its one argument. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -36,7 +38,9 @@ class LocalClusterTest {
     @BeforeAll
     void start(@TempDir Path temporary) throws Exception {
         dir = temporary;
-        cluster = LocalCluster.start(temporary, Map.of("shell", List.of("/bin/sh", "-c")));
+        cluster = LocalCluster.start(
+                temporary,
+                Map.of("shell", new Image(List.of("/bin/sh", "-c"), Map.of("BY_THE_IMAGE", "1", "BY_BOTH", "image"))));
         client = cluster.client();
     }
 
@@ -192,6 +196,111 @@ class LocalClusterTest {
         assertThat(end("whole").getMessage()).isEqualTo("well done");
         assertThat(end("whole").getExitCode()).isZero();
         assertThat(client.pods().resource(pod("whole")).getLog()).isEqualTo("logged\n");
+    }
+
+    /** A pod that has the Secret as a volume and, of two projected sources, what keys it has of those that are named. */
+    private static JobBuilder withSecret(JobBuilder job, String secret) {
+        return job.editSpec()
+                .editTemplate()
+                .editSpec()
+                .addNewVolume()
+                .withName("whole")
+                .withNewSecret()
+                .withSecretName(secret)
+                .withDefaultMode(0400)
+                .endSecret()
+                .endVolume()
+                .addNewVolume()
+                .withName("parts")
+                .withNewProjected()
+                .withDefaultMode(0444)
+                .addNewSource()
+                .withNewSecret()
+                .withName(secret)
+                .withOptional(true)
+                .addNewItem("token", null, secret + "/token")
+                .endSecret()
+                .endSource()
+                .addNewSource()
+                .withNewSecret()
+                .withName(secret)
+                .withOptional(true)
+                .addNewItem("username", null, secret + "/username")
+                .endSecret()
+                .endSource()
+                .endProjected()
+                .endVolume()
+                .editFirstContainer()
+                .addNewVolumeMount()
+                .withName("whole")
+                .withMountPath("/whole")
+                .endVolumeMount()
+                .addNewVolumeMount()
+                .withName("parts")
+                .withMountPath("/secrets")
+                .endVolumeMount()
+                .addToEnv(new EnvVar("WHOLE", "/whole", null), new EnvVar("SECRETS", "/secrets", null))
+                .endContainer()
+                .endSpec()
+                .endTemplate()
+                .endSpec();
+    }
+
+    private void secret(String name) {
+        client.resource(new SecretBuilder()
+                        .withNewMetadata()
+                        .withName(name)
+                        .withNamespace("default")
+                        .endMetadata()
+                        .addToStringData("token", "of " + name)
+                        .addToStringData("other", "not for pods")
+                        .build())
+                .create();
+    }
+
+    @Test
+    void aSecretIsFilesAndOfItsKeysThoseThatAPodNamesAndTheSecretHas() {
+        secret("hub");
+        create(withSecret(
+                job(
+                        "secret",
+                        "cat $SECRETS/hub/token; find $WHOLE/ $SECRETS/ -type f -printf ' %P:%m' | tr ' ' '\\n' | sort"),
+                "hub"));
+
+        await("secret", j -> has(j, "Complete"));
+
+        assertThat(client.pods().resource(pod("secret")).getLog())
+                .isEqualTo("of hub\nhub/token:444\nother:400\ntoken:400\n");
+    }
+
+    @Test
+    void aPodWaitsForItsSecret() {
+        create(withSecret(job("early", "cat $SECRETS/late/token"), "late"));
+        Pod waiting = awaitPod("early", p -> !p.getStatus().getConditions().isEmpty());
+        assertThat(waiting.getStatus().getConditions().get(0).getMessage()).isEqualTo("secret \"late\" not found");
+
+        secret("late");
+
+        await("early", j -> has(j, "Complete"));
+        assertThat(client.pods().resource(pod("early")).getLog()).isEqualTo("of late");
+    }
+
+    @Test
+    void aContainerHasItsImagesVariablesUnlessItsPodSaysOtherwise() {
+        create(job("variables", "echo $BY_THE_IMAGE $BY_BOTH")
+                .editSpec()
+                .editTemplate()
+                .editSpec()
+                .editFirstContainer()
+                .addToEnv(new EnvVar("BY_BOTH", "pod", null))
+                .endContainer()
+                .endSpec()
+                .endTemplate()
+                .endSpec());
+
+        await("variables", j -> has(j, "Complete"));
+
+        assertThat(client.pods().resource(pod("variables")).getLog()).isEqualTo("1 pod\n");
     }
 
     @Test

@@ -1,6 +1,7 @@
 package training.lora.operator;
 
 import io.fabric8.kubernetes.api.model.Quantity;
+import java.math.BigDecimal;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +26,7 @@ public final class ConfiguredPods {
                 .imagePullSecrets(config.pod().imagePullSecrets().orElse(List.of()))
                 .gpuNodeSelector(labels(config.gpuNodeSelector().orElse(List.of())))
                 .allowedPodFields(Set.copyOf(config.podTemplate().allow().orElse(List.of())))
+                .environment(environment(config))
                 .defaultResources(Map.of(
                         Stage.Prepare, resources(Stage.Prepare, stages.prepare()),
                         Stage.Train, resources(Stage.Train, stages.train()),
@@ -34,6 +36,47 @@ public final class ConfiguredPods {
                 .fsGroup(number(config.pod().fsGroup()))
                 .authorities(config.tls().secret().isPresent() ? config.tls().configMap() : null)
                 .build();
+    }
+
+    /** What stages' trainers are told of the platform's network. */
+    private static Map<String, String> environment(OperatorConfig config) {
+        PodConfig.Sources sources = config.sources();
+        Map<String, String> variables = new TreeMap<>();
+        sources.hfEndpoint().ifPresent(url -> variables.put("HF_ENDPOINT", url("lora.sources.hf-endpoint", url)));
+        sources.proxy().ifPresent(proxy -> {
+            String url = url("lora.sources.proxy", proxy);
+            variables.put("HTTPS_PROXY", url);
+            variables.put("HTTP_PROXY", url);
+        });
+        sources.noProxy().ifPresent(hosts -> variables.put("NO_PROXY", String.join(",", hosts)));
+        sources.allow().ifPresent(hosts -> variables.put("LORA_SOURCE_ALLOW", String.join(",", hosts)));
+        sources.limit()
+                .ifPresent(limit -> variables.put(
+                        "LORA_SOURCE_LIMIT_BYTES",
+                        quantity("lora.sources.limit", limit).toBigInteger().toString()));
+        if (sources.caBundle().isPresent()) {
+            if (config.tls().secret().isEmpty()) {
+                throw new IllegalArgumentException(
+                        "`lora.sources.ca-bundle` needs `lora.tls.secret`: pods are told both by one ConfigMap");
+            }
+            variables.put("LORA_CA_BUNDLE", PodSettings.CA_BUNDLE);
+        }
+        PodConfig.S3 s3 = config.s3();
+        s3.endpoint().ifPresent(url -> variables.put("AWS_ENDPOINT_URL", url("lora.s3.endpoint", url)));
+        s3.region().ifPresent(region -> variables.put("AWS_REGION", region));
+        if (s3.pathStyle()) {
+            variables.put("LORA_S3_PATH_STYLE", "true");
+        }
+        return variables;
+    }
+
+    private static String url(String setting, String value) {
+        if (!value.matches("https?://[^/?#@\\s]+(/\\S*)?")) {
+            throw new IllegalArgumentException(
+                    "`%s` must be a URL such as https://host:8080, without a password, was \"%s\""
+                            .formatted(setting, value));
+        }
+        return value;
     }
 
     private static @Nullable Long number(OptionalLong number) {
@@ -71,13 +114,17 @@ public final class ConfiguredPods {
 
     private static void add(Map<String, String> to, String path, String name, Optional<String> quantity) {
         quantity.ifPresent(text -> {
-            try {
-                Quantity.getAmountInBytes(new Quantity(text));
-            } catch (IllegalArgumentException | ArithmeticException e) {
-                throw new IllegalArgumentException(
-                        "`%s.%s` must be a quantity such as 2 or 8Gi, was \"%s\"".formatted(path, name, text), e);
-            }
+            quantity(path + "." + name, text);
             to.put(name, text);
         });
+    }
+
+    private static BigDecimal quantity(String setting, String text) {
+        try {
+            return Quantity.getAmountInBytes(new Quantity(text));
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new IllegalArgumentException(
+                    "`%s` must be a quantity such as 2 or 8Gi, was \"%s\"".formatted(setting, text), e);
+        }
     }
 }

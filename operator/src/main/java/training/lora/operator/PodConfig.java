@@ -19,6 +19,12 @@ public interface PodConfig {
      */
     Optional<List<String>> gpuNodeSelector();
 
+    /** Sources that come over a network. */
+    Sources sources();
+
+    /** Buckets. */
+    S3 s3();
+
     /** Defaults. */
     Defaults defaults();
 
@@ -44,6 +50,46 @@ public interface PodConfig {
     interface PodTemplate {
         /** Fields of a pod's spec that a resource's pod templates may have beside those that are always allowed. */
         Optional<List<String>> allow();
+    }
+
+    /** Sources that come over a network. */
+    interface Sources {
+        /** Where {@code hf://} leads, for a mirror; empty: the Hub itself. */
+        Optional<String> hfEndpoint();
+
+        /** The proxy for what isn't in {@code no-proxy}. */
+        Optional<String> proxy();
+
+        /** Hosts and domains that are reached without the proxy. */
+        Optional<List<String>> noProxy();
+
+        /**
+         * A PEM file with authorities that stages' pods trust beside the system's. It is copied into the ConfigMap that
+         * tells pods whom to trust, so it needs {@code lora.tls.secret}.
+         */
+        Optional<String> caBundle();
+
+        /**
+         * Hosts, host:port, *.domain and ranges of addresses that may be private or reached by http://, such as a store in
+         * the cluster's own network.
+         */
+        Optional<List<String>> allow();
+
+        /** The largest download; empty: as the trainer has it. */
+        Optional<String> limit();
+    }
+
+    /** Buckets, where neither spec nor Secret says so. */
+    interface S3 {
+        /** The endpoint; empty: Amazon's. */
+        Optional<String> endpoint();
+
+        /** The region. */
+        Optional<String> region();
+
+        /** Whether a bucket is part of the path and not of the host's name. */
+        @WithDefault("false")
+        boolean pathStyle();
     }
 
     /** Defaults. */

@@ -23,6 +23,7 @@ final class ConfiguredPodsTest {
         assertThat(pods.imagePullSecrets()).isEmpty();
         assertThat(pods.gpuNodeSelector()).isEmpty();
         assertThat(pods.allowedPodFields()).isEmpty();
+        assertThat(pods.environment()).isEmpty();
     }
 
     @Test
@@ -57,6 +58,13 @@ final class ConfiguredPodsTest {
         assertThatThrownBy(() -> with("LORA_POD_TEMPLATE_ALLOW", "volumes,restartPolicy"))
                 .hasMessageContaining("must name fields of a pod's spec other than activeDeadlineSeconds")
                 .hasMessageEndingWith("had \"restartPolicy\"");
+        assertThatThrownBy(() -> with("LORA_SOURCES_PROXY", "http://me:secret@proxy:3128"))
+                .hasMessage(
+                        "`lora.sources.proxy` must be a URL such as https://host:8080, without a password, was \"http://me:secret@proxy:3128\"");
+        assertThatThrownBy(() -> with("LORA_SOURCES_LIMIT", "much"))
+                .hasMessage("`lora.sources.limit` must be a quantity such as 2 or 8Gi, was \"much\"");
+        assertThatThrownBy(() -> with("LORA_SOURCES_CA_BUNDLE", "/etc/ca.crt"))
+                .hasMessage("`lora.sources.ca-bundle` needs `lora.tls.secret`: pods are told both by one ConfigMap");
         assertThatThrownBy(() -> with("LORA_POD_TEMPLATE_ALLOW", "volume")).hasMessageEndingWith("had \"volume\"");
     }
 

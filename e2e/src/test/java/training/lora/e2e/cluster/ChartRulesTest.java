@@ -7,6 +7,8 @@ import io.fabric8.kubernetes.api.model.rbac.PolicyRule;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -57,7 +59,18 @@ final class ChartRulesTest {
         String namespace = cluster.namespace("rules");
         try (Replica replica = Replica.start(cluster, "rules", Map.of())) {
             replica.awaitReady(cluster);
-            cluster.apply(namespace, "ruled", r -> {});
+            for (String kind : List.of("secret generic", "serviceaccount")) {
+                List<String> create = new ArrayList<>(List.of("-n", namespace, "create"));
+                create.addAll(List.of(kind.split(" ")));
+                create.add("named");
+                cluster.kubectl(create.toArray(String[]::new)).ok();
+                cluster.kubectl("-n", namespace, "label", kind.split(" ")[0], "named", "lora.training/allow=true")
+                        .ok();
+            }
+            cluster.apply(namespace, "ruled", r -> {
+                Kube.spec(r).put("output", Map.of("uri", "s3://bucket/ruled", "secretRef", Map.of("name", "named")));
+                Kube.spec(r).put("runtime", Map.of("serviceAccountName", "named"));
+            });
             Pod pod = cluster.pod(namespace, "ruled-prepare-1");
             cluster.run(pod);
             report(replica, namespace);

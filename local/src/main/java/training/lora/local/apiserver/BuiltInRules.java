@@ -3,7 +3,9 @@ package training.lora.local.apiserver;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -48,8 +50,23 @@ final class BuiltInRules {
             case "jobs.batch" -> job(object);
             case "persistentvolumeclaims" -> fill(object, PENDING);
             case "namespaces" -> fill(object, ACTIVE);
+            case "secrets" -> secret(object);
             case Registry.CRDS -> fill(object, ESTABLISHED);
             default -> {}
+        }
+    }
+
+    /** What is given in clear becomes data; it is never answered so. */
+    private static void secret(ObjectNode secret) {
+        if (secret.path("type").asText().isEmpty()) {
+            secret.put("type", "Opaque");
+        }
+        if (secret.remove("stringData") instanceof ObjectNode texts) {
+            ObjectNode data = secret.withObject("/data");
+            for (Map.Entry<String, JsonNode> text : texts.properties()) {
+                byte[] bytes = text.getValue().asText().getBytes(StandardCharsets.UTF_8);
+                data.put(text.getKey(), Base64.getEncoder().encodeToString(bytes));
+            }
         }
     }
 
@@ -83,7 +100,9 @@ final class BuiltInRules {
     static List<String> validate(Resource resource, @Nullable ObjectNode before, ObjectNode object) {
         List<String> causes = new ArrayList<>();
         JsonNode spec = object.path("spec");
-        if (resource.is("pods")) {
+        if (resource.is("secrets")) {
+            secret(before, object, causes);
+        } else if (resource.is("pods")) {
             requireContainers(spec, "spec", causes);
         } else if (resource.is("jobs.batch")) {
             requireContainers(spec.at("/template/spec"), "spec.template.spec", causes);
@@ -101,6 +120,29 @@ final class BuiltInRules {
             }
         }
         return causes;
+    }
+
+    private static void secret(@Nullable ObjectNode before, ObjectNode object, List<String> causes) {
+        for (Map.Entry<String, JsonNode> entry : object.path("data").properties()) {
+            if (!isBase64(entry.getValue())) {
+                causes.add("data[" + entry.getKey() + "]: must be base64");
+            }
+            if (!entry.getKey().matches("[-._a-zA-Z0-9]+")) {
+                causes.add("data[" + entry.getKey() + "]: must be letters, digits, '-', '_' or '.'");
+            }
+        }
+        if (before != null && !object.path("type").equals(before.path("type"))) {
+            causes.add("type: field is immutable");
+        }
+    }
+
+    private static boolean isBase64(JsonNode value) {
+        try {
+            Base64.getDecoder().decode(value.asText());
+            return value.isTextual();
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
     }
 
     private static void only(JsonNode spec, String field, int value, List<String> causes) {

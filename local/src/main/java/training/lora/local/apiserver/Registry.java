@@ -23,6 +23,7 @@ final class Registry {
                     "Status=.status.phase",
                     "Reason=.status.conditions[?(@.type=='PodScheduled')].reason"),
             Resource.builtIn("v1", "ConfigMap", "configmaps", List.of("cm")),
+            Resource.builtIn("v1", "Secret", "secrets", List.of(), "Type=.type"),
             Resource.builtIn("v1", "ServiceAccount", "serviceaccounts", List.of("sa")),
             Resource.builtIn(
                     "v1",

@@ -72,13 +72,15 @@ record Request(HttpExchange exchange, String method, List<String> path, Map<Stri
         return header("Content-Type").split(";", 2)[0].trim();
     }
 
-    /** @throws ApiException 415 if it is not JSON, 400 if it can't be parsed */
+    /** @throws ApiException 415 if it is neither JSON nor what {@link Protobuf} knows, 400 if it can't be parsed */
     JsonNode body() {
-        if (!contentType().isEmpty() && !contentType().endsWith("json")) {
+        boolean protobuf = contentType().equals(Protobuf.TYPE);
+        if (!contentType().isEmpty() && !contentType().endsWith("json") && !protobuf) {
             throw ApiException.unsupportedMediaType(contentType(), "it takes JSON alone");
         }
         try {
-            return JSON.readTree(exchange.getRequestBody().readAllBytes());
+            byte[] bytes = exchange.getRequestBody().readAllBytes();
+            return protobuf ? Protobuf.read(bytes) : JSON.readTree(bytes);
         } catch (JacksonException e) {
             throw ApiException.badRequest("the body can't be parsed: " + e.getOriginalMessage());
         } catch (IOException e) {

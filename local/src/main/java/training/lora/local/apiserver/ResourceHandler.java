@@ -77,19 +77,27 @@ final class ResourceHandler {
         if (Tables.isWanted(request)) {
             return Response.ok(Tables.of(target.resource, chosen, version));
         }
+        boolean partial = PartialMetadata.isWanted(request);
         ObjectNode list = JsonNodeFactory.instance
                 .objectNode()
-                .put("kind", target.resource.kind() + "List")
-                .put("apiVersion", target.resource.apiVersion());
+                .put("kind", (partial ? PartialMetadata.KIND : target.resource.kind()) + "List")
+                .put("apiVersion", partial ? PartialMetadata.VERSION : target.resource.apiVersion());
         list.putObject("metadata").put("resourceVersion", version);
-        list.putArray("items").addAll(chosen);
+        list.putArray("items");
+        chosen.forEach(o -> list.withArray("items").add(form(request, target.resource, o)));
         return Response.ok(list);
     }
 
     private static Response answer(int code, Request request, Target target, ObjectNode object) {
-        boolean isTable = Tables.isWanted(request);
-        String version = Meta.text(object, "resourceVersion");
-        return new Response(code, isTable ? Tables.of(target.resource, List.of(object), version) : object);
+        return new Response(code, form(request, target.resource, object));
+    }
+
+    /** The object in the form that the client wants. */
+    static ObjectNode form(Request request, Resource resource, ObjectNode object) {
+        if (Tables.isWanted(request)) {
+            return Tables.of(resource, List.of(object), Meta.text(object, "resourceVersion"));
+        }
+        return PartialMetadata.isWanted(request) ? PartialMetadata.of(object) : object;
     }
 
     private ObjectNode present(Target target) {

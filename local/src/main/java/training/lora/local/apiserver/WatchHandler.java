@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
@@ -46,14 +45,12 @@ final class WatchHandler {
                                     .toStatus());
                     return;
                 }
-                boolean tables = Tables.isWanted(request);
                 while (!closed.getAsBoolean() && Instant.now().isBefore(end)) {
                     Store.Event event = subscription.queue().poll(POLL_MILLIS, TimeUnit.MILLISECONDS);
                     String type = event == null ? "" : event.type(selector);
                     if (event != null && !type.isEmpty()) {
                         ObjectNode object = event.object();
-                        String version = Meta.text(object, "resourceVersion");
-                        send(out, type, tables ? Tables.of(resource, List.of(object), version) : object);
+                        send(out, type, ResourceHandler.form(request, resource, object));
                     }
                 }
             } catch (InterruptedException e) {

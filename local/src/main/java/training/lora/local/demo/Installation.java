@@ -4,11 +4,11 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.local.LocalCluster;
 import training.lora.local.OperatorProcess;
+import training.lora.local.kubelet.Image;
 
 /** An embedded cluster with the CRD and the operator installed; it ends with this JVM, however that ends. */
 final class Installation {
@@ -33,7 +33,7 @@ final class Installation {
         System.setProperty(
                 "org.slf4j.simpleLogger.logFile", dir.resolve("cluster.log").toString());
         LocalCluster cluster = LocalCluster.start(
-                dir, Map.of("lora-trainer", List.of(checkout.trainer().toString())));
+                dir, Map.of("lora-trainer", Image.of(checkout.trainer().toString())));
         Installation installation = new Installation(cluster, atEnd);
         Runtime.getRuntime().addShutdownHook(new Thread(installation::end));
         installation.install(checkout, dir);

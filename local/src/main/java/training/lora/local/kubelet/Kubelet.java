@@ -219,8 +219,8 @@ public final class Kubelet implements AutoCloseable {
             return false;
         }
         String image = pod.getSpec().getContainers().get(0).getImage();
-        List<String> command = config.images().get(withoutTag(image));
-        if (command == null) {
+        Image known = config.images().get(withoutTag(image));
+        if (known == null) {
             statuses.waiting(
                     pod,
                     "ErrImagePull",
@@ -231,7 +231,7 @@ public final class Kubelet implements AutoCloseable {
         statuses.placed(pod);
         Files.createDirectories(dir);
         logs.put(key(pod), logFile(pod));
-        PodProcess process = new PodProcess(statuses, pod, command, root, logFile(pod), clock);
+        PodProcess process = new PodProcess(statuses, pod, known, root, logFile(pod), clock);
         processes.put(pod.getMetadata().getUid(), process);
         Thread thread = new Thread(
                 () -> process.run(() -> look(0)), "pod " + pod.getMetadata().getName());

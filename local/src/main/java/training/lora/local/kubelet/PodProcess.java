@@ -20,12 +20,12 @@ final class PodProcess {
     private static final Logger LOG = LoggerFactory.getLogger(PodProcess.class);
     private static final int MESSAGE_BYTES = 4096;
     private static final int LOG_MESSAGE_BYTES = 2048;
-    /** What a container would find in its image. */
+    /** What a container would find in most images. */
     private static final List<String> INHERITED = List.of("PATH", "HOME", "JAVA_HOME", "LANG");
 
     private final PodStatuses statuses;
     private final Pod pod;
-    private final List<String> command;
+    private final Image image;
     private final PodRoot root;
     private final Path log;
     private final ScheduledExecutorService clock;
@@ -33,16 +33,10 @@ final class PodProcess {
     private boolean stopping;
     private volatile boolean ended;
 
-    PodProcess(
-            PodStatuses statuses,
-            Pod pod,
-            List<String> command,
-            PodRoot root,
-            Path log,
-            ScheduledExecutorService clock) {
+    PodProcess(PodStatuses statuses, Pod pod, Image image, PodRoot root, Path log, ScheduledExecutorService clock) {
         this.statuses = statuses;
         this.pod = pod;
-        this.command = command;
+        this.image = image;
         this.root = root;
         this.log = log;
         this.clock = clock;
@@ -97,7 +91,7 @@ final class PodProcess {
         if (stopping) {
             return null;
         }
-        List<String> line = new ArrayList<>(command);
+        List<String> line = new ArrayList<>(image.command());
         line.addAll(root.arguments());
         ProcessBuilder builder = new ProcessBuilder(line)
                 .redirectErrorStream(true)
@@ -105,6 +99,7 @@ final class PodProcess {
                 .redirectInput(Path.of("/dev/null").toFile());
         Map<String, String> environment = builder.environment();
         environment.keySet().retainAll(INHERITED);
+        environment.putAll(image.environment());
         environment.putAll(root.environment());
         process = builder.start();
         return process;

@@ -1,10 +1,7 @@
 package training.lora.local.kubelet;
 
-import io.fabric8.kubernetes.api.model.ConfigMap;
-import io.fabric8.kubernetes.api.model.ConfigMapVolumeSource;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.EnvVar;
-import io.fabric8.kubernetes.api.model.KeyToPath;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.ServiceAccountTokenProjection;
@@ -14,12 +11,10 @@ import io.fabric8.kubernetes.api.model.VolumeProjection;
 import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,10 +51,10 @@ final class PodRoot {
     List<String> missing() {
         List<String> missing = new ArrayList<>();
         for (Volume volume : pod.getSpec().getVolumes()) {
-            ConfigMapVolumeSource map = volume.getConfigMap();
-            if (map != null && !Boolean.TRUE.equals(map.getOptional()) && configMap(map.getName()) == null) {
-                missing.add("configmap \"" + map.getName() + "\" not found");
-            }
+            VolumeFiles.of(volume, client, namespace()).stream()
+                    .map(VolumeFiles::missing)
+                    .filter(Objects::nonNull)
+                    .forEach(missing::add);
             if (volume.getPersistentVolumeClaim() != null) {
                 String name = volume.getPersistentVolumeClaim().getClaimName();
                 PersistentVolumeClaim claim = claim(name);
@@ -71,16 +66,13 @@ final class PodRoot {
         return missing;
     }
 
-    private ConfigMap configMap(String name) {
-        return client.configMaps()
-                .inNamespace(pod.getMetadata().getNamespace())
-                .withName(name)
-                .get();
+    private String namespace() {
+        return pod.getMetadata().getNamespace();
     }
 
     private PersistentVolumeClaim claim(String name) {
         return client.persistentVolumeClaims()
-                .inNamespace(pod.getMetadata().getNamespace())
+                .inNamespace(namespace())
                 .withName(name)
                 .get();
     }
@@ -113,22 +105,23 @@ final class PodRoot {
             return claims.bind(claim(volume.getPersistentVolumeClaim().getClaimName()));
         }
         Path folder = Files.createDirectories(dir.resolve("volumes").resolve(volume.getName()));
-        if (volume.getConfigMap() != null) {
-            write(
-                    configMap(volume.getConfigMap().getName()),
-                    volume.getConfigMap().getItems(),
-                    folder);
-        } else if (volume.getProjected() != null) {
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+        for (VolumeFiles files : VolumeFiles.of(volume, client, namespace())) {
+            files.write(folder);
+        }
+        if (volume.getProjected() != null) {
             for (VolumeProjection source : volume.getProjected().getSources()) {
-                if (source.getServiceAccountToken() == null) {
+                if (source.getServiceAccountToken() != null) {
+                    writeToken(
+                            source.getServiceAccountToken(),
+                            below(folder, source.getServiceAccountToken().getPath()));
+                } else if (source.getConfigMap() == null && source.getSecret() == null) {
                     throw new NotSupportedException(
-                            "a projected volume of anything but a serviceAccountToken (" + volume.getName() + ")");
+                            "a projected volume of anything but serviceAccountToken, configMap and secret ("
+                                    + volume.getName() + ")");
                 }
-                writeToken(
-                        source.getServiceAccountToken(),
-                        below(folder, source.getServiceAccountToken().getPath()));
             }
-        } else if (volume.getEmptyDir() == null) {
+        } else if (volume.getConfigMap() == null && volume.getSecret() == null && volume.getEmptyDir() == null) {
             throw new NotSupportedException("the kind of volume " + volume.getName());
         }
         return folder;
@@ -137,7 +130,7 @@ final class PodRoot {
     /** Once: in this cluster a token is good as long as its pod is there. */
     private void writeToken(ServiceAccountTokenProjection source, Path file) throws IOException {
         String token = client.serviceAccounts()
-                .inNamespace(pod.getMetadata().getNamespace())
+                .inNamespace(namespace())
                 .withName(Objects.requireNonNullElse(pod.getSpec().getServiceAccountName(), "default"))
                 .tokenRequest(new TokenRequestBuilder()
                         .withNewSpec()
@@ -156,25 +149,7 @@ final class PodRoot {
         Files.writeString(file, token);
     }
 
-    private static void write(ConfigMap map, List<KeyToPath> items, Path folder) throws IOException {
-        Map<String, byte[]> files = new HashMap<>();
-        map.getData().forEach((key, text) -> files.put(key, text.getBytes(StandardCharsets.UTF_8)));
-        map.getBinaryData()
-                .forEach((key, base64) -> files.put(key, Base64.getDecoder().decode(base64)));
-        Map<String, String> paths = new HashMap<>();
-        files.keySet().forEach(key -> paths.put(key, key));
-        if (!items.isEmpty()) {
-            paths.clear();
-            items.forEach(item -> paths.put(item.getKey(), item.getPath()));
-        }
-        for (Map.Entry<String, String> path : paths.entrySet()) {
-            Path file = below(folder, path.getValue());
-            Files.createDirectories(file.getParent());
-            Files.write(file, Objects.requireNonNull(files.get(path.getKey()), () -> "no key " + path.getKey()));
-        }
-    }
-
-    private static Path below(Path folder, String path) throws IOException {
+    static Path below(Path folder, String path) throws IOException {
         Path result = folder.resolve(path).normalize();
         if (!result.startsWith(folder)) {
             throw new IOException("the path " + path + " leads out of its folder");

@@ -1,11 +1,14 @@
 package training.lora.local.apiserver;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
 import io.fabric8.kubernetes.api.model.authentication.TokenRequestBuilder;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewBuilder;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatus;
@@ -16,8 +19,10 @@ import io.fabric8.kubernetes.client.Watcher;
 import io.fabric8.kubernetes.client.WatcherException;
 import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -56,6 +61,58 @@ class Fabric8Test {
                 .endMetadata()
                 .addToData("key", value)
                 .build();
+    }
+
+    @Test
+    void aSecretsTextsBecomeDataAndItsMetadataComesAlone() throws Exception {
+        client.resource(new SecretBuilder()
+                        .withNewMetadata()
+                        .withName("hub")
+                        .withNamespace("default")
+                        .addToLabels("a", "b")
+                        .endMetadata()
+                        .addToStringData("token", "x y")
+                        .build())
+                .create();
+
+        Secret stored = client.secrets().inNamespace("default").withName("hub").get();
+        assertThat(stored.getStringData()).isEmpty();
+        assertThat(stored.getData()).isEqualTo(Map.of("token", "eCB5"));
+        assertThat(stored.getType()).isEqualTo("Opaque");
+        String metadata = metadata("secrets/hub");
+        assertThat(metadata)
+                .contains("\"kind\":\"PartialObjectMetadata\"", "\"labels\":{\"a\":\"b\"}", "\"resourceVersion\"")
+                .doesNotContain("token", "eCB5");
+        assertThat(metadata("secrets"))
+                .contains("\"kind\":\"PartialObjectMetadataList\"", "\"name\":\"hub\"")
+                .doesNotContain("token", "eCB5");
+    }
+
+    private String metadata(String what) throws Exception {
+        var http = client.getHttpClient();
+        return new String(
+                http.sendAsync(
+                                http.newHttpRequestBuilder()
+                                        .uri(client.getMasterUrl() + "api/v1/namespaces/default/" + what)
+                                        .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=1")
+                                        .build(),
+                                byte[].class)
+                        .get(10, TimeUnit.SECONDS)
+                        .body(),
+                StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void aSecretThatCantBeOneIsRefused() {
+        Secret secret = new SecretBuilder()
+                .withNewMetadata()
+                .withName("wrong")
+                .withNamespace("default")
+                .endMetadata()
+                .addToData("token", "no base64!")
+                .build();
+
+        assertThatThrownBy(() -> client.resource(secret).create()).hasMessageContaining("data[token]: must be base64");
     }
 
     @Test
@@ -138,7 +195,7 @@ class Fabric8Test {
                 "PATCH | /api/v1/namespaces/default/configmaps/there | application/strategic-merge-patch+json | {\"a\":[]} | 415 | no lists in it",
                 "PATCH | /api/v1/namespaces/default/configmaps/there | text/json | {} | 415 | application/merge-patch+json",
                 "PATCH | /api/v1/namespaces/default/configmaps/there | application/json-patch+json | [{\"op\":\"remove\",\"path\":\"/x\"}] | 422 | can't be applied",
-                "POST | /api/v1/namespaces/default/configmaps | application/vnd.kubernetes.protobuf | k8s | 415 | JSON alone",
+                "POST | /api/v1/namespaces/default/configmaps | application/vnd.kubernetes.protobuf | k8s | 400 | it is cut off",
                 "POST | /api/v1/namespaces/default/configmaps?dryRun=All | application/json | {} | 400 | dryRun",
                 "POST | /api/v1/namespaces/default/configmaps | application/json | {\"metadata\":{\"generateName\":\"a\"}} | 422 | metadata.name",
                 "POST | /api/v1/namespaces/none/configmaps | application/json | {\"metadata\":{\"name\":\"a\"}} | 422 | \"none\" not found",
@@ -148,7 +205,7 @@ class Fabric8Test {
                 "DELETE | /api/v1/namespaces/default | application/json | {} | 405 | the deletion of namespaces",
                 "GET | /api/v1/namespaces/default/configmaps?labelSelector=a+in+(b,c) | application/json | {} | 400 | a in (b,c)",
                 "GET | /api/v1/namespaces/default/configmaps?watch=1&sendInitialEvents=true | application/json | {} | 422 | sendInitialEvents",
-                "GET | /api/v1/namespaces/default/secrets | application/json | {} | 404 | secrets of v1 is not served",
+                "GET | /api/v1/namespaces/default/services | application/json | {} | 404 | services of v1 is not served",
                 "GET | /api/v1/namespaces/default/pods/there/exec | application/json | {} | 404 | pods/exec is not served",
                 "POST | /apis/batch/v1/namespaces/default/jobs | application/json | {\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"ttlSecondsAfterFinished\":1,\"backoffLimit\":2}} | 422 | spec.ttlSecondsAfterFinished: is not supported",
                 "POST | /api/v1/namespaces/default/configmaps | application/json | {\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\",\"label\":{}}} | 400 | unknown field \"metadata.label\""

@@ -77,6 +77,26 @@ class KubectlTest {
         return new Result(process.exitValue(), output);
     }
 
+    @Test
+    void secretsAreMadeAndLabelled() throws Exception {
+        assertThat(run("", "create", "secret", "generic", "hub", "--from-literal=token=hf_x")
+                        .output())
+                .isEqualTo("secret/hub created\n");
+        assertThat(run("", "create", "configmap", "words", "--from-literal=key=a b")
+                        .output())
+                .isEqualTo("configmap/words created\n");
+        assertThat(run("", "get", "configmap", "words", "-o", "jsonpath={.data.key}")
+                        .output())
+                .isEqualTo("a b");
+        assertThat(run("", "label", "secret", "hub", "lora.training/allow=true").output())
+                .isEqualTo("secret/hub labeled\n");
+
+        assertThat(run("", "get", "secret", "hub", "-o", "jsonpath={.metadata.labels}{.data}")
+                        .output())
+                .isEqualTo("{\"lora.training/allow\":\"true\"}{\"token\":\"aGZfeA==\"}");
+        assertThat(run("", "get", "secrets").output()).contains("NAME", "TYPE", "AGE", "hub", "Opaque");
+    }
+
     private Result apply(String name, String spec) throws Exception {
         String yaml = "{apiVersion: toy.example/v1, kind: Widget, metadata: {name: " + name + "}, spec: " + spec + "}";
         return run(yaml, "apply", "--validate=strict", "-f", "-");

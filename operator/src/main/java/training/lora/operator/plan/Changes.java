@@ -4,6 +4,7 @@ import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -82,6 +83,9 @@ final class Changes {
         annotations.put(HASH, inputs(attempt.resource(), attempt.runId(), attempt.stage()));
         annotations.put(GENERATION, generation(attempt.resource()));
         annotations.put(IMAGE, attempt.image());
+        if (attempt.references() != null) {
+            annotations.put(References.VERSIONS, attempt.references());
+        }
         job.getMetadata().setAnnotations(annotations);
         return job;
     }
@@ -126,6 +130,14 @@ final class Changes {
                         .orElse(null));
         inputs.put("inherited", Placement.inherited(resource, stage));
         inputs.put("cards", Placement.cards(resource));
+        // What a Job of an earlier release could not have leaves its hash as it was.
+        Set<String> secrets = References.secrets(resource.getSpec(), stage);
+        if (!secrets.isEmpty()) {
+            inputs.put("secrets", secrets);
+        }
+        if (runtime.cache() != null) {
+            inputs.put("cache", runtime.cache());
+        }
         return hash(inputs);
     }
 

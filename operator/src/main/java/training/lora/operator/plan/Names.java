@@ -46,9 +46,14 @@ public final class Names {
         return stage.name().toLowerCase(Locale.ROOT);
     }
 
-    /** The ConfigMap with the file that the trainer reads. */
+    /**
+     * The ConfigMap with the file that the trainer reads. It is never written again, so what may change within a run, the
+     * names of Secrets, is part of its name.
+     */
     static String runSpec(LoraTraining resource, String runId) {
-        return resource.getMetadata().getName() + "-run-" + runId;
+        String name = resource.getMetadata().getName() + "-run-" + runId;
+        Map<String, String> secrets = References.secretsByField(resource.getSpec());
+        return secrets.isEmpty() ? name : name + "-" + Changes.hash(secrets).substring(0, 6);
     }
 
     /** Whether a label or annotation is Kueue's, or for the provisioning that Kueue asks for. */
@@ -76,6 +81,12 @@ public final class Names {
         return resource.getSpec().runtime().workspace().claimName() == null
                 ? null
                 : resource.getMetadata().getName();
+    }
+
+    /** Where the run's workspace is, for people. */
+    static String workspace(LoraTraining resource) {
+        String folder = subPath(resource);
+        return "pvc://" + claim(resource) + "/" + (folder == null ? "" : folder + "/");
     }
 
     static Map<String, String> labels(LoraTraining resource, String runId) {

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param warnings of the objects that Wanted names
  * @param nodesReady by the name of each node that Wanted names and that may be read; false also where it is gone
  * @param claim the workspace's claim, if Wanted names it
+ * @param references whether trainings may use what the spec names, for what Wanted names
  * @param why whether the warnings and the claim that Wanted names were read now; else what the status says of them stands
  */
 @RecordBuilder
@@ -23,17 +24,19 @@ public record Observed(
         List<Warning> warnings,
         Map<String, Boolean> nodesReady,
         @Nullable ClaimView claim,
+        Map<Reference, ReferenceView> references,
         boolean why) {
     public Observed {
         jobs = List.copyOf(jobs);
         pods = List.copyOf(pods);
         warnings = List.copyOf(warnings);
         nodesReady = Map.copyOf(nodesReady);
+        references = Map.copyOf(references);
     }
 
     /** With nothing but these. */
     public static Observed of(List<Job> jobs, List<RunPod> pods) {
-        return new Observed(jobs, pods, List.of(), Map.of(), null, false);
+        return new Observed(jobs, pods, List.of(), Map.of(), null, Map.of(), false);
     }
 
     @Nullable Job job(String name) {

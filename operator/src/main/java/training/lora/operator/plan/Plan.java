@@ -12,6 +12,7 @@ import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
 import training.lora.api.StageStatus;
+import training.lora.api.StageStatusBuilder;
 
 /**
  * What happens next to a run. A stage's Job is created before its entry is written, and its outcome is written before
@@ -35,6 +36,7 @@ public final class Plan {
     private final Agenda agenda;
     private final RunEnd end;
     private final SpecProblems problems;
+    private final Permission permission;
 
     private Plan(LoraTraining resource, Observed observed, Settings settings, Instant now) {
         this.resource = resource;
@@ -47,6 +49,7 @@ public final class Plan {
         agenda = new Agenda(now);
         end = new RunEnd(resource, jobs, draft, agenda, now);
         problems = new SpecProblems(resource, settings, draft, agenda, end);
+        permission = new Permission(resource, observed, draft, agenda, now);
     }
 
     /** The plan for {@code resource}, given what was observed after it was read. */
@@ -60,10 +63,11 @@ public final class Plan {
     }
 
     private void decide() {
-        boolean reopens = Changes.reopens(resource, old);
-        if (!reopens && Finished.is(old)) {
+        String reopened = reopened();
+        if (reopened == null && Finished.is(old)) {
             end.deleteSettledJobs();
             end.deleteExpiredJobs();
+            end.awaitReferences(observed);
             return;
         }
         boolean begun = !old.stages().isEmpty() || !jobs.all().isEmpty();
@@ -72,30 +76,40 @@ public final class Plan {
             return;
         }
         boolean takes = !problems.any() || Changes.started(old);
-        if (!takes || !takeCorrection(reopens)) {
+        if (!takes || !takeCorrection(reopened)) {
             proceed();
         }
+    }
+
+    /** What was changed since the run failed, so that it goes on; null: nothing. */
+    private @Nullable String reopened() {
+        if (Changes.reopens(resource, old)) {
+            return "the spec was changed";
+        }
+        return References.changed(resource, old, observed)
+                ? "a Secret or service account that it uses was changed"
+                : null;
     }
 
     /**
      * Takes what was changed, in a write of its own: it is refused if the resource was written since it was read, and
      * nothing that is refused later can lose it. False: there is nothing to take.
      */
-    private boolean takeCorrection(boolean reopens) {
+    private boolean takeCorrection(@Nullable String reopened) {
         String runId = Changes.newRunId(resource, old);
         if (runId != null) {
             draft.runId(runId);
         }
-        if (reopens) {
+        if (reopened != null) {
             draft.forgive();
             Stage stage = Objects.requireNonNullElse(currentStage(), Stage.Evaluate);
-            draft.state(stage.name(), List.of(RECONCILING), RESUMING, "the spec was changed, so the run goes on");
+            draft.state(stage.name(), List.of(RECONCILING), RESUMING, reopened + ", so the run goes on");
         } else if (runId != null && old.stages().isEmpty()) {
             draft.state(Stage.Prepare.name(), List.of(RECONCILING), STARTING, "the run begins");
         }
         // A run that is seen for the first time has nothing to lose, and its first Job is created without waiting for a
         // write.
-        if ((runId == null || Changes.isNew(old)) && !reopens) {
+        if ((runId == null || Changes.isNew(old)) && reopened == null) {
             return false;
         }
         agenda.again();
@@ -146,7 +160,9 @@ public final class Plan {
             return entry;
         }
         String created = job.getMetadata().getCreationTimestamp();
-        StageStatus found = created == null ? next : Entries.next(resource, stage, entry, Instant.parse(created));
+        StageStatus found = with(
+                created == null ? next : Entries.next(resource, stage, entry, Instant.parse(created)),
+                References.versions(job));
         draft.stage(found);
         tellStarted(found);
         return found;
@@ -264,9 +280,7 @@ public final class Plan {
 
     private void ended(Attempt attempt, StageStatus entry, StageEnd how) {
         if (how.result() != null) {
-            String folder = Names.subPath(resource);
-            String root = "pvc://" + Names.claim(resource) + "/" + (folder == null ? "" : folder + "/");
-            draft.take(how.result(), root, Objects.requireNonNullElse(attempt.image(), image()));
+            draft.take(how.result(), Names.workspace(resource), Objects.requireNonNullElse(attempt.image(), image()));
         }
         if (how.outcome() == Outcome.Failed && how.reason() != null) {
             failed(entry, how);
@@ -306,11 +320,15 @@ public final class Plan {
             return;
         }
         String runId = Objects.requireNonNull(draft.runId());
-        StageStatus begun = Entries.next(resource, stage, entry, now);
+        StageStatus begun = with(
+                Entries.next(resource, stage, entry, now), References.versions(resource.getSpec(), stage, observed));
         Startup busy = jobs.busy(draft.build().stages(), now);
         if (busy != null) {
             agenda.wake(now.plusSeconds(busy.warning() ? 10 : 3));
             waiting(begun, busy);
+            return;
+        }
+        if (permission.refuses(stage)) {
             return;
         }
         if (resource.getSpec().runtime().workspace().claimName() == null) {
@@ -325,6 +343,10 @@ public final class Plan {
         agenda.wake(now.plusSeconds(4));
     }
 
+    private static StageStatus with(StageStatus entry, @Nullable String references) {
+        return StageStatusBuilder.builder(entry).references(references).build();
+    }
+
     /** Whether what ended the last attempt is no reason to wait. */
     private boolean goesOnAtOnce() {
         Condition reconciling = StatusDraft.condition(old, RECONCILING);
@@ -333,7 +355,14 @@ public final class Plan {
     }
 
     private Job job(String runId, StageStatus entry) {
-        StageAttempt attempt = new StageAttempt(resource, runId, entry.name(), entry.attempt(), image());
+        StageAttempt attempt = StageAttemptBuilder.builder()
+                .resource(resource)
+                .runId(runId)
+                .stage(entry.name())
+                .number(entry.attempt())
+                .image(image())
+                .references(entry.references())
+                .build();
         return Changes.marked(StageJob.of(attempt, settings), attempt);
     }
 

@@ -27,6 +27,13 @@ final class PodEnvironment {
         }
         environment.add(variable("LORA_RESULT_FILE", TERMINATION_LOG));
         environment.add(variable("LORA_PVC_ROOT", PodVolumes.CLAIMS));
+        settings.pods().environment().forEach((name, value) -> environment.add(variable(name, value)));
+        if (!References.secrets(resource.getSpec(), attempt.stage()).isEmpty()) {
+            environment.add(variable("LORA_SECRETS", PodVolumes.SECRETS));
+        }
+        if (resource.getSpec().runtime().cache() != null) {
+            environment.add(variable("LORA_CACHE", PodVolumes.CACHE));
+        }
         Quantity processors = resources.getLimits().get("cpu");
         if (processors != null) {
             // A pod sees all of its node's: more threads than it may run at a time would wait for each other.

@@ -1,9 +1,11 @@
 package training.lora.operator.plan;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.PodTemplate;
@@ -21,6 +23,7 @@ import training.lora.api.Stage;
  * @param allowedPodFields fields of a pod's spec that a pod template may have beside {@link PodTemplate#FIELDS}
  * @param authorities the ConfigMap, in each namespace, by which pods know the operator's certificate; null: what the image
  *     trusts
+ * @param environment variables of every stage: where a platform's sources and buckets are, and how they are reached
  * @param defaultResources requests and limits where a resource has none
  */
 @RecordBuilder
@@ -32,12 +35,17 @@ public record PodSettings(
         List<String> imagePullSecrets,
         Map<String, String> gpuNodeSelector,
         Set<String> allowedPodFields,
+        Map<String, String> environment,
         Map<Stage, ResourcesSpec> defaultResources) {
+    /** Where pods find the platform's authorities, which are told with those of the operator. */
+    public static final String CA_BUNDLE = PodVolumes.AUTHORITIES + "/bundle.crt";
+
     /** Without any default. */
     static final PodSettings NONE = PodSettingsBuilder.builder()
             .imagePullSecrets(List.of())
             .gpuNodeSelector(Map.of())
             .allowedPodFields(Set.of())
+            .environment(Map.of())
             .defaultResources(Map.of())
             .build();
 
@@ -45,6 +53,7 @@ public record PodSettings(
         imagePullSecrets = List.copyOf(imagePullSecrets);
         gpuNodeSelector = Map.copyOf(gpuNodeSelector);
         allowedPodFields = Set.copyOf(allowedPodFields);
+        environment = Collections.unmodifiableMap(new TreeMap<>(environment));
         defaultResources = Map.copyOf(defaultResources);
         for (String field : new TreeSet<>(allowedPodFields)) {
             if (!PodTemplates.isAllowable(field)) {

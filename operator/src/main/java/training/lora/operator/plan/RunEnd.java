@@ -1,13 +1,20 @@
 package training.lora.operator.plan;
 
+import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.util.List;
 import training.lora.api.LoraTraining;
 import training.lora.api.Reason;
+import training.lora.api.Stage;
 import training.lora.api.StageStatus;
 
 /** How a run ends, and what becomes of its Jobs then. */
 final class RunEnd {
+    /** In seconds, when what a failed run uses is looked at again. */
+    private static final long SOONEST = 10;
+
+    private static final long LATEST = 300;
+
     private final LoraTraining resource;
     private final RunJobs jobs;
     private final StatusDraft draft;
@@ -34,6 +41,10 @@ final class RunEnd {
                 Changes.started(draft.build()) && resource.getSpec() != null
                         ? Changes.limits(resource.getSpec())
                         : null);
+        if (resource.getSpec() != null
+                && !References.of(resource.getSpec(), Stage.Prepare).isEmpty()) {
+            agenda.wake(now.plusSeconds(SOONEST));
+        }
         agenda.tell("failed-" + Changes.shortHash(message), true, reason.name(), message);
         wakeAtExpiry();
     }
@@ -50,6 +61,14 @@ final class RunEnd {
         List<StageStatus> stages = draft.build().stages();
         agenda.then(jobs.deleteSettled(stages, now));
         agenda.wake(jobs.nextSettled(stages, now));
+    }
+
+    /** A Secret may be mended that the run failed by, and nobody watches Secrets. */
+    void awaitReferences(Observed observed) {
+        Condition failed = StatusDraft.condition(StatusDraft.old(resource), "Failed");
+        if (failed != null && !observed.references().isEmpty()) {
+            agenda.wake(now.plusSeconds(Permission.pause(failed, now, SOONEST, LATEST)));
+        }
     }
 
     /** Deletes all Jobs once the run is finished for as long as its spec says. */

@@ -175,6 +175,11 @@ final class StatusDraft {
         next.add(entry);
         next.sort(java.util.Comparator.comparing(StageStatus::name));
         stages = next;
+        if (entry.name() == Stage.Prepare && entry.outcome() == Outcome.Failed) {
+            // Nothing was made that depends on spec or image, so both may be corrected.
+            startTime = null;
+            image = null;
+        }
         progress = StageProgress.of(entry, progress);
     }
 
@@ -186,7 +191,8 @@ final class StatusDraft {
         checkpoints = result.checkpoints().isEmpty() ? checkpoints : result.checkpoints();
         if (!result.artifacts().isEmpty()) {
             artifacts = result.artifacts().stream()
-                    .map(a -> new Artifact(a.name(), a.format(), artifactRoot + a.uri(), a.sizeBytes(), a.sha256()))
+                    .map(a -> new Artifact(
+                            a.name(), a.format(), absolute(a.uri(), artifactRoot), a.sizeBytes(), a.sha256()))
                     .toList();
         }
         Provenance before = provenance != null ? provenance : new Provenance(null, null, null);
@@ -194,6 +200,11 @@ final class StatusDraft {
                 result.baseModelDigest() != null ? result.baseModelDigest() : before.baseModelDigest(),
                 result.datasetDigest() != null ? result.datasetDigest() : before.datasetDigest(),
                 image);
+    }
+
+    /** Of an artifact; in a bucket or another claim it has one already. */
+    private static String absolute(String uri, String root) {
+        return uri.contains("://") ? uri : root + uri;
     }
 
     /** Without evaluation no checkpoint is called the best. */

@@ -19,19 +19,21 @@ import training.lora.api.LoraTrainingStatus;
  * @param warningsOf the uids of Jobs, pods and the claim whose warnings are wanted
  * @param nodes names of nodes of which is to be known whether they are ready
  * @param claim the name of the claim that is wanted; if it is there, so are its warnings
+ * @param references Secrets and accounts of which is to be known whether trainings may use them
  * @param told whether the status already has what warnings and claim would say of the same pods and Jobs
  */
 public record Wanted(
-        Set<String> warningsOf, Set<String> nodes, @Nullable String claim, boolean told) {
+        Set<String> warningsOf, Set<String> nodes, @Nullable String claim, Set<Reference> references, boolean told) {
     /** A pod that was made or placed within this time is not late yet. */
     private static final Duration PATIENCE = Duration.ofSeconds(3);
 
     /** Nothing. */
-    public static final Wanted NOTHING = new Wanted(Set.of(), Set.of(), null, false);
+    public static final Wanted NOTHING = new Wanted(Set.of(), Set.of(), null, Set.of(), false);
 
     public Wanted {
         warningsOf = Set.copyOf(warningsOf);
         nodes = Set.copyOf(nodes);
+        references = Set.copyOf(references);
     }
 
     /** Whether warnings or the claim are wanted, to learn why a pod does not start. */
@@ -41,7 +43,7 @@ public record Wanted(
 
     /** Without warnings and claim. */
     public Wanted withoutWhy() {
-        return new Wanted(Set.of(), nodes, null, told);
+        return new Wanted(Set.of(), nodes, null, references, told);
     }
 
     /** Whether nothing at all need be read of this run: it is finished, and what follows needs no Jobs. */
@@ -52,8 +54,9 @@ public record Wanted(
     /** What is wanted of {@code resource}, given its Jobs and pods. */
     public static Wanted of(LoraTraining resource, List<Job> jobs, List<RunPod> pods, Instant now) {
         LoraTrainingStatus status = resource.getStatus();
+        Set<Reference> references = References.wanted(resource, pods);
         if (status == null || Finished.is(status)) {
-            return NOTHING;
+            return new Wanted(Set.of(), Set.of(), null, references, false);
         }
         Set<String> warnings = new TreeSet<>();
         Set<String> nodes = new TreeSet<>();
@@ -91,7 +94,7 @@ public record Wanted(
                 }
             }
         }
-        return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null, told);
+        return new Wanted(warnings, nodes, claim ? Names.claim(resource) : null, references, told);
     }
 
     private static boolean suspended(Job job) {

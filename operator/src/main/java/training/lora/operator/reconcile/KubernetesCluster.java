@@ -33,6 +33,9 @@ import training.lora.operator.plan.Action;
 import training.lora.operator.plan.ClaimView;
 import training.lora.operator.plan.Names;
 import training.lora.operator.plan.Observed;
+import training.lora.operator.plan.ObservedBuilder;
+import training.lora.operator.plan.Reference;
+import training.lora.operator.plan.ReferenceView;
 import training.lora.operator.plan.RunPod;
 import training.lora.operator.plan.Taken;
 import training.lora.operator.plan.Wanted;
@@ -44,6 +47,7 @@ final class KubernetesCluster implements Cluster {
     private static final Logger LOG = LoggerFactory.getLogger(KubernetesCluster.class);
 
     private final KubernetesClient client;
+    private final MetadataReader metadata;
     private final Heard heard;
     private final Trust trust;
     private final OwnWrites own = new OwnWrites();
@@ -51,6 +55,7 @@ final class KubernetesCluster implements Cluster {
 
     KubernetesCluster(KubernetesClient client, Heard heard, Trust trust) {
         this.client = client;
+        this.metadata = new MetadataReader(client);
         this.heard = heard;
         this.trust = trust;
     }
@@ -114,7 +119,19 @@ final class KubernetesCluster implements Cluster {
         List<Warning> warnings = warningsOf.stream()
                 .flatMap(uid -> warnings(namespace, uid).stream())
                 .toList();
-        return new Observed(jobs, pods, warnings, nodesReady, claim, wanted.why());
+        Map<Reference, ReferenceView> references = new TreeMap<>();
+        for (Reference reference : wanted.references()) {
+            references.put(reference, metadata.read(namespace, reference));
+        }
+        return ObservedBuilder.builder()
+                .jobs(jobs)
+                .pods(pods)
+                .warnings(warnings)
+                .nodesReady(nodesReady)
+                .references(references)
+                .why(wanted.why())
+                .claim(claim)
+                .build();
     }
 
     private ClaimView claim(String namespace, String name) {

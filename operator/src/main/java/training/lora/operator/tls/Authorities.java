@@ -34,13 +34,14 @@ final class Authorities {
     /** An hour at last: who refuses it may do so until the namespace goes. */
     private static final Backoff BACKOFF = new Backoff(Duration.ofSeconds(30), Duration.ofHours(1));
 
-    private record Told(String authorities, Instant time) {}
+    private record Told(String authorities, String bundle, Instant time) {}
 
     private record Failures(int count, Instant until) {}
 
     private final KubernetesClient client;
     private final String name;
     private final boolean keepsEarlier;
+    private final CaBundle bundle;
     private final Clock clock;
     private final Set<String> remembered = ConcurrentHashMap.newKeySet();
     private final Map<String, Told> told = new ConcurrentHashMap<>();
@@ -49,11 +50,12 @@ final class Authorities {
 
     /**
      * {@code keepsEarlier}: authorities that were told before stay until they expire, for a certificate that somebody
-     * else renews without telling its authority first.
+     * else renews without telling its authority first. {@code bundle}: what pods trust besides, for what they fetch.
      */
-    Authorities(KubernetesClient client, String name, boolean keepsEarlier, Clock clock) {
+    Authorities(KubernetesClient client, String name, boolean keepsEarlier, CaBundle bundle, Clock clock) {
         this.client = client;
         this.name = name;
+        this.bundle = bundle;
         this.keepsEarlier = keepsEarlier;
         this.clock = clock;
     }
@@ -66,10 +68,12 @@ final class Authorities {
     void ensure(String namespace, String authorities) {
         remember(namespace);
         Told before = told.get(namespace);
+        String others = bundle.read();
         if (before == null
                 || !before.authorities.equals(authorities)
+                || !before.bundle.equals(others)
                 || before.time.plus(AGAIN).isBefore(clock.instant())) {
-            write(namespace, authorities);
+            write(namespace, authorities, others);
         }
     }
 
@@ -122,17 +126,18 @@ final class Authorities {
                                 .anyMatch(c -> "NamespaceTerminating".equals(c.getReason())));
     }
 
-    private void write(String namespace, String authorities) {
+    private void write(String namespace, String authorities, String others) {
         // One request, whether it is there or not. Nothing else has a say in what it holds.
         client.configMaps()
-                .resource(configMap(namespace, keepsEarlier ? withEarlier(namespace, authorities) : authorities))
+                .resource(
+                        configMap(namespace, keepsEarlier ? withEarlier(namespace, authorities) : authorities, others))
                 .fieldManager(Names.OPERATOR)
                 .forceConflicts()
                 .serverSideApply();
-        told.put(namespace, new Told(authorities, clock.instant()));
+        told.put(namespace, new Told(authorities, others, clock.instant()));
     }
 
-    private ConfigMap configMap(String namespace, String authorities) {
+    private ConfigMap configMap(String namespace, String authorities, String others) {
         return new ConfigMapBuilder()
                 .withNewMetadata()
                 .withName(name)
@@ -141,6 +146,7 @@ final class Authorities {
                 .addToLabels(Names.MANAGED_BY, Names.OPERATOR)
                 .endMetadata()
                 .addToData(FILE, authorities)
+                .addToData(others.isEmpty() ? Map.of() : Map.of(CaBundle.FILE, others))
                 .build();
     }
 

@@ -69,7 +69,12 @@ public final class TlsKeeper implements Trust {
         this.rotation = secret != null && tls.manage()
                 ? new Rotation(OperatorUrl.hosts(config), tls.life(), tls.renewBefore(), tls.overlap())
                 : null;
-        this.authorities = new Authorities(client, tls.configMap(), rotation == null, clock);
+        this.authorities = new Authorities(
+                client,
+                tls.configMap(),
+                rotation == null,
+                new CaBundle(config.sources().caBundle().orElse(null)),
+                clock);
         Duration tenth = tls.overlap().dividedBy(10);
         this.wait = tenth.compareTo(MOST_WAIT) < 0 ? tenth : MOST_WAIT;
         this.clock = clock;

@@ -12,6 +12,7 @@ import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -122,7 +123,13 @@ final class ChartTest {
                 "--show-only",
                 "templates/config.yaml",
                 "--set",
-                "trainer.fsGroup=null,trainer.gpuNodeSelector.card=yes,stages.train.resources.limits.cpu=null"));
+                "trainer.fsGroup=null,trainer.gpuNodeSelector.card=yes,stages.train.resources.limits.cpu=null",
+                "--set",
+                "sources.hfEndpoint=https://hub.lan,sources.proxy=http://proxy.lan:3128,sources.noProxy={.svc,minio.lan}",
+                "--set",
+                "sources.caBundle.configMap=authorities,sources.allow={minio.lan:9000,10.20.0.0/16},sources.limit=1Gi",
+                "--set",
+                "s3.endpoint=https://minio.lan:9000,s3.region=eu-1,s3.pathStyle=true"));
         var config = TestConfig.of(chart.stringPropertyNames().stream()
                 .collect(Collectors.toMap(
                         n -> n.toUpperCase(java.util.Locale.ROOT).replaceAll("[^A-Z0-9]", "_"), chart::getProperty)));
@@ -135,6 +142,18 @@ final class ChartTest {
         assertThat(pods.defaultResources().get(training.lora.api.Stage.Train).limits())
                 .doesNotContainKey("cpu")
                 .containsKey("memory");
+        assertThat(pods.environment())
+                .isEqualTo(Map.of(
+                        "HF_ENDPOINT", "https://hub.lan",
+                        "HTTPS_PROXY", "http://proxy.lan:3128",
+                        "HTTP_PROXY", "http://proxy.lan:3128",
+                        "NO_PROXY", ".svc,minio.lan",
+                        "LORA_CA_BUNDLE", "/run/lora/ca/bundle.crt",
+                        "LORA_SOURCE_ALLOW", "minio.lan:9000,10.20.0.0/16",
+                        "LORA_SOURCE_LIMIT_BYTES", "1073741824",
+                        "AWS_ENDPOINT_URL", "https://minio.lan:9000",
+                        "AWS_REGION", "eu-1",
+                        "LORA_S3_PATH_STYLE", "true"));
         assertThat(OperatorUrl.hosts(config)).contains("lora-operator.lora-system.svc");
         assertThat(config.leaderElection().enabled()).isTrue();
         assertThat(chart.getProperty("quarkus.http.insecure-requests")).isEqualTo("disabled");
@@ -151,6 +170,9 @@ final class ChartTest {
                 "tls.life=90d|tls.life: Does not match pattern",
                 "watchNamespaces={A b}|watchNamespaces.0: Does not match pattern",
                 "stages.train.resources.limits.nvidia=1|Additional property nvidia is not allowed",
+                "sources.proxy=proxy:3128|sources.proxy: Does not match pattern",
+                "sources.allow={a b}|sources.allow.0: Does not match pattern",
+                "s3.endpoint=https://key:secret@minio.lan|s3.endpoint: Does not match pattern",
                 "trainer.runAsUser=0|trainer.runAsUser: Must be greater than or equal to 1",
                 "replica=2|Additional property replica is not allowed"
             })

@@ -81,12 +81,55 @@ final class CorrectionsTest {
         assertThat(scene.status().startTime()).isEqualTo("2026-01-01T00:00:00Z");
         assertThat(scene.status().image()).isEqualTo("trainer:1");
 
-        scene.settings = Scene.settings("trainer:9", PodSettings.NONE);
+        Scene prepared = Scene.prepared("");
+        prepared.settings = Scene.settings("trainer:9", PodSettings.NONE);
+        prepared.plan();
+        assertThat(image(prepared, "style-train-1")).isEqualTo("trainer:1");
+        prepared.ended("style-train-1", 60, 20, null);
+        prepared.plan();
+        prepared.after(60);
+        assertThat(image(prepared, "style-train-2")).isEqualTo("trainer:1");
+    }
+
+    @Test
+    void asLongAsNothingIsPreparedSpecAndImageCanBeCorrectedAfterEachFailure() throws Exception {
+        Scene scene = Scene.of("");
+        scene.plan();
+        String first = scene.status().runId();
+        scene.runs(FIRST);
+        scene.after(5);
         scene.ended(FIRST, 60, 20, null);
         scene.plan();
-        scene.condition(FIRST, "Failed", "BackoffLimitExceeded", "");
+        assertThat(scene.status().startTime()).isNull();
+        assertThat(scene.status().activeSeconds()).isEqualTo(60);
+
+        scene.settings = Scene.settings("trainer:9", PodSettings.NONE);
+        scene.corrected("'evaluation':{'clip':{'uri':'hf://a/b','secretRef':{'name':'hub'}}}");
+        scene.secret("hub", true, "1");
         scene.after(60);
-        assertThat(image(scene, SECOND)).isEqualTo("trainer:1");
+
+        assertThat(scene.created()).containsExactly(SECOND);
+        assertThat(image(scene, SECOND)).isEqualTo("trainer:9");
+        assertThat(scene.status().runId()).isNotEqualTo(first);
+    }
+
+    @Test
+    void aSourceThatFailedForGoodIsCorrectedInTheSameResource() throws Exception {
+        Scene scene = Scene.of("");
+        scene.plan();
+        scene.runs(FIRST);
+        scene.after(5);
+        scene.ended(FIRST, 60, 10, null);
+        scene.plan();
+        assertThat(scene.condition("Failed").getReason()).isEqualTo("InvalidConfiguration");
+        scene.after(3600);
+        assertThat(scene.created()).isEmpty();
+
+        scene.corrected("'evaluation':{'clip':{'uri':'hf://a/b'}}").after(1);
+
+        assertThat(scene.created()).containsExactly(SECOND);
+        assertThat(scene.stage().failures()).isZero();
+        assertThat(scene.reconciling().getReason()).isEqualTo("Starting");
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingStatus;
@@ -27,6 +28,7 @@ final class Scene {
     final Map<String, RunPod> pods = new LinkedHashMap<>();
     final List<Warning> warnings = new ArrayList<>();
     final Map<String, Boolean> nodes = new LinkedHashMap<>();
+    final Map<Reference, ReferenceView> references = new LinkedHashMap<>();
     final List<Action> done = new ArrayList<>();
 
     @Nullable ClaimView claim;
@@ -79,8 +81,15 @@ final class Scene {
     PlanResult plan() {
         done.clear();
         for (int round = 0; round < 8; round++) {
-            Observed observed =
-                    new Observed(List.copyOf(jobs.values()), List.copyOf(pods.values()), warnings, nodes, claim, read);
+            Observed observed = ObservedBuilder.builder()
+                    .jobs(List.copyOf(jobs.values()))
+                    .pods(List.copyOf(pods.values()))
+                    .warnings(warnings)
+                    .nodesReady(nodes)
+                    .references(references())
+                    .why(read)
+                    .claim(claim)
+                    .build();
             PlanResult plan = Plan.of(resource, observed, settings, now);
             boolean jobs = plan.actions().stream().anyMatch(Action.CreateJob.class::isInstance);
             if (refusal != null && jobs) {
@@ -93,6 +102,19 @@ final class Scene {
             }
         }
         throw new AssertionError("the plan never rests");
+    }
+
+    /** What is read of the Secrets and accounts that are wanted. */
+    private Map<Reference, ReferenceView> references() {
+        return wanted().references().stream()
+                .collect(Collectors.toMap(r -> r, r -> references.getOrDefault(r, ReferenceView.MISSING)));
+    }
+
+    /** A Secret of that name is there. */
+    void secret(String name, boolean allowed, String version) {
+        references.put(
+                new Reference(Reference.Kind.Secret, name),
+                new ReferenceView(allowed ? ReferenceView.State.ALLOWED : ReferenceView.State.UNLABELLED, version));
     }
 
     /** What would be read beside Jobs and pods. */

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Toleration;
 import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,7 +36,15 @@ final class StageJobTest {
             .build();
 
     @ParameterizedTest
-    @CsvSource({"two-fields,Prepare", "cards,Prepare", "cards,Train", "cards,Evaluate", "openshift,Train"})
+    @CsvSource({
+        "two-fields,Prepare",
+        "cards,Prepare",
+        "cards,Train",
+        "cards,Evaluate",
+        "openshift,Train",
+        "remote,Prepare",
+        "remote,Train"
+    })
     void theJobIsAsItsGolden(String name, Stage stage) throws IOException {
         Path golden = CASES.resolve(name).resolve(Names.lower(stage) + ".yaml");
 
@@ -59,6 +68,9 @@ final class StageJobTest {
                             "cards/prepare.yaml",
                             "cards/train.yaml",
                             "cards/evaluate.yaml",
+                            "remote/training.yaml",
+                            "remote/prepare.yaml",
+                            "remote/train.yaml",
                             "openshift/training.yaml",
                             "openshift/train.yaml");
         }
@@ -81,6 +93,40 @@ final class StageJobTest {
                     assertThat(m.getName()).isEqualTo("workspace");
                     assertThat(m.getReadOnly()).isTrue();
                 });
+    }
+
+    @Test
+    void secretsOfSourcesAreInPrepareAlone() throws IOException {
+        assertThat(mount(job("remote", Stage.Prepare), "/secrets").getReadOnly())
+                .isTrue();
+        assertThat(YAML.writeValueAsString(job("remote", Stage.Train)))
+                .doesNotContain("name: hub", "name: minio", "LORA_SECRETS");
+    }
+
+    @Test
+    void theCacheIsWrittenByPrepareAloneAndTheOutputByEachStage() throws IOException {
+        Job prepare = job("remote", Stage.Prepare);
+        Job train = job("remote", Stage.Train);
+
+        assertThat(mount(prepare, "/cache").getReadOnly()).isNull();
+        assertThat(mount(train, "/cache").getReadOnly()).isTrue();
+        assertThat(mount(prepare, "/pvc/cache").getReadOnly()).isTrue();
+        assertThat(mount(train, "/pvc/results").getReadOnly()).isNull();
+        assertThat(pod(train).getVolumes())
+                .filteredOn(v -> v.getPersistentVolumeClaim() != null)
+                .extracting(v -> v.getPersistentVolumeClaim().getClaimName(), v -> v.getPersistentVolumeClaim()
+                        .getReadOnly())
+                .containsExactly(
+                        org.assertj.core.groups.Tuple.tuple("ink-workspace", null),
+                        org.assertj.core.groups.Tuple.tuple("cache", true),
+                        org.assertj.core.groups.Tuple.tuple("results", null));
+    }
+
+    private static VolumeMount mount(Job job, String path) {
+        return pod(job).getContainers().get(0).getVolumeMounts().stream()
+                .filter(m -> m.getMountPath().equals(path))
+                .findFirst()
+                .orElseThrow();
     }
 
     @Test
@@ -152,7 +198,8 @@ final class StageJobTest {
                 ConfiguredPods.of(config));
         assertThat(PodTemplates.problems(resource.getSpec(), settings.pods())).isEmpty();
         return StageJob.of(
-                new StageAttempt(resource, "0123456789abcdef", stage, 1, StageJob.image(resource, settings)), settings);
+                new StageAttempt(resource, "0123456789abcdef", stage, 1, StageJob.image(resource, settings), null),
+                settings);
     }
 
     private static PodSpec pod(Job job) {

@@ -174,7 +174,7 @@ final class StartupTest {
                 .containers(List.of(Pods.waiting("trainer", false, "ContainerCreating", null))));
         scene.after(5);
         assertThat(scene.reconciling().getReason()).isEqualTo("Starting");
-        assertThat(scene.wanted()).isEqualTo(new Wanted(Set.of(other.uid()), Set.of(), null, false));
+        assertThat(scene.wanted()).isEqualTo(new Wanted(Set.of(other.uid()), Set.of(), null, Set.of(), false));
     }
 
     @Test

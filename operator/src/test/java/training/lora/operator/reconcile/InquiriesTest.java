@@ -12,9 +12,9 @@ import training.lora.operator.plan.Wanted;
 
 class InquiriesTest {
     private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
-    private static final Wanted NEW = new Wanted(Set.of("pod"), Set.of("node"), "claim", false);
-    private static final Wanted TOLD = new Wanted(Set.of("pod"), Set.of("node"), "claim", true);
-    private static final Wanted NODES_ALONE = new Wanted(Set.of(), Set.of("node"), null, true);
+    private static final Wanted NEW = new Wanted(Set.of("pod"), Set.of("node"), "claim", Set.of(), false);
+    private static final Wanted TOLD = new Wanted(Set.of("pod"), Set.of("node"), "claim", Set.of(), true);
+    private static final Wanted NODES_ALONE = new Wanted(Set.of(), Set.of("node"), null, Set.of(), true);
 
     private final Inquiries inquiries = new Inquiries();
 

@@ -12,15 +12,22 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import training.lora.operator.OperatorConfig;
 import training.lora.operator.TestConfig;
 
@@ -65,6 +72,49 @@ final class TlsKeeperTest {
 
         assertThat(first.getMetadata().getLabels()).containsEntry("app.kubernetes.io/managed-by", "Helm");
         assertThat(secret().getData()).containsAllEntriesOf(first.getData()).containsKey("next.tls.crt");
+    }
+
+    @Test
+    void thePlatformsAuthoritiesAreToldWithTheOperatorsAndFollowTheirFile(@TempDir Path folder) throws Exception {
+        Path bundle = folder.resolve("ca.crt");
+        TlsKeeper keeper = keeper(NOW, Map.of("LORA_SOURCES_CA_BUNDLE", bundle.toString()));
+        keeper.check();
+        String first = "# ours\n" + decoded(requireNonNull(secret().getData().get("ca.crt")));
+        Files.writeString(bundle, first);
+        List<String> told = told("art");
+        keeper.ensure("art");
+        keeper.ensure("art");
+        assertThat(told).singleElement().asString().contains("\"bundle.crt\":\"# ours", "\"ca.crt\":\"-----BEGIN");
+
+        Files.writeString(bundle, "# others\n" + first);
+        keeper.ensure("art");
+        assertThat(told).hasSize(2);
+        assertThat(told.get(1)).contains("\"bundle.crt\":\"# others");
+
+        Files.writeString(bundle, "none");
+        assertThatThrownBy(() -> keeper.ensure("art"))
+                .hasMessageStartingWith("`lora.sources.ca-bundle` must name a file of PEM certificates");
+    }
+
+    private static String decoded(String base64) {
+        return new String(Base64.getDecoder().decode(base64), StandardCharsets.UTF_8);
+    }
+
+    /** What the namespace's ConfigMap is written with. */
+    private List<String> told(String namespace) {
+        List<String> bodies = new ArrayList<>();
+        server.expect()
+                .patch()
+                .withPath(patchOf(namespace))
+                .andReply(200, request -> {
+                    bodies.add(request.getBody().readUtf8());
+                    return new ConfigMapBuilder()
+                            .withNewMetadata()
+                            .endMetadata()
+                            .build();
+                })
+                .always();
+        return bodies;
     }
 
     @Test

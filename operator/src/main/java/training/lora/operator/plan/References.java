@@ -1,0 +1,145 @@
+package training.lora.operator.plan;
+
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.LoraTraining;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.LoraTrainingStatus;
+import training.lora.api.Outcome;
+import training.lora.api.Reason;
+import training.lora.api.SecretRef;
+import training.lora.api.SourceSpec;
+import training.lora.api.Stage;
+import training.lora.api.StageStatus;
+import training.lora.operator.plan.ReferenceView.State;
+
+/** Which Secrets and which service account the stages of a run use. */
+final class References {
+    /** Annotation of a Job with a hash of the versions of what it uses, as they were when it was made. */
+    static final String VERSIONS = Names.OWN + "references";
+
+    /** Failures that another content of a Secret, or other rights of an account, may cure. */
+    private static final Set<Reason> CURABLE =
+            Set.of(Reason.InvalidConfiguration, Reason.InvalidData, Reason.InvalidBaseModel, Reason.SourceUnreachable);
+
+    private static final String OUTPUT = "spec.output";
+
+    private References() {}
+
+    /** What the stage uses, with the field that names it. Only Prepare reads sources; each stage looks at the output. */
+    static Map<Reference, String> of(LoraTrainingSpec spec, Stage stage) {
+        Map<Reference, String> found = new LinkedHashMap<>();
+        secretsByField(spec).forEach((field, name) -> {
+            if (stage == Stage.Prepare || field.equals(OUTPUT)) {
+                found.putIfAbsent(new Reference(Reference.Kind.Secret, name), field + ".secretRef");
+            }
+        });
+        String account = spec.runtime().serviceAccountName();
+        if (account != null) {
+            found.put(new Reference(Reference.Kind.ServiceAccount, account), "spec.runtime.serviceAccountName");
+        }
+        return found;
+    }
+
+    /** The name of each Secret by the field that has it. */
+    static Map<String, String> secretsByField(LoraTrainingSpec spec) {
+        Map<String, String> names = new TreeMap<>();
+        for (SourceSpec.Named named : SourceSpec.of(spec)) {
+            SecretRef secret = named.source().secretRef();
+            if (secret != null) {
+                names.put(named.field(), secret.name());
+            }
+        }
+        SecretRef secret = spec.output().secretRef();
+        if (secret != null) {
+            names.put(OUTPUT, secret.name());
+        }
+        return names;
+    }
+
+    /** Names of the Secrets that are mounted into the stage's pod. */
+    static Set<String> secrets(LoraTrainingSpec spec, Stage stage) {
+        Set<String> names = new TreeSet<>();
+        for (Reference reference : of(spec, stage).keySet()) {
+            if (reference.kind() == Reference.Kind.Secret) {
+                names.add(reference.name());
+            }
+        }
+        return names;
+    }
+
+    /** Of which is to be known whether trainings may use it: what an attempt could begin with now. */
+    static Set<Reference> wanted(LoraTraining resource, List<RunPod> pods) {
+        LoraTrainingStatus status = StatusDraft.old(resource);
+        LoraTrainingSpec spec = resource.getSpec();
+        if (spec == null || StatusDraft.isTrue(status, "Complete")) {
+            return Set.of();
+        }
+        if (StatusDraft.isTrue(status, "Failed")) {
+            StageStatus failed = curable(status);
+            return failed == null ? Set.of() : of(spec, failed.name()).keySet();
+        }
+        boolean runs =
+                pods.stream().anyMatch(p -> p.trainer() != null && p.trainer().running());
+        Set<Reference> all = new TreeSet<>();
+        if (!runs && !spec.suspend()) {
+            for (Stage stage : Stage.values()) {
+                all.addAll(of(spec, stage).keySet());
+            }
+        }
+        return all;
+    }
+
+    /** A hash of the versions of what the stage uses; null: it uses nothing. */
+    static @Nullable String versions(LoraTrainingSpec spec, Stage stage, Observed observed) {
+        Map<String, String> versions = new TreeMap<>();
+        for (Reference reference : of(spec, stage).keySet()) {
+            ReferenceView view = observed.references().get(reference);
+            versions.put(reference.toString(), view == null ? "" : view.version());
+        }
+        return versions.isEmpty() ? null : Changes.hash(versions);
+    }
+
+    /**
+     * Whether a failed run goes on because a Secret or account was written since its last attempt began. All of them must be
+     * there and allowed: who takes a Secret away wants no other attempt.
+     */
+    static boolean changed(LoraTraining resource, LoraTrainingStatus status, Observed observed) {
+        StageStatus failed = resource.getSpec() == null ? null : curable(status);
+        if (failed == null) {
+            return false;
+        }
+        for (Reference reference : of(resource.getSpec(), failed.name()).keySet()) {
+            ReferenceView view = observed.references().get(reference);
+            if (view == null || view.state() != State.ALLOWED) {
+                return false;
+            }
+        }
+        return !Objects.equals(failed.references(), versions(resource.getSpec(), failed.name(), observed));
+    }
+
+    /** The stage by which the run failed, if what it uses may be the cause. */
+    private static @Nullable StageStatus curable(LoraTrainingStatus status) {
+        Condition failed = StatusDraft.condition(status, "Failed");
+        return status.stages().stream()
+                .filter(s -> s.outcome() == Outcome.Failed && s.references() != null)
+                .filter(s -> s.reason() != null && CURABLE.contains(s.reason()))
+                .filter(s -> failed != null && Objects.equals(failed.getReason(), String.valueOf(s.reason())))
+                .reduce((a, b) -> b)
+                .orElse(null);
+    }
+
+    /** The versions that {@code job} was made with; null: it uses nothing. */
+    static @Nullable String versions(Job job) {
+        Map<String, String> annotations = job.getMetadata().getAnnotations();
+        return annotations == null ? null : annotations.get(VERSIONS);
+    }
+}
