@@ -3,6 +3,8 @@ package training.lora.e2e;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -10,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import training.lora.api.Json;
 import training.lora.api.LoraTraining;
 import training.lora.local.LocalCluster;
 import training.lora.local.OperatorProcess;
@@ -67,14 +70,16 @@ final class TestCluster implements AutoCloseable {
                     client().getKubernetesSerialization().unmarshal(yaml, GenericKubernetesResource.class);
             resource.getMetadata().setName(name);
             change.accept(resource);
-            // As kubectl apply does it: a patch of what differs, which a status written at the same time doesn't
+            if (client().resource(resource).get() == null) {
+                client().resource(resource).create();
+                return;
+            }
+            // As kubectl apply does it: a patch of no certain version, which a status written at the same time doesn't
             // disturb.
+            Map<String, ?> patch =
+                    Map.of("spec", resource.getAdditionalProperties().get("spec"));
             client().resource(resource)
-                    .createOr(there -> there.edit(found -> {
-                        found.setAdditionalProperty(
-                                "spec", resource.getAdditionalProperties().get("spec"));
-                        return found;
-                    }));
+                    .patch(PatchContext.of(PatchType.JSON_MERGE), Json.MAPPER.writeValueAsString(patch));
         }
     }
 
