@@ -37,6 +37,9 @@ public record Manifest(
 
         @JsonPropertyDescription("sha256 over the files of the CLIP model that measured.") @Nullable String clipDigest,
 
+        @JsonPropertyDescription("What was fetched over a network, as it was then; unset by earlier releases.")
+        @Nullable List<SourceVersion> sources,
+
         @JsonPropertyDescription("Where it was trained: cpu, or the card's number and name.") @Nullable String device,
 
         @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
@@ -52,6 +55,7 @@ public record Manifest(
         @JsonPropertyDescription("Every file of the output but this one, uri relative to the output.")
         List<Artifact> files) {
     public Manifest {
+        sources = sources == null ? null : List.copyOf(sources);
         checkpoints = checkpoints == null ? List.of() : List.copyOf(checkpoints);
         proofs = proofs == null ? List.of() : List.copyOf(proofs);
         files = files == null ? List.of() : List.copyOf(files);

@@ -13,6 +13,9 @@ final class TrainerImage {
             "java.compiler",
             "java.logging",
             "java.management",
+            // Apache HttpClient: names in certificates, and a proxy's authentication.
+            "java.naming",
+            "java.security.jgss",
             "java.net.http",
             "java.sql",
             "java.xml",

@@ -1,5 +1,7 @@
 package training.lora.trainer.cli;
 
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -68,8 +70,13 @@ public final class Main {
     }
 
     static int execute(String... arguments) {
+        return execute(System::getenv, arguments);
+    }
+
+    /** @param environment the process's variables */
+    static int execute(Function<String, @Nullable String> environment, String... arguments) {
         Main main = new Main();
-        CommandLine line = new CommandLine(main);
+        CommandLine line = new CommandLine(main, new Commands(environment));
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler((e, command, parsed) -> {
             TrainerException failure = Failures.classify(e);

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,11 +28,17 @@ import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
 import training.lora.trainer.report.Push;
 import training.lora.trainer.report.ResultFiles;
+import training.lora.trainer.run.FetchProgress;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.run.WorkspaceLock;
+import training.lora.trainer.source.Cache;
+import training.lora.trainer.source.Fetcher;
+import training.lora.trainer.source.Remote;
 import training.lora.trainer.source.Sources;
+import training.lora.trainer.source.Surroundings;
+import training.lora.trainer.source.Unpacker;
 
 /** {@code run}: prepare, train and evaluate; and each of these alone. */
 @Command(name = "run", mixinStandardHelpOptions = true, description = "Prepares, trains and evaluates.")
@@ -57,8 +64,14 @@ class RunCommand implements Callable<Integer> {
     @Mixin
     private DeviceOption device = new DeviceOption();
 
+    private final Function<String, @Nullable String> environment;
+
     @Option(names = "--attempt", paramLabel = "N", hidden = true, defaultValue = "1")
     private int attempt;
+
+    RunCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
 
     /** The stages to run. */
     List<Stage> stages() {
@@ -106,8 +119,7 @@ class RunCommand implements Callable<Integer> {
     private int run(RunSpecs.Loaded loaded, Workspace space) throws IOException {
         RunSpec run = loaded.run();
         RunLog.open(space.log());
-        Sources sources = Sources.of(
-                System::getenv, loaded.mounted() ? null : file.toAbsolutePath().getParent());
+        Path relativeTo = loaded.mounted() ? null : file.toAbsolutePath().getParent();
         try (Push push = push();
                 NDManager manager = root()) {
             Console console = new Console(System.out, System.console() != null);
@@ -119,9 +131,10 @@ class RunCommand implements Callable<Integer> {
                     push.accept(message);
                 }
             };
-            RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
             boolean ran = false;
             for (Stage stage : stages()) {
+                Sources sources = sources(stage, relativeTo, space, new FetchProgress(run, attempt, sink));
+                RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
                 if (stage(context, stage).alreadyComplete()) {
                     if (!ran) {
                         System.out.println(space.output() + " holds this run, finished: nothing to do");
@@ -135,6 +148,16 @@ class RunCommand implements Callable<Integer> {
             Summary.print(space.output(), System.out);
         }
         return 0;
+    }
+
+    /** Prepare alone fetches. */
+    private Sources sources(Stage stage, @Nullable Path relativeTo, Workspace space, FetchProgress progress) {
+        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
+        Cache cache = Cache.of(surroundings, space.cache());
+        Remote remote = stage == Stage.Prepare
+                ? new Fetcher(cache, space.fetched(), space::digests, surroundings, progress)
+                : space.fetched().in(cache);
+        return Sources.of(environment, relativeTo).with(remote, new Unpacker(cache, space::digests));
     }
 
     private NDManager root() throws IOException {
@@ -197,6 +220,10 @@ class RunCommand implements Callable<Integer> {
             mixinStandardHelpOptions = true,
             description = "Makes pictures, captions, latents and text embeddings ready.")
     static final class Prepare extends RunCommand {
+        Prepare(Function<String, @Nullable String> environment) {
+            super(environment);
+        }
+
         @Override
         List<Stage> stages() {
             return List.of(Stage.Prepare);
@@ -209,6 +236,10 @@ class RunCommand implements Callable<Integer> {
             mixinStandardHelpOptions = true,
             description = "Trains the adapter and draws pictures on the way; needs prepare.")
     static final class Train extends RunCommand {
+        Train(Function<String, @Nullable String> environment) {
+            super(environment);
+        }
+
         @Override
         List<Stage> stages() {
             return List.of(Stage.Train);
@@ -221,6 +252,10 @@ class RunCommand implements Callable<Integer> {
             mixinStandardHelpOptions = true,
             description = "Measures base model and checkpoints and chooses the best; needs train.")
     static final class Evaluate extends RunCommand {
+        Evaluate(Function<String, @Nullable String> environment) {
+            super(environment);
+        }
+
         @Override
         List<Stage> stages() {
             return List.of(Stage.Evaluate);

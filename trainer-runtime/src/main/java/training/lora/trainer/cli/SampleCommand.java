@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,10 +22,18 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.source.Cache;
+import training.lora.trainer.source.FetchedSources;
+import training.lora.trainer.source.Fetcher;
+import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
+import training.lora.trainer.source.Surroundings;
+import training.lora.trainer.source.Unpacker;
+import training.lora.trainer.source.Use;
 
 /** {@code sample}: draws pictures, with a LoRA or without. */
 @Command(
@@ -37,7 +47,9 @@ final class SampleCommand implements Callable<Integer> {
             names = "--base",
             required = true,
             paramLabel = "URI",
-            description = "The base model: a folder, a .safetensors file, or bundled://NAME.")
+            description =
+                    "The base model, as baseModel.uri has it: hf://OWNER/REPOSITORY, https://…, s3://…, a folder, a"
+                            + " .safetensors file, or bundled://NAME.")
     private String base = "";
 
     @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
@@ -65,18 +77,24 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--resolution", paramLabel = "PIXELS", description = "Side in pixels; default: the model's own.")
     private @Nullable Integer resolution;
 
+    private final Function<String, @Nullable String> environment;
+
     @Mixin
     private DeviceOption device = new DeviceOption();
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Where the pictures go.")
     private Path out = Path.of("");
 
+    SampleCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
+
     @Override
     public Integer call() throws IOException {
         require(steps >= 1, "`--steps` must be at least 1, was " + steps);
         require(guidance >= 0, "`--guidance` must be at least 0, was " + guidance);
         Folders.requireWritable("--out", out);
-        Path place = Sources.of(System::getenv, Path.of("").toAbsolutePath()).existing("--base", base);
+        Path place = place();
         try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
                 LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
@@ -100,6 +118,26 @@ final class SampleCommand implements Callable<Integer> {
             new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager, sink, more -> {});
         }
         return 0;
+    }
+
+    /** Where the base model is, fetched into LORA_CACHE or the user's cache if it is elsewhere. */
+    private Path place() throws IOException {
+        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
+        String caches = surroundings.variable("XDG_CACHE_HOME");
+        Path own = (caches == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(caches))
+                .resolve("lora-trainer/sources");
+        Cache cache = Cache.of(surroundings, own);
+        Supplier<FileDigests> digests =
+                () -> FileDigests.rememberedIn(cache.root().resolve("digests.json"));
+        Fetcher fetcher = new Fetcher(
+                cache,
+                new FetchedSources(cache.root().resolve("sources.json")),
+                digests,
+                surroundings,
+                (source, bytes, total) -> LOG.debug("{} of {} bytes", bytes, total));
+        return Sources.of(environment, Path.of("").toAbsolutePath())
+                .with(fetcher, new Unpacker(cache, digests))
+                .existing(new Source("--base", base, Use.BaseModel, null, null));
     }
 
     private void tellOfCutPrompts(StableDiffusion model) {

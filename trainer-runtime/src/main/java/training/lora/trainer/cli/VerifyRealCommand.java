@@ -11,6 +11,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,6 +38,8 @@ final class VerifyRealCommand implements Callable<Integer> {
     private static final DateTimeFormatter STAMP =
             DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HHmm'Z'").withZone(ZoneOffset.UTC);
 
+    private final Function<String, @Nullable String> environment;
+
     @Spec
     private CommandSpec command = CommandSpec.create();
 
@@ -44,7 +47,8 @@ final class VerifyRealCommand implements Callable<Integer> {
             names = "--base",
             required = true,
             paramLabel = "URI",
-            description = "The base model, as baseModel.uri has it: a path, or bundled://NAME.")
+            description =
+                    "The base model, as baseModel.uri has it: hf://OWNER/REPOSITORY, https://…, a path, or bundled://NAME.")
     private String base = "";
 
     @Option(
@@ -79,6 +83,10 @@ final class VerifyRealCommand implements Callable<Integer> {
                     "Where it works and reports; a run that was cut off goes on there. Default: verify-real-<date>.")
     private @Nullable Path out;
 
+    VerifyRealCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
+
     @Override
     public Integer call() throws IOException {
         Instant now = Instant.now();
@@ -101,7 +109,7 @@ final class VerifyRealCommand implements Callable<Integer> {
         GpuMonitor gpu = GpuMonitor.start(GpuMonitor.COMMAND, device.card());
         int code;
         try (gpu) {
-            code = Main.execute(arguments.toArray(String[]::new));
+            code = Main.execute(environment, arguments.toArray(String[]::new));
         }
         if (code != 0) {
             return code;

@@ -54,15 +54,19 @@ public final class FileDigests implements AutoCloseable {
 
     static FileDigests rememberedIn(Path store, InstantSource clock) {
         FileDigests digests = new FileDigests(store, clock);
+        digests.remembered.putAll(read(store));
+        return digests;
+    }
+
+    private static Map<String, Remembered> read(Path store) {
         if (Files.isRegularFile(store)) {
             try {
-                digests.remembered.putAll(
-                        Json.MAPPER.readValue(store.toFile(), new TypeReference<Map<String, Remembered>>() {}));
+                return Json.MAPPER.readValue(store.toFile(), new TypeReference<Map<String, Remembered>>() {});
             } catch (IOException e) {
                 LOG.warn("{} is damaged, and digests are computed anew", store);
             }
         }
-        return digests;
+        return Map.of();
     }
 
     /** Digests that are computed each time. */
@@ -90,6 +94,16 @@ public final class FileDigests implements AutoCloseable {
         return sha256;
     }
 
+    /** Takes the digest of a file that was hashed while it was written, and that nobody changes any more. */
+    public void remember(Path file, String sha256) throws IOException {
+        if (store != null && Files.size(file) >= REMEMBERED_FROM) {
+            remembered.put(
+                    file.toRealPath().toString(),
+                    new Remembered(attributes(file).toString(), sha256));
+            changed = true;
+        }
+    }
+
     private static Map<String, Object> attributes(Path file) throws IOException {
         return new TreeMap<>(Files.readAttributes(file, "unix:ino,size,lastModifiedTime,ctime"));
     }
@@ -106,6 +120,8 @@ public final class FileDigests implements AutoCloseable {
         if (store == null || !changed) {
             return;
         }
+        // What another has computed meanwhile.
+        read(store).forEach(remembered::putIfAbsent);
         remembered.keySet().removeIf(file -> !Files.exists(Path.of(file)));
         try {
             WholeFile.write(store, temporary -> Json.MAPPER.writeValue(temporary.toFile(), remembered));

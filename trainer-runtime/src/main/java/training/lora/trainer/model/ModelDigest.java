@@ -14,13 +14,6 @@ import training.lora.trainer.files.Sha256;
 
 /** Identity of a model: what its files hold, wherever they lie and whatever links lead to them. */
 public final class ModelDigest {
-    private static final String INDEX = "model_index.json";
-
-    /** The folders of a diffusers folder that something is read from. */
-    private static final List<String> COMPONENTS = Stream.concat(
-                    Stream.of(Part.values()).map(Part::folder), Stream.of("scheduler", "tokenizer", "tokenizer_2"))
-            .toList();
-
     private ModelDigest() {}
 
     /**
@@ -44,10 +37,10 @@ public final class ModelDigest {
      */
     private static String folder(Path folder, FileDigests digests) throws IOException {
         List<Path> files = new ArrayList<>();
-        Path index = folder.resolve(INDEX);
+        Path index = folder.resolve(PartFiles.INDEX);
         if (Files.isRegularFile(index)) {
             files.add(index);
-            for (String component : COMPONENTS) {
+            for (String component : PartFiles.COMPONENTS) {
                 addParts(folder.resolve(component), files);
             }
         } else {

@@ -18,6 +18,7 @@ import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Archive;
+import training.lora.trainer.source.Source;
 
 /** Finds the pictures and captions of all data sets: in folders, and in archives, which are unpacked. */
 final class DatasetReader {
@@ -44,7 +45,7 @@ final class DatasetReader {
         for (int i = 0; i < spec.datasets().size(); i++) {
             DatasetSpec dataset = spec.datasets().get(i);
             RawDataset.Listed listed =
-                    RawDataset.list(dataset, content("spec.datasets[" + i + "].uri", dataset), wording(dataset));
+                    RawDataset.list(dataset, content(context.named().datasets().get(i), dataset), wording(dataset));
             if (listed.leftOut() != null) {
                 notes.accept(listed.leftOut());
             }
@@ -53,36 +54,36 @@ final class DatasetReader {
         return items;
     }
 
-    private DataFolder.Content content(String field, DatasetSpec dataset) throws IOException {
-        Path path = context.sources().path(field, dataset.uri());
-        Path volume = context.sources().volume(dataset.uri());
+    private DataFolder.Content content(Source source, DatasetSpec dataset) throws IOException {
+        Path path = context.sources().path(source);
+        Path volume = context.sources().volume(source);
         if (Files.isDirectory(path)) {
             return DataFolder.list(path, volume, ownFolders());
         }
         if (!Files.isRegularFile(path)) {
             throw new TrainerException(
                     Reason.InvalidData,
-                    "`%s` %s must name a folder or a .zip file, but there is none at %s"
-                            .formatted(field, dataset.uri(), path));
+                    "`%s` %s must name a folder or an archive (.zip, .tar, .tar.gz), but there is none at %s"
+                            .formatted(source.field(), source.shown(), path));
         }
         if (volume != null && !path.toRealPath().startsWith(volume.toRealPath())) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "`%s` %s must lie in its volume, but is a link that leads out of it"
-                            .formatted(field, dataset.uri()));
+                            .formatted(source.field(), source.shown()));
         }
         try (FileBytes bytes = FileBytes.open(path)) {
             PictureFormat picture = PictureFormat.of(bytes);
             if (picture != null) {
                 throw new TrainerException(
                         Reason.InvalidData,
-                        "`%s` must name a folder of pictures or a .zip file, but %s is a single picture (%s)"
-                                .formatted(field, dataset.uri(), picture.label()));
+                        "`%s` must name a folder of pictures or an archive of them (.zip, .tar, .tar.gz), but %s is a single picture (%s)"
+                                .formatted(source.field(), source.shown(), picture.label()));
             }
         }
         Path target = unpacked.resolve(dataset.name());
         Files.createDirectories(target);
-        Archive.unzip(path, target);
+        Archive.unpack(path, target);
         return DataFolder.list(target, target, Set.of());
     }
 
@@ -97,6 +98,7 @@ final class DatasetReader {
                 unpacked.getParent(),
                 workspace.train(),
                 workspace.evaluate(),
+                workspace.cache(),
                 workspace.output()));
         Path parent = workspace.root().getParent();
         if (parent != null && parent.endsWith("runs")) {

@@ -9,12 +9,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.DatasetSpec;
-import training.lora.api.InitFromSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Manifest;
 import training.lora.api.Stage;
-import training.lora.api.VaeSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.FileDigests;
@@ -24,6 +21,7 @@ import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.SpecScope;
+import training.lora.trainer.source.Source;
 
 /**
  * Whether the output holds this very run, finished: of the same owner and spec, and made from what its files hold today. What
@@ -38,6 +36,7 @@ public final class FinishedRun {
     private final Manifest manifest;
     private final InputDigests before;
     private final FileDigests digests;
+    private final RemoteSources remote;
     private final List<String> goneData = new ArrayList<>();
     private final List<String> gone = new ArrayList<>();
     private @Nullable String unreadable;
@@ -54,7 +53,8 @@ public final class FinishedRun {
             @Nullable String note,
             @Nullable DatasetManifest prepared) {}
 
-    private FinishedRun(RunContext context, Manifest manifest, FileDigests digests) {
+    private FinishedRun(RunContext context, Manifest manifest, RemoteSources remote, FileDigests digests) {
+        this.remote = remote;
         this.context = context;
         this.spec = context.run().spec();
         this.manifest = manifest;
@@ -76,8 +76,10 @@ public final class FinishedRun {
                 || !manifest.runId().equals(context.run().runId())) {
             return new Found(null, null, null);
         }
+        // First, since it may fetch, which remembers digests too.
+        RemoteSources remote = RemoteSources.look(context, manifest, stage == Stage.Prepare);
         try (FileDigests digests = context.workspace().digests()) {
-            Found found = new FinishedRun(context, manifest, digests).look(stage == Stage.Prepare);
+            Found found = new FinishedRun(context, manifest, remote, digests).look(stage == Stage.Prepare);
             if (found.note() != null) {
                 LOG.warn("{}", found.note());
             }
@@ -92,9 +94,11 @@ public final class FinishedRun {
         String baseModel = baseModel();
         String initFrom = initFrom();
         String clip = clip();
-        RawData sources = prepares ? readableSources() : null;
+        boolean reads = prepares && !remote.asBefore(context.named().datasets());
+        RawData sources = reads ? readableSources() : null;
+        String data = prepares ? before.data() : trainedOn(prepared);
         InputDigests now = InputDigestsBuilder.builder()
-                .data(prepares ? (sources == null ? before.data() : sources.digest()) : trainedOn(prepared))
+                .data(sources == null ? data : sources.digest())
                 .baseModel(baseModel)
                 .initFrom(initFrom)
                 .clip(clip)
@@ -181,9 +185,8 @@ public final class FinishedRun {
     /** The data as they are today; null where one of the data sets is gone. */
     private @Nullable RawData sources() throws IOException {
         boolean there = true;
-        for (int i = 0; i < spec.datasets().size(); i++) {
-            DatasetSpec dataset = spec.datasets().get(i);
-            there &= isThere("spec.datasets[" + i + "].uri", dataset.uri(), goneData);
+        for (Source dataset : context.named().datasets()) {
+            there &= isThere(dataset, goneData);
         }
         if (!there) {
             return null;
@@ -198,36 +201,51 @@ public final class FinishedRun {
     }
 
     private String baseModel() throws IOException {
-        VaeSpec vae = spec.baseModel().vae();
-        boolean there = isThere("spec.baseModel.uri", spec.baseModel().uri(), gone)
-                & (vae == null || isThere("spec.baseModel.vae.uri", vae.uri(), gone));
+        Source vae = context.named().vae();
+        List<Source> both = vae == null
+                ? List.of(context.named().baseModel())
+                : List.of(context.named().baseModel(), vae);
+        if (remote.asBefore(both)) {
+            return before.baseModel();
+        }
+        boolean there = isThere(context.named().baseModel(), gone) & (vae == null || isThere(vae, gone));
         return there ? context.baseModelDigest(digests) : before.baseModel();
     }
 
     private @Nullable String initFrom() throws IOException {
-        InitFromSpec from = spec.training().initFrom();
-        return from == null || !isThere("spec.training.initFrom.uri", from.uri(), gone)
-                ? null
-                : context.initFromDigest(digests);
+        Source from = context.named().initFrom();
+        if (from != null && remote.asBefore(List.of(from))) {
+            return before.initFrom();
+        }
+        return from == null || !isThere(from, gone) ? null : context.initFromDigest(digests);
     }
 
     private @Nullable String clip() throws IOException {
-        return spec.evaluation().enabled() && isThere("spec.evaluation.clip.uri", context.clipUri(), gone)
+        if (spec.evaluation().enabled()
+                && remote.asBefore(List.of(context.named().clip()))) {
+            return before.clip();
+        }
+        return spec.evaluation().enabled() && isThere(context.named().clip(), gone)
                 ? context.clipDigest(digests)
                 : null;
     }
 
     /** Whether there is anything; a folder that nothing is mounted on is empty. */
-    private boolean isThere(String field, String uri, List<String> missing) throws IOException {
+    private boolean isThere(Source source, List<String> missing) throws IOException {
+        String problem = remote.problem(source);
+        if (problem != null) {
+            missing.add("`%s` %s (it %s)".formatted(source.field(), source.shown(), problem));
+            return false;
+        }
         boolean there = false;
         try {
-            Path path = context.sources().path(field, uri);
+            Path path = context.sources().path(source);
             there = Files.isDirectory(path) ? !isEmpty(path) : Files.exists(path);
         } catch (TrainerException e) {
-            LOG.debug("{} can't be found", uri, e);
+            LOG.debug("{} can't be found", source, e);
         }
         if (!there) {
-            missing.add("`%s` %s".formatted(field, uri));
+            missing.add("`%s` %s".formatted(source.field(), source.shown()));
         }
         return there;
     }

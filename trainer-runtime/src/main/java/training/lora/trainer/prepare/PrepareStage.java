@@ -60,6 +60,7 @@ public final class PrepareStage {
     /** Runs the stage. */
     public static Result run(RunContext context) throws IOException {
         LoraTrainingSpec spec = context.run().spec();
+        context.fetch();
         Concepts concepts = Concepts.of(spec.datasets());
         concepts.given("spec.sampling.prompts", spec.sampling().prompts());
         if (spec.evaluation().enabled()) {
@@ -70,6 +71,7 @@ public final class PrepareStage {
         PrepareStage stage = new PrepareStage(context);
         DatasetManifest data = stage.run();
         stage.tell(data.note());
+        stage.notes.addAll(context.sources().notes());
         return new Result(data, stage.notes.isEmpty() ? null : String.join("; ", stage.notes));
     }
 

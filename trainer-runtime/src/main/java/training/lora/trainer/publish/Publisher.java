@@ -28,6 +28,7 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.run.InputDigests;
+import training.lora.trainer.run.RunSources;
 import training.lora.trainer.run.Workspace;
 
 /**
@@ -150,6 +151,7 @@ public final class Publisher {
                 .files(artifacts)
                 .initFromDigest(state.inputs().initFrom())
                 .clipDigest(state.inputs().clip())
+                .sources(workspace.fetched().versions(new RunSources(run.spec()).all()))
                 .device(state.device())
                 .base(state.base())
                 .best(state.best())

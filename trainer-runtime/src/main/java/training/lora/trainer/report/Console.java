@@ -1,6 +1,7 @@
 package training.lora.trainer.report;
 
 import java.io.PrintStream;
+import java.util.Locale;
 import java.util.function.Consumer;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
@@ -10,6 +11,9 @@ public final class Console implements Consumer<ProgressMessage> {
     private static final long PLAIN_INTERVAL_NANOS = 5_000_000_000L;
 
     private static final int BAR = 24;
+
+    /** Of a download, see FetchProgress. */
+    private static final String FETCHED = "fetchedBytes";
 
     private final PrintStream out;
     private final boolean terminal;
@@ -40,11 +44,20 @@ public final class Console implements Consumer<ProgressMessage> {
     private static String line(ProgressMessage m) {
         String metrics = Metric.line(m.metrics(), "  ");
         String left = m.estimatedRemainingSeconds() == null ? "" : "  " + m.estimatedRemainingSeconds() + " s left";
+        if (metrics.startsWith(FETCHED)) {
+            String of = m.metrics().size() > 1 ? " of " + megabytes(m.metrics().get(1)) : "";
+            return "%s: %s%s MB fetched%s"
+                    .formatted(m.stage(), megabytes(m.metrics().get(0)), of, left);
+        }
         String what =
                 m.checkpoint() == null ? "" : "  checkpoint " + m.checkpoint().step() + scores(m);
         return "%s %d/%d  %s%s%s"
                 .formatted(m.stage(), m.step(), m.steps(), metrics, left, what)
                 .stripTrailing();
+    }
+
+    private static String megabytes(Metric bytes) {
+        return String.format(Locale.ROOT, "%.1f", bytes.number() / 1e6);
     }
 
     private static String scores(ProgressMessage m) {

@@ -15,8 +15,6 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.Checkpoint;
-import training.lora.api.ClipSpec;
-import training.lora.api.InitFromSpec;
 import training.lora.api.Metric;
 import training.lora.api.Precision;
 import training.lora.api.ProgressMessage;
@@ -25,12 +23,12 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.SavedState;
 import training.lora.api.Stage;
-import training.lora.api.VaeSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelOptions;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
 
 /**
@@ -54,21 +52,45 @@ public record RunContext(
         NDManager manager) {
     private static final Logger LOG = LoggerFactory.getLogger(RunContext.class);
 
-    private static final String BUNDLED = "bundled://";
+    /** What the spec names as places to read from. */
+    public RunSources named() {
+        return new RunSources(run.spec());
+    }
 
-    private static final String INIT_FROM = "spec.training.initFrom.uri";
-
-    private static final String BUNDLED_CLIP = "bundled://emoji-clip";
+    /**
+     * Brings all that the spec names to this machine, and sees to it that files have the digests that it asks for.
+     *
+     * @throws TrainerException if something isn't there, can't be fetched or is another file
+     */
+    public void fetch() throws IOException {
+        for (Source source : named().all()) {
+            Path place = sources.place(source);
+            if (source.remote() || source.sha256() == null) {
+                continue;
+            }
+            if (!Files.isRegularFile(place)) {
+                throw source.wrong("must name one file where `%s` is set, but there is none at %s"
+                        .formatted(source.beside("sha256"), place));
+            }
+            try (FileDigests digests = workspace.digests()) {
+                String sha256 = digests.of(place);
+                if (!sha256.equals(source.sha256())) {
+                    throw source.invalid("must have the sha256 %s (`%s`), but has %s"
+                            .formatted(source.sha256(), source.beside("sha256"), sha256));
+                }
+            }
+        }
+    }
 
     /** The base model's folder or file. */
     public Path baseModel() {
-        return sources.existing("spec.baseModel.uri", run.spec().baseModel().uri());
+        return sources.existing(named().baseModel());
     }
 
     /** Folder or file of the autoencoder that takes the place of the model's own; null where none does. */
     private @Nullable Path vae() {
-        VaeSpec vae = run.spec().baseModel().vae();
-        return vae == null ? null : sources.existing("spec.baseModel.vae.uri", vae.uri());
+        Source vae = named().vae();
+        return vae == null ? null : sources.existing(vae);
     }
 
     /** sha256, hex, over the base model's files and those of the autoencoder that takes the place of its own. */
@@ -78,8 +100,8 @@ public record RunContext(
 
     /** sha256 of the adapter's file to go on from; null for a new adapter, and where the file is gone by now. */
     public @Nullable String initFromDigest(FileDigests digests) throws IOException {
-        InitFromSpec from = run.spec().training().initFrom();
-        return from == null || !Files.exists(sources.path(INIT_FROM, from.uri())) ? null : digests.of(file(from));
+        Source from = named().initFrom();
+        return from == null || !Files.exists(sources.path(from)) ? null : digests.of(file(from));
     }
 
     /** sha256, hex, over the files of the CLIP model that measures. */
@@ -135,12 +157,12 @@ public record RunContext(
 
     /** The adapter's file to go on from, null for a new adapter. */
     public @Nullable Path initFrom() {
-        InitFromSpec from = run.spec().training().initFrom();
+        Source from = named().initFrom();
         return from == null ? null : file(from);
     }
 
-    private Path file(InitFromSpec from) {
-        Path file = sources.path(INIT_FROM, from.uri());
+    private Path file(Source from) {
+        Path file = sources.path(from);
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -151,23 +173,7 @@ public record RunContext(
 
     /** The folder of the CLIP model that measures. */
     public Path clip() {
-        return sources.folder("spec.evaluation.clip.uri", clipUri());
-    }
-
-    /** What names the CLIP model that measures. */
-    public String clipUri() {
-        ClipSpec clip = run.spec().evaluation().clip();
-        if (clip != null) {
-            return clip.uri();
-        }
-        String base = run.spec().baseModel().uri();
-        if (!base.startsWith(BUNDLED)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.evaluation.clip.uri` must name a CLIP model (or `spec.evaluation.enabled` be false), because"
-                            + " the base model " + base + " comes with none");
-        }
-        return BUNDLED_CLIP;
+        return sources.folder(named().clip());
     }
 
     /**

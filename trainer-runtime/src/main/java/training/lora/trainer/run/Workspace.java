@@ -7,6 +7,7 @@ import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.source.FetchedSources;
 
 /**
  * The folder through which the stages hand over.
@@ -48,7 +49,7 @@ public record Workspace(Path root, Path output) {
     public void requireApart() throws IOException {
         Path work = real(root);
         Path published = real(output);
-        boolean among = Stream.of(dataset(), train(), evaluate(), results())
+        boolean among = Stream.of(dataset(), train(), evaluate(), results(), cache())
                 .anyMatch(own -> published.startsWith(work.resolve(root.relativize(own))));
         if (among || work.startsWith(published)) {
             throw new TrainerException(
@@ -74,6 +75,16 @@ public record Workspace(Path root, Path output) {
     /** Digests of files that the run reads; to be closed. */
     public FileDigests digests() {
         return FileDigests.rememberedIn(root.resolve(".digests.json"));
+    }
+
+    /** What was fetched of sources that are elsewhere. */
+    public FetchedSources fetched() {
+        return new FetchedSources(root.resolve("sources.json"));
+    }
+
+    /** Where fetched files lie, unless a shared place is set. */
+    public Path cache() {
+        return root.resolve("cache");
     }
 
     /** The log of all stages. */

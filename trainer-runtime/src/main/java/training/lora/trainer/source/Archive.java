@@ -4,38 +4,35 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.Charset;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Collections;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
 import java.util.zip.ZipException;
-import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
-import org.apache.commons.compress.archivers.zip.ZipFile;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
-/** A zip archive, unpacked with limits: nothing outside the target, no links, no name twice, no more than fits. */
+/**
+ * An archive, unpacked with limits: nothing outside the target, no links, no name twice, no more than fits. Its content says
+ * which kind it is: zip, tar, or tar by gzip.
+ */
 public final class Archive {
-    /** What names are written in where nothing says so and they aren't UTF-8: that of the first PCs (APPNOTE, appendix D). */
-    private static final Charset DOS = Charset.forName("IBM437");
-
     /** What the system says of names that are wrong, and not of a disk that is. */
     private static final Set<String> UNSTORABLE = Set.of("File name too long", "Is a directory", "Not a directory");
 
     private static final Limits LIMITS = new Limits(100_000, 20L << 30);
 
+    /** Models are larger than pictures, and come as few files. */
+    static final Limits MODEL_LIMITS = new Limits(10_000, 100L << 30);
+
     private final Path file;
     private final Path target;
     private final Limits limits;
     private final Set<Path> files = new HashSet<>();
+    private int entries;
+    private long told;
     private long left;
 
     /**
@@ -43,6 +40,11 @@ public final class Archive {
      * not compressed shrinks to a thousandth.
      */
     record Limits(int entries, long bytes) {}
+
+    /** Opens the bytes of an entry. */
+    interface Content {
+        InputStream open() throws IOException;
+    }
 
     private Archive(Path file, Path target, Limits limits) {
         this.file = file;
@@ -54,56 +56,69 @@ public final class Archive {
     /**
      * Unpacks {@code file} into {@code target}, which must be empty.
      *
-     * @throws TrainerException InvalidData if it is no zip archive or holds what it must not; StorageFull if it says that
-     *     it holds more than there is space for
+     * @throws TrainerException InvalidData if it is no archive or holds what it must not; StorageFull if it says that it
+     *     holds more than there is space for
      */
-    public static void unzip(Path file, Path target) throws IOException {
-        unzip(file, target, LIMITS);
+    public static void unpack(Path file, Path target) throws IOException {
+        unpack(file, target, LIMITS);
     }
 
-    static void unzip(Path file, Path target, Limits limits) throws IOException {
-        new Archive(file, target, limits).unzip();
-    }
-
-    private void unzip() throws IOException {
-        try (ZipFile zip = ZipFile.builder().setPath(file).get()) {
-            List<ZipArchiveEntry> entries = Collections.list(zip.getEntries());
-            requireWithinLimits(entries);
-            for (ZipArchiveEntry entry : entries) {
-                unpack(zip, entry);
+    static void unpack(Path file, Path target, Limits limits) throws IOException {
+        FileKind kind = FileKind.of(file);
+        Archive archive = new Archive(file, target, limits);
+        try {
+            switch (kind) {
+                case Tar, Gzip -> TarEntries.unpack(archive, kind == FileKind.Gzip);
+                default -> ZipEntries.unpack(archive);
             }
         } catch (ZipException | EOFException e) {
-            throw new TrainerException(
-                    Reason.InvalidData, file + " must be a readable zip archive: " + e.getMessage(), e);
+            throw unreadable(file, kind, e);
         }
     }
 
-    /** By what the archive says of itself; what it doesn't say is counted while it is unpacked. */
-    private void requireWithinLimits(List<ZipArchiveEntry> entries) throws IOException {
-        if (entries.size() > limits.entries()) {
-            throw refused("must have at most %d entries, but has %d".formatted(limits.entries(), entries.size()));
+    static TrainerException unreadable(Path file, FileKind kind, IOException e) {
+        String what = kind == FileKind.Tar || kind == FileKind.Gzip ? "tar" : "zip";
+        return new TrainerException(
+                Reason.InvalidData, "%s must be a readable %s archive: %s".formatted(file, what, e.getMessage()), e);
+    }
+
+    Path file() {
+        return file;
+    }
+
+    /**
+     * Sees to it that an entry fits, by what the archive says of it; what it doesn't say is counted while it is unpacked.
+     *
+     * @param size its bytes; negative if the archive doesn't say
+     */
+    void announce(String name, long size) throws IOException {
+        entries++;
+        if (entries > limits.entries()) {
+            throw refused("must have at most %d entries, but has more".formatted(limits.entries()));
         }
-        long bytes = 0;
-        for (ZipArchiveEntry entry : entries) {
-            long size = Math.max(0, entry.getSize());
-            if (size > limits.bytes() - bytes) {
-                throw tooLarge(name(entry));
-            }
-            bytes += size;
+        if (size > limits.bytes() - told) {
+            throw tooLarge(name);
         }
+        told += Math.max(0, size);
+    }
+
+    /** Sees to it that there is space for what was announced and is not unpacked. */
+    void requireSpace() throws IOException {
+        long needed = told - (limits.bytes() - left);
         long space = Files.getFileStore(target).getUsableSpace();
-        if (bytes > space) {
+        if (needed > space) {
             throw new TrainerException(
                     Reason.StorageFull,
-                    "%s unpacks to %d bytes, but %s has space for %d".formatted(file, bytes, target, space));
+                    "%s unpacks to %d bytes more, but %s has space for %d".formatted(file, needed, target, space));
         }
     }
 
-    private void unpack(ZipFile zip, ZipArchiveEntry entry) throws IOException {
-        String name = name(entry);
-        Path path = place(entry, name);
+    /** @param raw as the archive says; Windows writes backslashes, which no archive has in names of pictures */
+    void unpack(String raw, boolean folder, Content content) throws IOException {
+        String name = name(raw);
+        Path path = place(name);
         try {
-            if (name.endsWith("/")) {
+            if (folder || name.endsWith("/")) {
                 Files.createDirectories(path);
                 return;
             }
@@ -111,7 +126,7 @@ public final class Archive {
                 throw refused("must have each entry once, but has " + name + " twice");
             }
             Files.createDirectories(path.getParent());
-            try (InputStream in = zip.getInputStream(entry);
+            try (InputStream in = content.open();
                     OutputStream out = Files.newOutputStream(path)) {
                 copy(name, in, out);
             }
@@ -129,28 +144,11 @@ public final class Archive {
         }
     }
 
-    /** As the entry says, with slashes: Windows writes backslashes, which no archive has in names of pictures. */
-    private static String name(ZipArchiveEntry entry) {
-        String name = entry.getNameSource() == ZipArchiveEntry.NameSource.NAME ? decoded(entry) : entry.getName();
-        return name.replace('\\', '/');
+    static String name(String raw) {
+        return raw.replace('\\', '/');
     }
 
-    private static String decoded(ZipArchiveEntry entry) {
-        byte[] raw = entry.getRawName();
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(raw))
-                    .toString();
-        } catch (CharacterCodingException e) {
-            return new String(raw, DOS);
-        }
-    }
-
-    private Path place(ZipArchiveEntry entry, String name) {
-        if (entry.isUnixSymlink()) {
-            throw refused("must hold no links, but has the link " + name);
-        }
+    private Path place(String name) {
         if (name.startsWith("/") || name.contains("\0") || name.matches("(?s)[A-Za-z]:.*")) {
             throw refused("must have relative names, but has the entry " + name);
         }
@@ -176,7 +174,8 @@ public final class Archive {
         return refused("must unpack to at most %d bytes, passed at %s".formatted(limits.bytes(), name));
     }
 
-    private TrainerException refused(String what) {
+    /** That it holds what it must not. */
+    TrainerException refused(String what) {
         return new TrainerException(Reason.InvalidData, file + " " + what);
     }
 }

@@ -131,8 +131,9 @@ class PicturesRunTest {
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error())
-                .contains("`spec.datasets[0].uri` must name a folder of pictures or a .zip file,"
-                        + " but data/bat.png is a single picture (PNG)");
+                .contains(
+                        "`spec.datasets[0].uri` must name a folder of pictures or an archive of them (.zip, .tar, .tar.gz),"
+                                + " but data/bat.png is a single picture (PNG)");
     }
 
     @Test

@@ -3,6 +3,8 @@ package training.lora.trainer.cli;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A command that ran in this process.
@@ -13,6 +15,11 @@ import java.nio.charset.StandardCharsets;
  */
 record Ran(int code, String output, String error) {
     static Ran of(String... arguments) {
+        return of(System::getenv, arguments);
+    }
+
+    /** @param environment the variables that it knows */
+    static Ran of(Function<String, @Nullable String> environment, String... arguments) {
         PrintStream out = System.out;
         PrintStream err = System.err;
         ByteArrayOutputStream output = new ByteArrayOutputStream();
@@ -20,7 +27,7 @@ record Ran(int code, String output, String error) {
         System.setOut(new PrintStream(output, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(error, true, StandardCharsets.UTF_8));
         try {
-            int code = Main.execute(arguments);
+            int code = Main.execute(environment, arguments);
             return new Ran(code, output.toString(StandardCharsets.UTF_8), error.toString(StandardCharsets.UTF_8));
         } finally {
             System.setOut(out);

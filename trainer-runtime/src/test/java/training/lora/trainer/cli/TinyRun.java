@@ -7,7 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
@@ -122,6 +124,11 @@ final class TinyRun {
     /** Runs a command in this process. */
     Ran run(String command, String... more) {
         return Ran.of(arguments(command, more).toArray(String[]::new));
+    }
+
+    /** The same with other variables than this process's. */
+    Ran runWith(Function<String, @Nullable String> environment, String command, String... more) {
+        return Ran.of(environment, arguments(command, more).toArray(String[]::new));
     }
 
     /** Starts a command in a process of its own, with its output in {@code process.log} of the workspace. */

@@ -74,7 +74,7 @@ class ArchiveTest {
     }
 
     private void refused(String message) {
-        assertThatThrownBy(() -> Archive.unzip(file, target))
+        assertThatThrownBy(() -> Archive.unpack(file, target))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining(message);
@@ -84,7 +84,7 @@ class ArchiveTest {
     void flatPictureThatWasNotCompressedIsUnpacked() throws IOException {
         zipOfZeros("white.bmp", 3 << 20);
 
-        Archive.unzip(file, target);
+        Archive.unpack(file, target);
 
         assertThat(Files.size(file)).isLessThan((3 << 20) / 500);
         assertThat(Files.size(target.resolve("white.bmp"))).isEqualTo(3 << 20);
@@ -94,9 +94,9 @@ class ArchiveTest {
     void archiveThatUnpacksToMoreThanTheLimitInAllIsRefused() throws IOException {
         zip("a/one", "a/two", "a/three");
 
-        Archive.unzip(file, target, new Archive.Limits(3, 17));
+        Archive.unpack(file, target, new Archive.Limits(3, 17));
         for (Archive.Limits limits : List.of(new Archive.Limits(3, 16), new Archive.Limits(2, 17))) {
-            assertThatThrownBy(() -> Archive.unzip(file, Files.createTempDirectory(folder, "t"), limits))
+            assertThatThrownBy(() -> Archive.unpack(file, Files.createTempDirectory(folder, "t"), limits))
                     .isInstanceOf(TrainerException.class)
                     .hasMessageContaining(limits.entries() == 2 ? "at most 2 entries" : "at most 16 bytes");
         }
@@ -110,7 +110,7 @@ class ArchiveTest {
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(directory + 24, 10);
         Files.write(file, bytes);
 
-        assertThatThrownBy(() -> Archive.unzip(file, target, new Archive.Limits(10, 1 << 17)))
+        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 17)))
                 .isInstanceOf(TrainerException.class)
                 .hasMessageContaining("must unpack to at most 131072 bytes, passed at bomb.png");
         assertThat(Files.size(target.resolve("bomb.png"))).isLessThanOrEqualTo(1 << 17);
@@ -124,7 +124,7 @@ class ArchiveTest {
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(directory + 24, Integer.MAX_VALUE);
         Files.write(file, bytes);
 
-        assertThatThrownBy(() -> Archive.unzip(file, target, new Archive.Limits(10, 1 << 30)))
+        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 30)))
                 .isInstanceOf(TrainerException.class)
                 .hasMessageContaining("must unpack to at most");
         assertThat(unpacked()).isEmpty();
@@ -134,7 +134,7 @@ class ArchiveTest {
     void backslashesOfWindowsAreFolders() throws IOException {
         zip("set\\", "set\\a.png", "set\\sub\\a.txt", "set/b.png");
 
-        Archive.unzip(file, target);
+        Archive.unpack(file, target);
 
         assertThat(unpacked()).containsExactly("set/a.png", "set/b.png", "set/sub/a.txt");
     }
@@ -157,11 +157,11 @@ class ArchiveTest {
         for (boolean flagged : new boolean[] {true, false}) {
             Files.deleteIfExists(file);
             zip(StandardCharsets.UTF_8, flagged, "Кошка 🐱.png");
-            Archive.unzip(file, Files.createDirectories(target.resolve("utf-8, flag " + flagged)));
+            Archive.unpack(file, Files.createDirectories(target.resolve("utf-8, flag " + flagged)));
         }
         Files.delete(file);
         zip(Charset.forName("IBM437"), false, "café.png");
-        Archive.unzip(file, Files.createDirectories(target.resolve("dos")));
+        Archive.unpack(file, Files.createDirectories(target.resolve("dos")));
 
         assertThat(unpacked())
                 .containsExactly("dos/café.png", "utf-8, flag false/Кошка 🐱.png", "utf-8, flag true/Кошка 🐱.png");

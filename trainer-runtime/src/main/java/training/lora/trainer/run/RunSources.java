@@ -1,0 +1,92 @@
+package training.lora.trainer.run;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ClipSpec;
+import training.lora.api.InitFromSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
+import training.lora.api.SecretRef;
+import training.lora.api.SourceSpec;
+import training.lora.api.VaeSpec;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.source.Source;
+import training.lora.trainer.source.Use;
+
+/**
+ * What a spec names as places to read from.
+ *
+ * @param spec the spec
+ */
+public record RunSources(LoraTrainingSpec spec) {
+    private static final String BUNDLED = "bundled://";
+
+    private static final String BUNDLED_CLIP = "bundled://emoji-clip";
+
+    /** All of them, those that the spec implies too. */
+    public List<Source> all() {
+        List<Source> all = new ArrayList<>();
+        all.add(baseModel());
+        add(all, vae());
+        add(all, initFrom());
+        all.addAll(datasets());
+        if (spec.evaluation().enabled()) {
+            all.add(clip());
+        }
+        return all;
+    }
+
+    private static void add(List<Source> all, @Nullable Source source) {
+        if (source != null) {
+            all.add(source);
+        }
+    }
+
+    public Source baseModel() {
+        return of("spec.baseModel", spec.baseModel(), Use.BaseModel);
+    }
+
+    /** The autoencoder that takes the place of the model's own; null where none does. */
+    public @Nullable Source vae() {
+        VaeSpec vae = spec.baseModel().vae();
+        return vae == null ? null : of("spec.baseModel.vae", vae, Use.Vae);
+    }
+
+    /** The adapter to go on from; null for a new one. */
+    public @Nullable Source initFrom() {
+        InitFromSpec from = spec.training().initFrom();
+        return from == null ? null : of("spec.training.initFrom", from, Use.InitFrom);
+    }
+
+    /** The CLIP model that measures. */
+    public Source clip() {
+        ClipSpec clip = spec.evaluation().clip();
+        String field = "spec.evaluation.clip";
+        if (clip != null) {
+            return of(field, clip, Use.Clip);
+        }
+        String base = spec.baseModel().uri();
+        if (!base.startsWith(BUNDLED)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.evaluation.clip.uri` must name a CLIP model (or `spec.evaluation.enabled` be false), because"
+                            + " the base model " + baseModel().shown() + " comes with none");
+        }
+        return new Source(field + ".uri", BUNDLED_CLIP, Use.Clip, null, null);
+    }
+
+    /** The data sets, in the spec's order. */
+    public List<Source> datasets() {
+        List<Source> all = new ArrayList<>();
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            all.add(of("spec.datasets[" + i + "]", spec.datasets().get(i), Use.Dataset));
+        }
+        return all;
+    }
+
+    private static Source of(String field, SourceSpec spec, Use use) {
+        SecretRef secret = spec.secretRef();
+        return new Source(field + ".uri", spec.uri(), use, spec.sha256(), secret == null ? null : secret.name());
+    }
+}

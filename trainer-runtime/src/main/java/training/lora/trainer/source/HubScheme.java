@@ -1,0 +1,99 @@
+package training.lora.trainer.source;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.trainer.http.Http;
+
+/**
+ * {@code hf://}: a repository of the Hugging Face Hub or of a mirror (HF_ENDPOINT), or a file or folder of one. The revision is
+ * resolved to a commit, and of the commit's files those are taken that are needed.
+ */
+final class HubScheme implements Scheme {
+    private static final Logger LOG = LoggerFactory.getLogger(HubScheme.class);
+
+    private final Surroundings surroundings;
+    private final HubApi api;
+    private final HubCache cache;
+
+    HubScheme(Surroundings surroundings) {
+        this.surroundings = surroundings;
+        String endpoint = surroundings.variable("HF_ENDPOINT");
+        this.api = new HubApi(
+                new Http(surroundings::variable, surroundings.guard(), surroundings.stopping()),
+                endpoint == null ? "https://huggingface.co" : endpoint.replaceAll("/+$", ""));
+        this.cache = HubCache.of(surroundings);
+    }
+
+    @Override
+    public boolean fixed(Source source) {
+        return source.sha256() != null || HubUri.of(source).fixed();
+    }
+
+    @Override
+    public Listing list(Source source) throws IOException {
+        HubUri uri = HubUri.of(source);
+        boolean offline = isTrue(surroundings.variable("HF_HUB_OFFLINE"));
+        String authorization = offline ? null : new HubToken(surroundings).authorization(source);
+        String commit = offline ? cachedCommit(source, uri) : api.commit(source, uri, authorization);
+        List<HubFile> all = offline ? cache.files(uri, commit) : api.files(source, uri, commit, authorization);
+        Map<String, HubFile> byPath = new HashMap<>();
+        all.forEach(file -> byPath.put(file.path(), file));
+        NeededFiles needed = NeededFiles.of(source, uri.path(), byPath.keySet());
+        List<RemoteFile> files = new ArrayList<>();
+        for (Map.Entry<String, String> entry : needed.files().entrySet()) {
+            HubFile file = byPath.get(entry.getValue());
+            if (file != null) {
+                files.add(remote(source, uri, commit, entry.getKey(), file, authorization));
+            }
+        }
+        return new Listing(commit, needed.folder(), files);
+    }
+
+    private static boolean isTrue(@Nullable String value) {
+        return value != null && value.matches("(?i)1|on|yes|true");
+    }
+
+    private String cachedCommit(Source source, HubUri uri) throws IOException {
+        String commit = cache.commit(uri);
+        if (commit == null || cache.files(uri, commit).isEmpty()) {
+            throw source.wrong("must be in the Hub's cache while HF_HUB_OFFLINE is set, but %s has no %s at %s"
+                    .formatted(cache.folder(), uri.repository(), uri.revision()));
+        }
+        return commit;
+    }
+
+    private RemoteFile remote(
+            Source source, HubUri uri, String commit, String path, HubFile file, @Nullable String authorization)
+            throws IOException {
+        Path cached = cache.find(uri, commit, file);
+        if (cached != null) {
+            LOG.debug("{} is read from {}", file.path(), cached);
+        }
+        RemoteFile.Content content = cached != null
+                ? offset -> read(cached, offset)
+                : offset -> api.file(source, uri, commit, file, authorization).open(offset, null);
+        return RemoteFileBuilder.builder()
+                .path(path)
+                .size(file.size())
+                .content(content)
+                .identity(file.sha256() != null ? RemoteFile.ofSha256(file.sha256()) : "git-blob:" + file.gitBlob())
+                .sha256(file.sha256())
+                .gitBlob(file.sha256() != null ? null : file.gitBlob())
+                .build();
+    }
+
+    private static RemoteFile.Opened read(Path file, long offset) throws IOException {
+        InputStream in = Files.newInputStream(file);
+        in.skipNBytes(offset);
+        return new RemoteFile.Opened(in, offset, Files.size(file));
+    }
+}

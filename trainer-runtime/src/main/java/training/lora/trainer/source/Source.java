@@ -1,0 +1,73 @@
+package training.lora.trainer.source;
+
+import java.util.Locale;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
+
+/**
+ * What a field of the spec names as a place to read from.
+ *
+ * @param field the field of the uri, as in spec.baseModel.uri
+ * @param uri what stands there
+ * @param use what it is read for
+ * @param sha256 what the file must have as its digest, hex; null for anything
+ * @param secret the name of the Secret with the credentials; null for none
+ */
+public record Source(
+        String field,
+        String uri,
+        Use use,
+        @Nullable String sha256,
+        @Nullable String secret) {
+    private static final Set<String> LOCAL = Set.of("", "bundled", "pvc");
+
+    /** What stands before "://", in lower case; empty for a path. */
+    public String scheme() {
+        int end = uri.indexOf("://");
+        return end < 0 ? "" : uri.substring(0, end).toLowerCase(Locale.ROOT);
+    }
+
+    /** Whether it is fetched before it can be read. */
+    public boolean remote() {
+        return !LOCAL.contains(scheme());
+    }
+
+    /** Tells it from the other sources of a run: what for, where, and which digest. */
+    public String key() {
+        return Sha256.of(use + "\n" + uri + "\n" + sha256);
+    }
+
+    /** The uri without what may be secret in it: a query may hold a signature or a token. */
+    public String shown() {
+        return scheme().startsWith("http") ? uri.replaceAll("[?#].*", "").replaceFirst("(?<=://)[^/]*@", "") : uri;
+    }
+
+    /** The field beside that of the uri. */
+    public String beside(String name) {
+        return field.substring(0, field.lastIndexOf('.') + 1) + name;
+    }
+
+    /** The spec must be corrected, or what it names. */
+    public TrainerException wrong(String what) {
+        return failure(Reason.InvalidConfiguration, what, null);
+    }
+
+    /** What was found there is of another kind. */
+    public TrainerException invalid(String what) {
+        return failure(use.invalid(), what, null);
+    }
+
+    /** A later try may help. */
+    public TrainerException unreachable(String what, @Nullable Throwable cause) {
+        return failure(Reason.SourceUnreachable, what, cause);
+    }
+
+    /** @param what goes on after field and uri, as in "must name a file, but names a folder" */
+    public TrainerException failure(Reason reason, String what, @Nullable Throwable cause) {
+        String sentence = "`%s` %s %s".formatted(field, shown(), what);
+        return cause == null ? new TrainerException(reason, sentence) : new TrainerException(reason, sentence, cause);
+    }
+}

@@ -1,0 +1,73 @@
+package training.lora.trainer.source;
+
+import java.nio.file.Path;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.http.AddressGuard;
+
+/**
+ * Where a process fetches from: on a laptop, or in a pod, where makers' uris may not lead everywhere.
+ *
+ * @param environment the process's variables
+ * @param stopping whether the process was asked to end
+ */
+public record Surroundings(Function<String, @Nullable String> environment, BooleanSupplier stopping) {
+    private static final long LIMIT = 200L << 30;
+
+    /** The process's own. */
+    public static Surroundings of(BooleanSupplier stopping) {
+        return new Surroundings(System::getenv, stopping);
+    }
+
+    /** A variable; null where it is unset or empty. */
+    public @Nullable String variable(String name) {
+        String value = environment.apply(name);
+        return value == null || value.isBlank() ? null : value.strip();
+    }
+
+    public boolean inPod() {
+        return variable("LORA_PVC_ROOT") != null;
+    }
+
+    /** Says which addresses may be connected to. */
+    public AddressGuard guard() {
+        return AddressGuard.of(this::variable);
+    }
+
+    public Secrets secrets() {
+        String folder = variable("LORA_SECRETS");
+        return new Secrets(folder == null ? null : Path.of(folder), inPod());
+    }
+
+    /** Bytes that one source may have. */
+    public long limitBytes() {
+        String limit = variable("LORA_SOURCE_LIMIT_BYTES");
+        if (limit == null) {
+            return LIMIT;
+        }
+        try {
+            return Long.parseLong(limit);
+        } catch (NumberFormatException e) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "LORA_SOURCE_LIMIT_BYTES must be a whole number of bytes, was " + limit,
+                    e);
+        }
+    }
+
+    /**
+     * Ends what was asked to.
+     *
+     * @param where what is done, as in "while it fetched a file"
+     * @throws TrainerException Preempted
+     */
+    public void stopIfAsked(String where) {
+        if (stopping.getAsBoolean()) {
+            throw new TrainerException(
+                    Reason.Preempted, "the run was asked to stop " + where + "; the same command goes on from there");
+        }
+    }
+}

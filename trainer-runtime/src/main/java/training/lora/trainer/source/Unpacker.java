@@ -1,0 +1,79 @@
+package training.lora.trainer.source;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.SystemFiles;
+
+/** Models that come as archives: each is unpacked once, into the cache. */
+public final class Unpacker {
+    private static final Logger LOG = LoggerFactory.getLogger(Unpacker.class);
+
+    private final Cache cache;
+    private final Supplier<FileDigests> digests;
+    private final Map<Path, Path> known = new ConcurrentHashMap<>();
+
+    /** @param digests remembers digests of large files; each is closed */
+    public Unpacker(Cache cache, Supplier<FileDigests> digests) {
+        this.cache = cache;
+        this.digests = digests;
+    }
+
+    /** What {@code path} holds where that is an archive, else {@code path}. */
+    Path opened(Source source, Path path) {
+        Path before = known.get(path);
+        if (before != null) {
+            return before;
+        }
+        try {
+            Path opened = Files.isRegularFile(path) && FileKind.of(path).archive() ? unpack(source, path) : path;
+            known.put(path, opened);
+            return opened;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path unpack(Source source, Path path) throws IOException {
+        String sha256;
+        try (FileDigests files = digests.get()) {
+            sha256 = files.of(path);
+        }
+        Path folder;
+        try {
+            folder = cache.unpacked(sha256, target -> {
+                LOG.info("unpacking {}", path);
+                Archive.unpack(path, target, Archive.MODEL_LIMITS);
+            });
+        } catch (TrainerException e) {
+            throw e.reason() == training.lora.api.Reason.InvalidData
+                    ? source.failure(
+                            source.use().invalid(), "must be an archive that can be unpacked, but " + e.getMessage(), e)
+                    : e;
+        }
+        return top(folder);
+    }
+
+    /** Archives often hold one folder, which holds the rest. */
+    private static Path top(Path folder) throws IOException {
+        try (Stream<Path> all = Files.list(folder)) {
+            List<Path> entries = all.filter(entry -> !SystemFiles.isOne(String.valueOf(entry.getFileName())))
+                    .toList();
+            if (entries.size() != 1) {
+                return folder;
+            }
+            Path only = entries.get(0);
+            return Files.isDirectory(only) ? top(only) : only;
+        }
+    }
+}

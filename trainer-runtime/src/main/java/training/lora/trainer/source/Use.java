@@ -1,0 +1,23 @@
+package training.lora.trainer.source;
+
+import training.lora.api.Reason;
+
+/** What a source is used for: which of a repository's files are needed, and how it is told that they are of another kind. */
+public enum Use {
+    BaseModel(Reason.InvalidBaseModel),
+    Vae(Reason.InvalidBaseModel),
+    Clip(Reason.InvalidBaseModel),
+    InitFrom(Reason.InvalidData),
+    Dataset(Reason.InvalidData);
+
+    private final Reason invalid;
+
+    Use(Reason invalid) {
+        this.invalid = invalid;
+    }
+
+    /** The reason where content is not what is asked for. */
+    public Reason invalid() {
+        return invalid;
+    }
+}

@@ -1,0 +1,418 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
+import training.lora.api.Manifest;
+import training.lora.api.ProgressMessage;
+import training.lora.api.Reason;
+import training.lora.api.SourceVersion;
+import training.lora.api.Stage;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.source.TestHub;
+import training.lora.trainer.source.TestServer;
+
+/** Runs whose model is on a Hub and whose pictures are behind a url. */
+class RemoteSourcesRunTest {
+    private static final String MODEL = "someone/tiny-sd";
+
+    @TempDir
+    Path folder;
+
+    private TestHub hub;
+    private TestServer server;
+    private TinyRun tiny;
+    private Map<String, String> environment;
+
+    @BeforeEach
+    void start() throws IOException {
+        tiny = TinyRun.create(folder, "steps: 2, checkpoints: {everySteps: 2}");
+        hub = new TestHub(Files.createDirectories(folder.resolve("scratch")), "models", MODEL)
+                .add(folder.resolve("base"))
+                .serve();
+        server = new TestServer().file("/pictures", zip(folder.resolve("data")), "\"1\"");
+        Files.writeString(
+                tiny.yaml,
+                Files.readString(tiny.yaml)
+                        .replace("{uri: base}", "{uri: 'hf://%s'}".formatted(MODEL))
+                        .replace("{uri: data}", "{uri: '%s'}".formatted(server.url("/pictures?key=secret"))));
+        environment = new TreeMap<>(hub.environment(folder.resolve("home"), null));
+    }
+
+    @AfterEach
+    void stop() {
+        hub.close();
+        server.close();
+    }
+
+    static byte[] zip(Path from) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ZipOutputStream zip = new ZipOutputStream(bytes);
+                Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+                zip.putNextEntry(new ZipEntry(from.relativize(file).toString()));
+                Files.copy(file, zip);
+            }
+        }
+        return bytes.toByteArray();
+    }
+
+    static byte[] tarGz(Path from, String prefix) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (OutputStream gzip = new GZIPOutputStream(bytes);
+                TarArchiveOutputStream tar = new TarArchiveOutputStream(gzip);
+                Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+                tar.putArchiveEntry(new TarArchiveEntry(file.toFile(), prefix + from.relativize(file)));
+                Files.copy(file, tar);
+                tar.closeArchiveEntry();
+            }
+        }
+        return bytes.toByteArray();
+    }
+
+    private Ran run(String command, String... more) {
+        return tiny.runWith(environment::get, command, more);
+    }
+
+    private void ends(String command, String... more) {
+        Ran ended = run(command, more);
+        assertThat(ended.code()).as(ended.error()).isZero();
+    }
+
+    private Manifest manifest() throws IOException {
+        return Json.MAPPER.readValue(
+                tiny.workspace().resolve("output/manifest.json").toFile(), Manifest.class);
+    }
+
+    private List<String> contents() {
+        return Stream.of(hub.hub(), hub.store(), server)
+                .flatMap(s -> s.take().stream())
+                .filter(request -> !"bytes=0-0".equals(request.range()))
+                .map(TestServer.Request::path)
+                .filter(path -> !path.startsWith("/api/"))
+                .toList();
+    }
+
+    private void changedPictures() throws IOException {
+        Files.writeString(folder.resolve("data/bat.txt"), "something else");
+        server.file("/pictures", zip(folder.resolve("data")), "\"2\"");
+    }
+
+    @Test
+    void runReadsAModelOfAHubAndPicturesBehindAUrlAsItReadsThoseOfAFolder() throws IOException {
+        ends("run");
+
+        Path other = Files.createDirectories(folder.resolve("local"));
+        TinyRun local = TinyRun.create(other, "steps: 2, checkpoints: {everySteps: 2}");
+        Ran there = local.run("run");
+        assertThat(there.code()).as(there.error()).isZero();
+        Manifest mine = manifest();
+        Manifest same = Json.MAPPER.readValue(
+                local.workspace().resolve("output/manifest.json").toFile(), Manifest.class);
+        assertThat(mine.datasetDigest()).isEqualTo(same.datasetDigest());
+        assertThat(mine.baseModelDigest()).isEqualTo(same.baseModelDigest());
+        assertThat(mine.sources())
+                .extracting(SourceVersion::uri, SourceVersion::version)
+                .containsExactly(
+                        org.assertj.core.groups.Tuple.tuple("hf://" + MODEL, TestHub.COMMIT),
+                        org.assertj.core.groups.Tuple.tuple(server.url("/pictures"), "ETag \"1\""));
+        for (String file : new String[] {"run.log", "sources.json", "events.jsonl"}) {
+            assertThat(Files.readString(tiny.workspace().resolve(file)))
+                    .as(file)
+                    .doesNotContain("key=secret");
+        }
+    }
+
+    @Test
+    void secondRunFetchesNothingAndHasNothingToDo() throws IOException {
+        ends("run");
+        assertThat(contents()).isNotEmpty();
+
+        Ran again = run("run");
+
+        assertThat(again.output()).contains("nothing to do");
+        assertThat(contents()).isEmpty();
+        Folders.delete(tiny.workspace().resolve("cache"));
+        Files.delete(tiny.workspace().resolve("sources.json"));
+        Folders.delete(tiny.workspace().resolve("dataset"));
+        for (String command : new String[] {"run", "train", "evaluate"}) {
+            assertThat(run(command).output()).as(command).contains("nothing to do");
+        }
+        assertThat(contents()).isEmpty();
+    }
+
+    @Test
+    void finishedRunIsTrainedAnewWhenItsPicturesChangeBehindTheirUrl() throws IOException {
+        ends("run");
+        byte[] before = tiny.lora();
+        changedPictures();
+
+        Ran again = run("run");
+
+        assertThat(again.code()).as(again.error()).isZero();
+        assertThat(again.error()).contains("is trained anew because the caption of main/bat.png has changed");
+        assertThat(tiny.lora()).isNotEqualTo(before);
+        assertThat(manifest().sources()).extracting(SourceVersion::version).contains("ETag \"2\"");
+        assertThat(run("run").output()).contains("nothing to do");
+    }
+
+    @Test
+    void interruptedTrainingIsRefusedWhenItsPicturesChangeBehindTheirUrl() throws IOException {
+        ends("prepare");
+        ends("train");
+        // As if it had been stopped after the first step.
+        Files.delete(tiny.state(2));
+        tiny.unpublish();
+        changedPictures();
+
+        Ran again = run("prepare");
+
+        assertThat(again.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(again.error()).contains("the caption of main/bat.png has changed");
+    }
+
+    @Test
+    void finishedRunStaysFinishedWhileItsSourcesCantBeReached() throws IOException {
+        ends("run");
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
+        hub.hub()
+                .on(
+                        "/api/models/" + MODEL + "/revision/main",
+                        exchange -> exchange.fail(404, Map.of("X-Error-Code", "RepoNotFound")));
+
+        Ran again = run("run");
+
+        assertThat(again.code()).as(again.error()).isZero();
+        assertThat(again.output()).contains("nothing to do");
+        assertThat(again.error())
+                .contains("stays finished, though nothing is left at `spec.datasets[0].uri` " + server.url("/pictures")
+                        + " (it must be reachable, but 127.0.0.1 answered 503")
+                .contains("`spec.baseModel.uri` hf://" + MODEL + " (it must name a repository");
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+    }
+
+    @Test
+    void interruptedRunGoesOnWithWhatItFetchedWhileItsSourcesCantBeReached() throws IOException {
+        ends("prepare");
+        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
+        contents();
+
+        Ran ended = run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.error()).contains("what was fetched before is taken, since `spec.datasets[0].uri` ");
+        assertThat(contents()).containsOnly();
+    }
+
+    @Test
+    void stagesAfterPrepareNeverAskTheNetwork() throws IOException {
+        ends("prepare");
+        hub.close();
+        server.close();
+
+        ends("train");
+        ends("evaluate");
+    }
+
+    @Test
+    void unreachableSourceEndsANewRunWithItsExitCode() {
+        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
+
+        Ran ended = run("prepare");
+
+        assertThat(ended.code()).isEqualTo(Reason.SourceUnreachable.exitCode());
+        assertThat(ended.error())
+                .contains("`spec.datasets[0].uri` " + server.url("/pictures")
+                        + " must be reachable, but 127.0.0.1 answered 503");
+    }
+
+    @Test
+    void fetchedBytesAreReportedAsProgressOfPrepare() throws IOException {
+        Ran ended = run("prepare");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(ended.output())
+                .containsPattern("Prepare: 0\\.0 of 0\\.\\d MB fetched")
+                .contains("Prepare 3/3");
+        List<ProgressMessage> messages = Files.readAllLines(tiny.workspace().resolve("events.jsonl")).stream()
+                .map(RemoteSourcesRunTest::message)
+                .toList();
+        assertThat(messages).extracting(ProgressMessage::stage).containsOnly(Stage.Prepare);
+        assertThat(messages.get(messages.size() - 1).step()).isEqualTo(3);
+    }
+
+    private static ProgressMessage message(String line) {
+        try {
+            return Json.MAPPER.readValue(line, ProgressMessage.class);
+        } catch (IOException e) {
+            throw new IllegalArgumentException(line, e);
+        }
+    }
+
+    @Test
+    void sharedCacheServesAnotherWorkspace() throws IOException {
+        environment.put("LORA_CACHE", folder.resolve("shared").toString());
+        ends("prepare");
+        contents();
+        tiny = tiny.in(folder.resolve("another"));
+
+        ends("run");
+
+        assertThat(contents()).isEmpty();
+        assertThat(tiny.workspace().resolve("cache")).doesNotExist();
+    }
+
+    @Test
+    void digestOfTheSpecHoldsForFilesOfThisMachineToo() throws IOException {
+        Path zip = Files.write(folder.resolve("pictures.zip"), zip(folder.resolve("data")));
+        String wrong = "0".repeat(64);
+
+        Ran refused = run("prepare", "--set", "datasets=[{uri: pictures.zip, sha256: '%s'}]".formatted(wrong));
+
+        assertThat(refused.code()).isEqualTo(Reason.InvalidData.exitCode());
+        String right = training.lora.trainer.files.Sha256.of(zip);
+        assertThat(refused.error())
+                .contains(
+                        "`spec.datasets[0].uri` pictures.zip must have the sha256 %s (`spec.datasets[0].sha256`), but has %s"
+                                .formatted(wrong, right));
+        ends("prepare", "--set", "datasets=[{uri: pictures.zip, sha256: '%s'}]".formatted(right));
+    }
+
+    @Test
+    void downloadThatIsTerminatedEndsWith75AndTheSameCommandGoesOn() throws Exception {
+        CountDownLatch half = new CountDownLatch(1);
+        CountDownLatch over = new CountDownLatch(1);
+        byte[] model = new byte[4_000_000];
+        byte[] header = "{\"__metadata__\":{}}     ".getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+        java.nio.ByteBuffer.wrap(model)
+                .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+                .putLong(header.length)
+                .put(header);
+        server.on("/model", exchange -> {
+            if ("bytes=0-".equals(exchange.header("Range"))) {
+                exchange.set("ETag", "\"1\"");
+                exchange.set("Content-Range", "bytes 0-%d/%d".formatted(model.length - 1, model.length));
+                exchange.send(206, model, 3_000_000);
+                half.countDown();
+                await(over);
+            } else {
+                exchange.file(model, "\"1\"", Integer.MAX_VALUE);
+            }
+        });
+        String setting = "baseModel.uri=" + server.url("/model");
+
+        Process process = tiny.startWith(List.of("HOME=" + folder.resolve("home")), "prepare", "--set", setting);
+        await(half);
+        Path partial = tiny.workspace().resolve("cache/partial");
+        for (long begin = System.nanoTime(); parts(partial) < 3_000_000; Thread.sleep(20)) {
+            assertThat(System.nanoTime() - begin).isLessThan(60_000_000_000L);
+        }
+        process.destroy();
+        boolean ended = process.waitFor(60, TimeUnit.SECONDS);
+        over.countDown();
+
+        assertThat(ended).isTrue();
+        assertThat(process.exitValue()).as(Files.readString(tiny.log())).isEqualTo(Reason.Preempted.exitCode());
+        server.take();
+        Ran again = run("prepare", "--set", setting);
+        assertThat(again.code()).as(again.error()).isEqualTo(Reason.InvalidBaseModel.exitCode());
+        assertThat(server.requests())
+                .filteredOn(request -> request.path().equals("/model"))
+                .extracting(TestServer.Request::range)
+                .containsExactly("bytes=0-0", "bytes=3000000-");
+    }
+
+    private static long parts(Path partial) {
+        java.io.File[] files = partial.toFile().listFiles();
+        return files == null
+                ? 0
+                : Stream.of(files).mapToLong(java.io.File::length).sum();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void bundledModelIsPreparedFromAHubClipFromAnArchiveAndPicturesFromATar() throws IOException {
+        Path bundled = Goldens.BUNDLED;
+        try (TestHub emoji = new TestHub(folder.resolve("scratch"), "models", "someone/emoji-sd")) {
+            emoji.add(bundled.resolve("emoji-sd")).serve();
+            server.file("/clip", zip(bundled.resolve("emoji-clip")), "\"clip\"");
+            server.file("/robot", tarGz(bundled.resolve("robot"), "robot/"), "\"robot\"");
+            environment.put("HF_ENDPOINT", emoji.endpoint());
+            Files.writeString(tiny.yaml, """
+                    apiVersion: lora.training/v1alpha1
+                    kind: LoraTraining
+                    metadata: {name: tiny}
+                    spec:
+                      baseModel: {uri: 'hf://someone/emoji-sd@main'}
+                      datasets: [{uri: '%s'}]
+                      training: {steps: 1}
+                      evaluation: {clip: {uri: '%s'}}
+                    """.formatted(server.url("/robot"), server.url("/clip")));
+
+            ends("prepare");
+
+            assertThat(tiny.workspace().resolve("dataset/latents.safetensors")).isRegularFile();
+            assertThat(emoji.store().requests()).hasSize(3);
+            assertThat(server.requests()).hasSize(4);
+            ends("prepare");
+            assertThat(emoji.store().requests()).hasSize(3);
+            assertThat(server.requests()).hasSize(6);
+        }
+    }
+
+    @Test
+    void sampleDrawsWithAModelOfAHub() throws IOException {
+        environment.put("LORA_CACHE", folder.resolve("shared").toString());
+        String[] arguments = {
+            "sample",
+            "--base",
+            "hf://" + MODEL,
+            "--prompt",
+            "a bat",
+            "--steps",
+            "1",
+            "--resolution",
+            "16",
+            "--out",
+            folder.resolve("drawn").toString()
+        };
+
+        Ran ended = Ran.of(environment::get, arguments);
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        assertThat(folder.resolve("drawn/a-bat-0.png")).isRegularFile();
+        contents();
+        assertThat(Ran.of(environment::get, arguments).code()).isZero();
+        assertThat(contents()).isEmpty();
+    }
+}
