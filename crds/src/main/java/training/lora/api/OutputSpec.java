@@ -18,7 +18,7 @@ public record OutputSpec(
         @Size(min = 1, max = 8) List<AdapterFormat> formats,
 
         @JsonPropertyDescription(
-                "Where it is published: s3://BUCKET/PREFIX or pvc://CLAIM/PATH, a place that is empty or this run's own. Each checkpoint appears there as it is made, the manifest last. Unset: the folder output of the workspace.")
+                "Where it is published: s3://BUCKET/PREFIX or pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file; a place that is empty or this run's own. Each checkpoint appears there as it is made, the manifest last. Unset: the folder output of the workspace.")
         @Pattern(Uris.OUTPUT_PATTERN) @Size(max = Uris.MAX_LENGTH) @Nullable String uri,
 
         @JsonPropertyDescription("A Secret for the bucket. Unset: the identity of the pod.") @Nullable SecretRef secretRef) {

@@ -18,7 +18,11 @@ final class Uris {
     static final String OUTPUT_PATTERN = "^(pvc|s3)://[A-Za-z0-9._-]+(/[^/]+)*$";
 
     /** The same in words, what it must be. */
-    static final String OUTPUT_FORM = "be s3://BUCKET/PREFIX or pvc://CLAIM/PATH, without a slash at its end";
+    static final String OUTPUT_FORM =
+            "be s3://BUCKET/PREFIX or pvc://CLAIM/PATH, without a slash at its end, or, outside a cluster, a path without a colon";
+
+    /** What names an output outside a cluster only. */
+    static final String OUTPUT_PATH = "[^:]+";
 
     /** As long as a presigned URL with a session's token may be. */
     static final int MAX_LENGTH = 2048;

@@ -12,6 +12,8 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
+import training.lora.api.Json;
+import training.lora.api.Manifest;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
@@ -23,7 +25,7 @@ import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.model.SingleFileNoise;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.publish.OutputFolder;
+import training.lora.trainer.publish.Output;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -49,8 +51,13 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (Files.exists(path.resolve(OutputFolder.MANIFEST))) {
-            Summary.print(path.toAbsolutePath().normalize(), System.out);
+        if (Files.exists(path.resolve(Output.MANIFEST))) {
+            Path output = path.toAbsolutePath().normalize();
+            Summary.print(
+                    Json.MAPPER.readValue(output.resolve(Output.MANIFEST).toFile(), Manifest.class),
+                    output,
+                    output.toString(),
+                    System.out);
         } else if (Files.isDirectory(path)) {
             try (NDManager manager = ComputeDevice.CPU.newManager()) {
                 model(manager);

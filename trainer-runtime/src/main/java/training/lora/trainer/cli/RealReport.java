@@ -19,7 +19,7 @@ import training.lora.api.Manifest;
 import training.lora.api.Metric;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
-import training.lora.trainer.publish.OutputFolder;
+import training.lora.trainer.publish.Output;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.TrainSummary;
 
@@ -54,11 +54,7 @@ record RealReport(
         }
         return new RealReport(
                 Json.MAPPER.readValue(
-                        workspace
-                                .resolve("output")
-                                .resolve(OutputFolder.MANIFEST)
-                                .toFile(),
-                        Manifest.class),
+                        workspace.resolve("output").resolve(Output.MANIFEST).toFile(), Manifest.class),
                 Json.MAPPER.readValue(
                         workspace.resolve("dataset").resolve("manifest.json").toFile(), DatasetManifest.class),
                 TrainSummary.read(train),

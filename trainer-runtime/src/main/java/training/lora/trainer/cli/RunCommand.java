@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -16,6 +17,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
@@ -23,11 +25,13 @@ import training.lora.api.StageResult;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.prepare.FinishedRun;
-import training.lora.trainer.publish.OutputFolder;
+import training.lora.trainer.publish.Output;
+import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
 import training.lora.trainer.report.Push;
 import training.lora.trainer.report.ResultFiles;
+import training.lora.trainer.run.Destination;
 import training.lora.trainer.run.FetchProgress;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
@@ -52,7 +56,7 @@ class RunCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "DIR",
-            description = "Where it publishes; default: output in the workspace.")
+            description = "Where it publishes; default: what spec.output.uri names, else output in the workspace.")
     private @Nullable Path output;
 
     @Option(
@@ -92,15 +96,39 @@ class RunCommand implements Callable<Integer> {
                 ? workspace
                 : Path.of("runs").resolve(run.owner().name());
         Path folder = root.toAbsolutePath().normalize();
-        Workspace space = output == null
-                ? Workspace.of(folder)
-                : new Workspace(folder, output.toAbsolutePath().normalize());
-        WorkspaceLock lock = open(space);
-        try {
-            return run(loaded, space);
-        } finally {
-            lock.close();
+        Sources local = Sources.of(
+                environment, loaded.mounted() ? null : file.toAbsolutePath().getParent());
+        try (Destination destination = destination(run, local)) {
+            Workspace space = space(folder, destination);
+            WorkspaceLock lock = open(space);
+            try {
+                return run(loaded, space);
+            } finally {
+                lock.close();
+            }
         }
+    }
+
+    /** Where the spec wants the output, unless the command line says something else. */
+    private @Nullable Destination destination(RunSpec run, Sources local) throws IOException {
+        try {
+            return output != null
+                    ? null
+                    : Destination.of(run.spec().output(), local, new Surroundings(environment, Shutdown::requested));
+        } catch (TrainerException e) {
+            leaveWord(e);
+            throw e;
+        }
+    }
+
+    private Workspace space(Path folder, @Nullable Destination destination) {
+        Path published = output;
+        if (published == null && destination != null) {
+            published = destination.folder();
+        }
+        return published == null
+                ? new Workspace(folder, folder.resolve("output"), destination)
+                : new Workspace(folder, published.toAbsolutePath().normalize(), destination);
     }
 
     /** Sees to it that this process alone works in the workspace. */
@@ -108,7 +136,7 @@ class RunCommand implements Callable<Integer> {
         try {
             space.requireApart();
             Folders.create("--workspace", space.root());
-            Folders.requireWritable("--output", space.output());
+            space.requireWritableOutput();
             return WorkspaceLock.take(space.root());
         } catch (TrainerException e) {
             leaveWord(e);
@@ -137,7 +165,7 @@ class RunCommand implements Callable<Integer> {
                 RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
                 if (stage(context, stage).alreadyComplete()) {
                     if (!ran) {
-                        System.out.println(space.output() + " holds this run, finished: nothing to do");
+                        System.out.println(space.published() + " holds this run, finished: nothing to do");
                     }
                     break;
                 }
@@ -145,7 +173,8 @@ class RunCommand implements Callable<Integer> {
             }
         }
         if (stages().size() > 1) {
-            Summary.print(space.output(), System.out);
+            Manifest manifest = Output.published(run.owner(), space).manifest();
+            Summary.print(Objects.requireNonNull(manifest), space.output(), space.published(), System.out);
         }
         return 0;
     }
@@ -191,12 +220,21 @@ class RunCommand implements Callable<Integer> {
         return file == null ? null : Path.of(file);
     }
 
+    /** Sees to it, before anything is computed, that the output may be written to, and uploads what stands here alone. */
+    private static void requireOwn(RunSpec run, Workspace space) throws IOException {
+        Output.folder(run.owner(), space).requireOwn();
+        if (space.destination() != null) {
+            Output.published(run.owner(), space).take();
+            new Publisher(run, space).uploadFinished();
+        }
+    }
+
     /** Runs one stage and writes its result, on failure too. */
     private static StageResult stage(RunContext context, Stage stage) throws IOException {
         Path folder = context.workspace().results().resolve(stage.name().toLowerCase(Locale.ROOT));
         StageResult result;
         try {
-            new OutputFolder(context.run().owner(), context.workspace().output()).requireOwn();
+            requireOwn(context.run(), context.workspace());
             FinishedRun.Found finished = FinishedRun.look(context, stage);
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())

@@ -82,8 +82,7 @@ final class Stages {
                 .base(manifest.base())
                 .best(manifest.best())
                 .checkpoints(manifest.checkpoints())
-                .artifacts(Publisher.mainArtifacts(
-                        manifest.files(), context.workspace().output()))
+                .artifacts(new Publisher(context.run(), context.workspace()).mainArtifacts(manifest.files()))
                 .build();
     }
 

@@ -11,7 +11,6 @@ import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.Metric;
-import training.lora.trainer.publish.OutputFolder;
 
 /** What a run came to, for people: the loss's course, the metrics side by side, the files. */
 final class Summary {
@@ -24,11 +23,15 @@ final class Summary {
 
     private Summary() {}
 
-    static void print(Path output, PrintStream out) throws IOException {
-        Manifest manifest =
-                Json.MAPPER.readValue(output.resolve(OutputFolder.MANIFEST).toFile(), Manifest.class);
+    /**
+     * @param folder that has the files, as far as they are here
+     * @param place that has them all
+     */
+    static void print(Manifest manifest, Path folder, String place, PrintStream out) throws IOException {
         out.println();
-        chart(output.resolve("loss.jsonl"), out);
+        if (Files.exists(folder.resolve("loss.jsonl"))) {
+            chart(folder.resolve("loss.jsonl"), out);
+        }
         if (manifest.base() != null) {
             out.printf("%-14s", "");
             METRICS.forEach(m -> out.print(cell(m, m)));
@@ -50,9 +53,9 @@ final class Summary {
             }
         }
         out.println();
-        out.println("in " + output);
-        if (Files.exists(output.resolve("samples.png"))) {
-            out.println("Look at " + output.resolve("samples.png"));
+        out.println("in " + place);
+        if (Files.exists(folder.resolve("samples.png"))) {
+            out.println("Look at " + folder.resolve("samples.png"));
         }
     }
 

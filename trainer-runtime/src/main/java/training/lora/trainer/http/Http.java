@@ -3,12 +3,9 @@ package training.lora.trainer.http;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -16,24 +13,16 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
-import org.apache.hc.client5.http.DnsResolver;
-import org.apache.hc.client5.http.auth.AuthScope;
-import org.apache.hc.client5.http.auth.UsernamePasswordCredentials;
 import org.apache.hc.client5.http.classic.methods.HttpGet;
 import org.apache.hc.client5.http.config.ConnectionConfig;
 import org.apache.hc.client5.http.config.RequestConfig;
-import org.apache.hc.client5.http.impl.auth.BasicCredentialsProvider;
 import org.apache.hc.client5.http.impl.classic.CloseableHttpClient;
 import org.apache.hc.client5.http.impl.classic.HttpClients;
 import org.apache.hc.client5.http.impl.io.PoolingHttpClientConnectionManagerBuilder;
-import org.apache.hc.client5.http.impl.routing.DefaultRoutePlanner;
-import org.apache.hc.client5.http.ssl.ClientTlsStrategyBuilder;
-import org.apache.hc.client5.http.ssl.HostnameVerificationPolicy;
 import org.apache.hc.core5.http.ClassicHttpResponse;
 import org.apache.hc.core5.http.Header;
 import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.HttpHost;
-import org.apache.hc.core5.http.protocol.HttpContext;
 import org.apache.hc.core5.util.Timeout;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -68,25 +57,14 @@ public final class Http implements Closeable {
      * @param stopping once it is true, what is being read is cut off
      */
     public Http(Function<String, @Nullable String> environment, AddressGuard guard, BooleanSupplier stopping) {
+        Transport transport = new Transport(environment, guard);
         this.guard = guard;
-        this.proxies = Proxies.of(environment);
+        this.proxies = transport.proxies();
         this.stopping = stopping;
-        BasicCredentialsProvider credentials = new BasicCredentialsProvider();
-        for (Proxies.@Nullable Proxy proxy : new Proxies.@Nullable Proxy[] {proxies.https(), proxies.http()}) {
-            if (proxy != null && proxy.user() != null) {
-                String password = proxy.password() == null ? "" : proxy.password();
-                credentials.setCredentials(
-                        new AuthScope(proxy.host(), proxy.port()),
-                        new UsernamePasswordCredentials(proxy.user(), password.toCharArray()));
-            }
-        }
         this.client = HttpClients.custom()
                 .setConnectionManager(PoolingHttpClientConnectionManagerBuilder.create()
-                        .setDnsResolver(new Guarded())
-                        .setTlsSocketStrategy(ClientTlsStrategyBuilder.create()
-                                .setSslContext(TrustedAuthorities.context(environment))
-                                .setHostVerificationPolicy(HostnameVerificationPolicy.BUILTIN)
-                                .buildClassic())
+                        .setDnsResolver(transport.addresses())
+                        .setTlsSocketStrategy(transport.tls())
                         .setDefaultConnectionConfig(ConnectionConfig.custom()
                                 .setConnectTimeout(CONNECT)
                                 .setSocketTimeout(READ)
@@ -94,15 +72,8 @@ public final class Http implements Closeable {
                         .setMaxConnPerRoute(CONNECTIONS)
                         .setMaxConnTotal(2 * CONNECTIONS)
                         .build())
-                .setRoutePlanner(new DefaultRoutePlanner(null) {
-                    @Override
-                    protected @Nullable HttpHost determineProxy(HttpHost target, HttpContext context) {
-                        Proxies.Proxy proxy =
-                                proxies.of(target.getSchemeName(), target.getHostName(), target.getPort());
-                        return proxy == null ? null : new HttpHost(proxy.scheme(), proxy.host(), proxy.port());
-                    }
-                })
-                .setDefaultCredentialsProvider(credentials)
+                .setRoutePlanner(transport.routes())
+                .setDefaultCredentialsProvider(transport.credentials())
                 .setDefaultRequestConfig(
                         RequestConfig.custom().setResponseTimeout(READ).build())
                 .setUserAgent("lora-trainer/0.1.0")
@@ -111,26 +82,6 @@ public final class Http implements Closeable {
                 .disableContentCompression()
                 .disableCookieManagement()
                 .build();
-    }
-
-    /** Resolves what is connected to: once, by the guard. */
-    private final class Guarded implements DnsResolver {
-        @Override
-        public InetAddress[] resolve(String host) throws UnknownHostException {
-            throw new UnknownHostException(host);
-        }
-
-        @Override
-        public List<InetSocketAddress> resolve(String host, int port) throws UnknownHostException {
-            return guard.resolve(host, port).stream()
-                    .map(address -> new InetSocketAddress(address, port))
-                    .toList();
-        }
-
-        @Override
-        public String resolveCanonicalHostname(String host) {
-            return host;
-        }
     }
 
     /** An answer, whose body is read while it is open. */

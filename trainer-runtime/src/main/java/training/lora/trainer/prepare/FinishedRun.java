@@ -16,7 +16,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
-import training.lora.trainer.publish.OutputFolder;
+import training.lora.trainer.publish.Output;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
@@ -70,7 +70,7 @@ public final class FinishedRun {
     /** Looks before {@code stage} begins. */
     public static Found look(RunContext context, Stage stage) throws IOException {
         Manifest manifest =
-                new OutputFolder(context.run().owner(), context.workspace().output()).manifest();
+                Output.published(context.run().owner(), context.workspace()).manifest();
         if (manifest == null
                 || !manifest.finished()
                 || !manifest.runId().equals(context.run().runId())) {

@@ -2,6 +2,7 @@ package training.lora.trainer.publish;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -12,10 +13,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
@@ -32,10 +36,12 @@ import training.lora.trainer.run.RunSources;
 import training.lora.trainer.run.Workspace;
 
 /**
- * Publishes what a run has come to. Every file is written to a temporary name that is then renamed; the manifest goes first
- * and comes last, so that one that stands there describes what lies beside it.
+ * Publishes what a run has come to, in the folder and, where the spec wants it elsewhere, there. Every file appears whole; the
+ * manifest goes first and comes last, so that one that stands there describes what lies beside it.
  */
 public final class Publisher {
+    private static final Logger LOG = LoggerFactory.getLogger(Publisher.class);
+
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
@@ -45,14 +51,14 @@ public final class Publisher {
     /** Loads the adapter in ComfyUI. */
     public static final String WORKFLOW = "workflow.json";
 
-    private static final String LOG = "run.log";
+    private static final String RUN_LOG = "run.log";
 
     /** The folder of all checkpoints. */
     static final String CHECKPOINTS = "checkpoints/";
 
     /** The names of all files beside the adapter in kohya's form and those of the checkpoints. */
     static final Set<String> NAMES =
-            Set.of(DIFFUSERS, PROOF, WORKFLOW, LOG, "samples.png", "loss.png", "loss.jsonl", "evaluation.json");
+            Set.of(DIFFUSERS, PROOF, WORKFLOW, RUN_LOG, "samples.png", "loss.png", "loss.jsonl", "evaluation.json");
 
     private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
 
@@ -99,6 +105,13 @@ public final class Publisher {
         return kohyaName(run.owner());
     }
 
+    /** The names of all files but those of checkpoints. */
+    static Set<String> names(Owner owner) {
+        Set<String> names = new TreeSet<>(NAMES);
+        names.add(kohyaName(owner));
+        return names;
+    }
+
     static String kohyaName(Owner owner) {
         return owner.name() + ".safetensors";
     }
@@ -119,21 +132,20 @@ public final class Publisher {
      *
      * @param checkpoints the folder that holds a folder for each of the state's checkpoints
      * @param files what else goes there, by its name in the output
-     * @return the main files, uri relative to the workspace
+     * @return the main files
      * @throws TrainerException OutputOwned if the output belongs to another, or a file of nobody's is in the way
      */
     public List<Artifact> publish(State state, Path checkpoints, Map<String, Path> files) throws IOException {
         Map<String, Path> all = new TreeMap<>();
         for (Checkpoint checkpoint : state.checkpoints()) {
-            String folder = folderName(checkpoint.step());
-            all.putAll(tree(checkpoints.resolve(folder), CHECKPOINTS + folder + "/"));
+            all.putAll(checkpoint(checkpoints, checkpoint.step()));
         }
         all.putAll(tree(checkpoints.resolve(folderName(state.best().step())), ""));
         all.putAll(files);
         if (Files.exists(workspace.log())) {
-            all.put(LOG, workspace.log());
+            all.put(RUN_LOG, workspace.log());
         }
-        OutputFolder folder = new OutputFolder(run.owner(), output);
+        Output folder = Output.folder(run.owner(), workspace);
         folder.replace(all);
         List<Artifact> artifacts = describe(all.keySet());
         Manifest manifest = ManifestBuilder.builder()
@@ -157,7 +169,42 @@ public final class Publisher {
                 .best(state.best())
                 .build();
         folder.complete(manifest);
-        return mainArtifacts(artifacts, output);
+        upload(manifest);
+        return mainArtifacts(artifacts);
+    }
+
+    /** Brings what stands in the folder to where the spec wants it, if that is elsewhere. */
+    private void upload(Manifest manifest) throws IOException {
+        if (!workspace.uploads()) {
+            return;
+        }
+        Map<String, Path> files = new TreeMap<>();
+        for (Artifact file : manifest.files()) {
+            files.put(file.uri(), output.resolve(file.uri()));
+        }
+        Output published = Output.published(run.owner(), workspace);
+        published.replace(files);
+        published.complete(manifest);
+    }
+
+    /**
+     * Uploads what an earlier attempt could not: a finished run that stands in the folder alone.
+     *
+     * @throws TrainerException if it can't be uploaded now either
+     */
+    public void uploadFinished() throws IOException {
+        if (!workspace.uploads()) {
+            return;
+        }
+        Manifest here = Output.folder(run.owner(), workspace).manifest();
+        if (here == null || !here.finished() || !here.runId().equals(run.runId())) {
+            return;
+        }
+        Manifest there = Output.published(run.owner(), workspace).manifest();
+        if (!here.equals(there)) {
+            LOG.info("the finished run in {} is uploaded", output);
+            upload(here);
+        }
     }
 
     private List<Artifact> describe(Collection<String> names) throws IOException {
@@ -169,18 +216,21 @@ public final class Publisher {
         return all;
     }
 
-    /** Those of the manifest's files that a person asks for, and the manifest itself; uri relative to the workspace. */
-    public static List<Artifact> mainArtifacts(List<Artifact> all, Path output) throws IOException {
-        String folder = output.getFileName() + "/";
+    /** Those of the manifest's files that a person asks for, and the manifest itself; uri as {@link Workspace#artifact} has it. */
+    public List<Artifact> mainArtifacts(List<Artifact> all) throws IOException {
         List<Artifact> main = new ArrayList<>();
         for (Artifact a : all) {
             if (!a.uri().startsWith(CHECKPOINTS) && !a.name().equals("log")) {
-                main.add(new Artifact(a.name(), a.format(), folder + a.uri(), a.sizeBytes(), a.sha256()));
+                main.add(new Artifact(a.name(), a.format(), workspace.artifact(a.uri()), a.sizeBytes(), a.sha256()));
             }
         }
-        Path manifest = output.resolve(OutputFolder.MANIFEST);
+        byte[] manifest = Output.published(run.owner(), workspace).manifestFile();
         main.add(new Artifact(
-                "manifest", null, folder + OutputFolder.MANIFEST, Files.size(manifest), Sha256.of(manifest)));
+                "manifest",
+                null,
+                workspace.artifact(Output.MANIFEST),
+                (long) manifest.length,
+                new Sha256().add(ByteBuffer.wrap(manifest)).hex()));
         return main;
     }
 
@@ -193,7 +243,7 @@ public final class Publisher {
             case "loss.png" -> "loss";
             case "loss.jsonl" -> "losses";
             case "evaluation.json" -> "evaluation";
-            case LOG -> "log";
+            case RUN_LOG -> "log";
             case PROOF -> "proof";
             case WORKFLOW -> "workflow";
             default -> name.endsWith(".safetensors") ? "lora" : name;
@@ -205,6 +255,12 @@ public final class Publisher {
             return null;
         }
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;
+    }
+
+    /** The files of a checkpoint, by their names in the output. */
+    static Map<String, Path> checkpoint(Path checkpoints, int step) throws IOException {
+        String folder = folderName(step);
+        return tree(checkpoints.resolve(folder), CHECKPOINTS + folder + "/");
     }
 
     /** The files below {@code from}, by their names with {@code prefix} before them. */

@@ -41,6 +41,10 @@ public enum SpecScope {
                     "activeDeadlineSeconds",
                     "startDeadlineSeconds",
                     "ttlSecondsAfterFinished"));
+            // Where it is published changes nothing in what is trained, and a wrong bucket can be corrected at the end.
+            if (all.path("output") instanceof ObjectNode output) {
+                output.remove(List.of("uri", "secretRef"));
+            }
             all.path("datasets").forEach(SpecScope::withoutClassName);
             return all;
         }

@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.source.FetchedSources;
 
 /**
@@ -14,11 +16,41 @@ import training.lora.trainer.source.FetchedSources;
  *
  * @param root the folder
  * @param output what is published
+ * @param destination where the spec wants what is published; null: in the output folder, wherever that is
  */
-public record Workspace(Path root, Path output) {
+public record Workspace(Path root, Path output, @Nullable Destination destination) {
     /** With the output inside. */
     public static Workspace of(Path root) {
-        return new Workspace(root, root.resolve("output"));
+        return new Workspace(root, root.resolve("output"), null);
+    }
+
+    /** Whether what is published in the output folder goes to another place too. */
+    public boolean uploads() {
+        return destination != null && destination.bucket() != null;
+    }
+
+    /** Where people find a published file: relative to the folder that has the output folder, or a uri. */
+    public String artifact(String name) {
+        return (destination == null ? output.getFileName().toString() : destination.uri()) + "/" + name;
+    }
+
+    /** Where people find all that was published, for messages. */
+    public String published() {
+        return destination == null || destination.bucket() == null ? output.toString() : destination.uri();
+    }
+
+    /** What names the output folder, for messages. */
+    private String outputOption() {
+        return destination == null ? "--output" : "spec.output.uri";
+    }
+
+    /**
+     * Sees to it that files can be written to the output folder.
+     *
+     * @throws TrainerException InvalidConfiguration if not
+     */
+    public void requireWritableOutput() {
+        Folders.requireWritable(outputOption(), output);
     }
 
     /** Prepared pictures, captions, latents and text embeddings. */
@@ -54,8 +86,8 @@ public record Workspace(Path root, Path output) {
         if (among || work.startsWith(published)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "`--output` %s must be a folder apart from those that the run works in, but these are in %s"
-                            .formatted(output, root));
+                    "`%s` %s must be a folder apart from those that the run works in, but these are in %s"
+                            .formatted(outputOption(), output, root));
         }
     }
 

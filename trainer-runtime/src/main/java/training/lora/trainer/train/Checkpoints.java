@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -53,6 +54,7 @@ public final class Checkpoints {
     private final ExportMetadata metadata;
     private final ExportProof proof;
     private final ComfyWorkflow workflow;
+    private final Consumer<List<Checkpoint>> listener;
     private final List<Checkpoint> kept = new ArrayList<>();
 
     /**
@@ -61,6 +63,7 @@ public final class Checkpoints {
      * @param metadata what files say of themselves
      * @param proof of what files do
      * @param workflow that goes beside kohya's form
+     * @param listener takes those that are kept, each time that they are others
      */
     Checkpoints(
             RunSpec run,
@@ -68,13 +71,15 @@ public final class Checkpoints {
             Path train,
             ExportMetadata metadata,
             ExportProof proof,
-            ComfyWorkflow workflow) {
+            ComfyWorkflow workflow,
+            Consumer<List<Checkpoint>> listener) {
         this.run = run;
         this.length = length;
         this.folder = folder(train);
         this.metadata = metadata;
         this.proof = proof;
         this.workflow = workflow;
+        this.listener = listener;
     }
 
     /** Goes back to when {@code checkpoints} were kept: others are deleted, and damaged ones are. */
@@ -89,6 +94,7 @@ public final class Checkpoints {
             wanted.add(name + DIGESTS);
         }
         Folders.deleteIn(folder, name -> OWN.matcher(name).matches() && !wanted.contains(name));
+        listener.accept(kept());
     }
 
     /**
@@ -173,6 +179,7 @@ public final class Checkpoints {
             Folders.delete(folder.resolve(Publisher.folderName(old.step())));
             Files.deleteIfExists(folder.resolve(Publisher.folderName(old.step()) + DIGESTS));
         }
+        listener.accept(kept());
         return checkpoint;
     }
 

@@ -12,10 +12,12 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSpec;
+import training.lora.api.SamplingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.PictureGrid;
@@ -54,6 +56,26 @@ public final class SamplePictures {
                         data.manifest().samples(),
                         DEFAULT_PROMPTS,
                         1);
+    }
+
+    /**
+     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
+     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
+     */
+    static @Nullable ImageSampler sampler(
+            LoraTrainingSpec spec, PreparedDataset data, StableDiffusion model, NDManager manager) {
+        SamplingSpec sampling = spec.sampling();
+        if (!sampling.enabled()) {
+            return null;
+        }
+        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
+        if (!spec.training().adapter().textEncoder()) {
+            sampler.embed(prompts(spec, data), manager);
+            if (!Captions.vary(spec.training().captions())) {
+                model.releasePrompts();
+            }
+        }
+        return sampler;
     }
 
     /** The pictures of each concept that it is trained on, as the model is shown them. */

@@ -13,10 +13,8 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
-import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
 import training.lora.api.Reason;
-import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -31,6 +29,7 @@ import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.publish.CheckpointUploads;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
@@ -53,6 +52,7 @@ public final class TrainStage {
     private final PreparedDataset data;
     private final StableDiffusion model;
     private final LoraAdapter adapter;
+    private final CheckpointUploads uploads;
     private final LoraStep step;
     private final Batches batches;
     private final DrawnLosses drawn;
@@ -87,6 +87,7 @@ public final class TrainStage {
             StableDiffusion model,
             LoraAdapter adapter,
             @Nullable ImageSampler sampler,
+            CheckpointUploads uploads,
             NDManager manager)
             throws IOException {
         this.context = context;
@@ -96,6 +97,7 @@ public final class TrainStage {
         this.data = data;
         this.model = model;
         this.adapter = adapter;
+        this.uploads = uploads;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
         this.step = new LoraStep(
@@ -141,7 +143,8 @@ public final class TrainStage {
                 folder,
                 metadata,
                 new ExportProof(model, manager),
-                TrainingMetadata.workflow(context.run(), metadata, data, model.schedule()));
+                TrainingMetadata.workflow(context.run(), metadata, data, model.schedule()),
+                uploads::keep);
         this.state = new TrainingState(
                 context.run(),
                 length,
@@ -171,32 +174,15 @@ public final class TrainStage {
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager)) {
-            ImageSampler sampler = sampler(context, data, model, manager);
-            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager)) {
-                return new TrainStage(context, clock, data, model, adapter, sampler, manager).run();
+            ImageSampler sampler = SamplePictures.sampler(context.run().spec(), data, model, manager);
+            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager);
+                    CheckpointUploads uploads = CheckpointUploads.of(
+                            context.run(),
+                            context.workspace(),
+                            Checkpoints.folder(context.workspace().train()))) {
+                return new TrainStage(context, clock, data, model, adapter, sampler, uploads, manager).run();
             }
         }
-    }
-
-    /**
-     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
-     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
-     */
-    private static @Nullable ImageSampler sampler(
-            RunContext context, PreparedDataset data, StableDiffusion model, NDManager manager) {
-        LoraTrainingSpec spec = context.run().spec();
-        SamplingSpec sampling = spec.sampling();
-        if (!sampling.enabled()) {
-            return null;
-        }
-        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
-        if (!spec.training().adapter().textEncoder()) {
-            sampler.embed(SamplePictures.prompts(spec, data), manager);
-            if (!Captions.vary(spec.training().captions())) {
-                model.releasePrompts();
-            }
-        }
-        return sampler;
     }
 
     /**
@@ -276,6 +262,8 @@ public final class TrainStage {
                 .device(ComputeDevice.name(manager))
                 .build();
         summary.write(folder);
+        // What is missing by now is uploaded with the rest.
+        uploads.close();
         TrainOutput output = new TrainOutput(context);
         List<Artifact> artifacts = output.publish(summary, data.manifest(), losses, pictures, sampler != null);
         output.writeTiming(clock, progress.secondsPerStep());

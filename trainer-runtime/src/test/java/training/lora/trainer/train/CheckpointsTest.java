@@ -68,7 +68,8 @@ class CheckpointsTest {
                         .guidance(5)
                         .resolution(64)
                         .schedule(MODEL.schedule())
-                        .build());
+                        .build(),
+                kept -> {});
         checkpoints.restore(List.of());
         return checkpoints;
     }

@@ -1,0 +1,50 @@
+package training.lora.trainer.s3;
+
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+
+/**
+ * Makes requests, and says what their failures mean.
+ *
+ * @param faults of the place
+ */
+record S3Calls(S3Faults faults) {
+    /** Rights that requests need. */
+    static final String LIST = "s3:ListBucket";
+
+    static final String GET = "s3:GetObject";
+    static final String PUT = "s3:PutObject";
+    static final String DELETE = "s3:DeleteObject";
+
+    static final int PRECONDITION_FAILED = 412;
+
+    /**
+     * @param right that it needs
+     * @param name what it is about, below the place; empty: the place
+     */
+    <T extends @Nullable Object> T make(String right, String name, Supplier<T> request) {
+        try {
+            return request.get();
+        } catch (SdkException e) {
+            throw faults.of(e, right, name);
+        }
+    }
+
+    /** The same; null where there is no such object, or it is another. */
+    <T> @Nullable T find(String name, Supplier<T> request) {
+        return make(GET, name, () -> {
+            try {
+                return request.get();
+            } catch (S3Exception e) {
+                boolean bucket = e.awsErrorDetails() != null
+                        && "NoSuchBucket".equals(e.awsErrorDetails().errorCode());
+                if ((e.statusCode() == 404 || e.statusCode() == PRECONDITION_FAILED) && !bucket) {
+                    return null;
+                }
+                throw e;
+            }
+        });
+    }
+}
