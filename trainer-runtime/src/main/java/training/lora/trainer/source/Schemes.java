@@ -36,6 +36,7 @@ final class Schemes {
         return switch (name) {
             case "https", "http" -> new HttpScheme(surroundings);
             case "hf" -> new HubScheme(surroundings);
+            case "s3" -> new S3Scheme(surroundings);
             default -> null;
         };
     }

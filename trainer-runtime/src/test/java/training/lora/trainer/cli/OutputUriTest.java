@@ -70,9 +70,8 @@ class OutputUriTest {
     @Test
     void claimOfAPodIsPublishedToDirectly() throws IOException {
         Path claim = Files.createDirectories(folder.resolve("claims/models"));
-        Function<String, @Nullable String> pod = name -> name.equals("LORA_PVC_ROOT")
-                ? folder.resolve("claims").toString()
-                : null;
+        Function<String, @Nullable String> pod =
+                name -> name.equals("LORA_PVC_ROOT") ? folder.resolve("claims").toString() : null;
 
         Ran ended = tiny.runWith(pod, "run", "--set", "output.uri=pvc://models/loras/tiny");
 
@@ -96,9 +95,8 @@ class OutputUriTest {
         Files.createDirectories(folder.resolve("claims/models"));
         Files.createSymbolicLink(
                 folder.resolve("claims/models/loras"), Files.createDirectories(folder.resolve("elsewhere")));
-        Function<String, @Nullable String> pod = name -> name.equals("LORA_PVC_ROOT")
-                ? folder.resolve("claims").toString()
-                : null;
+        Function<String, @Nullable String> pod =
+                name -> name.equals("LORA_PVC_ROOT") ? folder.resolve("claims").toString() : null;
 
         Ran ended = tiny.runWith(pod, "prepare", "--set", "output.uri=pvc://models/loras/tiny");
 
