@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 @ValidationRule(value = Uris.SECRET_RULE, message = Uris.SECRET_MESSAGE, fieldPath = ".secretRef")
 public record BaseModelSpec(
         @JsonPropertyDescription(
-                "A diffusers folder, or a single .safetensors file in the original code's names (as ComfyUI and AUTOMATIC1111 have checkpoints): hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
+                "A diffusers folder, or a single .safetensors file in the original code's names (as ComfyUI and AUTOMATIC1111 have checkpoints), or an archive (.zip, .tar, .tar.gz) of either: hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 

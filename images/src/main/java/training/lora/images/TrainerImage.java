@@ -13,13 +13,13 @@ final class TrainerImage {
             "java.compiler",
             "java.logging",
             "java.management",
-            // Apache HttpClient: names in certificates, and a proxy's authentication.
+            // Of Apache HttpClient, for names in certificates; it has jdk.net for its sockets.
             "java.naming",
-            "java.security.jgss",
             "java.net.http",
             "java.sql",
             "java.xml",
             "jdk.crypto.ec",
+            "jdk.net",
             "jdk.unsupported",
             "jdk.zipfs");
 
