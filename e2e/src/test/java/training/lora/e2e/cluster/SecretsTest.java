@@ -46,7 +46,8 @@ final class SecretsTest {
         cluster.kubectl("label", "-n", namespace, "secret", "late", "lora.training/allow=true")
                 .ok();
         assertThat(cluster.pod(namespace, "waits-prepare-1")).isNotNull();
-        assertThat(Trainings.is(cluster.get(namespace, "waits"), "Stalled")).isFalse();
+        LoraTraining begun = cluster.await(namespace, "waits", t -> Trainings.is(t, "Reconciling"));
+        assertThat(Trainings.is(begun, "Stalled")).isFalse();
     }
 
     @Test
@@ -59,7 +60,7 @@ final class SecretsTest {
         Pod prepare = cluster.pod(namespace, "mounts-prepare-1");
         assertThat(secrets(prepare)).containsExactlyInAnyOrder("hub", "bucket");
         cluster.run(prepare);
-        cluster.end(prepare, 0, result("mounts", "Prepare"));
+        cluster.end(prepare, 0, result(started("mounts"), "Prepare"));
 
         assertThat(secrets(cluster.pod(namespace, "mounts-train-1"))).containsExactly("bucket");
     }
@@ -70,6 +71,7 @@ final class SecretsTest {
         cluster.apply(namespace, "mended", model("old"));
         Pod first = cluster.pod(namespace, "mended-prepare-1");
         cluster.run(first);
+        started("mended");
         cluster.end(first, 10, "");
         LoraTraining failed = cluster.await(namespace, "mended", t -> Trainings.is(t, "Failed"));
         assertThat(failed.getStatus().startTime()).isNull();
@@ -79,7 +81,7 @@ final class SecretsTest {
                 .build());
 
         assertThat(cluster.pod(namespace, "mended-prepare-2")).isNotNull();
-        assertThat(Trainings.is(cluster.get(namespace, "mended"), "Failed")).isFalse();
+        cluster.await(namespace, "mended", t -> Trainings.is(t, "Reconciling"));
     }
 
     @Test
@@ -87,10 +89,7 @@ final class SecretsTest {
         cluster.apply(namespace, "corrected", r -> Kube.spec(r).put("baseModel", Map.of("uri", "hf://owner/mdoel")));
         Pod first = cluster.pod(namespace, "corrected-prepare-1");
         cluster.run(first);
-        cluster.await(
-                namespace,
-                "corrected",
-                t -> t.getStatus() != null && t.getStatus().startTime() != null);
+        started("corrected");
         cluster.end(first, 10, "");
         cluster.await(namespace, "corrected", t -> Trainings.is(t, "Failed"));
 
@@ -167,8 +166,14 @@ final class SecretsTest {
                 .toList();
     }
 
-    private String result(String name, String stage) {
+    /** The training, once the operator has seen that its container runs. */
+    private LoraTraining started(String name) {
+        return cluster.await(
+                namespace, name, t -> t.getStatus() != null && t.getStatus().startTime() != null);
+    }
+
+    private static String result(LoraTraining training, String stage) {
         return """
-                {"version": "lora.training/result/v1", "runId": "%s", "stage": "%s", "attempt": 1, "outcome": "Succeeded"}""".formatted(cluster.get(namespace, name).getStatus().runId(), stage);
+                {"version": "lora.training/result/v1", "runId": "%s", "stage": "%s", "attempt": 1, "outcome": "Succeeded"}""".formatted(training.getStatus().runId(), stage);
     }
 }

@@ -38,6 +38,11 @@ final class ApiException extends RuntimeException {
         return new ApiException(405, "MethodNotAllowed", "this embedded API server does not support " + what);
     }
 
+    static ApiException notAcceptable(String accept) {
+        return new ApiException(
+                406, "NotAcceptable", "this embedded API server does not answer in a form of " + accept);
+    }
+
     static ApiException alreadyExists(Resource resource, String name) {
         return new ApiException(409, "AlreadyExists", resource.qualifiedName() + " \"" + name + "\" already exists");
     }

@@ -11,7 +11,12 @@ final class PartialMetadata {
     private PartialMetadata() {}
 
     static boolean isWanted(Request request) {
-        return request.header("Accept").contains("as=PartialObjectMetadata");
+        String accept = request.header("Accept");
+        boolean wanted = accept.contains("as=" + KIND);
+        if (wanted && !accept.contains("g=meta.k8s.io;v=v1")) {
+            throw ApiException.notAcceptable(accept);
+        }
+        return wanted;
     }
 
     static ObjectNode of(ObjectNode object) {

@@ -79,22 +79,25 @@ class Fabric8Test {
         assertThat(stored.getStringData()).isEmpty();
         assertThat(stored.getData()).isEqualTo(Map.of("token", "eCB5"));
         assertThat(stored.getType()).isEqualTo("Opaque");
-        String metadata = metadata("secrets/hub");
+        String metadata = metadata("secrets/hub", "v1");
         assertThat(metadata)
                 .contains("\"kind\":\"PartialObjectMetadata\"", "\"labels\":{\"a\":\"b\"}", "\"resourceVersion\"")
                 .doesNotContain("token", "eCB5");
-        assertThat(metadata("secrets"))
+        assertThat(metadata("secrets", "v1"))
                 .contains("\"kind\":\"PartialObjectMetadataList\"", "\"name\":\"hub\"")
                 .doesNotContain("token", "eCB5");
+        assertThat(metadata("secrets/hub", "1")).contains("\"reason\":\"NotAcceptable\"");
     }
 
-    private String metadata(String what) throws Exception {
+    private String metadata(String what, String version) throws Exception {
         var http = client.getHttpClient();
         return new String(
                 http.sendAsync(
                                 http.newHttpRequestBuilder()
                                         .uri(client.getMasterUrl() + "api/v1/namespaces/default/" + what)
-                                        .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=1")
+                                        .header(
+                                                "Accept",
+                                                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=" + version)
                                         .build(),
                                 byte[].class)
                         .get(10, TimeUnit.SECONDS)

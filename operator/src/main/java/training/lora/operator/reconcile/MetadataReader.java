@@ -15,7 +15,7 @@ import training.lora.operator.plan.ReferenceView;
 
 /** Asks for the metadata of Secrets and service accounts. What else they hold the API server doesn't send. */
 final class MetadataReader {
-    private static final String METADATA_ALONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=1";
+    private static final String METADATA_ALONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
     private static final long MOST_SECONDS = 20;
 
     private final KubernetesClient client;

@@ -27,7 +27,7 @@ final class MetadataReaderTest {
 
         assertThat(read(HUB)).isEqualTo(new ReferenceView(State.ALLOWED, "u/7"));
         assertThat(server.takeRequest().getHeader("Accept"))
-                .isEqualTo("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=1");
+                .isEqualTo("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
     }
 
     @Test
