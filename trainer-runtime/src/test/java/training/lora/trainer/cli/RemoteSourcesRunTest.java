@@ -286,6 +286,26 @@ class RemoteSourcesRunTest {
     }
 
     @Test
+    void archivesOnThisMachineAreReadAsTheFoldersThatTheyHold() throws IOException {
+        Files.write(folder.resolve("pictures"), tarGz(folder.resolve("data"), "./"));
+        Files.write(folder.resolve("model"), tarGz(folder.resolve("base"), "tiny-sd/"));
+
+        ends("prepare", "--set", "baseModel.uri=model", "--set", "datasets=[{uri: pictures}]");
+        String packed = Files.readString(tiny.workspace().resolve("dataset/manifest.json"));
+        ends("prepare", "--set", "baseModel.uri=base", "--set", "datasets=[{uri: data}]");
+
+        // What is prepared is the same, and known as that.
+        assertThat(Json.MAPPER.readTree(packed).path("key"))
+                .isEqualTo(Json.MAPPER
+                        .readTree(tiny.workspace()
+                                .resolve("dataset/manifest.json")
+                                .toFile())
+                        .path("key"));
+        assertThat(hub.hub().requests()).isEmpty();
+        assertThat(server.requests()).isEmpty();
+    }
+
+    @Test
     void digestOfTheSpecHoldsForFilesOfThisMachineToo() throws IOException {
         Path zip = Files.write(folder.resolve("pictures.zip"), zip(folder.resolve("data")));
         String wrong = "0".repeat(64);
