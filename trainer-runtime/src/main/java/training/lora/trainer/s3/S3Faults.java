@@ -56,6 +56,8 @@ final class S3Faults {
 
     private static final Pattern REGION = Pattern.compile("<Region>([^<]+)</Region>|expecting '([^']+)'");
 
+    private static final int NOT_IMPLEMENTED = 501;
+
     private final S3Location location;
     private final S3Access access;
 
@@ -155,7 +157,7 @@ final class S3Faults {
         if (status == 401 || status == 403) {
             return wrong(refused(action), failureCode(code, status), answer);
         }
-        if (LATER.contains(code) || status >= 500 || status == 429 || status == 408) {
+        if (LATER.contains(code) || (status >= 500 && status != NOT_IMPLEMENTED) || status == 429 || status == 408) {
             return failed(
                     Reason.SourceUnreachable,
                     "%s must answer, but could not (%s); the same command goes on once it can"

@@ -105,6 +105,10 @@ class S3FaultsTest {
                         later,
                         "SERVER must answer, but could not (HTTP 502); the same command goes on once it can"),
                 Arguments.of(
+                        Fault.answer(501, "NotImplemented"),
+                        wrong,
+                        "SERVER must be a server of S3 that takes s3:PutObject, but refused it: as the test says (NotImplemented)"),
+                Arguments.of(
                         Fault.answer(400, "InvalidRequest"),
                         wrong,
                         "SERVER must be a server of S3 that takes s3:PutObject, but refused it: as the test says (InvalidRequest)"));
