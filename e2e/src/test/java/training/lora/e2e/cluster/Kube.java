@@ -146,6 +146,11 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
         return name;
     }
 
+    /** Deletes the volume of a claim that is gone, with what is in it. */
+    final void forgetVolume(String namespace, String claim) {
+        kubectl("delete", "pv", namespace + "." + claim, "--timeout=60s").ok();
+    }
+
     /** Deletes what an earlier run left in a cluster that was kept. */
     private void forget(String namespace) {
         kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s")
@@ -175,6 +180,15 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Of {@code spec.runtime.stages}: lets the stage's pods run on that node. */
+    static Map<String, Object> on(String stage, String node) {
+        return Map.of(
+                "name",
+                stage,
+                "podTemplate",
+                Map.of("spec", Map.of("nodeSelector", Map.of("kubernetes.io/hostname", node))));
     }
 
     /** The spec, to be changed. */

@@ -24,6 +24,19 @@ final class LocalRun {
 
     /** Runs it and returns the digests of its files by their paths below the output. */
     static Map<String, String> digests(Kube cluster, Path file, Path dir, Consumer<GenericKubernetesResource> change) {
+        return digests(cluster, file, dir, change, Map.of());
+    }
+
+    /** The same with more in its environment. */
+    static Map<String, String> digests(
+            Kube cluster,
+            Path file,
+            Path dir,
+            Consumer<GenericKubernetesResource> change,
+            Map<String, String> environment) {
+        Map<String, String> all = new TreeMap<>(environment);
+        all.put("LC_ALL", "C.UTF-8");
+        all.put("OMP_NUM_THREADS", THREADS);
         KubernetesSerialization yaml = cluster.client().getKubernetesSerialization();
         try (var text = Files.newInputStream(file)) {
             GenericKubernetesResource resource = yaml.unmarshal(text, GenericKubernetesResource.class);
@@ -43,7 +56,7 @@ final class LocalRun {
                                             changed.toString(),
                                             "--output",
                                             output.toString()),
-                                    Map.of("LC_ALL", "C.UTF-8", "OMP_NUM_THREADS", THREADS))
+                                    all)
                             .ok());
             Map<String, String> digests = new TreeMap<>();
             JsonNode manifest =

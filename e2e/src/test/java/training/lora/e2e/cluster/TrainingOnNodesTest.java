@@ -142,18 +142,12 @@ class TrainingOnNodesTest {
                 Objects.requireNonNull(training.getStatus().progress()).lastUpdatedTime());
     }
 
-    private static Map<String, Object> on(Stage stage, String node) {
-        return Map.of(
-                "name", stage.name(),
-                "podTemplate", Map.of("spec", Map.of("nodeSelector", Map.of("kubernetes.io/hostname", node))));
-    }
-
     @Test
     void preparedOnOneNodeAndTrainedOnAnotherItBecomesTheSameFiles() {
         Transcript transcript = new Transcript(cluster, "training");
         String namespace = start(
                 "two-nodes",
-                runtime -> runtime.put("stages", List.of(on(Stage.Prepare, "node-1"), on(Stage.Train, "node-2"))));
+                runtime -> runtime.put("stages", List.of(Kube.on("Prepare", "node-1"), Kube.on("Train", "node-2"))));
         LoraTraining training = cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
         transcript.run("-n", namespace, "get", "loratrainings");
         transcript.run("-n", namespace, "wait", "--for", "condition=Complete", "--timeout=10m", "loratraining/" + NAME);
