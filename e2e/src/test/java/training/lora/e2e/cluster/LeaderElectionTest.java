@@ -72,7 +72,7 @@ final class LeaderElectionTest {
             replica.awaitReady(cluster);
             awaitLeader(replica);
 
-            cluster.client()
+            Kube.edit(() -> cluster.client()
                     .leases()
                     .inNamespace(OperatorAccount.NAMESPACE)
                     .withName(OperatorAccount.NAME)
@@ -81,7 +81,7 @@ final class LeaderElectionTest {
                             .withHolderIdentity("somebody-else")
                             .withRenewTime(ZonedDateTime.now(ZoneOffset.UTC).plusMinutes(1))
                             .endSpec()
-                            .build());
+                            .build()));
 
             assertThat(replica.process().waitFor(20, TimeUnit.SECONDS)).isTrue();
             assertThat(replica.process().exitValue()).isNotZero();

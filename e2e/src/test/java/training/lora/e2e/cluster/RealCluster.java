@@ -128,7 +128,7 @@ final class RealCluster extends Kube {
     private void status(Pod pod, String phase, ContainerState state, boolean ready) {
         String condition = ready ? "True" : "False";
         var container = pod.getSpec().getContainers().get(0);
-        client().pods()
+        Kube.edit(() -> client().pods()
                 .inNamespace(pod.getMetadata().getNamespace())
                 .withName(pod.getMetadata().getName())
                 .editStatus(p -> new PodBuilder(p)
@@ -154,7 +154,7 @@ final class RealCluster extends Kube {
                                 .withState(state)
                                 .build())
                         .endStatus()
-                        .build());
+                        .build()));
     }
 
     private static String now() {

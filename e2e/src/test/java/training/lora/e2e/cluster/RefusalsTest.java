@@ -81,7 +81,7 @@ class RefusalsTest {
         LoraTraining stalled = cluster.await(namespace, "quick", t -> Trainings.is(t, "Stalled"));
         assertThat(stalled(stalled)).startsWith("Refused: the API server refuses Job quick-prepare-1");
 
-        cluster.client()
+        Kube.edit(() -> cluster.client()
                 .resourceQuotas()
                 .inNamespace(namespace)
                 .withName("objects")
@@ -89,7 +89,7 @@ class RefusalsTest {
                         .editSpec()
                         .addToHard("count/jobs.batch", new Quantity("1"))
                         .endSpec()
-                        .build());
+                        .build()));
         // The claim is posted again before the Job, and answered with 403.
         job(namespace, "quick-prepare-1");
     }
