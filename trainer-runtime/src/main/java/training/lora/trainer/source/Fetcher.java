@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -17,6 +18,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -31,6 +33,9 @@ public final class Fetcher implements Remote {
 
     /** Small files take longer to ask for than to read. */
     private static final int AT_ONCE = 4;
+
+    /** For downloads that are of no use any more to end. */
+    private static final Duration END = Duration.ofSeconds(5);
 
     private final Cache cache;
     private final FetchedSources fetched;
@@ -264,6 +269,18 @@ public final class Fetcher implements Remote {
             }
         } finally {
             pool.shutdownNow();
+            awaitEnd(pool);
+        }
+    }
+
+    /** Where one file failed the others end too, and nothing is written any more once the failure is known. */
+    private static void awaitEnd(ExecutorService pool) {
+        try {
+            if (!pool.awaitTermination(END.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.debug("a server is silent, so a download that is of no use now ends later");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
