@@ -18,6 +18,9 @@ record S3Calls(S3Faults faults) {
     static final String PUT = "s3:PutObject";
     static final String DELETE = "s3:DeleteObject";
 
+    /** Who may not list is refused (403) what is not there as well. */
+    static final String FIND = GET + " and " + LIST;
+
     static final int PRECONDITION_FAILED = 412;
 
     /**
@@ -34,7 +37,7 @@ record S3Calls(S3Faults faults) {
 
     /** The same; null where there is no such object, or it is another. */
     <T> @Nullable T find(String name, Supplier<T> request) {
-        return make(GET, name, () -> {
+        return make(FIND, name, () -> {
             try {
                 return request.get();
             } catch (S3Exception e) {

@@ -104,6 +104,8 @@ public final class S3Prefix implements AutoCloseable {
                     // An answer to HEAD has no content, which would say why; this one's has.
                     client.listObjectsV2(
                             request -> request.bucket(location.bucket()).maxKeys(1));
+                    // Who may list is not refused what isn't there.
+                    throw calls.faults().of(e, S3Calls.GET, "");
                 }
                 throw e;
             }

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -130,6 +131,35 @@ class S3FaultsTest {
                         reason == Reason.SourceUnreachable && !sentence.contains("clock")
                                 ? 6
                                 : line.requests().size());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "manifest.json, true, s3:GetObject and s3:ListBucket",
+        "manifest.json, false, s3:GetObject and s3:ListBucket",
+        "'', false, s3:GetObject and s3:ListBucket",
+        "'', true, s3:GetObject"
+    })
+    void whatMayBeAbsentNeedsTheRightToListToo(String read, boolean lists, String rights) {
+        line.faults(request -> lists && request.contains("list-type=2")
+                ? Fault.raw(200, "application/xml", "<ListBucketResult></ListBucketResult>")
+                : Fault.answer(403, "AccessDenied"));
+
+        TrainerException failure;
+        try (S3Prefix bucket = open(line.endpoint(), S3Server.KEYS)) {
+            failure = catchThrowableOfType(TrainerException.class, () -> {
+                if (read.isEmpty()) {
+                    bucket.exists("mine.safetensors");
+                } else {
+                    bucket.read(read);
+                }
+            });
+        }
+
+        assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
+        assertThat(failure)
+                .hasMessageStartingWith("`spec.output.uri` s3://loras/mine: the Secret keys must be allowed " + rights
+                        + " in the bucket loras, but is not");
     }
 
     @Test
