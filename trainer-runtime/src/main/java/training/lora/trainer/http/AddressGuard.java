@@ -80,7 +80,9 @@ public final class AddressGuard {
                 "HTTPS_PROXY",
                 "https_proxy",
                 "HTTP_PROXY",
-                "http_proxy")) {
+                "http_proxy",
+                "ALL_PROXY",
+                "all_proxy")) {
             String url = environment.apply(variable);
             if (url != null) {
                 allowed = allowed.with(url);

@@ -152,17 +152,22 @@ class AddressGuardTest {
 
     @Test
     void whatThePlatformSetsIsAllowed() throws RefusedAddressException {
-        AddressGuard guard =
-                AddressGuard.of(Map.of(
-                        "LORA_PVC_ROOT",
-                        "/pvc",
-                        "HF_ENDPOINT",
-                        "http://mirror.lan:8080/hub",
-                        "HTTPS_PROXY",
-                        "proxy.lan:3128")::get);
+        AddressGuard guard = AddressGuard.of(Map.of(
+                "LORA_PVC_ROOT",
+                "/pvc",
+                "HF_ENDPOINT",
+                "http://mirror.lan:8080/hub",
+                "HTTPS_PROXY",
+                "proxy.lan:3128",
+                "ALL_PROXY",
+                "http://all.lan:3128",
+                "all_proxy",
+                "small.lan:3128")::get);
 
         guard.requireAllowed(URI.create("http://mirror.lan:8080/hub/api"));
         guard.requireAllowed(URI.create("http://proxy.lan:3128"));
+        guard.requireAllowed(URI.create("http://all.lan:3128"));
+        guard.requireAllowed(URI.create("http://small.lan:3128"));
     }
 
     @Test
