@@ -1,7 +1,6 @@
 package training.lora.trainer.publish;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -125,14 +124,15 @@ public final class CheckpointUploads implements AutoCloseable {
             // One that is no longer kept; those that are come next.
             LOG.debug("a checkpoint is gone", e);
             return true;
-        } catch (IOException | UncheckedIOException e) {
-            LOG.warn("checkpoints could not be written to the output, the training goes on: {}", e.toString());
-            return false;
         } catch (TrainerException e) {
             LOG.warn(
                     "checkpoints could not be written to the output, the training goes on{}: {}",
                     e.reason() == Reason.OutputOwned ? " and will end with this" : "",
                     e.getMessage());
+            return false;
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("checkpoints could not be written to the output, the training goes on: {}", e.toString());
+            LOG.debug("why", e);
             return false;
         }
     }

@@ -149,6 +149,17 @@ class CheckpointUploadsTest {
     }
 
     @Test
+    void failureThatNobodyThoughtOfEndsNoUploads() throws Exception {
+        Place place = new Place(2, new IllegalStateException("a bug"), "checkpoints/step-000010/mine.safetensors");
+        try (CheckpointUploads uploads =
+                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofMillis(1))) {
+            uploads.keep(List.of(checkpoint(10)));
+
+            assertThat(place.arrived.await(10, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    @Test
     void newestSetIsWhatComesAfterAnOutage() throws Exception {
         Place place = new Place(1, away(), "checkpoints/step-000030/mine.safetensors");
         try (CheckpointUploads uploads =
