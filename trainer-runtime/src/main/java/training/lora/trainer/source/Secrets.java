@@ -36,7 +36,7 @@ public record Secrets(@Nullable Path folder, boolean inPod) {
         if (secret == null || !name.matches("[a-z0-9]([-a-z0-9.]*[a-z0-9])?") || !Files.isDirectory(secret)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "`%s` must name a Secret that the run is given, but there is no %s in %s"
+                    "`%s` must name a Secret that the run is given, with the keys token, username and password, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, but there is no %s in %s"
                             .formatted(field, name, folder == null ? "LORA_SECRETS, which is not set" : folder));
         }
         Map<String, String> keys = new TreeMap<>();

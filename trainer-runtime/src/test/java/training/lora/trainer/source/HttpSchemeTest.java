@@ -399,7 +399,7 @@ class HttpSchemeTest {
                         "`spec.baseModel.secretRef` must name a Secret with token, or username and password, but nas has [username]");
         assertThat(fetching.refused(model(server.url("/m"), null, "civitai")))
                 .hasMessage(
-                        "`spec.baseModel.secretRef` must name a Secret that the run is given, but there is no civitai in "
+                        "`spec.baseModel.secretRef` must name a Secret that the run is given, with the keys token, username and password, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, but there is no civitai in "
                                 + folder.resolve("secrets"));
         assertThat(server.requests()).isEmpty();
     }
