@@ -225,7 +225,7 @@ class RunCommand implements Callable<Integer> {
         Output.folder(run.owner(), space).requireOwn();
         if (space.destination() != null) {
             Output.published(run.owner(), space).take();
-            new Publisher(run, space).uploadFinished();
+            new Publisher(run, space, Shutdown::requested).uploadFinished();
         }
     }
 

@@ -82,7 +82,8 @@ final class Stages {
                 .base(manifest.base())
                 .best(manifest.best())
                 .checkpoints(manifest.checkpoints())
-                .artifacts(new Publisher(context.run(), context.workspace()).mainArtifacts(manifest.files()))
+                .artifacts(new Publisher(context.run(), context.workspace(), context.stopping())
+                        .mainArtifacts(manifest.files()))
                 .build();
     }
 

@@ -324,8 +324,8 @@ public final class EvaluateStage {
                 .device(summary.device())
                 .base(report.base())
                 .build();
-        List<Artifact> artifacts =
-                new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(train), files);
+        List<Artifact> artifacts = new Publisher(context.run(), context.workspace(), context.stopping())
+                .publish(state, Checkpoints.folder(train), files);
         return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);
     }
 

@@ -3,12 +3,14 @@ package training.lora.trainer.publish;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.UUID;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -64,11 +66,38 @@ record FolderStore(Path folder, String option) implements OutputStore {
     @Override
     public boolean create(String name, byte[] content) throws IOException {
         Files.createDirectories(folder);
+        Path file = folder.resolve(name);
+        // Of its own name, since two processes may do this at once; a link, since renaming would overwrite.
+        Path temporary = folder.resolve("." + name + "." + UUID.randomUUID() + ".tmp");
         try {
-            Files.write(folder.resolve(name), content, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            Files.write(temporary, content, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            Files.createLink(file, temporary);
             return true;
         } catch (FileAlreadyExistsException e) {
             return false;
+        } catch (UnsupportedOperationException | FileSystemException e) {
+            if (!Files.exists(temporary)) {
+                throw e;
+            }
+            return createWithoutLinks(file, content);
+        } finally {
+            Files.deleteIfExists(temporary);
+        }
+    }
+
+    /** For file systems that have no links, such as those over buckets. */
+    private static boolean createWithoutLinks(Path file, byte[] content) throws IOException {
+        try {
+            Files.createFile(file);
+        } catch (FileAlreadyExistsException e) {
+            return false;
+        }
+        try {
+            Files.write(file, content);
+            return true;
+        } catch (IOException e) {
+            Files.deleteIfExists(file);
+            throw e;
         }
     }
 

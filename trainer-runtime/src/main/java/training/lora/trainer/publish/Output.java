@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -219,12 +220,28 @@ public final class Output {
      * @throws TrainerException OutputOwned if it belongs to another, or one of the names is taken by a file of nobody's
      */
     void replace(Map<String, Path> files) throws IOException {
+        replace(files, () -> false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param stopping asked before each file whether to end
+     * @throws TrainerException Preempted if so; what is there by then needs not be sent again
+     */
+    void replace(Map<String, Path> files, BooleanSupplier stopping) throws IOException {
         Set<String> old = begin(files.keySet());
         old.removeAll(files.keySet());
         for (String name : old) {
             store.delete(name);
         }
         for (Map.Entry<String, Path> file : files.entrySet()) {
+            if (stopping.getAsBoolean()) {
+                throw new TrainerException(
+                        Reason.Preempted,
+                        "the run was asked to stop while it wrote to %s; the same command goes on from there"
+                                .formatted(store.place("")));
+            }
             store.put(file.getKey(), file.getValue());
         }
     }

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -71,9 +72,14 @@ public final class Publisher {
     private final RunSpec run;
     private final Workspace workspace;
     private final Path output;
+    private final BooleanSupplier stopping;
 
-    /** @param workspace whose output is written; its log goes there too */
-    public Publisher(RunSpec run, Workspace workspace) {
+    /**
+     * @param workspace whose output is written; its log goes there too
+     * @param stopping whether the process was asked to end, which an upload does between two files
+     */
+    public Publisher(RunSpec run, Workspace workspace, BooleanSupplier stopping) {
+        this.stopping = stopping;
         this.run = run;
         this.workspace = workspace;
         this.output = workspace.output();
@@ -183,12 +189,13 @@ public final class Publisher {
             files.put(file.uri(), output.resolve(file.uri()));
         }
         Output published = Output.published(run.owner(), workspace);
-        published.replace(files);
+        published.replace(files, stopping);
         published.complete(manifest);
     }
 
     /**
-     * Uploads what an earlier attempt could not: a finished run that stands in the folder alone.
+     * Uploads what an earlier attempt could not: a finished run that stands in the folder alone. Where the same run stands
+     * finished in the bucket, that counts, be it from another workspace.
      *
      * @throws TrainerException if it can't be uploaded now either
      */
@@ -201,7 +208,7 @@ public final class Publisher {
             return;
         }
         Manifest there = Output.published(run.owner(), workspace).manifest();
-        if (!here.equals(there)) {
+        if (there == null || !there.finished() || !there.runId().equals(run.runId())) {
             LOG.info("the finished run in {} is uploaded", output);
             upload(here);
         }

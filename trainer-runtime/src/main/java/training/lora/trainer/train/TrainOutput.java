@@ -63,7 +63,8 @@ final class TrainOutput {
                 .checkpoints(kept)
                 .device(summary.device())
                 .build();
-        return new Publisher(context.run(), context.workspace()).publish(state, Checkpoints.folder(folder), files);
+        return new Publisher(context.run(), context.workspace(), context.stopping())
+                .publish(state, Checkpoints.folder(folder), files);
     }
 
     /** Writes timing.json. */

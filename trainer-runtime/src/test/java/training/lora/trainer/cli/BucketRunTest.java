@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Artifact;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
+import training.lora.api.ManifestBuilder;
 import training.lora.api.Reason;
 import training.lora.api.StageResult;
 import training.lora.trainer.files.Folders;
@@ -249,5 +250,20 @@ class BucketRunTest {
         assertThat(mine.resolve("tiny.safetensors")).exists();
         assertThat(names()).isEmpty();
         assertThat(line.requests()).isEmpty();
+    }
+
+    @Test
+    void finishedRunOfAnotherWorkspaceIsNotReplacedByThatOfThisOne() throws Exception {
+        run(0, "run");
+        Manifest here = Json.MAPPER.readValue(content("manifest.json"), Manifest.class);
+        Manifest others =
+                ManifestBuilder.builder(here).time("2020-01-01T00:00:00Z").build();
+        byte[] before = Json.PRETTY.writeValueAsBytes(others);
+        bucket.write("manifest.json", before);
+
+        String log = run(0, "run");
+
+        assertThat(log).contains("finished: nothing to do").doesNotContain("is uploaded");
+        assertThat(content("manifest.json")).isEqualTo(before);
     }
 }

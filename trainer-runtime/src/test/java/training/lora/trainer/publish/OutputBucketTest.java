@@ -4,20 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Owner;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.s3.FaultyLine;
 import training.lora.trainer.s3.S3Prefix;
 import training.lora.trainer.s3.S3Server;
@@ -72,37 +64,6 @@ class OutputBucketTest extends OutputLaws {
     @Override
     String option() {
         return "`spec.output.uri`";
-    }
-
-    @Test
-    void onlyOneOfManyOwnersTakesAPlace() throws Exception {
-        ExecutorService pool = Executors.newFixedThreadPool(6);
-        try {
-            List<Callable<String>> all = new ArrayList<>();
-            for (int i = 0; i < 6; i++) {
-                String name = "owner-" + i;
-                all.add(() -> {
-                    try {
-                        output(new Owner("default", name)).take();
-                        return name;
-                    } catch (TrainerException e) {
-                        assertThat(e.reason()).isEqualTo(Reason.OutputOwned);
-                        return "";
-                    }
-                });
-            }
-            List<String> winners = new ArrayList<>();
-            for (Future<String> one : pool.invokeAll(all)) {
-                if (!one.get().isEmpty()) {
-                    winners.add(one.get());
-                }
-            }
-
-            assertThat(winners).hasSize(1);
-            assertThat(content().get(Output.PENDING)).contains(winners.get(0));
-        } finally {
-            pool.shutdownNow();
-        }
     }
 
     @Test

@@ -4,10 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Owner;
@@ -20,7 +26,7 @@ class OutputFolderTest extends OutputLaws {
 
     @Override
     Output output(Owner owner) {
-        return new Output(owner, new FolderStore(there(), option()));
+        return new Output(owner, store(there()));
     }
 
     @Override
@@ -96,5 +102,50 @@ class OutputFolderTest extends OutputLaws {
         assertThat(content()).containsOnlyKeys("mine.safetensors", Output.PENDING);
         assertThat(there().resolve("diffusers")).doesNotExist();
         assertThat(there().resolve("checkpoints")).doesNotExist();
+    }
+
+    @Test
+    void listThatTakesTheFolderIsWholeWhenItAppears() throws Exception {
+        byte[] content = "x".repeat(1 << 20).getBytes(StandardCharsets.UTF_8);
+        Files.createDirectories(there());
+        ExecutorService reader = Executors.newSingleThreadExecutor();
+        try {
+            for (int i = 0; i < 20; i++) {
+                Path file = there().resolve("list-" + i);
+                Future<Long> seen = reader.submit(() -> {
+                    while (!Files.exists(file)) {
+                        Thread.onSpinWait();
+                    }
+                    return Files.size(file);
+                });
+
+                assertThat(store(there()).create(file.getFileName().toString(), content))
+                        .isTrue();
+
+                assertThat(seen.get()).isEqualTo(content.length);
+            }
+        } finally {
+            reader.shutdownNow();
+        }
+        assertThat(content()).hasSize(20);
+    }
+
+    @Test
+    void fileSystemWithoutLinksIsTakenOnceToo() throws IOException {
+        try (FileSystem zip = FileSystems.newFileSystem(folder.resolve("a.zip"), Map.of("create", "true"))) {
+            FolderStore store = store(zip.getPath("/output"));
+
+            assertThat(store.create("list", new byte[] {1})).isTrue();
+            assertThat(store.create("list", new byte[] {2})).isFalse();
+
+            assertThat(store.read("list")).containsExactly(1);
+            try (Stream<Path> all = Files.list(zip.getPath("/output"))) {
+                assertThat(all).hasSize(1);
+            }
+        }
+    }
+
+    private FolderStore store(Path there) {
+        return new FolderStore(there, option());
     }
 }

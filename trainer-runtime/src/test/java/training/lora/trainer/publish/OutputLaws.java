@@ -7,9 +7,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.BeforeEach;
@@ -245,5 +251,50 @@ abstract class OutputLaws {
         assertThat(output.replaceCheckpoints(sources("two", CHECKPOINT))).isFalse();
 
         assertThat(content()).isEqualTo(before);
+    }
+
+    @Test
+    void onlyOneOfManyOwnersTakesAPlace() throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(6);
+        try {
+            List<Callable<String>> all = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                String name = "owner-" + i;
+                all.add(() -> {
+                    try {
+                        output(new Owner("default", name)).take();
+                        return name;
+                    } catch (TrainerException e) {
+                        assertThat(e.reason()).isEqualTo(Reason.OutputOwned);
+                        return "";
+                    }
+                });
+            }
+            List<String> winners = new ArrayList<>();
+            for (Future<String> one : pool.invokeAll(all)) {
+                if (!one.get().isEmpty()) {
+                    winners.add(one.get());
+                }
+            }
+
+            assertThat(winners).hasSize(1);
+            assertThat(content().get(Output.PENDING)).contains(winners.get(0));
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    @Test
+    void runThatIsAskedToStopEndsBetweenTwoFilesAndGoesOn() throws IOException {
+        Map<String, Path> files = sources("one", "loss.png", "mine.safetensors", "proof.json");
+        AtomicInteger asked = new AtomicInteger();
+
+        assertThatThrownBy(() -> output.replace(files, () -> asked.incrementAndGet() > 2))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.Preempted));
+
+        assertThat(content()).containsOnlyKeys(Output.PENDING, "loss.png", "mine.safetensors");
+        output.replace(files);
+        assertThat(content()).containsOnlyKeys(Output.PENDING, "loss.png", "mine.safetensors", "proof.json");
     }
 }
