@@ -47,7 +47,7 @@ public record StageStatus(
         @JsonPropertyDescription("The newest state that is known of, from which the next attempt goes on.") @Nullable SavedState saved,
 
         @JsonPropertyDescription(
-                "Hash of the versions of the Secrets and the service account as the attempt was made; if one of them changes after the run failed, it goes on.")
+                "Hashes of the versions of the Secrets and the service account as the attempt was made, by which a failed run may go on once one of them has changed.")
         @Nullable String references) {
     public StageStatus {
         failures = orDefault(failures, 0);

@@ -26,9 +26,12 @@ final class References {
     /** Annotation of a Job with a hash of the versions of what it uses, as they were when it was made. */
     static final String VERSIONS = Names.OWN + "references";
 
-    /** Failures that another content of a Secret, or other rights of an account, may cure. */
-    private static final Set<Reason> CURABLE =
-            Set.of(Reason.InvalidConfiguration, Reason.InvalidData, Reason.InvalidBaseModel, Reason.SourceUnreachable);
+    /** Failures that another content of a Secret may cure: data that are wrong stay so, whoever asks for them. */
+    private static final Set<Reason> CURABLE = Set.of(Reason.InvalidConfiguration, Reason.SourceUnreachable);
+
+    private static final String ACCOUNT = "-";
+
+    private static final String BUCKET = "s3://";
 
     private static final String OUTPUT = "spec.output";
 
@@ -98,19 +101,41 @@ final class References {
         return all;
     }
 
-    /** A hash of the versions of what the stage uses; null: it uses nothing. */
+    /**
+     * Hashes of the versions of the Secrets that the stage uses and, where a bucket is opened by it, of its account; null:
+     * it uses nothing.
+     */
     static @Nullable String versions(LoraTrainingSpec spec, Stage stage, Observed observed) {
-        Map<String, String> versions = new TreeMap<>();
+        Map<String, String> secrets = new TreeMap<>();
+        Map<String, String> accounts = new TreeMap<>();
         for (Reference reference : of(spec, stage).keySet()) {
             ReferenceView view = observed.references().get(reference);
-            versions.put(reference.toString(), view == null ? "" : view.version());
+            boolean secret = reference.kind() == Reference.Kind.Secret;
+            if (secret || opensBuckets(spec, stage)) {
+                (secret ? secrets : accounts).put(reference.toString(), view == null ? "" : view.version());
+            }
         }
-        return versions.isEmpty() ? null : Changes.hash(versions);
+        String ofAccounts = accounts.isEmpty() ? "" : ACCOUNT + Changes.hash(accounts);
+        return secrets.isEmpty() && accounts.isEmpty() ? null : Changes.hash(secrets) + ofAccounts;
+    }
+
+    /** Whether the stage asks for a bucket without a Secret, so that the pod's identity counts. */
+    private static boolean opensBuckets(LoraTrainingSpec spec, Stage stage) {
+        String output = spec.output().uri();
+        return output != null && output.startsWith(BUCKET) && spec.output().secretRef() == null
+                || stage == Stage.Prepare
+                        && SourceSpec.of(spec).stream()
+                                .map(SourceSpec.Named::source)
+                                .anyMatch(s -> s.uri().startsWith(BUCKET) && s.secretRef() == null);
+    }
+
+    private static String ofSecrets(@Nullable String versions) {
+        return versions == null ? "" : versions.split(ACCOUNT, 2)[0];
     }
 
     /**
-     * Whether a failed run goes on because a Secret or account was written since its last attempt began. All of them must be
-     * there and allowed: who takes a Secret away wants no other attempt.
+     * Whether a failed run goes on because a Secret was written since its last attempt began, or the account by which a
+     * bucket refused it. All of them must be there and allowed: who takes a Secret away wants no other attempt.
      */
     static boolean changed(LoraTraining resource, LoraTrainingStatus status, Observed observed) {
         StageStatus failed = resource.getSpec() == null ? null : curable(status);
@@ -123,7 +148,10 @@ final class References {
                 return false;
             }
         }
-        return !Objects.equals(failed.references(), versions(resource.getSpec(), failed.name(), observed));
+        String now = versions(resource.getSpec(), failed.name(), observed);
+        return failed.reason() == Reason.InvalidConfiguration
+                ? !Objects.equals(failed.references(), now)
+                : !ofSecrets(failed.references()).equals(ofSecrets(now));
     }
 
     /** The stage by which the run failed, if what it uses may be the cause. */

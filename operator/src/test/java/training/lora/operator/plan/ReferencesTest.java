@@ -10,6 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Stage;
 import training.lora.operator.plan.ReferenceView.State;
@@ -159,8 +162,40 @@ final class ReferencesTest {
     }
 
     @Test
-    void noSecretCuresAFailureOfAnotherKind() throws Exception {
-        Scene scene = failed(13);
+    void aSecretThatIsMendedCuresASourceThatCouldNotBeReached() throws Exception {
+        Scene scene = failed(HUB + ",'retries':0", 20);
+        scene.secret("hub", true, "2");
+
+        scene.after(100);
+
+        assertThat(scene.created()).containsExactly(SECOND);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"s3://bucket/ink, 10, true", "s3://bucket/ink, 20, false", "pvc://claim/ink, 10, false"})
+    void anAccountCuresWhatABucketRefused(String output, int code, boolean cures) throws Exception {
+        Reference account = new Reference(ServiceAccount, "trainings");
+        String spec = HUB + ",'output':{'uri':'%s'},'runtime':{'serviceAccountName':'trainings'},'retries':0";
+        Scene scene = Scene.of(spec.formatted(output));
+        scene.references.put(account, new ReferenceView(State.ALLOWED, "1"));
+        failed(scene, code);
+
+        scene.references.put(account, new ReferenceView(State.ALLOWED, "2"));
+        scene.after(100);
+
+        assertThat(scene.created()).hasSize(cures ? 1 : 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {11, 12, 13})
+    void noSecretCuresAFailureOfAnotherKind(int code) throws Exception {
+        Scene scene = Scene.of(HUB);
+        scene.secret("hub", true, "1");
+        scene.plan();
+        scene.runs(FIRST);
+        scene.after(5);
+        scene.ended(FIRST, 60, code, null);
+        scene.plan();
         assertThat(scene.wanted().references()).isEmpty();
         scene.secret("hub", true, "2");
 
@@ -170,7 +205,14 @@ final class ReferencesTest {
     }
 
     private static Scene failed(int code) throws Exception {
-        Scene scene = Scene.of(HUB);
+        return failed(HUB, code);
+    }
+
+    private static Scene failed(String spec, int code) throws Exception {
+        return failed(Scene.of(spec), code);
+    }
+
+    private static Scene failed(Scene scene, int code) throws Exception {
         scene.secret("hub", true, "1");
         scene.plan();
         scene.runs(FIRST);
