@@ -127,14 +127,26 @@ final class Authorities {
     }
 
     private void write(String namespace, String authorities, String others) {
+        String known = others.equals(CaBundle.NONE) ? earlier(namespace) : others;
         // One request, whether it is there or not. Nothing else has a say in what it holds.
         client.configMaps()
-                .resource(
-                        configMap(namespace, keepsEarlier ? withEarlier(namespace, authorities) : authorities, others))
+                .resource(configMap(namespace, keepsEarlier ? withEarlier(namespace, authorities) : authorities, known))
                 .fieldManager(Names.OPERATOR)
                 .forceConflicts()
                 .serverSideApply();
         told.put(namespace, new Told(authorities, others, clock.instant()));
+    }
+
+    /** What an operator before this one told, which had better certificates. */
+    private String earlier(String namespace) {
+        String there = data(namespace).get(CaBundle.FILE);
+        return there == null ? CaBundle.NONE : there;
+    }
+
+    private Map<String, String> data(String namespace) {
+        ConfigMap there =
+                client.configMaps().inNamespace(namespace).withName(name).get();
+        return there == null || there.getData() == null ? Map.of() : there.getData();
     }
 
     private ConfigMap configMap(String namespace, String authorities, String others) {
@@ -151,11 +163,7 @@ final class Authorities {
     }
 
     private String withEarlier(String namespace, String authorities) {
-        ConfigMap there =
-                client.configMaps().inNamespace(namespace).withName(name).get();
-        String earlier = there == null || there.getData() == null
-                ? null
-                : there.getData().get(FILE);
+        String earlier = data(namespace).get(FILE);
         if (earlier == null || earlier.isBlank()) {
             return authorities;
         }

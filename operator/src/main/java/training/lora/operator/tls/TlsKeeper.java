@@ -73,7 +73,7 @@ public final class TlsKeeper implements Trust {
                 client,
                 tls.configMap(),
                 rotation == null,
-                new CaBundle(config.sources().caBundle().orElse(null)),
+                new CaBundle(config.sources().caBundle().orElse(null), clock),
                 clock);
         Duration tenth = tls.overlap().dividedBy(10);
         this.wait = tenth.compareTo(MOST_WAIT) < 0 ? tenth : MOST_WAIT;

@@ -92,8 +92,38 @@ final class TlsKeeperTest {
         assertThat(told.get(1)).contains("\"bundle.crt\":\"# others");
 
         Files.writeString(bundle, "none");
-        assertThatThrownBy(() -> keeper.ensure("art"))
-                .hasMessageStartingWith("`lora.sources.ca-bundle` must name a file of PEM certificates");
+        keeper.ensure("art");
+        Files.delete(bundle);
+        keeper.ensure("art");
+        assertThat(told).as("what can't be read changes nothing").hasSize(2);
+    }
+
+    @Test
+    void anOperatorThatBeginsWithoutTheirFileTellsWhatWasToldBeforeOrNone(@TempDir Path folder) {
+        TlsKeeper keeper = keeper(
+                NOW, Map.of("LORA_SOURCES_CA_BUNDLE", folder.resolve("ca.crt").toString()));
+        keeper.check();
+        client.configMaps()
+                .resource(new ConfigMapBuilder()
+                        .withNewMetadata()
+                        .withNamespace("earlier")
+                        .withName("lora-operator-ca")
+                        .endMetadata()
+                        .addToData("bundle.crt", "# good")
+                        .build())
+                .create();
+        List<String> earlier = told("earlier");
+        List<String> art = told("art");
+
+        keeper.ensure("earlier");
+        keeper.ensure("art");
+        keeper.ensure("art");
+
+        assertThat(earlier).singleElement().asString().contains("\"bundle.crt\":\"# good\"");
+        assertThat(art)
+                .singleElement()
+                .asString()
+                .contains("\"bundle.crt\":\"# `sources.caBundle` has no certificates");
     }
 
     private static String decoded(String base64) {

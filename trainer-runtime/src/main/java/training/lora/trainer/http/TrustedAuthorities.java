@@ -1,7 +1,9 @@
 package training.lora.trainer.http;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -15,11 +17,15 @@ import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** Whom servers are vouched for by: the JVM's authorities, and those of LORA_CA_BUNDLE, a PEM file, beside them. */
 public final class TrustedAuthorities {
+    private static final Logger LOG = LoggerFactory.getLogger(TrustedAuthorities.class);
+
     private static final String BUNDLE = "LORA_CA_BUNDLE";
 
     private TrustedAuthorities() {}
@@ -68,7 +74,13 @@ public final class TrustedAuthorities {
 
     private static void add(Path bundle, KeyStore store) throws GeneralSecurityException {
         int count = 0;
-        try (InputStream pem = Files.newInputStream(bundle)) {
+        try {
+            byte[] content = Files.readAllBytes(bundle);
+            if (saysNone(content)) {
+                LOG.warn("{} names {}, which has no certificates: only this JVM's count", BUNDLE, bundle);
+                return;
+            }
+            InputStream pem = new ByteArrayInputStream(content);
             for (Certificate authority : CertificateFactory.getInstance("X.509").generateCertificates(pem)) {
                 store.setCertificateEntry("bundle-" + count++, authority);
             }
@@ -84,5 +96,11 @@ public final class TrustedAuthorities {
                     Reason.InvalidConfiguration,
                     "%s must name a file of certificates in PEM, but %s has none".formatted(BUNDLE, bundle));
         }
+    }
+
+    /** Whether it is a comment alone, by which an operator says that it has none. */
+    private static boolean saysNone(byte[] content) {
+        String text = new String(content, StandardCharsets.ISO_8859_1);
+        return text.startsWith("#") && text.lines().allMatch(line -> line.isBlank() || line.startsWith("#"));
     }
 }

@@ -111,6 +111,14 @@ class TrustedAuthoritiesTest {
         }
     }
 
+    @Test
+    void bundleThatIsACommentAloneIsNone() throws Exception {
+        Path bundle = Files.writeString(folder.resolve("none.pem"), "# nothing here\n");
+
+        assertThat(issuers(TrustedAuthorities.managers(Map.of("LORA_CA_BUNDLE", bundle.toString())::get)))
+                .isEqualTo(issuers(TrustedAuthorities.managers(name -> null)));
+    }
+
     private static void keytool(String... arguments) throws Exception {
         java.util.List<String> line = new java.util.ArrayList<>(java.util.List.of(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString()));
