@@ -64,9 +64,7 @@ public final class ConfiguredPods {
         PodConfig.S3 s3 = config.s3();
         s3.endpoint().ifPresent(url -> variables.put("AWS_ENDPOINT_URL", url("lora.s3.endpoint", url)));
         s3.region().ifPresent(region -> variables.put("AWS_REGION", region));
-        if (s3.pathStyle()) {
-            variables.put("LORA_S3_PATH_STYLE", "true");
-        }
+        s3.pathStyle().ifPresent(inPath -> variables.put("LORA_S3_PATH_STYLE", inPath.toString()));
         return variables;
     }
 

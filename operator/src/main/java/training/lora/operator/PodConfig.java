@@ -75,7 +75,7 @@ public interface PodConfig {
          */
         Optional<List<String>> allow();
 
-        /** The largest download; empty: as the trainer has it. */
+        /** The most that is downloaded for one source; empty: as the trainer has it. */
         Optional<String> limit();
     }
 
@@ -87,9 +87,8 @@ public interface PodConfig {
         /** The region. */
         Optional<String> region();
 
-        /** Whether a bucket is part of the path and not of the host's name. */
-        @WithDefault("false")
-        boolean pathStyle();
+        /** Whether a bucket is part of the path and not of the host's name; empty: where the endpoint isn't Amazon's. */
+        Optional<Boolean> pathStyle();
     }
 
     /** Defaults. */

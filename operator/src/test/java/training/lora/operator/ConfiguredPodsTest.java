@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Stage;
 import training.lora.operator.plan.PodSettings;
 
@@ -46,6 +48,13 @@ final class ConfiguredPodsTest {
         assertThat(pods.gpuNodeSelector()).isEqualTo(Map.of("nvidia.com/gpu.present", "true", "zone", "a"));
         assertThat(pods.defaultResources(Stage.Train).limits()).doesNotContainKey("cpu");
         assertThat(pods.defaultResources(Stage.Train).requests()).containsEntry("ephemeral-storage", "500Mi");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"true", "false"})
+    void trainersFindOutWhereTheBucketStandsUnlessItIsSaid(String inPath) {
+        assertThat(with("LORA_S3_PATH_STYLE", "").environment()).isEmpty();
+        assertThat(with("LORA_S3_PATH_STYLE", inPath).environment()).isEqualTo(Map.of("LORA_S3_PATH_STYLE", inPath));
     }
 
     @Test
