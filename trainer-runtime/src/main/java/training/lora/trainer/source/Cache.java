@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -243,13 +243,23 @@ public record Cache(Path root) {
         Files.createDirectories(temporary);
         try {
             content.writeTo(temporary);
-            Files.move(temporary, folder, StandardCopyOption.ATOMIC_MOVE);
-        } catch (FileAlreadyExistsException | java.nio.file.DirectoryNotEmptyException e) {
-            LOG.debug("another process made {}", folder, e);
+            appear(temporary, folder);
         } finally {
             Folders.delete(temporary);
         }
         return folder;
+    }
+
+    private static void appear(Path temporary, Path folder) throws IOException {
+        try {
+            Files.move(temporary, folder, StandardCopyOption.ATOMIC_MOVE);
+        } catch (FileSystemException e) {
+            // No subclass tells that a folder is there: the system's own text does, in the words of each file system.
+            if (!Files.isDirectory(folder)) {
+                throw e;
+            }
+            LOG.debug("another process made {}", folder, e);
+        }
     }
 
     /** A hard link, or a symbolic one where the file system has no others or the file is another user's. */
