@@ -22,7 +22,7 @@ public record Manifest(
         @JsonPropertyDescription("When it was written, RFC 3339.")
         String time,
 
-        @JsonPropertyDescription("The run's spec with all defaults.")
+        @JsonPropertyDescription("The run's spec with all defaults, without the queries of urls.")
         LoraTrainingSpec spec,
 
         @JsonPropertyDescription("The base model's family.") String model,

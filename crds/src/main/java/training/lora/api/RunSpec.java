@@ -35,6 +35,13 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
                 .substring(0, 16);
     }
 
+    /** The spec as others may read it, without signatures and tokens in the queries of urls. */
+    public LoraTrainingSpec shown() {
+        ObjectNode node = Json.MAPPER.valueToTree(spec);
+        Uris.hideSecrets(node);
+        return Json.MAPPER.convertValue(node, LoraTrainingSpec.class);
+    }
+
     /** The spec's JSON without the names of Secrets, which open places and change no result. */
     public static ObjectNode withoutSecrets(LoraTrainingSpec spec) {
         ObjectNode node = Json.MAPPER.valueToTree(spec);

@@ -111,7 +111,9 @@ public final class SpecValidator {
                         .matcher(text)
                         .find()) {
             String form = FORMS.getOrDefault(pattern.value(), "match " + pattern.value());
-            problems.add("`%s` must %s, was \"%s\"".formatted(path, form, text));
+            boolean uri =
+                    pattern.value().equals(Uris.PATTERN) || pattern.value().equals(Uris.OUTPUT_PATTERN);
+            problems.add("`%s` must %s, was \"%s\"".formatted(path, form, uri ? Uris.shown(text) : text));
         }
         size(path, field, text.length(), "characters");
     }
@@ -202,7 +204,7 @@ public final class SpecValidator {
             }
             if (source.sha256() != null && !Uris.mayBeFile(source.uri())) {
                 problems.add("`%s.sha256` must be unset where uri names a folder, prefix or repository, as \"%s\" does"
-                        .formatted(named.field(), source.uri()));
+                        .formatted(named.field(), Uris.shown(source.uri())));
             }
             secret(named.field(), source.secretRef(), Uris.isRemote(source.uri()), "hf://, https:// or s3://");
         }

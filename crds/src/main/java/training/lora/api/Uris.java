@@ -1,7 +1,12 @@
 package training.lora.api;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
 /** What a resource may name as a place to read from or to write to. */
-final class Uris {
+public final class Uris {
     /** What names a source. A password in a URL would stand in the resource, where everyone can read it. */
     static final String PATTERN = "^(bundled|pvc)://[A-Za-z0-9._-]+(/.+)?$"
             + "|^hf://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+(@[^/@\\s]+)?(/.+)?$"
@@ -44,7 +49,31 @@ final class Uris {
 
     static final String SECRET_MESSAGE = "secretRef must be unset where uri is not hf://, https:// or s3://";
 
+    private static final Pattern URL = Pattern.compile(
+            "(?is)(https?://)(?:[^/?#@]*@)?([^/?#@:]+(?::\\d+)?|\\[[0-9a-f:.]+](?::\\d+)?)(/[^?#]*)?([?#].*)?");
+
     private Uris() {}
+
+    /** {@code uri} without what may be secret in it: a query may hold a signature or a token, and before a host may stand a password. */
+    public static String shown(String uri) {
+        if (!uri.matches("(?is)https?://.*")) {
+            return uri.replaceFirst("(?<=://)[^/]*@", "");
+        }
+        Matcher url = URL.matcher(uri);
+        // What is no url may have a password anywhere.
+        return url.matches()
+                ? url.group(1) + url.group(2) + (url.group(3) == null ? "" : url.group(3))
+                : uri.substring(0, uri.indexOf("://") + "://".length()) + "…";
+    }
+
+    /** Leaves out of all fields {@code uri} at and below {@code node} what {@link #shown} does. */
+    public static void hideSecrets(JsonNode node) {
+        for (JsonNode parent : node.findParents("uri")) {
+            if (parent.path("uri").isTextual()) {
+                ((ObjectNode) parent).put("uri", shown(parent.path("uri").asText()));
+            }
+        }
+    }
 
     /** Whether {@code uri} may name one file, as far as its form tells. */
     static boolean mayBeFile(String uri) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RunSpecTest {
@@ -71,23 +72,53 @@ class RunSpecTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "ftp://example.com/model",
-                "hf://model",
-                "hf://owner/model@",
-                "https://",
-                "https://user:password@example.com/a",
-                "https://example.com/a b",
-                "s3:///pictures",
-                "C:/pictures"
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "ftp://example.com/model | ftp://example.com/model",
+                "hf://model | hf://model",
+                "hf://owner/model@ | hf://owner/model@",
+                "https:// | https://…",
+                "https://user:password@example.com/a | https://example.com/a",
+                "s3://key:password@bucket/a | s3://bucket/a",
+                "https://example.com/a b?token=c | https://example.com/a b",
+                "s3:///pictures | s3:///pictures",
+                "C:/pictures | C:/pictures"
             })
-    void sourceMayNotBe(String uri) throws JsonProcessingException {
+    void sourceMayNotBeAndNoPasswordIsToldOfIt(String uri, String shown) throws JsonProcessingException {
         assertThat(SpecValidator.problems(ofModel("{uri: '" + uri + "'}")))
                 .singleElement()
                 .asString()
                 .startsWith("`spec.baseModel.uri` must be hf://")
-                .endsWith(", was \"" + uri + "\"");
+                .endsWith(", was \"" + shown + "\"");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "https://example.com/a.zip?X-Amz-Signature=b#c | https://example.com/a.zip",
+                "HTTPS://example.com:8443?token=a@b/c | HTTPS://example.com:8443",
+                "http://[fd00::1]:9000/a?b | http://[fd00::1]:9000/a",
+                "https://user:pass/word@example.com/a | https://…",
+                "https://user:pass?word@example.com/a | https://…",
+                "https://example.com/@scope/a | https://example.com/@scope/a",
+                "s3://bucket/what?/a#b | s3://bucket/what?/a#b",
+                "hf://owner/model@main/a | hf://owner/model@main/a",
+                "a folder/what? | a folder/what?"
+            })
+    void queryIsLeftOutOfWhatIsShown(String uri, String shown) {
+        assertThat(Uris.shown(uri)).isEqualTo(shown);
+    }
+
+    @Test
+    void othersReadTheSpecWithoutQueriesOfUrls() throws JsonProcessingException {
+        String vae = ", vae: {uri: 'https://b/c%s'}, secretRef: {name: hub}}";
+        LoraTrainingSpec signed = ofModel("{uri: 'https://a/b?sig=1'" + vae.formatted("?sig=2"));
+
+        assertThat(RunSpec.of("default", "n", signed).shown())
+                .isEqualTo(ofModel("{uri: 'https://a/b'" + vae.formatted("")));
+        assertThat(RunSpec.of("default", "n", spec("")).shown()).isEqualTo(spec(""));
     }
 
     @Test

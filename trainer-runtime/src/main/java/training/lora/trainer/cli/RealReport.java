@@ -17,6 +17,7 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Manifest;
 import training.lora.api.Metric;
+import training.lora.api.Uris;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.publish.Output;
@@ -93,13 +94,13 @@ record RealReport(
         LoraTrainingSpec spec = manifest.spec();
         Engine engine = Engine.getEngine("PyTorch");
         StringBuilder rows = new StringBuilder("| | |\n|---|---|\n");
-        row(rows, "base model", "%s, family %s", spec.baseModel().uri(), manifest.model());
+        row(rows, "base model", "%s, family %s", Uris.shown(spec.baseModel().uri()), manifest.model());
         row(rows, "its sha256", "%s", manifest.baseModelDigest());
         row(
                 rows,
                 "data",
                 "%s, %d pictures at %d pixels",
-                spec.datasets().get(0).uri(),
+                Uris.shown(spec.datasets().get(0).uri()),
                 data.samples().size(),
                 data.resolution());
         row(rows, "its sha256", "%s", manifest.datasetDigest());

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
+import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.TextEmbedding;
@@ -22,10 +23,11 @@ record FiniteNumbers(BaseModelSpec base, ModelFamily family) {
         if (Finite.all(latents.mean().get(i)) && Finite.all(latents.std().get(i))) {
             return;
         }
-        String own = "the autoencoder of the base model " + base.uri();
+        String own = "the autoencoder of the base model " + Uris.shown(base.uri());
         String which = base.vae() == null
                 ? own
-                : "the autoencoder `spec.baseModel.vae` " + base.vae().uri();
+                : "the autoencoder `spec.baseModel.vae` "
+                        + Uris.shown(base.vae().uri());
         String others = family == ModelFamily.SDXL ? ", for SDXL the original in fp32 or sdxl-vae-fp16-fix" : "";
         throw wrong(
                 "the latents of %s must be finite numbers, but %s gives others: its weights are damaged, as by a conversion to fp16 that overflowed. Name another in `spec.baseModel.vae`%s; it computes in fp32 whatever `spec.training.precision` says"
@@ -40,7 +42,7 @@ record FiniteNumbers(BaseModelSpec base, ModelFamily family) {
         }
         throw wrong(
                 "the embedding of %s must be finite numbers, but the text encoder of the base model %s gives others: its weights are damaged, as by a conversion to fp16 that overflowed"
-                        .formatted(what, base.uri()));
+                        .formatted(what, Uris.shown(base.uri())));
     }
 
     private static TrainerException wrong(String sentence) {

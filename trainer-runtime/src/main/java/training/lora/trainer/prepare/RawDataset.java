@@ -19,6 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
+import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 
 /** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
@@ -170,7 +171,10 @@ final class RawDataset {
             throw new TrainerException(
                     Reason.InvalidData,
                     "data set \"%s\" must hold pictures (%s), but %s has none"
-                            .formatted(source.name(), String.join(", ", PictureFormat.readableLabels()), source.uri()));
+                            .formatted(
+                                    source.name(),
+                                    String.join(", ", PictureFormat.readableLabels()),
+                                    Uris.shown(source.uri())));
         }
         if (!unused.isEmpty()) {
             // Their pictures may be missing, or they are no captions: a licence, or what the data set is about.

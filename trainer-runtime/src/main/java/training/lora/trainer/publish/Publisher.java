@@ -160,7 +160,7 @@ public final class Publisher {
                 .runId(run.runId())
                 .finished(state.finished())
                 .time(Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())
-                .spec(run.spec())
+                .spec(run.shown())
                 .model(state.model())
                 .baseModelDigest(state.inputs().baseModel())
                 .datasetDigest(state.inputs().data())

@@ -3,11 +3,13 @@ package training.lora.trainer.run;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.RunSpec;
+import training.lora.api.Uris;
 
 /** The fields of a spec that what a stage leaves depends on, beside the content of files and never the names of Secrets. */
 public enum SpecScope {
@@ -77,11 +79,25 @@ public enum SpecScope {
                 compare(path + "[" + i + "]", before.get(i), now.get(i), found);
             }
         } else if (!before.equals(now)) {
-            found.add("`%s` was %s and is %s".formatted(path, text(before), text(now)));
+            String was = text(path, before);
+            String is = text(path, now);
+            found.add(
+                    was.equals(is)
+                            ? "`%s` is %s, but what is left out here of a url, such as its query, is another"
+                                    .formatted(path, is)
+                            : "`%s` was %s and is %s".formatted(path, was, is));
         }
     }
 
-    private static String text(JsonNode value) {
-        return value instanceof MissingNode ? "unset" : value.toString();
+    private static String text(String path, JsonNode value) {
+        if (value instanceof MissingNode) {
+            return "unset";
+        }
+        if (value.isTextual() && path.endsWith(".uri")) {
+            return TextNode.valueOf(Uris.shown(value.asText())).toString();
+        }
+        JsonNode shown = value.deepCopy();
+        Uris.hideSecrets(shown);
+        return shown.toString();
     }
 }

@@ -4,6 +4,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
+import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 
@@ -42,12 +43,27 @@ public record Source(
 
     /** The uri without what may be secret in it: a query may hold a signature or a token. */
     public String shown() {
-        return scheme().startsWith("http") ? uri.replaceAll("[?#].*", "").replaceFirst("(?<=://)[^/]*@", "") : uri;
+        return Uris.shown(uri);
+    }
+
+    @Override
+    public String toString() {
+        return "`%s` %s".formatted(field, shown());
     }
 
     /** The field beside that of the uri. */
     public String beside(String name) {
         return field.substring(0, field.lastIndexOf('.') + 1) + name;
+    }
+
+    /** What has the field of the uri, as in spec.baseModel; an option of a command itself. */
+    public String parent() {
+        return option() ? field : field.substring(0, field.lastIndexOf('.'));
+    }
+
+    /** Whether a command's option names it, beside which there are no other fields. */
+    public boolean option() {
+        return field.startsWith("--");
     }
 
     /** The spec must be corrected, or what it names. */

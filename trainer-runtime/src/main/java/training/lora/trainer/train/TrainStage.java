@@ -278,7 +278,7 @@ public final class TrainStage {
                     "the loss must be a finite number before anything is trained, was %s: weights of the base model %s%s are damaged, as by a conversion to fp16 that overflowed"
                             .formatted(
                                     loss,
-                                    context.run().spec().baseModel().uri(),
+                                    context.named().baseModel().shown(),
                                     training.initFrom() == null ? "" : " or of `spec.training.initFrom`"));
         }
     }

@@ -138,7 +138,7 @@ class RemoteSourcesRunTest {
                 .containsExactly(
                         org.assertj.core.groups.Tuple.tuple("hf://" + MODEL, TestHub.COMMIT),
                         org.assertj.core.groups.Tuple.tuple(server.url("/pictures"), "ETag \"1\""));
-        for (String file : new String[] {"run.log", "sources.json", "events.jsonl"}) {
+        for (String file : new String[] {"run.log", "sources.json", "events.jsonl", "output/manifest.json"}) {
             assertThat(Files.readString(tiny.workspace().resolve(file)))
                     .as(file)
                     .doesNotContain("key=secret");

@@ -1,0 +1,35 @@
+package training.lora.trainer.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+
+class SpecScopeTest {
+    private static LoraTrainingSpec spec(String model, String data) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue(
+                "{baseModel: {%s}, datasets: [%s]}".formatted(model, data), LoraTrainingSpec.class);
+    }
+
+    @Test
+    void changesNameUrlsWithoutTheirQueries() throws JsonProcessingException {
+        LoraTrainingSpec before = spec("uri: 'https://a/b?sig=SECRET1'", "{uri: 'https://a/c?sig=SECRET2'}");
+        LoraTrainingSpec now = spec(
+                "uri: 'https://a/d?sig=SECRET3', vae: {uri: 'https://a/v?sig=SECRET4'}",
+                "{uri: 'https://a/c?sig=SECRET5'}");
+
+        List<String> changes = SpecScope.Training.changes(before, now);
+
+        assertThat(changes)
+                .hasSize(3)
+                .contains("`spec.baseModel.uri` was \"https://a/b\" and is \"https://a/d\"")
+                .contains(
+                        "`spec.datasets[0].uri` is \"https://a/c\", but what is left out here of a url, such as its query, is another")
+                .anyMatch(
+                        change -> change.startsWith("`spec.baseModel.vae` was ") && change.contains("\"https://a/v\""))
+                .noneMatch(change -> change.contains("SECRET"));
+    }
+}
