@@ -186,7 +186,8 @@ class RunCommand implements Callable<Integer> {
         Remote remote = stage == Stage.Prepare
                 ? new Fetcher(cache, space.fetched(), space::digests, surroundings, progress)
                 : space.fetched().in(cache);
-        return Sources.of(environment, relativeTo).with(remote, new Unpacker(cache, space::digests));
+        return Sources.of(environment, relativeTo)
+                .with(remote, new Unpacker(cache, space::digests, surroundings.stopping()));
     }
 
     private NDManager root() throws IOException {

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +43,9 @@ import training.lora.trainer.source.Use;
         description = "Draws pictures. Its noise is torch's for the seed, so that they compare with diffusers'.")
 final class SampleCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(SampleCommand.class);
+
+    private static final long MEGABYTE = 1_000_000;
+    private static final long TOLD_BYTES = 100 * MEGABYTE;
 
     @Option(
             names = "--base",
@@ -130,14 +134,21 @@ final class SampleCommand implements Callable<Integer> {
         Supplier<FileDigests> digests =
                 () -> FileDigests.rememberedIn(cache.root().resolve("digests.json"));
         Fetcher fetcher = new Fetcher(
-                cache,
-                new FetchedSources(cache.root().resolve("sources.json")),
-                digests,
-                surroundings,
-                (source, bytes, total) -> LOG.debug("{} of {} bytes", bytes, total));
+                cache, new FetchedSources(cache.root().resolve("sources.json")), digests, surroundings, progress());
         return Sources.of(environment, Path.of("").toAbsolutePath())
-                .with(fetcher, new Unpacker(cache, digests))
+                .with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
                 .existing(new Source("--base", base, Use.BaseModel, null, null));
+    }
+
+    /** How far the download is, each tenth of a gigabyte. */
+    private static Fetcher.Progress progress() {
+        AtomicLong told = new AtomicLong();
+        return (source, bytes, total) -> {
+            if (bytes < told.get() || bytes - told.get() >= TOLD_BYTES) {
+                told.set(bytes);
+                LOG.info("{}: {} of {} MB", source.field(), bytes / MEGABYTE, total < 0 ? "?" : total / MEGABYTE);
+            }
+        };
     }
 
     private void tellOfCutPrompts(StableDiffusion model) {

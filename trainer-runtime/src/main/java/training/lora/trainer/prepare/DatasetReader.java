@@ -83,7 +83,7 @@ final class DatasetReader {
         }
         Path target = unpacked.resolve(dataset.name());
         Files.createDirectories(target);
-        Archive.unpack(path, target);
+        Archive.unpack(path, target, context.stopping());
         return DataFolder.list(target, target, Set.of());
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.zip.ZipException;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -30,6 +31,7 @@ public final class Archive {
     private final Path file;
     private final Path target;
     private final Limits limits;
+    private final BooleanSupplier stopping;
     private final Set<Path> files = new HashSet<>();
     private int entries;
     private long told;
@@ -46,26 +48,28 @@ public final class Archive {
         InputStream open() throws IOException;
     }
 
-    private Archive(Path file, Path target, Limits limits) {
+    private Archive(Path file, Path target, Limits limits, BooleanSupplier stopping) {
         this.file = file;
         this.target = target;
         this.limits = limits;
+        this.stopping = stopping;
         this.left = limits.bytes();
     }
 
     /**
      * Unpacks {@code file} into {@code target}, which must be empty.
      *
+     * @param stopping whether the process was asked to end
      * @throws TrainerException InvalidData if it is no archive or holds what it must not; StorageFull if it says that it
      *     holds more than there is space for
      */
-    public static void unpack(Path file, Path target) throws IOException {
-        unpack(file, target, LIMITS);
+    public static void unpack(Path file, Path target, BooleanSupplier stopping) throws IOException {
+        unpack(file, target, LIMITS, stopping);
     }
 
-    static void unpack(Path file, Path target, Limits limits) throws IOException {
+    static void unpack(Path file, Path target, Limits limits, BooleanSupplier stopping) throws IOException {
         FileKind kind = FileKind.of(file);
-        Archive archive = new Archive(file, target, limits);
+        Archive archive = new Archive(file, target, limits, stopping);
         try {
             switch (kind) {
                 case Tar, Gzip -> TarEntries.unpack(archive, kind == FileKind.Gzip);
@@ -162,6 +166,12 @@ public final class Archive {
     private void copy(String name, InputStream in, OutputStream out) throws IOException {
         byte[] buffer = new byte[1 << 16];
         for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+            if (stopping.getAsBoolean()) {
+                throw new TrainerException(
+                        Reason.Preempted,
+                        "the run was asked to stop while it unpacked %s; the same command unpacks it anew"
+                                .formatted(file));
+            }
             left -= n;
             if (left < 0) {
                 throw tooLarge(name);

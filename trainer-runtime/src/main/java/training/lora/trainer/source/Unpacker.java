@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -21,11 +22,16 @@ public final class Unpacker {
 
     private final Cache cache;
     private final Supplier<FileDigests> digests;
+    private final BooleanSupplier stopping;
     private final Map<Path, Path> known = new ConcurrentHashMap<>();
 
-    /** @param digests remembers digests of large files; each is closed */
-    public Unpacker(Cache cache, Supplier<FileDigests> digests) {
+    /**
+     * @param digests remembers digests of large files; each is closed
+     * @param stopping whether the process was asked to end
+     */
+    public Unpacker(Cache cache, Supplier<FileDigests> digests, BooleanSupplier stopping) {
         this.cache = cache;
+        this.stopping = stopping;
         this.digests = digests;
     }
 
@@ -53,7 +59,7 @@ public final class Unpacker {
         try {
             folder = cache.unpacked(sha256, target -> {
                 LOG.info("unpacking {}", path);
-                Archive.unpack(path, target, Archive.MODEL_LIMITS);
+                Archive.unpack(path, target, Archive.MODEL_LIMITS, stopping);
             });
         } catch (TrainerException e) {
             throw e.reason() == training.lora.api.Reason.InvalidData

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipArchiveOutputStream;
@@ -74,7 +75,7 @@ class ArchiveTest {
     }
 
     private void refused(String message) {
-        assertThatThrownBy(() -> Archive.unpack(file, target))
+        assertThatThrownBy(() -> Archive.unpack(file, target, () -> false))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining(message);
@@ -84,7 +85,7 @@ class ArchiveTest {
     void flatPictureThatWasNotCompressedIsUnpacked() throws IOException {
         zipOfZeros("white.bmp", 3 << 20);
 
-        Archive.unpack(file, target);
+        Archive.unpack(file, target, () -> false);
 
         assertThat(Files.size(file)).isLessThan((3 << 20) / 500);
         assertThat(Files.size(target.resolve("white.bmp"))).isEqualTo(3 << 20);
@@ -94,12 +95,25 @@ class ArchiveTest {
     void archiveThatUnpacksToMoreThanTheLimitInAllIsRefused() throws IOException {
         zip("a/one", "a/two", "a/three");
 
-        Archive.unpack(file, target, new Archive.Limits(3, 17));
+        Archive.unpack(file, target, new Archive.Limits(3, 17), () -> false);
         for (Archive.Limits limits : List.of(new Archive.Limits(3, 16), new Archive.Limits(2, 17))) {
-            assertThatThrownBy(() -> Archive.unpack(file, Files.createTempDirectory(folder, "t"), limits))
+            assertThatThrownBy(() -> Archive.unpack(file, Files.createTempDirectory(folder, "t"), limits, () -> false))
                     .isInstanceOf(TrainerException.class)
                     .hasMessageContaining(limits.entries() == 2 ? "at most 2 entries" : "at most 16 bytes");
         }
+    }
+
+    @Test
+    void processThatIsAskedToStopUnpacksNoFurther() throws IOException {
+        zipOfZeros("large.png", 1 << 20);
+        AtomicInteger asked = new AtomicInteger();
+
+        assertThatThrownBy(() -> Archive.unpack(file, target, () -> asked.incrementAndGet() > 2))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.Preempted))
+                .hasMessageContaining("was asked to stop while it unpacked " + file);
+
+        assertThat(Files.size(target.resolve("large.png"))).isBetween(1L, (1L << 20) - 1);
     }
 
     @Test
@@ -110,7 +124,7 @@ class ArchiveTest {
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(directory + 24, 10);
         Files.write(file, bytes);
 
-        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 17)))
+        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 17), () -> false))
                 .isInstanceOf(TrainerException.class)
                 .hasMessageContaining("must unpack to at most 131072 bytes, passed at bomb.png");
         assertThat(Files.size(target.resolve("bomb.png"))).isLessThanOrEqualTo(1 << 17);
@@ -124,7 +138,7 @@ class ArchiveTest {
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(directory + 24, Integer.MAX_VALUE);
         Files.write(file, bytes);
 
-        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 30)))
+        assertThatThrownBy(() -> Archive.unpack(file, target, new Archive.Limits(10, 1 << 30), () -> false))
                 .isInstanceOf(TrainerException.class)
                 .hasMessageContaining("must unpack to at most");
         assertThat(unpacked()).isEmpty();
@@ -134,7 +148,7 @@ class ArchiveTest {
     void backslashesOfWindowsAreFolders() throws IOException {
         zip("set\\", "set\\a.png", "set\\sub\\a.txt", "set/b.png");
 
-        Archive.unpack(file, target);
+        Archive.unpack(file, target, () -> false);
 
         assertThat(unpacked()).containsExactly("set/a.png", "set/b.png", "set/sub/a.txt");
     }
@@ -157,11 +171,11 @@ class ArchiveTest {
         for (boolean flagged : new boolean[] {true, false}) {
             Files.deleteIfExists(file);
             zip(StandardCharsets.UTF_8, flagged, "Кошка 🐱.png");
-            Archive.unpack(file, Files.createDirectories(target.resolve("utf-8, flag " + flagged)));
+            Archive.unpack(file, Files.createDirectories(target.resolve("utf-8, flag " + flagged)), () -> false);
         }
         Files.delete(file);
         zip(Charset.forName("IBM437"), false, "café.png");
-        Archive.unpack(file, Files.createDirectories(target.resolve("dos")));
+        Archive.unpack(file, Files.createDirectories(target.resolve("dos")), () -> false);
 
         assertThat(unpacked())
                 .containsExactly("dos/café.png", "utf-8, flag false/Кошка 🐱.png", "utf-8, flag true/Кошка 🐱.png");

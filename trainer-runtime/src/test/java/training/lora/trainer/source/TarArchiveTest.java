@@ -62,7 +62,7 @@ class TarArchiveTest {
     }
 
     private void refused(Path file, String message) {
-        assertThatThrownBy(() -> Archive.unpack(file, target))
+        assertThatThrownBy(() -> Archive.unpack(file, target, () -> false))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining(message);
@@ -79,7 +79,7 @@ class TarArchiveTest {
             add(tar, longName, "long");
         });
 
-        Archive.unpack(file, target);
+        Archive.unpack(file, target, () -> false);
 
         assertThat(target.resolve("pictures/ü.txt")).hasContent("a cat");
         assertThat(target.resolve(longName)).hasContent("long");
@@ -139,9 +139,9 @@ class TarArchiveTest {
             add(tar, "b", "12345");
         });
 
-        Archive.unpack(file, Files.createDirectories(folder.resolve("fits")), new Archive.Limits(2, 10));
+        Archive.unpack(file, Files.createDirectories(folder.resolve("fits")), new Archive.Limits(2, 10), () -> false);
         for (Archive.Limits limits : new Archive.Limits[] {new Archive.Limits(1, 10), new Archive.Limits(2, 9)}) {
-            assertThatThrownBy(() -> Archive.unpack(file, Files.createTempDirectory(folder, "t"), limits))
+            assertThatThrownBy(() -> Archive.unpack(file, Files.createTempDirectory(folder, "t"), limits, () -> false))
                     .hasMessageContaining(limits.entries() == 1 ? "at most 1 entries" : "at most 9 bytes, passed at b");
         }
     }
@@ -178,15 +178,15 @@ class TarArchiveTest {
         Cache cache = new Cache(folder.resolve("cache"));
         Source source = new Source("spec.baseModel.uri", file.toString(), Use.BaseModel, null, null);
 
-        Path opened = new Unpacker(cache, FileDigests::computed).opened(source, file);
+        Path opened = new Unpacker(cache, FileDigests::computed, () -> false).opened(source, file);
 
         assertThat(opened).isDirectory().hasFileName("tiny-sd");
         assertThat(opened.resolve("unet/config.json")).hasContent("{}");
         Files.writeString(opened.resolve("mark"), "");
-        Path again = new Unpacker(cache, FileDigests::computed).opened(source, file);
+        Path again = new Unpacker(cache, FileDigests::computed, () -> false).opened(source, file);
         assertThat(again.resolve("mark")).exists();
         Path other = Files.writeString(folder.resolve("model.safetensors"), "no archive");
-        assertThat(new Unpacker(cache, FileDigests::computed).opened(source, other))
+        assertThat(new Unpacker(cache, FileDigests::computed, () -> false).opened(source, other))
                 .isEqualTo(other);
     }
 }
