@@ -86,8 +86,8 @@ record S3Access(
         if (region != null && !region.matches("[A-Za-z0-9-]{1,64}")) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "%s, for `%s.uri`, must be a region's name such as eu-central-1, was %s"
-                            .formatted(REGION, field, region));
+                    "%s, for `%s`, must be a region's name such as eu-central-1, was %s"
+                            .formatted(REGION, uriField(field), region));
         }
         String style = first(environment.apply("LORA_S3_PATH_STYLE"));
         boolean inPath = style != null
@@ -186,8 +186,8 @@ record S3Access(
         }
         throw new TrainerException(
                 Reason.InvalidConfiguration,
-                "%s, for `%s.uri`, must be http:// or https:// with a host and perhaps a port"
-                        .formatted(ENDPOINT, field));
+                "%s, for `%s`, must be http:// or https:// with a host and perhaps a port"
+                        .formatted(ENDPOINT, uriField(field)));
     }
 
     private static @Nullable String profile(boolean pod) {
@@ -229,6 +229,21 @@ record S3Access(
         } catch (SdkClientException e) {
             return false;
         }
+    }
+
+    /** What has the uri: an option is one itself. */
+    static String uriField(String field) {
+        return option(field) ? field : field + ".uri";
+    }
+
+    private static boolean option(String field) {
+        return field.startsWith("--");
+    }
+
+    /** What must be set to give keys; there is no Secret beside an option. */
+    String whereKeysGo() {
+        String variables = KEY + " and " + SECRET;
+        return option(field) ? variables : "`%s.secretRef`, or %s".formatted(field, variables);
     }
 
     /** The server, as messages name it. */

@@ -181,8 +181,8 @@ final class S3Faults {
 
     private String refused(String action) {
         return access.anonymous()
-                ? "the bucket %s must be public or there must be keys for it, but it is not and there are none; set `%s.secretRef`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                        .formatted(location.bucket(), access.field())
+                ? "the bucket %s must be public or there must be keys for it, but it is not and there are none; set %s"
+                        .formatted(location.bucket(), access.whereKeysGo())
                 : "%s must be allowed %s in the bucket %s, but is not"
                         .formatted(access.keysOf(), action, location.bucket());
     }
@@ -215,8 +215,8 @@ final class S3Faults {
         String all = String.valueOf(failure.getMessage());
         if (all.contains("credentials") || all.contains("profile")) {
             return wrong(
-                    "there must be keys for the bucket, but %s has none; set `%s.secretRef`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                            .formatted(access.keysOf(), access.field()),
+                    "there must be keys for the bucket, but %s has none; set %s"
+                            .formatted(access.keysOf(), access.whereKeysGo()),
                     null,
                     failure);
         }
@@ -265,8 +265,12 @@ final class S3Faults {
     private TrainerException failed(Reason reason, String what, @Nullable String detail, SdkException cause) {
         return new TrainerException(
                 reason,
-                "`%s.uri` %s: %s%s"
-                        .formatted(access.field(), location.uri(), what, detail == null ? "" : " (" + detail + ")"),
+                "`%s` %s: %s%s"
+                        .formatted(
+                                S3Access.uriField(access.field()),
+                                location.uri(),
+                                what,
+                                detail == null ? "" : " (" + detail + ")"),
                 cause);
     }
 }

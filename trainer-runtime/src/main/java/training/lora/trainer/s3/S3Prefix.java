@@ -51,7 +51,7 @@ public final class S3Prefix implements AutoCloseable {
     /**
      * The place that {@code uri} names; nothing is asked yet.
      *
-     * @param field the part of the spec that has it as its {@code uri}, such as {@code spec.output}
+     * @param field the part of the spec that has it as its {@code uri}, such as {@code spec.output}, or the option that it is
      * @param secretName what the {@code secretRef} beside it names; null where there is none
      * @param secret that Secret's keys; empty where there is none, or where this machine's own count
      * @param environment of the process
@@ -63,7 +63,7 @@ public final class S3Prefix implements AutoCloseable {
             @Nullable String secretName,
             Map<String, String> secret,
             Function<String, @Nullable String> environment) {
-        S3Location location = S3Location.parse(field + ".uri", uri);
+        S3Location location = S3Location.parse(S3Access.uriField(field), uri);
         return open(location, S3Access.of(field, secretName, secret, environment), Portions.DEFAULT);
     }
 

@@ -79,8 +79,13 @@ final class HttpScheme implements Scheme {
                         authorization != null
                                 ? "must be open to the credentials of `%s`, but %s answered %s"
                                         .formatted(secretRef, host, answer.statusLine())
-                                : "must be open to all, or `%s` name a Secret with a token, but %s answered %s"
-                                        .formatted(secretRef, host, answer.statusLine()));
+                                : "must be open to all%s, but %s answered %s"
+                                        .formatted(
+                                                source.option()
+                                                        ? ""
+                                                        : ", or `%s` name a Secret with a token".formatted(secretRef),
+                                                host,
+                                                answer.statusLine()));
             case 404, 410 -> source.wrong("must name a file, but %s answered %s".formatted(host, answer.statusLine()));
             default ->
                 source.wrong("must be answered with a file, but %s answered %s".formatted(host, answer.statusLine()));
@@ -98,8 +103,8 @@ final class HttpScheme implements Scheme {
             throw source.wrong("must be a url with a host, as in https://HOST/FILE");
         }
         if (url.getUserInfo() != null) {
-            throw source.wrong("must have no user and no password in it: `%s` names a Secret with them"
-                    .formatted(source.beside("secretRef")));
+            throw source.wrong("must have no user and no password in it"
+                    + (source.option() ? "" : ": `%s` names a Secret with them".formatted(source.beside("secretRef"))));
         }
         return url;
     }

@@ -25,6 +25,9 @@ final class HubApi {
     /** Repositories of more files are for other tools. */
     private static final int MOST_FILES = 100_000;
 
+    /** What helps a command that reads no Secrets. */
+    private static final String OWN_TOKEN = "HF_TOKEN or `hf auth login` give a token that may read it";
+
     private final Http http;
     private final String endpoint;
 
@@ -116,15 +119,20 @@ final class HubApi {
         String code = String.valueOf(answer.header("X-Error-Code"));
         String message = answer.header("X-Error-Message");
         String page = endpoint + uri.page();
-        String secretRef = source.beside("secretRef");
+        String secretRef = source.option() ? "HF_TOKEN" : source.beside("secretRef");
         int status = answer.status();
         if (code.equals("GatedRepo")) {
             return source.wrong(
                     withToken
                             ? "is gated: visit %s with the account whose token `%s` has, ask for access and accept its terms, then start again"
                                     .formatted(page, secretRef)
-                            : "is gated: visit %s, ask for access and accept its terms, and name a Secret with that account's token in `%s`"
-                                    .formatted(page, secretRef));
+                            : "is gated: visit %s, ask for access and accept its terms, and %s"
+                                    .formatted(
+                                            page,
+                                            source.option()
+                                                    ? OWN_TOKEN
+                                                    : "name a Secret with that account's token in `%s`"
+                                                            .formatted(secretRef)));
         }
         if (code.equals("RevisionNotFound")) {
             return source.wrong("must name a branch, a tag or a commit of %s, but there is no %s"
@@ -142,8 +150,13 @@ final class HubApi {
                     withToken
                             ? "must name a repository that the token of `%s` may read, but %s is not there for it"
                                     .formatted(secretRef, page)
-                            : "must name a repository that is open to all, or `%s` a Secret with a token that may read it, but %s is not there for everybody"
-                                    .formatted(secretRef, page));
+                            : "must name a repository that is open to all, or %s, but %s is not there for everybody"
+                                    .formatted(
+                                            source.option()
+                                                    ? OWN_TOKEN
+                                                    : "`%s` a Secret with a token that may read it"
+                                                            .formatted(secretRef),
+                                            page));
         }
         return source.wrong("must be open to the trainer, but %s answered %s%s"
                 .formatted(answer.url().getHost(), answer.statusLine(), message == null ? "" : ": " + message));

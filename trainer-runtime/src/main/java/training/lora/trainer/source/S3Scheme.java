@@ -2,6 +2,7 @@ package training.lora.trainer.source;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -9,10 +10,14 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.s3.S3Prefix;
 
 /** {@code s3://bucket/key}: an object, or what lies below a prefix, of which only what is needed is fetched. */
 final class S3Scheme implements Scheme {
+    /** Bytes that file systems have for a name. */
+    private static final int LONGEST_NAME = 255;
+
     private final Surroundings surroundings;
 
     S3Scheme(Surroundings surroundings) {
@@ -21,15 +26,15 @@ final class S3Scheme implements Scheme {
 
     @Override
     public Listing list(Source source) throws IOException {
-        String parent = source.beside("");
         S3Prefix prefix = S3Prefix.open(
-                parent.substring(0, parent.length() - 1),
+                source.parent(),
                 source.uri(),
                 source.secret(),
                 surroundings.secrets().of(source),
                 surroundings::variable);
         S3Prefix.Entry object = source.uri().endsWith("/") ? null : prefix.itself();
         if (object != null) {
+            requireFileName(source, object.name());
             return new Listing("ETag " + object.etag(), false, List.of(remote(source, prefix, object, object.name())));
         }
         SortedMap<String, S3Prefix.Entry> byName = new TreeMap<>();
@@ -52,12 +57,27 @@ final class S3Scheme implements Scheme {
     /** Any text is a key, and not every one a file's name; an object may be where others have a folder. */
     private static void requireFileNames(Source source, SortedMap<String, S3Prefix.Entry> byName) {
         for (String name : byName.keySet()) {
-            boolean bad = Stream.of(name.split("/", -1))
-                    .anyMatch(step -> step.isEmpty() || step.equals(".") || step.equals("..") || step.indexOf(0) >= 0);
-            if (bad || !byName.subMap(name + "/", name + "0").isEmpty()) {
-                throw source.invalid("must hold objects whose keys can be files' names, but holds " + name);
+            requireFileName(source, name);
+            if (!byName.subMap(name + "/", name + "0").isEmpty()) {
+                throw noFileName(source, name);
             }
         }
+    }
+
+    private static void requireFileName(Source source, String name) {
+        boolean bad = Stream.of(name.split("/", -1))
+                .anyMatch(step -> step.isEmpty()
+                        || step.equals(".")
+                        || step.equals("..")
+                        || step.indexOf(0) >= 0
+                        || step.getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME);
+        if (bad) {
+            throw noFileName(source, name);
+        }
+    }
+
+    private static TrainerException noFileName(Source source, String name) {
+        return source.invalid("must hold objects whose keys can be files' names, but holds " + name);
     }
 
     private RemoteFile remote(Source source, S3Prefix prefix, S3Prefix.Entry entry, String path) {

@@ -82,6 +82,35 @@ class S3SchemeTest {
     }
 
     @Test
+    void optionOfACommandNamesABucketToo() throws IOException {
+        put("model.safetensors");
+        String uri = bucket.location().uri() + "/model.safetensors";
+
+        assertThat(fetching.path(new Source("--base", uri, Use.Dataset, null, null)))
+                .hasContent("content of model.safetensors");
+
+        TrainerException failure = fetching.refused(new Source("--base", uri + "s", Use.Dataset, null, null));
+        assertThat(failure).hasMessageStartingWith("`--base` " + uri + "s must name an object");
+        TrainerException form = fetching.refused(new Source("--base", "s3://b", Use.Dataset, null, null));
+        assertThat(form).hasMessageStartingWith("`--base` must be s3://BUCKET/PREFIX");
+    }
+
+    @Test
+    void keyWithAStepThatIsLongerThanAFilesNameIsRefused() {
+        String name = "я".repeat(125) + ".png";
+        String longer = "я".repeat(126) + ".png";
+        put("fits/" + name, "long/" + longer);
+
+        assertThat(fetching.path(data("/fits")).resolve(name)).exists();
+        for (String path : List.of("/long", "/long/" + longer)) {
+            TrainerException failure = fetching.refused(data(path));
+            assertThat(failure.reason()).isEqualTo(Reason.InvalidData);
+            assertThat(failure)
+                    .hasMessageEndingWith("must hold objects whose keys can be files' names, but holds " + longer);
+        }
+    }
+
+    @Test
     void prefixIsAFolderOfWhatIsNeededAndIsFetchedOnce() throws IOException {
         put("set/a.png", "set/a.txt", "set/more/b.png", "set/more/b.txt", "set/README.md", "set2/c.png");
 
