@@ -69,6 +69,10 @@ final class Download {
             restart(part);
             problem = attempt(part);
         }
+        if (problem != null && file.content().elsewhere()) {
+            restart(part);
+            problem = attempt(part);
+        }
         if (problem != null) {
             Files.deleteIfExists(part);
             throw source.invalid(problem);
@@ -85,6 +89,9 @@ final class Download {
                 transfer(part);
                 break;
             } catch (TransientException e) {
+                if (file.content().elsewhere()) {
+                    continue;
+                }
                 asked = have > before ? 0 : asked + 1;
                 tries.failed(source, file.path(), asked, e);
             }

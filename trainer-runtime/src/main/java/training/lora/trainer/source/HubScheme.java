@@ -78,9 +78,10 @@ final class HubScheme implements Scheme {
         if (cached != null) {
             LOG.debug("{} is read from {}", file.path(), cached);
         }
-        RemoteFile.Content content = cached != null
-                ? offset -> read(cached, offset)
-                : offset -> api.file(source, uri, commit, file, authorization).open(offset, null);
+        boolean offline = isTrue(surroundings.variable("HF_HUB_OFFLINE"));
+        RemoteFile.Content hub =
+                offset -> api.file(source, uri, commit, file, authorization).open(offset, null);
+        RemoteFile.Content content = cached == null ? hub : new Cached(cached, offline ? null : hub);
         return RemoteFileBuilder.builder()
                 .path(path)
                 .size(file.size())
@@ -91,9 +92,40 @@ final class HubScheme implements Scheme {
                 .build();
     }
 
-    private static RemoteFile.Opened read(Path file, long offset) throws IOException {
-        InputStream in = Files.newInputStream(file);
-        in.skipNBytes(offset);
-        return new RemoteFile.Opened(in, offset, Files.size(file));
+    /** A file of the Hub's own cache, which others write; where that is damaged the Hub has it. */
+    private static final class Cached implements RemoteFile.Content {
+        private final Path file;
+        private final RemoteFile.@Nullable Content hub;
+        private boolean damaged;
+
+        Cached(Path file, RemoteFile.@Nullable Content hub) {
+            this.file = file;
+            this.hub = hub;
+        }
+
+        @Override
+        public RemoteFile.Opened open(long offset) throws IOException {
+            if (damaged && hub != null) {
+                return hub.open(offset);
+            }
+            InputStream in = Files.newInputStream(file);
+            try {
+                in.skipNBytes(offset);
+                return new RemoteFile.Opened(in, offset, Files.size(file));
+            } catch (IOException e) {
+                in.close();
+                throw e;
+            }
+        }
+
+        @Override
+        public boolean elsewhere() {
+            if (damaged || hub == null) {
+                return false;
+            }
+            LOG.warn("{} is damaged or can't be read, so that the file is fetched from the Hub", file);
+            damaged = true;
+            return true;
+        }
     }
 }

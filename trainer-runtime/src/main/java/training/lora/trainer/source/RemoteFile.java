@@ -39,6 +39,11 @@ public record RemoteFile(
          * @throws TransientException if a later try may help; so does any other IOException while the stream is read
          */
         Opened open(long offset) throws IOException;
+
+        /** Gives up where the bytes come from, which are wrong or can't be read; false where they come from nowhere else. */
+        default boolean elsewhere() {
+            return false;
+        }
     }
 
     /**

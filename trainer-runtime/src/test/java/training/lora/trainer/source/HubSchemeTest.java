@@ -394,6 +394,43 @@ class HubSchemeTest {
     }
 
     @Test
+    void damagedFileOfAHubsCacheIsFetchedFromTheHub() throws IOException {
+        addModel();
+        hub.serve();
+        String name = "diffusion_pytorch_model.safetensors";
+        byte[] vae = hub.content("vae/" + name);
+        byte[] damaged = vae.clone();
+        damaged[vae.length - 1] ^= 1;
+        Path cached = folder.resolve("hub/models--someone--tiny-sd/snapshots")
+                .resolve(TestHub.COMMIT)
+                .resolve("vae")
+                .resolve(name);
+        Files.createDirectories(cached.getParent());
+        Files.write(cached, damaged);
+        fetching.with("HF_HUB_CACHE", folder.resolve("hub").toString());
+
+        Path tree = fetching.path(source(Use.Vae, "hf://" + REPOSITORY + "/vae"));
+
+        assertThat(tree.resolve(name)).hasBinaryContent(vae);
+        assertThat(cached).hasBinaryContent(damaged);
+        assertThat(fetching.waits).isEmpty();
+    }
+
+    @Test
+    void commandThatReadsNoSecretsIsToldOfTheTokenThatItTakes() throws IOException {
+        hub.serve();
+        fetching.environment.remove("HF_TOKEN");
+
+        TrainerException failure =
+                fetching.refused(new Source("--base", "hf://someone/else", Use.BaseModel, null, null));
+
+        assertThat(failure)
+                .hasMessageStartingWith("`--base` hf://someone/else must name a repository that is open to all, or "
+                        + "HF_TOKEN or `hf auth login` give a token that may read it, but ")
+                .hasMessageNotContaining("secretRef");
+    }
+
+    @Test
     void tokenIsFoundWhereTheHubsOwnToolsKeepIt() throws IOException {
         addModel();
         hub.serve();
