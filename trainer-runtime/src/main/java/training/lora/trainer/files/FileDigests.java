@@ -124,7 +124,7 @@ public final class FileDigests implements AutoCloseable {
         read(store).forEach(remembered::putIfAbsent);
         remembered.keySet().removeIf(file -> !Files.exists(Path.of(file)));
         try {
-            WholeFile.write(store, temporary -> Json.MAPPER.writeValue(temporary.toFile(), remembered));
+            WholeFile.writeShared(store, temporary -> Json.MAPPER.writeValue(temporary.toFile(), remembered));
         } catch (IOException | UncheckedIOException e) {
             LOG.warn("{} can't be written, and digests will be computed again: {}", store, e.getMessage());
         }

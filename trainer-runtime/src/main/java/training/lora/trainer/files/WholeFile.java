@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.UUID;
 
 /** Files that stand under their name only when they are whole. */
 public final class WholeFile {
@@ -22,8 +23,16 @@ public final class WholeFile {
 
     /** Lets {@code content} write under a temporary name beside {@code file}, then renames; nothing is left of a failure. */
     public static void write(Path file, Content content) throws IOException {
+        write(file, temporary(file), content);
+    }
+
+    /** The same for a file that other processes may write at the same time: one of them wins, and none meets another's half. */
+    public static void writeShared(Path file, Content content) throws IOException {
+        write(file, file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID()), content);
+    }
+
+    private static void write(Path file, Path temporary, Content content) throws IOException {
         Files.createDirectories(file.toAbsolutePath().getParent());
-        Path temporary = temporary(file);
         try {
             content.writeTo(temporary);
             Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);

@@ -99,6 +99,7 @@ public record FetchedSources(Path file) {
         List<FetchedSource> sources = new ArrayList<>(all());
         sources.removeIf(f -> f.key().equals(fetched.key()));
         sources.add(fetched);
-        WholeFile.write(file, temporary -> Json.PRETTY.writeValue(temporary.toFile(), new Content(VERSION, sources)));
+        WholeFile.writeShared(
+                file, temporary -> Json.PRETTY.writeValue(temporary.toFile(), new Content(VERSION, sources)));
     }
 }
