@@ -16,6 +16,7 @@ public final class ContentDisposition {
     private static final Pattern PARAMETER =
             Pattern.compile(";\\s*([\\w!#$%&'*+.^`|~-]+)\\s*=\\s*(\"(?:[^\"\\\\]|\\\\.)*\"|[^;]*)");
 
+    /** In bytes, as file systems count; they have 255, of which others make temporary names. */
     private static final int LONGEST = 200;
 
     private ContentDisposition() {}
@@ -92,7 +93,11 @@ public final class ContentDisposition {
         String last = name.replaceAll(".*[/\\\\]", "")
                 .replaceAll("[\\p{Cntrl}:*?\"<>|]", "_")
                 .strip();
+        // The ending says what it is.
+        while (last.getBytes(StandardCharsets.UTF_8).length > LONGEST) {
+            last = last.substring(last.offsetByCodePoints(0, 1));
+        }
         last = last.replaceAll("^\\.+", "");
-        return last.isEmpty() ? null : last.substring(Math.max(0, last.length() - LONGEST));
+        return last.isEmpty() ? null : last;
     }
 }

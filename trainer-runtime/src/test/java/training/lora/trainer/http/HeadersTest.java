@@ -36,6 +36,14 @@ class HeadersTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"x, 188", "я, 94", "🐱, 47"})
+    void longNameIsCutToBytesAndKeepsItsEnding(String letter, int kept) {
+        String name = ContentDisposition.safe(letter.repeat(300) + ".safetensors");
+
+        assertThat(name).isEqualTo(letter.repeat(kept) + ".safetensors");
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
