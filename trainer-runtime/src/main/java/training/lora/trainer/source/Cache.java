@@ -1,6 +1,7 @@
 package training.lora.trainer.source;
 
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -9,11 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +46,11 @@ public record Cache(Path root) {
     private static final Logger LOG = LoggerFactory.getLogger(Cache.class);
 
     private static final long POLL_MILLIS = 200;
+
+    /** So old a temporary name is nobody's any more. */
+    private static final Duration LEFT = Duration.ofDays(1);
+
+    private static final String ALONE = ".alone";
 
     /** So long another process may stand still before the file is fetched beside it. */
     private static final long STALLED_NANOS = TimeUnit.MINUTES.toNanos(2);
@@ -88,13 +99,10 @@ public record Cache(Path root) {
             return null;
         }
         List<String> lines = Files.readAllLines(file);
-        return lines.size() == 2
-                        && lines.get(1).equals(identity)
-                        && lines.get(0).matches("[0-9a-f]{64}")
-                ? lines.get(0)
-                : null;
+        return lines.size() == 1 && lines.get(0).matches("[0-9a-f]{64}") ? lines.get(0) : null;
     }
 
+    /** By a digest alone: an identity may be a url with a signature in it, and others read this folder. */
     private Path knownFile(String identity) {
         return root.resolve("known").resolve(Sha256.of(identity));
     }
@@ -134,7 +142,8 @@ public record Cache(Path root) {
 
     /** Under a name that no other process has, and none goes on from. */
     private String alone(RemoteFile file, Path partial, Fetch fetch) throws IOException {
-        Path part = partial.resolve(UUID.randomUUID() + ".alone");
+        deleteLeft(partial, name -> name.endsWith(ALONE));
+        Path part = partial.resolve(UUID.randomUUID() + ALONE);
         try {
             return keep(file, part, fetch.into(part));
         } finally {
@@ -156,6 +165,8 @@ public record Cache(Path root) {
                 }
             } catch (OverlappingFileLockException e) {
                 LOG.debug("another thread has {}", part);
+            } catch (ClosedByInterruptException e) {
+                throw e;
             } catch (IOException e) {
                 LOG.warn("{} can't be locked, so that two processes may fetch the same: {}", root, e.toString());
                 return false;
@@ -185,6 +196,7 @@ public record Cache(Path root) {
             TimeUnit.MILLISECONDS.sleep(millis);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            throw new CancellationException("nobody waits for the file any more");
         }
     }
 
@@ -197,7 +209,7 @@ public record Cache(Path root) {
             Path known = knownFile(identity);
             Files.createDirectories(known.getParent());
             Path temporary = known.resolveSibling("." + UUID.randomUUID());
-            Files.writeString(temporary, sha256 + "\n" + identity + "\n");
+            Files.writeString(temporary, sha256 + "\n");
             Files.move(temporary, known, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         }
         return sha256;
@@ -241,6 +253,7 @@ public record Cache(Path root) {
     private static Path whole(Path folder, WholeFile.Content content) throws IOException {
         Path temporary = folder.resolveSibling("." + folder.getFileName() + "." + UUID.randomUUID());
         Files.createDirectories(temporary);
+        deleteLeft(folder.resolveSibling(""), name -> name.startsWith("."));
         try {
             content.writeTo(temporary);
             appear(temporary, folder);
@@ -248,6 +261,22 @@ public record Cache(Path root) {
             Folders.delete(temporary);
         }
         return folder;
+    }
+
+    /** What killed processes have left under their temporary names. */
+    private static void deleteLeft(Path parent, Predicate<String> temporary) {
+        Instant before = Instant.now().minus(LEFT);
+        try (Stream<Path> all = Files.list(parent)) {
+            for (Path entry : all.filter(e -> temporary.test(String.valueOf(e.getFileName())))
+                    .toList()) {
+                if (Files.getLastModifiedTime(entry).toInstant().isBefore(before)) {
+                    LOG.info("{} was left by a process that was killed, and is deleted", entry);
+                    Folders.delete(entry);
+                }
+            }
+        } catch (IOException e) {
+            LOG.debug("what was left in {} can't be deleted", parent, e);
+        }
     }
 
     private static void appear(Path temporary, Path folder) throws IOException {

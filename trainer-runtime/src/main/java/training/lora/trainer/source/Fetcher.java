@@ -46,7 +46,10 @@ public final class Fetcher implements Remote {
     private final Tries tries;
     private final Map<String, Listing> listings = new HashMap<>();
     private final Map<String, Path> paths = new HashMap<>();
+
+    /** Digests of what this process has fetched, and has hashed while it came. */
     private final Set<String> hashed = ConcurrentHashMap.newKeySet();
+
     private final List<String> notes = new ArrayList<>();
 
     /** Takes how far a source is. */
@@ -285,9 +288,11 @@ public final class Fetcher implements Remote {
     }
 
     private String one(Source source, Listing listing, RemoteFile file, Sum sum) throws IOException {
-        return cache.fetch(
-                file, surroundings, part -> new Download(source, file, !listing.folder(), surroundings, tries, sum::add)
-                        .into(part));
+        return cache.fetch(file, surroundings, part -> {
+            String sha256 = new Download(source, file, !listing.folder(), surroundings, tries, sum::add).into(part);
+            hashed.add(sha256);
+            return sha256;
+        });
     }
 
     private static String get(Future<String> running) throws IOException {
@@ -329,7 +334,8 @@ public final class Fetcher implements Remote {
                 if (!Files.isRegularFile(path)) {
                     return false;
                 }
-                if (hashed.contains(file.getValue())) {
+                // A folder that was there may have another file than the one that has just come.
+                if (hashed.contains(file.getValue()) && Files.isSameFile(path, cache.blob(file.getValue()))) {
                     known.remember(path, file.getValue());
                 } else if (!known.of(path).equals(file.getValue())) {
                     return false;

@@ -78,6 +78,10 @@ record HttpFile(
             // The file is another or shorter by now.
             answer.close();
             answer = get(Map.of());
+            if (answer.status() != OK && answer.status() != PARTIAL) {
+                answer.close();
+                throw refusal.apply(answer);
+            }
         }
         Http.Answer open = answer;
         long begin = begin(answer, offset);

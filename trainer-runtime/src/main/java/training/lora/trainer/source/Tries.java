@@ -2,6 +2,7 @@ package training.lora.trainer.source;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,6 +93,7 @@ final class Tries {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            throw new CancellationException("nobody waits for %s any more".formatted(what));
         }
     }
 }

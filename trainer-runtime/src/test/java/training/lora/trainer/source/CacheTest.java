@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CyclicBarrier;
 import java.util.stream.Stream;
@@ -46,6 +49,18 @@ final class CacheTest {
         try (Stream<Path> left = Files.list(second.getParent())) {
             assertThat(left).containsExactly(second);
         }
+    }
+
+    @Test
+    void whatAKilledProcessLeftIsDeletedAfterADay() throws Exception {
+        Path old = Files.createDirectories(folder.resolve("cache/unpacked/.a.b/unet"));
+        Files.setLastModifiedTime(old.getParent(), FileTime.from(Instant.now().minus(Duration.ofHours(25))));
+        Path young = Files.createDirectories(folder.resolve("cache/unpacked/.c.d"));
+
+        unpacked(Sha256.of("archive"), target -> Files.writeString(target.resolve("a"), "a"));
+
+        assertThat(old.getParent()).doesNotExist();
+        assertThat(young).exists();
     }
 
     private Path unpacked(String sha256, WholeFile.Content content) {

@@ -24,8 +24,13 @@ final class Fetching {
     BooleanSupplier stopping = () -> false;
 
     Fetching(Path folder) {
+        this(folder, new Cache(folder.resolve("cache")));
+    }
+
+    /** With a cache that others have too. */
+    Fetching(Path folder, Cache cache) {
         this.folder = folder;
-        this.cache = new Cache(folder.resolve("cache"));
+        this.cache = cache;
         this.fetched = new FetchedSources(folder.resolve("sources.json"));
         environment.put("HOME", folder.resolve("home").toString());
     }

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -483,11 +484,78 @@ class HttpSchemeTest {
 
         CompletableFuture<Path> first = CompletableFuture.supplyAsync(() -> fetching.path(source));
         await(begun);
-        CompletableFuture<Path> second = CompletableFuture.supplyAsync(() -> fetching.path(source));
+        // Another workspace with the same cache.
+        Fetching another = new Fetching(folder.resolve("another"), fetching.cache);
+        CompletableFuture<Path> second = CompletableFuture.supplyAsync(() -> another.path(source));
 
         assertThat(first.get()).hasBinaryContent(body);
         assertThat(second.get()).isEqualTo(first.get());
         assertThat(contents).hasValue(1);
+        assertThat(another.fetched.find(source)).isEqualTo(fetching.fetched.find(source));
+    }
+
+    @Test
+    void signatureOfAUrlIsInNoFile() throws IOException {
+        server.file("/m", body, ETAG);
+
+        fetching.path(model(server.url("/m?X-Amz-Signature=SECRET")));
+
+        try (Stream<Path> files = Files.walk(folder)) {
+            assertThat(files.filter(Files::isRegularFile)).hasSizeGreaterThan(2).noneMatch(file -> bytes(file)
+                    .contains("SECRET"));
+        }
+    }
+
+    private static String bytes(Path file) {
+        try {
+            return Files.readString(file, StandardCharsets.ISO_8859_1);
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void whatWasHashedWhileItCameIsNotHashedAgain() throws IOException {
+        byte[] large = safetensors(2 << 20, 2);
+        Path file = fetching.path(model(server.file("/m", large, ETAG).url("/m")));
+
+        // Of a file as young as this a digest that is computed is not remembered.
+        assertThat(folder.resolve(".digests.json"))
+                .content()
+                .contains(file.toRealPath() + "")
+                .contains(sha256(large));
+    }
+
+    @Test
+    void serverThatSaysOfTheWholeFileThatThereIsNoSuchRangeIsRefused() {
+        server.on("/m", exchange -> {
+            if ("bytes=0-0".equals(exchange.header("Range"))) {
+                exchange.file(body, ETAG, Integer.MAX_VALUE);
+            } else {
+                exchange.fail(416, Map.of());
+            }
+        });
+
+        TrainerException failure = fetching.refused(model(server.url("/m")));
+
+        assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
+        assertThat(failure).hasMessageContaining("must be answered with a file, but 127.0.0.1 answered 416");
+        assertThat(server.requests())
+                .extracting(TestServer.Request::range)
+                .containsExactly("bytes=0-0", "bytes=0-", null);
+    }
+
+    @Test
+    void fetchThatNobodyWaitsForEndsInsteadOfTryingOn() {
+        Tries tries = new Tries(new Surroundings(name -> null, () -> false), duration -> {
+            throw new InterruptedException();
+        });
+
+        assertThatThrownBy(() -> tries.run(model("https://a/b"), "b", () -> {
+                    throw new TransientException("is away", null, null);
+                }))
+                .isInstanceOf(java.util.concurrent.CancellationException.class);
+        assertThat(Thread.interrupted()).isTrue();
     }
 
     private static void await(java.util.concurrent.CountDownLatch latch) {
