@@ -97,11 +97,14 @@ public final class FileDigests implements AutoCloseable {
     /** Takes the digest of a file that was hashed while it was written, and that nobody changes any more. */
     public void remember(Path file, String sha256) throws IOException {
         if (store != null && Files.size(file) >= REMEMBERED_FROM) {
-            remembered.put(
-                    file.toRealPath().toString(),
-                    new Remembered(attributes(file).toString(), sha256));
+            remembered.put(file.toRealPath().toString(), new Remembered(state(file), sha256));
             changed = true;
         }
+    }
+
+    /** All that changes with a file, but for its content: another text where the file may be another. */
+    public static String state(Path file) throws IOException {
+        return attributes(file).toString();
     }
 
     private static Map<String, Object> attributes(Path file) throws IOException {

@@ -49,8 +49,8 @@ record BucketStore(S3Prefix bucket) implements OutputStore {
     }
 
     @Override
-    public void put(String name, Path file) throws IOException {
-        if (bucket.upload(name, file, Sha256.of(file))) {
+    public void put(String name, Path file, @Nullable String sha256) throws IOException {
+        if (bucket.upload(name, file, sha256 == null ? Sha256.of(file) : sha256)) {
             LOG.info("uploaded {}", place(name));
         }
     }

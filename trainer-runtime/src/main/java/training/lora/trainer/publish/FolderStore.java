@@ -102,7 +102,7 @@ record FolderStore(Path folder, String option) implements OutputStore {
     }
 
     @Override
-    public void put(String name, Path file) throws IOException {
+    public void put(String name, Path file, @Nullable String sha256) throws IOException {
         WholeFile.write(
                 folder.resolve(name), temporary -> Files.copy(file, temporary, StandardCopyOption.REPLACE_EXISTING));
     }

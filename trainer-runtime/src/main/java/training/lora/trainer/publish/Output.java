@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -20,6 +21,7 @@ import training.lora.api.Owner;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.run.Destination;
 import training.lora.trainer.run.Workspace;
 
@@ -40,6 +42,9 @@ public final class Output {
 
     private final Owner owner;
     private final OutputStore store;
+
+    /** What the files of checkpoints looked like that were put there: most are kept when the next one comes. */
+    private final Map<String, String> sent = new HashMap<>();
 
     /** Whose the files are that stand there. */
     private record Pending(String version, Owner owner, List<String> files) {}
@@ -220,16 +225,17 @@ public final class Output {
      * @throws TrainerException OutputOwned if it belongs to another, or one of the names is taken by a file of nobody's
      */
     void replace(Map<String, Path> files) throws IOException {
-        replace(files, () -> false);
+        replace(files, Map.of(), () -> false);
     }
 
     /**
      * The same.
      *
+     * @param digests sha256 of files that were hashed before, by the same names
      * @param stopping asked before each file whether to end
      * @throws TrainerException Preempted if so; what is there by then needs not be sent again
      */
-    void replace(Map<String, Path> files, BooleanSupplier stopping) throws IOException {
+    void replace(Map<String, Path> files, Map<String, String> digests, BooleanSupplier stopping) throws IOException {
         Set<String> old = begin(files.keySet());
         old.removeAll(files.keySet());
         for (String name : old) {
@@ -242,7 +248,7 @@ public final class Output {
                         "the run was asked to stop while it wrote to %s; the same command goes on from there"
                                 .formatted(store.place("")));
             }
-            store.put(file.getKey(), file.getValue());
+            store.put(file.getKey(), file.getValue(), digests.get(file.getKey()));
         }
     }
 
@@ -260,7 +266,11 @@ public final class Output {
         }
         Set<String> old = begin(files.keySet());
         for (Map.Entry<String, Path> file : files.entrySet()) {
-            store.put(file.getKey(), file.getValue());
+            String state = FileDigests.state(file.getValue());
+            if (!state.equals(sent.get(file.getKey()))) {
+                store.put(file.getKey(), file.getValue(), null);
+                sent.put(file.getKey(), state);
+            }
         }
         old.removeAll(files.keySet());
         for (String name : old) {

@@ -26,8 +26,12 @@ interface OutputStore {
     /** Writes a small file where there is none; false if there is one, be it another process's of the same moment. */
     boolean create(String name, byte[] content) throws IOException;
 
-    /** Puts a copy of {@code file} there, whatever was there. */
-    void put(String name, Path file) throws IOException;
+    /**
+     * Puts a copy of {@code file} there, whatever was there.
+     *
+     * @param sha256 of the file, hex; null: nobody has hashed it yet
+     */
+    void put(String name, Path file, @Nullable String sha256) throws IOException;
 
     /** Deletes a file, if it is there, what an interrupted {@link #put} left of it, and folders that are empty without it. */
     void delete(String name) throws IOException;

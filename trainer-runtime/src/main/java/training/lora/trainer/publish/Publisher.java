@@ -185,11 +185,13 @@ public final class Publisher {
             return;
         }
         Map<String, Path> files = new TreeMap<>();
+        Map<String, String> digests = new TreeMap<>();
         for (Artifact file : manifest.files()) {
             files.put(file.uri(), output.resolve(file.uri()));
+            digests.put(file.uri(), file.sha256());
         }
         Output published = Output.published(run.owner(), workspace);
-        published.replace(files, stopping);
+        published.replace(files, digests, stopping);
         published.complete(manifest);
     }
 

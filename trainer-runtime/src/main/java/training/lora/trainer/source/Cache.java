@@ -206,11 +206,7 @@ public record Cache(Path root) {
         Files.move(part, blob, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         String identity = file.identity();
         if (identity != null && !identity.equals(RemoteFile.ofSha256(sha256))) {
-            Path known = knownFile(identity);
-            Files.createDirectories(known.getParent());
-            Path temporary = known.resolveSibling("." + UUID.randomUUID());
-            Files.writeString(temporary, sha256 + "\n");
-            Files.move(temporary, known, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+            WholeFile.writeShared(knownFile(identity), temporary -> Files.writeString(temporary, sha256 + "\n"));
         }
         return sha256;
     }

@@ -224,7 +224,7 @@ public final class Fetcher implements Remote {
     private SortedMap<String, String> files(Source source, Listing listing) throws IOException {
         Map<String, RemoteFile> contents = new LinkedHashMap<>();
         for (RemoteFile file : listing.files()) {
-            contents.putIfAbsent(file.identity() == null ? "path " + file.path() : file.identity(), file);
+            contents.putIfAbsent(content(file), file);
         }
         Map<String, String> byContent = new ConcurrentHashMap<>();
         List<Map.Entry<String, RemoteFile>> missing = new ArrayList<>();
@@ -241,10 +241,14 @@ public final class Fetcher implements Remote {
         }
         SortedMap<String, String> digestsByPath = new TreeMap<>();
         for (RemoteFile file : listing.files()) {
-            String key = file.identity() == null ? "path " + file.path() : file.identity();
-            digestsByPath.put(file.path(), byContent.get(key));
+            digestsByPath.put(file.path(), byContent.get(content(file)));
         }
         return digestsByPath;
+    }
+
+    /** What files of one content have in common. */
+    private static String content(RemoteFile file) {
+        return file.identity() == null ? "path " + file.path() : file.identity();
     }
 
     private void bring(

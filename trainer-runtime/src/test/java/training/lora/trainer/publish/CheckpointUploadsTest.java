@@ -7,8 +7,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -35,6 +39,7 @@ class CheckpointUploadsTest {
     private final class Place implements OutputStore {
         private final FolderStore store = new FolderStore(folder.resolve("output"), "--output");
         private final AtomicInteger failures = new AtomicInteger();
+        private final List<String> puts = new CopyOnWriteArrayList<>();
         private final CountDownLatch arrived = new CountDownLatch(1);
         private final String awaited;
         private final RuntimeException failure;
@@ -79,8 +84,9 @@ class CheckpointUploadsTest {
         }
 
         @Override
-        public void put(String name, Path file) throws IOException {
-            store.put(name, file);
+        public void put(String name, Path file, @Nullable String sha256) throws IOException {
+            puts.add(name);
+            store.put(name, file, sha256);
             if (name.equals(awaited)) {
                 arrived.countDown();
             }
@@ -198,6 +204,30 @@ class CheckpointUploadsTest {
 
         assertThat(published())
                 .containsExactlyInAnyOrder(".publishing.json", "checkpoints/step-000020/mine.safetensors");
+    }
+
+    @Test
+    void checkpointThatIsKeptIsNotPutAgainUnlessItIsAnotherOne() throws IOException {
+        Place place = new Place(0, away(), "");
+        Output output = new Output(MINE, place);
+        checkpoint(10);
+        checkpoint(20);
+        output.replaceCheckpoints(Publisher.checkpoint(checkpoints(), 10));
+        Map<String, Path> both = new TreeMap<>(Publisher.checkpoint(checkpoints(), 10));
+        both.putAll(Publisher.checkpoint(checkpoints(), 20));
+        output.replaceCheckpoints(both);
+
+        assertThat(place.puts)
+                .containsExactly(
+                        "checkpoints/step-000010/mine.safetensors", "checkpoints/step-000020/mine.safetensors");
+
+        // As after a rollback: another one of the same step.
+        Path second = Objects.requireNonNull(both.get("checkpoints/step-000020/mine.safetensors"));
+        Files.writeString(second, "another adapter");
+        output.replaceCheckpoints(both);
+        assertThat(place.puts).hasSize(3).last().isEqualTo("checkpoints/step-000020/mine.safetensors");
+        assertThat(folder.resolve("output/checkpoints/step-000020/mine.safetensors"))
+                .hasContent("another adapter");
     }
 
     @Test

@@ -289,7 +289,7 @@ abstract class OutputLaws {
         Map<String, Path> files = sources("one", "loss.png", "mine.safetensors", "proof.json");
         AtomicInteger asked = new AtomicInteger();
 
-        assertThatThrownBy(() -> output.replace(files, () -> asked.incrementAndGet() > 2))
+        assertThatThrownBy(() -> output.replace(files, Map.of(), () -> asked.incrementAndGet() > 2))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.Preempted));
 
