@@ -40,4 +40,4 @@ LABEL org.opencontainers.image.licenses="Apache-2.0"
 LABEL training.lora.sbom="/usr/share/sbom/lora-trainer-cuda.cdx.json"
 USER 65532:65532
 WORKDIR /tmp
-ENTRYPOINT ["/opt/java/bin/java", "@/opt/lora/trainer.args", "-Duser.home=/tmp", "-Djna.nounpack=true", "-Djna.boot.library.path=/opt/lora/natives", "-cp", "/opt/lora/app/*:/opt/lora/lib/*", "training.lora.trainer.cli.Main"]
+ENTRYPOINT ["/opt/java/bin/java", "@/opt/lora/trainer.args", "-Duser.home=/tmp", "-Djna.nounpack=true", "-Djna.boot.library.path=/opt/lora/natives", "-Donnxruntime.native.path=/opt/lora/natives", "-cp", "/opt/lora/app/*:/opt/lora/lib/*", "training.lora.trainer.cli.Main"]

@@ -7,5 +7,10 @@ public enum MaskSource {
     /** The picture's alpha channel. */
     Alpha,
     /** A picture beside it. */
-    Files
+    Files;
+
+    /** Whether a model makes them. */
+    public boolean modelled() {
+        return false;
+    }
 }

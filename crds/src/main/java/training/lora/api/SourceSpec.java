@@ -6,7 +6,7 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** Something that a run reads. */
-public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, InitFromSpec, DatasetSpec {
+public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, InitFromSpec, DatasetSpec, ModelSpec {
     /** Where it is. */
     String uri();
 
@@ -38,6 +38,7 @@ public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, Ini
         for (DatasetSpec dataset : spec.datasets()) {
             add.accept("spec.datasets[" + i++ + "]", dataset);
         }
+        add.accept("spec.preparation.mask.model", spec.preparation().mask().model());
         add.accept("spec.training.initFrom", spec.training().initFrom());
         add.accept("spec.evaluation.clip", spec.evaluation().clip());
         return all;

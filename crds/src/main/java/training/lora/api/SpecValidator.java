@@ -162,6 +162,7 @@ public final class SpecValidator {
         if (resolution != null && resolution % 64 != 0) {
             problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
         }
+        mask(spec.preparation().mask());
         TrainingSpec training = spec.training();
         int maxTokens = training.captions().maxTokens();
         if (maxTokens != 75 && maxTokens != 150 && maxTokens != 225) {
@@ -193,6 +194,13 @@ public final class SpecValidator {
                 && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
             problems.add(
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
+        }
+    }
+
+    private void mask(MaskSpec mask) {
+        if (mask.model() != null && !mask.source().modelled()) {
+            problems.add("`spec.preparation.mask.model` must be unset where source is " + mask.source() + ", was \""
+                    + Uris.shown(mask.model().uri()) + "\"");
         }
     }
 

@@ -27,6 +27,8 @@ final class TrainerImage {
 
     private static final String OPENCV = "libopencv_java490.so";
 
+    private static final List<String> ONNX_RUNTIME = List.of("libonnxruntime.so", "libonnxruntime4j_jni.so");
+
     private TrainerImage() {}
 
     /** Names of its layers, from that which changes least. */
@@ -52,6 +54,7 @@ final class TrainerImage {
                         "-Duser.home=" + ImageConfig.HOME,
                         "-Djna.nounpack=true",
                         "-Djna.boot.library.path=" + TorchNatives.FOLDER,
+                        "-Donnxruntime.native.path=" + TorchNatives.FOLDER,
                         "-cp",
                         HOME + "/app/*:" + HOME + "/lib/*",
                         "training.lora.trainer.cli.Main"),
@@ -100,6 +103,10 @@ final class TrainerImage {
                                 TorchNatives.PLATFORM));
         jars.find("opencv-")
                 .unpack("nu/pattern/opencv/linux/x86_64/" + OPENCV, layer, TorchNatives.FOLDER + "/" + OPENCV);
+        for (String library : ONNX_RUNTIME) {
+            jars.find("onnxruntime-")
+                    .unpack("ai/onnxruntime/native/linux-x64/" + library, layer, TorchNatives.FOLDER + "/" + library);
+        }
         jars.find("jna-")
                 .unpack(
                         "com/sun/jna/linux-x86-64/libjnidispatch.so",

@@ -94,7 +94,7 @@ public final class FinishedRun {
         String baseModel = baseModel();
         String initFrom = initFrom();
         String clip = clip();
-        boolean reads = prepares && !remote.asBefore(context.named().datasets());
+        boolean reads = prepares && !remote.asBefore(data());
         RawData sources = reads ? readableSources() : null;
         String data = prepares ? before.data() : trainedOn(prepared);
         InputDigests now = InputDigestsBuilder.builder()
@@ -182,11 +182,18 @@ public final class FinishedRun {
                 && SpecScope.Preparation.changes(prepared.spec(), spec).isEmpty();
     }
 
-    /** The data as they are today; null where one of the data sets is gone. */
+    /** The data sets, and the models that help to prepare them. */
+    private List<Source> data() {
+        List<Source> all = new ArrayList<>(context.named().datasets());
+        all.addAll(context.named().preparing());
+        return all;
+    }
+
+    /** The data as they are today; null where one of their sources is gone. */
     private @Nullable RawData sources() throws IOException {
         boolean there = true;
-        for (Source dataset : context.named().datasets()) {
-            there &= isThere(dataset, goneData);
+        for (Source source : data()) {
+            there &= isThere(source, goneData);
         }
         if (!there) {
             return null;

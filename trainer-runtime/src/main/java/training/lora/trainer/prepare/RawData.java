@@ -14,7 +14,8 @@ import training.lora.trainer.run.RunContext;
  *
  * @param items the pictures, a data set after the other
  * @param digests sha256 of each picture's file
- * @param digest sha256 over all that is trained on: pictures, captions with their concepts' words, roles and masks
+ * @param digest sha256 over all that is trained on: pictures, captions with their concepts' words, roles and masks, and
+ *     over the models that help to make them
  * @param notes what people should know of it, a sentence each
  */
 record RawData(List<RawDataset.Item> items, List<String> digests, String digest, List<String> notes) {
@@ -31,15 +32,15 @@ record RawData(List<RawDataset.Item> items, List<String> digests, String digest,
             digests.add(files.of(item.file()));
         }
         return new RawData(
-                List.copyOf(items),
-                List.copyOf(digests),
-                digest(items, digests, context.run().spec().preparation().mask().source(), files),
-                List.copyOf(notes));
+                List.copyOf(items), List.copyOf(digests), digest(items, digests, context, files), List.copyOf(notes));
     }
 
-    private static String digest(List<RawDataset.Item> items, List<String> digests, MaskSource masks, FileDigests files)
+    private static String digest(
+            List<RawDataset.Item> items, List<String> digests, RunContext context, FileDigests files)
             throws IOException {
+        MaskSource masks = context.run().spec().preparation().mask().source();
         StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
+        all.append(context.preparingDigest(files));
         for (int i = 0; i < items.size(); i++) {
             RawDataset.Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');

@@ -25,9 +25,11 @@ import training.lora.api.SavedState;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelOptions;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.onnx.OnnxFiles;
 import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
 
@@ -102,6 +104,22 @@ public record RunContext(
     public @Nullable String initFromDigest(FileDigests digests) throws IOException {
         Source from = named().initFrom();
         return from == null || !Files.exists(sources.path(from)) ? null : digests.of(file(from));
+    }
+
+    /** sha256, hex, over the files of the models that help to prepare; empty where none does. */
+    public String preparingDigest(FileDigests digests) throws IOException {
+        StringBuilder all = new StringBuilder();
+        for (Source model : named().preparing()) {
+            Path place = sources.existing(model);
+            for (Path file : OnnxFiles.all(model.field(), place)) {
+                all.append(model.parent())
+                        .append(' ')
+                        .append(place.relativize(file))
+                        .append(' ');
+                all.append(digests.of(file)).append('\n');
+            }
+        }
+        return all.isEmpty() ? "" : Sha256.of(all.toString());
     }
 
     /** sha256, hex, over the files of the CLIP model that measures. */

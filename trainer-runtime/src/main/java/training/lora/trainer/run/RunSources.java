@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.ModelSpec;
 import training.lora.api.Reason;
 import training.lora.api.SecretRef;
 import training.lora.api.SourceSpec;
@@ -31,6 +32,7 @@ public record RunSources(LoraTrainingSpec spec) {
         add(all, vae());
         add(all, initFrom());
         all.addAll(datasets());
+        all.addAll(preparing());
         if (spec.evaluation().enabled()) {
             all.add(clip());
         }
@@ -83,6 +85,19 @@ public record RunSources(LoraTrainingSpec spec) {
             all.add(of("spec.datasets[" + i + "]", spec.datasets().get(i), Use.Dataset));
         }
         return all;
+    }
+
+    /** The models that help to prepare. */
+    public List<Source> preparing() {
+        List<Source> all = new ArrayList<>();
+        add(all, maskModel());
+        return all;
+    }
+
+    /** The model that makes masks; null where none does. */
+    public @Nullable Source maskModel() {
+        ModelSpec model = spec.preparation().mask().model();
+        return model == null ? null : of("spec.preparation.mask.model", model, Use.Onnx);
     }
 
     private static Source of(String field, SourceSpec spec, Use use) {

@@ -13,6 +13,7 @@ import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.model.PartFiles;
+import training.lora.trainer.onnx.OnnxFiles;
 
 /**
  * Which files of a place with many are fetched.
@@ -100,6 +101,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
             }
             case InitFrom -> only(source, prefix, names, "one .safetensors file");
             case Dataset -> data(source, prefix, names);
+            case Onnx -> folder(prefix, OnnxFiles.needed(names));
         };
     }
 

@@ -8,7 +8,9 @@ public enum Use {
     Vae(Reason.InvalidBaseModel),
     Clip(Reason.InvalidBaseModel),
     InitFrom(Reason.InvalidData),
-    Dataset(Reason.InvalidData);
+    Dataset(Reason.InvalidData),
+    /** A model that helps, in the ONNX format: its graph and what describes it. */
+    Onnx(Reason.InvalidConfiguration);
 
     private final Reason invalid;
 

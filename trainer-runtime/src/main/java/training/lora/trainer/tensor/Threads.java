@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
  * process may use, and as many where it isn't set. OpenMP alone sees all processors of a node, not the share that a container
  * may use; with more threads than that they wait for each other.
  */
-final class Threads {
+public final class Threads {
     static final String WANTED = "OMP_NUM_THREADS";
 
     /** DJL's own property, read when it loads PyTorch. */
@@ -27,9 +27,13 @@ final class Threads {
     /** Tells DJL, unless someone did. */
     static void choose() {
         if (System.getProperty(PROPERTY) == null) {
-            int threads = count(System.getenv(WANTED), Runtime.getRuntime().availableProcessors());
-            System.setProperty(PROPERTY, Integer.toString(threads));
+            System.setProperty(PROPERTY, Integer.toString(count()));
         }
+    }
+
+    /** How many. */
+    public static int count() {
+        return count(System.getenv(WANTED), Runtime.getRuntime().availableProcessors());
     }
 
     /**
