@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.trainer.Names;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.InputDigests;
 
 /** Says which pictures and captions are others than those that were prepared, by name. */
@@ -27,7 +28,7 @@ final class DataChanges {
         Map<String, Sample> old = new HashMap<>();
         before.samples().forEach(sample -> old.put(sample.name(), sample));
         for (int i = 0; i < now.items().size(); i++) {
-            RawDataset.Item item = now.items().get(i);
+            Item item = now.items().get(i);
             Sample sample = old.remove(item.name());
             if (sample == null) {
                 added.add(item.name());

@@ -15,6 +15,9 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.prepare.picture.FileBytes;
+import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.PictureFormat;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Archive;
@@ -40,8 +43,8 @@ final class DatasetReader {
         this.notes = notes;
     }
 
-    List<RawDataset.Item> read() throws IOException {
-        List<RawDataset.Item> items = new ArrayList<>();
+    List<Item> read() throws IOException {
+        List<Item> items = new ArrayList<>();
         for (int i = 0; i < spec.datasets().size(); i++) {
             DatasetSpec dataset = spec.datasets().get(i);
             RawDataset.Listed listed =

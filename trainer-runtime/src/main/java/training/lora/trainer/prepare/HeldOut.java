@@ -11,6 +11,7 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.prepare.picture.Item;
 
 /**
  * Sees to it that no validation picture is trained on. Pictures are the same when they decode to the same pixels; those
@@ -25,11 +26,23 @@ final class HeldOut {
     private final Map<String, Look> looksTrainedOn = new LinkedHashMap<>();
     private final Map<String, Look> looksHeldOut = new LinkedHashMap<>();
 
-    /** Takes note of a picture, 8-bit BGR. */
-    void add(RawDataset.Item item, Mat picture) {
+    /**
+     * What tells a picture from others.
+     *
+     * @param digest sha256 over size and pixels
+     */
+    record Seen(String digest, Look look) {
+        /** Of a picture, 8-bit BGR. */
+        static Seen of(Mat picture) {
+            return new Seen(HeldOut.digest(picture), Look.of(picture));
+        }
+    }
+
+    /** Takes note of a picture. */
+    void add(Item item, Seen seen) {
         boolean validation = item.dataset().role() == DatasetRole.Validation;
-        (validation ? heldOut : trainedOn).putIfAbsent(digest(picture), item.name());
-        (validation ? looksHeldOut : looksTrainedOn).put(item.name(), Look.of(picture));
+        (validation ? heldOut : trainedOn).putIfAbsent(seen.digest(), item.name());
+        (validation ? looksHeldOut : looksTrainedOn).put(item.name(), seen.look());
     }
 
     /** sha256 over size and pixels. */

@@ -11,6 +11,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.prepare.picture.PictureFormat;
 
 /** The files of a data set that are not trained on, though somebody may have meant them to be. */
 final class LeftOut {

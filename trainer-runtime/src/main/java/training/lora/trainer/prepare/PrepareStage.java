@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,12 +27,20 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.model.PictureSizesBuilder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
+import training.lora.trainer.prepare.LatentMasks.LatentMask;
+import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
+import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
+import training.lora.trainer.prepare.PicturePipeline.Steps;
+import training.lora.trainer.prepare.mask.AlphaMasks;
+import training.lora.trainer.prepare.mask.FileMasks;
+import training.lora.trainer.prepare.mask.MaskFiles;
+import training.lora.trainer.prepare.mask.MaskMaker;
+import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.sample.Picture;
 import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
@@ -82,7 +91,7 @@ public final class PrepareStage {
         }
     }
 
-    private void tellOfTexts(List<RawDataset.Item> items, StableDiffusion model) {
+    private void tellOfTexts(List<Item> items, StableDiffusion model) {
         tell(TextNotes.invisible(items));
         TextNotes.Limit limit = new TextNotes.Limit(model.prompts().longest(), model.prompts()::cuts);
         tell(TextNotes.cutCaptions(items, limit));
@@ -134,14 +143,13 @@ public final class PrepareStage {
             checkAdapter(model, manager);
             tell(knownTriggers(model));
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
-            List<RawDataset.Item> items = raw.items();
+            List<Item> items = raw.items();
             raw.notes().forEach(this::tell);
             requireBatch(items);
             tell(withoutWords(items));
             tellOfTexts(items, model);
             RunLength length = RunLength.of(
-                    spec.training(),
-                    items.stream().map(RawDataset.Item::dataset).toList());
+                    spec.training(), items.stream().map(Item::dataset).toList());
             LOG.info(
                     "an epoch is {} pictures in {} steps, the run {} steps",
                     length.epochSamples(),
@@ -150,7 +158,7 @@ public final class PrepareStage {
             Integer given = spec.preparation().resolution();
             int resolution = given != null ? given : model.resolution();
             MaskSource maskSource = spec.preparation().mask().source();
-            Masks.check(maskSource, items);
+            MaskFiles.check(maskSource, items);
             InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
             TrainStage.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
@@ -161,11 +169,16 @@ public final class PrepareStage {
             if (folder.holds(key)) {
                 return folder.adopt(inputs, spec);
             }
-            Masks masks = new Masks(maskSource, resolution, resolution / model.factor());
+            List<PreparedItem> prepared;
+            try (MaskMaker masks = masks(maskSource, digests)) {
+                Steps steps = new Steps(masks, new CentreCrop(resolution), model.factor());
+                prepared = new PicturePipeline(context, steps, temporary).run(items);
+            }
             HeldOut heldOut = new HeldOut();
-            List<Sample> samples = pictures(raw, resolution, temporary, masks, heldOut);
+            prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
             String note = heldOut.check();
-            masks.write(temporary, manager);
+            List<Sample> samples = samples(prepared, raw);
+            writeMasks(prepared, temporary, manager);
             new DatasetEncoder(context, model, manager).write(samples, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = DatasetManifestBuilder.builder()
@@ -191,10 +204,10 @@ public final class PrepareStage {
     }
 
     /** Pictures are learned without words as well, but no prompt calls what they show. */
-    private static @Nullable String withoutWords(List<RawDataset.Item> items) {
+    private static @Nullable String withoutWords(List<Item> items) {
         List<String> empty = items.stream()
                 .filter(item -> item.caption().isEmpty())
-                .map(RawDataset.Item::name)
+                .map(Item::name)
                 .toList();
         return empty.isEmpty()
                 ? null
@@ -203,7 +216,7 @@ public final class PrepareStage {
     }
 
     /** A picture would stand twice in one step, which only looks like a batch. */
-    private void requireBatch(List<RawDataset.Item> items) {
+    private void requireBatch(List<Item> items) {
         long pictures = items.stream()
                 .filter(item -> item.dataset().role() != DatasetRole.Validation)
                 .count();
@@ -216,50 +229,41 @@ public final class PrepareStage {
         }
     }
 
-    private List<Sample> pictures(RawData raw, int resolution, Path folder, Masks masks, HeldOut heldOut)
-            throws IOException {
-        List<RawDataset.Item> items = raw.items();
-        Files.createDirectories(folder.resolve("images"));
-        List<String> unreadable = new ArrayList<>();
+    private static @Nullable MaskMaker masks(MaskSource source, FileDigests digests) {
+        return switch (source) {
+            case None -> null;
+            case Alpha -> new AlphaMasks();
+            case Files -> new FileMasks(digests);
+        };
+    }
+
+    /** A sample for each prepared picture, in the order of the items. */
+    private static List<Sample> samples(List<PreparedItem> prepared, RawData raw) {
         List<Sample> samples = new ArrayList<>();
-        for (int i = 0; i < items.size(); i++) {
-            context.stopIfAsked("while it read pictures");
-            RawDataset.Item item = items.get(i);
-            Photo photo = Photo.decode(item.file());
-            if (photo == null) {
-                unreadable.add(item.name());
-                continue;
-            }
-            try (photo) {
-                heldOut.add(item, photo.colour());
-                masks.add(i, item, photo);
-                String file = "images/%05d.png".formatted(i);
-                Photo.Crop crop = Photo.centreCrop(photo.colour(), resolution);
-                Picture.ofBgr(crop.picture()).write(folder.resolve(file));
+        for (PreparedItem p : prepared) {
+            for (PreparedPicture picture : p.pictures()) {
                 samples.add(DatasetManifestSampleBuilder.builder()
-                        .name(item.name())
-                        .dataset(item.dataset().name())
-                        .role(item.dataset().role())
-                        .file(file)
-                        .caption(item.caption())
-                        .sha256(raw.digests().get(i))
-                        .sizes(PictureSizesBuilder.builder()
-                                .originalHeight(photo.height())
-                                .originalWidth(photo.width())
-                                .top(crop.top())
-                                .left(crop.left())
-                                .height(resolution)
-                                .width(resolution)
-                                .build())
+                        .name(p.item().name())
+                        .dataset(p.item().dataset().name())
+                        .role(p.item().dataset().role())
+                        .file(picture.file())
+                        .caption(p.item().caption())
+                        .sha256(raw.digests().get(p.index()))
+                        .sizes(picture.place().sizes(p.width(), p.height()))
                         .build());
-                crop.picture().release();
             }
-        }
-        if (!unreadable.isEmpty()) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
         return samples;
+    }
+
+    private static void writeMasks(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
+        List<LatentMask> masks = prepared.stream()
+                .flatMap(item -> item.pictures().stream())
+                .map(PreparedPicture::mask)
+                .filter(Objects::nonNull)
+                .toList();
+        if (!masks.isEmpty()) {
+            LatentMasks.write(masks, folder, manager);
+        }
     }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import training.lora.api.MaskSource;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.RunContext;
 
 /**
@@ -18,7 +19,7 @@ import training.lora.trainer.run.RunContext;
  *     over the models that help to make them
  * @param notes what people should know of it, a sentence each
  */
-record RawData(List<RawDataset.Item> items, List<String> digests, String digest, List<String> notes) {
+record RawData(List<Item> items, List<String> digests, String digest, List<String> notes) {
     /**
      * Reads names, captions and digests; decodes nothing.
      *
@@ -26,23 +27,22 @@ record RawData(List<RawDataset.Item> items, List<String> digests, String digest,
      */
     static RawData read(RunContext context, Path unpacked, FileDigests files) throws IOException {
         List<String> notes = new ArrayList<>();
-        List<RawDataset.Item> items = new DatasetReader(context, unpacked, notes::add).read();
+        List<Item> items = new DatasetReader(context, unpacked, notes::add).read();
         List<String> digests = new ArrayList<>();
-        for (RawDataset.Item item : items) {
+        for (Item item : items) {
             digests.add(files.of(item.file()));
         }
         return new RawData(
                 List.copyOf(items), List.copyOf(digests), digest(items, digests, context, files), List.copyOf(notes));
     }
 
-    private static String digest(
-            List<RawDataset.Item> items, List<String> digests, RunContext context, FileDigests files)
+    private static String digest(List<Item> items, List<String> digests, RunContext context, FileDigests files)
             throws IOException {
         MaskSource masks = context.run().spec().preparation().mask().source();
         StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
         all.append(context.preparingDigest(files));
         for (int i = 0; i < items.size(); i++) {
-            RawDataset.Item item = items.get(i);
+            Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
             all.append(digests.get(i)).append('\0');
             all.append(item.caption()).append('\n');

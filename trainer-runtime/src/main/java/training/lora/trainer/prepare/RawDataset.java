@@ -21,6 +21,10 @@ import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.prepare.mask.MaskFiles;
+import training.lora.trainer.prepare.picture.FileBytes;
+import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.PictureFormat;
 
 /** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
 final class RawDataset {
@@ -28,9 +32,6 @@ final class RawDataset {
 
     /** A caption's extension, in any case. */
     static final String CAPTION = "txt";
-
-    /** Follows a picture's name in that of its mask, as in OneTrainer. */
-    static final String MASK = "-masklabel";
 
     private final DatasetSpec source;
     private final DataFolder.Content content;
@@ -44,22 +45,6 @@ final class RawDataset {
         this.source = source;
         this.content = content;
     }
-
-    /**
-     * A picture and its caption.
-     *
-     * @param dataset what it belongs to
-     * @param name data set and relative path
-     * @param invisible how many invisible characters the caption's file has, which are left out
-     * @param mask the mask beside it; null where there is none
-     */
-    record Item(
-            DatasetSpec dataset,
-            String name,
-            Path file,
-            String caption,
-            int invisible,
-            @Nullable Path mask) {}
 
     /**
      * What a data set holds.
@@ -102,8 +87,8 @@ final class RawDataset {
             if (!broken && (format == null || !format.readable())) {
                 boolean picture = format != null || PictureFormat.isPicture(file.extension());
                 others.put(file.name(), new LeftOut.File(file, format == null ? null : format.label(), picture));
-            } else if (file.stem().toLowerCase(Locale.ROOT).endsWith(MASK)) {
-                put(masks, file.stem().substring(0, file.stem().length() - MASK.length()), file);
+            } else if (file.stem().toLowerCase(Locale.ROOT).endsWith(MaskFiles.SUFFIX)) {
+                put(masks, file.stem().substring(0, file.stem().length() - MaskFiles.SUFFIX.length()), file);
             } else {
                 put(pictures, file.stem(), file);
             }

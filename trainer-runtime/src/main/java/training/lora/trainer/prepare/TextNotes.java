@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.PromptSpec;
+import training.lora.trainer.prepare.picture.Item;
 
 /** What people should know of the texts of a run, each in a sentence; null if nothing. */
 final class TextNotes {
@@ -14,7 +15,7 @@ final class TextNotes {
     record Limit(int tokens, Predicate<String> cuts) {}
 
     /** Where some were left behind something may be missing: a damaged file is found so. */
-    static @Nullable String invisible(List<RawDataset.Item> items) {
+    static @Nullable String invisible(List<Item> items) {
         List<String> found = names(items, item -> item.invisible() > 0);
         return found.isEmpty()
                 ? null
@@ -23,7 +24,7 @@ final class TextNotes {
     }
 
     /** Captions that are cut. */
-    static @Nullable String cutCaptions(List<RawDataset.Item> items, Limit limit) {
+    static @Nullable String cutCaptions(List<Item> items, Limit limit) {
         List<String> cut = names(items, item -> limit.cuts().test(item.caption()));
         return cut.isEmpty()
                 ? null
@@ -53,7 +54,7 @@ final class TextNotes {
         }
     }
 
-    private static List<String> names(List<RawDataset.Item> items, Predicate<RawDataset.Item> which) {
-        return items.stream().filter(which).map(RawDataset.Item::name).toList();
+    private static List<String> names(List<Item> items, Predicate<Item> which) {
+        return items.stream().filter(which).map(Item::name).toList();
     }
 }

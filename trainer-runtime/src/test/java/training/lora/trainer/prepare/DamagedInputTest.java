@@ -23,6 +23,7 @@ import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.prepare.picture.Photo;
 
 /** Pictures and captions that decoders would let pass though they are broken. */
 class DamagedInputTest {

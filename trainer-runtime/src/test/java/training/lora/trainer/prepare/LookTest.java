@@ -24,6 +24,7 @@ import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.prepare.picture.Photo;
 
 /** Which of the bundled pictures look alike, as they are and compressed, scaled or mirrored. */
 class LookTest {

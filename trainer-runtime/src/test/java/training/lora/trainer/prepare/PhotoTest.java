@@ -36,8 +36,13 @@ import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.DatasetSpecBuilder;
-import training.lora.api.MaskSource;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.prepare.mask.FileMasks;
+import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.place.CentreCrop;
+import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Pictures come out upright and with their transparency, whatever they are stored in. */
@@ -428,7 +433,7 @@ class PhotoTest {
     }
 
     @Test
-    void maskIsTurnedByItsOwnOrientation() throws IOException {
+    void maskIsTurnedByItsOwnOrientation() throws Exception {
         Mat picture = new Mat(32, 64, CvType.CV_8UC3, new Scalar(1, 2, 3));
         // Upright, its left half is white.
         Mat mask = new Mat(64, 32, CvType.CV_8U, new Scalar(0));
@@ -445,14 +450,13 @@ class PhotoTest {
                 .repeats(1)
                 .weight(1.0)
                 .build();
-        Masks masks = new Masks(MaskSource.Files, 16, 2);
+        Item item = new Item(dataset, "main/a.png", folder.resolve("a.png"), "", 0, file);
 
-        masks.add(
-                0,
-                new RawDataset.Item(dataset, "main/a.png", folder.resolve("a.png"), "", 0, file),
-                photo(encoded(".png", picture)));
+        Photo photo = photo(encoded(".png", picture));
+        Mat whole = new FileMasks(FileDigests.computed()).mask(item, photo);
+        Place place = new CentreCrop(16).place(photo.width(), photo.height());
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            masks.write(folder, manager);
+            LatentMasks.write(List.of(LatentMasks.of(whole, place, 8)), folder, manager);
         }
 
         try (SafeTensors written = SafeTensors.open(folder.resolve(PreparedDataset.MASKS));

@@ -27,6 +27,8 @@ import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.Photo;
 
 /** Which files of a data set are its pictures, captions and masks, and what is said of the others. */
 class RawDatasetTest {
@@ -103,7 +105,7 @@ class RawDatasetTest {
         text("A.TXT");
 
         assertThat(list().items())
-                .extracting(RawDataset.Item::name, RawDataset.Item::caption)
+                .extracting(Item::name, Item::caption)
                 .containsExactly(
                         tuple("main/A.jpg", "caption of A.TXT"),
                         tuple("main/IMG_1.PNG", "caption of img_1.txt"),
@@ -146,7 +148,7 @@ class RawDatasetTest {
     }
 
     private List<String> names() throws IOException {
-        return list().items().stream().map(RawDataset.Item::name).toList();
+        return list().items().stream().map(Item::name).toList();
     }
 
     private void refused(String message) {
@@ -192,7 +194,7 @@ class RawDatasetTest {
 
         RawDataset.Listed listed = list();
 
-        assertThat(listed.items()).extracting(RawDataset.Item::name).containsExactly("main/a.png");
+        assertThat(listed.items()).extracting(Item::name).containsExactly("main/a.png");
         assertThat(listed.leftOut()).isEqualTo("data set \"main\" leaves out b.%s (%s)".formatted(extension, label));
     }
 
@@ -290,7 +292,7 @@ class RawDatasetTest {
         text("IMG_2.Txt");
 
         assertThat(list().items())
-                .extracting(RawDataset.Item::name, RawDataset.Item::caption)
+                .extracting(Item::name, Item::caption)
                 .containsExactly(
                         tuple("main/IMG_1.PNG", "caption of IMG_1.TXT"),
                         tuple("main/IMG_2.Jpg", "caption of IMG_2.Txt"));
@@ -304,11 +306,9 @@ class RawDatasetTest {
         write("caf\u00e9/a-masklabel.png", picture(".png"));
         text("caf\u00e9/a.txt");
 
-        List<RawDataset.Item> items = list().items();
+        List<Item> items = list().items();
 
-        assertThat(items)
-                .extracting(RawDataset.Item::name)
-                .containsExactly("main/caf\u00e9/a.png", "main/na\u00efve.png");
+        assertThat(items).extracting(Item::name).containsExactly("main/caf\u00e9/a.png", "main/na\u00efve.png");
         assertThat(items.get(0).mask()).isEqualTo(folder.resolve("caf\u00e9/a-masklabel.png"));
     }
 
@@ -336,9 +336,7 @@ class RawDatasetTest {
 
         RawDataset.Listed listed = list();
 
-        assertThat(listed.items())
-                .extracting(RawDataset.Item::mask)
-                .containsExactly(folder.resolve("a-masklabel" + extension));
+        assertThat(listed.items()).extracting(Item::mask).containsExactly(folder.resolve("a-masklabel" + extension));
         assertThat(listed.leftOut()).isNull();
     }
 

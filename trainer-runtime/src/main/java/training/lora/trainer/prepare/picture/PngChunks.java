@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
 

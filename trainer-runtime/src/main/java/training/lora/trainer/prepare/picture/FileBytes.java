@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.prepare.picture;
 
 import java.io.Closeable;
 import java.io.IOException;
@@ -11,7 +11,7 @@ import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 
 /** The bytes of a file at any place, of which only a window is in memory. Behind the end all bytes are -1. */
-final class FileBytes implements Closeable {
+public final class FileBytes implements Closeable {
     private static final int WINDOW = 1 << 14;
 
     private final FileChannel channel;
@@ -24,7 +24,8 @@ final class FileBytes implements Closeable {
         this.size = channel.size();
     }
 
-    static FileBytes open(Path file) throws IOException {
+    /** Opens a file. */
+    public static FileBytes open(Path file) throws IOException {
         return new FileBytes(FileChannel.open(file, StandardOpenOption.READ));
     }
 

@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
 import java.util.List;
@@ -6,7 +6,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** What a file is by its first bytes, whatever its name says. */
-enum PictureFormat {
+public enum PictureFormat {
     PNG("PNG", true),
     JPEG("JPEG", true),
     WEBP("WebP", true),
@@ -53,7 +53,7 @@ enum PictureFormat {
     }
 
     /** The formats that can be decoded, as people call them. */
-    static List<String> readableLabels() {
+    public static List<String> readableLabels() {
         return List.of(values()).stream()
                 .filter(PictureFormat::readable)
                 .map(PictureFormat::label)
@@ -61,27 +61,27 @@ enum PictureFormat {
     }
 
     /** Whether a file of that extension, in lower case, should be a picture that can be decoded. */
-    static boolean isReadable(String extension) {
+    public static boolean isReadable(String extension) {
         return READABLE_EXTENSIONS.contains(extension);
     }
 
     /** Whether a file of that extension, in lower case, should be a picture. */
-    static boolean isPicture(String extension) {
+    public static boolean isPicture(String extension) {
         return isReadable(extension) || OTHER_EXTENSIONS.contains(extension);
     }
 
     /** What people call it. */
-    String label() {
+    public String label() {
         return label;
     }
 
     /** Whether it can be decoded. */
-    boolean readable() {
+    public boolean readable() {
         return readable;
     }
 
     /** The format of a picture, null if it is none. */
-    static @Nullable PictureFormat of(FileBytes bytes) throws IOException {
+    public static @Nullable PictureFormat of(FileBytes bytes) throws IOException {
         if (bytes.hasAt(0, "\u0089PNG\r\n\u001a\n")) {
             return PNG;
         }

@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.prepare.picture;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -7,8 +7,6 @@ import org.opencv.core.Core;
 import org.opencv.core.CvException;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
-import org.opencv.core.Rect;
-import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
@@ -22,7 +20,7 @@ import training.lora.trainer.OpenCvLibrary;
  * @param colour 8-bit BGR, transparent parts on white
  * @param alpha how opaque it is, 8 bits; null where nothing in the file says so
  */
-record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
+public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
 
     static {
@@ -30,7 +28,7 @@ record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
     }
 
     /** Decodes, or gives null if that can't be done. */
-    static @Nullable Photo decode(Path file) throws IOException {
+    public static @Nullable Photo decode(Path file) throws IOException {
         try (FileBytes bytes = FileBytes.open(file)) {
             PictureFormat format = PictureFormat.of(bytes);
             if (format == null || !format.readable() || (format == PictureFormat.JPEG && JpegEnd.missing(bytes))) {
@@ -106,16 +104,18 @@ record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
         white.release();
     }
 
-    int width() {
+    /** In pixels. */
+    public int width() {
         return colour.width();
     }
 
-    int height() {
+    /** In pixels. */
+    public int height() {
         return colour.height();
     }
 
     /** In shades of grey, 8 bits, transparent parts black: what is nowhere painted selects nothing. */
-    Mat mask() {
+    public Mat mask() {
         Mat grey = new Mat();
         Imgproc.cvtColor(colour, grey, Imgproc.COLOR_BGR2GRAY);
         if (alpha != null) {
@@ -133,33 +133,5 @@ record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
         if (alpha != null) {
             alpha.release();
         }
-    }
-
-    /**
-     * A part of a scaled picture.
-     *
-     * @param top its first row in the scaled picture
-     * @param left its first column
-     */
-    record Crop(Mat picture, int top, int left) {}
-
-    /** Scales to cover a square of {@code side} pixels and cuts out its centre. */
-    static Crop centreCrop(Mat picture, int side) {
-        double scale = (double) side / Math.min(picture.width(), picture.height());
-        Mat scaled = picture;
-        if (picture.width() != side || picture.height() != side) {
-            scaled = new Mat();
-            Size size = new Size(
-                    Math.max(side, Math.round(picture.width() * scale)),
-                    Math.max(side, Math.round(picture.height() * scale)));
-            int filter = scale < 1 ? Imgproc.INTER_AREA : Imgproc.INTER_LANCZOS4;
-            Imgproc.resize(picture, scaled, size, 0, 0, filter);
-        }
-        Rect centre = new Rect((scaled.width() - side) / 2, (scaled.height() - side) / 2, side, side);
-        Mat cropped = scaled.submat(centre).clone();
-        if (scaled != picture) {
-            scaled.release();
-        }
-        return new Crop(cropped, centre.y, centre.x);
     }
 }

@@ -1,0 +1,20 @@
+package training.lora.trainer.prepare.caption;
+
+import java.io.IOException;
+import java.util.List;
+
+/** Says in words what pictures show. It is called by the stage's thread alone, in the order of the items. */
+public interface Captioner extends AutoCloseable {
+    /** How many pictures it takes at most in one call. */
+    int atOnce();
+
+    /** A caption for each of some pictures, in their order, without the concept's words and the prefix. */
+    List<String> captions(List<CroppedPicture> pictures) throws IOException;
+
+    /** All that captions depend on but the picture: settings and the model's digest. */
+    String key();
+
+    /** Frees what it holds. */
+    @Override
+    default void close() {}
+}
