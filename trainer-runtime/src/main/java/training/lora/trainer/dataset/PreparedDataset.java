@@ -208,6 +208,11 @@ public final class PreparedDataset implements AutoCloseable {
         return manifest.samples().stream().map(DatasetManifest.Sample::sizes).toList();
     }
 
+    /** Which pictures have one size. */
+    public Buckets buckets() {
+        return Buckets.of(sizes());
+    }
+
     /** Whether parts of the pictures count more than others. */
     public boolean masked() {
         return masks != null;

@@ -13,7 +13,8 @@ import training.lora.trainer.TrainerException;
 /**
  * How long a run is, counted as kohya's trainer counts: an epoch is {@code ceil(samples / (batch * accumulation))} steps
  * ({@code num_update_steps_per_epoch} of its train_network.py), where samples are the pictures that are learned from,
- * each as often as it is repeated, and as many again where there are pictures for regularization.
+ * each as often as it is repeated, and as many again where there are pictures for regularization. Where pictures have several
+ * sizes, each size has batches of its own.
  *
  * @param epochSamples samples in an epoch
  * @param epochBatches batches in an epoch, the last of which may be completed by the next epoch's samples
@@ -28,30 +29,61 @@ public record RunLength(
         long epochSteps,
         int steps,
         @Nullable Integer everySteps) {
+    /** The length of {@code training} on pictures of one size. */
+    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures) {
+        return of(training, pictures, Buckets.single(pictures.size()));
+    }
+
     /**
      * The length of {@code training}.
      *
      * @param pictures the data set of each picture; one of them at least is learned from
+     * @param buckets which pictures have one size
      * @throws TrainerException InvalidConfiguration if its epochs are too many steps, or fewer than other settings need
      */
-    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures) {
+    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures, Buckets buckets) {
         long learned = pictures.stream()
                 .filter(d -> d.role() == DatasetRole.Train)
                 .mapToLong(DatasetSpec::repeats)
                 .sum();
         boolean mixed = pictures.stream().anyMatch(d -> d.role() == DatasetRole.Regularization);
         long samples = mixed ? 2 * learned : learned;
-        int batch = training.batchSize();
-        long epochSteps = ceil(samples, (long) batch * training.gradientAccumulation());
+        long epochBatches = batches(training.batchSize(), pictures, buckets);
+        long epochSteps = ceil(epochBatches, training.gradientAccumulation());
         Integer given = training.steps();
         int steps = given != null ? given : ofEpochs(training, epochSteps);
         return RunLengthBuilder.builder()
                 .epochSamples(samples)
-                .epochBatches(ceil(samples, batch))
+                .epochBatches(epochBatches)
                 .epochSteps(epochSteps)
                 .steps(steps)
                 .everySteps(training.checkpoints().everySteps())
                 .build();
+    }
+
+    /** Those of all buckets; pictures for regularization are shared out as they are many. */
+    private static long batches(int batchSize, List<DatasetSpec> pictures, Buckets buckets) {
+        long[] turns = new long[buckets.count()];
+        long[] kept = new long[buckets.count()];
+        long learned = 0;
+        long allKept = 0;
+        for (int i = 0; i < pictures.size(); i++) {
+            DatasetSpec dataset = pictures.get(i);
+            if (dataset.role() == DatasetRole.Train) {
+                turns[buckets.of(i)] += dataset.repeats();
+                learned += dataset.repeats();
+            } else if (dataset.role() == DatasetRole.Regularization) {
+                kept[buckets.of(i)]++;
+                allKept++;
+            }
+        }
+        int[] sizes = buckets.batchSizes(batchSize, i -> pictures.get(i).role() != DatasetRole.Validation);
+        long batches = 0;
+        for (int bucket = 0; bucket < turns.length; bucket++) {
+            long shared = allKept == 0 ? 0 : ceil(learned * kept[bucket], allKept);
+            batches += sizes[bucket] == 0 ? 0 : ceil(turns[bucket] + shared, sizes[bucket]);
+        }
+        return batches;
     }
 
     private static int ofEpochs(TrainingSpec training, long epochSteps) {

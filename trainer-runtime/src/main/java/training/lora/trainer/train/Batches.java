@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.Randomness;
 
@@ -15,18 +16,18 @@ import training.lora.trainer.tensor.Randomness;
  */
 final class Batches implements BatchSource {
     private final TrainingData data;
-    private final SampleOrder order;
+    private final SampleOrder samples;
+    private final BatchOrder order;
     private final long seed;
-    private final int batchSize;
     private final Captions captions;
     private final TimestepSampler timesteps;
     private final NoiseSource noises;
 
-    Batches(TrainingData data, SampleOrder order, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
+    Batches(TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
         this.data = data;
-        this.order = order;
+        this.samples = samples;
         this.seed = training.seed();
-        this.batchSize = training.batchSize();
+        this.order = new BatchOrder(samples, data.buckets(), training.batchSize(), seed);
         this.captions = captions;
         this.timesteps = new TimestepSampler(training.loss(), schedule);
         this.noises = new NoiseSource(training.loss(), seed);
@@ -34,39 +35,41 @@ final class Batches implements BatchSource {
 
     @Override
     public Batch at(long index, NDManager scope) {
-        int[] samples = samples(index);
+        int[] chosen = order.at(index);
         SplittableRandom times = Randomness.generator(seed, index, "timestep");
-        int[] drawn = new int[batchSize];
-        for (int i = 0; i < batchSize; i++) {
+        int[] drawn = new int[chosen.length];
+        float[] weights = new float[chosen.length];
+        for (int i = 0; i < chosen.length; i++) {
             drawn[i] = timesteps.draw(times);
+            weights[i] = samples.weight(chosen[i]);
         }
-        float[] weights = new float[batchSize];
-        for (int i = 0; i < batchSize; i++) {
-            weights[i] = order.weight(samples[i]);
-        }
-        return assemble(samples, drawn, captions.at(index, samples, scope), weights, index, "", scope);
+        return assemble(chosen, drawn, captions.at(index, chosen, scope), weights, index, "", scope);
+    }
+
+    @Override
+    public int size(long index) {
+        return order.size(index);
+    }
+
+    /** Which samples have one size. */
+    Buckets buckets() {
+        return data.buckets();
     }
 
     /**
-     * Part {@code index} of a fixed set: samples in their order, all of one weight, timesteps evenly over the schedule,
-     * the same noise whenever it is asked for.
+     * A part of a fixed set: all samples of one weight, timesteps evenly over the schedule, the same noise whenever it is asked
+     * for.
      *
      * @param set names the set, so that each has noise of its own
-     * @param from the samples, which take turns
-     * @param total items in the whole set
      */
-    Batch fixed(String set, int[] from, int index, int total, NDManager scope) {
-        int count = Math.min(batchSize, total - index * batchSize);
-        int[] samples = new int[count];
-        int[] times = new int[count];
-        for (int i = 0; i < count; i++) {
-            int item = index * batchSize + i;
-            samples[i] = from[item % from.length];
-            times[i] = (int) ((item + 0.5) * timesteps.count() / total);
-        }
-        float[] weights = new float[count];
+    Batch fixed(String set, FixedSet.Part part, NDManager scope) {
+        int[] samples = part.samples();
+        int[] times = Arrays.stream(part.items())
+                .map(item -> (int) ((item + 0.5) * timesteps.count() / part.total()))
+                .toArray();
+        float[] weights = new float[samples.length];
         Arrays.fill(weights, 1);
-        return assemble(samples, times, captions.plain(samples, scope), weights, index, set + "/", scope);
+        return assemble(samples, times, captions.plain(samples, scope), weights, part.index(), set + "/", scope);
     }
 
     private Batch assemble(
@@ -91,10 +94,6 @@ final class Batches implements BatchSource {
 
     /** The samples of a batch. */
     int[] samples(long index) {
-        int[] chosen = new int[batchSize];
-        for (int i = 0; i < batchSize; i++) {
-            chosen[i] = order.at(index * batchSize + i);
-        }
-        return chosen;
+        return order.at(index);
     }
 }

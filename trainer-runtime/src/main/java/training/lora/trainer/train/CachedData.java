@@ -4,9 +4,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.PictureSizes;
@@ -15,9 +18,11 @@ import training.lora.trainer.tensor.Rows;
 
 /** The prepared data set's latents and, unless text encoders are trained, text embeddings, held in memory for the run. */
 final class CachedData implements TrainingData {
-    private final NDArray means;
-    private final NDArray deviations;
-    private final @Nullable NDArray masks;
+    private final Buckets buckets;
+    private final int[] places;
+    private final List<NDArray> means;
+    private final List<NDArray> deviations;
+    private final @Nullable List<NDArray> masks;
     private final @Nullable NDArray contexts;
     private final @Nullable NDArray pooled;
     private final NDArray timeIds;
@@ -26,9 +31,15 @@ final class CachedData implements TrainingData {
     /** @param texts whether text embeddings are asked for */
     CachedData(PreparedDataset data, boolean texts, NDManager run) {
         size = data.size();
-        means = stack(size, i -> data.latentMean(i, run));
-        deviations = stack(size, i -> data.latentStd(i, run));
-        masks = data.masked() ? stack(size, i -> data.mask(i, run)) : null;
+        buckets = data.buckets();
+        places = new int[size];
+        int[] counts = new int[buckets.count()];
+        for (int i = 0; i < size; i++) {
+            places[i] = counts[buckets.of(i)]++;
+        }
+        means = stacks(i -> data.latentMean(i, run));
+        deviations = stacks(i -> data.latentStd(i, run));
+        masks = data.masked() ? stacks(i -> data.mask(i, run)) : null;
         timeIds = PictureSizes.timeIds(data.sizes(), run);
         if (!texts) {
             contexts = null;
@@ -51,14 +62,39 @@ final class CachedData implements TrainingData {
         pooledParts.close();
     }
 
-    private static NDArray stack(int count, IntFunction<NDArray> part) {
-        NDList parts = new NDList();
-        for (int i = 0; i < count; i++) {
-            parts.add(part.apply(i));
+    /** One of each size, because no tensor holds several. */
+    private List<NDArray> stacks(IntFunction<NDArray> part) {
+        List<NDArray> stacks = new ArrayList<>();
+        for (int bucket = 0; bucket < buckets.count(); bucket++) {
+            NDList parts = new NDList();
+            for (int i = 0; i < size; i++) {
+                if (buckets.of(i) == bucket) {
+                    parts.add(part.apply(i));
+                }
+            }
+            stacks.add(NDArrays.stack(parts));
+            parts.close();
         }
-        NDArray all = NDArrays.stack(parts);
-        parts.close();
-        return all;
+        return stacks;
+    }
+
+    /** The rows of samples of one size. */
+    private NDArray rows(List<NDArray> stacks, int[] samples, NDManager scope) {
+        int bucket = buckets.of(samples[0]);
+        int[] rows = new int[samples.length];
+        for (int i = 0; i < rows.length; i++) {
+            if (buckets.of(samples[i]) != bucket) {
+                throw new IllegalArgumentException(
+                        "samples %d and %d must have one size".formatted(samples[0], samples[i]));
+            }
+            rows[i] = places[samples[i]];
+        }
+        return Rows.take(stacks.get(bucket), rows, scope);
+    }
+
+    @Override
+    public Buckets buckets() {
+        return buckets;
     }
 
     @Override
@@ -68,17 +104,17 @@ final class CachedData implements TrainingData {
 
     @Override
     public NDArray means(int[] samples, NDManager scope) {
-        return Rows.take(means, samples, scope);
+        return rows(means, samples, scope);
     }
 
     @Override
     public NDArray deviations(int[] samples, NDManager scope) {
-        return Rows.take(deviations, samples, scope);
+        return rows(deviations, samples, scope);
     }
 
     @Override
     public @Nullable NDArray masks(int[] samples, NDManager scope) {
-        return masks == null ? null : Rows.take(masks, samples, scope);
+        return masks == null ? null : rows(masks, samples, scope);
     }
 
     @Override

@@ -50,15 +50,19 @@ final class DrawnLosses {
     /** Mean over the run's first batches under the adapter as it is; null if it was given up. */
     @Nullable Double begin() {
         LOG.info("measuring the loss over {} samples that are drawn as in training", SAMPLES);
-        int count = (SAMPLES + batchSize - 1) / batchSize;
         double sum = 0;
-        for (int i = 0; i < count; i++) {
+        double whole = 0;
+        int samples = 0;
+        for (int i = 0; samples < SAMPLES; i++) {
             if (stopping.getAsBoolean()) {
                 return null;
             }
-            sum += loss(i, step::loss);
+            double share = share(i);
+            sum += share * loss(i, step::loss);
+            whole += share;
+            samples += batches.size(i);
         }
-        return sum / count;
+        return sum / whole;
     }
 
     /**
@@ -69,13 +73,21 @@ final class DrawnLosses {
         Double known = measured.get(k);
         if (known == null) {
             double sum = 0;
+            double whole = 0;
             for (int i = 0; i < parts; i++) {
-                sum += loss((long) (k - 1) * parts + i, step::baseLoss);
+                long batch = (long) (k - 1) * parts + i;
+                sum += share(batch) * loss(batch, step::baseLoss);
+                whole += share(batch);
             }
-            known = sum / parts;
+            known = sum / whole;
             measured.put(k, known);
         }
         return known;
+    }
+
+    /** What a batch counts beside a full one. */
+    private double share(long batch) {
+        return (double) batches.size(batch) / batchSize;
     }
 
     private double loss(long batch, BiFunction<Batch, NDManager, NDArray> loss) {

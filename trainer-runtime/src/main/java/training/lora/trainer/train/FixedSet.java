@@ -1,13 +1,18 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.trainer.dataset.Buckets;
 
 /**
  * The loss over a set of (picture, noise, timestep) that is the same whenever it is measured, so that a fall means that
@@ -21,16 +26,52 @@ final class FixedSet {
 
     private final Batches batches;
     private final String name;
-    private final int[] samples;
     private final int items;
-    private final int batchSize;
+    private final List<Part> parts;
+
+    /**
+     * Items that are measured together.
+     *
+     * @param index of the part
+     * @param items numbers of its items, which say what their timesteps are
+     * @param samples of its items
+     * @param total items of the whole set
+     */
+    record Part(int index, int[] items, int[] samples, int total) {}
 
     private FixedSet(Batches batches, String name, int[] samples, int items, int batchSize) {
         this.batches = batches;
         this.name = name;
-        this.samples = samples;
         this.items = items;
-        this.batchSize = batchSize;
+        this.parts = parts(samples, items, batchSize, batches.buckets());
+    }
+
+    /** The items in parts of one size of picture, where {@code samples} take turns; the parts come as their first items do. */
+    static List<Part> parts(int[] samples, int items, int batchSize, Buckets buckets) {
+        Map<Integer, List<Integer>> open = new LinkedHashMap<>();
+        List<List<Integer>> all = new ArrayList<>();
+        for (int item = 0; item < items; item++) {
+            int bucket = buckets.of(samples[item % samples.length]);
+            List<Integer> part = open.get(bucket);
+            if (part == null || part.size() == batchSize) {
+                part = new ArrayList<>();
+                open.put(bucket, part);
+                all.add(part);
+            }
+            part.add(item);
+        }
+        return IntStream.range(0, all.size())
+                .mapToObj(index -> {
+                    int[] own = all.get(index).stream().mapToInt(i -> i).toArray();
+                    return new Part(
+                            index,
+                            own,
+                            Arrays.stream(own)
+                                    .map(i -> samples[i % samples.length])
+                                    .toArray(),
+                            items);
+                })
+                .toList();
     }
 
     /**
@@ -90,12 +131,12 @@ final class FixedSet {
     @Nullable Double loss(LoraStep step, NDManager run, BooleanSupplier stopping) {
         LOG.info("measuring the loss over the {} set of {} items", name, items);
         double sum = 0;
-        for (int i = 0; i * batchSize < items; i++) {
+        for (Part part : parts) {
             if (stopping.getAsBoolean()) {
                 return null;
             }
             try (NDManager scope = run.newSubManager()) {
-                Batch batch = batches.fixed(name, samples, i, items, scope);
+                Batch batch = batches.fixed(name, part, scope);
                 sum += batch.timesteps().length * step.loss(batch, scope).getFloat();
             }
         }

@@ -30,7 +30,7 @@ final class LoraStep implements AutoCloseable {
     /**
      * What was measured of a step.
      *
-     * @param loss the weighted loss, its mean over the step's batches
+     * @param loss the weighted loss, its mean over the step's samples
      * @param gradientNorm 2-norm of the gradient before it was scaled
      */
     record Measured(double loss, double gradientNorm) {}
@@ -63,10 +63,14 @@ final class LoraStep implements AutoCloseable {
      * @param step steps done before
      */
     void train(BatchSource batches, int step, double learningRate) {
+        int samples = 0;
+        for (int part = 0; part < parts; part++) {
+            samples += batches.size((long) step * parts + part);
+        }
         for (int part = 0; part < parts; part++) {
             try (NDManager scope = manager.newSubManager()) {
                 long index = (long) step * parts + part;
-                accumulate(batches.at(index, scope), index, scope);
+                accumulate(batches.at(index, scope), index, samples, scope);
             }
         }
         try (NDManager scope = manager.newSubManager();
@@ -78,10 +82,10 @@ final class LoraStep implements AutoCloseable {
     }
 
     /** Adds a batch's share to the step's loss and gradient. */
-    private void accumulate(Batch batch, long index, NDManager scope) {
+    private void accumulate(Batch batch, long index, int samples, NDManager scope) {
         Networks.Recording recording = networks.record(
                 objective.noisy(batch, scope), times(batch, scope), batch.told(), adapter.bind(scope, index));
-        LossTerm.Value value = objective.of(recording.output(), batch, parts, scope);
+        LossTerm.Value value = objective.of(recording.output(), batch, samples, scope);
         recording.backward(value.gradient());
         ADD.call(scope, lossSum, value.loss());
     }
@@ -98,7 +102,7 @@ final class LoraStep implements AutoCloseable {
 
     private NDArray loss(Batch batch, ProjectionDeltas deltas, NDManager scope) {
         NDArray predicted = networks.forward(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas);
-        return objective.of(predicted, batch, 1, scope).loss();
+        return objective.of(predicted, batch, batch.timesteps().length, scope).loss();
     }
 
     private static NDArray times(Batch batch, NDManager scope) {

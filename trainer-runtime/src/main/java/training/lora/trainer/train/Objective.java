@@ -9,7 +9,7 @@ import training.lora.trainer.tensor.TorchScript;
 
 /**
  * What is minimised: the distance of the prediction from its target, the true noise or velocity; its mean over a sample's
- * elements times the weights of the sample and of its timestep; its mean over the batch. Under a mask the mean over a
+ * elements times the weights of the sample and of its timestep; its mean over the step's samples. Under a mask the mean over a
  * sample's elements is weighted by it: sum(distance * mask) / sum(mask), so that a small subject counts as much as a large
  * one. B samples, C latent channels, h x w latents.
  */
@@ -42,18 +42,19 @@ final class Objective {
     }
 
     /**
-     * The loss of a batch that is one of {@code parts} of a step.
+     * The share of a batch in the loss of a step.
      *
      * @param predicted what the network makes of {@link #noisy} (B, C, h, w)
-     * @return {@code 1 / parts} of the batch's loss and gradient, in {@code scope}
+     * @param samples of all batches of the step
+     * @return loss and gradient, in {@code scope}
      */
-    LossTerm.Value of(NDArray predicted, Batch batch, int parts, NDManager scope) {
-        NDArray shares = shares(batch, parts, scope);
+    LossTerm.Value of(NDArray predicted, Batch batch, int samples, NDManager scope) {
+        NDArray shares = shares(batch, samples, scope);
         return distance.of(predicted, target(batch, scope), shares, batch.timesteps(), scope);
     }
 
     /** What each element counts: (B, 1, 1, 1), or (B, 1, h, w) under a mask. */
-    private NDArray shares(Batch batch, int parts, NDManager scope) {
+    private NDArray shares(Batch batch, int samples, NDManager scope) {
         int[] timesteps = batch.timesteps();
         Shape shape = batch.latents().getShape();
         NDArray mask = batch.mask();
@@ -61,8 +62,7 @@ final class Objective {
         long elements = mask == null ? shape.size() / shape.get(0) : shape.get(1);
         float[] shares = new float[timesteps.length];
         for (int i = 0; i < shares.length; i++) {
-            shares[i] = (float)
-                    (batch.weights()[i] * weight(timesteps[i]) / ((double) elements * timesteps.length * parts));
+            shares[i] = (float) (batch.weights()[i] * weight(timesteps[i]) / ((double) elements * samples));
         }
         NDArray column = scope.create(shares, new Shape(shares.length, 1, 1, 1));
         return mask == null ? column : MASKED_SHARES.call(scope, column, mask);

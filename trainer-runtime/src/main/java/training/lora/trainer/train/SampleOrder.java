@@ -1,11 +1,13 @@
 package training.lora.trainer.train;
 
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.tensor.Randomness;
 
@@ -80,6 +82,24 @@ final class SampleOrder {
         return place < learned.size() ? learned.at(begin + place) : kept.at(begin + place - learned.size());
     }
 
+    /** Turns in an epoch. */
+    int epochSize() {
+        return all.size() == 0 ? learned.size() : all.size();
+    }
+
+    /** How many turns the samples of each bucket have before {@code epoch}, from 0. */
+    long[] turns(long epoch, Buckets buckets) {
+        long[] turns = new long[buckets.count()];
+        learned.count(epoch * learned.size(), buckets, turns);
+        kept.count(epoch * learned.size(), buckets, turns);
+        return turns;
+    }
+
+    /** Whether {@code sample} is ever trained on. */
+    boolean has(int sample) {
+        return learned.has(sample) || kept.has(sample);
+    }
+
     /** What the loss of a sample is multiplied by. */
     float weight(int sample) {
         return weights[sample];
@@ -90,6 +110,7 @@ final class SampleOrder {
         private final int[] items;
         private final long seed;
         private final String purpose;
+        private final BitSet distinct = new BitSet();
         private long round = -1;
         private int[] order = {};
 
@@ -97,6 +118,25 @@ final class SampleOrder {
             this.items = items;
             this.seed = seed;
             this.purpose = purpose;
+            Arrays.stream(items).forEach(distinct::set);
+        }
+
+        boolean has(int item) {
+            return distinct.get(item);
+        }
+
+        /** Adds to {@code counts} how often each bucket has its turn before {@code position}. */
+        void count(long position, Buckets buckets, long[] counts) {
+            if (items.length == 0) {
+                return;
+            }
+            long rounds = position / items.length;
+            for (int item : items) {
+                counts[buckets.of(item)] += rounds;
+            }
+            for (long i = rounds * items.length; i < position; i++) {
+                counts[buckets.of(at(i))]++;
+            }
         }
 
         int size() {

@@ -37,7 +37,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -68,10 +68,13 @@ public final class StepBenchmark {
                         unet.projections(), new LoraSettings(rank, rank, List.of("Attention")), 0, run);
                 LoraStep step = step(unet, adapter, run)) {
             parameters = adapter.parameters().size();
-            long side = number(options, "res") / PIXELS_A_LATENT;
-            Shape shape = new Shape(1, unet.config().channels(), side, side);
-            NDArray latents = Randomness.normal(run, 1, shape);
-            Conditioning told = conditioning(config, number(options, "res"), run);
+            List<Shape> shapes = shapes(option(options, "res"), unet.config().channels());
+            List<NDArray> latents = shapes.stream()
+                    .map(shape -> Randomness.normal(run, 1, shape))
+                    .toList();
+            List<Conditioning> told = shapes.stream()
+                    .map(shape -> conditioning(config, shape, run))
+                    .toList();
             for (int k = 0; k < seconds.length; k++) {
                 boolean profiled =
                         k == seconds.length - 1 && !option(options, "profile").isEmpty();
@@ -80,10 +83,12 @@ public final class StepBenchmark {
                 }
                 long begin = System.nanoTime();
                 step.train(
-                        (index, scope) -> {
-                            NDArray x = latents.duplicate();
+                        BatchSource.of(index -> 1, (index, scope) -> {
+                            int turn = (int) (index % shapes.size());
+                            NDArray x = latents.get(turn).duplicate();
                             x.attach(scope);
-                            NDArray noise = Randomness.normal(scope, Randomness.derive(0, index, "noise"), shape);
+                            NDArray noise =
+                                    Randomness.normal(scope, Randomness.derive(0, index, "noise"), shapes.get(turn));
                             int[] timesteps = {
                                 Randomness.generator(0, index, "timestep").nextInt(1000)
                             };
@@ -92,10 +97,10 @@ public final class StepBenchmark {
                                     .noise(noise)
                                     .inputNoise(noise)
                                     .timesteps(timesteps)
-                                    .told(new Told.Embedded(told))
+                                    .told(new Told.Embedded(told.get(turn)))
                                     .weights(new float[] {1})
                                     .build();
-                        },
+                        }),
                         k,
                         1e-4);
                 double loss = step.drain().get(0).loss();
@@ -111,14 +116,28 @@ public final class StepBenchmark {
         print(options, device, seconds, parameters);
     }
 
-    private static Conditioning conditioning(UNetConfig config, int side, NDManager run) {
+    /** Latents of one picture of each size that is listed, such as 512,448x576; they take turns. */
+    private static List<Shape> shapes(String sizes, int channels) {
+        return Arrays.stream(sizes.split(","))
+                .map(size -> size.contains("x") ? size.split("x") : new String[] {size, size})
+                .map(size -> new Shape(1, channels, latents(size[1]), latents(size[0])))
+                .toList();
+    }
+
+    private static long latents(String pixels) {
+        return Long.parseLong(pixels) / PIXELS_A_LATENT;
+    }
+
+    private static Conditioning conditioning(UNetConfig config, Shape latents, NDManager run) {
         NDArray text = Randomness.normal(run, 2, new Shape(1, TOKENS, config.contextWidth()));
         UNetConfig.Addition addition = config.addition();
         if (addition == null) {
             return Conditioning.of(text);
         }
         NDArray pooled = Randomness.normal(run, 3, new Shape(1, addition.pooledWidth()));
-        float[] sizes = {side, side, 0, 0, side, side};
+        float height = latents.get(2) * PIXELS_A_LATENT;
+        float width = latents.get(3) * PIXELS_A_LATENT;
+        float[] sizes = {height, width, 0, 0, height, width};
         return new Conditioning(text, pooled, run.create(sizes, new Shape(1, sizes.length)));
     }
 

@@ -108,7 +108,7 @@ public final class TrainStage {
                 manager);
         List<Sample> samples = data.manifest().samples();
         List<DatasetSpec> datasets = context.run().spec().datasets();
-        this.length = RunLength.of(training, SampleOrder.settings(samples, datasets));
+        this.length = RunLength.of(training, SampleOrder.settings(samples, datasets), data.buckets());
         TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
         this.batches = new Batches(
                 cached,

@@ -3,12 +3,18 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.model.Conditioning;
 
 /** Cached latents and text embeddings, as a step reads them. N samples. */
 interface TrainingData {
     /** N. */
     int size();
+
+    /** Which samples have one size; those that are asked for together must. */
+    default Buckets buckets() {
+        return Buckets.single(size());
+    }
 
     /** Means of the latents of some samples (B, C, h, w). */
     NDArray means(int[] samples, NDManager scope);

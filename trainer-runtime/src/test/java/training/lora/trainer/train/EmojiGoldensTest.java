@@ -76,7 +76,7 @@ class EmojiGoldensTest {
                         new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
             double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
             for (int k = 0; k < expected.size(); k++) {
-                step.train((index, scope) -> batch(index, masked, scope), k, rate);
+                step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)), k, rate);
             }
             List<LoraStep.Measured> measured = step.drain();
 

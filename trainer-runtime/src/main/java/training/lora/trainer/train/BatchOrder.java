@@ -1,0 +1,168 @@
+package training.lora.trainer.train;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.IntPredicate;
+import training.lora.trainer.dataset.Buckets;
+import training.lora.trainer.tensor.Randomness;
+
+/**
+ * The run's sequence of batches, as a function of (seed, index). A batch holds samples of one size, a bucket. In each bucket
+ * the samples come in the order of {@link SampleOrder}, and batches go on over an epoch's end, so that none is left out and
+ * none is smaller than the others of its bucket. An epoch has the batches that its samples begin, in an order that is shuffled
+ * anew each time.
+ */
+final class BatchOrder {
+    /** Epochs whose samples are kept: a batch may need those of the next one. */
+    private static final int EPOCHS = 3;
+
+    private final SampleOrder order;
+    private final Buckets buckets;
+    private final long seed;
+    private final int[] sizes;
+    private Epoch newest;
+
+    private final Map<Long, int[][]> members = new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, int[][]> eldest) {
+            return size() > EPOCHS;
+        }
+    };
+
+    /**
+     * The batches of an epoch.
+     *
+     * @param number from 0
+     * @param first index of its first batch
+     * @param turns how many turns each bucket had before it
+     * @param bucketOf the bucket of each batch
+     * @param numbers of each batch in its bucket
+     */
+    private record Epoch(long number, long first, long[] turns, int[] bucketOf, long[] numbers) {
+        boolean has(long index) {
+            return first <= index && index < first + bucketOf.length;
+        }
+    }
+
+    BatchOrder(SampleOrder order, Buckets buckets, int batchSize, long seed) {
+        this.order = order;
+        this.buckets = buckets;
+        this.seed = seed;
+        IntPredicate trained = order::has;
+        this.sizes = buckets.batchSizes(batchSize, trained);
+        this.newest = epoch(0);
+    }
+
+    /** How many samples batch {@code index} has. */
+    int size(long index) {
+        Epoch epoch = of(index);
+        return sizes[epoch.bucketOf()[(int) (index - epoch.first())]];
+    }
+
+    /** The samples of batch {@code index}. */
+    int[] at(long index) {
+        Epoch epoch = of(index);
+        int place = (int) (index - epoch.first());
+        int bucket = epoch.bucketOf()[place];
+        int[] chosen = new int[sizes[bucket]];
+        long number = epoch.number();
+        int[] own = members(number)[bucket];
+        long next = epoch.numbers()[place] * chosen.length - epoch.turns()[bucket];
+        for (int i = 0; i < chosen.length; i++) {
+            while (next >= own.length) {
+                next -= own.length;
+                number++;
+                own = members(number)[bucket];
+            }
+            chosen[i] = own[(int) next];
+            next++;
+        }
+        return chosen;
+    }
+
+    /** The epoch of a batch: the last one that begins no later. */
+    private Epoch of(long index) {
+        if (!newest.has(index)) {
+            long after = 1;
+            while (batches(order.turns(after, buckets)) <= index) {
+                after *= 2;
+            }
+            long number = after / 2;
+            while (after - number > 1) {
+                long middle = (number + after) >>> 1;
+                if (batches(order.turns(middle, buckets)) <= index) {
+                    number = middle;
+                } else {
+                    after = middle;
+                }
+            }
+            newest = epoch(number);
+        }
+        return newest;
+    }
+
+    private Epoch epoch(long number) {
+        long[] before = order.turns(number, buckets);
+        long[] after = order.turns(number + 1, buckets);
+        long first = batches(before);
+        int[] bucketOf = new int[(int) (batches(after) - first)];
+        int filled = 0;
+        SplittableRandom random = Randomness.generator(seed, number, "buckets");
+        for (int bucket = 0; bucket < sizes.length; bucket++) {
+            long count = batches(after, bucket) - batches(before, bucket);
+            for (long i = 0; i < count; i++) {
+                int other = random.nextInt(filled + 1);
+                bucketOf[filled] = bucketOf[other];
+                bucketOf[other] = bucket;
+                filled++;
+            }
+        }
+        long[] next = new long[sizes.length];
+        for (int bucket = 0; bucket < sizes.length; bucket++) {
+            next[bucket] = batches(before, bucket);
+        }
+        long[] numbers = new long[bucketOf.length];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = next[bucketOf[i]]++;
+        }
+        return new Epoch(number, first, before, bucketOf, numbers);
+    }
+
+    /** Batches that so many turns of the buckets begin. */
+    private long batches(long[] turns) {
+        long sum = 0;
+        for (int bucket = 0; bucket < sizes.length; bucket++) {
+            sum += batches(turns, bucket);
+        }
+        return sum;
+    }
+
+    private long batches(long[] turns, int bucket) {
+        int size = sizes[bucket];
+        return size == 0 ? 0 : (turns[bucket] + size - 1) / size;
+    }
+
+    /** The samples of an epoch in their order, by buckets. */
+    private int[][] members(long epoch) {
+        return members.computeIfAbsent(epoch, number -> {
+            int count = order.epochSize();
+            int[] all = new int[count];
+            int[] sums = new int[sizes.length];
+            for (int i = 0; i < count; i++) {
+                all[i] = order.at(number * count + i);
+                sums[buckets.of(all[i])]++;
+            }
+            int[][] parts = new int[sizes.length][];
+            for (int bucket = 0; bucket < parts.length; bucket++) {
+                parts[bucket] = new int[sums[bucket]];
+                sums[bucket] = 0;
+            }
+            for (int sample : all) {
+                int bucket = buckets.of(sample);
+                parts[bucket][sums[bucket]++] = sample;
+            }
+            return parts;
+        });
+    }
+}
