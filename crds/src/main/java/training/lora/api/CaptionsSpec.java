@@ -3,14 +3,63 @@ package training.lora.api;
 import static training.lora.api.Defaults.orDefault;
 
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import io.soabase.recordbuilder.core.RecordBuilder;
+import org.jspecify.annotations.Nullable;
 
 /** Where captions come from. */
+@RecordBuilder
+@ValidationRule(
+        value = "has(self.model) == (self.source in ['Blip'])",
+        message = "model must be given where source is Blip, and else be unset",
+        fieldPath = ".model")
+@ValidationRule(
+        value = "self.beams == 1 || self.temperature == 0.0",
+        message = "beams must be 1 where temperature is above 0",
+        fieldPath = ".beams")
 public record CaptionsSpec(
         @JsonPropertyDescription(
                 "Put before every caption but those of Regularization sets, for example a trigger word. Default empty.")
-        @Size(max = 500) String prefix) {
+        @Size(max = 500) String prefix,
+
+        @JsonPropertyDescription(
+                "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
+        CaptionSource source,
+
+        @JsonPropertyDescription(
+                "Whether each line of a caption's file is a caption of its own, and {a|b} in one stands for a or b: what a picture is trained on is drawn from these each time, from the seed. {{ and }} are braces. Default false: all lines are one caption, and braces are text.")
+        Boolean wildcards,
+
+        @JsonPropertyDescription(
+                "The model that makes captions: for Blip a transformers folder with config.json, model.safetensors and tokenizer.json or vocab.txt. Unset: none.")
+        @Nullable ModelSpec model,
+
+        @JsonPropertyDescription(
+                "How a captioner's captions begin, such as a photo of; it goes on from there. Default empty: as it likes.")
+        @Size(max = 500) String beginning,
+
+        @JsonPropertyDescription(
+                "Texts that a captioner follows at once to find the likeliest (beam search). Default 1: the likeliest word each time.")
+        @Min(1) @Max(16) Integer beams,
+
+        @JsonPropertyDescription(
+                "Above 0, words are drawn by chance, from training.seed and the picture's name: the higher, the freer. Only with 1 beam. Default 0.")
+        @Min(0) @Max(2) Double temperature,
+
+        @JsonPropertyDescription("How many of the likeliest words chance chooses from. Default 40.") @Min(1) @Max(1000) Integer topK,
+
+        @JsonPropertyDescription("Tokens of a captioner's caption at most. Default 50.") @Min(1) @Max(500) Integer maxTokens) {
     public CaptionsSpec {
         prefix = PlainText.unstripped(orDefault(prefix, ""));
+        source = orDefault(source, CaptionSource.Auto);
+        wildcards = orDefault(wildcards, false);
+        beginning = PlainText.of(orDefault(beginning, ""));
+        beams = orDefault(beams, 1);
+        temperature = orDefault(temperature, 0.0);
+        topK = orDefault(topK, 40);
+        maxTokens = orDefault(maxTokens, 50);
     }
 }

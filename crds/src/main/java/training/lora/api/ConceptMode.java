@@ -3,7 +3,11 @@ package training.lora.api;
 /** What kind of thing the pictures of a data set teach. */
 public enum ConceptMode {
     Style,
-    Object;
+    Object,
+    Face;
+
+    /** What calls a concept that must be called, where its maker chose no words. */
+    public static final String TRIGGER = "TOK";
 
     /** What calls {@code trigger} before a caption that does not name it. */
     public String phrase(String trigger) {

@@ -10,20 +10,16 @@ import org.jspecify.annotations.Nullable;
 
 /** What the pictures of a data set teach, and the words that call it. */
 @ValidationRule(
-        value = "!has(self.className) || has(self.trigger)",
+        value = "!has(self.className) || has(self.trigger) || self.mode != 'Style'",
         message = "className must be unset where there is no trigger",
         fieldPath = ".className")
-@ValidationRule(
-        value = "self.mode != 'Object' || has(self.trigger)",
-        message = "trigger must be given where mode is Object",
-        fieldPath = ".trigger")
 public record ConceptSpec(
         @JsonPropertyDescription(
-                "Style: \"in the style of TRIGGER, \" is put before a caption that has no trigger; Object, for things and beings: \"TRIGGER, \". Default Style.")
+                "Style: \"in the style of TRIGGER, \" is put before a caption that has no trigger; Object, for things and beings, and Face, for one person or character: \"TRIGGER, \". Default Style.")
         ConceptMode mode,
 
         @JsonPropertyDescription(
-                "The words that call it, without commas. In captions and prompts, <concept> stands for them, and <NAME> for those of the data set NAME; they are put before a caption that has neither <concept> nor the words themselves. Data sets of one trigger teach one concept; each concept is measured by the prompts that name it. Unset, where mode is Style: nothing is put before captions, the data set is a concept of its own, and prompts that name no other measure it.")
+                "The words that call it, without commas. In captions and prompts, <concept> stands for them, and <NAME> for those of the data set NAME; they are put before a caption that has neither <concept> nor the words themselves. Data sets of one trigger teach one concept; each concept is measured by the prompts that name it. Unset: TOK where mode is Object or Face; where it is Style, nothing is put before captions, the data set is a concept of its own, and prompts that name no other measure it.")
         @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String trigger,
 
         @JsonPropertyDescription(
@@ -31,7 +27,8 @@ public record ConceptSpec(
         @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String className) {
     public ConceptSpec {
         mode = orDefault(mode, ConceptMode.Style);
-        trigger = trigger == null ? null : PlainText.of(trigger);
+        String called = mode == ConceptMode.Style ? null : ConceptMode.TRIGGER;
+        trigger = trigger == null ? called : PlainText.of(trigger);
         className = className == null ? null : PlainText.of(className);
     }
 }

@@ -29,7 +29,7 @@ public record DatasetSpec(
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$") @Size(min = 1, max = 63) String name,
 
         @JsonPropertyDescription(
-                "A folder or an archive (.zip, .tar or .tar.gz, by its content) of pictures (PNG, JPEG, WebP, BMP, TIFF or JPEG 2000 by their content), each with a caption beside it in NAME.txt: hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
+                "A folder or an archive (.zip, .tar or .tar.gz, by its content) of pictures (PNG, JPEG, WebP, BMP, TIFF or JPEG 2000 by their content), with captions beside them as preparation.captions.source says: hf://OWNER/REPOSITORY@REVISION, with /PATH for one file of it, https://…, s3://BUCKET/PREFIX, pvc://CLAIM/PATH, bundled://NAME, or, outside a cluster, a path relative to the file.")
         @Required
         @Pattern(Uris.PATTERN) @Size(max = Uris.MAX_LENGTH) String uri,
 

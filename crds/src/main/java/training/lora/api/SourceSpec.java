@@ -39,6 +39,8 @@ public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, Ini
             add.accept("spec.datasets[" + i++ + "]", dataset);
         }
         add.accept("spec.preparation.mask.model", spec.preparation().mask().model());
+        add.accept(
+                "spec.preparation.captions.model", spec.preparation().captions().model());
         add.accept("spec.training.initFrom", spec.training().initFrom());
         add.accept("spec.evaluation.clip", spec.evaluation().clip());
         return all;

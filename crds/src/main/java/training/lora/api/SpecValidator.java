@@ -141,13 +141,9 @@ public final class SpecValidator {
                 problems.add("`spec.datasets[%d].concept` must be unset where role is Regularization, had mode %s"
                         .formatted(i, d.concept().mode()));
             }
-            if (d.concept() != null
-                    && d.concept().mode() == ConceptMode.Object
-                    && d.concept().trigger() == null) {
-                problems.add("`spec.datasets[%d].concept.trigger` must be given where mode is Object".formatted(i));
-            }
         }
         classNames(spec.datasets());
+        captions(spec.preparation().captions());
         sources(spec);
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {
@@ -201,6 +197,22 @@ public final class SpecValidator {
         if (mask.model() != null && !mask.source().modelled()) {
             problems.add("`spec.preparation.mask.model` must be unset where source is " + mask.source() + ", was \""
                     + Uris.shown(mask.model().uri()) + "\"");
+        }
+    }
+
+    private void captions(CaptionsSpec captions) {
+        ModelSpec model = captions.model();
+        if (model != null && !captions.source().modelled()) {
+            problems.add("`spec.preparation.captions.model` must be unset where source is %s, was \"%s\""
+                    .formatted(captions.source(), Uris.shown(model.uri())));
+        }
+        if (model == null && captions.source().modelled()) {
+            problems.add("`spec.preparation.captions.model` must be given where source is " + captions.source());
+        }
+        if (captions.beams() > 1 && captions.temperature() > 0) {
+            problems.add(
+                    "`spec.preparation.captions.beams` must be 1 where words are drawn by chance (temperature %s), was %d"
+                            .formatted(captions.temperature(), captions.beams()));
         }
     }
 

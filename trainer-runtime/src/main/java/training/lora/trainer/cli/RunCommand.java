@@ -162,7 +162,8 @@ class RunCommand implements Callable<Integer> {
             boolean ran = false;
             for (Stage stage : stages()) {
                 Sources sources = sources(stage, relativeTo, space, new FetchProgress(run, attempt, sink));
-                RunContext context = new RunContext(run, attempt, space, sources, sink, Shutdown::requested, manager);
+                Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
+                RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings, manager);
                 if (stage(context, stage).alreadyComplete()) {
                     if (!ran) {
                         System.out.println(space.published() + " holds this run, finished: nothing to do");

@@ -89,6 +89,9 @@ public record DatasetManifest(
      * @param role what the data set is for
      * @param file the prepared picture, relative to the folder
      * @param caption the caption, prefix included
+     * @param variants captions one of which is drawn each time, as {@link Wildcards} says; null where there is but one
+     * @param captionFrom the file or captioner that the caption came from; null where it is the words that call the
+     *     concept, and where an earlier release prepared it
      * @param sha256 digest of the picture as it came
      * @param sizes its sizes as it came and as it is prepared
      */
@@ -99,6 +102,8 @@ public record DatasetManifest(
             DatasetRole role,
             String file,
             String caption,
+            @Nullable List<String> variants,
+            @Nullable String captionFrom,
             String sha256,
             PictureSizes sizes) {}
 }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Locale;
 import java.util.Map;
@@ -14,15 +15,19 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.apache.hc.client5.http.classic.methods.HttpGet;
+import org.apache.hc.client5.http.classic.methods.HttpPost;
+import org.apache.hc.client5.http.classic.methods.HttpUriRequestBase;
 import org.apache.hc.client5.http.config.ConnectionConfig;
 import org.apache.hc.client5.http.config.RequestConfig;
 import org.apache.hc.client5.http.impl.classic.CloseableHttpClient;
 import org.apache.hc.client5.http.impl.classic.HttpClients;
 import org.apache.hc.client5.http.impl.io.PoolingHttpClientConnectionManagerBuilder;
 import org.apache.hc.core5.http.ClassicHttpResponse;
+import org.apache.hc.core5.http.ContentType;
 import org.apache.hc.core5.http.Header;
 import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.HttpHost;
+import org.apache.hc.core5.http.io.entity.ByteArrayEntity;
 import org.apache.hc.core5.util.Timeout;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -49,7 +54,7 @@ public final class Http implements Closeable {
     private final Proxies proxies;
     private final CloseableHttpClient client;
     private final BooleanSupplier stopping;
-    private final Set<HttpGet> running = ConcurrentHashMap.newKeySet();
+    private final Set<HttpUriRequestBase> running = ConcurrentHashMap.newKeySet();
     private boolean watched;
 
     /**
@@ -160,6 +165,22 @@ public final class Http implements Closeable {
         throw new RedirectException("must lead to a file, but is redirected more than %d times".formatted(MOST_HOPS));
     }
 
+    /**
+     * The answer to a POST of JSON to {@code url}; where it would be redirected, that is the answer.
+     *
+     * @param authorization null for none
+     * @param patience how long the server may be silent
+     * @throws RefusedAddressException if it is where nothing may be asked
+     */
+    public Answer post(URI url, byte[] json, @Nullable String authorization, Duration patience) throws IOException {
+        HttpPost request = new HttpPost(url);
+        request.setEntity(new ByteArrayEntity(json, ContentType.APPLICATION_JSON));
+        request.setConfig(RequestConfig.custom()
+                .setResponseTimeout(Timeout.ofMilliseconds(patience.toMillis()))
+                .build());
+        return send(url, request, authorization);
+    }
+
     private static boolean isRedirect(int status) {
         return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     }
@@ -190,10 +211,14 @@ public final class Http implements Closeable {
     }
 
     private Answer one(URI url, Map<String, String> headers, @Nullable String authorization) throws IOException {
-        guard.requireAllowed(url);
-        requireOpenBehindProxy(url);
         HttpGet request = new HttpGet(url);
         headers.forEach(request::setHeader);
+        return send(url, request, authorization);
+    }
+
+    private Answer send(URI url, HttpUriRequestBase request, @Nullable String authorization) throws IOException {
+        guard.requireAllowed(url);
+        requireOpenBehindProxy(url);
         request.setHeader("Accept-Encoding", "identity");
         if (authorization != null) {
             request.setHeader("Authorization", authorization);
@@ -242,7 +267,7 @@ public final class Http implements Closeable {
                             return;
                         }
                     }
-                    running.forEach(HttpGet::cancel);
+                    running.forEach(HttpUriRequestBase::cancel);
                 },
                 "stop-http");
         thread.setDaemon(true);

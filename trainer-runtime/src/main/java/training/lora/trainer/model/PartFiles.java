@@ -55,6 +55,13 @@ public final class PartFiles {
         return part(names, "", Part.TextEncoder.stem());
     }
 
+    /** Those of a folder with a BLIP model. */
+    public static Set<String> blip(Collection<String> names) {
+        Set<String> needed = new TreeSet<>(part(names, "", Part.TextEncoder.stem()));
+        names.stream().filter("vocab.txt"::equals).forEach(needed::add);
+        return needed;
+    }
+
     private static String stem(String component) {
         return Stream.of(Part.values())
                 .filter(part -> part.folder().equals(component))

@@ -7,6 +7,7 @@ import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import training.lora.api.PlainText;
 
 /**
@@ -34,9 +35,26 @@ record CaptionText(String text, int invisible) {
 
     /** Reads UTF-8, or UTF-16 with a byte order mark. */
     static CaptionText read(Path file) throws IOException, NoTextException {
-        String decoded = decode(Files.readAllBytes(file));
-        String text = decoded.startsWith(String.valueOf(MARK)) ? decoded.substring(1) : decoded;
+        return of(whole(file));
+    }
+
+    /** Reads a file whose lines are texts; those that are blank are none. */
+    static List<CaptionText> readLines(Path file) throws IOException, NoTextException {
+        return whole(file)
+                .lines()
+                .map(CaptionText::of)
+                .filter(line -> !line.text().isEmpty())
+                .toList();
+    }
+
+    static CaptionText of(String text) {
         return new CaptionText(PlainText.of(text), PlainText.invisible(text));
+    }
+
+    /** All of a file as it stands there, without a byte order mark. */
+    static String whole(Path file) throws IOException, NoTextException {
+        String decoded = decode(Files.readAllBytes(file));
+        return decoded.startsWith(String.valueOf(MARK)) ? decoded.substring(1) : decoded;
     }
 
     private static String decode(byte[] bytes) throws NoTextException {

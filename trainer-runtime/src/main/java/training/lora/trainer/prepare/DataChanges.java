@@ -37,7 +37,8 @@ final class DataChanges {
             if (!sample.sha256().equals(now.digests().get(i))) {
                 pictures.add(item.name());
             }
-            if (!sample.caption().equals(item.caption())) {
+            boolean made = item.captionFrom() == null && sample.captionFrom() != null;
+            if (!made && !sample.caption().equals(item.caption())) {
                 captions.add(item.name());
             }
         }

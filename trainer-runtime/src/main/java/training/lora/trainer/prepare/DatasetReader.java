@@ -8,13 +8,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
-import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.prepare.picture.FileBytes;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.PictureFormat;
@@ -45,10 +42,11 @@ final class DatasetReader {
 
     List<Item> read() throws IOException {
         List<Item> items = new ArrayList<>();
+        CaptionRules rules = new CaptionRules(spec);
         for (int i = 0; i < spec.datasets().size(); i++) {
             DatasetSpec dataset = spec.datasets().get(i);
             RawDataset.Listed listed =
-                    RawDataset.list(dataset, content(context.named().datasets().get(i), dataset), wording(dataset));
+                    RawDataset.list(dataset, content(context.named().datasets().get(i), dataset), rules);
             if (listed.leftOut() != null) {
                 notes.accept(listed.leftOut());
             }
@@ -113,14 +111,5 @@ final class DatasetReader {
             }
         }
         return own;
-    }
-
-    /** What calls the concept stands in every caption but those of what must not change. */
-    private UnaryOperator<String> wording(DatasetSpec dataset) {
-        String prefix = spec.preparation().captions().prefix();
-        Concepts concepts = Concepts.of(spec.datasets());
-        return dataset.role() == DatasetRole.Regularization
-                ? UnaryOperator.identity()
-                : text -> prefix + concepts.caption(dataset, text);
     }
 }

@@ -91,10 +91,18 @@ public final class PrepareStage {
         }
     }
 
-    private void tellOfTexts(List<Item> items, StableDiffusion model) {
-        tell(TextNotes.invisible(items));
-        TextNotes.Limit limit = new TextNotes.Limit(model.prompts().longest(), model.prompts()::cuts);
-        tell(TextNotes.cutCaptions(items, limit));
+    private void tellOfCaptions(List<Sample> samples, StableDiffusion model) {
+        tell(Captioning.note(samples));
+        tell(withoutWords(samples));
+        tell(TextNotes.cutCaptions(samples, limit(model)));
+        tellOfPrompts(model);
+    }
+
+    private static TextNotes.Limit limit(StableDiffusion model) {
+        return new TextNotes.Limit(model.prompts().longest(), model.prompts()::cuts);
+    }
+
+    private void tellOfPrompts(StableDiffusion model) {
         Concepts concepts = Concepts.of(spec.datasets());
         tell(TextNotes.cutPrompts(
                 spec.sampling().enabled()
@@ -105,7 +113,7 @@ public final class PrepareStage {
                         ? concepts.given(
                                 "spec.evaluation.prompts", spec.evaluation().prompts())
                         : List.of(),
-                limit));
+                limit(model)));
     }
 
     /** A trigger that the text encoders know already is free to use, but what it meant is trained over. */
@@ -146,8 +154,7 @@ public final class PrepareStage {
             List<Item> items = raw.items();
             raw.notes().forEach(this::tell);
             requireBatch(items);
-            tell(withoutWords(items));
-            tellOfTexts(items, model);
+            tell(TextNotes.invisible(items));
             RunLength length = RunLength.of(
                     spec.training(), items.stream().map(Item::dataset).toList());
             LOG.info(
@@ -167,7 +174,9 @@ public final class PrepareStage {
                             + "\n" + spec.training().captions().maxTokens() + "\n"
                             + spec.training().captions().clipSkip());
             if (folder.holds(key)) {
-                return folder.adopt(inputs, spec);
+                DatasetManifest held = folder.adopt(inputs, spec);
+                tellOfCaptions(held.samples(), model);
+                return held;
             }
             List<PreparedItem> prepared;
             try (MaskMaker masks = masks(maskSource, digests)) {
@@ -177,7 +186,9 @@ public final class PrepareStage {
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
             String note = heldOut.check();
-            List<Sample> samples = samples(prepared, raw);
+            List<Sample> samples = samples(prepared, raw, captions(prepared, temporary, manager));
+            tellOfCaptions(samples, model);
+            CaptionsFile.write(samples, temporary);
             writeMasks(prepared, temporary, manager);
             new DatasetEncoder(context, model, manager).write(samples, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
@@ -204,15 +215,15 @@ public final class PrepareStage {
     }
 
     /** Pictures are learned without words as well, but no prompt calls what they show. */
-    private static @Nullable String withoutWords(List<Item> items) {
-        List<String> empty = items.stream()
-                .filter(item -> item.caption().isEmpty())
-                .map(Item::name)
+    private static @Nullable String withoutWords(List<Sample> samples) {
+        List<String> empty = samples.stream()
+                .filter(sample -> sample.caption().isEmpty() && sample.captionFrom() != null)
+                .map(Sample::name)
                 .toList();
         return empty.isEmpty()
                 ? null
                 : "a caption should say what its picture shows, but %d of %d are empty, such as that of %s"
-                        .formatted(empty.size(), items.size(), empty.get(0));
+                        .formatted(empty.size(), samples.size(), empty.get(0));
     }
 
     /** A picture would stand twice in one step, which only looks like a batch. */
@@ -237,19 +248,27 @@ public final class PrepareStage {
         };
     }
 
+    private List<Captioning.Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager)
+            throws IOException {
+        return new Captioning(context).captions(prepared, folder, manager);
+    }
+
     /** A sample for each prepared picture, in the order of the items. */
-    private static List<Sample> samples(List<PreparedItem> prepared, RawData raw) {
+    private static List<Sample> samples(List<PreparedItem> prepared, RawData raw, List<Captioning.Caption> captions) {
         List<Sample> samples = new ArrayList<>();
         for (PreparedItem p : prepared) {
             for (PreparedPicture picture : p.pictures()) {
+                Captioning.Caption caption = captions.get(samples.size());
                 samples.add(DatasetManifestSampleBuilder.builder()
                         .name(p.item().name())
                         .dataset(p.item().dataset().name())
                         .role(p.item().dataset().role())
                         .file(picture.file())
-                        .caption(p.item().caption())
+                        .caption(caption.text())
                         .sha256(raw.digests().get(p.index()))
                         .sizes(picture.place().sizes(p.width(), p.height()))
+                        .variants(caption.variants())
+                        .captionFrom(caption.from())
                         .build());
             }
         }

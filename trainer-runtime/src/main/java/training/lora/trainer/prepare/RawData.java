@@ -41,11 +41,15 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
         MaskSource masks = context.run().spec().preparation().mask().source();
         StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
         all.append(context.preparingDigest(files));
+        all.append(Captioning.key(context, items));
         for (int i = 0; i < items.size(); i++) {
             Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
             all.append(digests.get(i)).append('\0');
             all.append(item.caption()).append('\n');
+            if (item.variants() != null) {
+                all.append(String.join("\0", item.variants())).append('\n');
+            }
             if (masks == MaskSource.Files && item.mask() != null) {
                 all.append(files.of(item.mask())).append('\n');
             }

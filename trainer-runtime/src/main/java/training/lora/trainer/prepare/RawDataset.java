@@ -12,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -24,6 +23,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.picture.FileBytes;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.ItemBuilder;
 import training.lora.trainer.prepare.picture.PictureFormat;
 
 /** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
@@ -33,16 +33,22 @@ final class RawDataset {
     /** A caption's extension, in any case. */
     static final String CAPTION = "txt";
 
+    /** What a caption's file may end with. */
+    private static final Set<String> CAPTIONS = Set.of(CAPTION, "caption");
+
     private final DatasetSpec source;
+    private final CaptionRules rules;
     private final DataFolder.Content content;
     private final Map<String, List<DataFolder.Entry>> captions = new LinkedHashMap<>();
     private final Map<String, List<DataFolder.Entry>> pictures = new LinkedHashMap<>();
     private final Map<String, List<DataFolder.Entry>> masks = new LinkedHashMap<>();
+    private final List<CaptionTable> tables = new ArrayList<>();
     private final Map<String, LeftOut.File> others = new TreeMap<>();
     private final List<String> problems = new ArrayList<>();
 
-    private RawDataset(DatasetSpec source, DataFolder.Content content) {
+    private RawDataset(DatasetSpec source, DataFolder.Content content, CaptionRules rules) {
         this.source = source;
+        this.rules = rules;
         this.content = content;
     }
 
@@ -60,23 +66,22 @@ final class RawDataset {
     /**
      * All pictures of {@code source} by name; all wrong captions are listed at once.
      *
-     * @param wording makes captions of the texts beside the pictures
+     * @param rules what is done with the texts beside the pictures
      * @throws TrainerException InvalidData if most of it would be left out, or a picture lacks a caption of its own
      */
-    static Listed list(DatasetSpec source, DataFolder.Content content, UnaryOperator<String> wording)
-            throws IOException {
-        RawDataset dataset = new RawDataset(source, content);
+    static Listed list(DatasetSpec source, DataFolder.Content content, CaptionRules rules) throws IOException {
+        RawDataset dataset = new RawDataset(source, content, rules);
         dataset.sort();
         String leftOut = dataset.leftOut();
-        return new Listed(dataset.items(wording), leftOut);
+        return new Listed(dataset.items(), leftOut);
     }
 
     private void sort() throws IOException {
         List<DataFolder.Entry> rest = new ArrayList<>();
         for (DataFolder.Entry file : content.files()) {
-            if (file.extension().equals(CAPTION)) {
+            if (CAPTIONS.contains(file.extension())) {
                 put(captions, file.stem(), file);
-            } else {
+            } else if (!CaptionTable.isCalled(file) || !tabled(file)) {
                 rest.add(file);
             }
         }
@@ -171,7 +176,21 @@ final class RawDataset {
         return leftOut.note();
     }
 
-    private List<Item> items(UnaryOperator<String> wording) throws IOException {
+    /** Whether the captions of many pictures were found in {@code file}. */
+    private boolean tabled(DataFolder.Entry file) throws IOException {
+        try {
+            CaptionTable table = CaptionTable.read(file);
+            if (table.captions()) {
+                tables.add(table);
+            }
+            return table.captions();
+        } catch (CaptionText.NoTextException e) {
+            problems.add(file.name() + " " + e.getMessage());
+            return true;
+        }
+    }
+
+    private List<Item> items() throws IOException {
         List<Item> items = new ArrayList<>();
         Set<List<Path>> seen = new HashSet<>();
         for (Map.Entry<String, List<DataFolder.Entry>> beside : pictures.entrySet()) {
@@ -182,17 +201,22 @@ final class RawDataset {
             }
             DataFolder.Entry caption = only("captions", picture, captions.get(beside.getKey()));
             DataFolder.Entry mask = only("masks", picture, masks.get(beside.getKey()));
-            if (caption == null) {
+            SidecarText text = rules.ignored() ? null : text(picture, caption);
+            if (text == null && !rules.ignored() && (rules.required() || lost(picture) != null)) {
                 problems.add(withoutCaption(picture));
-            } else if (!content.linked() || seen.add(List.of(real(picture), real(caption)))) {
-                CaptionText text = text(caption);
-                items.add(new Item(
-                        source,
-                        source.name() + "/" + picture.name(),
-                        picture.path(),
-                        wording.apply(text.text()),
-                        text.invisible(),
-                        mask == null ? null : mask.path()));
+            } else if (!content.linked()
+                    || seen.add(List.of(real(picture), caption == null ? picture.path() : real(caption)))) {
+                CaptionRules.Caption worded = rules.caption(source, text);
+                items.add(ItemBuilder.builder()
+                        .dataset(source)
+                        .name(source.name() + "/" + picture.name())
+                        .file(picture.path())
+                        .caption(worded.text())
+                        .invisible(text == null ? 0 : text.invisible())
+                        .variants(worded.variants())
+                        .captionFrom(text == null ? null : text.from())
+                        .mask(mask == null ? null : mask.path())
+                        .build());
             }
         }
         if (!problems.isEmpty()) {
@@ -204,13 +228,20 @@ final class RawDataset {
         return items;
     }
 
+    /** The link by which a picture's caption can't be reached; null if there is none. */
+    private DataFolder.@Nullable LostLink lost(DataFolder.Entry picture) {
+        return content.lost().stream()
+                .filter(lost -> lost.link().stem().equals(picture.stem())
+                        && CAPTIONS.contains(lost.link().extension()))
+                .findFirst()
+                .orElse(null);
+    }
+
     private String withoutCaption(DataFolder.Entry picture) {
-        for (DataFolder.LostLink lost : content.lost()) {
-            DataFolder.Entry link = lost.link();
-            if (link.stem().equals(picture.stem()) && link.extension().equals(CAPTION)) {
-                return "%s has no caption that can be read, %s is %s"
-                        .formatted(picture.name(), link.name(), lost.why());
-            }
+        DataFolder.LostLink lost = lost(picture);
+        if (lost != null) {
+            return "%s has no caption that can be read, %s is %s"
+                    .formatted(picture.name(), lost.link().name(), lost.why());
         }
         String stem = picture.stem().substring(picture.folder().length());
         return "%s has no caption %s.%s beside it".formatted(picture.name(), stem, CAPTION);
@@ -238,12 +269,26 @@ final class RawDataset {
         return file.path().toRealPath();
     }
 
-    private CaptionText text(DataFolder.Entry caption) throws IOException {
+    /** What is said of {@code picture} beside it; null if nothing is. */
+    private @Nullable SidecarText text(DataFolder.Entry picture, DataFolder.@Nullable Entry caption)
+            throws IOException {
+        List<CaptionTable> saying =
+                tables.stream().filter(table -> !table.of(picture).isEmpty()).toList();
+        if (saying.size() + (caption == null ? 0 : 1) > 1) {
+            problems.add("%s has several captions: in %s%s"
+                    .formatted(
+                            picture.name(),
+                            CaptionTable.names(saying),
+                            caption == null ? "" : " and " + caption.name()));
+        }
+        if (caption == null) {
+            return saying.isEmpty() ? null : rules.ofTable(saying.get(0), picture);
+        }
         try {
-            return CaptionText.read(caption.path());
+            return rules.ofFile(caption);
         } catch (CaptionText.NoTextException e) {
             problems.add(caption.name() + " " + e.getMessage());
-            return CaptionText.EMPTY;
+            return SidecarText.NONE;
         }
     }
 }

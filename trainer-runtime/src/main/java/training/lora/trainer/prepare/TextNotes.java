@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.PromptSpec;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.prepare.picture.Item;
 
 /** What people should know of the texts of a run, each in a sentence; null if nothing. */
@@ -24,12 +25,15 @@ final class TextNotes {
     }
 
     /** Captions that are cut. */
-    static @Nullable String cutCaptions(List<Item> items, Limit limit) {
-        List<String> cut = names(items, item -> limit.cuts().test(item.caption()));
+    static @Nullable String cutCaptions(List<Sample> samples, Limit limit) {
+        List<String> cut = samples.stream()
+                .filter(sample -> limit.cuts().test(sample.caption()))
+                .map(Sample::name)
+                .toList();
         return cut.isEmpty()
                 ? null
                 : "%d of %d captions are longer than %d tokens (`spec.training.captions.maxTokens`) and lose their ends, such as that of %s"
-                        .formatted(cut.size(), items.size(), limit.tokens(), cut.get(0));
+                        .formatted(cut.size(), samples.size(), limit.tokens(), cut.get(0));
     }
 
     /** Prompts that are cut, of those that are drawn. */

@@ -32,6 +32,8 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.onnx.OnnxFiles;
 import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
+import training.lora.trainer.source.Surroundings;
+import training.lora.trainer.source.Use;
 
 /**
  * What a stage works with.
@@ -41,7 +43,7 @@ import training.lora.trainer.source.Sources;
  * @param workspace where it reads and writes
  * @param sources finds what uris name
  * @param sink takes progress messages
- * @param stopping whether the process was asked to end
+ * @param surroundings the process's variables, and whether it was asked to end
  * @param manager the process's root of native memory
  */
 public record RunContext(
@@ -50,9 +52,14 @@ public record RunContext(
         Workspace workspace,
         Sources sources,
         Consumer<ProgressMessage> sink,
-        BooleanSupplier stopping,
+        Surroundings surroundings,
         NDManager manager) {
     private static final Logger LOG = LoggerFactory.getLogger(RunContext.class);
+
+    /** Whether the process was asked to end. */
+    public BooleanSupplier stopping() {
+        return surroundings.stopping();
+    }
 
     /** What the spec names as places to read from. */
     public RunSources named() {
@@ -111,6 +118,13 @@ public record RunContext(
         StringBuilder all = new StringBuilder();
         for (Source model : named().preparing()) {
             Path place = sources.existing(model);
+            if (model.use() == Use.Blip) {
+                all.append(model.parent())
+                        .append(' ')
+                        .append(ModelDigest.of(place, null, digests))
+                        .append('\n');
+                continue;
+            }
             for (Path file : OnnxFiles.all(model.field(), place)) {
                 all.append(model.parent())
                         .append(' ')
@@ -201,7 +215,7 @@ public record RunContext(
      * @throws TrainerException Preempted
      */
     public void stopIfAsked(String where) {
-        if (stopping.getAsBoolean()) {
+        if (stopping().getAsBoolean()) {
             throw new TrainerException(
                     Reason.Preempted, "the run was asked to stop " + where + "; the same command goes on from there");
         }

@@ -3,6 +3,7 @@ package training.lora.trainer.run;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionsSpec;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
 import training.lora.api.LoraTrainingSpec;
@@ -91,7 +92,23 @@ public record RunSources(LoraTrainingSpec spec) {
     public List<Source> preparing() {
         List<Source> all = new ArrayList<>();
         add(all, maskModel());
+        add(all, captionModel());
         return all;
+    }
+
+    /** The model that captions; null where none does. */
+    public @Nullable Source captionModel() {
+        return captionModel("spec.preparation.captions", spec.preparation().captions());
+    }
+
+    /**
+     * The model that captions.
+     *
+     * @param field that has {@code captions}
+     */
+    public static @Nullable Source captionModel(String field, CaptionsSpec captions) {
+        ModelSpec model = captions.model();
+        return model == null ? null : of(field + ".model", model, Use.Blip);
     }
 
     /** The model that makes masks; null where none does. */

@@ -99,6 +99,12 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
                 }
                 yield folder(prefix, PartFiles.clip(names));
             }
+            case Blip -> {
+                if (!names.contains("config.json")) {
+                    throw source.invalid("must hold a BLIP model (config.json), but holds " + some(names));
+                }
+                yield folder(prefix, PartFiles.blip(names));
+            }
             case InitFrom -> only(source, prefix, names, "one .safetensors file");
             case Dataset -> data(source, prefix, names);
             case Onnx -> folder(prefix, OnnxFiles.needed(names));

@@ -9,6 +9,8 @@ public enum Use {
     Clip(Reason.InvalidBaseModel),
     InitFrom(Reason.InvalidData),
     Dataset(Reason.InvalidData),
+    /** A model that captions. */
+    Blip(Reason.InvalidConfiguration),
     /** A model that helps, in the ONNX format: its graph and what describes it. */
     Onnx(Reason.InvalidConfiguration);
 

@@ -6,22 +6,27 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionTrainingSpec;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
  * What is said of the samples of a batch, as a function of the seed and the batch's number: their captions, the empty
- * text, or captions whose tags are in another order or partly left out. Captions as they are and the empty text come
+ * text, captions whose tags are in another order or partly left out, or one of several. Captions as they are and the empty text come
  * from the prepared data, others are embedded when they are needed: B short texts, little beside a step of the denoiser.
  * Where text encoders are trained, all are left to them.
  */
 final class Captions {
     private final TrainingData data;
     private final List<String> captions;
+    private final Map<Integer, List<String>> variants = new HashMap<>();
     private final CaptionTrainingSpec settings;
     private final @Nullable Embedder embedder;
     private final long seed;
@@ -50,8 +55,30 @@ final class Captions {
         this.seed = seed;
     }
 
-    /** Whether {@code settings} change captions, so that these are embedded at each step. */
-    static boolean vary(CaptionTrainingSpec settings) {
+    /** Of prepared pictures, some of which may have several captions. */
+    static Captions of(
+            TrainingData data,
+            List<Sample> samples,
+            CaptionTrainingSpec settings,
+            @Nullable Embedder embedder,
+            long seed) {
+        List<String> plain = samples.stream().map(Sample::caption).toList();
+        Captions captions = new Captions(data, plain, settings, embedder, seed);
+        for (int i = 0; i < samples.size(); i++) {
+            List<String> several = samples.get(i).variants();
+            if (several != null) {
+                captions.variants.put(i, several);
+            }
+        }
+        return captions;
+    }
+
+    /** Whether {@code settings} change captions, or some of {@code samples} have several: these are embedded at each step. */
+    static boolean vary(CaptionTrainingSpec settings, List<Sample> samples) {
+        return vary(settings) || samples.stream().anyMatch(sample -> sample.variants() != null);
+    }
+
+    private static boolean vary(CaptionTrainingSpec settings) {
         return settings.shuffle() || settings.tagDropout() > 0;
     }
 
@@ -59,12 +86,14 @@ final class Captions {
     Told at(long index, int[] samples, NDManager scope) {
         SplittableRandom drops = Randomness.generator(seed, index, "caption");
         SplittableRandom tags = Randomness.generator(seed, index, "tags");
+        SplittableRandom choices = Randomness.generator(seed, index, "wildcards");
         boolean[] empty = new boolean[samples.length];
         String[] varied = new String[samples.length];
         for (int i = 0; i < samples.length; i++) {
             empty[i] = drops.nextDouble() < settings.dropout();
             String caption = captions.get(samples[i]);
-            String text = vary(caption, tags);
+            List<String> several = variants.get(samples[i]);
+            String text = vary(several == null ? caption : Wildcards.draw(several, choices), tags);
             if (!empty[i] && !text.equals(caption)) {
                 varied[i] = text;
             }

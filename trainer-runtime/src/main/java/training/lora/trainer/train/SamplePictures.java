@@ -71,7 +71,7 @@ public final class SamplePictures {
         ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
         if (!spec.training().adapter().textEncoder()) {
             sampler.embed(prompts(spec, data), manager);
-            if (!Captions.vary(spec.training().captions())) {
+            if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
                 model.releasePrompts();
             }
         }

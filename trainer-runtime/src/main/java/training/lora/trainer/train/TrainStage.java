@@ -113,9 +113,9 @@ public final class TrainStage {
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, datasets, training.seed()),
-                new Captions(
+                Captions.of(
                         cached,
-                        samples.stream().map(Sample::caption).toList(),
+                        samples,
                         training.captions(),
                         adapter.adaptsText() ? null : this::embed,
                         training.seed()),

@@ -190,7 +190,7 @@ class MainTest {
         picture("good");
         Files.delete(folder.resolve("data/good.txt"));
 
-        Ran ended = prepare(yaml("data", ""));
+        Ran ended = prepare(yaml("data", ""), "--set", "preparation.captions.source=Sidecar");
 
         assertThat(ended.code()).isEqualTo(11);
         assertThat(ended.error()).contains("good.png has no caption good.txt beside it");

@@ -18,6 +18,7 @@ import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Sources;
+import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.train.TrainStage;
 
 /** Text encoders are out of memory while a stage works whose texts never change. */
@@ -50,7 +51,7 @@ class ReleasedNetworksTest {
                     Sources.of(name -> null, run.folder),
                     message -> held.add(manager.getManagedArrays().stream()
                             .anyMatch(array -> array.getShape().equals(TOKENS))),
-                    () -> false,
+                    new Surroundings(name -> null, () -> false),
                     manager);
             if (stage == Stage.Train) {
                 TrainStage.run(context);

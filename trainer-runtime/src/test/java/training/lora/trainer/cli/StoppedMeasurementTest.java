@@ -19,6 +19,7 @@ import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Sources;
+import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.train.TrainStage;
 
 /** A training that is asked to stop while it measures a loss, which may take minutes: it ends before the next batch. */
@@ -45,7 +46,7 @@ class StoppedMeasurementTest {
                     Workspace.of(run.workspace()),
                     Sources.of(name -> null, run.folder),
                     message -> {},
-                    () -> looked.incrementAndGet() > looks,
+                    new Surroundings(name -> null, () -> looked.incrementAndGet() > looks),
                     manager));
         }
         return looked.get();

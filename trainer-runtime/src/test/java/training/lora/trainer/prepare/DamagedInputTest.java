@@ -111,7 +111,7 @@ class DamagedInputTest {
                                 .weight(1.0)
                                 .build(),
                         DataFolder.list(folder, null, Set.of()),
-                        text -> text))
+                        CaptionRulesTest.sidecars()))
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining("picture.txt is not UTF-8 text, nor UTF-16");

@@ -92,7 +92,7 @@ class RawDatasetTest {
                         .weight(1.0)
                         .build(),
                 DataFolder.list(folder, null, Set.of()),
-                text -> text);
+                CaptionRulesTest.sidecars());
     }
 
     @Test

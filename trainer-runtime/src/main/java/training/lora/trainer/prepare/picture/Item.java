@@ -2,6 +2,7 @@ package training.lora.trainer.prepare.picture;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetSpec;
 
@@ -11,6 +12,8 @@ import training.lora.api.DatasetSpec;
  * @param dataset what it belongs to
  * @param name data set and relative path
  * @param caption the caption, with the concept's words and the prefix
+ * @param variants captions one of which is drawn each time, as {@code Wildcards} says; null where there is but one
+ * @param captionFrom name of the file that the caption came from; null where it has none of its own
  * @param invisible how many invisible characters the caption's file has, which are left out
  * @param mask the mask beside it; null where there is none
  */
@@ -20,5 +23,7 @@ public record Item(
         String name,
         Path file,
         String caption,
+        @Nullable List<String> variants,
+        @Nullable String captionFrom,
         int invisible,
         @Nullable Path mask) {}

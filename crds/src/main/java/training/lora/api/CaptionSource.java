@@ -1,0 +1,18 @@
+package training.lora.api;
+
+/** Where captions come from. */
+public enum CaptionSource {
+    /** Those beside the pictures, else the platform's captioner, else the words that call the concept. */
+    Auto,
+    /** Those beside the pictures, and nothing else. */
+    Sidecar,
+    /** BLIP, for pictures that have none beside them. */
+    Blip,
+    /** The words that call the concept, whatever lies beside the pictures. */
+    None;
+
+    /** Whether a model that the spec names makes them. */
+    public boolean modelled() {
+        return this == Blip;
+    }
+}

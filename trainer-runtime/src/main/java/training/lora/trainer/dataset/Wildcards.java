@@ -1,0 +1,50 @@
+package training.lora.trainer.dataset;
+
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.function.ToIntFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Captions one of which is drawn each time, with {@code {a|b}} for a or b; {@code {{} and {@code }}} are braces. */
+public final class Wildcards {
+    /** A choice; choices within others are none. */
+    private static final Pattern CHOICE = Pattern.compile("\\{([^{}]*)\\}");
+
+    /** Stand for braces that are text, in what people can't type: private use. */
+    private static final char OPEN = '\uE000';
+
+    private static final char CLOSE = '\uE001';
+
+    private Wildcards() {}
+
+    /** The first line, with the first of each choice: what stands for a picture where nothing is drawn. */
+    public static String first(List<String> lines) {
+        return resolved(lines.get(0), count -> 0);
+    }
+
+    /** One of {@code lines}, with one of each choice. */
+    public static String draw(List<String> lines, SplittableRandom random) {
+        String line = lines.size() == 1 ? lines.get(0) : lines.get(random.nextInt(lines.size()));
+        return resolved(line, random::nextInt);
+    }
+
+    /** Whether there is anything to draw. */
+    public static boolean vary(List<String> lines) {
+        return lines.size() > 1
+                || lines.stream().anyMatch(line -> CHOICE.matcher(hidden(line)).find());
+    }
+
+    private static String hidden(String line) {
+        return line.replace("{{", String.valueOf(OPEN)).replace("}}", String.valueOf(CLOSE));
+    }
+
+    private static String resolved(String line, ToIntFunction<Integer> choice) {
+        String text = hidden(line);
+        for (Matcher m = CHOICE.matcher(text); m.find(); m = CHOICE.matcher(text)) {
+            String[] options = m.group(1).split("\\|", -1);
+            text = text.substring(0, m.start()) + options[choice.applyAsInt(options.length)] + text.substring(m.end());
+        }
+        return text.replace(OPEN, '{').replace(CLOSE, '}').strip().replaceAll("\\s+", " ");
+    }
+}

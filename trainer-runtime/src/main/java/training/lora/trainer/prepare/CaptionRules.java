@@ -1,0 +1,83 @@
+package training.lora.trainer.prepare;
+
+import java.io.IOException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionSource;
+import training.lora.api.CaptionsSpec;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.Wildcards;
+
+/** What the spec says of captions: which files are heeded, and what words are put before what they say. */
+final class CaptionRules {
+    private final CaptionsSpec captions;
+    private final Concepts concepts;
+
+    CaptionRules(LoraTrainingSpec spec) {
+        this(spec.preparation().captions(), Concepts.of(spec.datasets()));
+    }
+
+    CaptionRules(CaptionsSpec captions, Concepts concepts) {
+        this.captions = captions;
+        this.concepts = concepts;
+    }
+
+    /** Whether nothing beside the pictures is heeded. */
+    boolean ignored() {
+        return captions.source() == CaptionSource.None;
+    }
+
+    /** Whether each picture must have a caption beside it. */
+    boolean required() {
+        return captions.source() == CaptionSource.Sidecar;
+    }
+
+    /** What is trained on where {@code text} is said: what calls the concept is in all but what must not change. */
+    String worded(DatasetSpec dataset, String text) {
+        return dataset.role() == DatasetRole.Regularization
+                ? text
+                : captions.prefix() + concepts.caption(dataset, text);
+    }
+
+    SidecarText ofFile(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {
+        List<CaptionText> texts =
+                captions.wildcards() ? CaptionText.readLines(file.path()) : List.of(CaptionText.read(file.path()));
+        return of(file.name(), texts, false);
+    }
+
+    SidecarText ofTable(CaptionTable table, DataFolder.Entry picture) {
+        List<CaptionText> texts =
+                table.of(picture).stream().map(CaptionText::of).toList();
+        return of(table.file().name(), texts, table.prepared());
+    }
+
+    private static SidecarText of(String from, List<CaptionText> texts, boolean whole) {
+        List<String> plain = texts.isEmpty()
+                ? List.of("")
+                : texts.stream().map(CaptionText::text).toList();
+        int invisible = texts.stream().mapToInt(CaptionText::invisible).sum();
+        return new SidecarText(from, plain, invisible, whole);
+    }
+
+    /**
+     * What a picture is trained on.
+     *
+     * @param variants as in an item
+     */
+    record Caption(String text, @Nullable List<String> variants) {}
+
+    /** What is trained on where {@code text} is said beside a picture; null where nothing is. */
+    Caption caption(DatasetSpec dataset, @Nullable SidecarText text) {
+        if (text == null) {
+            return new Caption(worded(dataset, "").strip(), null);
+        }
+        List<String> worded = text.whole()
+                ? text.texts()
+                : text.texts().stream().map(t -> worded(dataset, t)).toList();
+        boolean vary = worded.size() > 1 || (captions.wildcards() && Wildcards.vary(worded));
+        return new Caption(captions.wildcards() ? Wildcards.first(worded) : worded.get(0), vary ? worded : null);
+    }
+}

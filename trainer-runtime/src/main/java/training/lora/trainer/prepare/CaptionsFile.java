@@ -1,0 +1,32 @@
+package training.lora.trainer.prepare;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import training.lora.api.Json;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+
+/** captions.jsonl beside prepared pictures: a line for each, in a form that is read back where its folder is a data set. */
+final class CaptionsFile {
+    private CaptionsFile() {}
+
+    static void write(List<Sample> samples, Path folder) throws IOException {
+        StringBuilder lines = new StringBuilder();
+        for (Sample sample : samples) {
+            ObjectNode line = Json.MAPPER.createObjectNode();
+            line.put("file_name", sample.file());
+            List<String> variants = sample.variants();
+            if (variants == null) {
+                line.put("text", sample.caption());
+            } else {
+                variants.forEach(line.putArray("text")::add);
+            }
+            line.put("picture", sample.name());
+            line.put("source", sample.captionFrom());
+            lines.append(line).append('\n');
+        }
+        Files.writeString(folder.resolve(CaptionTable.PREPARED), lines);
+    }
+}

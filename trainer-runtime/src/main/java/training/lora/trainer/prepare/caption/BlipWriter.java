@@ -1,0 +1,84 @@
+package training.lora.trainer.prepare.caption;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.function.IntFunction;
+import training.lora.trainer.model.Blip;
+import training.lora.trainer.model.BlipDecoder;
+
+/** Writes texts about pictures by BLIP, as a {@link Decoding} says, each of which goes on from a prompt. */
+record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
+    /** What BLIP writes in. */
+    private record Texts(BlipDecoder.Text text) implements Continuation {
+        @Override
+        public float[][] next(long[] tokens) {
+            return text.next(tokens);
+        }
+
+        @Override
+        public void pick(long[] rows) {
+            text.pick(rows);
+        }
+
+        @Override
+        public void close() {
+            text.close();
+        }
+    }
+
+    /**
+     * The tokens of a text for each of {@code pictures} (B, 3, S, S) in [0, 1], prompt included, without begin and end.
+     *
+     * @param randoms chance for each picture
+     */
+    List<long[]> write(NDArray pictures, IntFunction<SplittableRandom> randoms) {
+        int count = (int) pictures.getShape().get(0);
+        List<long[]> texts = new ArrayList<>();
+        try (NDManager scope = pictures.getManager().newSubManager()) {
+            NDArray own = pictures.duplicate();
+            own.attach(scope);
+            NDArray seen = blip.see(own);
+            if (decoding.beams() == 1) {
+                try (Texts all = new Texts(blip.begin(seen))) {
+                    long last = read(all.text(), count);
+                    fitting().write(all, last, count, randoms).forEach(text -> texts.add(prompted(text)));
+                }
+                return texts;
+            }
+            for (int i = 0; i < count; i++) {
+                try (NDArray one = seen.get(i + ":" + (i + 1));
+                        Texts all = new Texts(blip.begin(one))) {
+                    long last = read(all.text(), 1);
+                    all.text().repeat(decoding.beams());
+                    texts.add(prompted(fitting().search(all, last)));
+                }
+            }
+        }
+        return texts;
+    }
+
+    private Decoding fitting() {
+        return decoding.within(blip.longest() - 1 - prompt.length);
+    }
+
+    /** Reads begin and prompt but for their last token, which is returned. */
+    private long read(BlipDecoder.Text text, int count) {
+        long last = blip.beginToken();
+        for (long token : prompt) {
+            long[] row = new long[count];
+            java.util.Arrays.fill(row, last);
+            text.next(row);
+            last = token;
+        }
+        return last;
+    }
+
+    private long[] prompted(long[] text) {
+        long[] all = java.util.Arrays.copyOf(prompt, prompt.length + text.length);
+        System.arraycopy(text, 0, all, prompt.length, text.length);
+        return all;
+    }
+}

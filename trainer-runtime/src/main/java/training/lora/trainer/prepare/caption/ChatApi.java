@@ -1,0 +1,235 @@
+package training.lora.trainer.prepare.caption;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.soabase.recordbuilder.core.RecordBuilder;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.http.Http;
+import training.lora.trainer.http.RefusedAddressException;
+import training.lora.trainer.http.RetryAfter;
+
+/**
+ * A language model behind an API as OpenAI's: chat completions, with pictures as data urls. What may succeed later is
+ * asked again, at longer and longer intervals or when the server says. It may be called from several threads.
+ */
+final class ChatApi {
+    private static final int STATUS_OK = 200;
+
+    private static final int STATUS_TOO_MANY = 429;
+
+    private static final int STATUS_SERVER = 500;
+
+    /** Of an answer; a caption is short. */
+    private static final int MOST_BYTES = 4 << 20;
+
+    /** The server's longest wish that is heeded. */
+    private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
+
+    private final Settings settings;
+    private final Http http;
+    private final Pause pause;
+    private final AtomicLong calls = new AtomicLong();
+    private final AtomicLong asked = new AtomicLong();
+    private final AtomicLong answered = new AtomicLong();
+
+    /**
+     * What is asked, and how.
+     *
+     * @param field that names the API, for messages
+     * @param base url that {@code /chat/completions} follows
+     * @param model its name there
+     * @param key null for none
+     * @param patience how long the server may be silent
+     * @param attempts how often a question is asked at most
+     */
+    @RecordBuilder
+    record Settings(
+            String field, URI base, String model, @Nullable String key, Duration patience, int attempts) {}
+
+    /** Waits; may throw to end the stage. */
+    interface Pause {
+        void of(Duration time);
+    }
+
+    ChatApi(Settings settings, Http http, Pause pause) {
+        this.settings = settings;
+        this.http = http;
+        this.pause = pause;
+    }
+
+    /**
+     * A question.
+     *
+     * @param system who the model is to be
+     * @param text what is asked
+     * @param pictures JPEG files that are shown with it
+     * @param tokens of the answer at most
+     * @param schema JSON schema of an answer that must be JSON; null for text
+     */
+    @RecordBuilder
+    record Question(
+            String system,
+            String text,
+            List<byte[]> pictures,
+            int tokens,
+            @Nullable JsonNode schema) {}
+
+    /** The answer's text. */
+    String ask(Question question) {
+        byte[] body = body(question);
+        String problem = "";
+        for (int attempt = 1; attempt <= settings.attempts(); attempt++) {
+            Duration wait = Duration.ofSeconds(1L << Math.min(attempt - 1, 6));
+            try (Http.Answer answer = http.post(url(), body, authorization(), settings.patience())) {
+                calls.incrementAndGet();
+                String text = read(answer);
+                if (answer.status() == STATUS_OK) {
+                    String content = content(text);
+                    if (content != null) {
+                        return content;
+                    }
+                    problem = "its answer was no chat completion: " + shown(text);
+                } else if (answer.status() == STATUS_TOO_MANY || answer.status() >= STATUS_SERVER) {
+                    problem = "it answered " + answer.statusLine();
+                    Duration wish = RetryAfter.of(answer.header("Retry-After"), Instant.now());
+                    if (wish != null) {
+                        wait = wish.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : wish;
+                    }
+                } else {
+                    throw refused(answer, text);
+                }
+            } catch (RefusedAddressException e) {
+                throw invalid("must be an address that may be asked, but " + e.getMessage());
+            } catch (IOException e) {
+                problem = "it gave no answer ("
+                        + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()) + ")";
+            }
+            if (attempt < settings.attempts()) {
+                pause.of(wait);
+            }
+        }
+        throw new TrainerException(
+                Reason.SourceUnreachable,
+                "`%s` %s must answer, but in %d attempts it did not: %s"
+                        .formatted(settings.field(), settings.base(), settings.attempts(), problem));
+    }
+
+    private URI url() {
+        String base = settings.base().toString();
+        return URI.create((base.endsWith("/") ? base : base + "/") + "chat/completions");
+    }
+
+    private @Nullable String authorization() {
+        return settings.key() == null ? null : "Bearer " + settings.key();
+    }
+
+    private byte[] body(Question question) {
+        ObjectNode root = Json.MAPPER.createObjectNode();
+        root.put("model", settings.model());
+        root.put("max_tokens", question.tokens());
+        root.put("temperature", 0);
+        ArrayNode messages = root.putArray("messages");
+        messages.addObject().put("role", "system").put("content", question.system());
+        ObjectNode user = messages.addObject().put("role", "user");
+        if (question.pictures().isEmpty()) {
+            user.put("content", question.text());
+        } else {
+            ArrayNode parts = user.putArray("content");
+            parts.addObject().put("type", "text").put("text", question.text());
+            for (byte[] picture : question.pictures()) {
+                parts.addObject()
+                        .put("type", "image_url")
+                        .putObject("image_url")
+                        .put(
+                                "url",
+                                "data:image/jpeg;base64," + Base64.getEncoder().encodeToString(picture))
+                        .put("detail", "low");
+            }
+        }
+        if (question.schema() != null) {
+            root.putObject("response_format")
+                    .put("type", "json_schema")
+                    .putObject("json_schema")
+                    .put("name", "answer")
+                    .put("strict", true)
+                    .set("schema", question.schema());
+        }
+        return root.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String read(Http.Answer answer) throws IOException {
+        return new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8);
+    }
+
+    /** The text of a completion; null where it is none. */
+    private @Nullable String content(String body) {
+        try {
+            JsonNode root = Json.MAPPER.readTree(body);
+            asked.addAndGet(root.at("/usage/prompt_tokens").asLong());
+            answered.addAndGet(root.at("/usage/completion_tokens").asLong());
+            JsonNode content = root.at("/choices/0/message/content");
+            return content.isTextual() && !content.asText().isBlank() ? content.asText() : null;
+        } catch (JsonProcessingException e) {
+            return null;
+        }
+    }
+
+    private TrainerException refused(Http.Answer answer, String body) {
+        String says = says(body);
+        return switch (answer.status()) {
+            case 401, 403 ->
+                invalid((settings.key() == null
+                                        ? "must have a key (`%s.secretRef`, or OPENAI_API_KEY outside a cluster)"
+                                        : "must have a key that the server accepts (`%s.secretRef`, or OPENAI_API_KEY)")
+                                .formatted(settings.field())
+                        + ", but the server answered " + answer.statusLine() + says);
+            case 404 ->
+                invalid("must name a server of chat completions and one of its models (%s), but it answered %s%s"
+                        .formatted(settings.model(), answer.statusLine(), says));
+            default -> invalid("must take what is asked, but it answered " + answer.statusLine() + says);
+        };
+    }
+
+    private static String says(String body) {
+        try {
+            String message = Json.MAPPER.readTree(body).at("/error/message").asText();
+            return message.isEmpty() ? "" : ": " + shown(message);
+        } catch (JsonProcessingException e) {
+            return "";
+        }
+    }
+
+    private static String shown(String text) {
+        String line = text.replaceAll("\\s+", " ").strip();
+        return line.length() <= 200 ? line : line.substring(0, 200) + "…";
+    }
+
+    private TrainerException invalid(String message) {
+        return new TrainerException(
+                Reason.InvalidConfiguration, "`%s` %s %s".formatted(settings.field(), settings.base(), message));
+    }
+
+    /** What it has cost so far, in a sentence. */
+    String cost() {
+        return "%s at %s was asked %d times: %d tokens in, %d out"
+                .formatted(settings.model(), settings.base().getHost(), calls.get(), asked.get(), answered.get());
+    }
+
+    /** The model, and where it is. */
+    String key() {
+        return settings.base() + " " + settings.model();
+    }
+}

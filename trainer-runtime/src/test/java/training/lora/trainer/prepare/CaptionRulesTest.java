@@ -1,0 +1,179 @@
+package training.lora.trainer.prepare;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.CaptionsSpec;
+import training.lora.api.DatasetSpec;
+import training.lora.api.Json;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.prepare.picture.Item;
+
+/** Which captions are found beside pictures, in files of every kind that people keep them in. */
+class CaptionRulesTest {
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void twoPictures() throws IOException {
+        Files.createDirectories(folder.resolve("sub"));
+        Files.copy(Goldens.BUNDLED.resolve("fluent-style/bat.png"), folder.resolve("bat.png"));
+        Files.copy(Goldens.BUNDLED.resolve("fluent-style/crab.png"), folder.resolve("sub/crab.png"));
+    }
+
+    static CaptionRules sidecars() {
+        return rules("source: Sidecar", DATASET);
+    }
+
+    private static final String DATASET = "uri: data";
+
+    private static CaptionRules rules(String captions, String dataset) {
+        return new CaptionRules(
+                read("{%s}".formatted(captions), CaptionsSpec.class), Concepts.of(List.of(dataset(dataset))));
+    }
+
+    private static DatasetSpec dataset(String fields) {
+        return read("{%s}".formatted(fields), DatasetSpec.class);
+    }
+
+    private static <T> T read(String yaml, Class<T> type) {
+        try {
+            return Json.STRICT_YAML.readValue(yaml, type);
+        } catch (IOException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    private List<Item> items(String captions, String dataset) throws IOException {
+        return RawDataset.list(dataset(dataset), DataFolder.list(folder, null, Set.of()), rules(captions, dataset))
+                .items();
+    }
+
+    private void write(String name, String text) throws IOException {
+        write(name, text, StandardCharsets.UTF_8);
+    }
+
+    private void write(String name, String text, Charset charset) throws IOException {
+        Files.write(folder.resolve(name), text.getBytes(charset));
+    }
+
+    @Test
+    void aCaptionMayEndWithCaption() throws IOException {
+        write("bat.caption", "a bat");
+        write("sub/crab.txt", "a crab");
+
+        assertThat(items("source: Sidecar", DATASET))
+                .extracting(Item::caption, Item::captionFrom, Item::variants)
+                .containsExactly(tuple("a bat", "bat.caption", null), tuple("a crab", "sub/crab.txt", null));
+    }
+
+    @Test
+    void kohyasMetadataHasCaptionsAndTagsByPathOrNameAloneOfAnotherMachine() throws IOException {
+        write("metadata.json", """
+                {"/home/me/train/bat.png": {"caption": "a bat", "tags": "wings, night"},
+                 "sub/crab": {"tags": "claws, red"}}""");
+
+        assertThat(items("source: Sidecar", DATASET))
+                .extracting(Item::caption)
+                .containsExactly("a bat, wings, night", "claws, red");
+    }
+
+    @Test
+    void theHubsLinesAndTablesNameFilesBelowTheirFolder() throws IOException {
+        write("metadata.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"a bat\"}\n\n");
+        write("sub/metadata.csv", "file_name,text,more\ncrab.png,\"a \"\"red\"\" crab, with\nclaws\",1\n");
+
+        assertThat(items("source: Sidecar", DATASET))
+                .extracting(Item::caption, Item::captionFrom)
+                .containsExactly(
+                        tuple("a bat", "metadata.jsonl"), tuple("a \"red\" crab, with claws", "sub/metadata.csv"));
+    }
+
+    @Test
+    void aTableInUtf16IsReadAndOneInAnotherEncodingIsNamed() throws IOException {
+        write("metadata.csv", "\uFEFFfile_name,text\nbat.png,le café\nsub/crab.png,b\n", StandardCharsets.UTF_16LE);
+
+        assertThat(items("source: Sidecar", DATASET)).extracting(Item::caption).containsExactly("le café", "b");
+
+        write("metadata.csv", "file_name,text\nbat.png,caf\u00e9\n", StandardCharsets.ISO_8859_1);
+        assertThatThrownBy(() -> items("", DATASET))
+                .isInstanceOf(TrainerException.class)
+                .hasMessageContaining("metadata.csv is not UTF-8 text");
+        write("metadata.json", "{\"a\": ", StandardCharsets.UTF_8);
+        assertThatThrownBy(() -> items("", DATASET)).hasMessageContaining("metadata.json is no JSON");
+    }
+
+    @Test
+    void twoCaptionsOfOnePictureAreRefused() throws IOException {
+        write("bat.txt", "a bat");
+        write("metadata.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"another\"}");
+
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining("bat.png has several captions: in metadata.jsonl and bat.txt");
+
+        Files.delete(folder.resolve("metadata.jsonl"));
+        write("bat.caption", "a third");
+        assertThatThrownBy(() -> items("", DATASET)).hasMessageContaining("bat.png has 2 captions");
+    }
+
+    @Test
+    void eachLineIsACaptionWithTheConceptsWordsWhereWildcardsAreAskedFor() throws IOException {
+        write("bat.txt", "a {small|big} bat\n\na creature by <concept>\n");
+        write("sub/crab.txt", "a crab");
+        String dataset = "uri: data, concept: {trigger: blorp}";
+
+        assertThat(items("wildcards: true", dataset))
+                .extracting(Item::caption, Item::variants)
+                .containsExactly(
+                        tuple(
+                                "in the style of blorp, a small bat",
+                                List.of("in the style of blorp, a {small|big} bat", "a creature by blorp")),
+                        tuple("in the style of blorp, a crab", null));
+        assertThat(items("", dataset).get(0).caption()).isEqualTo("a {small|big} bat a creature by blorp");
+    }
+
+    @Test
+    void aPictureWithoutACaptionHasTheWordsThatCallTheConceptUnlessSidecarsAreAskedFor() throws IOException {
+        write("bat.txt", "a bat");
+        String face = "uri: data, concept: {mode: Face}";
+
+        assertThat(items("", face))
+                .extracting(Item::caption, Item::captionFrom)
+                .containsExactly(tuple("TOK, a bat", "bat.txt"), tuple("TOK", null));
+        assertThat(items("source: None, prefix: 'x, '", face))
+                .extracting(Item::caption, Item::captionFrom)
+                .containsExactly(tuple("x, TOK", null), tuple("x, TOK", null));
+        assertThat(items("", "uri: data, concept: {mode: Object}").get(1).caption())
+                .isEqualTo("TOK");
+        assertThat(items("", "uri: data, concept: {trigger: blorp}").get(1).caption())
+                .isEqualTo("in the style of blorp");
+        assertThat(items("", DATASET).get(1).caption()).isEmpty();
+        assertThatThrownBy(() -> items("source: Sidecar", face))
+                .hasMessageContaining("sub/crab.png has no caption crab.txt beside it");
+    }
+
+    @Test
+    void theCaptionsOfAPreparedFolderAreTakenAsTheyStandThere() throws IOException {
+        write("captions.jsonl", """
+                {"file_name": "bat.png", "text": "an edited bat", "picture": "main/x.png", "source": "Blip"}
+                {"file_name": "sub/crab.png", "text": ["one", "two"]}
+                """);
+
+        assertThat(items("prefix: 'x, '", "uri: data, concept: {trigger: blorp}"))
+                .extracting(Item::caption, Item::variants)
+                .containsExactly(tuple("an edited bat", null), tuple("one", List.of("one", "two")));
+    }
+}
