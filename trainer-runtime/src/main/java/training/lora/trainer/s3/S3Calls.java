@@ -41,9 +41,8 @@ record S3Calls(S3Faults faults) {
             try {
                 return request.get();
             } catch (S3Exception e) {
-                boolean bucket = e.awsErrorDetails() != null
-                        && "NoSuchBucket".equals(e.awsErrorDetails().errorCode());
-                if ((e.statusCode() == 404 || e.statusCode() == PRECONDITION_FAILED) && !bucket) {
+                // Unknown keys, and what is no server of S3, are 404 as well.
+                if (S3Refusal.of(e) == S3Refusal.NoObject || e.statusCode() == PRECONDITION_FAILED) {
                     return null;
                 }
                 throw e;

@@ -5,7 +5,6 @@ import java.io.UncheckedIOException;
 import java.net.UnknownHostException;
 import java.nio.file.FileSystemException;
 import java.util.Locale;
-import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.SSLException;
@@ -19,44 +18,7 @@ import training.lora.trainer.http.RefusedAddressException;
 
 /** What a request to a bucket that failed means, in a sentence for the person who named it. */
 final class S3Faults {
-    /** The keys are not the server's, are others' or have ended. */
-    private static final Set<String> UNKNOWN_KEY =
-            Set.of("InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSecurity");
-
-    private static final Set<String> ENDED =
-            Set.of("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "ExpiredTokenException");
-
-    private static final Set<String> FULL = Set.of(
-            "QuotaExceeded",
-            "XMinioStorageFull",
-            "XMinioAdminBucketQuotaExceeded",
-            "StorageFull",
-            "InsufficientStorage",
-            "StorageQuotaExceeded");
-
-    private static final Set<String> OTHER_REGION = Set.of(
-            "PermanentRedirect",
-            "TemporaryRedirect",
-            "AuthorizationHeaderMalformed",
-            "IllegalLocationConstraintException",
-            "InvalidRegion");
-
-    /** What a server says of itself when it is asked again later. */
-    private static final Set<String> LATER = Set.of(
-            "SlowDown",
-            "SlowDownRead",
-            "SlowDownWrite",
-            "RequestTimeout",
-            "InternalError",
-            "ServiceUnavailable",
-            "OperationAborted",
-            "ConditionalRequestConflict",
-            "BadDigest",
-            "IncompleteBody");
-
     private static final Pattern REGION = Pattern.compile("<Region>([^<]+)</Region>|expecting '([^']+)'");
-
-    private static final int NOT_IMPLEMENTED = 501;
 
     private final S3Location location;
     private final S3Access access;
@@ -89,94 +51,98 @@ final class S3Faults {
     }
 
     private TrainerException answered(AwsServiceException answer, String action, String name) {
-        AwsErrorDetails details = answer.awsErrorDetails();
-        String code = details == null || details.errorCode() == null ? "" : details.errorCode();
-        int status = answer.statusCode();
-        String region = region(answer);
-        if (OTHER_REGION.contains(code) || status == 301 || status == 307) {
-            return wrong(
-                    "the region must be that of the bucket %s%s, was %s; set AWS_REGION%s"
-                            .formatted(
-                                    location.bucket(),
-                                    region == null ? "" : ", " + region,
-                                    access.region() == null ? "unset" : access.region(),
-                                    whereKeysAre()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (UNKNOWN_KEY.contains(code)) {
-            return wrong(
-                    "AWS_ACCESS_KEY_ID of %s must be a key of %s, which doesn't know it; correct it, or AWS_ENDPOINT_URL"
-                            .formatted(access.keysOf(), access.server()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (code.equals("SignatureDoesNotMatch")) {
-            return wrong(
-                    "AWS_SECRET_ACCESS_KEY of %s must be the one that belongs to its AWS_ACCESS_KEY_ID"
-                            .formatted(access.keysOf()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (ENDED.contains(code)) {
-            return wrong(
-                    "AWS_SESSION_TOKEN of %s must be one that has not ended".formatted(access.keysOf()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (code.equals("RequestTimeTooSkewed") || code.equals("RequestExpired")) {
-            return failed(
-                    Reason.SourceUnreachable,
-                    "the clock of this machine must be right, but differs from that of %s by more than it allows"
-                            .formatted(access.server()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (FULL.contains(code) || status == 507) {
-            return failed(
-                    Reason.StorageFull,
-                    "there must be room in the bucket %s, but its quota or its disks are full; free some or raise the quota, and start again: what is there is kept"
-                            .formatted(location.bucket()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (code.equals("NoSuchBucket") || (status == 404 && code.isEmpty() && action.equals(S3Calls.LIST))) {
-            return wrong(
-                    "the bucket %s must exist, but %s has none of that name; make it, or correct the uri or AWS_ENDPOINT_URL"
-                            .formatted(location.bucket(), access.server()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (code.equals("NoSuchKey") || code.equals("NoSuchVersion") || status == 404) {
-            return wrong(
-                    "%s must be there, but the bucket has none"
-                            .formatted(location.below(name).uri()),
-                    failureCode(code, status),
-                    answer);
-        }
-        if (status == 401 || status == 403) {
-            return wrong(refused(action), failureCode(code, status), answer);
-        }
-        if (LATER.contains(code) || (status >= 500 && status != NOT_IMPLEMENTED) || status == 429 || status == 408) {
-            return failed(
-                    Reason.SourceUnreachable,
-                    "%s must answer, but could not (%s); the same command goes on once it can"
-                            .formatted(access.server(), failureCode(code, status)),
-                    null,
-                    answer);
-        }
+        S3Refusal refusal = S3Refusal.of(answer);
+        String code = failureCode(answer);
+        return switch (refusal) {
+            case OtherRegion -> wrong(otherRegion(answer), code, answer);
+            case UnknownKey, WrongSecret, EndedToken, RejectedKeys -> wrong(keys(refusal, action), code, answer);
+            case NotAllowed -> wrong(refused(action), code, answer);
+            case Clock ->
+                failed(
+                        Reason.SourceUnreachable,
+                        "the clock of this machine must be right, but differs from that of %s by more than it allows"
+                                .formatted(access.server()),
+                        code,
+                        answer);
+            case Full ->
+                failed(
+                        Reason.StorageFull,
+                        "there must be room in the bucket %s, but its quota or its disks are full; free some or raise the quota, and start again: what is there is kept"
+                                .formatted(location.bucket()),
+                        code,
+                        answer);
+            case NoBucket ->
+                wrong(
+                        "the bucket %s must exist, but %s has none of that name; make it, or correct the uri or AWS_ENDPOINT_URL"
+                                .formatted(location.bucket(), access.server()),
+                        code,
+                        answer);
+            case NoObject ->
+                action.equals(S3Calls.LIST)
+                        ? foreign(code, answer)
+                        : wrong(
+                                "%s must be there, but the bucket has none"
+                                        .formatted(location.below(name).uri()),
+                                code,
+                                answer);
+            case Foreign -> foreign(code, answer);
+            case Later ->
+                failed(
+                        Reason.SourceUnreachable,
+                        "%s must answer, but could not (%s); the same command goes on once it can"
+                                .formatted(access.server(), code),
+                        null,
+                        answer);
+            case Other ->
+                wrong(
+                        "%s must be a server of S3 that takes %s, but refused it%s"
+                                .formatted(access.server(), action, said(answer)),
+                        code,
+                        answer);
+        };
+    }
+
+    /** That what answers is another kind of server; {@code detail} is what tells. */
+    TrainerException foreign(String detail, SdkException cause) {
         return wrong(
-                "%s must be a server of S3 that takes %s, but refused it%s"
-                        .formatted(
-                                access.server(),
-                                action,
-                                details == null
-                                                || details.errorMessage() == null
-                                                || details.errorMessage().isBlank()
-                                        ? ""
-                                        : ": " + details.errorMessage()),
-                failureCode(code, status),
-                answer);
+                "%s must be a server of S3, but its answer is none of S3's; correct AWS_ENDPOINT_URL"
+                        .formatted(access.server()),
+                detail,
+                cause);
+    }
+
+    private static String said(AwsServiceException answer) {
+        AwsErrorDetails details = answer.awsErrorDetails();
+        String message = details == null ? null : details.errorMessage();
+        return message == null || message.isBlank() ? "" : ": " + message;
+    }
+
+    private String otherRegion(AwsServiceException answer) {
+        String region = region(answer);
+        return "the region must be that of the bucket %s%s, was %s; set AWS_REGION%s"
+                .formatted(
+                        location.bucket(),
+                        region == null ? "" : ", " + region,
+                        access.region() == null ? "unset" : access.region(),
+                        whereKeysAre());
+    }
+
+    private String keys(S3Refusal refusal, String action) {
+        if (access.anonymous()) {
+            return refused(action);
+        }
+        return switch (refusal) {
+            case UnknownKey ->
+                "AWS_ACCESS_KEY_ID of %s must be a key of %s, which doesn't know it; correct it, or AWS_ENDPOINT_URL"
+                        .formatted(access.keysOf(), access.server());
+            case WrongSecret ->
+                "AWS_SECRET_ACCESS_KEY of %s must be the one that belongs to its AWS_ACCESS_KEY_ID"
+                        .formatted(access.keysOf());
+            case EndedToken -> "AWS_SESSION_TOKEN of %s must be one that has not ended".formatted(access.keysOf());
+            default ->
+                "the keys of %s must be accepted by %s, but are not; correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_ENDPOINT_URL"
+                        .formatted(access.keysOf(), access.server());
+        };
     }
 
     private String refused(String action) {
@@ -223,8 +189,7 @@ final class S3Faults {
         if (all.toLowerCase(Locale.ROOT).contains("timeout") || all.contains("did not complete")) {
             return unreachable(all, failure);
         }
-        return wrong(
-                "%s must be a server of S3, but its answer is none of S3's".formatted(access.server()), said, failure);
+        return foreign(said, failure);
     }
 
     private TrainerException unreachable(String why, SdkException failure) {
@@ -254,8 +219,9 @@ final class S3Faults {
         return !named.find() ? null : named.group(1) != null ? named.group(1) : named.group(2);
     }
 
-    private static String failureCode(String code, int status) {
-        return code.isEmpty() || code.equals(Integer.toString(status)) ? "HTTP " + status : code;
+    private static String failureCode(AwsServiceException answer) {
+        String code = S3Refusal.code(answer);
+        return code.isEmpty() ? "HTTP " + answer.statusCode() : code;
     }
 
     private TrainerException wrong(String what, @Nullable String detail, SdkException cause) {

@@ -12,6 +12,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import software.amazon.awssdk.core.exception.SdkClientException;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CommonPrefix;
@@ -178,9 +179,13 @@ public final class S3Prefix implements AutoCloseable {
 
     /** The content of a small object; null if there is none. */
     public byte @Nullable [] read(String name) {
-        return calls.find(name, () -> client.getObjectAsBytes(
+        byte[] content = calls.find(name, () -> client.getObjectAsBytes(
                         request -> request.bucket(location.bucket()).key(key(name)))
                 .asByteArray());
+        if (content != null && S3Refusal.isPage(content)) {
+            throw calls.faults().foreign("a web page", SdkClientException.create(name + " is a page for browsers"));
+        }
+        return content;
     }
 
     /** Whether there is an object. */

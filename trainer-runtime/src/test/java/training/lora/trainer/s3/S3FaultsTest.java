@@ -133,6 +133,96 @@ class S3FaultsTest {
                                 : line.requests().size());
     }
 
+    /** What servers say of keys, gathered from their documentation and sources. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "403 | InvalidAccessKeyId | | key of // AWS, MinIO, Ceph, Wasabi, SeaweedFS, B2",
+                "404 | XAdminUserNotFound | | key of // versitygw",
+                "404 | XMinioAdminNoSuchUser | | key of // MinIO",
+                "404 | NoSuchUser | | key of // Ceph",
+                "403 | InvalidAccessKeyId.NotFound | | key of // OSS",
+                "403 | InvalidClientTokenId | | key of // STS",
+                "403 | AccessDenied | Forbidden: No such key: GK12 | key of // Garage",
+                "400 | InvalidArgument | Credential access key has length 3, should be 32 | key of // R2",
+                "403 | InvalidRequest | Malformed Access Key Id | key of // B2",
+                "403 | AccessDenied | Forbidden: Invalid signature | belongs to // Garage",
+                "403 | SignatureDoesNotMatch | | belongs to // all",
+                "403 | InvalidSignature | | belongs to // Ceph",
+                "400 | ExpiredToken | | not ended // AWS",
+                "400 | InvalidToken | | not ended // AWS, GCS",
+                "403 | AccessDenied | Access key GK12 has expired | not ended // Garage",
+                "403 | SecurityTokenExpired | | not ended // OSS",
+                "401 | Unauthorized | | accepted by // R2",
+                "403 | UserSuspended | | accepted by // Ceph",
+                "403 | AccountProblem | | accepted by // GCS",
+            })
+    void whateverAServerSaysOfKeysIsToldAsKeys(int status, String code, String message, String told) {
+        String words = told.replaceFirst(" //.*", "");
+        line.faults(request -> Fault.raw(
+                status,
+                "application/xml",
+                "<Error><Code>%s</Code><Message>%s</Message></Error>".formatted(code, message == null ? "" : message)));
+
+        for (String action : new String[] {"read", "top", "write"}) {
+            TrainerException failure;
+            try (S3Prefix bucket = open(line.endpoint(), S3Server.KEYS)) {
+                failure = catchThrowableOfType(TrainerException.class, () -> {
+                    switch (action) {
+                        case "read" -> bucket.read("manifest.json");
+                        case "top" -> bucket.top();
+                        default -> bucket.write("manifest.json", new byte[] {1});
+                    }
+                });
+            }
+            assertThat(failure.reason()).as(action).isEqualTo(Reason.InvalidConfiguration);
+            assertThat(failure)
+                    .as(action)
+                    .hasMessageStartingWith("`spec.output.uri` s3://loras/mine: ")
+                    .hasMessageContaining("of the Secret keys must be")
+                    .hasMessageContaining(words)
+                    .hasMessageEndingWith("(" + code + ")");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"404", "403", "405", "501"})
+    void anotherKindOfServerIsToldAsThatAndNotAsAMissingBucket(int status) {
+        line.faults(request -> Fault.raw(status, "text/html", "<!DOCTYPE HTML><html><p>File not found</html>"));
+
+        for (boolean lists : new boolean[] {true, false}) {
+            TrainerException failure;
+            try (S3Prefix bucket = open(line.endpoint(), S3Server.KEYS)) {
+                failure = catchThrowableOfType(TrainerException.class, () -> {
+                    if (lists) {
+                        bucket.top();
+                    } else {
+                        bucket.read("manifest.json");
+                    }
+                });
+            }
+            assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
+            assertThat(failure)
+                    .hasMessage(
+                            "`spec.output.uri` s3://loras/mine: %s must be a server of S3, but its answer is none of S3's; correct AWS_ENDPOINT_URL (HTTP %d)"
+                                    .formatted(line.endpoint(), status));
+        }
+    }
+
+    @Test
+    void pageInThePlaceOfAManifestIsAnotherServers() {
+        line.faults(request -> Fault.raw(200, "text/html", "<!doctype html><p>It works!"));
+
+        TrainerException failure;
+        try (S3Prefix bucket = open(line.endpoint(), S3Server.KEYS)) {
+            failure = catchThrowableOfType(TrainerException.class, () -> bucket.read("manifest.json"));
+        }
+
+        assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
+        assertThat(failure).hasMessageEndingWith("correct AWS_ENDPOINT_URL (a web page)");
+    }
+
     @ParameterizedTest
     @CsvSource({
         "manifest.json, true, s3:GetObject and s3:ListBucket",
