@@ -42,43 +42,79 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
         String base = uri.contains("://") ? uri : folder.resolve(uri).toString();
         List<PersistentVolumeClaim> claims = new ArrayList<>();
         String name = resource.at("/metadata/name").asText();
-        replace(resource.at("/spec/baseModel"), folder, name + "-base-model", claims);
-        replace(resource.at("/spec/baseModel/vae"), folder, name + "-vae", claims);
-        replace(resource.at("/spec/evaluation/clip"), folder, name + "-clip", claims);
-        replace(resource.at("/spec/training/initFrom"), folder, name + "-init-from", claims);
-        for (JsonNode dataset : resource.at("/spec/datasets")) {
-            String of = dataset.path("name").asText("main").toLowerCase(Locale.ROOT);
-            replace(dataset, folder, name + "-dataset-" + of, claims);
-        }
+        new Places(folder, name, claims).replace(resource.path("spec"), "");
         return new Training(
                 Serialization.unmarshal(resource.toString(), GenericKubernetesResource.class), claims, base);
     }
 
-    private static void replace(JsonNode source, Path folder, String claim, List<PersistentVolumeClaim> claims) {
-        String uri = source.path("uri").asText();
-        if (uri.isEmpty() || uri.contains("://")) {
-            return;
+    /**
+     * Puts claims in the place of plain paths.
+     *
+     * @param folder that paths start from
+     * @param name of the training
+     * @param claims takes those that are needed
+     */
+    private record Places(Path folder, String name, List<PersistentVolumeClaim> claims) {
+        /** @param field that has {@code node}; of an entry of a list its name too */
+        void replace(JsonNode node, String field) {
+            if (node instanceof ObjectNode object
+                    && object.path("uri").isTextual()
+                    && !object.path("uri").asText().contains("://")) {
+                put(object, field);
+            }
+            node.fields().forEachRemaining(child -> replace(child.getValue(), kebab(child.getKey())));
+            if (node.isArray()) {
+                String one = field.replaceFirst("s$", "");
+                node.forEach(entry ->
+                        replace(entry, one + "-" + entry.path("name").asText("main").toLowerCase(Locale.ROOT)));
+            }
         }
-        Path path = folder.resolve(uri).normalize();
-        if (!Files.exists(path)) {
-            throw new DemoException("`uri` " + uri + " must name a folder or file, but there is none at " + path);
+
+        private static String kebab(String field) {
+            return field.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
         }
-        boolean isFolder = Files.isDirectory(path);
-        claims.add(new PersistentVolumeClaimBuilder()
-                .withNewMetadata()
-                .withName(claim)
-                .withNamespace("default")
-                .withAnnotations(Map.of(
-                        "local.lora.training/folder", isFolder ? path.toString() : String.valueOf(path.getParent())))
-                .endMetadata()
-                .withNewSpec()
-                .withAccessModes("ReadOnlyMany")
-                .withNewResources()
-                .addToRequests("storage", new Quantity("1Gi"))
-                .endResources()
-                .endSpec()
-                .build());
-        ((ObjectNode) source).put("uri", "pvc://" + claim + (isFolder ? "" : "/" + path.getFileName()));
+
+        private void put(ObjectNode place, String field) {
+            String uri = place.path("uri").asText();
+            Path path = folder.resolve(uri).normalize();
+            boolean output = field.equals("output");
+            if (output && !Files.exists(path)) {
+                try {
+                    Files.createDirectories(path);
+                } catch (IOException e) {
+                    throw new DemoException("`spec.output.uri` " + uri + " must be a folder that can be made: " + e);
+                }
+            }
+            if (!Files.exists(path) || (output && !Files.isDirectory(path))) {
+                throw new DemoException("`uri` %s must name a folder%s, but there is none at %s"
+                        .formatted(uri, output ? "" : " or file", path));
+            }
+            boolean isFolder = Files.isDirectory(path);
+            String claim = name + "-" + field;
+            for (int i = 2; has(claim); i++) {
+                claim = "%s-%s-%d".formatted(name, field, i);
+            }
+            claims.add(new PersistentVolumeClaimBuilder()
+                    .withNewMetadata()
+                    .withName(claim)
+                    .withNamespace("default")
+                    .withAnnotations(Map.of(
+                            "local.lora.training/folder",
+                            isFolder ? path.toString() : String.valueOf(path.getParent())))
+                    .endMetadata()
+                    .withNewSpec()
+                    .withAccessModes(output ? "ReadWriteMany" : "ReadOnlyMany")
+                    .withNewResources()
+                    .addToRequests("storage", new Quantity("1Gi"))
+                    .endResources()
+                    .endSpec()
+                    .build());
+            place.put("uri", "pvc://" + claim + (isFolder ? "" : "/" + path.getFileName()));
+        }
+
+        private boolean has(String claim) {
+            return claims.stream().anyMatch(c -> c.getMetadata().getName().equals(claim));
+        }
     }
 
     String name() {
