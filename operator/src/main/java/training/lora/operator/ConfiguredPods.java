@@ -49,10 +49,10 @@ public final class ConfiguredPods {
             variables.put("HTTP_PROXY", url);
         });
         sources.noProxy().ifPresent(hosts -> variables.put("NO_PROXY", String.join(",", hosts)));
-        sources.allow().ifPresent(hosts -> variables.put("LORA_SOURCE_ALLOW", String.join(",", hosts)));
+        sources.allow().ifPresent(hosts -> variables.put("LORA_SOURCES_ALLOW", String.join(",", hosts)));
         sources.limit()
                 .ifPresent(limit -> variables.put(
-                        "LORA_SOURCE_LIMIT_BYTES",
+                        "LORA_SOURCES_LIMIT",
                         quantity("lora.sources.limit", limit).toBigInteger().toString()));
         if (sources.caBundle().isPresent()) {
             if (config.tls().secret().isEmpty()) {

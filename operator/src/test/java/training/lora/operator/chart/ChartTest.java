@@ -149,8 +149,8 @@ final class ChartTest {
                         "HTTP_PROXY", "http://proxy.lan:3128",
                         "NO_PROXY", ".svc,minio.lan",
                         "LORA_CA_BUNDLE", "/run/lora/ca/bundle.crt",
-                        "LORA_SOURCE_ALLOW", "minio.lan:9000,10.20.0.0/16",
-                        "LORA_SOURCE_LIMIT_BYTES", "1073741824",
+                        "LORA_SOURCES_ALLOW", "minio.lan:9000,10.20.0.0/16",
+                        "LORA_SOURCES_LIMIT", "1073741824",
                         "AWS_ENDPOINT_URL", "https://minio.lan:9000",
                         "AWS_REGION", "eu-1",
                         "LORA_S3_PATH_STYLE", "true"));

@@ -68,11 +68,11 @@ public final class AddressGuard {
     }
 
     /**
-     * By LORA_SOURCE_ALLOW, and what the platform itself sets: mirrors, endpoints and proxies. In a pod, which is where
+     * By LORA_SOURCES_ALLOW, and what the platform itself sets: mirrors, endpoints and proxies. In a pod, which is where
      * LORA_PVC_ROOT is set, all else that is private is closed.
      */
     public static AddressGuard of(Function<String, @Nullable String> environment) {
-        HostList allowed = HostList.parse(environment.apply("LORA_SOURCE_ALLOW"));
+        HostList allowed = HostList.parse(environment.apply("LORA_SOURCES_ALLOW"));
         for (String variable : List.of(
                 "HF_ENDPOINT",
                 "AWS_ENDPOINT_URL",
@@ -109,7 +109,7 @@ public final class AddressGuard {
     public void requireAllowed(URI url) throws RefusedAddressException {
         if (guarded && "http".equalsIgnoreCase(url.getScheme()) && !named(String.valueOf(url.getHost()), port(url))) {
             throw new RefusedAddressException(
-                    "must be https://, or its host be one that the platform allows (LORA_SOURCE_ALLOW), but leads to http://"
+                    "must be https://, or its host be one that the platform allows (LORA_SOURCES_ALLOW), but leads to http://"
                             + url.getHost());
         }
     }
@@ -141,7 +141,7 @@ public final class AddressGuard {
             closed.removeIf(address -> open(address));
             if (!closed.isEmpty()) {
                 throw new RefusedAddressException(
-                        "must not lead to a private address, but %s is %s; the platform can allow it (LORA_SOURCE_ALLOW)"
+                        "must not lead to a private address, but %s is %s; the platform can allow it (LORA_SOURCES_ALLOW)"
                                 .formatted(host, closed.get(0).getHostAddress()));
             }
         }

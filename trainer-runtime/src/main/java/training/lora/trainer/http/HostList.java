@@ -10,7 +10,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /**
- * Hosts, as LORA_SOURCE_ALLOW and NO_PROXY name them: HOST, HOST:PORT, *.DOMAIN or .DOMAIN, an address or a range of them,
+ * Hosts, as LORA_SOURCES_ALLOW and NO_PROXY name them: HOST, HOST:PORT, *.DOMAIN or .DOMAIN, an address or a range of them,
  * and * for all.
  */
 final class HostList {
@@ -36,7 +36,7 @@ final class HostList {
                 } catch (IllegalArgumentException e) {
                     throw new TrainerException(
                             Reason.InvalidConfiguration,
-                            "each entry of LORA_SOURCE_ALLOW and NO_PROXY must be a host, host:port, *.domain or CIDR, was "
+                            "each entry of LORA_SOURCES_ALLOW and NO_PROXY must be a host, host:port, *.domain or CIDR, was "
                                     + entry,
                             e);
                 }

@@ -3,6 +3,8 @@ package training.lora.trainer.source;
 import java.nio.file.Path;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -16,6 +18,9 @@ import training.lora.trainer.http.AddressGuard;
  */
 public record Surroundings(Function<String, @Nullable String> environment, BooleanSupplier stopping) {
     private static final long LIMIT = 200L << 30;
+
+    /** As the operator's setting of the same name has it. */
+    private static final Pattern QUANTITY = Pattern.compile("(\\d{1,12})(|Ki|Mi|Gi|Ti)");
 
     /** The process's own. */
     public static Surroundings of(BooleanSupplier stopping) {
@@ -44,18 +49,24 @@ public record Surroundings(Function<String, @Nullable String> environment, Boole
 
     /** Bytes that one source may have. */
     public long limitBytes() {
-        String limit = variable("LORA_SOURCE_LIMIT_BYTES");
+        String limit = variable("LORA_SOURCES_LIMIT");
         if (limit == null) {
             return LIMIT;
         }
-        try {
-            return Long.parseLong(limit);
-        } catch (NumberFormatException e) {
+        Matcher form = QUANTITY.matcher(limit);
+        if (!form.matches()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "LORA_SOURCE_LIMIT_BYTES must be a whole number of bytes, was " + limit,
-                    e);
+                    "LORA_SOURCES_LIMIT must be a whole number of bytes, or of Mi, Gi or Ti, was " + limit);
         }
+        return Long.parseLong(form.group(1))
+                << switch (form.group(2)) {
+                    case "Ki" -> 10;
+                    case "Mi" -> 20;
+                    case "Gi" -> 30;
+                    case "Ti" -> 40;
+                    default -> 0;
+                };
     }
 
     /**

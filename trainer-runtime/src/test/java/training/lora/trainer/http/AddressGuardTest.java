@@ -18,7 +18,7 @@ import training.lora.trainer.TrainerException;
 
 class AddressGuardTest {
     private static AddressGuard pod(String allowed) {
-        return AddressGuard.of(Map.of("LORA_PVC_ROOT", "/pvc", "LORA_SOURCE_ALLOW", allowed)::get);
+        return AddressGuard.of(Map.of("LORA_PVC_ROOT", "/pvc", "LORA_SOURCES_ALLOW", allowed)::get);
     }
 
     @ParameterizedTest
@@ -176,6 +176,6 @@ class AddressGuardTest {
                 .isInstanceOfSatisfying(
                         TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
                 .hasMessage(
-                        "each entry of LORA_SOURCE_ALLOW and NO_PROXY must be a host, host:port, *.domain or CIDR, was 10.0.0.0/33");
+                        "each entry of LORA_SOURCES_ALLOW and NO_PROXY must be a host, host:port, *.domain or CIDR, was 10.0.0.0/33");
     }
 }

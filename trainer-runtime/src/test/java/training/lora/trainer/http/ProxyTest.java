@@ -26,7 +26,7 @@ class ProxyTest {
             thread.start();
             Map<String, String> environment = Map.of(
                     "LORA_PVC_ROOT", "/pvc",
-                    "LORA_SOURCE_ALLOW", "outside.invalid,inside.lan",
+                    "LORA_SOURCES_ALLOW", "outside.invalid,inside.lan",
                     "HTTP_PROXY", "http://me:secret@127.0.0.1:" + proxy.getLocalPort());
             AddressGuard guard = AddressGuard.of(environment::get);
             try (Http http = new Http(environment::get, guard, () -> false)) {

@@ -240,14 +240,14 @@ class S3SchemeTest {
         assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
         assertThat(failure)
                 .hasMessage(
-                        "AWS_ENDPOINT_URL of the Secret mine, which `spec.datasets[0].secretRef` names, must not lead to a private address, but 127.0.0.1 is 127.0.0.1; the platform can allow it (LORA_SOURCE_ALLOW)");
+                        "AWS_ENDPOINT_URL of the Secret mine, which `spec.datasets[0].secretRef` names, must not lead to a private address, but 127.0.0.1 is 127.0.0.1; the platform can allow it (LORA_SOURCES_ALLOW)");
         assertThat(line.requests()).isEqualTo(List.of());
         write(secret.resolve("AWS_ENDPOINT_URL"), line.endpoint().toString());
         assertThat(fetching.with("AWS_ENDPOINT_URL", "").refused(source("/set", "mine")))
                 .hasMessageContaining("must be https://, or its host be one that the platform allows");
 
         put("set/a.png");
-        fetching.with("LORA_SOURCE_ALLOW", "127.0.0.1:*,127.0.0.1");
+        fetching.with("LORA_SOURCES_ALLOW", "127.0.0.1:*,127.0.0.1");
         assertThat(names(fetching.path(source("/set", "mine")))).containsExactly("a.png");
     }
 }
