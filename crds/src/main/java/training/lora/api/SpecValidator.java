@@ -27,7 +27,7 @@ public final class SpecValidator {
     private static final Map<String, String> FORMS = Map.of(
             Uris.PATTERN, Uris.FORM,
             Uris.OUTPUT_PATTERN, Uris.OUTPUT_FORM,
-            Uris.SHA256, "be 64 lower-case hex digits");
+            Uris.SHA256, "be 64 hex digits");
 
     private final List<String> problems = new ArrayList<>();
 

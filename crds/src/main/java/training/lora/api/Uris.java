@@ -33,7 +33,7 @@ public final class Uris {
     static final int MAX_LENGTH = 2048;
 
     /** A file's digest. */
-    static final String SHA256 = "^[0-9a-f]{64}$";
+    static final String SHA256 = "^[0-9A-Fa-f]{64}$";
 
     private static final String FOLDER = "bundled://.*|hf://[^/]+/[^/]+|(s3|pvc)://[^/]+|.*/";
 

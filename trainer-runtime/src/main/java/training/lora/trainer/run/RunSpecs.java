@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -48,8 +47,9 @@ public final class RunSpecs {
             boolean mounted = root.path("version").asText().equals(RunSpec.VERSION);
             Owner owner = owner(file, root, mounted);
             for (String setting : settings) {
-                set(spec, setting);
+                new Setting(setting).in(spec);
             }
+            requireTextDigests(file, spec, "spec");
             LoraTrainingSpec bound = bind(file, spec);
             List<String> problems = SpecValidator.problems(bound);
             if (!problems.isEmpty()) {
@@ -93,21 +93,17 @@ public final class RunSpecs {
         return new Owner(root.at("/metadata/namespace").asText("default"), name);
     }
 
-    private static void set(ObjectNode spec, String setting) {
-        int equals = setting.indexOf('=');
-        if (equals < 1) {
-            throw invalid("--set must be FIELD=VALUE, such as training.steps=20, was " + setting);
-        }
-        String[] path = setting.substring(0, equals).split("\\.");
-        ObjectNode node = spec;
-        for (String step : Arrays.asList(path).subList(0, path.length - 1)) {
-            JsonNode next = node.get(step);
-            node = next instanceof ObjectNode object ? object : node.putObject(step);
-        }
-        try {
-            node.set(path[path.length - 1], Json.STRICT_YAML.readTree(setting.substring(equals + 1)));
-        } catch (JsonProcessingException e) {
-            throw noYaml("the value of --set " + setting, e);
+    /** Digits alone are a number in YAML, which is no digest any more. */
+    private static void requireTextDigests(Path file, JsonNode node, String path) {
+        node.fields().forEachRemaining(field -> {
+            String name = path + "." + field.getKey();
+            if (field.getKey().equals("sha256") && field.getValue().isNumber()) {
+                throw invalid("%s: `%s` must be text: put the digest in quotes".formatted(file, name));
+            }
+            requireTextDigests(file, field.getValue(), name);
+        });
+        for (int i = 0; node.isArray() && i < node.size(); i++) {
+            requireTextDigests(file, node.get(i), "%s[%d]".formatted(path, i));
         }
     }
 

@@ -1,0 +1,80 @@
+package training.lora.trainer.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.trainer.TrainerException;
+
+class SettingTest {
+    private static ObjectNode spec() throws IOException {
+        return (ObjectNode) Json.STRICT_YAML.readTree(
+                "{training: {steps: 1}, datasets: [{uri: a}, {name: other, uri: b}], runtime: {stages: [{name: Train}]}}");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "training.steps=2, /training/steps, 2",
+        "spec.training.steps=2, /training/steps, 2",
+        "training.adapter.rank=4, /training/adapter/rank, 4",
+        "datasets[0].uri=c, /datasets/0/uri, c",
+        "spec.datasets[1].uri=c, /datasets/1/uri, c",
+        "datasets[main].uri=c, /datasets/0/uri, c",
+        "datasets[other].uri=c, /datasets/1/uri, c",
+        "datasets[other].concept.trigger=zx, /datasets/1/concept/trigger, zx",
+        "runtime.stages[Train].image=i, /runtime/stages/0/image, i",
+        "datasets[1]={uri: c}, /datasets/1/uri, c",
+        "datasets=[{uri: c}], /datasets/0/uri, c",
+        "baseModel.uri=https://h/m?a=b, /baseModel/uri, https://h/m?a=b"
+    })
+    void fieldTakesTheValue(String setting, String pointer, String value) throws IOException {
+        ObjectNode spec = spec();
+
+        new Setting(setting).in(spec);
+
+        assertThat(spec.at(pointer).asText()).isEqualTo(value);
+    }
+
+    @Test
+    void otherEntriesStay() throws IOException {
+        ObjectNode spec = spec();
+
+        new Setting("datasets[other].uri=c").in(spec);
+
+        assertThat(spec.at("/datasets").toString()).isEqualTo("[{\"uri\":\"a\"},{\"name\":\"other\",\"uri\":\"c\"}]");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "datasets[2].uri | entry of `spec.datasets` by its number, from 0, or its name, but there is 0 (main), 1 (other)",
+                "datasets[none].uri | entry of `spec.datasets` by its number, from 0, or its name, but there is 0 (main), 1 (other)",
+                "training[0].steps | entry of `spec.training` by its number, from 0, or its name, but there is",
+                "sampling.prompts[0].text | entry of `spec.sampling.prompts` by its number, from 0, or its name, but there is none",
+                "datasets[0][1].uri | entry of `spec.datasets[0]` by its number",
+                "datasets.uri | must name an entry of the list `spec.datasets`, as in datasets[0]",
+            })
+    void whatIsNotThereIsTold(String field, String sentence) throws IOException {
+        ObjectNode spec = spec();
+
+        assertThatThrownBy(() -> new Setting(field + "=c").in(spec))
+                .isInstanceOf(TrainerException.class)
+                .hasMessageContaining(sentence);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"steps", "=2", "[0].uri=a", "datasets[0=a", "datasets[].uri=a", "a..b=1", ".a=1", "a.=1"})
+    void whatIsNoFieldIsRefused(String text) {
+        assertThatThrownBy(() -> new Setting(text))
+                .isInstanceOf(TrainerException.class)
+                .hasMessageEndingWith(
+                        "must be FIELD=VALUE, such as training.steps=20 or datasets[0].uri=pictures, was " + text);
+    }
+}
