@@ -19,12 +19,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
+import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.prepare.FinishedRun;
+import training.lora.trainer.prepare.PrepareStage;
 import training.lora.trainer.publish.Output;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.report.Console;
@@ -40,6 +42,7 @@ import training.lora.trainer.run.WorkspaceLock;
 import training.lora.trainer.source.Cache;
 import training.lora.trainer.source.Fetcher;
 import training.lora.trainer.source.Remote;
+import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
 import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.source.Unpacker;
@@ -62,7 +65,8 @@ class RunCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "FIELD=VALUE",
-            description = "Replaces a field under spec, such as training.steps=20; may be repeated.")
+            description =
+                    "Replaces a field under spec, such as training.steps=20, datasets[0].uri=pictures or, by its name, datasets[main].uri=pictures; may be repeated.")
     private List<String> settings = new ArrayList<>();
 
     @Mixin
@@ -161,10 +165,14 @@ class RunCommand implements Callable<Integer> {
             };
             boolean ran = false;
             for (Stage stage : stages()) {
-                Sources sources = sources(stage, relativeTo, space, new FetchProgress(run, attempt, sink));
-                Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
-                RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings, manager);
-                if (stage(context, stage).alreadyComplete()) {
+                boolean complete;
+                try (Remote remote = remote(stage, space, new FetchProgress(run, attempt, sink))) {
+                    Sources sources = Sources.of(environment, relativeTo).with(remote, unpacker(space));
+                    Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
+                    RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings, manager);
+                    complete = stage(context, stage).alreadyComplete();
+                }
+                if (complete) {
                     if (!ran) {
                         System.out.println(space.published() + " holds this run, finished: nothing to do");
                     }
@@ -181,14 +189,17 @@ class RunCommand implements Callable<Integer> {
     }
 
     /** Prepare alone fetches. */
-    private Sources sources(Stage stage, @Nullable Path relativeTo, Workspace space, FetchProgress progress) {
+    private Remote remote(Stage stage, Workspace space, FetchProgress progress) {
         Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
         Cache cache = Cache.of(surroundings, space.cache());
-        Remote remote = stage == Stage.Prepare
+        return stage == Stage.Prepare
                 ? new Fetcher(cache, space.fetched(), space::digests, surroundings, progress)
                 : space.fetched().in(cache);
-        return Sources.of(environment, relativeTo)
-                .with(remote, new Unpacker(cache, space::digests, surroundings.stopping()));
+    }
+
+    private Unpacker unpacker(Workspace space) {
+        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
+        return new Unpacker(Cache.of(surroundings, space.cache()), space::digests, surroundings.stopping());
     }
 
     private NDManager root() throws IOException {
@@ -231,18 +242,54 @@ class RunCommand implements Callable<Integer> {
         }
     }
 
+    /** What a failure says, by the names that the spec has for places. */
+    private static TrainerException asWritten(RunContext context, TrainerException failure) {
+        String message = String.valueOf(failure.getMessage());
+        List<Source> named;
+        try {
+            named = context.named().all();
+        } catch (TrainerException e) {
+            // The failure is that one.
+            return failure;
+        }
+        String told = context.sources().asWritten(message, named);
+        for (Source dataset : context.named().datasets()) {
+            int index = context.named().datasets().indexOf(dataset);
+            String name = context.run().spec().datasets().get(index).name();
+            told = Sources.replaced(told, PrepareStage.unpacked(context.workspace(), name), dataset);
+        }
+        return told.equals(message) ? failure : new TrainerException(failure.reason(), told, failure);
+    }
+
+    /** A run that failed before it published anything keeps no other one from the place: the fault may be in a name. */
+    private static void release(RunContext context, TrainerException failure) {
+        if (context.workspace().destination() == null) {
+            return;
+        }
+        try {
+            Output.published(context.run().owner(), context.workspace()).release();
+        } catch (IOException | RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
     /** Runs one stage and writes its result, on failure too. */
     private static StageResult stage(RunContext context, Stage stage) throws IOException {
         Path folder = context.workspace().results().resolve(stage.name().toLowerCase(Locale.ROOT));
         StageResult result;
+        boolean own = false;
         try {
             requireOwn(context.run(), context.workspace());
+            own = true;
             FinishedRun.Found finished = FinishedRun.look(context, stage);
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
                     : Stages.run(context, stage, finished);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
-            TrainerException failure = Failures.classify(e);
+            TrainerException failure = asWritten(context, Failures.classify(e));
+            if (own && failure.reason() != Reason.Preempted) {
+                release(context, failure);
+            }
             try {
                 ResultFiles.write(Stages.failed(context, stage, failure), folder, resultFile());
             } catch (IOException suppressed) {

@@ -20,6 +20,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
+import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
@@ -98,7 +99,18 @@ final class SampleCommand implements Callable<Integer> {
         require(steps >= 1, "`--steps` must be at least 1, was " + steps);
         require(guidance >= 0, "`--guidance` must be at least 0, was " + guidance);
         Folders.requireWritable("--out", out);
-        Path place = place();
+        Source source = new Source("--base", base, Use.BaseModel, null, null);
+        Path place = place(source);
+        try {
+            return draw(place);
+        } catch (TrainerException e) {
+            String message = String.valueOf(e.getMessage());
+            String told = source.remote() ? Sources.replaced(message, place, source) : message;
+            throw told.equals(message) ? e : new TrainerException(e.reason(), told, e);
+        }
+    }
+
+    private int draw(Path place) throws IOException {
         try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
                 LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
@@ -125,7 +137,7 @@ final class SampleCommand implements Callable<Integer> {
     }
 
     /** Where the base model is, fetched into LORA_CACHE or the user's cache if it is elsewhere. */
-    private Path place() throws IOException {
+    private Path place(Source source) throws IOException {
         Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
         String caches = surroundings.variable("XDG_CACHE_HOME");
         Path own = (caches == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(caches))
@@ -133,11 +145,12 @@ final class SampleCommand implements Callable<Integer> {
         Cache cache = Cache.of(surroundings, own);
         Supplier<FileDigests> digests =
                 () -> FileDigests.rememberedIn(cache.root().resolve("digests.json"));
-        Fetcher fetcher = new Fetcher(
-                cache, new FetchedSources(cache.root().resolve("sources.json")), digests, surroundings, progress());
-        return Sources.of(environment, Path.of("").toAbsolutePath())
-                .with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
-                .existing(new Source("--base", base, Use.BaseModel, null, null));
+        try (Fetcher fetcher = new Fetcher(
+                cache, new FetchedSources(cache.root().resolve("sources.json")), digests, surroundings, progress())) {
+            return Sources.of(environment, Path.of("").toAbsolutePath())
+                    .with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
+                    .existing(source);
+        }
     }
 
     /** How far the download is, each tenth of a gigabyte. */
@@ -146,7 +159,7 @@ final class SampleCommand implements Callable<Integer> {
         return (source, bytes, total) -> {
             if (bytes < told.get() || bytes - told.get() >= TOLD_BYTES) {
                 told.set(bytes);
-                LOG.info("{}: {} of {} MB", source.field(), bytes / MEGABYTE, total < 0 ? "?" : total / MEGABYTE);
+                LOG.info("{}: {} of {} fetched", source.field(), Amounts.bytes(bytes), Amounts.bytes(total));
             }
         };
     }

@@ -41,6 +41,7 @@ import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.Workspace;
 import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
@@ -65,6 +66,11 @@ public final class PrepareStage {
      * @param note what people should know of the data, in a sentence; null if nothing
      */
     public record Result(DatasetManifest data, @Nullable String note) {}
+
+    /** What an archive of a data set is unpacked to while it is read. */
+    public static Path unpacked(Workspace workspace, String dataset) {
+        return workspace.preparing().resolve(UNPACKED).resolve(dataset);
+    }
 
     /** Runs the stage. */
     public static Result run(RunContext context) throws IOException {

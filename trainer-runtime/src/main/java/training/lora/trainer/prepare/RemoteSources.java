@@ -56,12 +56,21 @@ final class RemoteSources {
                 if (now != null && Objects.equals(now, before.get(source.key()))) {
                     found.asBefore.add(source);
                 } else {
-                    LOG.info("{} {} is no longer as it was, or that can't be told", source.field(), source.shown());
+                    if (prepares) {
+                        LOG.info("{} {} is no longer as it was, or that can't be told", source.field(), source.shown());
+                    }
                     context.sources().path(source);
                 }
             } catch (TrainerException e) {
                 if (e.reason() == Reason.Preempted || e.reason() == Reason.StorageFull) {
                     throw e;
+                }
+                if (e.reason() == Reason.SourceUnreachable) {
+                    throw new TrainerException(
+                            Reason.SourceUnreachable,
+                            "the run in %s is finished, but whether its sources are as they were can't be told yet: %s"
+                                    .formatted(context.workspace().published(), e.getMessage()),
+                            e);
                 }
                 found.problems.put(source, tail(source, e));
             } catch (UncheckedIOException e) {

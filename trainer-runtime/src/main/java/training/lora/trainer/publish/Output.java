@@ -101,6 +101,19 @@ public final class Output {
         store.cleanUp(this::isPublished);
     }
 
+    /**
+     * Gives the place back, where nothing was published yet: a run that ended in a fault keeps no other from it. What is
+     * there of the owner's stays theirs.
+     */
+    public void release() throws IOException {
+        byte[] list = store.read(PENDING);
+        if (list != null
+                && store.read(MANIFEST) == null
+                && names(PENDING, list, PENDING_VERSION).isEmpty()) {
+            store.delete(PENDING);
+        }
+    }
+
     /** Where somebody was faster, it says who. */
     private @Nullable Set<String> ownNow(boolean taken) throws IOException {
         try {
@@ -133,17 +146,19 @@ public final class Output {
     private List<String> names(String list, byte[] content, String version) throws IOException {
         JsonNode tree = tree(content);
         if (!tree.path("version").asText().startsWith(version)) {
-            throw new TrainerException(
-                    Reason.OutputOwned,
-                    "the output must be empty or this run's own, but %s is not that of a training"
-                            .formatted(store.place(list)));
+            throw owned("%s is not that of a training; take another %s".formatted(store.place(list), store.option()));
         }
         Owner other = Json.MAPPER.treeToValue(tree.path("owner"), Owner.class);
         if (!owner.equals(other)) {
-            throw new TrainerException(
-                    Reason.OutputOwned,
-                    "the output must be empty or this run's own, but %s belongs to %s/%s"
-                            .formatted(store.place(list), other.namespace(), other.name()));
+            throw owned(
+                    "%s belongs to the training %s/%s, and this one is %s/%s; take another %s, or delete what is there if nobody needs it"
+                            .formatted(
+                                    store.place(list),
+                                    other.namespace(),
+                                    other.name(),
+                                    owner.namespace(),
+                                    owner.name(),
+                                    store.option()));
         }
         List<String> names = new ArrayList<>();
         tree.path("files")
@@ -191,15 +206,14 @@ public final class Output {
     }
 
     private TrainerException foreign(List<String> others) {
-        return new TrainerException(
-                Reason.OutputOwned,
-                "the output must be empty or this run's own, but %s holds %s, which no run of %s/%s wrote; take another %s"
-                        .formatted(
-                                store.place(""),
-                                Names.some(others, NAMED),
-                                owner.namespace(),
-                                owner.name(),
-                                store.option()));
+        return owned("%s holds %s, which no run of %s/%s wrote; take another %s"
+                .formatted(
+                        store.place(""), Names.some(others, NAMED), owner.namespace(), owner.name(), store.option()));
+    }
+
+    /** @param why as in "PLACE holds others' files; take another" */
+    private TrainerException owned(String why) {
+        return new TrainerException(Reason.OutputOwned, "the output must be empty or this run's own, but " + why);
     }
 
     /**

@@ -1,10 +1,10 @@
 package training.lora.trainer.report;
 
 import java.io.PrintStream;
-import java.util.Locale;
 import java.util.function.Consumer;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
+import training.lora.trainer.Amounts;
 
 /** One line a message: rewritten in place on a terminal, else a plain line every few seconds. */
 public final class Console implements Consumer<ProgressMessage> {
@@ -45,9 +45,8 @@ public final class Console implements Consumer<ProgressMessage> {
         String metrics = Metric.line(m.metrics(), "  ");
         String left = m.estimatedRemainingSeconds() == null ? "" : "  " + m.estimatedRemainingSeconds() + " s left";
         if (metrics.startsWith(FETCHED)) {
-            String of = m.metrics().size() > 1 ? " of " + megabytes(m.metrics().get(1)) : "";
-            return "%s: %s%s MB fetched%s"
-                    .formatted(m.stage(), megabytes(m.metrics().get(0)), of, left);
+            String of = m.metrics().size() > 1 ? " of " + amount(m.metrics().get(1)) : "";
+            return "%s: %s%s fetched%s".formatted(m.stage(), amount(m.metrics().get(0)), of, left);
         }
         String what =
                 m.checkpoint() == null ? "" : "  checkpoint " + m.checkpoint().step() + scores(m);
@@ -56,8 +55,8 @@ public final class Console implements Consumer<ProgressMessage> {
                 .stripTrailing();
     }
 
-    private static String megabytes(Metric bytes) {
-        return String.format(Locale.ROOT, "%.1f", bytes.number() / 1e6);
+    private static String amount(Metric bytes) {
+        return Amounts.bytes((long) bytes.number());
     }
 
     private static String scores(ProgressMessage m) {

@@ -84,8 +84,7 @@ public record RunContext(
             try (FileDigests digests = workspace.digests()) {
                 String sha256 = digests.of(place);
                 if (!sha256.equals(source.sha256())) {
-                    throw source.invalid("must have the sha256 %s (`%s`), but has %s"
-                            .formatted(source.sha256(), source.beside("sha256"), sha256));
+                    throw source.wrongDigest(sha256);
                 }
             }
         }

@@ -12,7 +12,9 @@ import java.util.HashSet;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.zip.ZipException;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
+import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
 
 /**
@@ -68,7 +70,8 @@ public final class Archive {
     }
 
     static void unpack(Path file, Path target, Limits limits, BooleanSupplier stopping) throws IOException {
-        FileKind kind = FileKind.of(file);
+        byte[] start = FileKind.start(file);
+        FileKind kind = FileKind.of(start);
         Archive archive = new Archive(file, target, limits, stopping);
         try {
             switch (kind) {
@@ -76,8 +79,16 @@ public final class Archive {
                 default -> ZipEntries.unpack(archive);
             }
         } catch (ZipException | EOFException e) {
-            throw unreadable(file, kind, e);
+            throw kind.archive() ? unreadable(file, kind, e) : none(file, kind.label(start));
         }
+    }
+
+    /** A zip may begin with anything, so that its end had to be looked at first. */
+    private static TrainerException none(Path file, @Nullable String label) {
+        return new TrainerException(
+                Reason.InvalidData,
+                "%s must be an archive (.zip, .tar, .tar.gz), but %s"
+                        .formatted(file, label == null ? "its content is none of these" : "is " + label));
     }
 
     static TrainerException unreadable(Path file, FileKind kind, IOException e) {
@@ -113,7 +124,8 @@ public final class Archive {
         if (needed > space) {
             throw new TrainerException(
                     Reason.StorageFull,
-                    "%s unpacks to %d bytes more, but %s has space for %d".formatted(file, needed, target, space));
+                    "%s unpacks to %s more, but %s has space for %s"
+                            .formatted(file, Amounts.bytes(needed), target, Amounts.bytes(space)));
         }
     }
 

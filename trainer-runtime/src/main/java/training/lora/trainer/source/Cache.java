@@ -75,6 +75,28 @@ public record Cache(Path root) {
         String into(Path part) throws IOException;
     }
 
+    /** What came and was refused for its digest, so that nobody fetches it again. */
+    interface Rejected {
+        /** The digest of a content; null if it is not known. */
+        @Nullable String get(String version) throws IOException;
+
+        void put(String version, String sha256) throws IOException;
+    }
+
+    Rejected rejected() {
+        return new Rejected() {
+            @Override
+            public @Nullable String get(String version) throws IOException {
+                return known("rejected " + version);
+            }
+
+            @Override
+            public void put(String version, String sha256) throws IOException {
+                writeKnown("rejected " + version, sha256);
+            }
+        };
+    }
+
     /** The bytes of a digest; they need not be there. */
     Path blob(String sha256) {
         return root.resolve("blobs").resolve(sha256);
@@ -206,9 +228,13 @@ public record Cache(Path root) {
         Files.move(part, blob, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
         String identity = file.identity();
         if (identity != null && !identity.equals(RemoteFile.ofSha256(sha256))) {
-            WholeFile.writeShared(knownFile(identity), temporary -> Files.writeString(temporary, sha256 + "\n"));
+            writeKnown(identity, sha256);
         }
         return sha256;
+    }
+
+    private void writeKnown(String identity, String sha256) throws IOException {
+        WholeFile.writeShared(knownFile(identity), temporary -> Files.writeString(temporary, sha256 + "\n"));
     }
 
     /**

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
+import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 
@@ -30,7 +31,12 @@ final class Download {
     private final boolean single;
     private final Surroundings surroundings;
     private final Tries tries;
+    private final Cache.Rejected rejected;
     private final LongConsumer progress;
+
+    /** Which content came, as far as the server tells it from another; null where it doesn't. */
+    private @Nullable String version;
+
     private Sha256 digest = new Sha256();
     private long have;
 
@@ -41,6 +47,7 @@ final class Download {
 
     /**
      * @param single whether it is all that the source names, and not one of many in a folder
+     * @param rejected knows what came before and had another digest than the spec asks for
      * @param progress takes how many bytes have come; negative where some must come again
      */
     Download(
@@ -49,12 +56,14 @@ final class Download {
             boolean single,
             Surroundings surroundings,
             Tries tries,
+            Cache.Rejected rejected,
             LongConsumer progress) {
         this.source = source;
         this.file = file;
         this.single = single;
         this.surroundings = surroundings;
         this.tries = tries;
+        this.rejected = rejected;
         this.progress = progress;
     }
 
@@ -75,6 +84,12 @@ final class Download {
         }
         if (problem != null) {
             Files.deleteIfExists(part);
+            if (source.sha256() != null && problem.equals(digestProblem())) {
+                if (version != null) {
+                    rejected.put(version, sha256);
+                }
+                throw source.wrongDigest(sha256);
+            }
             throw source.invalid(problem);
         }
         return sha256;
@@ -105,7 +120,7 @@ final class Download {
             return "must have %d bytes in %s, but has %d".formatted(file.size(), file.path(), have);
         }
         if (file.sha256() != null && !file.sha256().equalsIgnoreCase(sha256)) {
-            return "must have the sha256 %s in %s, but has %s".formatted(file.sha256(), file.path(), sha256);
+            return digestProblem();
         }
         if (file.gitBlob() != null) {
             String blob = GitBlob.of(part);
@@ -117,9 +132,23 @@ final class Download {
         return null;
     }
 
+    private String digestProblem() {
+        return "must have the sha256 %s in %s, but has %s".formatted(file.sha256(), file.path(), sha256);
+    }
+
+    /** What came before and was another file is not fetched again. */
+    private void requireNew(RemoteFile.Opened opened) throws IOException {
+        version = opened.version() == null ? null : "%s %s %d".formatted(source.uri(), opened.version(), opened.size());
+        String before = version == null || source.sha256() == null ? null : rejected.get(version);
+        if (before != null && !before.equals(source.sha256())) {
+            throw source.wrongDigest(before);
+        }
+    }
+
     private void requireKind(Path part) throws IOException {
         if (single) {
-            FileKind.of(part).refuse(source, file.path());
+            byte[] start = FileKind.start(part);
+            FileKind.of(start).refuse(source, file.path(), start);
         }
     }
 
@@ -137,7 +166,7 @@ final class Download {
         }
         pieces = 1;
         progress.accept(have);
-        LOG.info("{} goes on after {} bytes", file.path(), have);
+        LOG.info("{} goes on after {}", file.path(), Amounts.bytes(have));
     }
 
     private void restart(Path part) throws IOException {
@@ -158,6 +187,7 @@ final class Download {
                 restart(part);
             }
             requireUnchanged(opened.size());
+            requireNew(opened);
             pieces++;
             long size = opened.size() >= 0 ? opened.size() : file.size();
             requireRoom(part, size);
@@ -229,20 +259,20 @@ final class Download {
         if (size - have > space) {
             throw new TrainerException(
                     Reason.StorageFull,
-                    "`%s` %s needs %d bytes more for %s, but %s has space for %d; free some, or make the volume larger, and start again: what has come is kept"
+                    "`%s` %s needs %s more for %s, but %s has space for %s; free some, or make the volume larger, and start again: what has come is kept"
                             .formatted(
                                     source.field(),
                                     source.shown(),
-                                    size - have,
+                                    Amounts.bytes(size - have),
                                     file.path(),
                                     part.toAbsolutePath().getParent(),
-                                    space));
+                                    Amounts.bytes(space)));
         }
     }
 
     private void requireWithinLimit(long size) {
         if (size > surroundings.limitBytes()) {
-            throw source.wrong("must have at most %d bytes (LORA_SOURCE_LIMIT_BYTES), but %s has %d or more"
+            throw source.wrong("must have at most %d bytes (LORA_SOURCES_LIMIT), but %s has %d or more"
                     .formatted(surroundings.limitBytes(), file.path(), size));
         }
     }

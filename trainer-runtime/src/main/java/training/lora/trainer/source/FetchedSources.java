@@ -49,6 +49,12 @@ public record FetchedSources(Path file) {
             }
 
             @Override
+            public @Nullable Path fetched(Source source) {
+                FetchedSource fetched = find(source);
+                return fetched == null ? null : cache.root().resolve(fetched.path());
+            }
+
+            @Override
             public Path root() {
                 return cache.root();
             }

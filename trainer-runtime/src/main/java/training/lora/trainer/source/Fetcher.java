@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
+import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
 
@@ -111,8 +112,7 @@ public final class Fetcher implements Remote {
         }
         RemoteFile file = listing.files().get(0);
         if (file.sha256() != null && !file.sha256().equals(wanted)) {
-            throw source.invalid("must have the sha256 %s (`%s`), but has %s"
-                    .formatted(wanted, source.beside("sha256"), file.sha256()));
+            throw source.wrongDigest(file.sha256());
         }
         RemoteFile withDigest = RemoteFileBuilder.builder(file)
                 .sha256(wanted)
@@ -135,6 +135,11 @@ public final class Fetcher implements Remote {
             paths.put(key, known);
         }
         return known;
+    }
+
+    @Override
+    public @Nullable Path fetched(Source source) {
+        return paths.get(source.key());
     }
 
     private Path fetch(Source source) throws IOException {
@@ -168,6 +173,11 @@ public final class Fetcher implements Remote {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    @Override
+    public void close() throws IOException {
+        schemes.close();
     }
 
     @Override
@@ -207,12 +217,11 @@ public final class Fetcher implements Remote {
                 .fingerprint(listing.fingerprint())
                 .build());
         LOG.info(
-                "{} {} is {} in {} files of {} bytes",
+                "{} {} is there: {}{}",
                 source.field(),
                 source.shown(),
-                listing.version() == null ? "there" : listing.version(),
-                files.size(),
-                bytes);
+                Amounts.files(files.size(), bytes),
+                listing.version() == null ? "" : ", " + listing.version());
         return place;
     }
 
@@ -258,7 +267,7 @@ public final class Fetcher implements Remote {
                 ? -1
                 : missing.stream().mapToLong(f -> f.getValue().size()).sum();
         requireWithinLimit(source, listing);
-        LOG.info("fetching {} files of {} bytes from {}", missing.size(), total, source.shown());
+        LOG.info("fetching {} from {}", Amounts.files(missing.size(), total), source.shown());
         Sum sum = new Sum(source, total);
         sum.add(0);
         ExecutorService pool = Executors.newFixedThreadPool(Math.min(AT_ONCE, missing.size()), run -> {
@@ -293,7 +302,9 @@ public final class Fetcher implements Remote {
 
     private String one(Source source, Listing listing, RemoteFile file, Sum sum) throws IOException {
         return cache.fetch(file, surroundings, part -> {
-            String sha256 = new Download(source, file, !listing.folder(), surroundings, tries, sum::add).into(part);
+            String sha256 = new Download(
+                            source, file, !listing.folder(), surroundings, tries, cache.rejected(), sum::add)
+                    .into(part);
             hashed.add(sha256);
             return sha256;
         });
@@ -325,7 +336,7 @@ public final class Fetcher implements Remote {
                 .mapToLong(file -> Math.max(0, file.size()))
                 .sum();
         if (size > surroundings.limitBytes()) {
-            throw source.wrong("must have at most %d bytes (LORA_SOURCE_LIMIT_BYTES), but has %d"
+            throw source.wrong("must have at most %d bytes (LORA_SOURCES_LIMIT), but has %d"
                     .formatted(surroundings.limitBytes(), size));
         }
     }

@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What a file is, by its first bytes. */
 public enum FileKind {
@@ -20,6 +22,20 @@ public enum FileKind {
     Pickle,
     Other;
 
+    /** What people give by mistake. */
+    private static final Map<String, String> OTHERS = Map.ofEntries(
+            Map.entry("7z\u00bc\u00af\u0027\u001c", "a 7z archive"),
+            Map.entry("Rar!\u001a\u0007", "a RAR archive"),
+            Map.entry("BZh", "a file by bzip2"),
+            Map.entry("\u00fd7zXZ\0", "a file by xz"),
+            Map.entry("\u0028\u00b5\u002f\u00fd", "a file by zstd"),
+            Map.entry("GGUF", "a GGUF file"),
+            Map.entry("PAR1", "a Parquet file"),
+            Map.entry("%PDF-", "a PDF"),
+            Map.entry("\u0089PNG\r\n", "a picture (PNG)"),
+            Map.entry("\u00ff\u00d8\u00ff", "a picture (JPEG)"),
+            Map.entry("GIF8", "a picture (GIF)"));
+
     /** So many bytes tell. */
     static final int BYTES = 1024;
 
@@ -30,8 +46,13 @@ public enum FileKind {
 
     /** What {@code file} is. */
     public static FileKind of(Path file) throws IOException {
+        return of(start(file));
+    }
+
+    /** The bytes that tell. */
+    static byte[] start(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(file)) {
-            return of(in.readNBytes(BYTES));
+            return in.readNBytes(BYTES);
         }
     }
 
@@ -65,6 +86,22 @@ public enum FileKind {
         return Other;
     }
 
+    /** What people call a file of a kind that is no source; null where nobody knows it. */
+    @Nullable String label(byte[] start) {
+        if (this == SafeTensors) {
+            return "a .safetensors file, which holds weights";
+        }
+        if (this != Other) {
+            return null;
+        }
+        String text = new String(start, StandardCharsets.ISO_8859_1);
+        return OTHERS.entrySet().stream()
+                .filter(other -> text.startsWith(other.getKey()))
+                .map(Map.Entry::getValue)
+                .findAny()
+                .orElse(text.startsWith("WEBP", 8) ? "a picture (WebP)" : null);
+    }
+
     /** Whether it holds other files. */
     public boolean archive() {
         return this == Zip || this == Tar || this == Gzip;
@@ -73,9 +110,10 @@ public enum FileKind {
     /**
      * Sees to it that it is nothing that nobody can mean.
      *
+     * @param start its first bytes
      * @throws training.lora.trainer.TrainerException {@link Use#invalid} if it is
      */
-    void refuse(Source source, String name) {
+    void refuse(Source source, String name, byte[] start) {
         switch (this) {
             case Html ->
                 throw source.invalid(
@@ -89,7 +127,21 @@ public enum FileKind {
                 throw source.invalid(
                         "must name a .safetensors file or an archive, but %s is a pickle, which can run code and is never opened"
                                 .formatted(name));
-            default -> {}
+            default -> {
+                boolean data = source.use() == Use.Dataset;
+                String label = data || this == Other ? label(start) : null;
+                if (label != null && !(data && label.startsWith("a picture"))) {
+                    throw source.invalid(
+                            data
+                                    ? "must name a folder of pictures or an archive of them (.zip, .tar, .tar.gz), but %s is %s"
+                                            .formatted(name, label)
+                                    : "must name %s file, or a model's folder as an archive (.zip, .tar, .tar.gz), but %s is %s"
+                                            .formatted(
+                                                    source.use() == Use.Onnx ? "an .onnx" : "a .safetensors",
+                                                    name,
+                                                    label));
+                }
+            }
         }
     }
 }

@@ -90,6 +90,7 @@ record HttpFile(
             throw new TransientException("answered with bytes from %d on, not %d".formatted(begin, offset), null, null);
         }
         Long size = size(answer);
+        String etag = answer.header("ETag");
         return new RemoteFile.Opened(
                 new FilterInputStream(answer.body()) {
                     @Override
@@ -98,7 +99,8 @@ record HttpFile(
                     }
                 },
                 begin,
-                size == null ? -1 : size);
+                size == null ? -1 : size,
+                etag != null && !etag.startsWith("W/") ? etag : answer.header("Last-Modified"));
     }
 
     private static long begin(Http.Answer answer, long offset) {

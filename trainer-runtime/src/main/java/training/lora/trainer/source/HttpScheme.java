@@ -29,8 +29,8 @@ final class HttpScheme implements Scheme {
     public Listing list(Source source) throws IOException {
         URI url = url(source);
         String authorization = authorization(source);
-        HttpFile file =
-                new HttpFile(source, http, url, authorization, answer -> refused(source, answer, authorization));
+        HttpFile file = new HttpFile(
+                source, http, url, authorization, answer -> refused(source, answer, authorization != null));
         String last = ContentDisposition.safe(url.getPath());
         String name = last == null ? "download" : last;
         if (source.sha256() != null) {
@@ -55,10 +55,11 @@ final class HttpScheme implements Scheme {
                 throw source.invalid("must name a file with content, but it is empty");
             }
             String version = etag != null ? "ETag " + etag : modified;
+            String shown = etag != null || modified == null ? version : "last changed on " + modified;
             // A weak ETag doesn't tell byte from byte.
             String validator = etag != null ? (etag.startsWith("W/") ? null : etag) : modified;
             return new Listing(
-                    version,
+                    shown,
                     false,
                     List.of(RemoteFileBuilder.builder()
                             .path(named != null ? named : name)
@@ -70,22 +71,24 @@ final class HttpScheme implements Scheme {
         }
     }
 
-    private static TrainerException refused(Source source, Http.Answer answer, @Nullable String authorization) {
+    private TrainerException refused(Source source, Http.Answer answer, boolean withCredentials) {
         String host = answer.url().getHost();
-        String secretRef = source.beside("secretRef");
         return switch (answer.status()) {
             case 401, 403 ->
                 source.wrong(
-                        authorization != null
+                        withCredentials
                                 ? "must be open to the credentials of `%s`, but %s answered %s"
-                                        .formatted(secretRef, host, answer.statusLine())
-                                : "must be open to all%s, but %s answered %s"
+                                        .formatted(source.beside("secretRef"), host, answer.statusLine())
+                                : "must be open to all, but %s answered %s%s"
                                         .formatted(
+                                                host,
+                                                answer.statusLine(),
                                                 source.option()
                                                         ? ""
-                                                        : ", or `%s` name a Secret with a token".formatted(secretRef),
-                                                host,
-                                                answer.statusLine()));
+                                                        : "; for a place that isn't, "
+                                                                + surroundings
+                                                                        .secrets()
+                                                                        .giving(source)));
             case 404, 410 -> source.wrong("must name a file, but %s answered %s".formatted(host, answer.statusLine()));
             default ->
                 source.wrong("must be answered with a file, but %s answered %s".formatted(host, answer.statusLine()));
@@ -129,5 +132,10 @@ final class HttpScheme implements Scheme {
                     + Base64.getEncoder().encodeToString((user + ":" + password).getBytes(StandardCharsets.UTF_8));
         }
         throw secrets.lacks(source, "token, or username and password", keys);
+    }
+
+    @Override
+    public void close() throws IOException {
+        http.close();
     }
 }

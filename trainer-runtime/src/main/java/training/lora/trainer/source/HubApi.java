@@ -2,6 +2,7 @@ package training.lora.trainer.source;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -17,16 +18,13 @@ import training.lora.trainer.http.Http;
 import training.lora.trainer.http.Urls;
 
 /** The Hub's REST interface, as far as it is needed to read a repository. */
-final class HubApi {
+final class HubApi implements Closeable {
     private static final Pattern NEXT = Pattern.compile("<[^>?]*\\?([^>]*)>\\s*;\\s*rel=\"?next\"?");
 
     private static final int LONGEST = 64 << 20;
 
     /** Repositories of more files are for other tools. */
     private static final int MOST_FILES = 100_000;
-
-    /** What helps a command that reads no Secrets. */
-    private static final String OWN_TOKEN = "HF_TOKEN or `hf auth login` give a token that may read it";
 
     private final Http http;
     private final String endpoint;
@@ -38,9 +36,9 @@ final class HubApi {
     }
 
     /** The commit that a revision is today. */
-    String commit(Source source, HubUri uri, @Nullable String authorization) throws IOException {
+    String commit(Source source, HubUri uri, HubLogin login) throws IOException {
         JsonNode revision =
-                json(source, uri, endpoint + uri.revisionPath(), authorization).node();
+                json(source, uri, endpoint + uri.revisionPath(), login).node();
         String commit = revision.path("sha").asText();
         if (!commit.matches("[0-9a-f]{40,64}")) {
             throw source.wrong("must be answered by a Hub (HF_ENDPOINT), but %s tells no commit".formatted(endpoint));
@@ -49,12 +47,12 @@ final class HubApi {
     }
 
     /** All files of a commit. */
-    List<HubFile> files(Source source, HubUri uri, String commit, @Nullable String authorization) throws IOException {
+    List<HubFile> files(Source source, HubUri uri, String commit, HubLogin login) throws IOException {
         List<HubFile> files = new ArrayList<>();
         String first = endpoint + uri.treePath(commit);
         String url = first;
         while (url != null) {
-            Page page = json(source, uri, url, authorization);
+            Page page = json(source, uri, url, login);
             for (JsonNode entry : page.node()) {
                 if (entry.path("type").asText().equals("file")) {
                     files.add(file(entry));
@@ -84,19 +82,18 @@ final class HubApi {
     }
 
     /** Opens a file's bytes. */
-    HttpFile file(Source source, HubUri uri, String commit, HubFile file, @Nullable String authorization) {
+    HttpFile file(Source source, HubUri uri, String commit, HubFile file, HubLogin login) {
         URI url = Urls.of(endpoint + uri.filePath(commit, file.path()));
-        return new HttpFile(
-                source, http, url, authorization, answer -> refused(source, uri, answer, authorization != null));
+        return new HttpFile(source, http, url, login.authorization(), answer -> refused(source, uri, answer, login));
     }
 
     private record Page(JsonNode node, @Nullable String link) {}
 
-    private Page json(Source source, HubUri uri, String url, @Nullable String authorization) throws IOException {
+    private Page json(Source source, HubUri uri, String url, HubLogin login) throws IOException {
         try (Http.Answer answer =
-                HttpFile.ask(source, http, Urls.of(url), Map.of("Accept", "application/json"), authorization)) {
+                HttpFile.ask(source, http, Urls.of(url), Map.of("Accept", "application/json"), login.authorization())) {
             if (answer.status() != 200) {
-                throw refused(source, uri, answer, authorization != null);
+                throw refused(source, uri, answer, login);
             }
             byte[] body = read(answer);
             return new Page(Json.MAPPER.readTree(body), answer.header("Link"));
@@ -115,24 +112,19 @@ final class HubApi {
     }
 
     /** What an answer without content comes from, and what to do about it. */
-    private TrainerException refused(Source source, HubUri uri, Http.Answer answer, boolean withToken) {
+    private TrainerException refused(Source source, HubUri uri, Http.Answer answer, HubLogin login) {
         String code = String.valueOf(answer.header("X-Error-Code"));
         String message = answer.header("X-Error-Message");
         String page = endpoint + uri.page();
-        String secretRef = source.option() ? "HF_TOKEN" : source.beside("secretRef");
+        boolean withToken = login.authorization() != null;
         int status = answer.status();
         if (code.equals("GatedRepo")) {
             return source.wrong(
                     withToken
-                            ? "is gated: visit %s with the account whose token `%s` has, ask for access and accept its terms, then start again"
-                                    .formatted(page, secretRef)
-                            : "is gated: visit %s, ask for access and accept its terms, and %s"
-                                    .formatted(
-                                            page,
-                                            source.option()
-                                                    ? OWN_TOKEN
-                                                    : "name a Secret with that account's token in `%s`"
-                                                            .formatted(secretRef)));
+                            ? "is gated: visit %s with the account whose token %s has, ask for access and accept its terms, then start again"
+                                    .formatted(page, login.holder())
+                            : "is gated: visit %s, ask for access and accept its terms, and give that account's token: %s"
+                                    .formatted(page, login.giving()));
         }
         if (code.equals("RevisionNotFound")) {
             return source.wrong("must name a branch, a tag or a commit of %s, but there is no %s"
@@ -142,23 +134,23 @@ final class HubApi {
             return source.wrong("must name a file that is there, but %s has none".formatted(page));
         }
         if (status == 401 && withToken) {
-            return source.wrong("needs a token that is valid, but %s takes that of `%s` for none (%s)"
-                    .formatted(endpoint, secretRef, message == null ? answer.statusLine() : message));
+            return source.wrong("needs a token that is valid, but %s takes that of %s for none (%s)"
+                    .formatted(endpoint, login.holder(), message == null ? answer.statusLine() : message));
         }
         if (code.equals("RepoNotFound") || status == 401 || status == 404) {
             return source.wrong(
                     withToken
-                            ? "must name a repository that the token of `%s` may read, but %s is not there for it"
-                                    .formatted(secretRef, page)
-                            : "must name a repository that is open to all, or %s, but %s is not there for everybody"
-                                    .formatted(
-                                            source.option()
-                                                    ? OWN_TOKEN
-                                                    : "`%s` a Secret with a token that may read it"
-                                                            .formatted(secretRef),
-                                            page));
+                            ? "must name a repository that the token of %s may read, but %s is not there for it"
+                                    .formatted(login.holder(), page)
+                            : "must name a repository that is open to all, but %s is not there for everybody; where it is private give a token: %s"
+                                    .formatted(page, login.giving()));
         }
         return source.wrong("must be open to the trainer, but %s answered %s%s"
                 .formatted(answer.url().getHost(), answer.statusLine(), message == null ? "" : ": " + message));
+    }
+
+    @Override
+    public void close() throws IOException {
+        http.close();
     }
 }

@@ -42,9 +42,9 @@ final class HubScheme implements Scheme {
     public Listing list(Source source) throws IOException {
         HubUri uri = HubUri.of(source);
         boolean offline = isTrue(surroundings.variable("HF_HUB_OFFLINE"));
-        String authorization = offline ? null : new HubToken(surroundings).authorization(source);
-        String commit = offline ? cachedCommit(source, uri) : api.commit(source, uri, authorization);
-        List<HubFile> all = offline ? cache.files(uri, commit) : api.files(source, uri, commit, authorization);
+        HubLogin login = offline ? HubLogin.none() : HubLogin.of(surroundings, source);
+        String commit = offline ? cachedCommit(source, uri) : api.commit(source, uri, login);
+        List<HubFile> all = offline ? cache.files(uri, commit) : api.files(source, uri, commit, login);
         Map<String, HubFile> byPath = new HashMap<>();
         all.forEach(file -> byPath.put(file.path(), file));
         NeededFiles needed = NeededFiles.of(source, uri.path(), byPath.keySet());
@@ -52,7 +52,7 @@ final class HubScheme implements Scheme {
         for (Map.Entry<String, String> entry : needed.files().entrySet()) {
             HubFile file = byPath.get(entry.getValue());
             if (file != null) {
-                files.add(remote(source, uri, commit, entry.getKey(), file, authorization));
+                files.add(remote(source, uri, commit, entry.getKey(), file, login));
             }
         }
         return new Listing(commit, needed.folder(), files);
@@ -71,8 +71,7 @@ final class HubScheme implements Scheme {
         return commit;
     }
 
-    private RemoteFile remote(
-            Source source, HubUri uri, String commit, String path, HubFile file, @Nullable String authorization)
+    private RemoteFile remote(Source source, HubUri uri, String commit, String path, HubFile file, HubLogin login)
             throws IOException {
         Path cached = cache.find(uri, commit, file);
         if (cached != null) {
@@ -80,7 +79,7 @@ final class HubScheme implements Scheme {
         }
         boolean offline = isTrue(surroundings.variable("HF_HUB_OFFLINE"));
         RemoteFile.Content hub =
-                offset -> api.file(source, uri, commit, file, authorization).open(offset, null);
+                offset -> api.file(source, uri, commit, file, login).open(offset, null);
         RemoteFile.Content content = cached == null ? hub : new Cached(cached, offline ? null : hub);
         return RemoteFileBuilder.builder()
                 .path(path)
@@ -90,6 +89,11 @@ final class HubScheme implements Scheme {
                 .sha256(file.sha256())
                 .gitBlob(file.sha256() != null ? null : file.gitBlob())
                 .build();
+    }
+
+    @Override
+    public void close() throws IOException {
+        api.close();
     }
 
     /** A file of the Hub's own cache, which others write; where that is damaged the Hub has it. */
@@ -111,7 +115,7 @@ final class HubScheme implements Scheme {
             InputStream in = Files.newInputStream(file);
             try {
                 in.skipNBytes(offset);
-                return new RemoteFile.Opened(in, offset, Files.size(file));
+                return new RemoteFile.Opened(in, offset, Files.size(file), null);
             } catch (IOException e) {
                 in.close();
                 throw e;

@@ -53,8 +53,13 @@ public record RemoteFile(
      * @param offset where they begin: what was asked for, or 0 where the server can't begin elsewhere or holds another
      *     content by now
      * @param size of the whole file; negative if unknown
+     * @param version tells the content from another one under the same name, as an ETag does; null where nothing does
      */
-    public record Opened(InputStream in, long offset, long size) implements Closeable {
+    public record Opened(
+            InputStream in,
+            long offset,
+            long size,
+            @Nullable String version) implements Closeable {
         @Override
         public void close() throws IOException {
             in.close();

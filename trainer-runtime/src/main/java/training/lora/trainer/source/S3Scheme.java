@@ -19,6 +19,7 @@ final class S3Scheme implements Scheme {
     private static final int LONGEST_NAME = 255;
 
     private final Surroundings surroundings;
+    private final List<S3Prefix> open = new ArrayList<>();
 
     S3Scheme(Surroundings surroundings) {
         this.surroundings = surroundings;
@@ -32,6 +33,7 @@ final class S3Scheme implements Scheme {
                 source.secret(),
                 surroundings.secrets().of(source),
                 surroundings::variable);
+        open.add(prefix);
         S3Prefix.Entry object = source.uri().endsWith("/") ? null : prefix.itself();
         if (object != null) {
             requireFileName(source, object.name());
@@ -98,6 +100,13 @@ final class S3Scheme implements Scheme {
                             .formatted(entry.name()),
                     null);
         }
-        return new RemoteFile.Opened(in, offset, entry.sizeBytes());
+        return new RemoteFile.Opened(in, offset, entry.sizeBytes(), entry.etag());
+    }
+
+    /** What was listed is read until here. */
+    @Override
+    public void close() {
+        open.forEach(S3Prefix::close);
+        open.clear();
     }
 }

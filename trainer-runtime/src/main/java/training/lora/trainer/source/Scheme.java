@@ -7,7 +7,7 @@ import java.io.IOException;
  * what there is ({@link #list}) and how its bytes are read ({@link RemoteFile.Content}); limits, retries, resuming, digests
  * and the cache are the same for all.
  */
-public interface Scheme {
+public interface Scheme extends AutoCloseable {
     /**
      * Asks what {@code source} names today and which of its files are needed for its use; reads no content that is worth
      * keeping.
@@ -22,4 +22,8 @@ public interface Scheme {
     default boolean fixed(Source source) {
         return source.sha256() != null;
     }
+
+    /** Ends its connections. */
+    @Override
+    default void close() throws IOException {}
 }

@@ -1,11 +1,13 @@
 package training.lora.trainer.source;
 
+import java.io.Closeable;
+import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The schemes of remote uris. One is made when the first uri needs it: what it stands on takes time to load. */
-final class Schemes {
+final class Schemes implements Closeable {
     private final Surroundings surroundings;
     private final Map<String, Scheme> made = new HashMap<>();
 
@@ -39,5 +41,13 @@ final class Schemes {
             case "s3" -> new S3Scheme(surroundings);
             default -> null;
         };
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (Scheme scheme : made.values()) {
+            scheme.close();
+        }
+        made.clear();
     }
 }

@@ -17,6 +17,10 @@ import training.lora.trainer.TrainerException;
  * @param inPod whether nothing else can have the keys
  */
 public record Secrets(@Nullable Path folder, boolean inPod) {
+    /** Those that are read. */
+    private static final String KEYS =
+            "the keys token, username and password, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
     /**
      * The keys of the Secret that a source names.
      *
@@ -36,8 +40,8 @@ public record Secrets(@Nullable Path folder, boolean inPod) {
         if (secret == null || !name.matches("[a-z0-9]([-a-z0-9.]*[a-z0-9])?") || !Files.isDirectory(secret)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "`%s` must name a Secret that the run is given, with the keys token, username and password, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, but there is no %s in %s"
-                            .formatted(field, name, folder == null ? "LORA_SECRETS, which is not set" : folder));
+                    "`%s` must name a Secret that the run is given, with %s, but there is no %s in %s"
+                            .formatted(field, KEYS, name, folder == null ? "LORA_SECRETS, which is not set" : folder));
         }
         Map<String, String> keys = new TreeMap<>();
         try (DirectoryStream<Path> files = Files.newDirectoryStream(secret)) {
@@ -53,6 +57,11 @@ public record Secrets(@Nullable Path folder, boolean inPod) {
                     "`%s` must name a Secret that can be read, but %s can't be".formatted(field, secret),
                     e);
         }
+        if (keys.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`%s` must name a Secret with %s, but %s has none of them".formatted(field, KEYS, name));
+        }
         return keys;
     }
 
@@ -62,6 +71,18 @@ public record Secrets(@Nullable Path folder, boolean inPod) {
                 Reason.InvalidConfiguration,
                 "`%s` must name a Secret with %s, but %s has %s"
                         .formatted(source.beside("secretRef"), needed, source.secret(), keys.keySet()));
+    }
+
+    /** How a token is given to a source of the spec, as in "name a Secret …". */
+    String giving(Source source) {
+        String field = source.beside("secretRef");
+        if (inPod) {
+            return "name a Secret with the key token in `%s`".formatted(field);
+        }
+        return source.secret() != null
+                ? "put one into the file %s/%s/token"
+                        .formatted(folder == null ? "LORA_SECRETS" : folder, source.secret())
+                : "name a Secret in `%s` and put its token into the file LORA_SECRETS/NAME/token".formatted(field);
     }
 
     /**

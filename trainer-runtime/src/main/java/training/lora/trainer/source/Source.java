@@ -14,7 +14,7 @@ import training.lora.trainer.files.Sha256;
  * @param field the field of the uri, as in spec.baseModel.uri
  * @param uri what stands there
  * @param use what it is read for
- * @param sha256 what the file must have as its digest, hex; null for anything
+ * @param sha256 what the file must have as its digest, hex in any case; null for anything
  * @param secret the name of the Secret with the credentials; null for none
  */
 public record Source(
@@ -24,6 +24,10 @@ public record Source(
         @Nullable String sha256,
         @Nullable String secret) {
     private static final Set<String> LOCAL = Set.of("", "bundled", "pvc");
+
+    public Source {
+        sha256 = sha256 == null ? null : sha256.toLowerCase(Locale.ROOT);
+    }
 
     /** What stands before "://", in lower case; empty for a path. */
     public String scheme() {
@@ -74,6 +78,14 @@ public record Source(
     /** What was found there is of another kind. */
     public TrainerException invalid(String what) {
         return failure(use.invalid(), what, null);
+    }
+
+    /** The file there has another digest than the spec asks for. */
+    public TrainerException wrongDigest(String actual) {
+        return new TrainerException(
+                use.invalid(),
+                "`%s` must be the sha256 of %s, which has %s, was %s"
+                        .formatted(beside("sha256"), shown(), actual, sha256));
     }
 
     /** A later try may help. */

@@ -96,6 +96,40 @@ public record Sources(
         };
     }
 
+    /**
+     * {@code message} with the names of the spec in the place of paths of this machine: of the cache, of what was unpacked,
+     * of where claims are mounted. Plain paths stay.
+     *
+     * @param named what the spec names
+     */
+    public String asWritten(String message, List<Source> named) {
+        String told = message;
+        for (Source source : named) {
+            Path place = here(source);
+            Path opened = place == null || unpacker == null ? null : unpacker.unpacked(place);
+            if (opened != null) {
+                told = replaced(told, opened, source);
+            }
+            if (place != null && !source.scheme().isEmpty()) {
+                told = replaced(told, place, source);
+            }
+        }
+        return told;
+    }
+
+    private @Nullable Path here(Source source) {
+        try {
+            return !source.remote() ? place(source) : remote == null ? null : remote.fetched(source);
+        } catch (TrainerException e) {
+            return null;
+        }
+    }
+
+    /** A file below it stands after a colon, and is relative to it. */
+    public static String replaced(String message, Path path, Source source) {
+        return message.replace(path + "/", source + ": ").replace(path.toString(), source.toString());
+    }
+
     /** What people should know of what was fetched, a sentence each. */
     public List<String> notes() {
         return remote == null ? List.of() : remote.notes();

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.trainer.TrainerException;
@@ -50,6 +51,12 @@ public final class Unpacker {
         }
     }
 
+    /** What {@code path} was unpacked to by this process; null if it wasn't. */
+    @Nullable Path unpacked(Path path) {
+        Path opened = known.get(path);
+        return path.equals(opened) ? null : opened;
+    }
+
     private Path unpack(Source source, Path path) throws IOException {
         String sha256;
         try (FileDigests files = digests.get()) {
@@ -58,13 +65,16 @@ public final class Unpacker {
         Path folder;
         try {
             folder = cache.unpacked(sha256, target -> {
-                LOG.info("unpacking {}", path);
+                LOG.info("unpacking {}", source);
                 Archive.unpack(path, target, Archive.MODEL_LIMITS, stopping);
             });
         } catch (TrainerException e) {
             throw e.reason() == training.lora.api.Reason.InvalidData
                     ? source.failure(
-                            source.use().invalid(), "must be an archive that can be unpacked, but " + e.getMessage(), e)
+                            source.use().invalid(),
+                            "must be an archive that can be unpacked, but "
+                                    + String.valueOf(e.getMessage()).replace(path.toString(), "it"),
+                            e)
                     : e;
         }
         return top(folder);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
@@ -33,6 +34,11 @@ class OutputUriTest {
         return tiny.run(command, "--set", "output.uri=" + uri);
     }
 
+    private List<Artifact> artifacts() throws IOException {
+        Path result = tiny.workspace().resolve("results/train/result.json");
+        return Json.MAPPER.readValue(result.toFile(), StageResult.class).artifacts();
+    }
+
     @Test
     void pathIsRelativeToTheFile() throws IOException {
         Ran ended = run("run", "models/tiny");
@@ -40,17 +46,19 @@ class OutputUriTest {
         assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(folder.resolve("models/tiny/tiny.safetensors")).exists();
         assertThat(tiny.workspace().resolve("output")).doesNotExist();
-        assertThat(Json.MAPPER
-                        .readValue(
-                                tiny.workspace()
-                                        .resolve("results/train/result.json")
-                                        .toFile(),
-                                StageResult.class)
-                        .artifacts())
-                .extracting(Artifact::uri)
-                .contains("models/tiny/tiny.safetensors");
+        assertThat(artifacts()).extracting(Artifact::uri).contains("models/tiny/tiny.safetensors");
         assertThat(run("run", "models/tiny").output())
                 .contains(folder.resolve("models/tiny") + " holds this run, finished: nothing to do");
+    }
+
+    @Test
+    void runThatFailsBeforeItPublishesLeavesThePlaceToOthers() throws IOException {
+        Ran failed = tiny.run("prepare", "--set", "output.uri=models/tiny", "--set", "datasets=[{uri: dato}]");
+
+        assertThat(failed.code()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(folder.resolve("models/tiny")).isEmptyDirectory();
+        assertThat(run("prepare", "models/tiny").code()).isZero();
+        assertThat(folder.resolve("models/tiny/.publishing.json")).exists();
     }
 
     @Test
@@ -79,13 +87,7 @@ class OutputUriTest {
         assertThat(claim.resolve("loras/tiny/tiny.safetensors")).exists();
         assertThat(claim.resolve("loras/tiny/.publishing.json")).doesNotExist();
         assertThat(ended.error()).doesNotContain("could not be written");
-        assertThat(Json.MAPPER
-                        .readValue(
-                                tiny.workspace()
-                                        .resolve("results/train/result.json")
-                                        .toFile(),
-                                StageResult.class)
-                        .artifacts())
+        assertThat(artifacts())
                 .extracting(Artifact::uri)
                 .contains("pvc://models/loras/tiny/tiny.safetensors", "pvc://models/loras/tiny/manifest.json");
     }

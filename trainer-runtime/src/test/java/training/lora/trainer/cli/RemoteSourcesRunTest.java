@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -194,10 +195,10 @@ class RemoteSourcesRunTest {
     }
 
     @Test
-    void finishedRunStaysFinishedWhileItsSourcesCantBeReached() throws IOException {
+    void finishedRunStaysFinishedWhereItsSourcesAreGone() throws IOException {
         ends("run");
         Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
-        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
+        server.on("/pictures", exchange -> exchange.fail(404, Map.of()));
         hub.hub()
                 .on(
                         "/api/models/" + MODEL + "/revision/main",
@@ -209,9 +210,65 @@ class RemoteSourcesRunTest {
         assertThat(again.output()).contains("nothing to do");
         assertThat(again.error())
                 .contains("stays finished, though nothing is left at `spec.datasets[0].uri` " + server.url("/pictures")
-                        + " (it must be reachable, but 127.0.0.1 answered 503")
+                        + " (it must name a file, but 127.0.0.1 answered 404")
                 .contains("`spec.baseModel.uri` hf://" + MODEL + " (it must name a repository");
         assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+    }
+
+    @Test
+    void finishedRunWhoseSourcesCantBeReachedIsLookedUpLater() throws IOException {
+        ends("run");
+        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
+        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
+
+        Ran again = run("run");
+
+        assertThat(again.code()).isEqualTo(Reason.SourceUnreachable.exitCode());
+        assertThat(again.error())
+                .contains("the run in " + tiny.workspace().resolve("output")
+                        + " is finished, but whether its sources are as they were can't be told yet: `spec.datasets[0].uri` "
+                        + server.url("/pictures") + " must be reachable, but 127.0.0.1 answered 503");
+        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
+        server.file("/pictures", zip(folder.resolve("data")), "\"1\"");
+        assertThat(run("run").output()).contains("nothing to do");
+    }
+
+    @Test
+    void modelOfTheWrongKindIsToldByFieldAndUri() throws IOException {
+        server.file("/model.zip", zip(folder.resolve("data")), "\"1\"");
+        String url = server.url("/model.zip");
+
+        Ran ended = run("prepare", "--set", "baseModel.uri=" + url);
+
+        assertThat(ended.code()).isEqualTo(Reason.InvalidBaseModel.exitCode());
+        assertThat(ended.error())
+                .contains("lora-trainer: `spec.baseModel.uri` " + url + ": model_index.json must be there")
+                .doesNotContain("cache/");
+    }
+
+    @Test
+    void pictureSetOfTheWrongKindIsToldByFieldAndUri() throws IOException {
+        byte[] weights = Files.readAllBytes(folder.resolve("base/unet/diffusion_pytorch_model.safetensors"));
+        server.file("/w", weights, "\"1\"")
+                .file("/broken", "PK\u0003\u0004 none".getBytes(StandardCharsets.UTF_8), "\"1\"");
+        Files.write(folder.resolve("w.safetensors"), weights);
+
+        Ran fetched = run("prepare", "--set", "datasets[0].uri=" + server.url("/w"));
+        Ran broken = run("prepare", "--set", "datasets[main].uri=" + server.url("/broken"));
+        Ran local = run("prepare", "--set", "spec.datasets[0].uri=w.safetensors");
+
+        assertThat(List.of(fetched.code(), broken.code(), local.code())).containsOnly(Reason.InvalidData.exitCode());
+        assertThat(fetched.error())
+                .contains(
+                        "`spec.datasets[0].uri` %s must name a folder of pictures or an archive of them (.zip, .tar, .tar.gz), but w is a .safetensors file, which holds weights"
+                                .formatted(server.url("/w")));
+        assertThat(broken.error())
+                .contains("lora-trainer: `spec.datasets[0].uri` " + server.url("/broken")
+                        + " must be a readable zip archive")
+                .doesNotContain("cache/");
+        assertThat(local.error())
+                .contains(
+                        "w.safetensors must be an archive (.zip, .tar, .tar.gz), but is a .safetensors file, which holds weights");
     }
 
     @Test
@@ -255,7 +312,7 @@ class RemoteSourcesRunTest {
 
         assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(ended.output())
-                .containsPattern("Prepare: 0\\.0 of 0\\.\\d MB fetched")
+                .containsPattern("Prepare: 0 bytes of \\d+\\.\\d [KM]B fetched")
                 .contains("Prepare 3/3");
         List<ProgressMessage> messages = Files.readAllLines(tiny.workspace().resolve("events.jsonl")).stream()
                 .map(RemoteSourcesRunTest::message)
@@ -315,9 +372,8 @@ class RemoteSourcesRunTest {
         assertThat(refused.code()).isEqualTo(Reason.InvalidData.exitCode());
         String right = training.lora.trainer.files.Sha256.of(zip);
         assertThat(refused.error())
-                .contains(
-                        "`spec.datasets[0].uri` pictures.zip must have the sha256 %s (`spec.datasets[0].sha256`), but has %s"
-                                .formatted(wrong, right));
+                .contains("`spec.datasets[0].sha256` must be the sha256 of pictures.zip, which has %s, was %s"
+                        .formatted(right, wrong));
         ends("prepare", "--set", "datasets=[{uri: pictures.zip, sha256: '%s'}]".formatted(right));
     }
 

@@ -67,13 +67,13 @@ class RunCommandTest {
         assertThat(ended.code()).isEqualTo(Reason.OutputOwned.exitCode());
         assertThat(ended.error())
                 .contains("the output must be empty or this run's own, but")
-                .contains("belongs to default/other");
+                .contains("belongs to the training default/other");
         assertThat(TinyRun.digests(output)).isEqualTo(before);
         String stage = command.equals("run") ? "prepare" : command;
         StageResult result = Json.MAPPER.readValue(
                 tiny.workspace().resolve("results/" + stage + "/result.json").toFile(), StageResult.class);
         assertThat(result.reason()).isEqualTo(Reason.OutputOwned);
-        assertThat(result.message()).contains("belongs to default/other");
+        assertThat(result.message()).contains("belongs to the training default/other");
     }
 
     @Test

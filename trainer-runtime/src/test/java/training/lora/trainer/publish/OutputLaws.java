@@ -106,12 +106,12 @@ abstract class OutputLaws {
 
         assertOwned(
                 output::requireOwn,
-                "the output must be empty or this run's own, but %s/manifest.json is not that of a training"
-                        .formatted(place()));
+                "the output must be empty or this run's own, but %s/manifest.json is not that of a training; take another %s"
+                        .formatted(place(), option()));
         assertOwned(
                 () -> output.replace(sources("x", "proof.json")),
-                "the output must be empty or this run's own, but %s/manifest.json is not that of a training"
-                        .formatted(place()));
+                "the output must be empty or this run's own, but %s/manifest.json is not that of a training; take another %s"
+                        .formatted(place(), option()));
         assertThat(content()).containsExactly(Map.entry("manifest.json", text));
     }
 
@@ -169,8 +169,8 @@ abstract class OutputLaws {
 
         assertOwned(
                 theirs::requireOwn,
-                "the output must be empty or this run's own, but %s/%s belongs to default/mine"
-                        .formatted(place(), Output.PENDING));
+                "the output must be empty or this run's own, but %s/%s belongs to the training default/mine, and this one is default/theirs; take another %s, or delete what is there if nobody needs it"
+                        .formatted(place(), Output.PENDING, option()));
         assertThat(output.manifest()).isNull();
         assertThatCode(output::requireOwn).doesNotThrowAnyException();
 
@@ -201,9 +201,36 @@ abstract class OutputLaws {
         assertThat(content()).containsOnlyKeys(Output.PENDING);
         assertOwned(
                 theirs::take,
-                "the output must be empty or this run's own, but %s/%s belongs to default/mine"
-                        .formatted(place(), Output.PENDING));
+                "the output must be empty or this run's own, but %s/%s belongs to the training default/mine, and this one is default/theirs; take another %s, or delete what is there if nobody needs it"
+                        .formatted(place(), Output.PENDING, option()));
         assertThat(output.manifest()).isNull();
+    }
+
+    @Test
+    void placeWhereNothingWasPublishedIsGivenBack() throws IOException {
+        Output theirs = output(new Owner("default", "theirs"));
+        output.take();
+
+        output.release();
+
+        assertThat(content()).isEmpty();
+        theirs.take();
+        assertThat(content().get(Output.PENDING)).contains("theirs");
+    }
+
+    @Test
+    void placeWithFilesOrOfOthersIsNotGivenBack() throws IOException {
+        output.take();
+        output.replaceCheckpoints(sources("one", CHECKPOINT));
+        Map<String, String> before = content();
+
+        output.release();
+        assertOwned(
+                () -> output(new Owner("default", "theirs")).release(),
+                "the output must be empty or this run's own, but %s/%s belongs to the training default/mine, and this one is default/theirs; take another %s, or delete what is there if nobody needs it"
+                        .formatted(place(), Output.PENDING, option()));
+
+        assertThat(content()).isEqualTo(before);
     }
 
     @Test

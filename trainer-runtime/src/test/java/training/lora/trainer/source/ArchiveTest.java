@@ -215,6 +215,6 @@ class ArchiveTest {
             out.write("Rar!".getBytes(StandardCharsets.US_ASCII));
         }
 
-        refused("must be a readable zip archive");
+        refused("must be an archive (.zip, .tar, .tar.gz), but its content is none of these");
     }
 }

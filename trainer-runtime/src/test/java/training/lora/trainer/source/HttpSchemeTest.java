@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -100,6 +101,49 @@ class HttpSchemeTest {
 
         assertThat(fetching.path(source)).isEqualTo(file);
         assertThat(server.take()).extracting(TestServer.Request::range).containsExactly("bytes=0-0");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "false | ; for a place that isn't, name a Secret in `spec.baseModel.secretRef` and put its token into the file LORA_SECRETS/NAME/token",
+                "true | ; for a place that isn't, name a Secret with the key token in `spec.baseModel.secretRef`",
+            })
+    void refusalSaysHowATokenIsGivenHere(boolean pod, String remedy) {
+        server.on("/m", exchange -> exchange.fail(401, Map.of()));
+        if (pod) {
+            fetching.with("LORA_PVC_ROOT", "/pvc").with("LORA_SOURCES_ALLOW", "127.0.0.0/8");
+        }
+
+        assertThat(fetching.refused(model(server.url("/m")))).hasMessageEndingWith(remedy);
+    }
+
+    @Test
+    void fileOfAnotherDigestIsFetchedOnceToBeRefused() {
+        String url = server.file("/m", body, ETAG).url("/m");
+        Source source = model(url, "0".repeat(64), null);
+        String told = fetching.refused(source).getMessage();
+        long first = server.take().size();
+        fetching.progress.clear();
+
+        assertThat(fetching.refused(source)).hasMessage(told);
+
+        assertThat(first).isEqualTo(1);
+        assertThat(fetching.progress).containsOnly(0L);
+        assertThat(fetching.path(model(url, sha256(body).toUpperCase(Locale.ROOT), null)))
+                .hasBinaryContent(body);
+        server.file("/m", safetensors(1000, 2), "\"two\"");
+        assertThat(fetching.refused(source)).hasMessageContaining(sha256(safetensors(1000, 2)));
+    }
+
+    @Test
+    void secretWithoutAnyKeyIsToldAsThat() throws IOException {
+        secret("civitai", ".hidden", "none");
+
+        assertThat(fetching.refused(model(server.url("/m"), null, "civitai")))
+                .hasMessage(
+                        "`spec.baseModel.secretRef` must name a Secret with the keys token, username and password, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, but civitai has none of them");
     }
 
     @Test
@@ -259,8 +303,8 @@ class HttpSchemeTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "401 | must be open to all, or `spec.baseModel.secretRef` name a Secret with a token, but 127.0.0.1 answered 401",
-                "403 | must be open to all, or `spec.baseModel.secretRef` name a Secret with a token, but 127.0.0.1 answered 403",
+                "401 | must be open to all, but 127.0.0.1 answered 401",
+                "403 | must be open to all, but 127.0.0.1 answered 403",
                 "404 | must name a file, but 127.0.0.1 answered 404",
                 "410 | must name a file, but 127.0.0.1 answered 410",
                 "418 | must be answered with a file, but 127.0.0.1 answered 418"
@@ -323,7 +367,8 @@ class HttpSchemeTest {
 
         assertThat(failure.reason()).isEqualTo(Reason.InvalidBaseModel);
         assertThat(failure)
-                .hasMessageContaining("must have the sha256 %s in m, but has %s".formatted(other, sha256(body)));
+                .hasMessage("`spec.baseModel.sha256` must be the sha256 of %s, which has %s, was %s"
+                        .formatted(server.url("/m"), sha256(body), other));
         assertThat(fetching.cache.blob(sha256(body))).doesNotExist();
         Source data = new Source("spec.datasets[0].uri", server.url("/m"), Use.Dataset, other, null);
         assertThat(fetching.refused(data).reason()).isEqualTo(Reason.InvalidData);
@@ -331,15 +376,14 @@ class HttpSchemeTest {
 
     @Test
     void moreThanTheLimitIsNotFetched() {
-        fetching.with("LORA_SOURCE_LIMIT_BYTES", "299999");
+        fetching.with("LORA_SOURCES_LIMIT", "299999");
         server.file("/m", body, ETAG);
         server.on("/unknown", exchange -> exchange.send(200, body, Integer.MAX_VALUE));
 
         TrainerException failure = fetching.refused(model(server.url("/m")));
 
         assertThat(failure.reason()).isEqualTo(Reason.InvalidConfiguration);
-        assertThat(failure)
-                .hasMessageContaining("must have at most 299999 bytes (LORA_SOURCE_LIMIT_BYTES), but has 300000");
+        assertThat(failure).hasMessageContaining("must have at most 299999 bytes (LORA_SOURCES_LIMIT), but has 300000");
         assertThat(server.requests()).hasSize(1);
         assertThat(fetching.refused(model(server.url("/unknown")))).hasMessageContaining("at most 299999 bytes");
     }
@@ -371,7 +415,7 @@ class HttpSchemeTest {
                     .containsOnlyNulls();
             assertThat(store.requests()).extracting(TestServer.Request::method).containsOnly("GET");
             assertThat(fetching.refused(model(server.url("/here"))))
-                    .hasMessageContaining("or `spec.baseModel.secretRef` name a Secret with a token");
+                    .hasMessageContaining("; for a place that isn't, name a Secret in `spec.baseModel.secretRef`");
         }
     }
 
@@ -428,7 +472,7 @@ class HttpSchemeTest {
             server.on(
                     "/meta",
                     exchange -> exchange.fail(302, Map.of("Location", "https://169.254.169.254/latest/meta-data")));
-            fetching.with("LORA_PVC_ROOT", "/pvc").with("LORA_SOURCE_ALLOW", "127.0.0.1:" + server.port());
+            fetching.with("LORA_PVC_ROOT", "/pvc").with("LORA_SOURCES_ALLOW", "127.0.0.1:" + server.port());
 
             TrainerException plain = fetching.refused(model(server.url("/m")));
             TrainerException metadata = fetching.refused(model(server.url("/meta")));
@@ -439,7 +483,7 @@ class HttpSchemeTest {
             assertThat(metadata)
                     .hasMessageContaining("must not lead to a private address, but 169.254.169.254 is 169.254.169.254");
             assertThat(inside.requests()).isEmpty();
-            fetching.with("LORA_SOURCE_ALLOW", "127.0.0.1");
+            fetching.with("LORA_SOURCES_ALLOW", "127.0.0.1");
             assertThat(fetching.path(model(server.url("/m")))).hasBinaryContent(body);
         }
     }

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
@@ -204,7 +205,7 @@ class HubSchemeTest {
                 "BaseModel | hf://someone/tiny-sd/tokenizer | 12 | must hold a diffusers model (model_index.json) or one .safetensors file, but holds merges.txt",
                 "BaseModel | hf://someone/tiny-sd/flux.safetensors | 10 | must name a file or folder that is there, but there is no flux.safetensors; there are .gitattributes",
                 "BaseModel | hf://someone/tiny-sd@v2 | 10 | must name a branch, a tag or a commit of someone/tiny-sd, but there is no v2",
-                "BaseModel | hf://someone/else | 10 | must name a repository that the token of `spec.x.secretRef` may read, but",
+                "BaseModel | hf://someone/else | 10 | must name a repository that the token of HF_TOKEN may read, but",
                 "BaseModel | hf://someone/tiny-sd/unet/../.. | 10 | must name a file or folder of its repository",
                 "Clip | hf://someone/tiny-sd | 12 | must hold a CLIP model (config.json), but holds"
             })
@@ -244,8 +245,8 @@ class HubSchemeTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "401 | false | is gated: visit HUB/someone/tiny-sd, ask for access and accept its terms, and name a Secret with that account's token in `spec.x.secretRef`",
-                "403 | true | is gated: visit HUB/someone/tiny-sd with the account whose token `spec.x.secretRef` has"
+                "401 | false | is gated: visit HUB/someone/tiny-sd, ask for access and accept its terms, and give that account's token: set HF_TOKEN, call `hf auth login`, or name a Secret in `spec.x.secretRef`",
+                "403 | true | is gated: visit HUB/someone/tiny-sd with the account whose token HF_TOKEN has"
             })
     void gatedRepositoryIsToldWithThePageToVisit(int status, boolean token, String sentence) throws IOException {
         addModel();
@@ -279,7 +280,7 @@ class HubSchemeTest {
         fetching.environment.remove("HF_TOKEN");
         assertThat(fetching.refused(model("")))
                 .hasMessageContaining(
-                        "must name a repository that is open to all, or `spec.x.secretRef` a Secret with a token");
+                        "where it is private give a token: set HF_TOKEN, call `hf auth login`, or name a Secret in `spec.x.secretRef`");
     }
 
     @Test
@@ -318,7 +319,7 @@ class HubSchemeTest {
         Source source = new Source(
                 "spec.baseModel.uri", "hf://" + REPOSITORY + "/tiny.safetensors", Use.BaseModel, "1".repeat(64), null);
 
-        assertThat(fetching.refused(source)).hasMessageContaining("must have the sha256 " + "1".repeat(64));
+        assertThat(fetching.refused(source)).hasMessageContaining("`spec.baseModel.sha256` must be the sha256 of ");
         assertThat(hub.store().requests()).isEmpty();
         assertThat(fetching.refused(new Source(
                         "spec.baseModel.uri", "hf://" + REPOSITORY + "/unet", Use.Vae, "1".repeat(64), null)))
@@ -416,6 +417,38 @@ class HubSchemeTest {
         assertThat(fetching.waits).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "a file", "a Secret"})
+    void tokenThatIsNoneIsToldByThePlaceThatItIsFrom(String from) throws IOException {
+        hub.hub()
+                .on(
+                        "/api/models/" + REPOSITORY + "/revision/main",
+                        exchange -> exchange.fail(401, Map.of("X-Error-Message", "Invalid credentials")));
+        fetching.environment.remove("HF_TOKEN");
+        Source source = source(Use.Vae, "hf://" + REPOSITORY);
+        String holder = from;
+        switch (from) {
+            case "a file" -> {
+                Path token = folder.resolve("home/.cache/huggingface/token");
+                Files.createDirectories(token.getParent());
+                Files.writeString(token, "hf_of_a_file\n");
+                holder = token + " (of `hf auth login`)";
+            }
+            case "a Secret" -> {
+                Files.createDirectories(folder.resolve("secrets/mine"));
+                Files.writeString(folder.resolve("secrets/mine/token"), "hf_of_a_secret\n");
+                fetching.with("LORA_SECRETS", folder.resolve("secrets").toString());
+                source = new Source(source.field(), source.uri(), source.use(), null, "mine");
+                holder = "`" + source.beside("secretRef") + "`";
+            }
+            default -> fetching.with(from, "hf_of_a_variable");
+        }
+
+        assertThat(fetching.refused(source))
+                .hasMessageContaining("needs a token that is valid, but " + hub.endpoint() + " takes that of " + holder
+                        + " for none (Invalid credentials)");
+    }
+
     @Test
     void commandThatReadsNoSecretsIsToldOfTheTokenThatItTakes() throws IOException {
         hub.serve();
@@ -425,8 +458,8 @@ class HubSchemeTest {
                 fetching.refused(new Source("--base", "hf://someone/else", Use.BaseModel, null, null));
 
         assertThat(failure)
-                .hasMessageStartingWith("`--base` hf://someone/else must name a repository that is open to all, or "
-                        + "HF_TOKEN or `hf auth login` give a token that may read it, but ")
+                .hasMessageStartingWith("`--base` hf://someone/else must name a repository that is open to all, but ")
+                .hasMessageEndingWith("where it is private give a token: set HF_TOKEN, call `hf auth login`")
                 .hasMessageNotContaining("secretRef");
     }
 
@@ -443,7 +476,7 @@ class HubSchemeTest {
         assertThat(hub.hub().take())
                 .extracting(TestServer.Request::authorization)
                 .containsOnly("Bearer hf_of_a_file");
-        fetching.with("LORA_PVC_ROOT", "/pvc").with("LORA_SOURCE_ALLOW", "127.0.0.0/8");
+        fetching.with("LORA_PVC_ROOT", "/pvc").with("LORA_SOURCES_ALLOW", "127.0.0.0/8");
         fetching.path(source(Use.Clip, "hf://" + REPOSITORY + "/text_encoder"));
         assertThat(hub.hub().requests())
                 .extracting(TestServer.Request::authorization)
