@@ -90,8 +90,8 @@ final class Setting {
     private JsonNode next(ObjectNode object, String path, String field, boolean entry) {
         JsonNode next = object.get(field);
         if (next != null && next.isArray() && !entry) {
-            throw invalid("--set %s must name an entry of the list `%s.%s`, as in %s[0]"
-                    .formatted(text, path, field, field));
+            throw invalid(
+                    "--set %s must name an entry of the list `%s.%s`, as in %s[0]".formatted(text, path, field, field));
         }
         if (entry) {
             return next == null ? Json.STRICT_YAML.createArrayNode() : next;

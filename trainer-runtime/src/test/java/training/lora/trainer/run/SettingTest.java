@@ -14,8 +14,9 @@ import training.lora.trainer.TrainerException;
 
 class SettingTest {
     private static ObjectNode spec() throws IOException {
-        return (ObjectNode) Json.STRICT_YAML.readTree(
-                "{training: {steps: 1}, datasets: [{uri: a}, {name: other, uri: b}], runtime: {stages: [{name: Train}]}}");
+        return (ObjectNode)
+                Json.STRICT_YAML.readTree(
+                        "{training: {steps: 1}, datasets: [{uri: a}, {name: other, uri: b}], runtime: {stages: [{name: Train}]}}");
     }
 
     @ParameterizedTest

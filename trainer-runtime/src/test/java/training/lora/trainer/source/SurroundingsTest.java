@@ -16,7 +16,14 @@ class SurroundingsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 1", "68719476736, 68719476736", "64Gi, 68719476736", "2Ki, 2048", "3Mi, 3145728", "1Ti, 1099511627776"})
+    @CsvSource({
+        "1, 1",
+        "68719476736, 68719476736",
+        "64Gi, 68719476736",
+        "2Ki, 2048",
+        "3Mi, 3145728",
+        "1Ti, 1099511627776"
+    })
     void limitIsInBytesOrInUnitsAsTheOperatorsIs(String limit, long bytes) {
         assertThat(limited(limit).limitBytes()).isEqualTo(bytes);
     }
