@@ -19,7 +19,7 @@ import training.lora.trainer.TrainerException;
  * number or by its name, as messages do: {@code spec.datasets[0].uri=…}, {@code datasets[main].uri=…}.
  */
 final class Setting {
-    private static final Pattern STEP = Pattern.compile("\\G(?:^|\\.)([^.\\[\\]]+)|\\G\\[([^\\[\\]]+)]");
+    private static final Pattern STEP = Pattern.compile("\\G(?:^|(?<=.)\\.)([^.\\[\\]]+)|\\G\\[([^\\[\\]]+)]");
 
     /** What a data set without a name is called. */
     private static final String UNNAMED = "main";
