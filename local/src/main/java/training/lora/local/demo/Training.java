@@ -65,8 +65,8 @@ record Training(GenericKubernetesResource resource, List<PersistentVolumeClaim> 
             node.fields().forEachRemaining(child -> replace(child.getValue(), kebab(child.getKey())));
             if (node.isArray()) {
                 String one = field.replaceFirst("s$", "");
-                node.forEach(entry ->
-                        replace(entry, one + "-" + entry.path("name").asText("main").toLowerCase(Locale.ROOT)));
+                node.forEach(entry -> replace(
+                        entry, one + "-" + entry.path("name").asText("main").toLowerCase(Locale.ROOT)));
             }
         }
 

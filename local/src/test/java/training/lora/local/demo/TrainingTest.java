@@ -46,8 +46,10 @@ class TrainingTest {
                 .containsExactly(
                         Tuple.tuple("mine-base-model", folder.toString(), "ReadOnlyMany"),
                         Tuple.tuple("mine-vae", folder.toString(), "ReadOnlyMany"),
-                        Tuple.tuple("mine-dataset-main", folder.resolve("pictures").toString(), "ReadOnlyMany"),
-                        Tuple.tuple("mine-output", folder.resolve("results/mine").toString(), "ReadWriteMany"));
+                        Tuple.tuple(
+                                "mine-dataset-main", folder.resolve("pictures").toString(), "ReadOnlyMany"),
+                        Tuple.tuple(
+                                "mine-output", folder.resolve("results/mine").toString(), "ReadWriteMany"));
         assertThat(folder.resolve("results/mine")).isEmptyDirectory();
     }
 
