@@ -1,21 +1,26 @@
 package training.lora.trainer.prepare;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.Stage;
+import training.lora.api.CaptionTrainingSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.tensor.SafeTensorsWriter;
@@ -35,30 +40,38 @@ final class DatasetEncoder {
 
     private final RunContext context;
     private final StableDiffusion model;
+    private final String baseModel;
+    private final StepCache cache;
+    private final PrepareProgress progress;
     private final NDManager manager;
     private final FiniteNumbers finite;
 
-    DatasetEncoder(RunContext context, StableDiffusion model, NDManager manager) {
+    /** @param baseModel digest of the model that encodes */
+    DatasetEncoder(
+            RunContext context, StableDiffusion model, String baseModel, StepCache cache, PrepareProgress progress) {
+        this.baseModel = baseModel;
+        this.cache = cache;
+        this.progress = progress;
         this.context = context;
         this.model = model;
-        this.manager = manager;
+        this.manager = context.manager();
         this.finite = new FiniteNumbers(context.run().spec().baseModel(), model.family());
     }
 
     /** Writes those of {@code samples}, whose pictures lie in {@code folder}, beside them. */
-    void write(List<Sample> samples, Path folder) throws IOException {
-        context.report(Stage.Prepare, 0, samples.size(), null, List.of(), null);
+    void write(List<Sample> samples, List<String> pictureDigests, Path folder) throws IOException {
         try (NDManager kept = manager.newSubManager()) {
             SafeTensorsWriter.write(folder.resolve(PreparedDataset.TEXT), texts(samples, kept), Map.of());
         }
         model.releasePrompts();
         try (NDManager kept = manager.newSubManager()) {
-            SafeTensorsWriter.write(folder.resolve(PreparedDataset.LATENTS), latents(samples, folder, kept), Map.of());
+            SafeTensorsWriter.write(
+                    folder.resolve(PreparedDataset.LATENTS), latents(samples, pictureDigests, folder, kept), Map.of());
         }
         model.releaseVae();
     }
 
-    private Map<String, NDArray> texts(List<Sample> samples, NDManager kept) {
+    private Map<String, NDArray> texts(List<Sample> samples, NDManager kept) throws IOException {
         Map<String, NDArray> texts = new LinkedHashMap<>();
         embed("the empty caption", "", "empty", texts, kept);
         for (int i = 0; i < samples.size(); i++) {
@@ -70,7 +83,8 @@ final class DatasetEncoder {
     }
 
     /** @param what the text is, for messages */
-    private void embed(String what, String text, String name, Map<String, NDArray> texts, NDManager kept) {
+    private void embed(String what, String text, String name, Map<String, NDArray> texts, NDManager kept)
+            throws IOException {
         if (model.prompts().cuts(text)) {
             LOG.warn(
                     "{} is longer than {} tokens, and loses its end: {}",
@@ -78,40 +92,91 @@ final class DatasetEncoder {
                     model.prompts().longest(),
                     text);
         }
-        try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
-            finite.require(embedding, what);
-            texts.put(name, embedding.context().squeeze(0));
-            if (embedding.pooled() != null) {
-                texts.put(name + PreparedDataset.POOLED, embedding.pooled().squeeze(0));
+        CaptionTrainingSpec captions = context.run().spec().training().captions();
+        String key =
+                Sha256.of(String.join("\n", baseModel, captions.maxTokens() + " " + captions.clipSkip(), "text", text));
+        NDList parts = kept(Step.TEXT, key, kept);
+        if (parts == null) {
+            try (TextEmbedding embedding = model.prompts().encode(kept, List.of(text))) {
+                finite.require(embedding, what);
+                parts = new NDList(embedding.context().squeeze(0));
+                if (embedding.pooled() != null) {
+                    parts.add(embedding.pooled().squeeze(0));
+                }
             }
+            cache.put(Step.TEXT, key, parts.encode());
+        }
+        texts.put(name, parts.get(0));
+        if (parts.size() > 1) {
+            texts.put(name + PreparedDataset.POOLED, parts.get(1));
         }
     }
 
-    private Map<String, NDArray> latents(List<Sample> samples, Path folder, NDManager kept) {
-        Map<String, NDArray> latents = new LinkedHashMap<>();
-        long begin = System.nanoTime();
-        for (int i = 0; i < samples.size(); ) {
-            PictureSizes sizes = samples.get(i).sizes();
-            int end = Math.min(samples.size(), i + atOnce(sizes.height(), sizes.width()));
-            try (NDManager scope = manager.newSubManager()) {
-                List<Picture> pictures = samples.subList(i, end).stream()
-                        .map(s -> Picture.read(folder.resolve(s.file())))
-                        .toList();
-                LatentMoments moments = model.vae()
-                        .encode(Picture.toBatch(pictures, scope).mul(2).sub(1));
-                for (int j = i; j < end; j++) {
-                    finite.require(moments, j - i, samples.get(j).name());
-                    latents.put("mean." + j, keep(moments.mean().get(j - i), kept));
-                    latents.put("std." + j, keep(moments.std().get(j - i), kept));
-                }
+    private @Nullable NDList kept(Step step, String key, NDManager kept) throws IOException {
+        byte[] bytes = cache.get(step, key);
+        return bytes == null ? null : NDList.decode(kept, bytes);
+    }
+
+    private Map<String, NDArray> latents(List<Sample> samples, List<String> digests, Path folder, NDManager kept)
+            throws IOException {
+        NDList[] moments = new NDList[samples.size()];
+        List<String> keys = new ArrayList<>();
+        List<Integer> missing = new ArrayList<>();
+        for (int i = 0; i < moments.length; i++) {
+            keys.add(Sha256.of(String.join("\n", baseModel, "latents", digests.get(i))));
+            NDList before = kept(Step.LATENTS, keys.get(i), kept);
+            if (before == null) {
+                missing.add(i);
+            } else {
+                moments[i] = before;
             }
-            i = end;
-            double rate = (System.nanoTime() - begin) / 1e9 / end;
-            int left = (int) Math.ceil(rate * (samples.size() - end));
-            context.report(Stage.Prepare, end, samples.size(), left, List.of(), null);
+        }
+        for (int done = 0; done < missing.size(); ) {
+            List<Integer> batch = batch(samples, missing.subList(done, missing.size()));
+            encode(samples, batch, folder, moments, kept);
+            for (int i : batch) {
+                cache.put(Step.LATENTS, keys.get(i), moments[i].encode());
+            }
+            done += batch.size();
+            progress.latents(done, missing.size());
             context.stopIfAsked("while it prepared pictures");
         }
+        Map<String, NDArray> latents = new LinkedHashMap<>();
+        for (int i = 0; i < moments.length; i++) {
+            latents.put("mean." + i, moments[i].get(0));
+            latents.put("std." + i, moments[i].get(1));
+        }
         return latents;
+    }
+
+    /** The first of some samples, as far as they have one size and are encoded at once. */
+    private static List<Integer> batch(List<Sample> samples, List<Integer> left) {
+        PictureSizes first = samples.get(left.get(0)).sizes();
+        int end = 1;
+        while (end < Math.min(left.size(), atOnce(first.height(), first.width()))) {
+            PictureSizes next = samples.get(left.get(end)).sizes();
+            if (next.height() != first.height() || next.width() != first.width()) {
+                break;
+            }
+            end++;
+        }
+        return left.subList(0, end);
+    }
+
+    private void encode(List<Sample> samples, List<Integer> batch, Path folder, NDList[] into, NDManager kept) {
+        try (NDManager scope = manager.newSubManager()) {
+            List<Picture> pictures = batch.stream()
+                    .map(i -> Picture.read(folder.resolve(samples.get(i).file())))
+                    .toList();
+            LatentMoments moments =
+                    model.vae().encode(Picture.toBatch(pictures, scope).mul(2).sub(1));
+            for (int j = 0; j < batch.size(); j++) {
+                int i = batch.get(j);
+                finite.require(moments, j, samples.get(i).name());
+                into[i] = new NDList(
+                        keep(moments.mean().get(j), kept), keep(moments.std().get(j), kept));
+            }
+        }
     }
 
     /** How many pictures of a size are encoded at once. */

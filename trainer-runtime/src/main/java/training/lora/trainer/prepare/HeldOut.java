@@ -29,19 +29,26 @@ final class HeldOut {
     /**
      * What tells a picture from others.
      *
-     * @param digest sha256 over size and pixels
+     * @param digest sha256 over size and pixels; null where nothing is held out that could be compared
      */
-    record Seen(String digest, Look look) {
+    record Seen(@Nullable String digest, Look look) {
         /** Of a picture, 8-bit BGR. */
-        static Seen of(Mat picture) {
-            return new Seen(HeldOut.digest(picture), Look.of(picture));
+        static Seen of(Mat picture, boolean pixels) {
+            return new Seen(pixels ? HeldOut.digest(picture) : null, Look.of(picture));
         }
+    }
+
+    /** Whether pictures must be told apart by their pixels, which takes longer than to decode them. */
+    static boolean comparesPixels(List<Item> items) {
+        return items.stream().anyMatch(item -> item.dataset().role() == DatasetRole.Validation);
     }
 
     /** Takes note of a picture. */
     void add(Item item, Seen seen) {
         boolean validation = item.dataset().role() == DatasetRole.Validation;
-        (validation ? heldOut : trainedOn).putIfAbsent(seen.digest(), item.name());
+        if (seen.digest() != null) {
+            (validation ? heldOut : trainedOn).putIfAbsent(seen.digest(), item.name());
+        }
         (validation ? looksHeldOut : looksTrainedOn).put(item.name(), seen.look());
     }
 

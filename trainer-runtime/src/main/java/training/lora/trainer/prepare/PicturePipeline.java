@@ -2,12 +2,14 @@ package training.lora.trainer.prepare;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -19,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.UnusableMaskException;
@@ -41,6 +44,8 @@ final class PicturePipeline {
     private final RunContext context;
     private final Steps steps;
     private final Path folder;
+    private final PictureCache cache;
+    private final PrepareProgress progress;
     private final List<String> unreadable = new ArrayList<>();
     private final List<String> maskProblems = new ArrayList<>();
 
@@ -50,17 +55,22 @@ final class PicturePipeline {
      * @param masks makes masks; null where every part of a picture counts
      * @param placement sizes and crops
      * @param factor by which latents are smaller than pictures
+     * @param comparePixels whether pictures are told apart by their pixels
      */
-    record Steps(@Nullable MaskMaker masks, Placement placement, int factor) {}
+    record Steps(@Nullable MaskMaker masks, Placement placement, int factor, boolean comparePixels) {}
 
     /**
      * A picture that is prepared.
      *
      * @param file relative to the folder
+     * @param digest sha256 of the file
      * @param mask at the size of its latents; null where every part of a picture counts
      */
     record PreparedPicture(
-            String file, Place place, @Nullable LatentMask mask) {}
+            String file,
+            String digest,
+            Place place,
+            @Nullable LatentMask mask) {}
 
     /**
      * What was made of an item.
@@ -74,24 +84,33 @@ final class PicturePipeline {
     record PreparedItem(
             int index, Item item, HeldOut.Seen seen, int width, int height, List<PreparedPicture> pictures) {}
 
-    PicturePipeline(RunContext context, Steps steps, Path folder) {
+    /** @param folder of the data set that is prepared */
+    PicturePipeline(RunContext context, Steps steps, StepCache cache, Path folder, PrepareProgress progress) {
         this.context = context;
         this.steps = steps;
         this.folder = folder;
+        this.cache = new PictureCache(cache, steps, folder);
+        this.progress = progress;
+    }
+
+    /** Names of the pictures that can't be read, which are left out. */
+    List<String> unreadable() {
+        return unreadable;
     }
 
     /**
      * Prepares all pictures.
      *
-     * @throws TrainerException InvalidData, with every picture that can't be read or every mask that can't be used
+     * @param digests sha256 of the items' files
+     * @throws TrainerException InvalidData, with every mask that can't be used
      */
-    List<PreparedItem> run(List<Item> items) throws IOException {
+    List<PreparedItem> run(List<Item> items, List<String> digests) throws IOException {
         Files.createDirectories(folder.resolve("images"));
         int threads = Runtime.getRuntime().availableProcessors();
         ExecutorService pool = Executors.newFixedThreadPool(threads);
         List<PreparedItem> prepared;
         try {
-            prepared = new Flow(items, pool, new Semaphore(PICTURES_PER_THREAD * threads)).run();
+            prepared = new Flow(items, digests, pool, new Semaphore(PICTURES_PER_THREAD * threads)).run();
         } finally {
             end(pool);
         }
@@ -100,11 +119,6 @@ final class PicturePipeline {
     }
 
     private void requireAll(List<PreparedItem> prepared) {
-        if (!unreadable.isEmpty()) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "every picture must be readable, but these are not: " + String.join(", ", unreadable));
-        }
         for (PreparedItem item : prepared) {
             for (PreparedPicture picture : item.pictures()) {
                 if (picture.mask() != null && picture.mask().empty()) {
@@ -138,20 +152,33 @@ final class PicturePipeline {
         }
     }
 
-    /** A decoded picture. */
-    private record Decoded(Photo photo, HeldOut.Seen seen) {}
+    /**
+     * An item whose picture was looked at.
+     *
+     * @param kept what is kept of its pictures; null where they must be made
+     * @param masks what is kept of its masks; null where they must be made, or there are none
+     * @param photo decoded where anything must be made; null also where it can't be read
+     */
+    private record Ahead(
+            PictureCache.Keys keys,
+            PictureCache.@Nullable Kept kept,
+            @Nullable List<LatentMask> masks,
+            @Nullable Photo photo,
+            HeldOut.@Nullable Seen seen) {}
 
     /** One pass over all items. */
     private final class Flow {
         private final List<Item> items;
+        private final List<String> digests;
         private final ExecutorService pool;
         private final Semaphore inMemory;
-        private final Deque<Future<@Nullable Decoded>> ahead = new ArrayDeque<>();
+        private final Deque<Future<Ahead>> ahead = new ArrayDeque<>();
         private final List<Future<PreparedItem>> behind = new ArrayList<>();
         private int next;
 
-        Flow(List<Item> items, ExecutorService pool, Semaphore inMemory) {
+        Flow(List<Item> items, List<String> digests, ExecutorService pool, Semaphore inMemory) {
             this.items = items;
+            this.digests = digests;
             this.pool = pool;
             this.inMemory = inMemory;
         }
@@ -162,6 +189,7 @@ final class PicturePipeline {
                     context.stopIfAsked("while it read pictures");
                     decodeAhead(i);
                     one(i, get(ahead.remove()));
+                    progress.pictures(i + 1);
                 }
                 List<PreparedItem> prepared = new ArrayList<>();
                 for (Future<PreparedItem> future : behind) {
@@ -170,12 +198,18 @@ final class PicturePipeline {
                 return prepared;
             } finally {
                 end(pool);
-                for (Future<@Nullable Decoded> left : ahead) {
-                    Decoded decoded = left.isDone() ? get(left) : null;
-                    if (decoded != null) {
-                        decoded.photo().close();
+                for (Future<Ahead> left : ahead) {
+                    if (left.isDone()) {
+                        close(left);
                     }
                 }
+            }
+        }
+
+        private void close(Future<Ahead> left) throws IOException {
+            Photo photo = get(left).photo();
+            if (photo != null) {
+                photo.close();
             }
         }
 
@@ -189,70 +223,100 @@ final class PicturePipeline {
                 } else if (!inMemory.tryAcquire()) {
                     return;
                 }
-                Item item = items.get(next++);
-                ahead.add(pool.submit(() -> decode(item)));
+                int index = next++;
+                ahead.add(pool.submit(() -> decode(items.get(index), digests.get(index))));
             }
         }
 
-        private void one(int index, @Nullable Decoded decoded) throws IOException {
+        private void one(int index, Ahead now) throws IOException {
             Item item = items.get(index);
-            if (decoded == null) {
-                unreadable.add(item.name());
+            Photo photo = now.photo();
+            if (photo == null) {
+                PictureCache.Kept kept = now.kept();
+                if (kept == null) {
+                    unreadable.add(item.name());
+                } else {
+                    behind.add(pool.submit(() -> cache.place(index, item, now.keys(), kept, now.masks())));
+                }
                 inMemory.release();
                 return;
             }
             Mat mask;
             try {
-                mask = steps.masks() == null ? null : steps.masks().mask(item, decoded.photo());
+                mask = mask(item, now, photo);
             } catch (UnusableMaskException e) {
                 maskProblems.add(e.getMessage());
-                decoded.photo().close();
+                photo.close();
                 inMemory.release();
                 return;
             } catch (IOException | RuntimeException e) {
-                decoded.photo().close();
+                photo.close();
                 throw e;
             }
             behind.add(pool.submit(() -> {
-                try {
-                    return write(index, item, decoded, mask);
+                try (photo) {
+                    return make(index, item, now, photo, mask);
                 } finally {
+                    if (mask != null) {
+                        mask.release();
+                    }
                     inMemory.release();
                 }
             }));
         }
     }
 
-    private static @Nullable Decoded decode(Item item) throws IOException {
-        Photo photo = Photo.decode(item.file());
-        return photo == null ? null : new Decoded(photo, HeldOut.Seen.of(photo.colour()));
+    /** Only where it is made anew, or the crop is made anew that it decides on. */
+    private @Nullable Mat mask(Item item, Ahead now, Photo photo) throws IOException, UnusableMaskException {
+        boolean needed =
+                now.masks() == null || (now.kept() == null && steps.placement().usesMask());
+        return steps.masks() != null && needed ? steps.masks().mask(item, photo) : null;
     }
 
-    private PreparedItem write(int index, Item item, Decoded decoded, @Nullable Mat mask) throws IOException {
-        try (Photo photo = decoded.photo()) {
-            List<PreparedPicture> pictures = new ArrayList<>();
-            for (Place place : steps.placement().places(item, photo.width(), photo.height(), mask)) {
-                // The first is called as the only one is.
-                String file = pictures.isEmpty()
-                        ? "images/%05d.png".formatted(index)
-                        : "images/%05d-%d.png".formatted(index, pictures.size());
-                Picture.ofBgr(place.cut(photo.colour())).write(folder.resolve(file));
-                pictures.add(new PreparedPicture(
-                        file, place, steps.masks() == null ? null : LatentMasks.of(mask, place, steps.factor())));
-            }
-            return PicturePipelinePreparedItemBuilder.builder()
-                    .index(index)
-                    .item(item)
-                    .seen(decoded.seen())
-                    .width(photo.width())
-                    .height(photo.height())
-                    .pictures(pictures)
-                    .build();
-        } finally {
-            if (mask != null) {
-                mask.release();
-            }
+    private Ahead decode(Item item, String digest) throws IOException {
+        PictureCache.Keys keys = cache.keys(item, digest);
+        PictureCache.Kept kept = cache.picture(keys);
+        List<LatentMask> masks = kept == null ? null : cache.masks(keys, kept.places());
+        if (kept != null && (masks != null || keys.mask() == null)) {
+            return new Ahead(keys, kept, masks, null, null);
         }
+        Photo photo = Photo.decode(item.file());
+        if (photo == null) {
+            return new Ahead(keys, null, null, null, null);
+        }
+        HeldOut.Seen seen = kept == null ? HeldOut.Seen.of(photo.colour(), steps.comparePixels()) : kept.seen();
+        return new Ahead(keys, kept, masks, photo, seen);
+    }
+
+    private PreparedItem make(int index, Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
+        PictureCache.Kept kept = now.kept() == null ? pictures(item, now, photo, mask) : now.kept();
+        List<LatentMask> masks = now.masks();
+        if (masks == null && steps.masks() != null) {
+            masks = kept.places().stream()
+                    .map(place -> LatentMasks.of(mask, place, steps.factor()))
+                    .toList();
+            cache.keepMasks(now.keys(), masks);
+        }
+        return cache.place(index, item, now.keys(), kept, masks);
+    }
+
+    private PictureCache.Kept pictures(Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
+        List<Place> places = steps.placement().places(item, photo.width(), photo.height(), mask);
+        List<byte[]> pngs = new ArrayList<>();
+        for (Place place : places) {
+            Mat cut = place.cut(photo.colour());
+            pngs.add(Picture.png(cut));
+            cut.release();
+        }
+        PictureCache.Kept made = new PictureCache.Kept(
+                Objects.requireNonNull(now.seen()),
+                photo.width(),
+                photo.height(),
+                places,
+                pngs.stream()
+                        .map(png -> new Sha256().add(ByteBuffer.wrap(png)).hex())
+                        .toList());
+        return cache.keepPictures(now.keys(), made, pngs);
     }
 
     private static <T> T get(Future<T> future) throws IOException {

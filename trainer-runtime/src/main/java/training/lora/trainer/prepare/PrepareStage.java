@@ -33,6 +33,7 @@ import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PicturePipeline.Steps;
+import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.mask.AlphaMasks;
 import training.lora.trainer.prepare.mask.FileMasks;
 import training.lora.trainer.prepare.mask.MaskFiles;
@@ -184,11 +185,18 @@ public final class PrepareStage {
                 tellOfCaptions(held.samples(), model);
                 return held;
             }
+            StepCache cache = StepCache.open(context.workspace().made());
+            PrepareProgress progress = new PrepareProgress(context, items.size());
             List<PreparedItem> prepared;
+            List<String> unreadable;
             try (MaskMaker masks = masks(maskSource, digests)) {
-                Steps steps = new Steps(masks, new CentreCrop(resolution), model.factor());
-                prepared = new PicturePipeline(context, steps, temporary).run(items);
+                Steps steps =
+                        new Steps(masks, new CentreCrop(resolution), model.factor(), HeldOut.comparesPixels(items));
+                PicturePipeline pipeline = new PicturePipeline(context, steps, cache, temporary, progress);
+                prepared = pipeline.run(items, raw.digests());
+                unreadable = pipeline.unreadable();
             }
+            requireReadable(unreadable);
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
             String note = heldOut.check();
@@ -196,7 +204,12 @@ public final class PrepareStage {
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
             writeMasks(prepared, temporary, manager);
-            new DatasetEncoder(context, model, manager).write(samples, temporary);
+            List<String> pictureDigests = prepared.stream()
+                    .flatMap(item -> item.pictures().stream())
+                    .map(PreparedPicture::digest)
+                    .toList();
+            new DatasetEncoder(context, model, inputs.baseModel(), cache, progress)
+                    .write(samples, pictureDigests, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = DatasetManifestBuilder.builder()
                     .version(DatasetManifest.VERSION)
@@ -213,6 +226,13 @@ public final class PrepareStage {
                     .build();
             Json.PRETTY.writeValue(temporary.resolve(PreparedDataset.MANIFEST).toFile(), manifest);
             folder.replaceBy(temporary);
+            cache.deleteUnused();
+            LOG.info(
+                    "made anew: {} pictures, {} masks, {} text embeddings, {} latents",
+                    cache.made(Step.PICTURE),
+                    cache.made(Step.MASK),
+                    cache.made(Step.TEXT),
+                    cache.made(Step.LATENTS));
             LOG.info("{} pictures of {} pixels in {}", samples.size(), resolution, target);
             return manifest;
         } finally {
@@ -243,6 +263,14 @@ public final class PrepareStage {
                     Reason.InvalidData,
                     "`spec.datasets` must hold at least as many pictures to train on as a step takes (`spec.training.batchSize`, %d), but hold %d"
                             .formatted(batch, pictures));
+        }
+    }
+
+    private static void requireReadable(List<String> unreadable) {
+        if (!unreadable.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
     }
 

@@ -63,6 +63,11 @@ public record Workspace(Path root, Path output, @Nullable Destination destinatio
         return root.resolve(".dataset.tmp");
     }
 
+    /** What was made per picture and step, for the next preparation. */
+    public Path made() {
+        return root.resolve(".made");
+    }
+
     /** Checkpoints, losses and pictures drawn while training. */
     public Path train() {
         return root.resolve("train");

@@ -132,6 +132,20 @@ public record Picture(int width, int height, byte[] rgb) {
         }
     }
 
+    /** A picture in OpenCV's order (blue, green, red), which stays the caller's, as the bytes of a PNG. */
+    public static byte[] png(Mat bgr) throws IOException {
+        MatOfByte encoded = new MatOfByte();
+        try {
+            if (!Imgcodecs.imencode(".png", bgr, encoded)) {
+                throw new IOException(
+                        "a picture of %d x %d pixels could not be encoded as PNG".formatted(bgr.width(), bgr.height()));
+            }
+            return encoded.toArray();
+        } finally {
+            encoded.release();
+        }
+    }
+
     static void writePng(Mat mat, Path file) throws IOException {
         MatOfByte encoded = new MatOfByte();
         try {

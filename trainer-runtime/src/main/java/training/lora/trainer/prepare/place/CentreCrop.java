@@ -28,7 +28,7 @@ public record CentreCrop(int side) implements Placement {
     }
 
     @Override
-    public String key() {
+    public String key(Item item) {
         return "CentreCrop " + side;
     }
 

@@ -16,8 +16,8 @@ public interface Placement {
      */
     List<Place> places(Item item, int width, int height, @Nullable Mat mask);
 
-    /** All that it depends on but item, size and mask. */
-    String key();
+    /** All that the places of an item depend on but its picture and mask. */
+    String key(Item item);
 
     /** Whether it looks at masks. */
     boolean usesMask();
