@@ -17,6 +17,11 @@ import org.jspecify.annotations.Nullable;
         value = "self.datasets.exists(d, d.role == 'Train')",
         message = "datasets must have one of role Train",
         fieldPath = ".datasets")
+@ValidationRule(
+        value =
+                "!has(self.evaluation.weights) || self.evaluation.weights.general == 0.0 || self.datasets.exists(d, d.role == 'Validation')",
+        message = "evaluation.weights.general must be 0 where no data set has the role Validation",
+        fieldPath = ".evaluation")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -42,6 +42,8 @@ public record Manifest(
 
         @JsonPropertyDescription("Where it was trained: cpu, or the card's number and name.") @Nullable String device,
 
+        @JsonPropertyDescription("Where and why the training ended before its last step; unset if it didn't.") @Nullable String stoppedEarly,
+
         @JsonPropertyDescription("What was measured of the base model.") @Nullable Checkpoint base,
 
         @JsonPropertyDescription("The best checkpoint.") @Nullable Checkpoint best,

@@ -6,5 +6,10 @@ public enum SelectionMetric {
     TextAlignment,
     TrainingImageAlignment,
     StyleAlignment,
-    Diversity
+    Diversity;
+
+    /** The name of what it chooses by, among the metrics of a checkpoint. */
+    public String metric() {
+        return Character.toLowerCase(name().charAt(0)) + name().substring(1);
+    }
 }

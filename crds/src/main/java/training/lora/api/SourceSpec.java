@@ -6,7 +6,8 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** Something that a run reads. */
-public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, InitFromSpec, DatasetSpec, ModelSpec {
+public sealed interface SourceSpec
+        permits BaseModelSpec, VaeSpec, ClipSpec, AestheticSpec, InitFromSpec, DatasetSpec, ModelSpec {
     /** Where it is. */
     String uri();
 
@@ -43,6 +44,7 @@ public sealed interface SourceSpec permits BaseModelSpec, VaeSpec, ClipSpec, Ini
                 "spec.preparation.captions.model", spec.preparation().captions().model());
         add.accept("spec.training.initFrom", spec.training().initFrom());
         add.accept("spec.evaluation.clip", spec.evaluation().clip());
+        add.accept("spec.evaluation.aesthetic", spec.evaluation().aesthetic());
         return all;
     }
 }

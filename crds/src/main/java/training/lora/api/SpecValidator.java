@@ -144,6 +144,7 @@ public final class SpecValidator {
         }
         classNames(spec.datasets());
         captions(spec.preparation().captions());
+        evaluation(spec);
         sources(spec);
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
         for (StageRuntimeSpec stage : spec.runtime().stages()) {
@@ -213,6 +214,29 @@ public final class SpecValidator {
             problems.add(
                     "`spec.preparation.captions.beams` must be 1 where words are drawn by chance (temperature %s), was %d"
                             .formatted(captions.temperature(), captions.beams()));
+        }
+    }
+
+    private void evaluation(LoraTrainingSpec spec) {
+        EvaluationSpec evaluation = spec.evaluation();
+        if (evaluation.earlyStop() != null && !evaluation.enabled()) {
+            problems.add("`spec.evaluation.earlyStop` must be unset where `spec.evaluation.enabled` is false");
+        }
+        ScoreWeightsSpec weights = evaluation.weights();
+        if (weights == null) {
+            return;
+        }
+        if (weights.aesthetic() > 0 && evaluation.aesthetic() == null) {
+            problems.add(
+                    "`spec.evaluation.weights.aesthetic` must be 0 where `spec.evaluation.aesthetic` is unset, was "
+                            + weights.aesthetic());
+        }
+        if (weights.general() > 0 && spec.datasets().stream().noneMatch(d -> d.role() == DatasetRole.Validation)) {
+            problems.add("`spec.evaluation.weights.general` must be 0 where no data set has the role Validation, was "
+                    + weights.general());
+        }
+        if (!weights.some()) {
+            problems.add("`spec.evaluation.weights` must have one above 0");
         }
     }
 

@@ -12,6 +12,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.evaluate.EvaluateStage;
+import training.lora.trainer.evaluate.ScoreJudge;
 import training.lora.trainer.prepare.FinishedRun;
 import training.lora.trainer.prepare.PrepareStage;
 import training.lora.trainer.publish.Publisher;
@@ -45,7 +46,7 @@ final class Stages {
                 return of(context, stage, r.data()).message(r.note()).build();
             }
             case Train -> {
-                TrainStage.Result r = TrainStage.run(context);
+                TrainStage.Result r = TrainStage.run(context, ScoreJudge::open);
                 return of(context, stage, data(context))
                         .best(r.last())
                         .checkpoints(r.checkpoints())

@@ -26,7 +26,8 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
  * and {@code <NAME>} for those of the data set NAME, as in Eden's trainer.
  */
 public final class Concepts {
-    private static final String OWN = "<concept>";
+    /** Stands for a concept's words. */
+    public static final String OWN = "<concept>";
 
     private final List<DatasetSpec> datasets;
     private final List<Concept> all = new ArrayList<>();
@@ -82,6 +83,20 @@ public final class Concepts {
      */
     public List<Concept> all() {
         return List.copyOf(all);
+    }
+
+    /** Names of the data sets with held-out pictures of {@code concept}: those of its words, or all where it is the only one. */
+    public List<String> heldOut(Concept concept) {
+        String own = datasets.stream()
+                .filter(d -> d.name().equals(concept.name()))
+                .map(Concepts::key)
+                .findFirst()
+                .orElseThrow();
+        return datasets.stream()
+                .filter(d -> d.role() == DatasetRole.Validation)
+                .filter(d -> all.size() == 1 || key(d).equals(own))
+                .map(DatasetSpec::name)
+                .toList();
     }
 
     /** The words that call what is taught. */

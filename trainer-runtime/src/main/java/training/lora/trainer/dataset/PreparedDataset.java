@@ -152,6 +152,11 @@ public final class PreparedDataset implements AutoCloseable {
                 .toArray();
     }
 
+    /** The prepared picture of a sample. */
+    public Path file(DatasetManifest.Sample sample) {
+        return folder.resolve(sample.file());
+    }
+
     /** Prepared pictures of some data sets. */
     public List<Path> pictureFiles(List<String> datasets) {
         return manifest.samples().stream()

@@ -3,6 +3,7 @@ package training.lora.trainer.evaluate;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 
 /**
  * What CLIP says of a set of generated pictures; higher is better. The mean over all pairs (Eden's definition) compares
@@ -23,19 +24,37 @@ record ClipMetrics(double textAlignment, double trainingImageAlignment, double s
      * @param training the training pictures (M, D)
      */
     static ClipMetrics of(Embeddings pictures, Embeddings texts, Embeddings training) {
-        int n = pictures.size();
+        int[] all = IntStream.range(0, pictures.size()).toArray();
+        return of(pictures, texts, all, training.sum(), training.size());
+    }
+
+    /**
+     * Measures some of the pictures, each as often as it is chosen; two of the same make no pair.
+     *
+     * @param chosen numbers of pictures
+     * @param trainingSum the sum of the training pictures
+     * @param trainingSize how many they are
+     */
+    static ClipMetrics of(Embeddings pictures, Embeddings texts, int[] chosen, double[] trainingSum, int trainingSize) {
+        double n = chosen.length;
         double text = 0;
-        double squares = 0;
-        for (int i = 0; i < n; i++) {
+        int[] times = new int[pictures.size()];
+        for (int i : chosen) {
             text += Embeddings.dot(pictures.row(i), texts.row(i)) / n;
-            squares += Embeddings.dot(pictures.row(i), pictures.row(i));
+            times[i]++;
         }
-        double[] sum = pictures.sum();
-        double[] trainingSum = training.sum();
+        double squares = 0;
+        double same = 0;
+        for (int i = 0; i < times.length; i++) {
+            double pairs = (double) times[i] * times[i];
+            squares += pairs * Embeddings.dot(pictures.row(i), pictures.row(i));
+            same += pairs;
+        }
+        double[] sum = pictures.take(chosen).sum();
         // Sums over all pairs; the squares are each picture with itself.
-        double image = Embeddings.dot(sum, trainingSum) / n / training.size();
+        double image = Embeddings.dot(sum, trainingSum) / n / trainingSize;
         double distinct = Embeddings.dot(sum, sum) - squares;
-        double diversity = n < 2 ? 0 : 1 - distinct / (n * (n - 1.0));
+        double diversity = same == n * n ? 0 : 1 - distinct / (n * n - same);
         return ClipMetricsBuilder.builder()
                 .textAlignment(text)
                 .trainingImageAlignment(image)

@@ -1,9 +1,11 @@
 package training.lora.trainer.evaluate;
 
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import training.lora.api.Metric;
 import training.lora.api.SelectionMetric;
 
@@ -11,14 +13,18 @@ import training.lora.api.SelectionMetric;
  * What is measured of the base model or a checkpoint, for a concept or as the mean over concepts.
  *
  * @param score the score; of several concepts, the mean of theirs
+ * @param more means of other numbers of the pictures, by their names
  */
-record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
+record ConceptMetrics(double score, Score parts, ClipMetrics clip, Map<String, Double> more) {
     /** The definitions, for the report. */
     static final Map<String, String> DEFINITIONS = definitions();
 
     private static Map<String, String> definitions() {
         Map<String, String> texts = new LinkedHashMap<>();
-        texts.put("score", "harmonic mean of learned and kept");
+        texts.put(
+                "score",
+                "weighted harmonic mean of shares from 0 to 1: of learned and kept alike, unless spec.evaluation.weights says"
+                        + " otherwise");
         texts.put(
                 "learned",
                 "mean over pictures of cos(picture, mean of the training pictures), as a share: 0 is the base model's, 1 that"
@@ -44,6 +50,19 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
         texts.put("styleAlignment", "cos(mean of the generated pictures, mean of the training pictures)");
         texts.put("diversity", "mean of 1 - cos over all pairs of distinct generated pictures");
         texts.put(
+                Memorisation.NAME,
+                "share of the pictures that copy a training picture: by pixels (32 x 32, each way round) they are no further from"
+                        + " one than %s, nor than %s of the median distance of training pictures from the nearest other"
+                                .formatted(Memorisation.DISTANCE, Memorisation.SHARE));
+        texts.put(HeldOut.ALIGNMENT, "mean of cos over all pairs of a generated and a held-out picture");
+        texts.put(
+                HeldOut.OVERFIT,
+                "trainingImageAlignment less heldOutAlignment; what the base model has of it is no overfitting");
+        texts.put(
+                "intervals",
+                "the middle 95 %% of %d means over pictures that are drawn, with replacement, from those that there are"
+                        .formatted(Bootstrap.REPLICATES));
+        texts.put(
                 "concepts",
                 "each is measured by the pictures of the prompts that name it and by its own training pictures; the metrics"
                         + " of a checkpoint are the means of its concepts'");
@@ -51,7 +70,7 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
     }
 
     static ConceptMetrics of(Score parts, ClipMetrics clip) {
-        return new ConceptMetrics(parts.value(), parts, clip);
+        return new ConceptMetrics(parts.value(), parts, clip, Map.of());
     }
 
     /** The mean of each metric. */
@@ -59,7 +78,25 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
         return new ConceptMetrics(
                 ClipMetrics.mean(of, ConceptMetrics::score),
                 new Score(ClipMetrics.mean(of, m -> m.parts.learned()), ClipMetrics.mean(of, m -> m.parts.kept())),
-                ClipMetrics.mean(of.stream().map(ConceptMetrics::clip).toList()));
+                ClipMetrics.mean(of.stream().map(ConceptMetrics::clip).toList()),
+                moreMeans(of));
+    }
+
+    /** Of those concepts for which it was measured. */
+    private static Map<String, Double> moreMeans(List<ConceptMetrics> of) {
+        Map<String, Double> means = new LinkedHashMap<>();
+        of.stream()
+                .flatMap(m -> m.more.keySet().stream())
+                .distinct()
+                .forEach(name -> means.put(
+                        name,
+                        of.stream()
+                                .map(m -> m.more.get(name))
+                                .filter(Objects::nonNull)
+                                .mapToDouble(Double::doubleValue)
+                                .average()
+                                .orElseThrow()));
+        return means;
     }
 
     /**
@@ -81,14 +118,23 @@ record ConceptMetrics(double score, Score parts, ClipMetrics clip) {
         };
     }
 
+    /** All of it by name, in the order in which it is reported. */
+    Map<String, Double> values() {
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put("score", score);
+        values.put("learned", parts.learned());
+        values.put("kept", parts.kept());
+        values.put("textAlignment", clip.textAlignment());
+        values.put("trainingImageAlignment", clip.trainingImageAlignment());
+        values.put("styleAlignment", clip.styleAlignment());
+        values.put("diversity", clip.diversity());
+        values.putAll(more);
+        return values;
+    }
+
     List<Metric> toMetrics() {
-        return List.of(
-                Metric.of("score", score),
-                Metric.of("learned", parts.learned()),
-                Metric.of("kept", parts.kept()),
-                Metric.of("textAlignment", clip.textAlignment()),
-                Metric.of("trainingImageAlignment", clip.trainingImageAlignment()),
-                Metric.of("styleAlignment", clip.styleAlignment()),
-                Metric.of("diversity", clip.diversity()));
+        List<Metric> metrics = new ArrayList<>();
+        values().forEach((name, value) -> metrics.add(Metric.of(name, value)));
+        return List.copyOf(metrics);
     }
 }

@@ -53,16 +53,8 @@ record ConceptShare(Concept concept, int[] prompts, int[] others, Embeddings tra
      * @param base the same prompts and seeds, drawn by the base model
      */
     ConceptMetrics measure(Embeddings pictures, Embeddings base, PromptTexts texts) {
-        Embeddings own = pictures.take(prompts);
-        double learned = Likeness.of(training, base.take(prompts)).learned(own);
-        PromptFollowing following = texts.following(prompts);
-        // CLIP may hardly read what is taught, such as line drawings where it was trained on photographs: then no more
-        // can be asked of pictures that are alike than that they follow their texts as training pictures do.
-        double kept = Math.min(
-                following.kept(pictures, base, following.most(training, captions)),
-                texts.following(others).kept(pictures, base, Double.POSITIVE_INFINITY));
-        return ConceptMetrics.of(
-                new Score(learned, kept), ClipMetrics.of(own, texts.vectors().take(prompts), training));
+        ConceptMeter meter = new ConceptMeter(this, texts, ScoreWeights.DEFAULT, TrainingValues.NONE);
+        return meter.measure(PictureValues.of(pictures), PictureValues.of(base));
     }
 
     int trainingImages() {

@@ -2,6 +2,7 @@ package training.lora.trainer.evaluate;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -19,13 +20,10 @@ import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
-import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
-import training.lora.trainer.files.Sha256;
+import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
@@ -33,7 +31,6 @@ import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.PictureGrid;
 import training.lora.trainer.train.Checkpoints;
 import training.lora.trainer.train.SamplePictures;
@@ -46,27 +43,16 @@ import training.lora.trainer.train.TrainSummary;
 public final class EvaluateStage {
     private static final Logger LOG = LoggerFactory.getLogger(EvaluateStage.class);
 
-    /** Prompts where the spec has none. */
-    private static final int DEFAULT_PROMPTS = 12;
-
-    private static final long FIRST_SEED = 1000;
-
     private final RunContext context;
     private final LoraTrainingSpec spec;
     private final PreparedDataset data;
     private final StableDiffusion model;
-    private final ClipEmbedder embedder;
     private final Path clipFolder;
     private final TrainSummary summary;
-    private final NDManager manager;
-    private final Concepts concepts;
-    private final List<PromptSpec> prompts;
-    private final PictureCache cache;
-    private final ImageSampler sampler;
+    private final CheckpointMeter meter;
     private final long begin = System.nanoTime();
     private int done;
     private int drawn;
-    private boolean embedded;
 
     /**
      * What the stage came to.
@@ -78,58 +64,20 @@ public final class EvaluateStage {
      */
     public record Result(Checkpoint base, Checkpoint best, List<Checkpoint> checkpoints, List<Artifact> artifacts) {}
 
-    /**
-     * Metrics and pictures of the base model or a checkpoint.
-     *
-     * @param trained what the training had measured
-     * @param vectors of the pictures
-     * @param metrics the means of those by concept
-     */
-    private record Measured(
-            Checkpoint trained,
-            Embeddings vectors,
-            ConceptMetrics metrics,
-            List<ConceptMetrics> byConcept,
-            List<Path> pictures) {
-        int step() {
-            return trained.step();
-        }
-
-        Checkpoint checkpoint() {
-            List<Metric> all = new ArrayList<>(trained.metrics());
-            all.addAll(metrics.toMetrics());
-            return new Checkpoint(step(), all);
-        }
-    }
-
     private EvaluateStage(
             RunContext context,
             TrainSummary summary,
             PreparedDataset data,
             StableDiffusion model,
             Path clipFolder,
-            Clip clip,
-            NDManager manager) {
+            CheckpointMeter meter) {
         this.context = context;
         this.spec = context.run().spec();
         this.summary = summary;
         this.data = data;
         this.model = model;
         this.clipFolder = clipFolder;
-        this.embedder = new ClipEmbedder(clip, manager);
-        this.manager = manager;
-        this.concepts = Concepts.of(spec.datasets());
-        this.prompts = repeated(
-                concepts.prompts(
-                        "spec.evaluation.prompts",
-                        spec.evaluation().prompts(),
-                        data.manifest().samples(),
-                        Math.max(DEFAULT_PROMPTS, concepts.all().size()),
-                        FIRST_SEED),
-                spec.evaluation().samplesPerPrompt());
-        this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
-        this.sampler =
-                new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
+        this.meter = meter;
     }
 
     /** Runs the stage; the train stage must have ended. */
@@ -141,7 +89,13 @@ public final class EvaluateStage {
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openModel(manager);
                 Clip clip = Clip.open(clipFolder, manager)) {
-            return new EvaluateStage(context, summary, data, model, clipFolder, clip, manager).run(inputs);
+            CheckpointMeter meter = new CheckpointMeter(context, data, model, clip, manager);
+            meter.embedPrompts();
+            if (!context.run().spec().training().adapter().textEncoder()) {
+                // Before the denoiser is read.
+                model.releasePrompts();
+            }
+            return new EvaluateStage(context, summary, data, model, clipFolder, meter).run(inputs);
         }
     }
 
@@ -171,30 +125,15 @@ public final class EvaluateStage {
         }
     }
 
-    /** One entry a picture: each prompt with seeds that count up. */
-    static List<PromptSpec> repeated(List<PromptSpec> prompts, int each) {
-        List<PromptSpec> all = new ArrayList<>();
-        for (PromptSpec prompt : prompts) {
-            for (int k = 0; k < each; k++) {
-                all.add(new PromptSpec(prompt.text(), prompt.negative(), prompt.seed() + k));
-            }
-        }
-        return all;
-    }
-
     private Result run(InputDigests inputs) throws IOException {
-        List<ConceptShare> shares = ConceptShare.of(concepts, prompts, data, embedder);
-        List<String> words =
-                prompts.stream().map(p -> concepts.withClassNames(p.text())).toList();
-        PromptTexts texts = new PromptTexts(words, embedder.texts(words));
         report(null);
         TrainSummary.FixedSetLoss validation = summary.validationLoss();
         Checkpoint untrained = new Checkpoint(
                 0, validation == null ? List.of() : List.of(Metric.of("validationLoss", validation.before())));
-        Measured base = measure(untrained, shares, texts, null);
+        Measured base = measure(untrained, null);
         List<Measured> measured = new ArrayList<>();
         for (Checkpoint checkpoint : summary.checkpoints()) {
-            measured.add(measure(checkpoint, shares, texts, base));
+            measured.add(measure(checkpoint, base));
         }
         // The first of equals, which changes least.
         Measured best = measured.stream()
@@ -202,95 +141,30 @@ public final class EvaluateStage {
                         Measured::metrics, ConceptMetrics.by(spec.evaluation().select())))
                 .orElseThrow();
         LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
-        List<Checkpoint> checkpoints =
-                measured.stream().map(Measured::checkpoint).toList();
-        EvaluationReport report = EvaluationReportBuilder.builder()
-                .version(EvaluationReport.VERSION)
-                .definitions(ConceptMetrics.DEFINITIONS)
-                .clip(clipFolder.getFileName().toString())
-                .sampler(new EvaluationReport.Sampler(
-                        "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()))
-                .prompts(prompts)
-                .trainingImages(
-                        shares.stream().mapToInt(ConceptShare::trainingImages).sum())
-                .concepts(conceptReports(shares, base, measured))
-                .fixedSetLoss(summary.fixedSetLoss())
-                .base(base.checkpoint())
-                .checkpoints(checkpoints)
-                .select(spec.evaluation().select())
-                .bestStep(best.step())
-                .validationLoss(summary.validationLoss())
-                .build();
+        EvaluationReport report = new ReportFile(context, data, summary, meter)
+                .of(base, measured, best, clipFolder.getFileName().toString());
         return publish(report, inputs, base, measured, best);
     }
 
-    private static List<EvaluationReport.ConceptReport> conceptReports(
-            List<ConceptShare> shares, Measured base, List<Measured> measured) {
-        List<EvaluationReport.ConceptReport> reports = new ArrayList<>();
-        for (int i = 0; i < shares.size(); i++) {
-            int concept = i;
-            ConceptShare share = shares.get(i);
-            reports.add(EvaluationReportConceptReportBuilder.builder()
-                    .name(share.concept().name())
-                    .prompts(share.prompts())
-                    .trainingImages(share.trainingImages())
-                    .base(base.byConcept().get(i).toMetrics())
-                    .checkpoints(measured.stream()
-                            .map(m -> new Checkpoint(
-                                    m.step(), m.byConcept().get(concept).toMetrics()))
-                            .toList())
-                    .trigger(share.concept().trigger())
-                    .build());
-        }
-        return reports;
-    }
-
     /** Measures {@code trained} beside {@code base}; the base model itself where that is null. */
-    private Measured measure(Checkpoint trained, List<ConceptShare> shares, PromptTexts texts, @Nullable Measured base)
-            throws IOException {
-        List<Path> pictures = pictures(trained.step());
-        Embeddings vectors = embedder.pictures(pictures);
-        Embeddings basis = base == null ? vectors : base.vectors();
-        List<ConceptMetrics> byConcept = shares.stream()
-                .map(share -> share.measure(vectors, basis, texts))
-                .toList();
-        Measured measured = new Measured(trained, vectors, ConceptMetrics.mean(byConcept), byConcept, pictures);
+    private Measured measure(Checkpoint trained, @Nullable Measured base) throws IOException {
+        Measured measured = meter.measure(trained, base, new CheckpointMeter.Progress() {
+            @Override
+            public void found(int more) {
+                done += more;
+            }
+
+            @Override
+            public void drew(int more) {
+                EvaluateStage.this.drew(more);
+            }
+        });
         LOG.info(
                 "{}: {}",
                 measured.step() == 0 ? "base model" : "step " + measured.step(),
                 Metric.line(measured.checkpoint().metrics(), ", "));
         report(measured.checkpoint());
         return measured;
-    }
-
-    private List<Path> pictures(int step) throws IOException {
-        @Nullable Path file = step == 0
-                ? null
-                : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
-        String key = PictureCache.key(
-                summary.baseModelDigest(),
-                model.schedule(),
-                spec.training().captions().maxTokens(),
-                spec.training().captions().clipSkip(),
-                file == null ? "base" : Sha256.of(file),
-                prompts,
-                spec.sampling().steps(),
-                spec.sampling().guidance(),
-                data.resolution());
-        List<Path> found = cache.find(key, prompts.size());
-        if (found != null) {
-            done += found.size();
-            return found;
-        }
-        if (!spec.training().adapter().textEncoder() && !embedded) {
-            // Once for all checkpoints, and before the denoiser is read.
-            sampler.embed(prompts, manager);
-            model.releasePrompts();
-            embedded = true;
-        }
-        try (LoraAdapter adapter = file == null ? null : AdapterFiles.read(file, model, manager)) {
-            return cache.put(key, prompts.size(), sink -> sampler.draw(prompts, adapter, manager, sink, this::drew));
-        }
     }
 
     /** Another {@code more} pictures were drawn. */
@@ -310,8 +184,12 @@ public final class EvaluateStage {
         Path json = folder.resolve("evaluation.json");
         Json.PRETTY.writeValue(json.toFile(), report);
         Path train = context.workspace().train();
+        Path page = folder.resolve("report.html");
+        String html = new ReportPage(context, data, summary, report).html(base, measured);
+        WholeFile.write(page, temporary -> Files.writeString(temporary, html));
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("evaluation.json", json);
+        files.put("report.html", page);
         files.put("loss.jsonl", train.resolve("loss.jsonl"));
         files.put("loss.png", train.resolve("loss.png"));
         files.put("samples.png", grid);
@@ -322,6 +200,7 @@ public final class EvaluateStage {
                 .best(best.checkpoint())
                 .checkpoints(report.checkpoints())
                 .device(summary.device())
+                .stoppedEarly(summary.stoppedEarly())
                 .base(report.base())
                 .build();
         List<Artifact> artifacts = new Publisher(context.run(), context.workspace(), context.stopping())
@@ -345,12 +224,12 @@ public final class EvaluateStage {
         PictureGrid.write(
                 grid,
                 SamplePictures.trainingPictures(spec, data),
-                prompts.stream().map(PromptSpec::text).toList(),
+                meter.prompts().stream().map(PromptSpec::text).toList(),
                 columns);
     }
 
     private void report(@Nullable Checkpoint checkpoint) {
-        int total = prompts.size() * (1 + summary.checkpoints().size());
+        int total = meter.prompts().size() * (1 + summary.checkpoints().size());
         double seconds = (System.nanoTime() - begin) / 1e9;
         Integer remaining = drawn == 0 ? null : (int) Math.ceil(seconds / drawn * (total - done));
         context.report(

@@ -51,6 +51,11 @@ final class PromptFollowing {
                 : mean(new Embeddings(others.values().toArray(double[][]::new)));
     }
 
+    /** Whether the texts are all alike, which is measured in another way than where they differ. */
+    boolean alike() {
+        return alike;
+    }
+
     /** Of the pictures that count; there must be some. */
     double of(Embeddings pictures) {
         return of(pictures.take(measured), texts);

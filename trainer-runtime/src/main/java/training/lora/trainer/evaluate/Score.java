@@ -1,5 +1,7 @@
 package training.lora.trainer.evaluate;
 
+import java.util.Map;
+
 /**
  * How well a checkpoint does at a concept.
  *
@@ -10,6 +12,6 @@ package training.lora.trainer.evaluate;
 record Score(double learned, double kept) {
     /** The harmonic mean, which is low where either is: what was never learned, and what was learned at any price. */
     double value() {
-        return learned + kept == 0 ? 0 : 2 * learned * kept / (learned + kept);
+        return ScoreWeights.DEFAULT.of(this, Map.of());
     }
 }

@@ -228,13 +228,18 @@ public final class FinishedRun {
     }
 
     private @Nullable String clip() throws IOException {
-        if (spec.evaluation().enabled()
-                && remote.asBefore(List.of(context.named().clip()))) {
+        if (!spec.evaluation().enabled()) {
+            return null;
+        }
+        List<Source> measuring = context.named().measuring();
+        if (remote.asBefore(measuring)) {
             return before.clip();
         }
-        return spec.evaluation().enabled() && isThere(context.named().clip(), gone)
-                ? context.clipDigest(digests)
-                : null;
+        boolean there = true;
+        for (Source source : measuring) {
+            there &= isThere(source, gone);
+        }
+        return there ? context.clipDigest(digests) : null;
     }
 
     /** Whether there is anything; a folder that nothing is mounted on is empty. */

@@ -82,6 +82,7 @@ public final class PrepareStage {
         if (spec.evaluation().enabled()) {
             // Hours of training should not end in a missing CLIP model, or in a concept that nothing measures.
             context.clip();
+            context.aesthetic();
             concepts.requireAll("spec.evaluation.prompts", spec.evaluation().prompts());
         }
         PrepareStage stage = new PrepareStage(context);

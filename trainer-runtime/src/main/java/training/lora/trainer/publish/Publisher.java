@@ -58,8 +58,16 @@ public final class Publisher {
     static final String CHECKPOINTS = "checkpoints/";
 
     /** The names of all files beside the adapter in kohya's form and those of the checkpoints. */
-    static final Set<String> NAMES =
-            Set.of(DIFFUSERS, PROOF, WORKFLOW, RUN_LOG, "samples.png", "loss.png", "loss.jsonl", "evaluation.json");
+    static final Set<String> NAMES = Set.of(
+            DIFFUSERS,
+            PROOF,
+            WORKFLOW,
+            RUN_LOG,
+            "samples.png",
+            "loss.png",
+            "loss.jsonl",
+            "evaluation.json",
+            "report.html");
 
     private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
 
@@ -93,6 +101,7 @@ public final class Publisher {
      * @param inputs what the run was made from
      * @param device where it was trained
      * @param base what was measured of the base model
+     * @param stoppedEarly where and why the training ended before its last step
      * @param best the checkpoint whose adapter stands first
      * @param checkpoints all that are kept
      */
@@ -103,6 +112,7 @@ public final class Publisher {
             InputDigests inputs,
             @Nullable String device,
             @Nullable Checkpoint base,
+            @Nullable String stoppedEarly,
             Checkpoint best,
             List<Checkpoint> checkpoints) {}
 
@@ -171,6 +181,7 @@ public final class Publisher {
                 .clipDigest(state.inputs().clip())
                 .sources(workspace.fetched().versions(new RunSources(run.spec()).all()))
                 .device(state.device())
+                .stoppedEarly(state.stoppedEarly())
                 .base(state.base())
                 .best(state.best())
                 .build();
@@ -252,6 +263,7 @@ public final class Publisher {
             case "loss.png" -> "loss";
             case "loss.jsonl" -> "losses";
             case "evaluation.json" -> "evaluation";
+            case "report.html" -> "report";
             case RUN_LOG -> "log";
             case PROOF -> "proof";
             case WORKFLOW -> "workflow";

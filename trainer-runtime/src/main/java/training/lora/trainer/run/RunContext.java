@@ -135,9 +135,11 @@ public record RunContext(
         return all.isEmpty() ? "" : Sha256.of(all.toString());
     }
 
-    /** sha256, hex, over the files of the CLIP model that measures. */
+    /** sha256, hex, over the files of the CLIP model that measures, and of the head that stands on it, where there is one. */
     public String clipDigest(FileDigests digests) throws IOException {
-        return ModelDigest.of(clip(), null, digests);
+        String clip = ModelDigest.of(clip(), null, digests);
+        Path head = aesthetic();
+        return head == null ? clip : Sha256.of(clip + "\n" + digests.of(head));
     }
 
     /**
@@ -192,12 +194,18 @@ public record RunContext(
         return from == null ? null : file(from);
     }
 
+    /** The file of the head that makes an aesthetic score of CLIP's vectors; null where that is not measured. */
+    public @Nullable Path aesthetic() {
+        Source head = named().aesthetic();
+        return head == null ? null : file(head);
+    }
+
     private Path file(Source from) {
         Path file = sources.path(from);
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "`spec.training.initFrom.uri` must name a .safetensors file, but there is none at " + file);
+                    "`%s` must name a .safetensors file, but there is none at %s".formatted(from.field(), file));
         }
         return file;
     }

@@ -3,6 +3,7 @@ package training.lora.trainer.run;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.AestheticSpec;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
@@ -35,7 +36,7 @@ public record RunSources(LoraTrainingSpec spec) {
         all.addAll(datasets());
         all.addAll(preparing());
         if (spec.evaluation().enabled()) {
-            all.add(clip());
+            all.addAll(measuring());
         }
         return all;
     }
@@ -69,14 +70,31 @@ public record RunSources(LoraTrainingSpec spec) {
         if (clip != null) {
             return of(field, clip, Use.Clip);
         }
-        String base = spec.baseModel().uri();
-        if (!base.startsWith(BUNDLED)) {
+        if (!bundledBase()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "`spec.evaluation.clip.uri` must name a CLIP model (or `spec.evaluation.enabled` be false), because"
                             + " the base model " + baseModel().shown() + " comes with none");
         }
         return new Source(field + ".uri", BUNDLED_CLIP, Use.Clip, null, null);
+    }
+
+    /** The head that makes an aesthetic score of CLIP's vectors; null where that is not measured. */
+    public @Nullable Source aesthetic() {
+        AestheticSpec head = spec.evaluation().aesthetic();
+        return head == null ? null : of("spec.evaluation.aesthetic", head, Use.Aesthetic);
+    }
+
+    /** What measures: the CLIP model and what stands on it. */
+    public List<Source> measuring() {
+        List<Source> all = new ArrayList<>(List.of(clip()));
+        add(all, aesthetic());
+        return all;
+    }
+
+    /** Whether the base model comes with the trainer, as do the models that it knows what to do with. */
+    public boolean bundledBase() {
+        return spec.baseModel().uri().startsWith(BUNDLED);
     }
 
     /** The data sets, in the spec's order. */

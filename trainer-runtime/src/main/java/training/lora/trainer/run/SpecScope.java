@@ -30,14 +30,19 @@ public enum SpecScope {
         }
     },
 
-    /** What a training and its files depend on: all but what measures them, and where and how long it may run. */
+    /**
+     * What a training and its files depend on: all but what measures them, and where and how long it may run. One that stops
+     * early depends on what measures it.
+     */
     Training {
         @Override
         ObjectNode of(LoraTrainingSpec spec) {
             ObjectNode all = RunSpec.withoutSecrets(spec);
+            if (spec.evaluation().earlyStop() == null) {
+                all.remove(EVALUATION);
+            }
             all.remove(List.of(
                     "suspend",
-                    "evaluation",
                     "runtime",
                     "retries",
                     "activeDeadlineSeconds",
@@ -52,6 +57,8 @@ public enum SpecScope {
         }
     };
 
+    private static final String EVALUATION = "evaluation";
+
     abstract ObjectNode of(LoraTrainingSpec spec);
 
     /** It takes the trigger's place where pictures are measured, and nowhere else. */
@@ -64,8 +71,23 @@ public enum SpecScope {
     /** Which of the fields differ, a phrase each with both values. */
     public List<String> changes(LoraTrainingSpec before, LoraTrainingSpec now) {
         List<String> found = new ArrayList<>();
-        compare("spec", of(before), of(now), found);
+        ObjectNode one = of(before);
+        ObjectNode other = of(now);
+        if (one.has(EVALUATION) != other.has(EVALUATION)) {
+            // Of two of which one stops early, that alone tells them apart.
+            earlyStopAlone(one);
+            earlyStopAlone(other);
+        }
+        compare("spec", one, other, found);
         return found;
+    }
+
+    private static void earlyStopAlone(ObjectNode spec) {
+        if (spec.path(EVALUATION) instanceof ObjectNode evaluation) {
+            evaluation.retain("earlyStop");
+        } else {
+            spec.putObject(EVALUATION);
+        }
     }
 
     private static void compare(String path, JsonNode before, JsonNode now, List<String> found) {

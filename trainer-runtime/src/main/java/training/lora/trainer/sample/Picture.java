@@ -13,6 +13,8 @@ import java.util.List;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
+import org.opencv.core.MatOfInt;
+import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.api.Reason;
@@ -91,6 +93,24 @@ public record Picture(int width, int height, byte[] rgb) {
             throw new TrainerException(Reason.InvalidData, file + " must be a readable picture");
         }
         return ofBgr(mat);
+    }
+
+    /** It as a JPEG for a page, made smaller where its longer side is above {@code longest}. */
+    public byte[] jpeg(int longest) {
+        Mat mat = toMat();
+        double scale = (double) longest / Math.max(width, height);
+        if (scale < 1) {
+            Size size = new Size(Math.max(1, Math.rint(width * scale)), Math.max(1, Math.rint(height * scale)));
+            Imgproc.resize(mat, mat, size, 0, 0, Imgproc.INTER_AREA);
+        }
+        MatOfByte encoded = new MatOfByte();
+        MatOfInt quality = new MatOfInt(Imgcodecs.IMWRITE_JPEG_QUALITY, 85);
+        Imgcodecs.imencode(".jpg", mat, encoded, quality);
+        byte[] bytes = encoded.toArray();
+        quality.release();
+        encoded.release();
+        mat.release();
+        return bytes;
     }
 
     /** Writes it as a PNG, to a temporary name that is then renamed. */

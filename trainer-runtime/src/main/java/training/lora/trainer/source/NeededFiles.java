@@ -105,7 +105,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
                 }
                 yield folder(prefix, PartFiles.blip(names));
             }
-            case InitFrom -> only(source, prefix, names, "one .safetensors file");
+            case InitFrom, Aesthetic -> only(source, prefix, names, "one .safetensors file");
             case Dataset -> data(source, prefix, names);
             case Onnx -> folder(prefix, OnnxFiles.needed(names));
         };

@@ -7,6 +7,7 @@ public enum Use {
     BaseModel(Reason.InvalidBaseModel),
     Vae(Reason.InvalidBaseModel),
     Clip(Reason.InvalidBaseModel),
+    Aesthetic(Reason.InvalidConfiguration),
     InitFrom(Reason.InvalidData),
     Dataset(Reason.InvalidData),
     /** A model that captions. */

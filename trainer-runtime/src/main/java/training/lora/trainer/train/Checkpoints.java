@@ -35,12 +35,13 @@ import training.lora.trainer.publish.Publisher;
 
 /**
  * The adapter at some steps, each in every form that was asked for, with the digests of its files beside it. The newest
- * are kept, and beyond these the one that did best on held-out pictures, where there are any.
+ * are kept, and beyond these the one that did best: by what was measured of it while it trained, else on held-out pictures,
+ * where there are any.
  */
 public final class Checkpoints {
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
 
-    /** The metric that tells the best while it trains; what evaluation measures is not known by then. */
+    /** The metric that tells the best while it trains, where checkpoints are not measured by then. */
     private static final String BEST_BY = "validationLoss";
 
     private static final String DIGESTS = ".sha256";
@@ -183,14 +184,23 @@ public final class Checkpoints {
         return checkpoint;
     }
 
+    /** Takes what was measured of a checkpoint in place of what was known. */
+    void measured(Checkpoint checkpoint) {
+        kept.replaceAll(c -> c.step().equals(checkpoint.step()) ? checkpoint : c);
+    }
+
     /** All but the newest and the best; of equal ones the older is the best. */
     private List<Checkpoint> superfluous() {
         int keep = run.spec().training().checkpoints().keep();
         List<Checkpoint> old = new ArrayList<>(kept.subList(0, Math.max(0, kept.size() - keep)));
+        String selected = run.spec().evaluation().select().metric();
+        boolean measured = kept.stream().anyMatch(c -> c.metric(selected) != null);
+        String by = measured ? selected : BEST_BY;
+        double sign = measured ? -1 : 1;
         kept.stream()
-                .filter(checkpoint -> checkpoint.metric(BEST_BY) != null)
+                .filter(checkpoint -> checkpoint.metric(by) != null)
                 .min(Comparator.comparingDouble(
-                        c -> Objects.requireNonNull(c.metric(BEST_BY)).number()))
+                        c -> sign * Objects.requireNonNull(c.metric(by)).number()))
                 .ifPresent(old::remove);
         return old;
     }

@@ -31,19 +31,26 @@ final class LossLog {
      * @param learningRate the rate of the step
      * @param gradientNorm 2-norm of the gradient before it was scaled
      * @param validationLoss the loss over the held-out pictures after the step; null where it was not measured
+     * @param samples numbers of the pictures that it was trained on, in the order of the prepared data; null where an
+     *     earlier release wrote it
      */
     record Line(
             int step,
             double loss,
             double learningRate,
             double gradientNorm,
-            @Nullable Double validationLoss) {
+            @Nullable Double validationLoss,
+            int @Nullable [] samples) {
         Line(int step, double loss, double learningRate, double gradientNorm) {
-            this(step, loss, learningRate, gradientNorm, null);
+            this(step, loss, learningRate, gradientNorm, null, null);
         }
 
         Line with(double measured) {
-            return new Line(step, loss, learningRate, gradientNorm, measured);
+            return new Line(step, loss, learningRate, gradientNorm, measured, samples);
+        }
+
+        Line of(int[] pictures) {
+            return new Line(step, loss, learningRate, gradientNorm, validationLoss, pictures);
         }
     }
 

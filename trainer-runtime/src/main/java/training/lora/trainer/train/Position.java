@@ -38,6 +38,9 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param greatestNorms the greatest norm so far of what the adapter adds to each part of the model
  * @param rollbacks how often it was set back
  * @param checkpoints those that are kept, oldest first
+ * @param measured what was measured of all checkpoints while it trained; null where nothing is
+ * @param judge digest of the models that measured; null as well
+ * @param stoppedEarly why it ended before its last step; null if it didn't
  */
 @RecordBuilder
 record Position(
@@ -53,7 +56,10 @@ record Position(
         Begin begin,
         Map<Component, Double> greatestNorms,
         List<Rollback> rollbacks,
-        List<Checkpoint> checkpoints) {
+        List<Checkpoint> checkpoints,
+        @Nullable List<Checkpoint> measured,
+        @Nullable String judge,
+        @Nullable String stoppedEarly) {
     /** Version of its JSON. */
     static final String VERSION = "lora.training/state/v3";
 
@@ -99,6 +105,27 @@ record Position(
         return PositionBuilder.builder(this).rollbacks(List.copyOf(all)).build();
     }
 
+    /**
+     * After a checkpoint was measured.
+     *
+     * @param digest of what measured
+     * @param why the training ends here; null if it goes on
+     */
+    Position with(Checkpoint checkpoint, String digest, @Nullable String why) {
+        List<Checkpoint> all = new ArrayList<>(allMeasured());
+        all.add(checkpoint);
+        return PositionBuilder.builder(this)
+                .measured(List.copyOf(all))
+                .judge(digest)
+                .stoppedEarly(why)
+                .build();
+    }
+
+    /** What was measured of all checkpoints so far. */
+    List<Checkpoint> allMeasured() {
+        return measured == null ? List.of() : measured;
+    }
+
     /** What the schedule's learning rates are multiplied by. */
     double learningRateFactor() {
         return rollbacks.isEmpty() ? 1 : rollbacks.get(rollbacks.size() - 1).learningRateFactor();
@@ -123,13 +150,29 @@ record Position(
      */
     boolean isOf(RunSpec run, InputDigests now, Function<String, String> dataChange, Path train) {
         List<String> differences = differences(run, now, dataChange);
-        if (!differences.isEmpty() && step < steps) {
+        if (!differences.isEmpty() && step < steps && stoppedEarly == null) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "a training that was interrupted at step %d of %d must go on as it began, but %s; take another --workspace, or delete %s to begin anew"
                             .formatted(step, steps, String.join(", ", differences), train));
         }
         return differences.isEmpty();
+    }
+
+    /**
+     * Sees to it that what was measured and what will be can be compared.
+     *
+     * @param digest of what measures now
+     * @param train the train stage's folder, for the message
+     * @throws TrainerException InvalidConfiguration if other models measured
+     */
+    void requireJudge(String digest, Path train) {
+        if (judge != null && !judge.equals(digest)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "a training that stops early must go on with what measured its checkpoints, but the files of `spec.evaluation.clip` or `aesthetic` have changed; take another --workspace, or delete %s to begin anew"
+                            .formatted(train));
+        }
     }
 
     /** How {@code run} differs from what this training depends on, a phrase each; empty if it goes on. */

@@ -96,7 +96,8 @@ public final class SamplePictures {
         sampler.draw(prompts, adapter, manager, (i, picture) -> picture.write(file(step, i)), progress);
     }
 
-    private Path file(int step, int i) {
+    /** The picture of prompt {@code i}, from 0. */
+    public Path file(int step, int i) {
         return folder.resolve(Publisher.folderName(step)).resolve("%02d.png".formatted(i));
     }
 

@@ -62,6 +62,7 @@ final class TrainOutput {
                 .best(kept.get(kept.size() - 1))
                 .checkpoints(kept)
                 .device(summary.device())
+                .stoppedEarly(summary.stoppedEarly())
                 .build();
         return new Publisher(context.run(), context.workspace(), context.stopping())
                 .publish(state, Checkpoints.folder(folder), files);

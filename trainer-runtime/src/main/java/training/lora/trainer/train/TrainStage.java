@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -63,6 +65,7 @@ public final class TrainStage {
     private final TrainingState state;
     private final TrainProgress progress;
     private final @Nullable ImageSampler sampler;
+    private final @Nullable CheckpointJudge judge;
     private final SamplePictures pictures;
     private final NDManager manager;
 
@@ -87,6 +90,7 @@ public final class TrainStage {
             StableDiffusion model,
             LoraAdapter adapter,
             @Nullable ImageSampler sampler,
+            @Nullable CheckpointJudge judge,
             CheckpointUploads uploads,
             NDManager manager)
             throws IOException {
@@ -158,6 +162,7 @@ public final class TrainStage {
         this.progress = new TrainProgress(context, length, clock, losses);
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
         this.sampler = sampler;
+        this.judge = judge;
     }
 
     private Conditioning embed(List<String> texts, NDManager scope) {
@@ -165,22 +170,28 @@ public final class TrainStage {
         return new Conditioning(text.context(), text.pooled(), null);
     }
 
-    /** Runs the stage. */
-    public static Result run(RunContext context) throws IOException {
+    /**
+     * Runs the stage.
+     *
+     * @param judges open what measures checkpoints while it trains
+     */
+    public static Result run(RunContext context, CheckpointJudge.Factory judges) throws IOException {
         StageClock clock = new StageClock(System::nanoTime);
         clock.enter(Phase.Load);
         TrainingSpec training = context.run().spec().training();
         PreparedDataset.manifest(context.workspace().dataset()).requireFor(context);
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = context.openModel(manager)) {
+                StableDiffusion model = context.openModel(manager);
+                // Before text encoders are let go.
+                CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = SamplePictures.sampler(context.run().spec(), data, model, manager);
             try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),
                             Checkpoints.folder(context.workspace().train()))) {
-                return new TrainStage(context, clock, data, model, adapter, sampler, uploads, manager).run();
+                return new TrainStage(context, clock, data, model, adapter, sampler, judge, uploads, manager).run();
             }
         }
     }
@@ -217,6 +228,9 @@ public final class TrainStage {
         clock.enter(Phase.Other);
         if (state.resume()) {
             pictures.cut(state.done());
+            if (judge != null) {
+                state.requireJudge(judge.digest());
+            }
             if (state.checkpointPending()) {
                 save();
             }
@@ -235,8 +249,11 @@ public final class TrainStage {
                     .build());
         }
         drawAndReport();
-        while (state.done() < length.steps()) {
+        while (state.done() < length.steps() && state.stoppedEarly() == null) {
             advance();
+        }
+        if (state.stoppedEarly() != null) {
+            LOG.info("{}", state.stoppedEarly());
         }
         clock.enter(Phase.Other);
         double before = state.begun().fixedSet();
@@ -259,6 +276,7 @@ public final class TrainStage {
                 .initFromDigest(data.manifest().initFromDigest())
                 .datasetDigest(data.digest())
                 .validationLoss(validationLoss())
+                .stoppedEarly(state.stoppedEarly())
                 .device(ComputeDevice.name(manager))
                 .build();
         summary.write(folder);
@@ -290,7 +308,7 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base);
+            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base, this::samples);
             if (alarm != null) {
                 state.rollBack(alarm);
                 pictures.cut(state.done());
@@ -351,6 +369,15 @@ public final class TrainStage {
         progress.stepped();
     }
 
+    /** The pictures of step {@code k}, from 0. */
+    private int[] samples(int k) {
+        long parts = training.gradientAccumulation();
+        return LongStream.range(k * parts, (k + 1) * parts)
+                .mapToObj(batches::samples)
+                .flatMapToInt(IntStream::of)
+                .toArray();
+    }
+
     /** Draws the pictures of a checkpoint, or of the beginning, where they are not there yet, and reports it. */
     private void drawAndReport() throws IOException {
         int done = state.done();
@@ -369,9 +396,23 @@ public final class TrainStage {
             progress.report(0, null);
             return;
         }
+        judge();
         progress.drew();
         LOG.info("checkpoint at step {}, {}", done, Metric.line(newest().metrics(), ", "));
         progress.report(done, newest());
+    }
+
+    /** Measures the newest checkpoint where that is asked for and not done yet. */
+    private void judge() throws IOException {
+        if (judge == null || state.measured()) {
+            return;
+        }
+        clock.enter(Phase.Samples);
+        String where = "while it measured the checkpoint of step %d of %d".formatted(state.done(), length.steps());
+        Checkpoint measured = judge.measure(newest(), more -> context.stopIfAsked(where));
+        model.releaseVae();
+        state.measured(measured, judge.digest());
+        clock.enter(Phase.Other);
     }
 
     private TrainSummary.@Nullable FixedSetLoss validationLoss() {

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
@@ -36,6 +35,7 @@ import training.lora.trainer.run.SpecScope;
  * @param initFromDigest sha256 of the adapter that it went on from; null where there was none, or another release wrote this
  * @param device where it was computed, at last
  * @param rollbacks how often it was set back, in their order
+ * @param stoppedEarly where and why it ended before its last step; null if it didn't
  */
 @RecordBuilder
 public record TrainSummary(
@@ -49,7 +49,8 @@ public record TrainSummary(
         String baseModelDigest,
         @Nullable String initFromDigest,
         @Nullable String device,
-        List<Rollback> rollbacks) {
+        List<Rollback> rollbacks,
+        @Nullable String stoppedEarly) {
     private static final String FILE = "summary.json";
 
     /**
@@ -122,18 +123,21 @@ public record TrainSummary(
         }
     }
 
-    /** What the watchdog did, in a sentence; null if nothing. */
-    @Nullable String note() {
-        return rollbacks.isEmpty()
-                ? null
-                : rollbacks.stream()
-                        .map(r -> "at step %d %s, so that it went back to step %d and on with %s of the learning rate"
-                                .formatted(
-                                        r.step(),
-                                        r.why(),
-                                        r.to(),
-                                        Metric.of("", r.learningRateFactor()).value()))
-                        .collect(Collectors.joining("; "));
+    /** What the watchdog did, and whether it stopped early, in a sentence; null if nothing. */
+    public @Nullable String note() {
+        List<String> all = new ArrayList<>();
+        for (Rollback r : rollbacks) {
+            all.add("at step %d %s, so that it went back to step %d and on with %s of the learning rate"
+                    .formatted(
+                            r.step(),
+                            r.why(),
+                            r.to(),
+                            Metric.of("", r.learningRateFactor()).value()));
+        }
+        if (stoppedEarly != null) {
+            all.add(stoppedEarly);
+        }
+        return all.isEmpty() ? null : String.join("; ", all);
     }
 
     static void delete(Path train) throws IOException {

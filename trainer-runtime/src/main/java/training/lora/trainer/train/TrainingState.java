@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
 import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -194,14 +195,17 @@ final class TrainingState {
      * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
      *
      * @param base the base model's loss on the batches of a step
+     * @param samples the pictures that a step was trained on, by steps done before
      * @return what is wrong; null if all is well
      */
-    Watchdog.@Nullable Alarm look(List<LoraStep.Measured> measured, IntToDoubleFunction base) {
+    Watchdog.@Nullable Alarm look(
+            List<LoraStep.Measured> measured, IntToDoubleFunction base, IntFunction<int[]> samples) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;
-            lines.add(new LossLog.Line(
-                    k + 1, measured.get(i).loss(), rate(k), measured.get(i).gradientNorm()));
+            LossLog.Line line = new LossLog.Line(
+                    k + 1, measured.get(i).loss(), rate(k), measured.get(i).gradientNorm());
+            lines.add(line.of(samples.apply(k)));
         }
         Watchdog.Alarm alarm =
                 watchdog.losses(losses.lines(), lines, position.begin().drawn(), base);
@@ -226,6 +230,39 @@ final class TrainingState {
     /** The loss over the held-out pictures at the checkpoint that is due. */
     void validated(double loss) throws IOException {
         losses.validated(loss);
+    }
+
+    /** Whether the checkpoint at the steps done was measured. */
+    boolean measured() {
+        return position.allMeasured().stream().anyMatch(c -> c.step() == done);
+    }
+
+    /** Sees to it that what was measured and what will be can be compared. */
+    void requireJudge(String digest) {
+        position.requireJudge(digest, folder);
+    }
+
+    /**
+     * Takes what was measured of the newest checkpoint, and writes the state anew.
+     *
+     * @param digest of what measured
+     */
+    void measured(Checkpoint checkpoint, String digest) throws IOException {
+        checkpoints.measured(checkpoint);
+        List<Checkpoint> all = new ArrayList<>(position.allMeasured());
+        all.add(checkpoint);
+        EarlyStopping stopping = EarlyStopping.of(run.spec().evaluation());
+        String why = stopping == null || done == length.steps() ? null : stopping.reason(all);
+        position = position.with(
+                checkpoint,
+                digest,
+                why == null ? null : "it stopped at step %d of %d, since %s".formatted(done, length.steps(), why));
+        saveState();
+    }
+
+    /** Why it ended before its last step, as a sentence without its full stop; null if it didn't. */
+    @Nullable String stoppedEarly() {
+        return position.stoppedEarly();
     }
 
     /** Writes a checkpoint where one is due, and a state. */

@@ -68,7 +68,10 @@ class ConceptsRunTest {
     void eachConceptIsMeasuredByItsOwnPromptsAndPictures() throws IOException {
         Path clip = Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath().normalize();
         String[] measured = {
-            "--set", "evaluation={enabled: true, clip: {uri: \"%s\"}}".formatted(clip), "--set", "sampling={steps: 1}"
+            "--set",
+            "evaluation={enabled: true, clip: {uri: \"%s\"}, promptSource: Captions}".formatted(clip),
+            "--set",
+            "sampling={steps: 1}"
         };
 
         for (String stage : List.of("prepare", "train", "evaluate")) {

@@ -54,7 +54,7 @@ class ReleasedNetworksTest {
                     new Surroundings(name -> null, () -> false),
                     manager);
             if (stage == Stage.Train) {
-                TrainStage.run(context);
+                TrainStage.run(context, (run, data, model, memory) -> null);
             } else {
                 EvaluateStage.run(context);
             }

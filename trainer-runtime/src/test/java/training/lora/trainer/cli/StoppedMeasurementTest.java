@@ -40,14 +40,16 @@ class StoppedMeasurementTest {
     private static int train(TinyRun run, int looks) throws IOException {
         AtomicInteger looked = new AtomicInteger();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            TrainStage.run(new RunContext(
-                    RunSpecs.load(run.yaml, List.of()).run(),
-                    1,
-                    Workspace.of(run.workspace()),
-                    Sources.of(name -> null, run.folder),
-                    message -> {},
-                    new Surroundings(name -> null, () -> looked.incrementAndGet() > looks),
-                    manager));
+            TrainStage.run(
+                    new RunContext(
+                            RunSpecs.load(run.yaml, List.of()).run(),
+                            1,
+                            Workspace.of(run.workspace()),
+                            Sources.of(name -> null, run.folder),
+                            message -> {},
+                            new Surroundings(name -> null, () -> looked.incrementAndGet() > looks),
+                            manager),
+                    (context, data, model, memory) -> null);
         }
         return looked.get();
     }

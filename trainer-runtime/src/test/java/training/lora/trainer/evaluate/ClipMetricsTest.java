@@ -68,7 +68,7 @@ class ClipMetricsTest {
 
     @Test
     void seedsOfAPromptsPicturesCountUp() {
-        assertThat(EvaluateStage.repeated(List.of(new PromptSpec("a", "", 1000L), new PromptSpec("b", "", 1001L)), 2))
+        assertThat(CheckpointMeter.repeated(List.of(new PromptSpec("a", "", 1000L), new PromptSpec("b", "", 1001L)), 2))
                 .containsExactly(
                         new PromptSpec("a", "", 1000L),
                         new PromptSpec("a", "", 1001L),

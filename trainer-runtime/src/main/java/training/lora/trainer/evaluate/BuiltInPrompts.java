@@ -1,0 +1,78 @@
+package training.lora.trainer.evaluate;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
+import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.PromptSpec;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.Concepts.Concept;
+
+/**
+ * Prompts for what the mode of each concept teaches, from resources of one prompt a line. They name places, materials and
+ * techniques that every CLIP model knows and that training pictures needn't have, so that a picture of one shows what was
+ * learned and not what was copied. Those that name no concept show what was kept of everything else.
+ */
+final class BuiltInPrompts {
+    private static final int OF_ONE = 8;
+    private static final int OF_EACH = 4;
+    private static final String OTHERS = "others";
+
+    private BuiltInPrompts() {}
+
+    /** @param seed of the first; those of the others count up */
+    static List<PromptSpec> of(LoraTrainingSpec spec, Concepts concepts, long seed) {
+        List<String> texts = new ArrayList<>();
+        int each = concepts.all().size() == 1 ? OF_ONE : OF_EACH;
+        for (Concept concept : concepts.all()) {
+            ConceptMode mode = mode(spec, concept);
+            for (String line : lines(mode.name().toLowerCase(Locale.ROOT)).subList(0, each)) {
+                texts.add(text(line, mode, concept.trigger()));
+            }
+        }
+        if (concepts.all().stream().noneMatch(c -> c.trigger() == null)) {
+            texts.addAll(lines(OTHERS));
+        }
+        List<PromptSpec> prompts = new ArrayList<>();
+        for (String text : texts) {
+            prompts.add(new PromptSpec(text, "", seed + prompts.size()));
+        }
+        return prompts;
+    }
+
+    private static ConceptMode mode(LoraTrainingSpec spec, Concept concept) {
+        return spec.datasets().stream()
+                .filter(d -> d.name().equals(concept.name()))
+                .map(DatasetSpec::concept)
+                .filter(c -> c != null)
+                .map(c -> c.mode())
+                .findFirst()
+                .orElse(ConceptMode.Style);
+    }
+
+    /** A line with the concept's words: where it names them, or as its mode calls it. */
+    private static String text(String line, ConceptMode mode, @Nullable String trigger) {
+        if (trigger == null) {
+            return line;
+        }
+        return line.contains(Concepts.OWN) ? line.replace(Concepts.OWN, trigger) : line + ", " + mode.phrase(trigger);
+    }
+
+    static List<String> lines(String name) {
+        try (InputStream in = BuiltInPrompts.class.getResourceAsStream("prompts/" + name + ".txt")) {
+            if (in == null) {
+                throw new IllegalStateException("no prompts for " + name);
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
