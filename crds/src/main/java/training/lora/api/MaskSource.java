@@ -7,10 +7,14 @@ public enum MaskSource {
     /** The picture's alpha channel. */
     Alpha,
     /** A picture beside it. */
-    Files;
+    Files,
+    /** CLIPSeg, which is told in words what to look for. */
+    Segment,
+    /** A detector of faces and their outline. */
+    Face;
 
     /** Whether a model makes them. */
     public boolean modelled() {
-        return false;
+        return this == Segment || this == Face;
     }
 }

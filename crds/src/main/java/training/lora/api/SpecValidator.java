@@ -199,6 +199,11 @@ public final class SpecValidator {
             problems.add("`spec.preparation.mask.model` must be unset where source is " + mask.source() + ", was \""
                     + Uris.shown(mask.model().uri()) + "\"");
         }
+        if (!mask.prompts().isEmpty() && mask.source() != MaskSource.Segment) {
+            problems.add(
+                    "`spec.preparation.mask.prompts` must be unset where source is not Segment, was %s and source %s"
+                            .formatted(mask.prompts(), mask.source()));
+        }
     }
 
     private void captions(CaptionsSpec captions) {

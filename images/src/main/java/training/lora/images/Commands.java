@@ -2,8 +2,12 @@ package training.lora.images;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Programs of the build machine. */
 final class Commands {
@@ -12,6 +16,18 @@ final class Commands {
     /** What it prints. */
     static String output(String... command) throws IOException, InterruptedException {
         return output(Arrays.asList(command));
+    }
+
+    /** Takes out of the libraries below {@code folder} what nothing but debuggers reads; the loader has symbols of its own. */
+    static void strip(Path folder) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of("strip", "--strip-unneeded"));
+        try (Stream<Path> files = Files.walk(folder)) {
+            files.filter(file -> file.toString().endsWith(".so"))
+                    .map(Path::toString)
+                    .sorted()
+                    .forEach(command::add);
+        }
+        output(command);
     }
 
     static String output(List<String> command) throws IOException, InterruptedException {

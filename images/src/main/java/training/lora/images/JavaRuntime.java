@@ -3,7 +3,6 @@ package training.lora.images;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -47,14 +46,7 @@ final class JavaRuntime {
                 }
             }
         }
-        List<String> strip = new ArrayList<>(List.of("strip", "--strip-unneeded"));
-        try (Stream<Path> files = Files.walk(home.resolve("lib"))) {
-            files.filter(file -> file.toString().endsWith(".so"))
-                    .map(Path::toString)
-                    .sorted()
-                    .forEach(strip::add);
-        }
-        Commands.output(strip);
+        Commands.strip(home.resolve("lib"));
         DebianPackage certificates = DebianPackage.installed("ca-certificates");
         layer.write(HOME + "/lib/security/cacerts", Authorities.of(certificates).keyStore());
     }

@@ -81,6 +81,7 @@ final class TrainerImage {
         sbom.addJars(target.resolve("bom.json"), jars.all());
         layers.addAll(torch.lay(folder, natives, jars, sbom));
         natives(jars, natives);
+        Commands.strip(natives.at(TorchNatives.FOLDER));
         app.copy(target.resolve("trainer-runtime.jar"), HOME + "/app/trainer-runtime.jar");
         app.copy(build.home().resolve("bin/trainer.args"), HOME + "/trainer.args");
         Layer bundled = Layer.create(folder, "bundled");

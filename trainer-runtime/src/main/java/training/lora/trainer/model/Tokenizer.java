@@ -68,7 +68,7 @@ public final class Tokenizer implements AutoCloseable {
      *
      * @param zeros whether texts are padded with zeros, as for OpenCLIP, not with end tokens
      */
-    static Tokenizer clip(boolean zeros) {
+    public static Tokenizer clip(boolean zeros) {
         ClipVocabulary vocabulary = ClipVocabulary.load();
         try {
             HuggingFaceTokenizer tokenizer = build(describe(vocabulary.ids(), vocabulary.merges()));
@@ -233,7 +233,8 @@ public final class Tokenizer implements AutoCloseable {
         return texts.stream().map(this::encode).toList();
     }
 
-    long end() {
+    /** The token that ends a text. */
+    public long end() {
         return end;
     }
 

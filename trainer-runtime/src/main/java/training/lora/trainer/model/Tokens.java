@@ -8,7 +8,7 @@ package training.lora.trainer.model;
  */
 public record Tokens(long[] ids, boolean truncated) {
     /** Position of the first {@code end} token. */
-    int firstOf(long end) {
+    public int firstOf(long end) {
         for (int i = 0; i < ids.length; i++) {
             if (ids[i] == end) {
                 return i;

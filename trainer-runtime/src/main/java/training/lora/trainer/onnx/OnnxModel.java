@@ -14,6 +14,7 @@ import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,6 +76,59 @@ public final class OnnxModel implements AutoCloseable {
     /** Names of its outputs. */
     public Set<String> outputs() {
         return session.getOutputNames();
+    }
+
+    /**
+     * The name of the only input, which takes {@code shape}.
+     *
+     * @throws TrainerException InvalidConfiguration if there are others, or it is of another shape: the file is not {@code what}
+     */
+    public String inputOf(String what, long... shape) {
+        String name = inputs().iterator().next();
+        long[] actual = inputShape(name);
+        boolean fits = inputs().size() == 1 && actual != null && fits(actual, shape);
+        if (!fits) {
+            throw mismatch(
+                    what,
+                    "one input of the shape %s, but it has %s of %s"
+                            .formatted(Arrays.toString(shape), list(inputs()), Arrays.toString(actual)));
+        }
+        return name;
+    }
+
+    private static boolean fits(long[] actual, long[] shape) {
+        boolean fits = actual.length == shape.length;
+        for (int i = 0; fits && i < shape.length; i++) {
+            fits = actual[i] == shape[i] || actual[i] < 0;
+        }
+        return fits;
+    }
+
+    /**
+     * The name of the output with so many numbers.
+     *
+     * @throws TrainerException InvalidConfiguration if there is none: the file is not {@code what}
+     */
+    public String outputOf(String what, long numbers) {
+        try {
+            for (Map.Entry<String, NodeInfo> output : session.getOutputInfo().entrySet()) {
+                if (output.getValue().getInfo() instanceof TensorInfo tensor && count(tensor.getShape()) == numbers) {
+                    return output.getKey();
+                }
+            }
+        } catch (OrtException e) {
+            throw failed(e);
+        }
+        throw mismatch(what, "an output of %d numbers, but it has %s".formatted(numbers, list(outputs())));
+    }
+
+    /** That of one of a batch where the batch may vary. */
+    private static long count(long[] shape) {
+        long count = 1;
+        for (long size : shape) {
+            count *= Math.abs(size);
+        }
+        return count;
     }
 
     /** The shape of an input: -1 where it may vary; null where there is no such input, or it is no tensor. */

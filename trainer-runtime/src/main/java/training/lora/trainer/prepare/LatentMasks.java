@@ -38,6 +38,16 @@ final class LatentMasks {
             return true;
         }
 
+        /** Whether all of the picture counts. */
+        boolean whole() {
+            for (float value : values) {
+                if (value != 1) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
         /** The mean, from 0 to 1. */
         double coverage() {
             double sum = 0;

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.Reason;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
@@ -40,6 +41,9 @@ import training.lora.trainer.sample.Picture;
 final class PicturePipeline {
     /** Of decoded pictures in memory, for each thread: one that it works on, and one that waits. */
     private static final int PICTURES_PER_THREAD = 2;
+
+    /** How many pictures are named in a sentence. */
+    private static final int NAMED = 5;
 
     private final RunContext context;
     private final Steps steps;
@@ -291,9 +295,10 @@ final class PicturePipeline {
     private PreparedItem make(int index, Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
         PictureCache.Kept kept = now.kept() == null ? pictures(item, now, photo, mask) : now.kept();
         List<LatentMask> masks = now.masks();
-        if (masks == null && steps.masks() != null) {
+        MaskMaker maker = steps.masks();
+        if (masks == null && maker != null) {
             masks = kept.places().stream()
-                    .map(place -> LatentMasks.of(mask, place, steps.factor()))
+                    .map(place -> latentMask(maker, item, mask, place))
                     .toList();
             cache.keepMasks(now.keys(), masks);
         }
@@ -317,6 +322,30 @@ final class PicturePipeline {
                         .map(png -> new Sha256().add(ByteBuffer.wrap(png)).hex())
                         .toList());
         return cache.keepPictures(now.keys(), made, pngs);
+    }
+
+    private LatentMask latentMask(MaskMaker masks, Item item, @Nullable Mat mask, Place place) {
+        LatentMask small = LatentMasks.of(mask, place, steps.factor());
+        // What was looked for lies beside the crop.
+        return small.empty() && masks.looksFor(item) ? LatentMasks.of(null, place, steps.factor()) : small;
+    }
+
+    /** Which pictures count as a whole because nothing was found that is looked for, in a sentence; null if none. */
+    @Nullable String unfound(List<PreparedItem> prepared) {
+        MaskMaker masks = steps.masks();
+        if (masks == null) {
+            return null;
+        }
+        List<String> names = prepared.stream()
+                .filter(item -> masks.looksFor(item.item()))
+                .filter(item -> item.pictures().stream()
+                        .anyMatch(p -> p.mask() != null && p.mask().whole()))
+                .map(item -> item.item().name())
+                .toList();
+        return names.isEmpty()
+                ? null
+                : "`spec.preparation.mask` finds nothing in %d of %d pictures, which count as a whole: %s"
+                        .formatted(names.size(), prepared.size(), Names.some(names, NAMED));
     }
 
     private static <T> T get(Future<T> future) throws IOException {

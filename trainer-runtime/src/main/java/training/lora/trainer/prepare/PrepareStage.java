@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,10 +36,9 @@ import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PicturePipeline.Steps;
 import training.lora.trainer.prepare.StepCache.Step;
-import training.lora.trainer.prepare.mask.AlphaMasks;
-import training.lora.trainer.prepare.mask.FileMasks;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.mask.MaskMaker;
+import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.run.InputDigests;
@@ -190,17 +191,21 @@ public final class PrepareStage {
             PrepareProgress progress = new PrepareProgress(context, items.size());
             List<PreparedItem> prepared;
             List<String> unreadable;
-            try (MaskMaker masks = masks(maskSource, digests)) {
+            String unfound;
+            try (MaskMaker masks = MaskMakers.open(context, digests)) {
                 Steps steps =
                         new Steps(masks, new CentreCrop(resolution), model.factor(), HeldOut.comparesPixels(items));
                 PicturePipeline pipeline = new PicturePipeline(context, steps, cache, temporary, progress);
                 prepared = pipeline.run(items, raw.digests());
                 unreadable = pipeline.unreadable();
+                unfound = pipeline.unfound(prepared);
             }
             requireReadable(unreadable);
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
-            String note = heldOut.check();
+            String note = Stream.of(unfound, heldOut.check())
+                    .filter(Objects::nonNull)
+                    .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
             List<Sample> samples = samples(prepared, raw, captions(prepared, temporary, manager));
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
@@ -273,14 +278,6 @@ public final class PrepareStage {
                     Reason.InvalidData,
                     "every picture must be readable, but these are not: " + String.join(", ", unreadable));
         }
-    }
-
-    private static @Nullable MaskMaker masks(MaskSource source, FileDigests digests) {
-        return switch (source) {
-            case None -> null;
-            case Alpha -> new AlphaMasks();
-            case Files -> new FileMasks(digests);
-        };
     }
 
     private List<Captioning.Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager)

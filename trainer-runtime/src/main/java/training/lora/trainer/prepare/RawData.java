@@ -5,8 +5,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import training.lora.api.MaskSource;
+import training.lora.api.MaskSpec;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.RunContext;
 
@@ -38,8 +40,22 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
 
     private static String digest(List<Item> items, List<String> digests, RunContext context, FileDigests files)
             throws IOException {
-        MaskSource masks = context.run().spec().preparation().mask().source();
+        MaskSpec mask = context.run().spec().preparation().mask();
+        MaskSource masks = mask.source();
         StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
+        if (masks.modelled()) {
+            // Without the model's uri, of which the content counts.
+            all.append(mask.scoring())
+                    .append(' ')
+                    .append(mask.temperature())
+                    .append(' ')
+                    .append(mask.bias());
+            all.append(' ')
+                    .append(mask.blurred())
+                    .append(' ')
+                    .append(mask.faces())
+                    .append('\n');
+        }
         all.append(context.preparingDigest(files));
         all.append(Captioning.key(context, items));
         for (int i = 0; i < items.size(); i++) {
@@ -49,6 +65,9 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
             all.append(item.caption()).append('\n');
             if (item.variants() != null) {
                 all.append(String.join("\0", item.variants())).append('\n');
+            }
+            if (masks == MaskSource.Segment) {
+                all.append(MaskMakers.prompts(mask, item)).append('\n');
             }
             if (masks == MaskSource.Files && item.mask() != null) {
                 all.append(files.of(item.mask())).append('\n');

@@ -24,6 +24,7 @@ import training.lora.api.RunSpec;
 import training.lora.api.SavedState;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.ModelDigest;
@@ -124,7 +125,10 @@ public record RunContext(
                         .append('\n');
                 continue;
             }
-            for (Path file : OnnxFiles.all(model.field(), place)) {
+            List<Path> files = model.use() == Use.Faces
+                    ? FaceFiles.all(model.field(), place)
+                    : OnnxFiles.all(model.field(), place);
+            for (Path file : files) {
                 all.append(model.parent())
                         .append(' ')
                         .append(place.relativize(file))

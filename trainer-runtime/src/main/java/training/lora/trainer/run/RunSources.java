@@ -8,6 +8,7 @@ import training.lora.api.CaptionsSpec;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.MaskSpec;
 import training.lora.api.ModelSpec;
 import training.lora.api.Reason;
 import training.lora.api.SecretRef;
@@ -26,6 +27,10 @@ public record RunSources(LoraTrainingSpec spec) {
     private static final String BUNDLED = "bundled://";
 
     private static final String BUNDLED_CLIP = "bundled://emoji-clip";
+
+    private static final String BUNDLED_SEGMENTER = "bundled://emoji-clipseg";
+
+    private static final String BUNDLED_FACES = "bundled://faces";
 
     /** All of them, those that the spec implies too. */
     public List<Source> all() {
@@ -131,8 +136,27 @@ public record RunSources(LoraTrainingSpec spec) {
 
     /** The model that makes masks; null where none does. */
     public @Nullable Source maskModel() {
-        ModelSpec model = spec.preparation().mask().model();
-        return model == null ? null : of("spec.preparation.mask.model", model, Use.Onnx);
+        MaskSpec mask = spec.preparation().mask();
+        ModelSpec model = mask.model();
+        String field = "spec.preparation.mask.model";
+        return switch (mask.source()) {
+            case None, Alpha, Files -> null;
+            case Segment -> model == null ? bundledSegmenter(field) : of(field, model, Use.Onnx);
+            case Face ->
+                model == null
+                        ? new Source(field + ".uri", BUNDLED_FACES, Use.Faces, null, null)
+                        : of(field, model, Use.Faces);
+        };
+    }
+
+    private Source bundledSegmenter(String field) {
+        if (!spec.baseModel().uri().startsWith(BUNDLED)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.preparation.mask.model.uri` must name a CLIPSeg model, such as hf://Xenova/clipseg-rd64-refined, because the base model %s comes with none"
+                            .formatted(baseModel().shown()));
+        }
+        return new Source(field + ".uri", BUNDLED_SEGMENTER, Use.Onnx, null, null);
     }
 
     private static Source of(String field, SourceSpec spec, Use use) {

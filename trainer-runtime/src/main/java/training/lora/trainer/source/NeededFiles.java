@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.model.PartFiles;
 import training.lora.trainer.onnx.OnnxFiles;
@@ -108,6 +109,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
             case InitFrom, Aesthetic -> only(source, prefix, names, "one .safetensors file");
             case Dataset -> data(source, prefix, names);
             case Onnx -> folder(prefix, OnnxFiles.needed(names));
+            case Faces -> folder(prefix, FaceFiles.needed(names));
         };
     }
 

@@ -13,7 +13,9 @@ public enum Use {
     /** A model that captions. */
     Blip(Reason.InvalidConfiguration),
     /** A model that helps, in the ONNX format: its graph and what describes it. */
-    Onnx(Reason.InvalidConfiguration);
+    Onnx(Reason.InvalidConfiguration),
+    /** Models of faces. */
+    Faces(Reason.InvalidConfiguration);
 
     private final Reason invalid;
 

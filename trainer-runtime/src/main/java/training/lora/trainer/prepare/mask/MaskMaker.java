@@ -23,6 +23,14 @@ public interface MaskMaker extends AutoCloseable {
     /** All that the mask of an item depends on but the picture: settings, and digests of models and files. */
     String key(Item item) throws IOException;
 
+    /**
+     * Whether something is looked for in the item's picture, which may not be there: then a mask that leaves nothing of what is
+     * learned is none, and people are told of pictures that count as a whole.
+     */
+    default boolean looksFor(Item item) {
+        return false;
+    }
+
     /** Frees what it holds. */
     @Override
     default void close() {}
