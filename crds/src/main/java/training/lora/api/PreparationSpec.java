@@ -22,7 +22,9 @@ public record PreparationSpec(
         CaptionsSpec captions,
 
         @JsonPropertyDescription("Which parts of a picture are learned.")
-        MaskSpec mask) {
+        MaskSpec mask,
+
+        @JsonPropertyDescription("A look at training pictures and samples. Unset: none.") @Nullable SafetySpec safety) {
     public PreparationSpec {
         captions = orDefault(captions, Defaults.of(CaptionsSpec.class));
         mask = orDefault(mask, Defaults.of(MaskSpec.class));

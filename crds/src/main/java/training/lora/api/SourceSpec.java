@@ -42,6 +42,8 @@ public sealed interface SourceSpec
         add.accept("spec.preparation.mask.model", spec.preparation().mask().model());
         add.accept(
                 "spec.preparation.captions.model", spec.preparation().captions().model());
+        SafetySpec safety = spec.preparation().safety();
+        add.accept("spec.preparation.safety.model", safety == null ? null : safety.model());
         add.accept("spec.training.initFrom", spec.training().initFrom());
         add.accept("spec.evaluation.clip", spec.evaluation().clip());
         add.accept("spec.evaluation.aesthetic", spec.evaluation().aesthetic());

@@ -44,6 +44,8 @@ import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
+import training.lora.trainer.safety.SafetyCheck;
+import training.lora.trainer.sample.Picture;
 import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
@@ -201,9 +203,10 @@ public final class PrepareStage {
                 unfound = pipeline.unfound(prepared);
             }
             requireReadable(unreadable);
+            String unsafe = unsafe(prepared, temporary);
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
-            String note = Stream.of(unfound, heldOut.check())
+            String note = Stream.of(unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
             List<Sample> samples = samples(prepared, raw, captions(prepared, temporary, manager));
@@ -269,6 +272,31 @@ public final class PrepareStage {
                     Reason.InvalidData,
                     "`spec.datasets` must hold at least as many pictures to train on as a step takes (`spec.training.batchSize`, %d), but hold %d"
                             .formatted(batch, pictures));
+        }
+    }
+
+    /**
+     * Looks at the pictures that are trained on, where that is asked for.
+     *
+     * @return which are unsafe, in a sentence; null if none, or nothing looks
+     * @throws TrainerException InvalidData if they are refused
+     */
+    private @Nullable String unsafe(List<PreparedItem> prepared, Path folder) {
+        try (SafetyCheck safety = SafetyCheck.open(context)) {
+            if (safety == null) {
+                return null;
+            }
+            for (PreparedItem item : prepared) {
+                context.stopIfAsked("while it looked for unsafe pictures");
+                for (PreparedPicture picture : item.pictures()) {
+                    safety.isUnsafe(item.item().name(), Picture.read(folder.resolve(picture.file())));
+                }
+            }
+            String sentence = safety.sentence();
+            if (sentence != null && safety.refuses()) {
+                throw new TrainerException(Reason.InvalidData, sentence);
+            }
+            return sentence;
         }
     }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import training.lora.api.MaskSource;
 import training.lora.api.MaskSpec;
+import training.lora.api.SafetySpec;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.mask.MaskMakers;
@@ -54,6 +55,14 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
                     .append(mask.blurred())
                     .append(' ')
                     .append(mask.faces())
+                    .append('\n');
+        }
+        SafetySpec safety = context.run().spec().preparation().safety();
+        if (safety != null) {
+            all.append("safety ")
+                    .append(safety.threshold())
+                    .append(' ')
+                    .append(safety.action())
                     .append('\n');
         }
         all.append(context.preparingDigest(files));

@@ -11,6 +11,7 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSpec;
 import training.lora.api.ModelSpec;
 import training.lora.api.Reason;
+import training.lora.api.SafetySpec;
 import training.lora.api.SecretRef;
 import training.lora.api.SourceSpec;
 import training.lora.api.VaeSpec;
@@ -115,6 +116,7 @@ public record RunSources(LoraTrainingSpec spec) {
     public List<Source> preparing() {
         List<Source> all = new ArrayList<>();
         add(all, maskModel());
+        add(all, safetyModel());
         add(all, captionModel());
         return all;
     }
@@ -147,6 +149,14 @@ public record RunSources(LoraTrainingSpec spec) {
                         ? new Source(field + ".uri", BUNDLED_FACES, Use.Faces, null, null)
                         : of(field, model, Use.Faces);
         };
+    }
+
+    /** The classifier that looks at pictures; null where none does. */
+    public @Nullable Source safetyModel() {
+        SafetySpec safety = spec.preparation().safety();
+        return safety == null || safety.model() == null
+                ? null
+                : of("spec.preparation.safety.model", safety.model(), Use.Onnx);
     }
 
     private Source bundledSegmenter(String field) {

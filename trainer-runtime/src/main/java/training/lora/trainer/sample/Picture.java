@@ -121,7 +121,7 @@ public record Picture(int width, int height, byte[] rgb) {
     }
 
     /** The picture in OpenCV's order (blue, green, red); the caller releases it. */
-    Mat toMat() {
+    public Mat toMat() {
         Mat mat = new Mat(height, width, CvType.CV_8UC3);
         mat.put(0, 0, rgb);
         Imgproc.cvtColor(mat, mat, Imgproc.COLOR_RGB2BGR);

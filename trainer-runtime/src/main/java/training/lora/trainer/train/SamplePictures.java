@@ -19,7 +19,9 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.safety.SafetyCheck;
 import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
 import training.lora.trainer.sample.PictureGrid;
 
 /** The pictures that are drawn while it trains: the same prompts and seeds at step 0 and at each checkpoint. */
@@ -30,11 +32,14 @@ public final class SamplePictures {
     private final Path folder;
     private final List<PromptSpec> prompts;
     private final List<PictureGrid.Strip> training;
+    private final @Nullable SafetyCheck safety;
 
-    private SamplePictures(Path folder, List<PromptSpec> prompts, List<PictureGrid.Strip> training) {
+    private SamplePictures(
+            Path folder, List<PromptSpec> prompts, List<PictureGrid.Strip> training, @Nullable SafetyCheck safety) {
         this.folder = folder;
         this.prompts = prompts;
         this.training = training;
+        this.safety = safety;
     }
 
     /**
@@ -44,7 +49,7 @@ public final class SamplePictures {
      * @param data the pictures that it is trained on
      */
     public static SamplePictures of(Path folder, LoraTrainingSpec spec, PreparedDataset data) {
-        return new SamplePictures(folder.resolve("samples"), prompts(spec, data), trainingPictures(spec, data));
+        return new SamplePictures(folder.resolve("samples"), prompts(spec, data), trainingPictures(spec, data), null);
     }
 
     /** The spec's prompts, or the first captions of each concept in turn with seeds from 1. */
@@ -93,7 +98,24 @@ public final class SamplePictures {
     /** @param progress told how many pictures each batch added; may throw to end it */
     void draw(int step, ImageSampler sampler, @Nullable LoraAdapter adapter, NDManager manager, IntConsumer progress)
             throws IOException {
-        sampler.draw(prompts, adapter, manager, (i, picture) -> picture.write(file(step, i)), progress);
+        sampler.draw(
+                prompts,
+                adapter,
+                manager,
+                (i, picture) -> safe(step, i, picture).write(file(step, i)),
+                progress);
+    }
+
+    private Picture safe(int step, int i, Picture picture) {
+        if (safety == null) {
+            return picture;
+        }
+        return safety.shown("sample %d of step %d".formatted(i + 1, step), picture);
+    }
+
+    /** The same, whose pictures {@code check} looks at; null: nothing does. */
+    SamplePictures lookedAtBy(@Nullable SafetyCheck check) {
+        return new SamplePictures(folder, prompts, training, check);
     }
 
     /** The picture of prompt {@code i}, from 0. */

@@ -34,6 +34,7 @@ import training.lora.trainer.model.TextEmbedding;
 import training.lora.trainer.publish.CheckpointUploads;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.safety.SafetyCheck;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.train.StageClock.Phase;
@@ -387,7 +388,10 @@ public final class TrainStage {
         if (sampler != null && !pictures.drawn(done)) {
             clock.enter(Phase.Samples);
             String where = "while it drew the pictures of step %d of %d".formatted(done, length.steps());
-            pictures.draw(done, sampler, done == 0 ? null : adapter, manager, more -> context.stopIfAsked(where));
+            try (SafetyCheck safety = SafetyCheck.open(context)) {
+                pictures.lookedAtBy(safety)
+                        .draw(done, sampler, done == 0 ? null : adapter, manager, more -> context.stopIfAsked(where));
+            }
             // Steps need the memory; to read it again takes little beside the pictures.
             model.releaseVae();
         }

