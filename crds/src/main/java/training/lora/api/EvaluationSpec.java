@@ -49,6 +49,10 @@ public record EvaluationSpec(
         @Nullable AestheticSpec aesthetic,
 
         @JsonPropertyDescription(
+                "A model that tells people apart, with which concepts of mode Face are measured: an ONNX file of the inputs and outputs of opencv_zoo's face_recognition_sface_2021dec.onnx. The metric faceSimilarity is the mean cosine of the largest face in each picture with those in the training pictures; a picture without a face has 0. Unset: that is not measured.")
+        @Nullable ModelSpec faces,
+
+        @JsonPropertyDescription(
                 "Ends the training when the metric of select rises no more. Each checkpoint is measured while it trains then, by the pictures that the evaluation shows afterwards. Unset: all steps are trained.")
         @Nullable EarlyStopSpec earlyStop) {
     public EvaluationSpec {

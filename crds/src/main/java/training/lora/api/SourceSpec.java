@@ -47,6 +47,7 @@ public sealed interface SourceSpec
         add.accept("spec.training.initFrom", spec.training().initFrom());
         add.accept("spec.evaluation.clip", spec.evaluation().clip());
         add.accept("spec.evaluation.aesthetic", spec.evaluation().aesthetic());
+        add.accept("spec.evaluation.faces", spec.evaluation().faces());
         return all;
     }
 }

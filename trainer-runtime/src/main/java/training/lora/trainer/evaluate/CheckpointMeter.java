@@ -73,6 +73,10 @@ final class CheckpointMeter {
             int width = texts.vectors().row(0).length;
             more.add(AestheticHead.read(headFile, head.activation(), width, manager));
         }
+        FaceSimilarity faces = FaceSimilarity.of(context, data);
+        if (faces != null) {
+            more.add(faces);
+        }
         for (ConceptShare share : ConceptShare.of(concepts, prompts, data, embedder)) {
             addConcept(share, concepts, texts);
         }

@@ -86,6 +86,7 @@ public final class PrepareStage {
             // Hours of training should not end in a missing CLIP model, or in a concept that nothing measures.
             context.clip();
             context.aesthetic();
+            context.faces();
             concepts.requireAll("spec.evaluation.prompts", spec.evaluation().prompts());
         }
         PrepareStage stage = new PrepareStage(context);

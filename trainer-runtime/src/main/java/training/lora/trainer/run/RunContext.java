@@ -139,11 +139,13 @@ public record RunContext(
         return all.isEmpty() ? "" : Sha256.of(all.toString());
     }
 
-    /** sha256, hex, over the files of the CLIP model that measures, and of the head that stands on it, where there is one. */
+    /** sha256, hex, over the files of the CLIP model that measures, and of what measures beside it, where there is any. */
     public String clipDigest(FileDigests digests) throws IOException {
         String clip = ModelDigest.of(clip(), null, digests);
         Path head = aesthetic();
-        return head == null ? clip : Sha256.of(clip + "\n" + digests.of(head));
+        String both = head == null ? clip : Sha256.of(clip + "\n" + digests.of(head));
+        Path faces = faces();
+        return faces == null ? both : Sha256.of(both + "\nfaces " + digests.of(faces));
     }
 
     /**
@@ -202,6 +204,12 @@ public record RunContext(
     public @Nullable Path aesthetic() {
         Source head = named().aesthetic();
         return head == null ? null : file(head);
+    }
+
+    /** The file of the model that tells people apart; null where faces are not measured. */
+    public @Nullable Path faces() {
+        Source model = named().faces();
+        return model == null ? null : OnnxFiles.graph(model.field(), sources.existing(model));
     }
 
     private Path file(Source from) {

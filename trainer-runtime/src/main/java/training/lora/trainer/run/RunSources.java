@@ -91,10 +91,22 @@ public record RunSources(LoraTrainingSpec spec) {
         return head == null ? null : of("spec.evaluation.aesthetic", head, Use.Aesthetic);
     }
 
+    /** The model that tells people apart; null where faces are not measured. */
+    public @Nullable Source faces() {
+        ModelSpec faces = spec.evaluation().faces();
+        return faces == null ? null : of("spec.evaluation.faces", faces, Use.Onnx);
+    }
+
+    /** The models that find the faces that are measured. */
+    public Source faceFinder() {
+        return new Source("spec.evaluation.faces.uri", BUNDLED_FACES, Use.Faces, null, null);
+    }
+
     /** What measures: the CLIP model and what stands on it. */
     public List<Source> measuring() {
         List<Source> all = new ArrayList<>(List.of(clip()));
         add(all, aesthetic());
+        add(all, faces());
         return all;
     }
 
