@@ -160,6 +160,9 @@ lora.sources.no-proxy={{ join "," .Values.sources.noProxy }}
 lora.sources.ca-bundle={{ if .Values.sources.caBundle.configMap }}/etc/lora-authorities/ca.crt{{ end }}
 lora.sources.allow={{ join "," .Values.sources.allow }}
 lora.sources.limit={{ .Values.sources.limit }}
+{{- with .Values.captioner }}
+lora.captioner={{ toJson . }}
+{{- end }}
 lora.s3.endpoint={{ .Values.s3.endpoint }}
 lora.s3.region={{ .Values.s3.region }}
 lora.s3.path-style={{ .Values.s3.pathStyle }}

@@ -8,11 +8,20 @@ public enum CaptionSource {
     Sidecar,
     /** BLIP, for pictures that have none beside them. */
     Blip,
+    /** A tagger, for the same. */
+    Tagger,
+    /** A model behind an API, for the same. */
+    OpenAI,
     /** The words that call the concept, whatever lies beside the pictures. */
     None;
 
     /** Whether a model that the spec names makes them. */
     public boolean modelled() {
-        return this == Blip;
+        return this == Blip || this == Tagger;
+    }
+
+    /** Whether something makes them. */
+    public boolean made() {
+        return modelled() || this == OpenAI;
     }
 }

@@ -13,9 +13,13 @@ import org.jspecify.annotations.Nullable;
 /** Where captions come from. */
 @RecordBuilder
 @ValidationRule(
-        value = "has(self.model) == (self.source in ['Blip'])",
-        message = "model must be given where source is Blip, and else be unset",
+        value = "has(self.model) == (self.source in ['Blip', 'Tagger'])",
+        message = "model must be given where source is Blip or Tagger, and else be unset",
         fieldPath = ".model")
+@ValidationRule(
+        value = "has(self.api) == (self.source == 'OpenAI')",
+        message = "api must be given where source is OpenAI, and else be unset",
+        fieldPath = ".api")
 @ValidationRule(
         value = "self.beams == 1 || self.temperature == 0.0",
         message = "beams must be 1 where temperature is above 0",
@@ -26,7 +30,7 @@ public record CaptionsSpec(
         @Size(max = 500) String prefix,
 
         @JsonPropertyDescription(
-                "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
+                "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. Tagger: the same by a tagger, as tags with commas between them. OpenAI: the same by a model behind an API. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
         CaptionSource source,
 
         @JsonPropertyDescription(
@@ -34,8 +38,13 @@ public record CaptionsSpec(
         Boolean wildcards,
 
         @JsonPropertyDescription(
-                "The model that makes captions: for Blip a transformers folder with config.json, model.safetensors and tokenizer.json or vocab.txt. Unset: none.")
+                "The model that makes captions: for Blip a transformers folder with config.json, model.safetensors and tokenizer.json or vocab.txt, for Tagger an ONNX model with selected_tags.csv. Unset: none.")
         @Nullable ModelSpec model,
+
+        @JsonPropertyDescription("What is asked where source is OpenAI. Unset: nothing.") @Nullable CaptionApiSpec api,
+
+        @JsonPropertyDescription("Which tags make a caption where source is Tagger.")
+        TagsSpec tags,
 
         @JsonPropertyDescription(
                 "How a captioner's captions begin, such as a photo of; it goes on from there. Default empty: as it likes.")
@@ -56,6 +65,7 @@ public record CaptionsSpec(
         prefix = PlainText.unstripped(orDefault(prefix, ""));
         source = orDefault(source, CaptionSource.Auto);
         wildcards = orDefault(wildcards, false);
+        tags = orDefault(tags, Defaults.of(TagsSpec.class));
         beginning = PlainText.of(orDefault(beginning, ""));
         beams = orDefault(beams, 1);
         temperature = orDefault(temperature, 0.0);

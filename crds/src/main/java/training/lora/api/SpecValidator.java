@@ -215,6 +215,11 @@ public final class SpecValidator {
         if (model == null && captions.source().modelled()) {
             problems.add("`spec.preparation.captions.model` must be given where source is " + captions.source());
         }
+        if ((captions.api() != null) != (captions.source() == CaptionSource.OpenAI)) {
+            problems.add(
+                    "`spec.preparation.captions.api` must be given where source is OpenAI, and else be unset; source was "
+                            + captions.source());
+        }
         if (captions.beams() > 1 && captions.temperature() > 0) {
             problems.add(
                     "`spec.preparation.captions.beams` must be 1 where words are drawn by chance (temperature %s), was %d"

@@ -61,6 +61,7 @@ public final class ConfiguredPods {
             }
             variables.put("LORA_CA_BUNDLE", PodSettings.CA_BUNDLE);
         }
+        config.captioner().ifPresent(captioner -> variables.put("LORA_CAPTIONER", captioner));
         PodConfig.S3 s3 = config.s3();
         s3.endpoint().ifPresent(url -> variables.put("AWS_ENDPOINT_URL", url("lora.s3.endpoint", url)));
         s3.region().ifPresent(region -> variables.put("AWS_REGION", region));

@@ -22,6 +22,9 @@ public interface PodConfig {
     /** Sources that come over a network. */
     Sources sources();
 
+    /** Fields of spec.preparation.captions in JSON: what captions pictures that come without, where a spec names nothing. */
+    Optional<String> captioner();
+
     /** Buckets. */
     S3 s3();
 

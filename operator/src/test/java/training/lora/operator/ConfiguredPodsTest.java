@@ -58,6 +58,13 @@ final class ConfiguredPodsTest {
     }
 
     @Test
+    void trainersAreToldOfThePlatformsCaptioner() {
+        assertThat(with("LORA_CAPTIONER", "").environment()).isEmpty();
+        assertThat(with("LORA_CAPTIONER", "{\"source\": \"OpenAI\"}").environment())
+                .isEqualTo(Map.of("LORA_CAPTIONER", "{\"source\": \"OpenAI\"}"));
+    }
+
+    @Test
     void aSettingThatCantBeIsNamed() {
         assertThatThrownBy(() -> with("LORA_DEFAULTS_STAGES_PREPARE_REQUESTS_MEMORY", "much"))
                 .hasMessage(

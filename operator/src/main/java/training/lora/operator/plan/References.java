@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionApiSpec;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatus;
@@ -60,6 +61,10 @@ final class References {
             if (secret != null) {
                 names.put(named.field(), secret.name());
             }
+        }
+        CaptionApiSpec api = spec.preparation().captions().api();
+        if (api != null && api.secretRef() != null) {
+            names.put("spec.preparation.captions.api", api.secretRef().name());
         }
         SecretRef secret = spec.output().secretRef();
         if (secret != null) {

@@ -4,9 +4,12 @@ import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -14,11 +17,12 @@ import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.Json;
 import training.lora.api.Reason;
-import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
+import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.caption.Captioner;
 import training.lora.trainer.prepare.caption.Captioners;
 import training.lora.trainer.prepare.caption.CroppedPicture;
@@ -33,8 +37,12 @@ final class Captioning {
     static final String VARIABLE = "LORA_CAPTIONER";
 
     private final RunContext context;
+    private final StepCache cache;
+    private final String models;
+    private final long seed;
     private final Settings settings;
     private final CaptionRules rules;
+    private @Nullable String cost;
 
     /**
      * What captions.
@@ -55,8 +63,12 @@ final class Captioning {
             @Nullable List<String> variants,
             @Nullable String from) {}
 
-    Captioning(RunContext context) {
+    /** @param models digest over the models that help to prepare */
+    Captioning(RunContext context, StepCache cache, String models) {
         this.context = context;
+        this.cache = cache;
+        this.models = models;
+        this.seed = context.run().spec().training().seed();
         this.settings = settings(context);
         this.rules = new CaptionRules(context.run().spec());
     }
@@ -80,7 +92,7 @@ final class Captioning {
     /** What the captions of {@code items} depend on beside what is said there; empty where all have their own. */
     static String key(RunContext context, List<Item> items) {
         Settings settings = settings(context);
-        if (!settings.captions().source().modelled() || items.stream().allMatch(i -> i.captionFrom() != null)) {
+        if (!settings.captions().source().made() || items.stream().allMatch(i -> i.captionFrom() != null)) {
             return "";
         }
         return Captioners.key(
@@ -90,20 +102,23 @@ final class Captioning {
     /** The captions of all prepared pictures, in their order. */
     List<Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
         List<CroppedPicture> without = new ArrayList<>();
+        List<String> keys = new ArrayList<>();
         for (PreparedItem item : prepared) {
             if (item.item().captionFrom() == null) {
                 for (PreparedPicture picture : item.pictures()) {
                     without.add(new CroppedPicture(item.item(), folder.resolve(picture.file())));
+                    keys.add(key(item.item(), picture.digest()));
                 }
             }
         }
-        List<String> made = without.isEmpty() ? List.of() : made(without, manager);
+        boolean makes = settings.captions().source().made() && !without.isEmpty();
+        List<String> made = makes ? made(without, keys, manager) : List.of();
         List<Caption> all = new ArrayList<>();
         int next = 0;
         for (PreparedItem item : prepared) {
             for (int i = 0; i < item.pictures().size(); i++) {
                 all.add(
-                        item.item().captionFrom() == null && !made.isEmpty()
+                        item.item().captionFrom() == null && makes
                                 ? new Caption(
                                         rules.worded(item.item().dataset(), made.get(next++)),
                                         null,
@@ -117,26 +132,54 @@ final class Captioning {
         return all;
     }
 
-    /** Captions of {@code pictures} by the captioner; empty where there is none. */
-    private List<String> made(List<CroppedPicture> pictures, NDManager manager) throws IOException {
-        long seed = context.run().spec().training().seed();
-        try (Captioner captioner = Captioners.open(settings.field(), settings.captions(), context, seed, manager)) {
-            if (captioner == null) {
-                return List.of();
+    /** All that a made caption depends on; the item's name counts only where chance does. */
+    private String key(Item item, String picture) throws IOException {
+        CaptionsSpec captions = settings.captions();
+        return Sha256.of(String.join(
+                "\n",
+                Captioners.key(captions, seed),
+                models,
+                captions.model() == null ? "" : captions.model().uri(),
+                captions.temperature() > 0 ? item.name() : "",
+                picture));
+    }
+
+    /** Captions of {@code pictures}: those that an earlier preparation made, and those of the captioner. */
+    private List<String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager) throws IOException {
+        Map<Integer, String> made = new TreeMap<>();
+        List<Integer> open = new ArrayList<>();
+        for (int i = 0; i < pictures.size(); i++) {
+            byte[] kept = cache.get(Step.CAPTION, keys.get(i));
+            if (kept != null) {
+                made.put(i, new String(kept, StandardCharsets.UTF_8));
+            } else {
+                open.add(i);
             }
-            List<String> made = new ArrayList<>();
-            for (int i = 0; i < pictures.size(); i += captioner.atOnce()) {
-                context.stopIfAsked("while it captioned pictures");
-                List<CroppedPicture> some = pictures.subList(i, Math.min(pictures.size(), i + captioner.atOnce()));
-                List<String> captions = captioner.captions(some);
-                for (int j = 0; j < some.size(); j++) {
-                    LOG.info("{}: {}", some.get(j).item().name(), captions.get(j));
-                }
-                made.addAll(captions);
-                context.report(Stage.Prepare, made.size(), pictures.size(), null, List.of(), null);
-            }
-            return made;
         }
+        if (!open.isEmpty()) {
+            try (Captioner captioner = Captioners.open(settings.field(), settings.captions(), context, seed, manager)) {
+                for (int i = 0; i < open.size(); i += captioner.atOnce()) {
+                    context.stopIfAsked("while it captioned pictures");
+                    List<Integer> some = open.subList(i, Math.min(open.size(), i + captioner.atOnce()));
+                    List<String> captions =
+                            captioner.captions(some.stream().map(pictures::get).toList());
+                    for (int j = 0; j < some.size(); j++) {
+                        int index = some.get(j);
+                        String caption = captions.get(j);
+                        LOG.info("{}: {}", pictures.get(index).item().name(), caption);
+                        cache.put(Step.CAPTION, keys.get(index), caption.getBytes(StandardCharsets.UTF_8));
+                        made.put(index, caption);
+                    }
+                }
+                cost = captioner.cost();
+            }
+        }
+        return List.copyOf(made.values());
+    }
+
+    /** What captions have cost, in a sentence; null where they cost nothing. */
+    @Nullable String cost() {
+        return cost;
     }
 
     /** Pictures that are trained on without a word of their own, a sentence; null if none are. */

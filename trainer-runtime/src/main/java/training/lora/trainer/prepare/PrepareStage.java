@@ -210,7 +210,7 @@ public final class PrepareStage {
             String note = Stream.of(unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
-            List<Sample> samples = samples(prepared, raw, captions(prepared, temporary, manager));
+            List<Sample> samples = samples(prepared, raw, captions(prepared, cache, digests, temporary));
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
             writeMasks(prepared, temporary, manager);
@@ -309,9 +309,16 @@ public final class PrepareStage {
         }
     }
 
-    private List<Captioning.Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager)
-            throws IOException {
-        return new Captioning(context).captions(prepared, folder, manager);
+    private List<Captioning.Caption> captions(
+            List<PreparedItem> prepared, StepCache cache, FileDigests digests, Path folder) throws IOException {
+        Captioning captioning = new Captioning(context, cache, context.preparingDigest(digests));
+        List<Captioning.Caption> captions = captioning.captions(prepared, folder, context.manager());
+        String cost = captioning.cost();
+        if (cost != null) {
+            LOG.info("{}", cost);
+            notes.add(cost);
+        }
+        return captions;
     }
 
     /** A sample for each prepared picture, in the order of the items. */

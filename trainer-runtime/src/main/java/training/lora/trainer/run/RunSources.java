@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AestheticSpec;
+import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.ClipSpec;
 import training.lora.api.InitFromSpec;
@@ -145,7 +146,9 @@ public record RunSources(LoraTrainingSpec spec) {
      */
     public static @Nullable Source captionModel(String field, CaptionsSpec captions) {
         ModelSpec model = captions.model();
-        return model == null ? null : of(field + ".model", model, Use.Blip);
+        return model == null
+                ? null
+                : of(field + ".model", model, captions.source() == CaptionSource.Tagger ? Use.Onnx : Use.Blip);
     }
 
     /** The model that makes masks; null where none does. */

@@ -2,6 +2,7 @@ package training.lora.trainer.prepare.caption;
 
 import java.io.IOException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Says in words what pictures show. It is called by the stage's thread alone, in the order of the items. */
 public interface Captioner extends AutoCloseable {
@@ -13,6 +14,11 @@ public interface Captioner extends AutoCloseable {
 
     /** All that captions depend on but the picture: settings and the model's digest. */
     String key();
+
+    /** What it has cost so far, in a sentence; null where it costs nothing but time. */
+    default @Nullable String cost() {
+        return null;
+    }
 
     /** Frees what it holds. */
     @Override

@@ -2,7 +2,6 @@ package training.lora.trainer.prepare.caption;
 
 import ai.djl.ndarray.NDManager;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionsSpec;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSources;
@@ -12,15 +11,15 @@ public final class Captioners {
     private Captioners() {}
 
     /**
-     * The captioner that {@code captions} names; null where it names none.
+     * The captioner that {@code captions} names.
      *
      * @param field that has {@code captions}, for messages
      * @param seed of what is drawn by chance
      */
-    public static @Nullable Captioner open(
+    public static Captioner open(
             String field, CaptionsSpec captions, RunContext context, long seed, NDManager manager) {
         return switch (captions.source()) {
-            case Auto, Sidecar, None -> null;
+            case Auto, Sidecar, None -> throw new IllegalArgumentException(captions.source() + " names no captioner");
             case Blip ->
                 BlipCaptioner.open(
                         context.sources().place(Objects.requireNonNull(RunSources.captionModel(field, captions))),
@@ -28,6 +27,12 @@ public final class Captioners {
                         captions,
                         seed,
                         manager);
+            case Tagger ->
+                Tagger.open(
+                        context.sources().place(Objects.requireNonNull(RunSources.captionModel(field, captions))),
+                        field + ".model.uri",
+                        captions);
+            case OpenAI -> ApiCaptioner.open(field, captions, Objects.requireNonNull(captions.api()), context);
         };
     }
 
@@ -36,6 +41,8 @@ public final class Captioners {
         return switch (captions.source()) {
             case Auto, Sidecar, None -> "";
             case Blip -> BlipCaptioner.key(captions, seed);
+            case Tagger -> Tagger.key(captions);
+            case OpenAI -> ApiCaptioner.key(captions);
         };
     }
 }

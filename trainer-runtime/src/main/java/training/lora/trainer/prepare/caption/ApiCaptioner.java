@@ -1,0 +1,227 @@
+package training.lora.trainer.prepare.caption;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionApiSpec;
+import training.lora.api.CaptionsSpec;
+import training.lora.api.PlainText;
+import training.lora.api.Reason;
+import training.lora.api.SecretRef;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.http.Http;
+import training.lora.trainer.run.RunContext;
+
+/** Captions by a model that sees, behind an API as OpenAI's: a picture a call, or several on one sheet. */
+final class ApiCaptioner implements Captioner {
+    private static final int SIDE = 512;
+
+    /** Of a cell where several pictures are on a sheet. */
+    private static final int CELL = 256;
+
+    private static final int ATTEMPTS = 6;
+
+    private static final String KEY = "OPENAI_API_KEY";
+
+    private static final String SYSTEM = "You write captions for pictures that an image generator learns from. "
+            + "A caption is one plain sentence or phrase, in lower case, without a full stop. "
+            + "It says what can be seen and nothing that can only be guessed.";
+
+    private static final String INSTRUCTION =
+            "Describe the picture in at most 20 words: what or who is in it, doing what, where, and how it is framed and lit.";
+
+    private final CaptionsSpec captions;
+    private final CaptionApiSpec api;
+    private final ChatApi chat;
+    private final Http http;
+    private final ExecutorService threads;
+
+    ApiCaptioner(CaptionsSpec captions, CaptionApiSpec api, ChatApi chat, Http http) {
+        this.captions = captions;
+        this.api = api;
+        this.chat = chat;
+        this.http = http;
+        this.threads = Executors.newFixedThreadPool(api.concurrency(), task -> {
+            Thread thread = new Thread(task, "captions");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /** @param field that has {@code captions} */
+    static ApiCaptioner open(String field, CaptionsSpec captions, CaptionApiSpec api, RunContext context) {
+        Http http = new Http(
+                context.surroundings()::variable, context.surroundings().guard(), context.stopping());
+        ChatApi.Settings settings = ChatApiSettingsBuilder.builder()
+                .field(field + ".api")
+                .base(url(field, api))
+                .model(api.model())
+                .patience(Duration.ofSeconds(api.timeoutSeconds()))
+                .attempts(ATTEMPTS)
+                .key(key(field, api, context))
+                .build();
+        ChatApi chat = new ChatApi(settings, http, time -> pause(time, context));
+        return new ApiCaptioner(captions, api, chat, http);
+    }
+
+    private static URI url(String field, CaptionApiSpec api) {
+        try {
+            return URI.create(api.url());
+        } catch (IllegalArgumentException e) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`%s.api.url` must be a url such as https://api.openai.com/v1, was \"%s\""
+                            .formatted(field, api.url()),
+                    e);
+        }
+    }
+
+    private static @Nullable String key(String field, CaptionApiSpec api, RunContext context) {
+        SecretRef secret = api.secretRef();
+        boolean here = context.surroundings().variable("LORA_SECRETS") != null
+                || context.surroundings().inPod();
+        if (secret == null || !here) {
+            return context.surroundings().variable(KEY);
+        }
+        Map<String, String> keys = context.surroundings().secrets().read(field + ".api.secretRef", secret.name());
+        String token = keys.getOrDefault("token", keys.get(KEY));
+        if (token == null) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`%s.api.secretRef` must name a Secret with token, but %s has %s"
+                            .formatted(field, secret.name(), keys.keySet()));
+        }
+        return token;
+    }
+
+    private static void pause(Duration time, RunContext context) {
+        long end = System.nanoTime() + time.toNanos();
+        while (System.nanoTime() < end) {
+            context.stopIfAsked("while it waited for the captioner");
+            try {
+                Thread.sleep(Math.max(1, Math.min(200, (end - System.nanoTime()) / 1_000_000)));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("the thread was interrupted", e);
+            }
+        }
+    }
+
+    static String key(CaptionsSpec captions) {
+        CaptionApiSpec api = captions.api();
+        return api == null
+                ? ""
+                : "OpenAI %s %s %s maxTokens %d sheet %d"
+                        .formatted(
+                                api.url(), api.model(), api.instruction(), captions.maxTokens(), api.picturesPerCall());
+    }
+
+    @Override
+    public int atOnce() {
+        return api.concurrency() * api.picturesPerCall();
+    }
+
+    @Override
+    public List<String> captions(List<CroppedPicture> pictures) throws IOException {
+        List<Future<List<String>>> calls = new ArrayList<>();
+        for (int i = 0; i < pictures.size(); i += api.picturesPerCall()) {
+            List<Path> some = pictures.subList(i, Math.min(pictures.size(), i + api.picturesPerCall())).stream()
+                    .map(CroppedPicture::file)
+                    .toList();
+            calls.add(threads.submit(() -> ask(some)));
+        }
+        List<String> all = new ArrayList<>();
+        for (Future<List<String>> call : calls) {
+            all.addAll(get(call));
+        }
+        return all;
+    }
+
+    private static <T> T get(Future<T> call) throws IOException {
+        try {
+            return call.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof TrainerException failure) {
+                throw failure;
+            }
+            if (e.getCause() instanceof IOException io) {
+                throw io;
+            }
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("the thread was interrupted", e);
+        }
+    }
+
+    private List<String> ask(List<Path> files) throws IOException {
+        if (files.size() > 1) {
+            List<String> several = sheet(files);
+            if (several != null) {
+                return several;
+            }
+        }
+        List<String> each = new ArrayList<>();
+        for (Path file : files) {
+            each.add(PlainText.of(chat.ask(question(PictureSheet.of(List.of(file), SIDE), instruction(), 1))));
+        }
+        return each;
+    }
+
+    /** Captions of all pictures of a sheet; null if the model gave as many in no answer. */
+    private @Nullable List<String> sheet(List<Path> files) throws IOException {
+        PictureSheet sheet = PictureSheet.of(files, CELL);
+        String text = """
+                The picture is a sheet of %d pictures, %d in a row, to be counted from left to right and row by row. For each of them: %s
+                Answer with JSON: {"captions": [...]}, %d texts in that order.""".formatted(files.size(), sheet.columns(), instruction(), files.size());
+        return new JsonAnswers(chat)
+                .texts(
+                        question(sheet, text, files.size()),
+                        texts -> texts.size() != files.size()
+                                ? "it had %d captions for %d pictures".formatted(texts.size(), files.size())
+                                : texts.contains("") ? "a caption was empty" : null);
+    }
+
+    private String instruction() {
+        String own = api.instruction().isEmpty() ? INSTRUCTION : api.instruction();
+        return captions.beginning().isEmpty() ? own : own + " Begin with \"" + captions.beginning() + "\".";
+    }
+
+    private ChatApi.Question question(PictureSheet sheet, String text, int captioned) {
+        return ChatApiQuestionBuilder.builder()
+                .system(SYSTEM)
+                .text(text)
+                .pictures(List.of(sheet.jpeg()))
+                .tokens(captions.maxTokens() * captioned + (captioned > 1 ? 20 : 0))
+                .build();
+    }
+
+    @Override
+    public String key() {
+        return key(captions);
+    }
+
+    @Override
+    public String cost() {
+        return chat.cost();
+    }
+
+    @Override
+    public void close() {
+        threads.shutdownNow();
+        try {
+            http.close();
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}
