@@ -51,10 +51,11 @@ final class PictureCache {
      * @param seen what tells it from others
      * @param width of the whole picture
      * @param height of the whole picture
+     * @param animated whether it is the first of several in its file
      * @param places where the prepared pictures were cut from
      * @param digests sha256 of the prepared pictures
      */
-    record Kept(HeldOut.Seen seen, int width, int height, List<Place> places, List<String> digests) {
+    record Kept(HeldOut.Seen seen, int width, int height, boolean animated, List<Place> places, List<String> digests) {
         Kept {
             places = List.copyOf(places);
             digests = List.copyOf(digests);
@@ -69,6 +70,7 @@ final class PictureCache {
                 VERSION,
                 digest,
                 Boolean.toString(steps.comparePixels()),
+                steps.options().background(),
                 steps.placement().key(item),
                 steps.placement().usesMask() && masks != null ? masks : ""));
         return new Keys(picture, masks == null ? null : Sha256.of(picture + "\n" + steps.factor() + "\n" + masks));
@@ -151,6 +153,7 @@ final class PictureCache {
                 .seen(kept.seen())
                 .width(kept.width())
                 .height(kept.height())
+                .animated(kept.animated())
                 .pictures(pictures)
                 .build();
     }

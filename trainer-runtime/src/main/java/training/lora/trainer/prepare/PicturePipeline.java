@@ -28,6 +28,8 @@ import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.UnusableMaskException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.prepare.place.Placement;
 import training.lora.trainer.run.RunContext;
@@ -51,6 +53,7 @@ final class PicturePipeline {
     private final PictureCache cache;
     private final PrepareProgress progress;
     private final List<String> unreadable = new ArrayList<>();
+    private final List<String> animated = new ArrayList<>();
     private final List<String> maskProblems = new ArrayList<>();
 
     /**
@@ -60,8 +63,15 @@ final class PicturePipeline {
      * @param placement sizes and crops
      * @param factor by which latents are smaller than pictures
      * @param comparePixels whether pictures are told apart by their pixels
+     * @param options how pictures are read
      */
-    record Steps(@Nullable MaskMaker masks, Placement placement, int factor, boolean comparePixels) {}
+    @RecordBuilder
+    record Steps(
+            @Nullable MaskMaker masks,
+            Placement placement,
+            int factor,
+            boolean comparePixels,
+            PictureOptions options) {}
 
     /**
      * A picture that is prepared.
@@ -83,10 +93,17 @@ final class PicturePipeline {
      * @param seen what tells it from others
      * @param width of the whole picture
      * @param height of the whole picture
+     * @param animated whether it is the first of several in its file
      */
     @RecordBuilder
     record PreparedItem(
-            int index, Item item, HeldOut.Seen seen, int width, int height, List<PreparedPicture> pictures) {}
+            int index,
+            Item item,
+            HeldOut.Seen seen,
+            int width,
+            int height,
+            boolean animated,
+            List<PreparedPicture> pictures) {}
 
     /** @param folder of the data set that is prepared */
     PicturePipeline(RunContext context, Steps steps, StepCache cache, Path folder, PrepareProgress progress) {
@@ -97,9 +114,14 @@ final class PicturePipeline {
         this.progress = progress;
     }
 
-    /** Names of the pictures that can't be read, which are left out. */
+    /** The pictures that can't be read, which are left out, with what is wrong. */
     List<String> unreadable() {
         return unreadable;
+    }
+
+    /** Names of the pictures that are the first of several in their file. */
+    List<String> animated() {
+        return animated;
     }
 
     /**
@@ -124,6 +146,9 @@ final class PicturePipeline {
 
     private void requireAll(List<PreparedItem> prepared) {
         for (PreparedItem item : prepared) {
+            if (item.animated()) {
+                animated.add(item.item().name());
+            }
             for (PreparedPicture picture : item.pictures()) {
                 if (picture.mask() != null && picture.mask().empty()) {
                     maskProblems.add("the mask of " + item.item().name() + " leaves nothing of it");
@@ -161,6 +186,7 @@ final class PicturePipeline {
      *
      * @param kept what is kept of its pictures; null where they must be made
      * @param masks what is kept of its masks; null where they must be made, or there are none
+     * @param problem what is wrong with the picture; null where nothing is known to be
      * @param photo decoded where anything must be made; null also where it can't be read
      */
     private record Ahead(
@@ -168,7 +194,8 @@ final class PicturePipeline {
             PictureCache.@Nullable Kept kept,
             @Nullable List<LatentMask> masks,
             @Nullable Photo photo,
-            HeldOut.@Nullable Seen seen) {}
+            HeldOut.@Nullable Seen seen,
+            @Nullable String problem) {}
 
     /** One pass over all items. */
     private final class Flow {
@@ -238,7 +265,7 @@ final class PicturePipeline {
             if (photo == null) {
                 PictureCache.Kept kept = now.kept();
                 if (kept == null) {
-                    unreadable.add(item.name());
+                    unreadable.add(item.name() + " " + now.problem());
                 } else {
                     behind.add(pool.submit(() -> cache.place(index, item, now.keys(), kept, now.masks())));
                 }
@@ -282,14 +309,16 @@ final class PicturePipeline {
         PictureCache.Kept kept = cache.picture(keys);
         List<LatentMask> masks = kept == null ? null : cache.masks(keys, kept.places());
         if (kept != null && (masks != null || keys.mask() == null)) {
-            return new Ahead(keys, kept, masks, null, null);
+            return new Ahead(keys, kept, masks, null, null, null);
         }
-        Photo photo = Photo.decode(item.file());
-        if (photo == null) {
-            return new Ahead(keys, null, null, null, null);
+        Photo photo;
+        try {
+            photo = Photo.read(item.file(), steps.options());
+        } catch (UnreadablePictureException e) {
+            return new Ahead(keys, null, null, null, null, e.getMessage());
         }
         HeldOut.Seen seen = kept == null ? HeldOut.Seen.of(photo.colour(), steps.comparePixels()) : kept.seen();
-        return new Ahead(keys, kept, masks, photo, seen);
+        return new Ahead(keys, kept, masks, photo, seen, null);
     }
 
     private PreparedItem make(int index, Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
@@ -317,6 +346,7 @@ final class PicturePipeline {
                 Objects.requireNonNull(now.seen()),
                 photo.width(),
                 photo.height(),
+                photo.animated(),
                 places,
                 pngs.stream()
                         .map(png -> new Sha256().add(ByteBuffer.wrap(png)).hex())

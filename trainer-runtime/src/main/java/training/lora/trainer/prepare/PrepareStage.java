@@ -16,7 +16,9 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSource;
+import training.lora.api.PreparationSpec;
 import training.lora.api.Reason;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
@@ -40,6 +42,7 @@ import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.PictureOptions;
 import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
@@ -54,6 +57,9 @@ public final class PrepareStage {
 
     /** Where archives are unpacked to. */
     static final String UNPACKED = "unpacked";
+
+    /** How many pictures are named in a note. */
+    private static final int NAMED = 5;
 
     private final RunContext context;
     private final LoraTrainingSpec spec;
@@ -165,6 +171,7 @@ public final class PrepareStage {
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
             List<Item> items = raw.items();
             raw.notes().forEach(this::tell);
+            requireFew(items);
             requireBatch(items);
             tell(TextNotes.invisible(items));
             RunLength length = RunLength.of(
@@ -184,30 +191,46 @@ public final class PrepareStage {
             String key = Sha256.of(
                     DatasetManifest.VERSION + "\n" + inputs.data() + "\n" + inputs.baseModel() + "\n" + resolution
                             + "\n" + spec.training().captions().maxTokens() + "\n"
-                            + spec.training().captions().clipSkip());
+                            + spec.training().captions().clipSkip()
+                            + otherReading());
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);
                 tellOfCaptions(held.samples(), model);
                 return held;
             }
+            PictureOptions options = new PictureOptions(
+                    spec.preparation().background(), spec.preparation().maxPixels());
             StepCache cache = StepCache.open(context.workspace().made());
             PrepareProgress progress = new PrepareProgress(context, items.size());
             List<PreparedItem> prepared;
             List<String> unreadable;
+            List<String> animated;
             String unfound;
             try (MaskMaker masks = MaskMakers.open(context, digests)) {
-                Steps steps =
-                        new Steps(masks, new CentreCrop(resolution), model.factor(), HeldOut.comparesPixels(items));
+                Steps steps = PicturePipelineStepsBuilder.builder()
+                        .placement(new CentreCrop(resolution))
+                        .factor(model.factor())
+                        .comparePixels(HeldOut.comparesPixels(items))
+                        .options(options)
+                        .masks(masks)
+                        .build();
                 PicturePipeline pipeline = new PicturePipeline(context, steps, cache, temporary, progress);
                 prepared = pipeline.run(items, raw.digests());
+                animated = pipeline.animated();
                 unreadable = pipeline.unreadable();
                 unfound = pipeline.unfound(prepared);
             }
-            requireReadable(unreadable);
+            leaveOut(unreadable, prepared);
             String unsafe = unsafe(prepared, temporary);
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
-            String note = Stream.of(unsafe, unfound, heldOut.check())
+            String left = unreadable.isEmpty()
+                    ? null
+                    : "pictures that can't be read are left out: " + Names.some(unreadable, NAMED);
+            String first = animated.isEmpty()
+                    ? null
+                    : "the first picture of an animation is what is trained on: " + Names.some(animated, NAMED);
+            String note = Stream.of(left, first, unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
             List<Sample> samples = samples(prepared, raw, captions(prepared, cache, digests, temporary));
@@ -250,6 +273,14 @@ public final class PrepareStage {
         }
     }
 
+    /** What is read otherwise than by default, so that data of earlier releases keep their key. */
+    private String otherReading() {
+        String background = spec.preparation().background();
+        long maxPixels = spec.preparation().maxPixels();
+        return (background.equals(PreparationSpec.WHITE) ? "" : "\n" + background)
+                + (maxPixels == PreparationSpec.MAX_PIXELS ? "" : "\n" + maxPixels);
+    }
+
     /** Pictures are learned without words as well, but no prompt calls what they show. */
     private static @Nullable String withoutWords(List<Sample> samples) {
         List<String> empty = samples.stream()
@@ -260,6 +291,16 @@ public final class PrepareStage {
                 ? null
                 : "a caption should say what its picture shows, but %d of %d are empty, such as that of %s"
                         .formatted(empty.size(), samples.size(), empty.get(0));
+    }
+
+    private void requireFew(List<Item> items) {
+        int most = spec.preparation().maxPictures();
+        if (items.size() > most) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "`spec.datasets` must hold at most `spec.preparation.maxPictures` pictures, %d, but hold %d"
+                            .formatted(most, items.size()));
+        }
     }
 
     /** A picture would stand twice in one step, which only looks like a batch. */
@@ -301,12 +342,18 @@ public final class PrepareStage {
         }
     }
 
-    private static void requireReadable(List<String> unreadable) {
-        if (!unreadable.isEmpty()) {
+    /** Pictures that can't be read are left out, unless that is asked to be an error or most of them can't. */
+    private void leaveOut(List<String> unreadable, List<PreparedItem> prepared) {
+        unreadable.forEach(picture -> LOG.warn("{}", picture));
+        if (!unreadable.isEmpty() && (spec.preparation().strict() || unreadable.size() > prepared.size())) {
             throw new TrainerException(
                     Reason.InvalidData,
-                    "every picture must be readable, but these are not: " + String.join(", ", unreadable));
+                    "every picture must be readable%s, but these are not: %s"
+                            .formatted(
+                                    spec.preparation().strict() ? " (`spec.preparation.strict`)" : "",
+                                    String.join(", ", unreadable)));
         }
+        requireBatch(prepared.stream().map(PreparedItem::item).toList());
     }
 
     private List<Captioning.Caption> captions(

@@ -78,6 +78,7 @@ final class RawDataset {
 
     private void sort() throws IOException {
         List<DataFolder.Entry> rest = new ArrayList<>();
+        List<DataFolder.Entry> sources = new ArrayList<>();
         for (DataFolder.Entry file : content.files()) {
             if (CAPTIONS.contains(file.extension())) {
                 put(captions, file.stem(), file);
@@ -91,10 +92,19 @@ final class RawDataset {
             boolean broken = format == null && PictureFormat.isReadable(file.extension());
             if (!broken && (format == null || !format.readable())) {
                 boolean picture = format != null || PictureFormat.isPicture(file.extension());
-                others.put(file.name(), new LeftOut.File(file, format == null ? null : format.label(), picture));
+                others.put(
+                        file.name(), new LeftOut.File(file, format == null ? null : format.unreadableLabel(), picture));
             } else if (file.stem().toLowerCase(Locale.ROOT).endsWith(MaskFiles.SUFFIX)) {
                 put(masks, file.stem().substring(0, file.stem().length() - MaskFiles.SUFFIX.length()), file);
+            } else if (format != null && format.isSourceOfOthers()) {
+                sources.add(file);
             } else {
+                put(pictures, file.stem(), file);
+            }
+        }
+        for (DataFolder.Entry file : sources) {
+            // Beside a picture of the same name it is where that came from.
+            if (!pictures.containsKey(file.stem())) {
                 put(pictures, file.stem(), file);
             }
         }

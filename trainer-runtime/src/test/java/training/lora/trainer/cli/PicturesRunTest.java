@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipArchiveOutputStream;
@@ -83,6 +84,30 @@ class PicturesRunTest {
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
         assertThat(ended.error()).contains("4 of 7 are left out: 0.gif (GIF), 1.gif (GIF), 2.gif (GIF), 3.gif (GIF)");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    @Test
+    void pictureThatCantBeReadIsLeftOutAndNamedOrAnErrorWhereThatIsAsked() throws IOException {
+        byte[] whole = Files.readAllBytes(data.resolve("bat.png"));
+        Files.write(data.resolve("cut.png"), Arrays.copyOf(whole, whole.length / 2));
+        Files.writeString(data.resolve("cut.txt"), "a bat");
+        Files.writeString(data.resolve("page.jpg"), "<html>");
+        Files.writeString(data.resolve("page.txt"), "a page");
+
+        Ran strict = tiny.run("prepare", "--set", "preparation.strict=true");
+        Ran lenient = tiny.run("prepare");
+        String result = Files.readString(tiny.workspace().resolve("results/prepare/result.json"));
+
+        assertThat(strict.code()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(strict.error())
+                .contains(
+                        "every picture must be readable (`spec.preparation.strict`), but these are not: main/cut.png can't")
+                .contains("main/page.jpg is no picture, whatever it is called");
+        assertThat(lenient.code()).as(lenient.error()).isZero();
+        assertThat(names()).containsExactly("main/bat.png", "main/crab.png", "main/pear.png");
+        assertThat(result)
+                .contains("pictures that can't be read are left out: main/cut.png")
+                .contains("main/page.jpg");
     }
 
     @Test

@@ -113,6 +113,11 @@ public final class FileBytes implements Closeable {
         }
     }
 
+    /** Copies all of it, as far as {@code target} has room. */
+    void copyTo(ByteBuffer target) throws IOException {
+        read(target, 0);
+    }
+
     private void readInto(Mat all) throws IOException {
         ByteBuffer part = ByteBuffer.allocate(1 << 16);
         for (long place = 0; place < size; place += part.limit()) {

@@ -7,6 +7,9 @@ import org.opencv.core.Core;
 import org.opencv.core.CvException;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
+import org.opencv.core.Rect;
+import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
@@ -17,31 +20,63 @@ import training.lora.trainer.OpenCvLibrary;
  * A decoded picture file, upright by its EXIF orientation. All that is made of a picture, a mask or an alpha channel comes
  * from here.
  *
- * @param colour 8-bit BGR, transparent parts on white
+ * @param colour 8-bit BGR in sRGB, transparent parts on the background
  * @param alpha how opaque it is, 8 bits; null where nothing in the file says so
+ * @param animated whether it is the first of several pictures
  */
-public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
+public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
 
     static {
         OpenCvLibrary.load();
     }
 
-    /** Decodes, or gives null if that can't be done. */
+    /** Decodes as most pictures are, or gives null if that can't be done. */
     public static @Nullable Photo decode(Path file) throws IOException {
+        try {
+            return read(file, PictureOptions.DEFAULT);
+        } catch (UnreadablePictureException e) {
+            LOG.debug("{} {}", file, e.getMessage());
+            return null;
+        }
+    }
+
+    /**
+     * Decodes.
+     *
+     * @throws UnreadablePictureException if that can't be done
+     */
+    public static Photo read(Path file, PictureOptions options) throws IOException, UnreadablePictureException {
         try (FileBytes bytes = FileBytes.open(file)) {
             PictureFormat format = PictureFormat.of(bytes);
-            if (format == null || !format.readable() || (format == PictureFormat.JPEG && JpegEnd.missing(bytes))) {
-                return null;
+            if (format == null) {
+                throw new UnreadablePictureException(
+                        bytes.size() == 0 ? "is empty" : "is no picture, whatever it is called");
             }
-            Mat raw = pixels(bytes);
+            if (!format.readable()) {
+                throw new UnreadablePictureException("can't be decoded: " + format.unreadableLabel());
+            }
+            if (format == PictureFormat.AVIF || format == PictureFormat.HEIF) {
+                Heif.Decoded decoded = Heif.decode(bytes, options);
+                return of(
+                        decoded.pixels(), new Transparency(true, false, -1, false), decoded.profile(), options, false);
+            }
+            requireFewPixels(PictureSize.of(bytes, format), options);
+            if (format == PictureFormat.JPEG && JpegEnd.missing(bytes)) {
+                throw new UnreadablePictureException("is cut off: the end of the JPEG is missing");
+            }
+            Mat raw = format == PictureFormat.ANIMATED_WEBP ? firstFrame(bytes) : pixels(bytes);
             if (raw.empty() || (raw.depth() != CvType.CV_8U && raw.depth() != CvType.CV_16U)) {
                 raw.release();
-                return null;
+                throw new UnreadablePictureException(
+                        "can't be decoded: it is damaged or cut off, or an odd kind of " + format.label());
             }
             try {
                 Transparency transparency = Transparency.of(bytes, format);
-                return of(Orientation.of(bytes, format).apply(raw), transparency);
+                boolean animated = format == PictureFormat.ANIMATED_WEBP
+                        || (format == PictureFormat.PNG && PngChunks.isAnimated(bytes));
+                Mat upright = Orientation.of(bytes, format).apply(raw);
+                return of(upright, transparency, EmbeddedProfile.of(bytes, format), options, animated);
             } catch (IOException | RuntimeException e) {
                 raw.release();
                 throw e;
@@ -49,8 +84,41 @@ public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
         } catch (CvException e) {
             // OpenCV refuses a picture of 2^30 pixels and more this way.
             LOG.debug("{} can't be decoded", file, e);
-            return null;
+            throw new UnreadablePictureException("can't be decoded by OpenCV");
         }
+    }
+
+    /** Before memory is asked for. */
+    static void requireFewPixels(@Nullable PictureSize size, PictureOptions options) throws UnreadablePictureException {
+        if (size != null && size.pixels() > options.maxPixels()) {
+            throw new UnreadablePictureException(
+                    "has %d x %d pixels, more than `spec.preparation.maxPixels` allows (%d)"
+                            .formatted(size.width(), size.height(), options.maxPixels()));
+        }
+    }
+
+    private static Mat firstFrame(FileBytes bytes) throws IOException {
+        WebpAnimation frame = WebpAnimation.firstFrame(bytes);
+        if (frame == null) {
+            return new Mat();
+        }
+        MatOfByte encoded = new MatOfByte(frame.file());
+        Mat decoded = Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_UNCHANGED);
+        encoded.release();
+        PictureSize canvas = PictureSize.of(bytes, PictureFormat.ANIMATED_WEBP);
+        boolean part = canvas != null && (decoded.width() != canvas.width() || decoded.height() != canvas.height());
+        if (decoded.empty() || !part) {
+            return decoded;
+        }
+        // Around a frame that is smaller the canvas is transparent.
+        if (decoded.channels() == 3) {
+            Imgproc.cvtColor(decoded, decoded, Imgproc.COLOR_BGR2BGRA);
+        }
+        Mat whole = new Mat((int) canvas.height(), (int) canvas.width(), CvType.CV_8UC4, new Scalar(0, 0, 0, 0));
+        Rect place = new Rect(frame.left(), frame.top(), decoded.width(), decoded.height());
+        decoded.copyTo(whole.submat(place));
+        decoded.release();
+        return whole;
     }
 
     /** From bytes, because OpenCV opens no file with an emoji in its name. */
@@ -64,7 +132,8 @@ public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
     }
 
     /** @param raw 1, 3 or 4 channels of 8 or 16 bits; released */
-    private static Photo of(Mat raw, Transparency transparency) {
+    private static Photo of(
+            Mat raw, Transparency transparency, byte @Nullable [] icc, PictureOptions options, boolean animated) {
         if (transparency.inverted() && raw.depth() == CvType.CV_16U) {
             Core.bitwise_not(raw, raw);
         }
@@ -75,6 +144,10 @@ public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
             raw.convertTo(eight, CvType.CV_8U, 1 / 257.0);
             raw.release();
         }
+        ColourProfile profile = icc == null ? null : ColourProfile.of(icc);
+        if (profile != null && profile.grey() && eight.channels() == 1) {
+            profile.toSrgb(eight);
+        }
         Mat colour = eight;
         if (eight.channels() != 3) {
             colour = new Mat();
@@ -82,13 +155,16 @@ public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
             Imgproc.cvtColor(eight, colour, code);
             eight.release();
         }
-        if (alpha != null) {
-            putOnWhite(colour, alpha, transparency.premultiplied());
+        if (profile != null && !profile.grey()) {
+            profile.toSrgb(colour);
         }
-        return new Photo(colour, alpha);
+        if (alpha != null) {
+            putOn(options.bgr(), colour, alpha, transparency.premultiplied());
+        }
+        return new Photo(colour, alpha, animated);
     }
 
-    private static void putOnWhite(Mat colour, Mat alpha, boolean premultiplied) {
+    private static void putOn(int[] background, Mat colour, Mat alpha, boolean premultiplied) {
         Mat white = new Mat();
         Core.bitwise_not(alpha, white);
         for (int i = 0; i < colour.channels(); i++) {
@@ -97,7 +173,11 @@ public record Photo(Mat colour, @Nullable Mat alpha) implements AutoCloseable {
             if (!premultiplied) {
                 Core.multiply(plane, alpha, plane, 1 / 255.0);
             }
-            Core.add(plane, white, plane);
+            if (background[i] == 255) {
+                Core.add(plane, white, plane);
+            } else {
+                Core.scaleAdd(white, background[i] / 255.0, plane, plane);
+            }
             Core.insertChannel(plane, colour, i);
             plane.release();
         }

@@ -15,7 +15,7 @@ public enum PictureFormat {
     JPEG_2000("JPEG 2000", true),
     NETPBM("Netpbm", true),
     SUN_RASTER("Sun raster", true),
-    ANIMATED_WEBP("animated WebP", false),
+    ANIMATED_WEBP("animated WebP", true),
     GREY_ALPHA_TIFF("TIFF of grey with transparency", false),
     NUMBERS_TIFF("TIFF of floating-point or signed numbers", false),
     GIF("GIF", false),
@@ -55,7 +55,7 @@ public enum PictureFormat {
     /** The formats that can be decoded, as people call them. */
     public static List<String> readableLabels() {
         return List.of(values()).stream()
-                .filter(PictureFormat::readable)
+                .filter(f -> f.readable() && f != ANIMATED_WEBP)
                 .map(PictureFormat::label)
                 .toList();
     }
@@ -77,7 +77,27 @@ public enum PictureFormat {
 
     /** Whether it can be decoded. */
     public boolean readable() {
-        return readable;
+        return readable || (needsLibheif() && Heif.available());
+    }
+
+    private boolean needsLibheif() {
+        return this == AVIF || this == HEIF;
+    }
+
+    /**
+     * Whether a file of that kind beside a picture of the same name and another kind is what that was made from: phones' pictures
+     * are converted for other programs.
+     */
+    public boolean isSourceOfOthers() {
+        return needsLibheif();
+    }
+
+    /** What people call a file that can't be decoded, and what helps. */
+    public String unreadableLabel() {
+        return needsLibheif()
+                ? label
+                        + ", which needs libheif: `apt-get install libheif1` or `brew install libheif`, or convert it by `heif-convert FILE FILE.png`"
+                : label;
     }
 
     /** The format of a picture, null if it is none. */

@@ -24,6 +24,12 @@ final class PngChunks {
         return -1;
     }
 
+    /** Whether more pictures follow the first (APNG). */
+    static boolean isAnimated(FileBytes bytes) throws IOException {
+        long control = find(bytes, "acTL");
+        return control >= 0 && bytes.number(control, 4, false) > 1;
+    }
+
     /**
      * The shade that a grey PNG without an alpha channel has for transparent, as its decoded pixels have it: 16 bits, or
      * less stretched to 8. -1 where there is none. OpenCV heeds this in colour and palette alone.

@@ -1,0 +1,131 @@
+package training.lora.trainer.prepare.picture;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.opencv.core.Core;
+import org.opencv.core.Mat;
+import org.opencv.imgcodecs.Imgcodecs;
+import training.lora.trainer.OpenCvLibrary;
+
+/** Pictures of phones and programs; src/test/goldens/pictures_goldens.py wrote them. */
+class FormsTest {
+    static {
+        OpenCvLibrary.load();
+    }
+
+    private static final Path PICTURES = Path.of("src/test/resources/pictures");
+
+    @TempDir
+    Path folder;
+
+    private static Photo photo(String name) throws IOException {
+        return Objects.requireNonNull(Photo.decode(PICTURES.resolve(name)), name);
+    }
+
+    private static Mat golden(String name) {
+        return Imgcodecs.imread(PICTURES.resolve(name).toString(), Imgcodecs.IMREAD_COLOR);
+    }
+
+    /** The greatest difference between two pictures, of 256 levels. */
+    private static double difference(Mat a, Mat b) {
+        Mat difference = new Mat();
+        Core.absdiff(a, b, difference);
+        return Core.norm(difference, Core.NORM_INF);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "display-p3.png, display-p3-srgb.png",
+        "adobe-rgb.png, adobe-rgb-srgb.png",
+        "table.png, table-srgb.png",
+        "grey-gamma.png, grey-gamma-srgb.png",
+        "display-p3.jpg, display-p3-jpeg-srgb.png"
+    })
+    void coloursOfAProfileBecomeThoseOfSrgbAsWithLittlecms(String file, String golden) throws IOException {
+        try (Photo photo = photo(file)) {
+            assertThat(difference(photo.colour(), golden(golden))).isLessThanOrEqualTo(2);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"heic", "avif"})
+    void picturesOfPhonesAreReadByLibheif(String form) throws IOException {
+        assumeTrue(Heif.available(), "libheif is not installed");
+        try (Photo whole = photo("whole." + form);
+                Photo alpha = photo("alpha." + form)) {
+            assertThat(difference(whole.colour(), golden("whole.png"))).isLessThan(30);
+            assertThat(Core.mean(whole.colour()).val[0])
+                    .isCloseTo(Core.mean(golden("whole.png")).val[0], org.assertj.core.data.Offset.offset(2.0));
+            assertThat(alpha.alpha()).isNotNull();
+            assertThat(Objects.requireNonNull(alpha.alpha()).get(16, 8)[0]).isLessThan(5);
+            assertThat(alpha.colour().get(16, 8)).containsExactly(255, 255, 255);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"webp", "png"})
+    void animationIsItsFirstPicture(String form) throws IOException {
+        try (Photo photo = photo("animated." + form);
+                Photo still = photo("whole.png")) {
+            assertThat(difference(photo.colour(), golden("whole.png"))).isZero();
+            assertThat(photo.animated()).isTrue();
+            assertThat(still.animated()).isFalse();
+        }
+    }
+
+    @Test
+    void transparentPartsHaveTheChosenColour() throws Exception {
+        PictureOptions green = new PictureOptions("#00ff80", 1 << 20);
+
+        try (Photo photo = Photo.read(PICTURES.resolve("alpha.png"), green)) {
+            assertThat(photo.colour().get(16, 8)).containsExactly(128, 255, 0);
+            assertThat(photo.colour().get(16, 40))
+                    .containsExactly(golden("whole.png").get(16, 40));
+        }
+    }
+
+    private void unreadable(byte[] file, String problem) throws IOException {
+        Path path = Files.write(folder.resolve("picture.png"), file);
+
+        assertThatThrownBy(() -> Photo.read(path, PictureOptions.DEFAULT))
+                .isInstanceOf(UnreadablePictureException.class)
+                .hasMessageContaining(problem);
+    }
+
+    @Test
+    void hugePictureIsRefusedByItsHeader() throws IOException {
+        byte[] png = Files.readAllBytes(PICTURES.resolve("whole.png"));
+        ByteBuffer.wrap(png).putInt(16, 60_000).putInt(20, 60_000);
+        unreadable(png, "has 60000 x 60000 pixels, more than `spec.preparation.maxPixels` allows");
+
+        byte[] jpeg = Files.readAllBytes(PICTURES.resolve("display-p3.jpg"));
+        for (int i = 0; i < jpeg.length - 8; i++) {
+            if ((jpeg[i] & 0xff) == 0xFF && (jpeg[i + 1] & 0xff) == 0xC0) {
+                ByteBuffer.wrap(jpeg).putShort(i + 5, (short) 60_000).putShort(i + 7, (short) 60_000);
+            }
+        }
+        unreadable(jpeg, "has 60000 x 60000 pixels");
+    }
+
+    @Test
+    void whatIsWrongWithAFileIsSaid() throws IOException {
+        byte[] jpeg = Files.readAllBytes(PICTURES.resolve("display-p3.jpg"));
+        unreadable(new byte[0], "is empty");
+        unreadable("<html>".getBytes(java.nio.charset.StandardCharsets.UTF_8), "is no picture, whatever it is called");
+        unreadable(Arrays.copyOf(jpeg, jpeg.length / 2), "is cut off: the end of the JPEG is missing");
+        unreadable("8BPS\0\1".getBytes(java.nio.charset.StandardCharsets.UTF_8), "can't be decoded: Photoshop");
+    }
+}
