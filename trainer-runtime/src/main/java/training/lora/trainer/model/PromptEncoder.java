@@ -208,6 +208,14 @@ public final class PromptEncoder implements AutoCloseable {
                 .anyMatch(part -> part.tokenizer().chunks(text, chunks).get(0).truncated());
     }
 
+    /** How many tokens a text has, by the encoder that makes most of it. */
+    public int tokens(String text) {
+        return parts.stream()
+                .mapToInt(part -> part.tokenizer().count(text))
+                .max()
+                .orElseThrow();
+    }
+
     /** How many tokens of a text the encoders read; a usual CLIP reads 75 a chunk. */
     public int longest() {
         return parts.stream()

@@ -228,6 +228,11 @@ public final class Tokenizer implements AutoCloseable {
         return tokenizer.encode(text, false, false).getIds().length == 1;
     }
 
+    /** How many tokens {@code text} has, however many of them are read. */
+    int count(String text) {
+        return tokenizer.encode(text, false, false).getIds().length;
+    }
+
     /** Encodes each of {@code texts}. */
     public List<Tokens> encode(List<String> texts) {
         return texts.stream().map(this::encode).toList();

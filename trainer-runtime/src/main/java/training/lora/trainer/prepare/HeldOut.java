@@ -12,6 +12,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.report.PictureMeasures;
 
 /**
  * Sees to it that no validation picture is trained on. Pictures are the same when they decode to the same pixels; those
@@ -30,11 +31,12 @@ final class HeldOut {
      * What tells a picture from others.
      *
      * @param digest sha256 over size and pixels; null where nothing is held out that could be compared
+     * @param measures for the report
      */
-    record Seen(@Nullable String digest, Look look) {
+    record Seen(@Nullable String digest, Look look, PictureMeasures measures) {
         /** Of a picture, 8-bit BGR. */
         static Seen of(Mat picture, boolean pixels) {
-            return new Seen(pixels ? HeldOut.digest(picture) : null, Look.of(picture));
+            return new Seen(pixels ? HeldOut.digest(picture) : null, Look.of(picture), PictureMeasures.of(picture));
         }
     }
 

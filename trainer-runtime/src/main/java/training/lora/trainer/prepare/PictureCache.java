@@ -20,7 +20,7 @@ import training.lora.trainer.prepare.place.Place;
 /** The prepared pictures and masks that are kept, by what they were made from. */
 final class PictureCache {
     /** Changes where the same inputs give other pictures or masks. */
-    private static final String VERSION = "1";
+    private static final String VERSION = "2";
 
     private final StepCache cache;
     private final Steps steps;

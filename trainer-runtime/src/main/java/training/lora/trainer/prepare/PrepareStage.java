@@ -44,6 +44,11 @@ import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.PictureOptions;
 import training.lora.trainer.prepare.place.CentreCrop;
+import training.lora.trainer.prepare.place.Place;
+import training.lora.trainer.prepare.report.DataReport;
+import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
+import training.lora.trainer.prepare.report.Reports;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
@@ -237,12 +242,15 @@ public final class PrepareStage {
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
             writeMasks(prepared, temporary, manager);
+            DataReport report = Reports.of(
+                    reported(prepared, samples, model), model.prompts().longest());
             List<String> pictureDigests = prepared.stream()
                     .flatMap(item -> item.pictures().stream())
                     .map(PreparedPicture::digest)
                     .toList();
             new DatasetEncoder(context, model, inputs.baseModel(), cache, progress)
                     .write(samples, pictureDigests, temporary);
+            Reports.write(report, temporary);
             Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = DatasetManifestBuilder.builder()
                     .version(DatasetManifest.VERSION)
@@ -366,6 +374,36 @@ public final class PrepareStage {
             notes.add(cost);
         }
         return captions;
+    }
+
+    /** The samples as the report has them. */
+    private static List<ReportedPicture> reported(
+            List<PreparedItem> prepared, List<Sample> samples, StableDiffusion model) {
+        List<ReportedPicture> reported = new ArrayList<>();
+        for (PreparedItem item : prepared) {
+            for (PreparedPicture picture : item.pictures()) {
+                Sample sample = samples.get(reported.size());
+                Place place = picture.place();
+                LatentMask mask = picture.mask();
+                double kept = (double) place.width() * place.height() / place.scaledWidth() / place.scaledHeight();
+                reported.add(DataReportReportedPictureBuilder.builder()
+                        .name(sample.name())
+                        .role(sample.role().name())
+                        .file(picture.file())
+                        .width(item.width())
+                        .height(item.height())
+                        .preparedWidth(place.width())
+                        .preparedHeight(place.height())
+                        .scale((double) place.scaledWidth() / item.width())
+                        .lost(Math.max(0, 1 - kept))
+                        .measures(item.seen().measures())
+                        .caption(sample.caption())
+                        .tokens(model.prompts().tokens(sample.caption()))
+                        .masked(mask == null ? null : mask.coverage())
+                        .build());
+            }
+        }
+        return reported;
     }
 
     /** A sample for each prepared picture, in the order of the items. */

@@ -67,7 +67,9 @@ public final class Publisher {
             "loss.png",
             "loss.jsonl",
             "evaluation.json",
-            "report.html");
+            "report.html",
+            "dataset/report.json",
+            "dataset/report.html");
 
     private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
 
@@ -158,6 +160,12 @@ public final class Publisher {
         }
         all.putAll(tree(checkpoints.resolve(folderName(state.best().step())), ""));
         all.putAll(files);
+        for (String report : List.of("report.json", "report.html")) {
+            Path file = workspace.dataset().resolve(report);
+            if (Files.exists(file)) {
+                all.put("dataset/" + report, file);
+            }
+        }
         if (Files.exists(workspace.log())) {
             all.put(RUN_LOG, workspace.log());
         }
@@ -264,6 +272,8 @@ public final class Publisher {
             case "loss.jsonl" -> "losses";
             case "evaluation.json" -> "evaluation";
             case "report.html" -> "report";
+            case "dataset/report.html" -> "datasetReport";
+            case "dataset/report.json" -> "datasetReportData";
             case RUN_LOG -> "log";
             case PROOF -> "proof";
             case WORKFLOW -> "workflow";

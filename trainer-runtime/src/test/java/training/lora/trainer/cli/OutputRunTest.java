@@ -91,6 +91,8 @@ class OutputRunTest {
                         "checkpoints/step-000001/proof.json",
                         "checkpoints/step-000002/diffusers/pytorch_lora_weights.safetensors",
                         "checkpoints/step-000002/proof.json",
+                        "dataset/report.html",
+                        "dataset/report.json",
                         "diffusers/pytorch_lora_weights.safetensors",
                         "loss.jsonl",
                         "loss.png",

@@ -106,8 +106,9 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
         Mat decoded = Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_UNCHANGED);
         encoded.release();
         PictureSize canvas = PictureSize.of(bytes, PictureFormat.ANIMATED_WEBP);
-        boolean part = canvas != null && (decoded.width() != canvas.width() || decoded.height() != canvas.height());
-        if (decoded.empty() || !part) {
+        if (decoded.empty()
+                || canvas == null
+                || (decoded.width() == canvas.width() && decoded.height() == canvas.height())) {
             return decoded;
         }
         // Around a frame that is smaller the canvas is transparent.

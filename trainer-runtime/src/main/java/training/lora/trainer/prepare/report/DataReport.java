@@ -1,0 +1,61 @@
+package training.lora.trainer.prepare.report;
+
+import io.soabase.recordbuilder.core.RecordBuilder;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The report of a data set, as JSON.
+ *
+ * @param version {@link #VERSION}
+ * @param pictures all of them, in their order
+ * @param buckets how many prepared pictures there are of a size, as in {@code 512x512}
+ * @param alike pairs that may be one picture, by name
+ * @param warnings what a maker would act on, a sentence each
+ */
+@RecordBuilder
+public record DataReport(
+        String version,
+        List<ReportedPicture> pictures,
+        Map<String, Integer> buckets,
+        List<List<String>> alike,
+        List<String> warnings) {
+    /** Version of this JSON. */
+    public static final String VERSION = "lora.training/dataset-report/v1";
+
+    /**
+     * A prepared picture.
+     *
+     * @param name data set and file
+     * @param role what the data set is for
+     * @param file the prepared picture, relative to the data set's folder
+     * @param width of the picture as it came
+     * @param height of the picture as it came
+     * @param preparedWidth of what is trained on
+     * @param preparedHeight of what is trained on
+     * @param scale by which the whole picture was scaled before it was cropped; more than 1 where it was enlarged
+     * @param lost share of the picture's area that the crop leaves out, from 0 to 1
+     * @param tokens of the caption
+     * @param masked how much of the picture counts, from 0 to 1; null where there is no mask
+     */
+    @RecordBuilder
+    public record ReportedPicture(
+            String name,
+            String role,
+            String file,
+            int width,
+            int height,
+            int preparedWidth,
+            int preparedHeight,
+            double scale,
+            double lost,
+            PictureMeasures measures,
+            String caption,
+            int tokens,
+            @Nullable Double masked) {
+        double aspect() {
+            return (double) width / height;
+        }
+    }
+}

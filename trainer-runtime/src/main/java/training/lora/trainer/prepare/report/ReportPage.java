@@ -1,0 +1,209 @@
+package training.lora.trainer.prepare.report;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
+import org.opencv.core.MatOfInt;
+import org.opencv.core.Size;
+import org.opencv.imgcodecs.Imgcodecs;
+import org.opencv.imgproc.Imgproc;
+import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+
+/** The report as one page that needs nothing else: light and dark, and readable at a phone's width. */
+final class ReportPage {
+    private static final int THUMBNAIL = 160;
+    private static final int QUALITY = 75;
+
+    private static final String STYLE = """
+            :root { color-scheme: light dark; --line: #d8dade; --soft: #f3f4f6; --bar: #4872c9; --warn: #fff4d6; --edge: #d9a400; }
+            @media (prefers-color-scheme: dark) {
+              :root { --line: #3a3d43; --soft: #212328; --bar: #7ba0ee; --warn: #3a3115; --edge: #c79a1b; }
+              body { background: #16181c; color: #e6e7ea; }
+            }
+            body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; }
+            h1 { font-size: 1.5rem; margin: .2rem 0 1rem; } h2 { font-size: 1.1rem; margin: 1.8rem 0 .6rem; }
+            .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .6rem; }
+            .tile { background: var(--soft); border-radius: .5rem; padding: .6rem .8rem; }
+            .tile b { display: block; font-size: 1.25rem; }
+            .warnings { list-style: none; padding: 0; margin: 0; }
+            .warnings li { background: var(--warn); border-left: .3rem solid var(--edge); margin: .4rem 0; padding: .5rem .7rem;
+              overflow-wrap: anywhere; }
+            table { border-collapse: collapse; width: 100%; } td { padding: .15rem .4rem; vertical-align: middle; }
+            td:first-child { white-space: nowrap; width: 8rem; } td:last-child { width: 3rem; text-align: right; }
+            .bar { background: var(--bar); border-radius: .2rem; height: .9rem; min-width: 2px; }
+            .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .8rem; }
+            .card { border: 1px solid var(--line); border-radius: .5rem; overflow: hidden; font-size: .82rem; }
+            .card img { display: block; width: 100%; height: 11rem; object-fit: contain; background: var(--soft); }
+            .card div { padding: .45rem .6rem .6rem; overflow-wrap: anywhere; }
+            .card b { display: block; } .card p { margin: .3rem 0 0; } .card span { opacity: .75; }
+            """;
+
+    private final DataReport report;
+    private final Path folder;
+
+    /** @param folder of the prepared pictures */
+    ReportPage(DataReport report, Path folder) {
+        this.report = report;
+        this.folder = folder;
+    }
+
+    String html() throws IOException {
+        List<ReportedPicture> pictures = report.pictures();
+        StringBuilder cards = new StringBuilder();
+        for (ReportedPicture picture : pictures) {
+            cards.append(card(picture));
+        }
+        String warnings = report.warnings().isEmpty()
+                ? "<p>Nothing to act on was found.</p>"
+                : report.warnings().stream()
+                        .map(w -> "<li>" + escaped(w) + "</li>")
+                        .collect(Collectors.joining("", "<ul class=\"warnings\">", "</ul>"));
+        return """
+                <!DOCTYPE html>
+                <html lang="en">
+                <head>
+                <meta charset="utf-8">
+                <meta name="viewport" content="width=device-width, initial-scale=1">
+                <title>Data set</title>
+                <style>
+                %s</style>
+                </head>
+                <body>
+                <h1>Data set</h1>
+                <div class="tiles">%s</div>
+                <h2>To act on</h2>
+                %s
+                <h2>Prepared sizes</h2>
+                %s
+                <h2>Aspect ratios as they came</h2>
+                %s
+                <h2>Longer sides as they came</h2>
+                %s
+                <h2>Captions in tokens</h2>
+                %s
+                <h2>Pictures</h2>
+                <div class="grid">%s</div>
+                </body>
+                </html>
+                """.formatted(
+                        STYLE,
+                        tiles(),
+                        warnings,
+                        bars(report.buckets()),
+                        bars(counted(pictures, ReportPage::aspect)),
+                        bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
+                        bars(counted(pictures, p -> range(p.tokens(), 15))),
+                        cards);
+    }
+
+    private String tiles() {
+        List<ReportedPicture> all = report.pictures();
+        double lost = all.stream().mapToDouble(ReportedPicture::lost).average().orElse(0);
+        double tokens = all.stream().mapToInt(ReportedPicture::tokens).average().orElse(0);
+        StringBuilder tiles = new StringBuilder();
+        tiles.append(tile(Integer.toString(all.size()), "prepared pictures"));
+        tiles.append(tile(Integer.toString(report.buckets().size()), "sizes"));
+        tiles.append(tile("%.0f %%".formatted(100 * lost), "lost to crops on average"));
+        tiles.append(tile("%.0f".formatted(tokens), "tokens in a caption on average"));
+        tiles.append(tile(Integer.toString(report.alike().size()), "pairs that look alike"));
+        all.stream()
+                .filter(p -> p.masked() != null)
+                .mapToDouble(p -> java.util.Objects.requireNonNull(p.masked()))
+                .average()
+                .ifPresent(m -> tiles.append(tile("%.0f %%".formatted(100 * m), "covered by masks on average")));
+        return tiles.toString();
+    }
+
+    private static String tile(String value, String what) {
+        return "<div class=\"tile\"><b>%s</b>%s</div>".formatted(value, what);
+    }
+
+    private static String aspect(ReportedPicture picture) {
+        double aspect = picture.aspect();
+        String kind = aspect > 1.05 ? "wide" : aspect < 0.95 ? "tall" : "square";
+        return String.format(Locale.ROOT, "%.1f %s", aspect, kind);
+    }
+
+    /** The range of {@code step} numbers that a number is in. */
+    private static String range(int number, int step) {
+        int from = number / step * step;
+        return "%d to %d".formatted(from, from + step - 1);
+    }
+
+    private static Map<String, Integer> counted(
+            List<ReportedPicture> pictures, java.util.function.Function<ReportedPicture, String> of) {
+        return pictures.stream()
+                .collect(Collectors.toMap(of, p -> 1, Integer::sum, () -> new TreeMap<>(ReportPage::byNumber)));
+    }
+
+    private static int byNumber(String a, String b) {
+        int first = Double.compare(number(a), number(b));
+        return first != 0 ? first : a.compareTo(b);
+    }
+
+    private static double number(String text) {
+        return Double.parseDouble(text.replaceFirst("[^0-9.].*", ""));
+    }
+
+    private static String bars(Map<String, Integer> counts) {
+        int most = counts.values().stream().mapToInt(i -> i).max().orElse(1);
+        return counts.entrySet().stream()
+                .map(e -> "<tr><td>%s</td><td><div class=\"bar\" style=\"width:%d%%\"></div></td><td>%d</td></tr>"
+                        .formatted(escaped(e.getKey()), Math.max(1, 100 * e.getValue() / most), e.getValue()))
+                .collect(Collectors.joining("", "<table>", "</table>"));
+    }
+
+    private String card(ReportedPicture p) throws IOException {
+        String facts =
+                "%d x %d, trained on at %d x %d%s; crop loses %.0f %%; sharpness %.0f, brightness %.0f %%%s; %d tokens"
+                        .formatted(
+                                p.width(),
+                                p.height(),
+                                p.preparedWidth(),
+                                p.preparedHeight(),
+                                p.scale() > 1 ? String.format(Locale.ROOT, ", enlarged %.1f times", p.scale()) : "",
+                                100 * p.lost(),
+                                p.measures().sharpness(),
+                                100 * p.measures().brightness(),
+                                p.masked() == null ? "" : "; mask covers %.0f %%".formatted(100 * p.masked()),
+                                p.tokens());
+        return "<div class=\"card\"><img alt=\"\" loading=\"lazy\" src=\"%s\"><div><b>%s</b><span>%s</span><p>%s</p></div></div>"
+                .formatted(thumbnail(p), escaped(p.name()), facts, escaped(p.caption()));
+    }
+
+    private String thumbnail(ReportedPicture picture) throws IOException {
+        byte[] bytes = java.nio.file.Files.readAllBytes(folder.resolve(picture.file()));
+        MatOfByte encoded = new MatOfByte(bytes);
+        Mat whole = Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_COLOR);
+        double scale = Math.min(1, (double) THUMBNAIL / Math.max(whole.width(), whole.height()));
+        Imgproc.resize(
+                whole,
+                whole,
+                new Size(Math.max(1, whole.width() * scale), Math.max(1, whole.height() * scale)),
+                0,
+                0,
+                Imgproc.INTER_AREA);
+        MatOfByte jpeg = new MatOfByte();
+        Imgcodecs.imencode(".jpg", whole, jpeg, new MatOfInt(Imgcodecs.IMWRITE_JPEG_QUALITY, QUALITY));
+        String url = "data:image/jpeg;base64," + Base64.getEncoder().encodeToString(jpeg.toArray());
+        whole.release();
+        encoded.release();
+        jpeg.release();
+        return url;
+    }
+
+    private static String escaped(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;")
+                .replace("'", "&#39;");
+    }
+}

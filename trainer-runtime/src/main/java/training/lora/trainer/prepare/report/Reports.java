@@ -1,0 +1,66 @@
+package training.lora.trainer.prepare.report;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import training.lora.api.Json;
+import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+
+/** Makes and writes the report. */
+public final class Reports {
+    /** The report's name as JSON. */
+    public static final String JSON = "report.json";
+
+    /** The report's name as a page. */
+    public static final String PAGE = "report.html";
+
+    /** Of 64 bits: a picture from its JPEG in up to 4 (docs/decisions/0006), and cats that differ in their eyes in 2. */
+    private static final int ALIKE_BITS = 3;
+
+    /** Pairs of so many pictures would take minutes to compare. */
+    private static final int MOST_COMPARED = 5000;
+
+    private Reports() {}
+
+    /** @param longest how many tokens of a caption are read */
+    public static DataReport of(List<ReportedPicture> pictures, int longest) {
+        Map<String, Integer> buckets = pictures.stream()
+                .collect(Collectors.toMap(
+                        p -> p.preparedWidth() + "x" + p.preparedHeight(), p -> 1, Integer::sum, TreeMap::new));
+        List<List<String>> alike = alike(pictures);
+        return DataReportBuilder.builder()
+                .version(DataReport.VERSION)
+                .pictures(pictures)
+                .buckets(buckets)
+                .alike(alike)
+                .warnings(new Warnings(pictures, longest).all(alike))
+                .build();
+    }
+
+    private static List<List<String>> alike(List<ReportedPicture> pictures) {
+        List<List<String>> alike = new ArrayList<>();
+        int count = Math.min(MOST_COMPARED, pictures.size());
+        for (int i = 0; i < count; i++) {
+            ReportedPicture a = pictures.get(i);
+            for (int j = i + 1; j < count; j++) {
+                ReportedPicture b = pictures.get(j);
+                // Several may be made of one.
+                if (!a.name().equals(b.name()) && a.measures().distance(b.measures()) <= ALIKE_BITS) {
+                    alike.add(List.of(a.name(), b.name()));
+                }
+            }
+        }
+        return alike.stream().distinct().toList();
+    }
+
+    /** Writes both forms into the prepared data set's folder. */
+    public static void write(DataReport report, Path folder) throws IOException {
+        Json.PRETTY.writeValue(folder.resolve(JSON).toFile(), report);
+        Files.writeString(folder.resolve(PAGE), new ReportPage(report, folder).html());
+    }
+}

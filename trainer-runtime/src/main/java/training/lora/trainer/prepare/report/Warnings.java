@@ -1,0 +1,87 @@
+package training.lora.trainer.prepare.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import training.lora.trainer.Names;
+import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+
+/** What a maker would act on. */
+final class Warnings {
+    private static final int NAMED = 5;
+    private static final double MUCH_ENLARGED = 1.25;
+    private static final double MUCH_LOST = 0.3;
+
+    /** Of photographs; drawings of few edges have less, and are told of only if they are flat besides. */
+    private static final double BLURRED = 30;
+
+    private static final double DARK = 0.15;
+    private static final double BRIGHT = 0.92;
+    private static final double MUCH_BLACK = 0.6;
+
+    private final List<ReportedPicture> pictures;
+    private final int longest;
+    private final List<String> warnings = new ArrayList<>();
+
+    /** @param longest how many tokens of a caption are read */
+    Warnings(List<ReportedPicture> pictures, int longest) {
+        this.pictures = pictures;
+        this.longest = longest;
+    }
+
+    List<String> all(List<List<String>> alike) {
+        tell(
+                p -> p.scale() > MUCH_ENLARGED,
+                "are smaller than what is trained on and were enlarged, which teaches blur; replace them, or lower `preparation.resolution`");
+        tell(
+                p -> p.lost() > MUCH_LOST,
+                "lose more than %.0f %% of their area to the crop; crop them by hand, or look at `preparation`'s other ways of sizing"
+                        .formatted(100 * MUCH_LOST));
+        if (!alike.isEmpty()) {
+            warnings.add("%d pairs of pictures look alike, and pull twice; keep one of each: %s"
+                    .formatted(
+                            alike.size(),
+                            Names.some(
+                                    alike.stream()
+                                            .map(p -> String.join(" and ", p))
+                                            .toList(),
+                                    NAMED)));
+        }
+        tell(p -> p.measures().sharpness() < BLURRED, "look blurred; replace them unless that is meant");
+        tell(p -> p.measures().brightness() < DARK || p.measures().dark() > MUCH_BLACK, "are very dark");
+        tell(p -> p.measures().brightness() > BRIGHT, "are very bright, or mostly white");
+        tell(p -> p.caption().isBlank(), "have an empty caption; say what they show");
+        tell(
+                p -> p.tokens() > longest,
+                "have a caption of more than %d tokens, whose end is not read; shorten it or raise `training.captions.maxTokens`"
+                        .formatted(longest));
+        sameCaptions();
+        tell(p -> p.masked() != null && p.masked() < 0.02, "have a mask that leaves less than 2 % of them");
+        tell(p -> p.masked() != null && p.masked() > 0.98, "have a mask that leaves all of them, as without one");
+        return warnings;
+    }
+
+    private void sameCaptions() {
+        pictures.stream()
+                .filter(p -> !p.caption().isBlank())
+                .collect(Collectors.groupingBy(ReportedPicture::caption))
+                .entrySet()
+                .stream()
+                .filter(e -> e.getValue().size() > 2 && 2 * e.getValue().size() > pictures.size())
+                .forEach(e -> warnings.add("%d of %d pictures have the same caption, \"%s\"; say how they differ"
+                        .formatted(e.getValue().size(), pictures.size(), e.getKey())));
+    }
+
+    private void tell(Predicate<ReportedPicture> which, String what) {
+        List<String> names = pictures.stream()
+                .filter(which)
+                .map(ReportedPicture::name)
+                .distinct()
+                .toList();
+        if (!names.isEmpty()) {
+            warnings.add("%d of %d pictures %s: %s"
+                    .formatted(names.size(), pictures.size(), what, Names.some(names, NAMED)));
+        }
+    }
+}

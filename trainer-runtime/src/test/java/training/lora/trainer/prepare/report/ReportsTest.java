@@ -1,0 +1,131 @@
+package training.lora.trainer.prepare.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.opencv.core.Core;
+import org.opencv.core.Mat;
+import org.opencv.core.Scalar;
+import org.opencv.core.Size;
+import org.opencv.imgcodecs.Imgcodecs;
+import org.opencv.imgproc.Imgproc;
+import training.lora.api.Json;
+import training.lora.trainer.Goldens;
+import training.lora.trainer.OpenCvLibrary;
+import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+
+class ReportsTest {
+    static {
+        OpenCvLibrary.load();
+    }
+
+    @TempDir
+    Path folder;
+
+    private final List<ReportedPicture> pictures = new ArrayList<>();
+
+    private static Mat bundled(String name) {
+        return Imgcodecs.imread(Goldens.BUNDLED
+                .resolve("fluent-style/" + name + ".png")
+                .toAbsolutePath()
+                .normalize()
+                .toString());
+    }
+
+    private DataReportReportedPictureBuilder picture(String name, Mat pixels, String caption) {
+        Imgcodecs.imwrite(folder.resolve(name).toString(), pixels);
+        return DataReportReportedPictureBuilder.builder(DataReportReportedPictureBuilder.builder()
+                .name("main/" + name)
+                .role("Train")
+                .file(name)
+                .width(640)
+                .height(640)
+                .preparedWidth(512)
+                .preparedHeight(512)
+                .scale(0.8)
+                .lost(0)
+                .measures(PictureMeasures.of(pixels))
+                .caption(caption)
+                .tokens(4)
+                .build());
+    }
+
+    @Test
+    void blurAndExposureAreMeasured() {
+        Mat sharp = bundled("crab");
+        Mat blurred = new Mat();
+        Imgproc.GaussianBlur(sharp, blurred, new Size(0, 0), 6);
+        Mat dark = new Mat();
+        Core.multiply(sharp, new Scalar(0.05, 0.05, 0.05), dark);
+
+        assertThat(PictureMeasures.of(blurred).sharpness())
+                .isLessThan(PictureMeasures.of(sharp).sharpness() / 20);
+        assertThat(PictureMeasures.of(dark).brightness()).isLessThan(0.06);
+        assertThat(PictureMeasures.of(new Mat(40, 30, sharp.type(), new Scalar(255, 255, 255))))
+                .satisfies(m -> assertThat(m.bright()).isEqualTo(1))
+                .satisfies(m -> assertThat(m.sharpness()).isZero());
+    }
+
+    @Test
+    void copiesAreAlikeAndOtherPicturesAreNot() {
+        Mat small = new Mat();
+        Imgproc.resize(bundled("crab"), small, new Size(100, 100), 0, 0, Imgproc.INTER_AREA);
+        pictures.add(picture("crab.png", bundled("crab"), "a crab").build());
+        pictures.add(picture("pear.png", bundled("pear"), "a pear").build());
+        pictures.add(picture("small.png", small, "a crab again").build());
+
+        assertThat(Reports.of(pictures, 75).alike()).containsExactly(List.of("main/crab.png", "main/small.png"));
+    }
+
+    @Test
+    void warningsNameWhatToActOn() {
+        Mat crab = bundled("crab");
+        Mat pear = bundled("pear");
+        pictures.add(picture("a.png", crab, "").scale(2).build());
+        pictures.add(picture("b.png", pear, "a pear")
+                .lost(0.5)
+                .tokens(80)
+                .masked(0.001)
+                .build());
+
+        List<String> warnings = Reports.of(pictures, 75).warnings();
+
+        assertThat(warnings)
+                .anyMatch(w ->
+                        w.startsWith("1 of 2 pictures are smaller than what is trained on") && w.endsWith("main/a.png"))
+                .anyMatch(w -> w.startsWith("1 of 2 pictures lose more than 30 %") && w.endsWith("main/b.png"))
+                .anyMatch(w -> w.startsWith("1 of 2 pictures have an empty caption") && w.endsWith("main/a.png"))
+                .anyMatch(w -> w.contains("more than 75 tokens") && w.endsWith("main/b.png"))
+                .anyMatch(w -> w.contains("leaves less than 2 %") && w.endsWith("main/b.png"));
+        assertThat(Reports.of(List.of(picture("c.png", crab, "a crab").build()), 75)
+                        .warnings())
+                .noneMatch(w -> w.contains("caption") || w.contains("crop"));
+    }
+
+    @Test
+    void pageNeedsNothingElseAndTextsAreEscaped() throws IOException {
+        pictures.add(picture("a.png", bundled("crab"), "<script>alert('x')</script> & \"more\"")
+                .build());
+        DataReport report = Reports.of(pictures, 75);
+
+        Reports.write(report, folder);
+
+        String page = Files.readString(folder.resolve(Reports.PAGE));
+        assertThat(page)
+                .contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;")
+                .contains("src=\"data:image/jpeg;base64,")
+                .contains("prefers-color-scheme: dark")
+                .doesNotContain("<script")
+                .doesNotContain("http");
+        assertThat(Json.MAPPER.readValue(folder.resolve(Reports.JSON).toFile(), DataReport.class))
+                .isEqualTo(report);
+        assertThat(report.buckets()).isEqualTo(Map.of("512x512", 1));
+    }
+}
