@@ -20,18 +20,25 @@ class NativeLibrariesTest {
 
     /**
      * @param file path in the image
+     * @param names its file's and the one that it gives itself, by which others find it once it is loaded
      * @param needed libraries that it names
      * @param undefined symbols that it needs, with their versions
      * @param defined symbols that others may need, with and without their versions
      */
-    private record Library(String file, Set<String> needed, List<String> undefined, List<String> defined) {
+    private record Library(
+            String file, Set<String> names, Set<String> needed, List<String> undefined, List<String> defined) {
         static Library read(UnpackedImage image, String file) throws IOException, InterruptedException {
             String path = image.root().resolve(file.substring(1)).toString();
             Set<String> needed = new TreeSet<>();
-            Commands.output("readelf", "-d", path)
-                    .lines()
-                    .filter(line -> line.contains("(NEEDED)"))
-                    .forEach(line -> needed.add(line.replaceFirst(".*\\[(.*)]", "$1")));
+            Set<String> names = new TreeSet<>(Set.of(Path.of(file).getFileName().toString()));
+            Commands.output("readelf", "-d", path).lines().forEach(line -> {
+                String name = line.replaceFirst(".*\\[(.*)]", "$1");
+                if (line.contains("(NEEDED)")) {
+                    needed.add(name);
+                } else if (line.contains("(SONAME)")) {
+                    names.add(name);
+                }
+            });
             List<String> undefined = new ArrayList<>();
             List<String> defined = new ArrayList<>();
             // NAME[@VERSION] TYPE [VALUE SIZE]. Of type w and v are those that may be missing.
@@ -45,11 +52,7 @@ class NativeLibrariesTest {
                     defined.add(symbol.replaceFirst("@.*", ""));
                 }
             });
-            return new Library(file, needed, undefined, defined);
-        }
-
-        String name() {
-            return Path.of(file).getFileName().toString();
+            return new Library(file, names, needed, undefined, defined);
         }
 
         /** A function of the driver, in a library that names it. */
@@ -75,7 +78,7 @@ class NativeLibrariesTest {
         Set<String> there = new TreeSet<>();
         Set<String> defined = new HashSet<>();
         for (Library library : libraries) {
-            there.add(library.name());
+            there.addAll(library.names());
             defined.addAll(library.defined());
         }
         List<String> missing = new ArrayList<>();
