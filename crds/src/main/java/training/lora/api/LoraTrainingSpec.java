@@ -48,6 +48,10 @@ public record LoraTrainingSpec(
 
         @JsonPropertyDescription("What is written.") OutputSpec output,
 
+        @JsonPropertyDescription(
+                "Where the course of the training is written to. Unset: to the workspace's JSON lines alone.")
+        @Nullable TrackingSpec tracking,
+
         @JsonPropertyDescription("Where and with what the stages run.")
         RuntimeSpec runtime,
 

@@ -22,12 +22,18 @@ public record RunSpec(String version, Owner owner, String runId, LoraTrainingSpe
 
     /**
      * Identity of a run: 16 hex digits of the sha256 over its owner and what its result depends on (not over suspend,
-     * runtime, retries, deadlines, TTL and the names of Secrets), in JSON with sorted keys.
+     * tracking, runtime, retries, deadlines, TTL and the names of Secrets), in JSON with sorted keys.
      */
     public static String runId(Owner owner, LoraTrainingSpec spec) {
         ObjectNode node = withoutSecrets(spec);
         for (String field : new String[] {
-            "suspend", "runtime", "retries", "activeDeadlineSeconds", "startDeadlineSeconds", "ttlSecondsAfterFinished"
+            "suspend",
+            "tracking",
+            "runtime",
+            "retries",
+            "activeDeadlineSeconds",
+            "startDeadlineSeconds",
+            "ttlSecondsAfterFinished"
         }) {
             node.remove(field);
         }

@@ -23,6 +23,7 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
+import training.lora.api.TrackingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.prepare.FinishedRun;
@@ -33,6 +34,7 @@ import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
 import training.lora.trainer.report.Push;
 import training.lora.trainer.report.ResultFiles;
+import training.lora.trainer.report.TensorBoard;
 import training.lora.trainer.run.Destination;
 import training.lora.trainer.run.FetchProgress;
 import training.lora.trainer.run.RunContext;
@@ -46,6 +48,7 @@ import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
 import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.source.Unpacker;
+import training.lora.trainer.train.SamplePictures;
 
 /** {@code run}: prepare, train and evaluate; and each of these alone. */
 @Command(name = "run", mixinStandardHelpOptions = true, description = "Prepares, trains and evaluates.")
@@ -156,9 +159,13 @@ class RunCommand implements Callable<Integer> {
                 NDManager manager = root()) {
             Console console = new Console(System.out, System.console() != null);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
+            TensorBoard board = board(run, space);
             Consumer<ProgressMessage> sink = message -> {
                 console.accept(message);
                 lines.accept(message);
+                if (board != null) {
+                    board.accept(message);
+                }
                 if (push != null) {
                     push.accept(message);
                 }
@@ -200,6 +207,14 @@ class RunCommand implements Callable<Integer> {
     private Unpacker unpacker(Workspace space) {
         Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
         return new Unpacker(Cache.of(surroundings, space.cache()), space::digests, surroundings.stopping());
+    }
+
+    private static @Nullable TensorBoard board(RunSpec run, Workspace space) {
+        TrackingSpec tracking = run.spec().tracking();
+        return tracking == null || !tracking.tensorBoard()
+                ? null
+                : new TensorBoard(
+                        space.train().resolve("tensorboard"), step -> SamplePictures.files(space.train(), step));
     }
 
     private NDManager root() throws IOException {

@@ -43,6 +43,7 @@ public enum SpecScope {
             }
             all.remove(List.of(
                     "suspend",
+                    "tracking",
                     "runtime",
                     "retries",
                     "activeDeadlineSeconds",

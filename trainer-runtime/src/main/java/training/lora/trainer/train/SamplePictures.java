@@ -123,6 +123,16 @@ public final class SamplePictures {
         return folder.resolve(Publisher.folderName(step)).resolve("%02d.png".formatted(i));
     }
 
+    /** Files of the pictures of a step in the train stage's folder, in the order of their prompts. */
+    public static List<Path> files(Path train, int step) {
+        Path folder = train.resolve("samples").resolve(Publisher.folderName(step));
+        List<Path> files = new ArrayList<>();
+        for (int i = 0; Files.isRegularFile(folder.resolve("%02d.png".formatted(i))); i++) {
+            files.add(folder.resolve("%02d.png".formatted(i)));
+        }
+        return files;
+    }
+
     /** Deletes all pictures. */
     void clear() throws IOException {
         cut(-1);
