@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.Map;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.export.AdapterFile;
+import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.page.Chart;
 import training.lora.trainer.page.Chart.Look;
 import training.lora.trainer.tensor.LazyTensor;
@@ -32,9 +34,9 @@ final class AdapterShape {
         this.step = step;
     }
 
-    static AdapterShape of(int step, Path file, NDManager parent) {
+    static AdapterShape of(int step, Path file, StableDiffusion model, NDManager parent) {
         AdapterShape shape = new AdapterShape(step);
-        try (AdapterFile opened = AdapterFile.open(file)) {
+        try (AdapterFile opened = AdapterFiles.open(file, model)) {
             for (AdapterModule module : opened.modules()) {
                 double norm = module.norm();
                 shape.squares.merge(module.form().component(), norm * norm, Double::sum);

@@ -185,7 +185,7 @@ public final class EvaluateStage {
         Json.PRETTY.writeValue(json.toFile(), report);
         Path train = context.workspace().train();
         Path page = folder.resolve("report.html");
-        String html = new ReportPage(context, data, summary, report).html(base, measured);
+        String html = new ReportPage(context, data, summary, report, model).html(base, measured);
         WholeFile.write(page, temporary -> Files.writeString(temporary, html));
         Map<String, Path> files = new LinkedHashMap<>();
         files.put("evaluation.json", json);

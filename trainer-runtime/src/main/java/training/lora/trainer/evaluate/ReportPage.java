@@ -18,6 +18,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.evaluate.EvaluationReport.Intervals;
 import training.lora.trainer.evaluate.EvaluationReport.NearestPicture;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.page.Chart;
 import training.lora.trainer.page.Chart.Look;
 import training.lora.trainer.page.Page;
@@ -40,8 +41,15 @@ final class ReportPage {
     private final TrainSummary summary;
     private final EvaluationReport report;
     private final Path train;
+    private final StableDiffusion model;
 
-    ReportPage(RunContext context, PreparedDataset data, TrainSummary summary, EvaluationReport report) {
+    ReportPage(
+            RunContext context,
+            PreparedDataset data,
+            TrainSummary summary,
+            EvaluationReport report,
+            StableDiffusion model) {
+        this.model = model;
         this.context = context;
         this.data = data;
         this.summary = summary;
@@ -371,7 +379,7 @@ final class ReportPage {
     private String shapes() {
         List<AdapterShape> shapes = report.checkpoints().stream()
                 .map(c -> AdapterShape.of(
-                        c.step(), Checkpoints.adapterFile(context.run(), train, c.step()), context.manager()))
+                        c.step(), Checkpoints.adapterFile(context.run(), train, c.step()), model, context.manager()))
                 .toList();
         return AdapterShape.charts(shapes);
     }

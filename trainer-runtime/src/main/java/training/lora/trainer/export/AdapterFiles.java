@@ -44,6 +44,11 @@ public final class AdapterFiles {
         return all;
     }
 
+    /** Opens {@code file}, in any form, for {@code model}, whose names of modules may be others than the published models'. */
+    public static AdapterFile open(Path file, StableDiffusion model) {
+        return open(file, model, model.unet());
+    }
+
     private static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
         return AdapterFile.open(file, new UNetStateDictAdapter(unet.config()), model.family());
     }
