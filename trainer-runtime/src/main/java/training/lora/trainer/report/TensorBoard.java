@@ -78,7 +78,7 @@ public final class TensorBoard implements Consumer<ProgressMessage> {
         double time = Instant.parse(message.time()).toEpochMilli() / 1e3;
         ProgressMessage before = last;
         boolean begins = before == null || before.stage() != message.stage();
-        if (begins || message.step() <= before.step()) {
+        if (before == null || begins || message.step() <= before.step()) {
             begin(message, time);
         }
         last = message;
