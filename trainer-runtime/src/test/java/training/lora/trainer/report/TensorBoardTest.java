@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Checkpoint;
@@ -28,7 +29,7 @@ class TensorBoardTest {
     @TempDir
     Path folder;
 
-    private static ProgressMessage message(Stage stage, int step, Checkpoint checkpoint) {
+    private static ProgressMessage message(Stage stage, int step, @Nullable Checkpoint checkpoint) {
         return ProgressMessageBuilder.builder()
                 .version(ProgressMessage.VERSION)
                 .runId("1")
