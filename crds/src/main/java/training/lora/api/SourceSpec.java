@@ -41,6 +41,8 @@ public sealed interface SourceSpec
         }
         add.accept("spec.preparation.mask.model", spec.preparation().mask().model());
         add.accept(
+                "spec.preparation.upscale.model", spec.preparation().upscale().model());
+        add.accept(
                 "spec.preparation.captions.model", spec.preparation().captions().model());
         SafetySpec safety = spec.preparation().safety();
         add.accept("spec.preparation.safety.model", safety == null ? null : safety.model());

@@ -159,6 +159,7 @@ public final class SpecValidator {
         if (resolution != null && resolution % 64 != 0) {
             problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
         }
+        preparation(spec.preparation());
         mask(spec.preparation().mask());
         TrainingSpec training = spec.training();
         int maxTokens = training.captions().maxTokens();
@@ -247,6 +248,44 @@ public final class SpecValidator {
         }
         if (!weights.some()) {
             problems.add("`spec.evaluation.weights` must have one above 0");
+        }
+    }
+
+    private void preparation(PreparationSpec preparation) {
+        for (int resolution : preparation.resolutions()) {
+            if (resolution < 64 || resolution > 2048 || resolution % 64 != 0) {
+                problems.add(
+                        "`spec.preparation.resolutions` must be multiples of 64 from 64 to 2048, had " + resolution);
+            }
+        }
+        if (preparation.resolution() != null && !preparation.resolutions().isEmpty()) {
+            problems.add("`spec.preparation.resolution` must be unset where there are resolutions, was "
+                    + preparation.resolution());
+        }
+        if (preparation.crop() == CropMode.Salience && preparation.mask().source() == MaskSource.None) {
+            problems.add("`spec.preparation.crop` Salience needs a `mask.source` other than None");
+        }
+        UpscaleSpec upscale = preparation.upscale();
+        if (upscale.source() == UpscaleSource.Swin2SR && upscale.model() == null) {
+            problems.add("`spec.preparation.upscale.model` must be given where source is Swin2SR");
+        }
+        if (upscale.source() != UpscaleSource.Swin2SR && upscale.model() != null) {
+            problems.add("`spec.preparation.upscale.model` must be unset where source is %s, was \"%s\""
+                    .formatted(upscale.source(), Uris.shown(upscale.model().uri())));
+        }
+        BucketsSpec buckets = preparation.buckets();
+        if (preparation.sizing() != Sizing.Buckets
+                && (buckets.minimumSide() != null || buckets.maximumSide() != null)) {
+            problems.add("`spec.preparation.buckets` must be unset where sizing is not Buckets, was "
+                    + preparation.sizing());
+        }
+        multiple("minimumSide", buckets.minimumSide());
+        multiple("maximumSide", buckets.maximumSide());
+    }
+
+    private void multiple(String side, @Nullable Integer pixels) {
+        if (pixels != null && pixels % 64 != 0) {
+            problems.add("`spec.preparation.buckets.%s` must be a multiple of 64, was %d".formatted(side, pixels));
         }
     }
 

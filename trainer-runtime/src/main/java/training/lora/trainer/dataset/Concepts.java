@@ -148,6 +148,7 @@ public final class Concepts {
         List<List<String>> captions = all.stream()
                 .map(concept -> samples.stream()
                         .filter(s -> s.role() == DatasetRole.Train
+                                && s.variation() == null
                                 && concept.datasets().contains(s.dataset()))
                         .map(Sample::caption)
                         .toList())

@@ -26,7 +26,7 @@ import training.lora.trainer.run.SpecScope;
  * @param initFromDigest sha256 of the adapter that is gone on from; null where there is none
  * @param spec the spec that it was made ready for; null where an earlier release did
  * @param model the base model's family
- * @param resolution side of the pictures in pixels
+ * @param resolution side in pixels of the squares that are drawn, and the root of the largest area that is trained on
  * @param samples the pictures, in the order of their names
  * @param note what people should know of the pictures, in a sentence; null if nothing
  * @param files sha256 of every other file of the folder, by its relative name
@@ -94,6 +94,7 @@ public record DatasetManifest(
      *     concept, and where an earlier release prepared it
      * @param sha256 digest of the picture as it came
      * @param sizes its sizes as it came and as it is prepared
+     * @param variation how it differs from the first that was made of the picture; null for that
      */
     @RecordBuilder
     public record Sample(
@@ -105,5 +106,6 @@ public record DatasetManifest(
             @Nullable List<String> variants,
             @Nullable String captionFrom,
             String sha256,
-            PictureSizes sizes) {}
+            PictureSizes sizes,
+            @Nullable Variation variation) {}
 }

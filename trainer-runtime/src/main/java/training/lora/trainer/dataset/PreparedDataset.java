@@ -157,23 +157,23 @@ public final class PreparedDataset implements AutoCloseable {
         return folder.resolve(sample.file());
     }
 
-    /** Prepared pictures of some data sets. */
+    /** Prepared pictures of some data sets, without copies and other sizes of them. */
     public List<Path> pictureFiles(List<String> datasets) {
         return manifest.samples().stream()
-                .filter(s -> datasets.contains(s.dataset()))
+                .filter(s -> s.variation() == null && datasets.contains(s.dataset()))
                 .map(s -> folder.resolve(s.file()))
                 .toList();
     }
 
-    /** The captions of all pictures of some data sets, in the order of {@link #pictureFiles}. */
+    /** The captions of some data sets' pictures, in the order of {@link #pictureFiles}. */
     public List<String> captions(List<String> datasets) {
         return manifest.samples().stream()
-                .filter(s -> datasets.contains(s.dataset()))
+                .filter(s -> s.variation() == null && datasets.contains(s.dataset()))
                 .map(DatasetManifest.Sample::caption)
                 .toList();
     }
 
-    /** Side of the pictures in pixels. */
+    /** Side in pixels of the squares that are drawn. */
     public int resolution() {
         return manifest.resolution();
     }

@@ -129,7 +129,7 @@ final class ReportFile {
     private EvaluationReport.Copies copies(int concept, Measured base, List<Measured> measured) {
         ConceptShare share = meter.meters().get(concept).share();
         List<String> names = data.manifest().samples().stream()
-                .filter(s -> share.concept().datasets().contains(s.dataset()))
+                .filter(s -> s.variation() == null && share.concept().datasets().contains(s.dataset()))
                 .map(Sample::name)
                 .toList();
         List<EvaluationReport.NearestPicture> pictures = new ArrayList<>();

@@ -287,7 +287,7 @@ final class ReportPage {
                 .orElseThrow()
                 .datasets();
         return data.manifest().samples().stream()
-                .filter(s -> datasets.contains(s.dataset()))
+                .filter(s -> s.variation() == null && datasets.contains(s.dataset()))
                 .toList();
     }
 

@@ -105,10 +105,10 @@ final class Captioning {
         List<String> keys = new ArrayList<>();
         for (PreparedItem item : prepared) {
             if (item.item().captionFrom() == null) {
-                for (PreparedPicture picture : item.pictures()) {
-                    without.add(new CroppedPicture(item.item(), folder.resolve(picture.file())));
-                    keys.add(key(item.item(), picture.digest()));
-                }
+                // Copies and other sizes of a picture show what it shows.
+                PreparedPicture picture = item.pictures().get(0);
+                without.add(new CroppedPicture(item.item(), folder.resolve(picture.file())));
+                keys.add(key(item.item(), picture.digest()));
             }
         }
         boolean makes = settings.captions().source().made() && !without.isEmpty();
@@ -116,18 +116,16 @@ final class Captioning {
         List<Caption> all = new ArrayList<>();
         int next = 0;
         for (PreparedItem item : prepared) {
-            for (int i = 0; i < item.pictures().size(); i++) {
-                all.add(
-                        item.item().captionFrom() == null && makes
-                                ? new Caption(
-                                        rules.worded(item.item().dataset(), made.get(next++)),
-                                        null,
-                                        settings.captions().source().name())
-                                : new Caption(
-                                        item.item().caption(),
-                                        item.item().variants(),
-                                        item.item().captionFrom()));
-            }
+            Caption caption = item.item().captionFrom() == null && makes
+                    ? new Caption(
+                            rules.worded(item.item().dataset(), made.get(next++)),
+                            null,
+                            settings.captions().source().name())
+                    : new Caption(
+                            item.item().caption(),
+                            item.item().variants(),
+                            item.item().captionFrom());
+            item.pictures().forEach(picture -> all.add(caption));
         }
         return all;
     }

@@ -43,7 +43,11 @@ final class DataChanges {
             }
         }
         masked = now.items().stream().anyMatch(item -> item.mask() != null);
-        before.samples().stream().map(Sample::name).filter(old::containsKey).forEach(gone::add);
+        before.samples().stream()
+                .map(Sample::name)
+                .filter(old::containsKey)
+                .distinct()
+                .forEach(gone::add);
     }
 
     /**

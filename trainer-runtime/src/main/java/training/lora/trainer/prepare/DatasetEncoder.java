@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.CaptionTrainingSpec;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.Sha256;
@@ -131,6 +133,8 @@ final class DatasetEncoder {
                 moments[i] = before;
             }
         }
+        Buckets buckets = Buckets.of(samples.stream().map(Sample::sizes).toList());
+        missing.sort(Comparator.comparingInt(buckets::of));
         for (int done = 0; done < missing.size(); ) {
             List<Integer> batch = batch(samples, missing.subList(done, missing.size()));
             encode(samples, batch, folder, moments, kept);

@@ -65,19 +65,33 @@ final class LatentMasks {
      * @param factor by which the latents are smaller than the picture
      */
     static LatentMask of(@Nullable Mat mask, Place place, int factor) {
+        if (mask == null) {
+            return all(place, factor);
+        }
+        Mat cropped = place.cut(mask);
+        LatentMask small = of(cropped, factor);
+        cropped.release();
+        return small;
+    }
+
+    /** That of a picture of which all counts. */
+    static LatentMask all(Place place, int factor) {
         int width = place.width() / factor;
         int height = place.height() / factor;
         float[] values = new float[width * height];
-        if (mask == null) {
-            Arrays.fill(values, 1);
-            return new LatentMask(width, height, values);
-        }
-        Mat cropped = place.cut(mask);
+        Arrays.fill(values, 1);
+        return new LatentMask(width, height, values);
+    }
+
+    /** That of a prepared picture whose mask is {@code cropped} as it is, which stays the caller's. */
+    static LatentMask of(Mat cropped, int factor) {
+        int width = cropped.width() / factor;
+        int height = cropped.height() / factor;
+        float[] values = new float[width * height];
         Mat small = new Mat();
         Imgproc.resize(cropped, small, new Size(width, height), 0, 0, Imgproc.INTER_AREA);
         small.convertTo(small, CvType.CV_32F, 1 / 255.0);
         small.get(0, 0, values);
-        cropped.release();
         small.release();
         return new LatentMask(width, height, values);
     }

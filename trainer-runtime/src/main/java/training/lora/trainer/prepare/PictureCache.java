@@ -6,8 +6,10 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
+import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
@@ -53,18 +55,32 @@ final class PictureCache {
      * @param height of the whole picture
      * @param animated whether it is the first of several in its file
      * @param places where the prepared pictures were cut from
+     * @param variations how those differ from the first that aren't it, by their places in the list
      * @param digests sha256 of the prepared pictures
      */
-    record Kept(HeldOut.Seen seen, int width, int height, boolean animated, List<Place> places, List<String> digests) {
+    record Kept(
+            HeldOut.Seen seen,
+            int width,
+            int height,
+            boolean animated,
+            List<Place> places,
+            Map<Integer, Variation> variations,
+            List<String> digests) {
         Kept {
+            variations = variations == null ? Map.of() : Map.copyOf(variations);
             places = List.copyOf(places);
             digests = List.copyOf(digests);
         }
     }
 
-    /** @param digest sha256 of the item's file */
-    Keys keys(Item item, String digest) throws IOException {
+    /**
+     * @param index the item's number
+     * @param digest sha256 of the item's file
+     */
+    Keys keys(int index, Item item, String digest) throws IOException {
         String masks = steps.masks() == null ? null : steps.masks().key(item);
+        // A copy's part has something of what the mask shows.
+        boolean seen = steps.placement().usesMask() || !steps.copies().of(index).isEmpty();
         String picture = Sha256.of(String.join(
                 "\n",
                 VERSION,
@@ -72,8 +88,10 @@ final class PictureCache {
                 Boolean.toString(steps.comparePixels()),
                 steps.options().background(),
                 steps.placement().key(item),
-                steps.placement().usesMask() && masks != null ? masks : ""));
-        return new Keys(picture, masks == null ? null : Sha256.of(picture + "\n" + steps.factor() + "\n" + masks));
+                seen && masks != null ? masks : "",
+                steps.copies().of(index).toString(),
+                steps.enlarger() == null ? "" : steps.enlarger().key()));
+        return new Keys(picture, steps.masked() ? Sha256.of(picture + "\n" + steps.factor() + "\n" + masks) : null);
     }
 
     /** What is kept of the pictures; null if not all of them are. */
@@ -145,7 +163,11 @@ final class PictureCache {
             String file = i == 0 ? "images/%05d.png".formatted(index) : "images/%05d-%d.png".formatted(index, i);
             cache.link(Step.PNG, keys.png(i), folder.resolve(file));
             pictures.add(new PreparedPicture(
-                    file, kept.digests().get(i), kept.places().get(i), masks == null ? null : masks.get(i)));
+                    file,
+                    kept.digests().get(i),
+                    kept.places().get(i),
+                    kept.variations().get(i),
+                    masks == null ? null : masks.get(i)));
         }
         return PicturePipelinePreparedItemBuilder.builder()
                 .index(index)

@@ -22,18 +22,20 @@ import org.opencv.core.Mat;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
+import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.UnusableMaskException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
 import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.Swin2Sr;
 import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.prepare.place.Placement;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.sample.Picture;
 
 /**
  * Decodes pictures, makes their masks, crops and writes them. Threads decode ahead, and crop and write behind, while the
@@ -50,6 +52,7 @@ final class PicturePipeline {
     private final RunContext context;
     private final Steps steps;
     private final Path folder;
+    private final PictureMaker maker;
     private final PictureCache cache;
     private final PrepareProgress progress;
     private final List<String> unreadable = new ArrayList<>();
@@ -60,7 +63,9 @@ final class PicturePipeline {
      * What is done with each picture.
      *
      * @param masks makes masks; null where every part of a picture counts
+     * @param enlarger enlarges small pictures; null where that is left to the scaling
      * @param placement sizes and crops
+     * @param copies altered copies of pictures
      * @param factor by which latents are smaller than pictures
      * @param comparePixels whether pictures are told apart by their pixels
      * @param options how pictures are read
@@ -68,22 +73,31 @@ final class PicturePipeline {
     @RecordBuilder
     record Steps(
             @Nullable MaskMaker masks,
+            @Nullable Swin2Sr enlarger,
             Placement placement,
+            Copies copies,
             int factor,
             boolean comparePixels,
-            PictureOptions options) {}
+            PictureOptions options) {
+        /** Whether prepared pictures have masks. */
+        boolean masked() {
+            return masks != null || copies.mask();
+        }
+    }
 
     /**
      * A picture that is prepared.
      *
      * @param file relative to the folder
      * @param digest sha256 of the file
+     * @param variation how it differs from the item's first; null for that
      * @param mask at the size of its latents; null where every part of a picture counts
      */
     record PreparedPicture(
             String file,
             String digest,
             Place place,
+            @Nullable Variation variation,
             @Nullable LatentMask mask) {}
 
     /**
@@ -110,6 +124,7 @@ final class PicturePipeline {
         this.context = context;
         this.steps = steps;
         this.folder = folder;
+        this.maker = new PictureMaker(steps);
         this.cache = new PictureCache(cache, steps, folder);
         this.progress = progress;
     }
@@ -255,7 +270,7 @@ final class PicturePipeline {
                     return;
                 }
                 int index = next++;
-                ahead.add(pool.submit(() -> decode(items.get(index), digests.get(index))));
+                ahead.add(pool.submit(() -> decode(index, items.get(index), digests.get(index))));
             }
         }
 
@@ -273,8 +288,10 @@ final class PicturePipeline {
                 return;
             }
             Mat mask;
+            Mat enlarged;
             try {
                 mask = mask(item, now, photo);
+                enlarged = now.kept() == null ? maker.enlarged(item, photo, mask) : null;
             } catch (UnusableMaskException e) {
                 maskProblems.add(e.getMessage());
                 photo.close();
@@ -286,10 +303,18 @@ final class PicturePipeline {
             }
             behind.add(pool.submit(() -> {
                 try (photo) {
-                    return make(index, item, now, photo, mask);
+                    return make(
+                            index,
+                            item,
+                            now,
+                            photo,
+                            new PictureMaker.Pixels(enlarged == null ? photo.colour() : enlarged, mask));
                 } finally {
                     if (mask != null) {
                         mask.release();
+                    }
+                    if (enlarged != null) {
+                        enlarged.release();
                     }
                     inMemory.release();
                 }
@@ -304,8 +329,8 @@ final class PicturePipeline {
         return steps.masks() != null && needed ? steps.masks().mask(item, photo) : null;
     }
 
-    private Ahead decode(Item item, String digest) throws IOException {
-        PictureCache.Keys keys = cache.keys(item, digest);
+    private Ahead decode(int index, Item item, String digest) throws IOException {
+        PictureCache.Keys keys = cache.keys(index, item, digest);
         PictureCache.Kept kept = cache.picture(keys);
         List<LatentMask> masks = kept == null ? null : cache.masks(keys, kept.places());
         if (kept != null && (masks != null || keys.mask() == null)) {
@@ -321,43 +346,31 @@ final class PicturePipeline {
         return new Ahead(keys, kept, masks, photo, seen, null);
     }
 
-    private PreparedItem make(int index, Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
-        PictureCache.Kept kept = now.kept() == null ? pictures(item, now, photo, mask) : now.kept();
+    private PreparedItem make(int index, Item item, Ahead now, Photo photo, PictureMaker.Pixels pixels)
+            throws IOException {
+        PictureCache.Kept kept = now.kept() == null ? pictures(index, item, now, photo, pixels) : now.kept();
         List<LatentMask> masks = now.masks();
-        MaskMaker maker = steps.masks();
-        if (masks == null && maker != null) {
-            masks = kept.places().stream()
-                    .map(place -> latentMask(maker, item, mask, place))
-                    .toList();
+        if (masks == null && steps.masked()) {
+            masks = maker.masks(index, item, photo, pixels);
             cache.keepMasks(now.keys(), masks);
         }
         return cache.place(index, item, now.keys(), kept, masks);
     }
 
-    private PictureCache.Kept pictures(Item item, Ahead now, Photo photo, @Nullable Mat mask) throws IOException {
-        List<Place> places = steps.placement().places(item, photo.width(), photo.height(), mask);
-        List<byte[]> pngs = new ArrayList<>();
-        for (Place place : places) {
-            Mat cut = place.cut(photo.colour());
-            pngs.add(Picture.png(cut));
-            cut.release();
-        }
-        PictureCache.Kept made = new PictureCache.Kept(
+    private PictureCache.Kept pictures(int index, Item item, Ahead now, Photo photo, PictureMaker.Pixels pixels)
+            throws IOException {
+        PictureMaker.Made made = maker.pictures(index, item, photo, pixels);
+        PictureCache.Kept kept = new PictureCache.Kept(
                 Objects.requireNonNull(now.seen()),
                 photo.width(),
                 photo.height(),
                 photo.animated(),
-                places,
-                pngs.stream()
+                made.places(),
+                made.variations(),
+                made.pngs().stream()
                         .map(png -> new Sha256().add(ByteBuffer.wrap(png)).hex())
                         .toList());
-        return cache.keepPictures(now.keys(), made, pngs);
-    }
-
-    private LatentMask latentMask(MaskMaker masks, Item item, @Nullable Mat mask, Place place) {
-        LatentMask small = LatentMasks.of(mask, place, steps.factor());
-        // What was looked for lies beside the crop.
-        return small.empty() && masks.looksFor(item) ? LatentMasks.of(null, place, steps.factor()) : small;
+        return cache.keepPictures(now.keys(), kept, made.pngs());
     }
 
     /** Which pictures count as a whole because nothing was found that is looked for, in a sentence; null if none. */

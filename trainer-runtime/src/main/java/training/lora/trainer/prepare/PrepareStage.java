@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
@@ -12,10 +13,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
-import training.lora.api.MaskSource;
 import training.lora.api.PreparationSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
@@ -26,7 +25,6 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestBuilder;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.dataset.PreparedDataset;
-import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
@@ -38,13 +36,17 @@ import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PicturePipeline.Steps;
 import training.lora.trainer.prepare.StepCache.Step;
+import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.Swin2Sr;
 import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.prepare.place.Place;
+import training.lora.trainer.prepare.place.Placement;
+import training.lora.trainer.prepare.place.Placements;
 import training.lora.trainer.prepare.report.DataReport;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
@@ -54,6 +56,7 @@ import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.safety.SafetyCheck;
 import training.lora.trainer.sample.Picture;
+import training.lora.trainer.source.Source;
 import training.lora.trainer.train.TrainStage;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
@@ -176,20 +179,18 @@ public final class PrepareStage {
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
             List<Item> items = raw.items();
             raw.notes().forEach(this::tell);
-            requireFew(items);
-            requireBatch(items);
+            Copies copies = Copies.of(items, spec.preparation(), spec.training().seed());
+            PictureCounts counts = new PictureCounts(spec, copies);
+            counts.require(items);
             tell(TextNotes.invisible(items));
-            RunLength length = RunLength.of(
-                    spec.training(), items.stream().map(Item::dataset).toList());
-            LOG.info(
-                    "an epoch is {} pictures in {} steps, the run {} steps",
-                    length.epochSamples(),
-                    length.epochSteps(),
-                    length.steps());
-            Integer given = spec.preparation().resolution();
-            int resolution = given != null ? given : model.resolution();
-            MaskSource maskSource = spec.preparation().mask().source();
-            MaskFiles.check(maskSource, items);
+            List<Integer> resolutions = Placements.resolutions(spec.preparation(), model.resolution());
+            int resolution = Collections.max(resolutions);
+            Placement placement = Placements.of(spec.preparation(), resolutions, items);
+            boolean plain = placement instanceof CentreCrop && !copies.any();
+            if (plain) {
+                counts.tellLength(items);
+            }
+            MaskFiles.check(spec.preparation().mask().source(), items);
             InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
             TrainStage.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
@@ -197,7 +198,8 @@ public final class PrepareStage {
                     DatasetManifest.VERSION + "\n" + inputs.data() + "\n" + inputs.baseModel() + "\n" + resolution
                             + "\n" + spec.training().captions().maxTokens() + "\n"
                             + spec.training().captions().clipSkip()
-                            + otherReading());
+                            + otherReading()
+                            + (plain ? "" : "\n" + placement.key(items.get(0)) + "\n" + copies.key()));
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);
                 tellOfCaptions(held.samples(), model);
@@ -211,13 +213,16 @@ public final class PrepareStage {
             List<String> unreadable;
             List<String> animated;
             String unfound;
-            try (MaskMaker masks = MaskMakers.open(context, digests)) {
+            try (MaskMaker masks = MaskMakers.open(context, digests);
+                    Swin2Sr enlarger = enlarger(digests)) {
                 Steps steps = PicturePipelineStepsBuilder.builder()
-                        .placement(new CentreCrop(resolution))
+                        .placement(placement)
+                        .copies(copies)
                         .factor(model.factor())
                         .comparePixels(HeldOut.comparesPixels(items))
                         .options(options)
                         .masks(masks)
+                        .enlarger(enlarger)
                         .build();
                 PicturePipeline pipeline = new PicturePipeline(context, steps, cache, temporary, progress);
                 prepared = pipeline.run(items, raw.digests());
@@ -226,6 +231,7 @@ public final class PrepareStage {
                 unfound = pipeline.unfound(prepared);
             }
             leaveOut(unreadable, prepared);
+            counts.requirePrepared(prepared);
             String unsafe = unsafe(prepared, temporary);
             HeldOut heldOut = new HeldOut();
             prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
@@ -239,6 +245,9 @@ public final class PrepareStage {
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
             List<Sample> samples = samples(prepared, raw, captions(prepared, cache, digests, temporary));
+            if (!plain) {
+                counts.tellLengthOf(samples);
+            }
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
             writeMasks(prepared, temporary, manager);
@@ -301,30 +310,6 @@ public final class PrepareStage {
                         .formatted(empty.size(), samples.size(), empty.get(0));
     }
 
-    private void requireFew(List<Item> items) {
-        int most = spec.preparation().maxPictures();
-        if (items.size() > most) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "`spec.datasets` must hold at most `spec.preparation.maxPictures` pictures, %d, but hold %d"
-                            .formatted(most, items.size()));
-        }
-    }
-
-    /** A picture would stand twice in one step, which only looks like a batch. */
-    private void requireBatch(List<Item> items) {
-        long pictures = items.stream()
-                .filter(item -> item.dataset().role() != DatasetRole.Validation)
-                .count();
-        int batch = spec.training().batchSize();
-        if (pictures < batch) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "`spec.datasets` must hold at least as many pictures to train on as a step takes (`spec.training.batchSize`, %d), but hold %d"
-                            .formatted(batch, pictures));
-        }
-    }
-
     /**
      * Looks at the pictures that are trained on, where that is asked for.
      *
@@ -361,7 +346,13 @@ public final class PrepareStage {
                                     spec.preparation().strict() ? " (`spec.preparation.strict`)" : "",
                                     String.join(", ", unreadable)));
         }
-        requireBatch(prepared.stream().map(PreparedItem::item).toList());
+    }
+
+    private @Nullable Swin2Sr enlarger(FileDigests digests) throws IOException {
+        Source source = context.named().upscaler();
+        return source == null
+                ? null
+                : Swin2Sr.open(source.field(), context.sources().existing(source), digests);
     }
 
     private List<Captioning.Caption> captions(
@@ -422,6 +413,7 @@ public final class PrepareStage {
                         .sizes(picture.place().sizes(p.width(), p.height()))
                         .variants(caption.variants())
                         .captionFrom(caption.from())
+                        .variation(picture.variation())
                         .build());
             }
         }

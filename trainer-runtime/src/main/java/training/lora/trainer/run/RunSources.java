@@ -129,6 +129,7 @@ public record RunSources(LoraTrainingSpec spec) {
     public List<Source> preparing() {
         List<Source> all = new ArrayList<>();
         add(all, maskModel());
+        add(all, upscaler());
         add(all, safetyModel());
         add(all, captionModel());
         return all;
@@ -149,6 +150,12 @@ public record RunSources(LoraTrainingSpec spec) {
         return model == null
                 ? null
                 : of(field + ".model", model, captions.source() == CaptionSource.Tagger ? Use.Onnx : Use.Blip);
+    }
+
+    /** The model that enlarges small pictures; null where none does. */
+    public @Nullable Source upscaler() {
+        ModelSpec model = spec.preparation().upscale().model();
+        return model == null ? null : of("spec.preparation.upscale.model", model, Use.Onnx);
     }
 
     /** The model that makes masks; null where none does. */

@@ -20,7 +20,11 @@ public enum SpecScope {
             ObjectNode all = RunSpec.withoutSecrets(spec);
             all.retain("datasets", "preparation", "training");
             ObjectNode training = (ObjectNode) all.path("training");
-            training.retain("captions");
+            if (spec.preparation().augmentTo() > 0) {
+                training.retain("captions", "seed");
+            } else {
+                training.retain("captions");
+            }
             ((ObjectNode) training.path("captions")).retain("maxTokens", "clipSkip");
             all.path("datasets").forEach(dataset -> {
                 ((ObjectNode) dataset).remove(List.of("repeats", "weight"));
