@@ -7,6 +7,8 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import io.fabric8.crdv2.generator.CRDGenerator;
 import java.io.IOException;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
@@ -53,11 +55,10 @@ final class CrdWriter {
         // Written into a resource, it would stand beside the epochs that are given instead.
         ((ObjectNode) defaults.get("training")).remove("steps");
         addDefaults(spec, defaults);
-        addDefaults((ObjectNode) spec.at("/properties/datasets/items"), tree(DatasetSpec.class));
-        addDefaults((ObjectNode) spec.at("/properties/datasets/items/properties/concept"), tree(ConceptSpec.class));
-        addDefaults((ObjectNode) spec.at("/properties/sampling/properties/prompts/items"), tree(PromptSpec.class));
-        addDefaults((ObjectNode) spec.at("/properties/evaluation/properties/prompts/items"), tree(PromptSpec.class));
-        addDefaults((ObjectNode) spec.at("/properties/runtime/properties/stages/items"), tree(StageRuntimeSpec.class));
+        addDefaultsBelow(spec, LoraTrainingSpec.class);
+        // Nothing below it has a default.
+        ((ObjectNode) spec.at("/properties/runtime/properties/stages/items/properties/podTemplate/properties/metadata"))
+                .remove("default");
         spec.remove("default");
         status.putObject("default").put("observedGeneration", -1);
         LIST_MAPS.forEach((path, keys) -> {
@@ -101,6 +102,28 @@ final class CrdWriter {
             } else if (!(value.isContainerNode() && value.isEmpty())) {
                 property.set("default", value);
             }
+        }
+    }
+
+    /** Those of parts that are unset by default, and of entries of lists: what holds once they are given. */
+    private static void addDefaultsBelow(ObjectNode schema, Class<? extends Record> type) {
+        for (RecordComponent component : type.getRecordComponents()) {
+            JsonNode property = schema.at("/properties/" + component.getName());
+            Class<?> of = component.getType();
+            if (List.class.isAssignableFrom(of)
+                    && component.getGenericType() instanceof ParameterizedType list
+                    && list.getActualTypeArguments()[0] instanceof Class<?> element) {
+                of = element;
+                property = property.path("items");
+            }
+            if (!of.isRecord() || !(property instanceof ObjectNode part) || !part.has("properties")) {
+                continue;
+            }
+            Class<? extends Record> record = of.asSubclass(Record.class);
+            if (!part.has("default")) {
+                addDefaults(part, tree(record));
+            }
+            addDefaultsBelow(part, record);
         }
     }
 
