@@ -92,7 +92,8 @@ final class StepCache {
     /** Keeps what was just made of {@code key}. */
     void put(Step step, String key, byte[] content) throws IOException {
         Path file = folder(step).resolve(name(key, content));
-        WholeFile.write(file, temporary -> Files.write(temporary, content));
+        // Two items may be one picture, and are made at the same time.
+        WholeFile.writeShared(file, temporary -> Files.write(temporary, content));
         Path before = of(step).put(key, file);
         if (before != null && !before.equals(file)) {
             Files.deleteIfExists(before);
