@@ -27,7 +27,7 @@ public record TrainingSpec(
         @Min(1) @Max(TrainingSpec.MOST_STEPS) @Nullable Integer steps,
 
         @JsonPropertyDescription(
-                "Instead of steps: how often the data is gone through, each picture as often as its repeats say. An epoch is ceil(pictures / (batchSize * gradientAccumulation)) steps, with as many pictures again where there are Regularization sets. Unset: steps counts.")
+                "Instead of steps: how often the data is gone through, each picture as often as its repeats say. An epoch is ceil(pictures / (batchSize * gradientAccumulation)) steps, with as many pictures again where there are Regularization sets; where pictures have several sizes, as many steps as batches are begun in it. Unset: steps counts.")
         @Min(1) @Max(1000000) @Nullable Integer epochs,
 
         @JsonPropertyDescription("Pictures that are in memory at once. Default 1.") @Min(1) @Max(1024) Integer batchSize,

@@ -19,7 +19,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
-import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
@@ -276,7 +275,7 @@ class RunCommand implements Callable<Integer> {
         return told.equals(message) ? failure : new TrainerException(failure.reason(), told, failure);
     }
 
-    /** A run that failed before it published anything keeps no other one from the place: the fault may be in a name. */
+    /** A run that can't be prepared keeps no other one from the place: the fault may be in a name. */
     private static void release(RunContext context, TrainerException failure) {
         if (context.workspace().destination() == null) {
             return;
@@ -302,7 +301,7 @@ class RunCommand implements Callable<Integer> {
                     : Stages.run(context, stage, finished);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = asWritten(context, Failures.classify(e));
-            if (own && failure.reason() != Reason.Preempted) {
+            if (own && stage == Stage.Prepare && !failure.reason().retriable()) {
                 release(context, failure);
             }
             try {

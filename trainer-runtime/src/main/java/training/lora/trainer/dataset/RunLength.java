@@ -2,7 +2,7 @@ package training.lora.trainer.dataset;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
-import java.util.Objects;
+import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
@@ -11,16 +11,19 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 
 /**
- * How long a run is, counted as kohya's trainer counts: an epoch is {@code ceil(samples / (batch * accumulation))} steps
- * ({@code num_update_steps_per_epoch} of its train_network.py), where samples are the pictures that are learned from,
- * each as often as it is repeated, and as many again where there are pictures for regularization. Where pictures have several
- * sizes, each size has batches of its own.
+ * How long a run is. Where all pictures have one size it is counted as kohya's trainer counts: an epoch is
+ * {@code ceil(samples / (batch * accumulation))} steps ({@code num_update_steps_per_epoch} of its train_network.py), where
+ * samples are the pictures that are learned from, each as often as it is repeated, and as many again where there are pictures
+ * for regularization. Where they have several sizes, so many epochs are as many steps as the batches make that are begun in
+ * them: rounding each size up in each epoch would be far more.
  *
  * @param epochSamples samples in an epoch
- * @param epochBatches batches in an epoch, the last of which may be completed by the next epoch's samples
- * @param epochSteps steps in an epoch
+ * @param epochBatches batches in an epoch, the last of which may be completed by the next epoch's samples; the mean over the
+ *     run where there are several sizes
+ * @param epochSteps steps in an epoch, likewise
  * @param steps steps in all
  * @param everySteps steps between checkpoints; null where they lie evenly over the run
+ * @param sizes steps of so many epochs of pictures that have several sizes; null where they have one
  */
 @RecordBuilder
 public record RunLength(
@@ -28,70 +31,67 @@ public record RunLength(
         long epochBatches,
         long epochSteps,
         int steps,
-        @Nullable Integer everySteps) {
-    /** The length of {@code training} on pictures of one size. */
+        @Nullable Integer everySteps,
+        @Nullable LongUnaryOperator sizes) {
+    /**
+     * The length of {@code training} on pictures of one size.
+     *
+     * @param pictures the data set of each picture; one of them at least is learned from
+     * @throws TrainerException InvalidConfiguration if its epochs are too many steps, or fewer than other settings need
+     */
     public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures) {
-        return of(training, pictures, Buckets.single(pictures.size()));
+        return of(training, pictures, null);
     }
 
     /**
      * The length of {@code training}.
      *
      * @param pictures the data set of each picture; one of them at least is learned from
-     * @param buckets which pictures have one size
+     * @param begun how many batches are begun in so many epochs where pictures have several sizes; null where they have one
      * @throws TrainerException InvalidConfiguration if its epochs are too many steps, or fewer than other settings need
      */
-    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures, Buckets buckets) {
+    public static RunLength of(TrainingSpec training, List<DatasetSpec> pictures, @Nullable LongUnaryOperator begun) {
         long learned = pictures.stream()
                 .filter(d -> d.role() == DatasetRole.Train)
                 .mapToLong(DatasetSpec::repeats)
                 .sum();
         boolean mixed = pictures.stream().anyMatch(d -> d.role() == DatasetRole.Regularization);
         long samples = mixed ? 2 * learned : learned;
-        long epochBatches = batches(training.batchSize(), pictures, buckets);
-        long epochSteps = ceil(epochBatches, training.gradientAccumulation());
-        Integer given = training.steps();
-        int steps = given != null ? given : ofEpochs(training, epochSteps);
-        return RunLengthBuilder.builder()
+        int accumulation = training.gradientAccumulation();
+        long batches = ceil(samples, training.batchSize());
+        RunLength one = RunLengthBuilder.builder()
                 .epochSamples(samples)
-                .epochBatches(epochBatches)
-                .epochSteps(epochSteps)
-                .steps(steps)
+                .epochBatches(batches)
+                .epochSteps(ceil(batches, accumulation))
+                .steps(0)
                 .everySteps(training.checkpoints().everySteps())
+                .build();
+        if (begun == null) {
+            return RunLengthBuilder.builder(one).steps(steps(training, one)).build();
+        }
+        RunLength several = RunLengthBuilder.builder(one)
+                .sizes(epochs -> ceil(begun.applyAsLong(epochs), accumulation))
+                .build();
+        int steps = steps(training, several);
+        Integer given = training.epochs();
+        long epochs = given == null ? several.epochs(steps) : given;
+        return RunLengthBuilder.builder(several)
+                .epochBatches(ceil(begun.applyAsLong(epochs), epochs))
+                .epochSteps(ceil(several.steps(epochs), epochs))
+                .steps(steps)
                 .build();
     }
 
-    /** Those of all buckets; pictures for regularization are shared out as they are many. */
-    private static long batches(int batchSize, List<DatasetSpec> pictures, Buckets buckets) {
-        long[] turns = new long[buckets.count()];
-        long[] kept = new long[buckets.count()];
-        long learned = 0;
-        long allKept = 0;
-        for (int i = 0; i < pictures.size(); i++) {
-            DatasetSpec dataset = pictures.get(i);
-            if (dataset.role() == DatasetRole.Train) {
-                turns[buckets.of(i)] += dataset.repeats();
-                learned += dataset.repeats();
-            } else if (dataset.role() == DatasetRole.Regularization) {
-                kept[buckets.of(i)]++;
-                allKept++;
-            }
-        }
-        int[] sizes = buckets.batchSizes(batchSize, i -> pictures.get(i).role() != DatasetRole.Validation);
-        long batches = 0;
-        for (int bucket = 0; bucket < turns.length; bucket++) {
-            long shared = allKept == 0 ? 0 : ceil(learned * kept[bucket], allKept);
-            batches += sizes[bucket] == 0 ? 0 : ceil(turns[bucket] + shared, sizes[bucket]);
-        }
-        return batches;
+    private static int steps(TrainingSpec training, RunLength length) {
+        Integer epochs = training.epochs();
+        return epochs == null ? training.steps() : ofEpochs(training, epochs, length);
     }
 
-    private static int ofEpochs(TrainingSpec training, long epochSteps) {
-        int epochs = Objects.requireNonNull(training.epochs());
-        long steps = epochs * epochSteps;
+    private static int ofEpochs(TrainingSpec training, int epochs, RunLength length) {
+        long steps = length.steps(epochs);
         if (steps > TrainingSpec.MOST_STEPS) {
             throw invalid("`spec.training.epochs` must come to at most %d steps, but %d epochs of %d are %d"
-                    .formatted(TrainingSpec.MOST_STEPS, epochs, epochSteps, steps));
+                    .formatted(TrainingSpec.MOST_STEPS, epochs, ceil(steps, epochs), steps));
         }
         int warmup = training.optimizer().schedule().warmupSteps();
         if (warmup >= steps) {
@@ -110,8 +110,27 @@ public record RunLength(
         return (count + size - 1) / size;
     }
 
+    /** Steps of {@code epochs} epochs. */
+    private long steps(long epochs) {
+        return sizes == null ? epochs * epochSteps : sizes.applyAsLong(epochs);
+    }
+
     /** The epochs that are begun when {@code step} steps are done. */
     public long epochs(int step) {
-        return ceil(step, epochSteps);
+        long least = 0;
+        long most = 1;
+        while (steps(most) < step) {
+            least = most;
+            most *= 2;
+        }
+        while (step > 0 && most - least > 1) {
+            long middle = (least + most) >>> 1;
+            if (steps(middle) < step) {
+                least = middle;
+            } else {
+                most = middle;
+            }
+        }
+        return step > 0 ? most : 0;
     }
 }

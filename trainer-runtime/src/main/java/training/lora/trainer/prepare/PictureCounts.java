@@ -5,16 +5,15 @@ import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.train.TrainStage;
 
 /** How many pictures a run needs and may have, and how long it is with them. */
 record PictureCounts(LoraTrainingSpec spec, Copies copies) {
@@ -60,25 +59,15 @@ record PictureCounts(LoraTrainingSpec spec, Copies copies) {
 
     /** Says how long the run is on pictures of one size. */
     void tellLength(List<Item> items) {
-        tellLength(items.stream().map(Item::dataset).toList(), Buckets.single(items.size()));
+        tell(RunLength.of(spec.training(), items.stream().map(Item::dataset).toList()));
     }
 
     /** Says how long the run is on what was prepared. */
     void tellLengthOf(List<Sample> samples) {
-        tellLength(
-                samples.stream().map(this::dataset).toList(),
-                Buckets.of(samples.stream().map(Sample::sizes).toList()));
+        tell(TrainStage.length(spec, samples));
     }
 
-    private DatasetSpec dataset(Sample sample) {
-        return spec.datasets().stream()
-                .filter(dataset -> dataset.name().equals(sample.dataset()))
-                .findFirst()
-                .orElseThrow();
-    }
-
-    private void tellLength(List<DatasetSpec> pictures, Buckets buckets) {
-        RunLength length = RunLength.of(spec.training(), pictures, buckets);
+    private static void tell(RunLength length) {
         LOG.info(
                 "an epoch is {} pictures in {} steps, the run {} steps",
                 length.epochSamples(),

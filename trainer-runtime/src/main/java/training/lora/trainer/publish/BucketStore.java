@@ -61,6 +61,11 @@ record BucketStore(S3Prefix bucket) implements OutputStore {
     }
 
     @Override
+    public void delete(String name, byte[] content) {
+        bucket.delete(name, content);
+    }
+
+    @Override
     public void cleanUp(Predicate<String> own) {
         bucket.abandonUploads(own);
     }

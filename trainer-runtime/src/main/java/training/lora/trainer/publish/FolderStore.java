@@ -9,6 +9,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Predicate;
@@ -115,6 +116,13 @@ record FolderStore(Path folder, String option) implements OutputStore {
         for (Path parent = file.getParent();
                 parent != null && !parent.equals(folder) && deleteIfEmpty(parent);
                 parent = parent.getParent()) {}
+    }
+
+    @Override
+    public void delete(String name, byte[] content) throws IOException {
+        if (Arrays.equals(read(name), content)) {
+            delete(name);
+        }
     }
 
     private static boolean deleteIfEmpty(Path folder) throws IOException {

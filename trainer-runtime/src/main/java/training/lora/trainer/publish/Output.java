@@ -41,24 +41,33 @@ public final class Output {
     private static final int NAMED = 3;
 
     private final Owner owner;
+    private final ClaimToken token;
     private final OutputStore store;
 
     /** What the files of checkpoints looked like that were put there: most are kept when the next one comes. */
     private final Map<String, String> sent = new HashMap<>();
 
-    /** Whose the files are that stand there. */
-    private record Pending(String version, Owner owner, List<String> files) {}
+    /**
+     * Whose the files are that stand there.
+     *
+     * @param claim the token of the workspace that wrote this
+     */
+    private record Pending(String version, Owner owner, String claim, List<String> files) {}
 
-    /** @param owner whose runs publish there */
-    Output(Owner owner, OutputStore store) {
+    /**
+     * @param owner whose runs publish there
+     * @param token of the workspace that they work in
+     */
+    Output(Owner owner, ClaimToken token, OutputStore store) {
         this.owner = owner;
+        this.token = token;
         this.store = store;
     }
 
     /** The folder that the run's stages publish to. */
     public static Output folder(Owner owner, Workspace workspace) {
         String option = workspace.destination() == null ? "--output" : "`spec.output.uri`";
-        return new Output(owner, new FolderStore(workspace.output(), option));
+        return new Output(owner, ClaimToken.of(workspace), new FolderStore(workspace.output(), option));
     }
 
     /** Where people find what was published: in the bucket, where there is one, else the folder. */
@@ -66,7 +75,7 @@ public final class Output {
         Destination destination = workspace.destination();
         return destination == null || destination.bucket() == null
                 ? folder(owner, workspace)
-                : new Output(owner, new BucketStore(destination.bucket()));
+                : new Output(owner, ClaimToken.of(workspace), new BucketStore(destination.bucket()));
     }
 
     /**
@@ -90,8 +99,9 @@ public final class Output {
     public void take() throws IOException {
         requireOwn();
         if (files() == null) {
-            boolean taken = store.create(PENDING, Json.PRETTY.writeValueAsBytes(pending(List.of())));
-            if (ownNow(taken) == null) {
+            byte[] claim = pending(List.of());
+            store.create(PENDING, claim);
+            if (ownNow(claim) == null) {
                 throw new TrainerException(
                         Reason.SourceUnreachable,
                         "the output must be taken by one run, but another began and gave up %s in the same moment; start again"
@@ -102,32 +112,28 @@ public final class Output {
     }
 
     /**
-     * Gives the place back, where nothing was published yet: a run that ended in a fault keeps no other from it. What is
-     * there of the owner's stays theirs.
+     * Gives the place back, if a process of this workspace took it and nothing was published yet: a run that ended in a fault
+     * keeps no other from it. What anybody else took stays theirs, runs of the same owner in other workspaces too.
      */
     public void release() throws IOException {
-        byte[] list = store.read(PENDING);
-        if (list != null
-                && store.read(MANIFEST) == null
-                && names(PENDING, list, PENDING_VERSION).isEmpty()) {
-            store.delete(PENDING);
+        byte[] claim = pending(List.of());
+        if (store.read(MANIFEST) == null) {
+            store.delete(PENDING, claim);
         }
     }
 
-    /** Where somebody was faster, it says who. */
-    private @Nullable Set<String> ownNow(boolean taken) throws IOException {
+    /** Where somebody was faster, it says who, and leaves theirs. */
+    private @Nullable Set<String> ownNow(byte[] claim) throws IOException {
         try {
             return files();
         } catch (TrainerException e) {
-            if (taken) {
-                store.delete(PENDING);
-            }
+            store.delete(PENDING, claim);
             throw e;
         }
     }
 
-    private Pending pending(Collection<String> files) {
-        return new Pending(PENDING_VERSION, owner, List.copyOf(files));
+    private byte[] pending(Collection<String> files) throws IOException {
+        return Json.PRETTY.writeValueAsBytes(new Pending(PENDING_VERSION, owner, token.value(), List.copyOf(files)));
     }
 
     /** The names of the owner's files; null if nobody's are listed. */
@@ -313,7 +319,7 @@ public final class Output {
         }
         Set<String> all = new TreeSet<>(old);
         all.addAll(coming);
-        store.write(PENDING, Json.PRETTY.writeValueAsBytes(pending(all)));
+        store.write(PENDING, pending(all));
         store.delete(MANIFEST);
         return old;
     }

@@ -36,6 +36,9 @@ interface OutputStore {
     /** Deletes a file, if it is there, what an interrupted {@link #put} left of it, and folders that are empty without it. */
     void delete(String name) throws IOException;
 
+    /** Deletes a small file, if it has that content: what another process has put there meanwhile stays. */
+    void delete(String name, byte[] content) throws IOException;
+
     /** Removes what killed processes left of files that never became whole, under names that {@code own} accepts. */
     void cleanUp(Predicate<String> own);
 

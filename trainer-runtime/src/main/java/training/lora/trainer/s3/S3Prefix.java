@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -12,10 +13,12 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import software.amazon.awssdk.core.ResponseBytes;
 import software.amazon.awssdk.core.exception.SdkClientException;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CommonPrefix;
+import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
 import software.amazon.awssdk.services.s3.model.PutObjectRequest;
@@ -260,6 +263,35 @@ public final class S3Prefix implements AutoCloseable {
                 name,
                 () -> client.deleteObject(
                         request -> request.bucket(location.bucket()).key(key(name))));
+    }
+
+    /** Deletes a small object, if it has that content: what somebody else has written there meanwhile stays. */
+    public void delete(String name, byte[] content) {
+        ResponseBytes<GetObjectResponse> there = calls.find(
+                name,
+                () -> client.getObjectAsBytes(
+                        request -> request.bucket(location.bucket()).key(key(name))));
+        if (there == null || !Arrays.equals(there.asByteArray(), content)) {
+            return;
+        }
+        boolean unconditional = calls.make(S3Calls.DELETE, name, () -> {
+            try {
+                client.deleteObject(request -> request.bucket(location.bucket())
+                        .key(key(name))
+                        .ifMatch(there.response().eTag()));
+            } catch (S3Exception e) {
+                if (e.statusCode() == NOT_IMPLEMENTED) {
+                    return true;
+                }
+                if (e.statusCode() != S3Calls.PRECONDITION_FAILED && S3Refusal.of(e) != S3Refusal.NoObject) {
+                    throw e;
+                }
+            }
+            return false;
+        });
+        if (unconditional) {
+            delete(name);
+        }
     }
 
     @Override

@@ -50,6 +50,9 @@ public record Cache(Path root) {
     /** So old a temporary name is nobody's any more. */
     private static final Duration LEFT = Duration.ofDays(1);
 
+    /** So long what was refused is not fetched again: a server may have mended it under the same version. */
+    private static final Duration REJECTED = Duration.ofDays(7);
+
     private static final String ALONE = ".alone";
 
     /** So long another process may stand still before the file is fetched beside it. */
@@ -75,7 +78,7 @@ public record Cache(Path root) {
         String into(Path part) throws IOException;
     }
 
-    /** What came and was refused for its digest, so that nobody fetches it again. */
+    /** What came twice and was refused for its digest, so that nobody fetches it again for a while. */
     interface Rejected {
         /** The digest of a content; null if it is not known. */
         @Nullable String get(String version) throws IOException;
@@ -87,7 +90,9 @@ public record Cache(Path root) {
         return new Rejected() {
             @Override
             public @Nullable String get(String version) throws IOException {
-                return known("rejected " + version);
+                String identity = "rejected " + version;
+                Path file = knownFile(identity);
+                return isOlder(file, REJECTED) ? null : known(identity);
             }
 
             @Override
@@ -287,11 +292,10 @@ public record Cache(Path root) {
 
     /** What killed processes have left under their temporary names. */
     private static void deleteLeft(Path parent, Predicate<String> temporary) {
-        Instant before = Instant.now().minus(LEFT);
         try (Stream<Path> all = Files.list(parent)) {
             for (Path entry : all.filter(e -> temporary.test(String.valueOf(e.getFileName())))
                     .toList()) {
-                if (Files.getLastModifiedTime(entry).toInstant().isBefore(before)) {
+                if (isOlder(entry, LEFT)) {
                     LOG.info("{} was left by a process that was killed, and is deleted", entry);
                     Folders.delete(entry);
                 }
@@ -299,6 +303,13 @@ public record Cache(Path root) {
         } catch (IOException e) {
             LOG.debug("what was left in {} can't be deleted", parent, e);
         }
+    }
+
+    private static boolean isOlder(Path file, Duration age) throws IOException {
+        return Files.exists(file)
+                && Files.getLastModifiedTime(file)
+                        .toInstant()
+                        .isBefore(Instant.now().minus(age));
     }
 
     private static void appear(Path temporary, Path folder) throws IOException {

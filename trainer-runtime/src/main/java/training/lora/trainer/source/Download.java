@@ -73,19 +73,22 @@ final class Download {
             resume(part);
         }
         String problem = attempt(part);
-        if (problem != null && pieces > 1) {
-            LOG.warn("what was fetched before of {} is no beginning of it: it {}", file.path(), problem);
-            restart(part);
-            problem = attempt(part);
-        }
-        if (problem != null && file.content().elsewhere()) {
+        String before = sha256;
+        if (problem != null) {
+            LOG.warn(
+                    "{} {}: it is fetched once more, since {}",
+                    file.path(),
+                    problem,
+                    pieces > 1 ? "what came before may be no beginning of it" : "it may have been damaged on its way");
+            file.content().elsewhere();
             restart(part);
             problem = attempt(part);
         }
         if (problem != null) {
             Files.deleteIfExists(part);
             if (source.sha256() != null && problem.equals(digestProblem())) {
-                if (version != null) {
+                // Twice the same: that is what the server has.
+                if (version != null && sha256.equals(before)) {
                     rejected.put(version, sha256);
                 }
                 throw source.wrongDigest(sha256);

@@ -40,7 +40,10 @@ public record RemoteFile(
          */
         Opened open(long offset) throws IOException;
 
-        /** Gives up where the bytes come from, which are wrong or can't be read; false where they come from nowhere else. */
+        /**
+         * Gives up where the bytes come from, which are wrong or can't be read, if they come from anywhere else as well; false
+         * if not.
+         */
         default boolean elsewhere() {
             return false;
         }

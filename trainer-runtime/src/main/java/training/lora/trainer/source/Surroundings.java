@@ -1,6 +1,7 @@
 package training.lora.trainer.source;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.regex.Matcher;
@@ -21,6 +22,21 @@ public record Surroundings(Function<String, @Nullable String> environment, Boole
 
     /** As the operator's setting of the same name has it. */
     private static final Pattern QUANTITY = Pattern.compile("(\\d{1,12})(|Ki|Mi|Gi|Ti)");
+
+    /** Variables that had another name in earlier releases: what a platform closes must not stand open for a word. */
+    private static final Map<String, String> RENAMED =
+            Map.of("LORA_SOURCE_ALLOW", "LORA_SOURCES_ALLOW", "LORA_SOURCE_LIMIT_BYTES", "LORA_SOURCES_LIMIT");
+
+    /** @throws TrainerException InvalidConfiguration if a variable is set that is called otherwise by now */
+    public Surroundings {
+        RENAMED.forEach((old, name) -> {
+            if (environment.apply(old) != null) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "%s must not be set, since it is called %s now and would be ignored".formatted(old, name));
+            }
+        });
+    }
 
     /** The process's own. */
     public static Surroundings of(BooleanSupplier stopping) {

@@ -19,13 +19,10 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -119,13 +116,12 @@ public final class SafeTensors implements AutoCloseable {
     public static SafeTensors openSharded(Path index) {
         Map<String, SafeTensors> byFile = new TreeMap<>();
         try {
-            Map<String, String> places = weightMap(index);
-            Set<String> names = new TreeSet<>(places.values());
-            requireAll(index, names, name -> Files.isRegularFile(index.resolveSibling(name)));
-            names.forEach(name -> byFile.put(name, open(index.resolveSibling(name))));
-            requireAll(index, places.keySet(), tensor -> shard(byFile, places, tensor)
-                    .entries
-                    .containsKey(tensor));
+            ShardIndex parts = ShardIndex.read(index);
+            Map<String, String> places = parts.places();
+            parts.names().forEach(name -> byFile.put(name, open(index.resolveSibling(name))));
+            parts.requireAll(
+                    places.keySet(),
+                    tensor -> shard(byFile, places, tensor).entries.containsKey(tensor));
             Map<String, Entry> entries = new LinkedHashMap<>();
             Map<String, SafeTensors> shards = new HashMap<>();
             places.keySet().forEach(tensor -> {
@@ -142,37 +138,6 @@ public final class SafeTensors implements AutoCloseable {
 
     private static SafeTensors shard(Map<String, SafeTensors> byFile, Map<String, String> places, String tensor) {
         return Objects.requireNonNull(byFile.get(places.get(tensor)));
-    }
-
-    private static Map<String, String> weightMap(Path index) {
-        JsonNode map;
-        try {
-            map = Json.MAPPER.readTree(index.toFile()).path("weight_map");
-        } catch (IOException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, index + " must be readable JSON", e);
-        }
-        Map<String, String> places = new LinkedHashMap<>();
-        map.fields().forEachRemaining(e -> places.put(e.getKey(), e.getValue().asText()));
-        for (String name : places.values()) {
-            if (!name.matches("[\\w.-]+\\.safetensors")) {
-                throw new TrainerException(
-                        Reason.InvalidConfiguration,
-                        index + " must name .safetensors files beside it, but names \"" + name + "\"");
-            }
-        }
-        if (places.isEmpty()) {
-            throw new TrainerException(Reason.InvalidConfiguration, index + " must have a weight_map with tensors");
-        }
-        return places;
-    }
-
-    private static void requireAll(Path index, Set<String> names, Predicate<String> there) {
-        List<String> missing = names.stream().filter(there.negate()).toList();
-        if (!missing.isEmpty()) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "all that " + index + " names must be there, but these are missing: " + String.join(", ", missing));
-        }
     }
 
     private static void refusePickle(Path file) {

@@ -1,17 +1,24 @@
 package training.lora.trainer.train;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.IntPredicate;
+import training.lora.api.DatasetSpec;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.Buckets;
+import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.tensor.Randomness;
 
 /**
  * The run's sequence of batches, as a function of (seed, index). A batch holds samples of one size, a bucket. In each bucket
  * the samples come in the order of {@link SampleOrder}, and batches go on over an epoch's end, so that none is left out and
  * none is smaller than the others of its bucket. An epoch has the batches that its samples begin, in an order that is shuffled
- * anew each time.
+ * anew each time. Buckets of pictures for regularization alone leave out some of their first turns, each another number of
+ * them: else the samples that their last batches are filled with would make these pictures more than those that are learned
+ * from, the more so the more sizes they have.
  */
 final class BatchOrder {
     /** Epochs whose samples are kept: a batch may need those of the next one. */
@@ -21,6 +28,10 @@ final class BatchOrder {
     private final Buckets buckets;
     private final long seed;
     private final int[] sizes;
+
+    /** How many turns of each bucket are left out at the run's beginning. */
+    private final int[] skipped;
+
     private Epoch newest;
 
     private final Map<Long, int[][]> members = new LinkedHashMap<>() {
@@ -51,7 +62,36 @@ final class BatchOrder {
         this.seed = seed;
         IntPredicate trained = order::has;
         this.sizes = buckets.batchSizes(batchSize, trained);
+        this.skipped = skipped(sizes, order.learned(buckets));
         this.newest = epoch(0);
+    }
+
+    /** As many of all numbers below a bucket's batch size as there are. */
+    private static int[] skipped(int[] sizes, boolean[] learned) {
+        int[] skipped = new int[sizes.length];
+        int next = 0;
+        for (int bucket = 0; bucket < sizes.length; bucket++) {
+            if (sizes[bucket] > 0 && !learned[bucket]) {
+                skipped[bucket] = next % sizes[bucket];
+                next++;
+            }
+        }
+        return skipped;
+    }
+
+    /**
+     * How long a run of {@code training} is that trains in this order.
+     *
+     * @param pictures the data set of each sample
+     */
+    RunLength length(TrainingSpec training, List<DatasetSpec> pictures) {
+        boolean several = Arrays.stream(sizes).filter(size -> size > 0).count() > 1;
+        return RunLength.of(training, pictures, several ? this::begun : null);
+    }
+
+    /** How many batches are begun in the first {@code epochs} epochs. */
+    private long begun(long epochs) {
+        return batches(order.turns(epochs, buckets));
     }
 
     /** How many samples batch {@code index} has. */
@@ -68,7 +108,7 @@ final class BatchOrder {
         int[] chosen = new int[sizes[bucket]];
         long number = epoch.number();
         int[] own = members(number)[bucket];
-        long next = epoch.numbers()[place] * chosen.length - epoch.turns()[bucket];
+        long next = skipped[bucket] + epoch.numbers()[place] * chosen.length - epoch.turns()[bucket];
         for (int i = 0; i < chosen.length; i++) {
             while (next >= own.length) {
                 next -= own.length;
@@ -85,13 +125,13 @@ final class BatchOrder {
     private Epoch of(long index) {
         if (!newest.has(index)) {
             long after = 1;
-            while (batches(order.turns(after, buckets)) <= index) {
+            while (begun(after) <= index) {
                 after *= 2;
             }
             long number = after / 2;
             while (after - number > 1) {
                 long middle = (number + after) >>> 1;
-                if (batches(order.turns(middle, buckets)) <= index) {
+                if (begun(middle) <= index) {
                     number = middle;
                 } else {
                     after = middle;
@@ -140,7 +180,7 @@ final class BatchOrder {
 
     private long batches(long[] turns, int bucket) {
         int size = sizes[bucket];
-        return size == 0 ? 0 : (turns[bucket] + size - 1) / size;
+        return size == 0 ? 0 : (Math.max(0, turns[bucket] - skipped[bucket]) + size - 1) / size;
     }
 
     /** The samples of an epoch in their order, by buckets. */

@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -18,6 +20,7 @@ final class Batches implements BatchSource {
     private final TrainingData data;
     private final SampleOrder samples;
     private final BatchOrder order;
+    private final long parts;
     private final long seed;
     private final Captions captions;
     private final TimestepSampler timesteps;
@@ -27,6 +30,7 @@ final class Batches implements BatchSource {
         this.data = data;
         this.samples = samples;
         this.seed = training.seed();
+        this.parts = training.gradientAccumulation();
         this.order = new BatchOrder(samples, data.buckets(), training.batchSize(), seed);
         this.captions = captions;
         this.timesteps = new TimestepSampler(training.loss(), schedule);
@@ -92,8 +96,11 @@ final class Batches implements BatchSource {
                 .build();
     }
 
-    /** The samples of a batch. */
-    int[] samples(long index) {
-        return order.at(index);
+    /** The samples of step {@code k}, from 0. */
+    int[] ofStep(int k) {
+        return LongStream.range(k * parts, (k + 1) * parts)
+                .mapToObj(order::at)
+                .flatMapToInt(IntStream::of)
+                .toArray();
     }
 }

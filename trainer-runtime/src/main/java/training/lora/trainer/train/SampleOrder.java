@@ -95,6 +95,13 @@ final class SampleOrder {
         return turns;
     }
 
+    /** Which buckets hold samples that are learned from. */
+    boolean[] learned(Buckets buckets) {
+        boolean[] found = new boolean[buckets.count()];
+        Arrays.stream(learned.items).forEach(sample -> found[buckets.of(sample)] = true);
+        return found;
+    }
+
     /** Whether {@code sample} is ever trained on. */
     boolean has(int sample) {
         return learned.has(sample) || kept.has(sample);

@@ -4,10 +4,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.Function;
-import java.util.stream.IntStream;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,12 +12,12 @@ import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
-import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.RunLength;
@@ -59,8 +56,7 @@ public final class TrainStage {
     private final LoraStep step;
     private final Batches batches;
     private final DrawnLosses drawn;
-    private final FixedSet learned;
-    private final @Nullable FixedSet heldOut;
+    private final FixedLosses fixed;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final TrainingState state;
@@ -113,7 +109,7 @@ public final class TrainStage {
                 manager);
         List<Sample> samples = data.manifest().samples();
         List<DatasetSpec> datasets = context.run().spec().datasets();
-        this.length = RunLength.of(training, SampleOrder.settings(samples, datasets), data.buckets());
+        this.length = length(context.run().spec(), samples);
         TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
         this.batches = new Batches(
                 cached,
@@ -127,19 +123,7 @@ public final class TrainStage {
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);
-        this.learned = FixedSet.learned(
-                batches,
-                Concepts.of(datasets).all().stream()
-                        .map(concept -> data.samples(concept.datasets()))
-                        .filter(group -> group.length > 0)
-                        .toList(),
-                training.batchSize());
-        List<int[]> validation = datasets.stream()
-                .filter(d -> d.role() == DatasetRole.Validation)
-                .map(d -> data.samples(List.of(d.name())))
-                .filter(group -> group.length > 0)
-                .toList();
-        this.heldOut = validation.isEmpty() ? null : FixedSet.heldOut(batches, validation, training.batchSize());
+        this.fixed = FixedLosses.of(context, data, batches, step, manager);
         this.losses = new LossLog(folder.resolve(LossLog.FILE));
         ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
         this.checkpoints = new Checkpoints(
@@ -164,6 +148,15 @@ public final class TrainStage {
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
         this.sampler = sampler;
         this.judge = judge;
+    }
+
+    /** How long a run is on samples whose sizes are known. */
+    public static RunLength length(LoraTrainingSpec spec, List<Sample> samples) {
+        TrainingSpec training = spec.training();
+        Buckets buckets = Buckets.of(samples.stream().map(Sample::sizes).toList());
+        SampleOrder order = SampleOrder.of(samples, spec.datasets(), training.seed());
+        return new BatchOrder(order, buckets, training.batchSize(), training.seed())
+                .length(training, SampleOrder.settings(samples, spec.datasets()));
     }
 
     private Conditioning embed(List<String> texts, NDManager scope) {
@@ -237,10 +230,9 @@ public final class TrainStage {
             }
         } else {
             String where = "before its first step";
-            double before = measure(learned, where);
-            requireFinite(before);
-            double typical = measured(drawn.begin(), where);
-            Double validation = heldOut == null ? null : Double.valueOf(measure(heldOut, where));
+            double before = fixed.begin(where);
+            double typical = fixed.measured(drawn.begin(), where);
+            Double validation = fixed.heldOut(where);
             pictures.clear();
             TrainSummary.delete(folder);
             state.begin(PositionBeginBuilder.builder()
@@ -258,7 +250,7 @@ public final class TrainStage {
         }
         clock.enter(Phase.Other);
         double before = state.begun().fixedSet();
-        double after = measure(learned, where());
+        double after = fixed.learned(where());
         LOG.info(
                 "loss over the fixed set: {} before, {} after",
                 Metric.of("", before).value(),
@@ -289,19 +281,6 @@ public final class TrainStage {
         return new Result(summary.checkpoints(), newest(), artifacts, summary.note());
     }
 
-    /** What is not finite before its first step no lower learning rate will mend. */
-    private void requireFinite(double loss) {
-        if (!Double.isFinite(loss)) {
-            throw new TrainerException(
-                    Reason.InvalidBaseModel,
-                    "the loss must be a finite number before anything is trained, was %s: weights of the base model %s%s are damaged, as by a conversion to fp16 that overflowed"
-                            .formatted(
-                                    loss,
-                                    context.named().baseModel().shown(),
-                                    training.initFrom() == null ? "" : " or of `spec.training.initFrom`"));
-        }
-    }
-
     /** A step, and what is due after it. */
     private void advance() throws IOException {
         step();
@@ -309,7 +288,7 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base, this::samples);
+            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base, batches::ofStep);
             if (alarm != null) {
                 state.rollBack(alarm);
                 pictures.cut(state.done());
@@ -332,8 +311,8 @@ public final class TrainStage {
     /** Writes what is due; asked to stop while it measures, it leaves the checkpoint to the next attempt. */
     private void save() throws IOException {
         clock.enter(Phase.Checkpoints);
-        if (heldOut != null && state.atCheckpoint()) {
-            Double loss = heldOut.loss(step, manager, context.stopping());
+        if (fixed.holdsOut() && state.atCheckpoint()) {
+            Double loss = fixed.heldOut();
             if (loss == null) {
                 state.saveState();
                 context.stopIfAsked(where());
@@ -343,18 +322,6 @@ public final class TrainStage {
         }
         state.save();
         clock.enter(Phase.Other);
-    }
-
-    /** The loss over {@code set}; ends the stage if it is asked to stop meanwhile. */
-    private double measure(FixedSet set, String where) {
-        return measured(set.loss(step, manager, context.stopping()), where);
-    }
-
-    private double measured(@Nullable Double loss, String where) {
-        if (loss == null) {
-            context.stopIfAsked(where);
-        }
-        return Objects.requireNonNull(loss);
     }
 
     /** Where it stands once it is saved. */
@@ -368,15 +335,6 @@ public final class TrainStage {
         step.train(batches, k, state.rate(k));
         state.stepped();
         progress.stepped();
-    }
-
-    /** The pictures of step {@code k}, from 0. */
-    private int[] samples(int k) {
-        long parts = training.gradientAccumulation();
-        return LongStream.range(k * parts, (k + 1) * parts)
-                .mapToObj(batches::samples)
-                .flatMapToInt(IntStream::of)
-                .toArray();
     }
 
     /** Draws the pictures of a checkpoint, or of the beginning, where they are not there yet, and reports it. */

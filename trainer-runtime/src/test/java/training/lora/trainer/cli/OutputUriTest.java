@@ -62,6 +62,23 @@ class OutputUriTest {
     }
 
     @Test
+    void onlyARunThatCantBePreparedLeavesThePlace() throws IOException {
+        Path claim = folder.resolve("models/tiny/.publishing.json");
+        assertThat(run("prepare", "models/tiny").code()).isZero();
+        String taken = Files.readString(claim);
+
+        Ran untrained = run("evaluate", "models/tiny");
+        assertThat(untrained.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(claim).hasContent(taken);
+
+        // As if another workspace's process had taken it.
+        Files.writeString(tiny.workspace().resolve(".claim"), "another");
+        Ran elsewhere = tiny.run("prepare", "--set", "output.uri=models/tiny", "--set", "datasets=[{uri: dato}]");
+        assertThat(elsewhere.code()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(claim).hasContent(taken);
+    }
+
+    @Test
     void pathOfOthersIsRefused() throws IOException {
         Files.createDirectories(folder.resolve("models"));
         Files.writeString(folder.resolve("models/v1-5.safetensors"), "somebody's");

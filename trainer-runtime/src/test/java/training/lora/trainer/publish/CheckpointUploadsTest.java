@@ -61,6 +61,11 @@ class CheckpointUploadsTest {
         }
 
         @Override
+        public void delete(String name, byte[] content) throws IOException {
+            store.delete(name, content);
+        }
+
+        @Override
         public boolean exists(String name) {
             return store.exists(name);
         }
@@ -141,8 +146,10 @@ class CheckpointUploadsTest {
     @Test
     void outageOfSomeTriesIsSurvivedWithoutAWordToTheTraining() throws Exception {
         Place place = new Place(5, away(), "checkpoints/step-000020/mine.safetensors");
-        try (CheckpointUploads uploads =
-                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofMillis(1))) {
+        try (CheckpointUploads uploads = CheckpointUploads.begin(
+                new Output(MINE, new ClaimToken(folder.resolve(".claim")), place),
+                checkpoints(),
+                Duration.ofMillis(1))) {
             uploads.keep(List.of(checkpoint(10), checkpoint(20)));
             place.arrived.await();
         }
@@ -157,8 +164,10 @@ class CheckpointUploadsTest {
     @Test
     void failureThatNobodyThoughtOfEndsNoUploads() throws Exception {
         Place place = new Place(2, new IllegalStateException("a bug"), "checkpoints/step-000010/mine.safetensors");
-        try (CheckpointUploads uploads =
-                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofMillis(1))) {
+        try (CheckpointUploads uploads = CheckpointUploads.begin(
+                new Output(MINE, new ClaimToken(folder.resolve(".claim")), place),
+                checkpoints(),
+                Duration.ofMillis(1))) {
             uploads.keep(List.of(checkpoint(10)));
 
             assertThat(place.arrived.await(10, TimeUnit.SECONDS)).isTrue();
@@ -168,8 +177,10 @@ class CheckpointUploadsTest {
     @Test
     void newestSetIsWhatComesAfterAnOutage() throws Exception {
         Place place = new Place(1, away(), "checkpoints/step-000030/mine.safetensors");
-        try (CheckpointUploads uploads =
-                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofMillis(200))) {
+        try (CheckpointUploads uploads = CheckpointUploads.begin(
+                new Output(MINE, new ClaimToken(folder.resolve(".claim")), place),
+                checkpoints(),
+                Duration.ofMillis(200))) {
             uploads.keep(List.of(checkpoint(10)));
             uploads.keep(List.of(checkpoint(20), checkpoint(30)));
             place.arrived.await();
@@ -182,8 +193,8 @@ class CheckpointUploadsTest {
     void endDoesNotWaitForAPlaceThatIsAway() throws Exception {
         Place place = new Place(Integer.MAX_VALUE, away(), "");
         long begin = System.nanoTime();
-        CheckpointUploads uploads =
-                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofHours(1));
+        CheckpointUploads uploads = CheckpointUploads.begin(
+                new Output(MINE, new ClaimToken(folder.resolve(".claim")), place), checkpoints(), Duration.ofHours(1));
         uploads.keep(List.of(checkpoint(10)));
 
         uploads.close();
@@ -195,8 +206,10 @@ class CheckpointUploadsTest {
     @Test
     void checkpointThatIsNoLongerKeptIsNoFailure() throws Exception {
         Place place = new Place(0, away(), "checkpoints/step-000020/mine.safetensors");
-        try (CheckpointUploads uploads =
-                CheckpointUploads.begin(new Output(MINE, place), checkpoints(), Duration.ofHours(1))) {
+        try (CheckpointUploads uploads = CheckpointUploads.begin(
+                new Output(MINE, new ClaimToken(folder.resolve(".claim")), place),
+                checkpoints(),
+                Duration.ofHours(1))) {
             uploads.keep(List.of(new Checkpoint(10, List.of())));
             uploads.keep(List.of(checkpoint(20)));
             place.arrived.await();
@@ -209,7 +222,7 @@ class CheckpointUploadsTest {
     @Test
     void checkpointThatIsKeptIsNotPutAgainUnlessItIsAnotherOne() throws IOException {
         Place place = new Place(0, away(), "");
-        Output output = new Output(MINE, place);
+        Output output = new Output(MINE, new ClaimToken(folder.resolve(".claim")), place);
         checkpoint(10);
         checkpoint(20);
         output.replaceCheckpoints(Publisher.checkpoint(checkpoints(), 10));

@@ -25,8 +25,13 @@ class OutputFolderTest extends OutputLaws {
     }
 
     @Override
-    Output output(Owner owner) {
-        return new Output(owner, store(there()));
+    Output output(Owner owner, ClaimToken token) {
+        return new Output(owner, token, store());
+    }
+
+    @Override
+    OutputStore store() {
+        return store(there());
     }
 
     @Override

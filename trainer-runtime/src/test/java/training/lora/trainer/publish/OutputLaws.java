@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,8 +40,20 @@ abstract class OutputLaws {
 
     private Output output;
 
-    /** An output of {@code owner} in the place. */
-    abstract Output output(Owner owner);
+    /** An output in the place of {@code owner} who works in the workspace of {@code token}. */
+    abstract Output output(Owner owner, ClaimToken token);
+
+    /** The same in a workspace that each owner has. */
+    Output output(Owner owner) {
+        return output(owner, token("work/" + owner.name()));
+    }
+
+    ClaimToken token(String workspace) {
+        return new ClaimToken(folder.resolve(workspace).resolve(".claim"));
+    }
+
+    /** The place itself. */
+    abstract OutputStore store();
 
     /** What is there, by name. */
     abstract Map<String, String> content() throws IOException;
@@ -225,12 +238,36 @@ abstract class OutputLaws {
         Map<String, String> before = content();
 
         output.release();
-        assertOwned(
-                () -> output(new Owner("default", "theirs")).release(),
-                "the output must be empty or this run's own, but %s/%s belongs to the training default/mine, and this one is default/theirs; take another %s, or delete what is there if nobody needs it"
-                        .formatted(place(), Output.PENDING, option()));
+        output(new Owner("default", "theirs")).release();
+        output(new Owner("default", "theirs"), token("work/mine")).release();
 
         assertThat(content()).isEqualTo(before);
+    }
+
+    @Test
+    void placeThatAnotherWorkspaceOfTheOwnerTookIsNotGivenBack() throws IOException {
+        Output elsewhere = output(MINE, token("elsewhere"));
+        output.take();
+        elsewhere.take();
+        Map<String, String> before = content();
+
+        elsewhere.release();
+
+        assertThat(content()).isEqualTo(before).containsOnlyKeys(Output.PENDING);
+        output(MINE).release();
+        assertThat(content()).isEmpty();
+    }
+
+    @Test
+    void smallFileIsDeletedOnlyWithTheContentThatIsNamed() throws IOException {
+        write("a", "one");
+
+        store().delete("a", "two".getBytes(StandardCharsets.UTF_8));
+        assertThat(content()).containsOnlyKeys("a");
+
+        store().delete("a", "one".getBytes(StandardCharsets.UTF_8));
+        store().delete("a", "one".getBytes(StandardCharsets.UTF_8));
+        assertThat(content()).isEmpty();
     }
 
     @Test

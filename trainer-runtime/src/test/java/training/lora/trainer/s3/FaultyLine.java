@@ -20,6 +20,7 @@ public final class FaultyLine implements AutoCloseable {
     private final ServerSocket socket;
     private final int server;
     private final List<String> requests = new CopyOnWriteArrayList<>();
+    private final List<String> conditions = new CopyOnWriteArrayList<>();
     private final List<String> ranges = new CopyOnWriteArrayList<>();
     private volatile Function<String, @Nullable Fault> faults = request -> null;
 
@@ -92,6 +93,11 @@ public final class FaultyLine implements AutoCloseable {
         return List.copyOf(ranges);
     }
 
+    /** The headers by which requests asked for a state of the object. */
+    public List<String> conditions() {
+        return List.copyOf(conditions);
+    }
+
     private interface Work {
         void run() throws IOException;
     }
@@ -129,6 +135,9 @@ public final class FaultyLine implements AutoCloseable {
         head.lines()
                 .filter(header -> header.toLowerCase(Locale.ROOT).startsWith("range: "))
                 .forEach(header -> ranges.add(header.substring("range: ".length())));
+        head.lines()
+                .filter(header -> header.toLowerCase(Locale.ROOT).startsWith("if-"))
+                .forEach(conditions::add);
         Fault fault = faults.apply(request);
         if (fault != null && fault.answer() != null) {
             client.getOutputStream().write(fault.answer().getBytes(StandardCharsets.UTF_8));

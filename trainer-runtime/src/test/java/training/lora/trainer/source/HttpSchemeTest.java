@@ -9,7 +9,9 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -120,7 +122,49 @@ class HttpSchemeTest {
     }
 
     @Test
-    void fileOfAnotherDigestIsFetchedOnceToBeRefused() {
+    void fileThatWasDamagedOnItsWayIsFetchedOnceMore() throws IOException {
+        byte[] damaged = body.clone();
+        damaged[200_000] ^= 1;
+        AtomicInteger sent = new AtomicInteger();
+        server.on("/m", exchange -> exchange.file(sent.incrementAndGet() == 1 ? damaged : body, ETAG, body.length));
+        Source source = model(server.url("/m"), sha256(body), null);
+
+        assertThat(fetching.path(source)).hasBinaryContent(body);
+        assertThat(sent.get()).isEqualTo(2);
+    }
+
+    @Test
+    void fileThatCameWithTwoDigestsIsNotRefusedForGood() {
+        AtomicInteger sent = new AtomicInteger();
+        server.on("/m", exchange -> {
+            byte[] damaged = body.clone();
+            damaged[200_000] ^= (byte) Math.max(0, 3 - sent.incrementAndGet());
+            exchange.file(damaged, ETAG, body.length);
+        });
+        Source source = model(server.url("/m"), sha256(body), null);
+
+        assertThat(fetching.refused(source)).hasMessageContaining("must be the sha256 of");
+        assertThat(fetching.path(source)).hasBinaryContent(body);
+    }
+
+    @Test
+    void whatWasRefusedIsFetchedAgainAfterAWeek() throws IOException {
+        Source source = model(server.file("/m", body, ETAG).url("/m"), "0".repeat(64), null);
+        fetching.refused(source);
+        server.take();
+        try (Stream<Path> known = Files.list(fetching.cache.root().resolve("known"))) {
+            for (Path file : known.toList()) {
+                Files.setLastModifiedTime(file, FileTime.from(Instant.now().minus(Duration.ofDays(8))));
+            }
+        }
+
+        fetching.refused(source);
+
+        assertThat(server.take()).hasSize(2);
+    }
+
+    @Test
+    void fileOfAnotherDigestIsFetchedTwiceToBeRefusedAndThenNoMore() {
         String url = server.file("/m", body, ETAG).url("/m");
         Source source = model(url, "0".repeat(64), null);
         String told = fetching.refused(source).getMessage();
@@ -129,7 +173,7 @@ class HttpSchemeTest {
 
         assertThat(fetching.refused(source)).hasMessage(told);
 
-        assertThat(first).isEqualTo(1);
+        assertThat(first).isEqualTo(2);
         assertThat(fetching.progress).containsOnly(0L);
         assertThat(fetching.path(model(url, sha256(body).toUpperCase(Locale.ROOT), null)))
                 .hasBinaryContent(body);

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 class SurroundingsTest {
@@ -31,6 +32,16 @@ class SurroundingsTest {
     @Test
     void withoutALimitItIs200GiB() {
         assertThat(new Surroundings(name -> null, () -> false).limitBytes()).isEqualTo(200L << 30);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"LORA_SOURCE_ALLOW, LORA_SOURCES_ALLOW", "LORA_SOURCE_LIMIT_BYTES, LORA_SOURCES_LIMIT"})
+    void variableUnderItsFormerNameIsRefusedAndNotIgnored(String former, String name) {
+        assertThatThrownBy(() -> new Surroundings(Map.of(former, "1")::get, () -> false))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
+                .hasMessage(
+                        "%s must not be set, since it is called %s now and would be ignored".formatted(former, name));
     }
 
     @ParameterizedTest

@@ -11,6 +11,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.DatasetSpecBuilder;
@@ -178,16 +179,70 @@ class BatchOrderTest {
         assertThat(changes).isBetween(10, 30);
     }
 
+    private static RunLength length(String training, List<Sample> samples, DatasetSpec... datasets) {
+        TrainingSpec spec = TrainingSpecs.of(training);
+        List<DatasetSpec> all = List.of(datasets);
+        return order(samples, all, spec.batchSize(), 3).length(spec, SampleOrder.settings(samples, all));
+    }
+
+    private static int[] turns(BatchOrder order, int samples, int batches) {
+        int[] turns = new int[samples];
+        for (int i = 0; i < batches; i++) {
+            Arrays.stream(order.at(i)).forEach(sample -> turns[sample]++);
+        }
+        return turns;
+    }
+
     @Test
-    void epochsOfSeveralSizesAreAsLongAsTheirBatches() {
+    void epochsOfSeveralSizesAreTheBatchesThatAreBegunInThem() {
+        RunLength length = length("batchSize: 4, gradientAccumulation: 2, epochs: 3", samples(TRAIN, WIDTHS), TRAIN);
+
+        // ceil(5 * 3 / 4), ceil(3 * 3 / 3) and 3.
+        assertThat(length.steps()).isEqualTo((4 + 3 + 3) / 2);
+        assertThat(length.epochBatches()).isEqualTo(4);
+        assertThat(List.of(length.epochs(0), length.epochs(1), length.epochs(2), length.epochs(3), length.epochs(5)))
+                .containsExactly(0L, 1L, 1L, 2L, 3L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7, 50})
+    void eachPictureHasOneTurnInEachOfTheEpochsOfSeveralSizesAndAFewAreOneAhead(int epochs) {
         List<Sample> samples = samples(TRAIN, WIDTHS);
-        List<DatasetSpec> datasets = samples.stream().map(s -> TRAIN).toList();
-        TrainingSpec training = TrainingSpecs.of("batchSize: 4, gradientAccumulation: 2, epochs: 3");
+        int steps = length("batchSize: 4, epochs: " + epochs, samples, TRAIN).steps();
 
-        RunLength length = RunLength.of(training, datasets, buckets(samples));
+        int[] turns = turns(order(samples, List.of(TRAIN), 4, 3), samples.size(), steps);
 
-        assertThat(length.epochBatches()).isEqualTo(2 + 1 + 1);
-        assertThat(length.steps()).isEqualTo(3 * 2);
+        assertThat(Arrays.stream(turns).boxed()).allMatch(n -> n == epochs || n == epochs + 1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 5, 10, 100})
+    void runIsNoLongerForRegularizationPicturesOfManySizes(int epochs) {
+        List<Sample> samples = new ArrayList<>(samples(TRAIN, new int[10]));
+        samples.addAll(samples(
+                REGULARIZATION,
+                IntStream.range(0, 100).map(i -> 512 + i % 20 * 64).toArray()));
+        List<DatasetSpec> datasets = List.of(TRAIN, REGULARIZATION);
+
+        RunLength length = length("batchSize: 4, epochs: " + epochs, samples, TRAIN, REGULARIZATION);
+        int[] turns = turns(order(samples, datasets, 4, 3), samples.size(), length.steps());
+
+        int learned = Arrays.stream(turns, 0, 10).sum();
+        int kept = Arrays.stream(turns, 10, 110).sum();
+        assertThat(learned).isBetween(10 * epochs, 10 * epochs + 3);
+        assertThat((double) kept / learned).isBetween(0.75, 1.25);
+        assertThat(length.steps()).isBetween(5 * epochs - 2, 5 * epochs + 3);
+        assertThat(length.epochBatches()).isBetween(5L, 6L);
+    }
+
+    @Test
+    void oneSizeIsCountedAsKohyaCountsWhateverSizesAreHeldOut() {
+        DatasetSpec heldOut = dataset(DatasetRole.Validation, 1);
+        List<Sample> samples = new ArrayList<>(samples(TRAIN, new int[10]));
+        samples.addAll(samples(heldOut, 640, 768));
+
+        assertThat(length("batchSize: 4, epochs: 3", samples, TRAIN, heldOut).steps())
+                .isEqualTo(9);
     }
 
     @Test

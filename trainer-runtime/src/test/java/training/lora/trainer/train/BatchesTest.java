@@ -81,7 +81,7 @@ class BatchesTest {
         Batches batches = batches(3, 2, 0);
         List<Integer> seen = new ArrayList<>();
         for (int step = 0; step < 7; step++) {
-            for (int sample : batches.samples(step)) {
+            for (int sample : batches.ofStep(step)) {
                 seen.add(sample);
             }
         }
@@ -137,7 +137,7 @@ class BatchesTest {
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             Batch batch = batches(9, 7, "dropout: 0, tagDropout: 1, keepTokens: 1", texts)
                     .at(0, scope);
-            int[] samples = batches(9, 7, 0).samples(0);
+            int[] samples = batches(9, 7, 0).ofStep(0);
 
             float[] embedded = Embeddings.of(batch).toFloatArray();
 
