@@ -180,12 +180,12 @@ public final class S3Prefix implements AutoCloseable {
                         .range(offset == 0 ? null : "bytes=" + offset + "-"))));
     }
 
-    /** The content of a small object; null if there is none. */
+    /** The content of a small object; null if there is none. A page in the place of one that is none shows another kind of server. */
     public byte @Nullable [] read(String name) {
         byte[] content = calls.find(name, () -> client.getObjectAsBytes(
                         request -> request.bucket(location.bucket()).key(key(name)))
                 .asByteArray());
-        if (content != null && S3Refusal.isPage(content)) {
+        if (content != null && !name.endsWith(".html") && S3Refusal.isPage(content)) {
             throw calls.faults().foreign("a web page", SdkClientException.create(name + " is a page for browsers"));
         }
         return content;

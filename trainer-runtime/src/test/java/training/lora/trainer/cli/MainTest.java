@@ -180,7 +180,7 @@ class MainTest {
         Ran ended = prepare(yaml("data", ""));
 
         assertThat(ended.code()).isEqualTo(11);
-        assertThat(ended.error()).contains("main/bad.jpg, main/worse.jpg");
+        assertThat(ended.error()).contains("main/bad.jpg is no picture", "main/worse.jpg is no picture");
         assertThat(folder.resolve("work/dataset")).doesNotExist();
         assertThat(folder.resolve("work/.dataset.tmp")).doesNotExist();
     }
