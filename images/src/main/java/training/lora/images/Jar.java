@@ -22,7 +22,7 @@ import java.util.zip.ZipOutputStream;
 record Jar(Path file) {
     /** Libraries of all the systems that there are, static ones too. */
     private static final Predicate<String> NATIVE =
-            Pattern.compile("\\.(a|dll|dylib|jnilib|so(\\.\\d+)*)$").asPredicate();
+            Pattern.compile("\\.(a|dll|dylib|jnilib|pdb|so(\\.\\d+)*)$").asPredicate();
 
     /** All in {@code folder}, sorted by name. */
     static List<Jar> in(Path folder) throws IOException {
