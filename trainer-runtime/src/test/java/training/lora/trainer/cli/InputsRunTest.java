@@ -25,6 +25,9 @@ import training.lora.trainer.model.ModelDigest;
 
 /** Runs whose data, base model or spec change between two commands. */
 class InputsRunTest {
+    /** A caption that can't be read: no UTF-8. */
+    private static final byte[] NO_TEXT = {(byte) 0xc3, '('};
+
     @TempDir
     Path folder;
 
@@ -267,7 +270,7 @@ class InputsRunTest {
         assertThat(run("run").error())
                 .contains(stays.formatted("`spec.baseModel.uri` base", "the caption of main/bat.png has changed"));
 
-        Files.delete(folder.resolve("data/bat.txt"));
+        Files.write(folder.resolve("data/bat.txt"), NO_TEXT);
         Ran unreadable = run("run");
         assertThat(unreadable.code()).as(unreadable.error()).isZero();
         assertThat(unreadable.error())
@@ -329,7 +332,7 @@ class InputsRunTest {
     void dataThatCanNoLongerBeTrainedOnLeaveTheFinishedRunAsItIs() throws IOException {
         ends("run");
         Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
-        Files.delete(folder.resolve("data/bat.txt"));
+        Files.write(folder.resolve("data/bat.txt"), NO_TEXT);
 
         assertThat(run("run").code()).isEqualTo(Reason.InvalidData.exitCode());
 
