@@ -41,6 +41,16 @@ public final class SpecValidator {
         return validator.problems;
     }
 
+    /**
+     * What is wrong with {@code captions} where {@code field} has them and not the spec, as {@link #problems}.
+     */
+    public static List<String> captionProblems(String field, CaptionsSpec captions) {
+        SpecValidator validator = new SpecValidator();
+        validator.record(field, captions);
+        validator.captions(field, captions);
+        return validator.problems;
+    }
+
     private void record(String path, Record value) {
         for (RecordComponent component : value.getClass().getRecordComponents()) {
             try {
@@ -143,7 +153,7 @@ public final class SpecValidator {
             }
         }
         classNames(spec.datasets());
-        captions(spec.preparation().captions());
+        captions("spec.preparation.captions", spec.preparation().captions());
         evaluation(spec);
         sources(spec);
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
@@ -207,24 +217,22 @@ public final class SpecValidator {
         }
     }
 
-    private void captions(CaptionsSpec captions) {
+    private void captions(String field, CaptionsSpec captions) {
         ModelSpec model = captions.model();
         if (model != null && !captions.source().modelled()) {
-            problems.add("`spec.preparation.captions.model` must be unset where source is %s, was \"%s\""
-                    .formatted(captions.source(), Uris.shown(model.uri())));
+            problems.add("`%s.model` must be unset where source is %s, was \"%s\""
+                    .formatted(field, captions.source(), Uris.shown(model.uri())));
         }
         if (model == null && captions.source().modelled()) {
-            problems.add("`spec.preparation.captions.model` must be given where source is " + captions.source());
+            problems.add("`%s.model` must be given where source is %s".formatted(field, captions.source()));
         }
         if ((captions.api() != null) != (captions.source() == CaptionSource.OpenAI)) {
-            problems.add(
-                    "`spec.preparation.captions.api` must be given where source is OpenAI, and else be unset; source was "
-                            + captions.source());
+            problems.add("`%s.api` must be given where source is OpenAI, and else be unset; source was %s"
+                    .formatted(field, captions.source()));
         }
         if (captions.beams() > 1 && captions.temperature() > 0) {
-            problems.add(
-                    "`spec.preparation.captions.beams` must be 1 where words are drawn by chance (temperature %s), was %d"
-                            .formatted(captions.temperature(), captions.beams()));
+            problems.add("`%s.beams` must be 1 where words are drawn by chance (temperature %s), was %d"
+                    .formatted(field, captions.temperature(), captions.beams()));
         }
     }
 

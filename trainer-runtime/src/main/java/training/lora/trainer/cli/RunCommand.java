@@ -261,7 +261,7 @@ class RunCommand implements Callable<Integer> {
         String message = String.valueOf(failure.getMessage());
         List<Source> named;
         try {
-            named = context.named().all();
+            named = context.everything();
         } catch (TrainerException e) {
             // The failure is that one.
             return failure;

@@ -83,8 +83,7 @@ final class Stages {
                 .base(manifest.base())
                 .best(manifest.best())
                 .checkpoints(manifest.checkpoints())
-                .artifacts(new Publisher(context.run(), context.workspace(), context.stopping())
-                        .mainArtifacts(manifest.files()))
+                .artifacts(new Publisher(context).mainArtifacts(manifest.files()))
                 .build();
     }
 

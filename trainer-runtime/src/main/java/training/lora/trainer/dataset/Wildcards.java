@@ -1,10 +1,12 @@
 package training.lora.trainer.dataset;
 
+import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.function.ToIntFunction;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Captions one of which is drawn each time, with {@code {a|b}} for a or b; {@code {{} and {@code }}} are braces. */
 public final class Wildcards {
@@ -20,13 +22,27 @@ public final class Wildcards {
 
     /** The first line, with the first of each choice: what stands for a picture where nothing is drawn. */
     public static String first(List<String> lines) {
-        return resolved(lines.get(0), count -> 0);
+        return resolved(lines.get(0), options -> options[0]);
+    }
+
+    /** Each of {@code lines} with the longest of each choice. */
+    public static List<String> longest(List<String> lines) {
+        return lines.stream()
+                .map(line -> resolved(line, options -> Stream.of(options)
+                        .max(Comparator.comparingInt(String::length))
+                        .orElseThrow()))
+                .toList();
+    }
+
+    /** A line that stands for {@code text} as it is. */
+    public static String escaped(String text) {
+        return text.replace("{", "{{").replace("}", "}}");
     }
 
     /** One of {@code lines}, with one of each choice. */
     public static String draw(List<String> lines, SplittableRandom random) {
         String line = lines.size() == 1 ? lines.get(0) : lines.get(random.nextInt(lines.size()));
-        return resolved(line, random::nextInt);
+        return resolved(line, options -> options[random.nextInt(options.length)]);
     }
 
     /** Whether there is anything to draw. */
@@ -39,11 +55,11 @@ public final class Wildcards {
         return line.replace("{{", String.valueOf(OPEN)).replace("}}", String.valueOf(CLOSE));
     }
 
-    private static String resolved(String line, ToIntFunction<Integer> choice) {
+    private static String resolved(String line, Function<String[], String> choice) {
         String text = hidden(line);
         for (Matcher m = CHOICE.matcher(text); m.find(); m = CHOICE.matcher(text)) {
             String[] options = m.group(1).split("\\|", -1);
-            text = text.substring(0, m.start()) + options[choice.applyAsInt(options.length)] + text.substring(m.end());
+            text = text.substring(0, m.start()) + choice.apply(options) + text.substring(m.end());
         }
         return text.replace(OPEN, '{').replace(CLOSE, '}').strip().replaceAll("\\s+", " ");
     }

@@ -203,8 +203,7 @@ public final class EvaluateStage {
                 .stoppedEarly(summary.stoppedEarly())
                 .base(report.base())
                 .build();
-        List<Artifact> artifacts = new Publisher(context.run(), context.workspace(), context.stopping())
-                .publish(state, Checkpoints.folder(train), files);
+        List<Artifact> artifacts = new Publisher(context).publish(state, Checkpoints.folder(train), files);
         return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);
     }
 

@@ -51,6 +51,31 @@ public final class ModelDigest {
                     Reason.InvalidBaseModel,
                     folder + " must hold a model's .json and .safetensors files, but has none");
         }
+        return over(folder, files, digests);
+    }
+
+    /**
+     * sha256, hex, of a BLIP model: over the files that it is read from.
+     *
+     * @throws TrainerException InvalidBaseModel if it has no weights; its message goes on after a uri
+     */
+    public static String blip(Path place, FileDigests digests) throws IOException {
+        if (!Files.isDirectory(place)) {
+            return digests.of(place);
+        }
+        try (Stream<Path> entries = Files.list(place)) {
+            List<String> names = entries.filter(Files::isRegularFile)
+                    .map(file -> file.getFileName().toString())
+                    .toList();
+            return over(
+                    place,
+                    new ArrayList<>(
+                            PartFiles.blip(names).stream().map(place::resolve).toList()),
+                    digests);
+        }
+    }
+
+    private static String over(Path folder, List<Path> files, FileDigests digests) throws IOException {
         files.sort(null);
         Sha256 all = new Sha256();
         for (Path file : files) {

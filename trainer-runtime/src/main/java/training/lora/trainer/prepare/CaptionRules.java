@@ -48,10 +48,9 @@ final class CaptionRules {
         return of(file.name(), texts, false);
     }
 
-    SidecarText ofTable(CaptionTable table, DataFolder.Entry picture) {
-        List<CaptionText> texts =
-                table.of(picture).stream().map(CaptionText::of).toList();
-        return of(table.file().name(), texts, table.prepared());
+    SidecarText ofTable(CaptionTable table, CaptionTable.Said said) {
+        List<CaptionText> texts = said.texts().stream().map(CaptionText::of).toList();
+        return of(table.file().name(), texts, said.whole());
     }
 
     private static SidecarText of(String from, List<CaptionText> texts, boolean whole) {
@@ -77,7 +76,15 @@ final class CaptionRules {
         List<String> worded = text.whole()
                 ? text.texts()
                 : text.texts().stream().map(t -> worded(dataset, t)).toList();
-        boolean vary = worded.size() > 1 || (captions.wildcards() && Wildcards.vary(worded));
-        return new Caption(captions.wildcards() ? Wildcards.first(worded) : worded.get(0), vary ? worded : null);
+        if (captions.wildcards()) {
+            return new Caption(Wildcards.first(worded), Wildcards.vary(worded) ? worded : null);
+        }
+        if (worded.size() == 1) {
+            return new Caption(worded.get(0), null);
+        }
+        // Of several one is drawn, in which braces are text; those that were prepared stand there in that form.
+        List<String> lines =
+                text.whole() ? worded : worded.stream().map(Wildcards::escaped).toList();
+        return new Caption(Wildcards.first(lines), lines);
     }
 }

@@ -6,10 +6,12 @@ import java.io.IOException;
 import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -20,23 +22,40 @@ import training.lora.api.Json;
  * The captions of many pictures in one file: metadata.csv or metadata.jsonl as datasets on the Hugging Face Hub have it
  * ({@code file_name} and {@code text}), metadata.json as kohya's scripts write it (an entry for each picture, with
  * {@code caption} and {@code tags}), or the same as lines.
- *
- * @param file the file
- * @param texts captions by the picture's path from the file's folder, with or without its extension
  */
-record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
-    /** What prepare writes beside the pictures that it makes. */
-    static final String PREPARED = "captions.jsonl";
-
-    private static final Set<String> NAMES = Set.of(PREPARED, "metadata.json", "metadata.jsonl", "metadata.csv");
-
+final class CaptionTable {
     private static final List<String> PICTURES = List.of("file_name", "image_path", "image", "file");
 
     private static final List<String> CAPTIONS = List.of("text", "caption", "captions", "prompt");
 
-    /** Whether {@code file} is called as such files are. */
-    static boolean isCalled(DataFolder.Entry file) {
-        return NAMES.contains(lastOf(file.name()).toLowerCase(Locale.ROOT));
+    private final DataFolder.Entry file;
+
+    /** By the picture's path from the file's folder, or as an absolute one; with or without its extension. */
+    private final Map<String, Said> said = new LinkedHashMap<>();
+
+    /** Absolute paths, which are of another machine, by their last names. */
+    private final Map<String, Set<String>> absolute = new HashMap<>();
+
+    private CaptionTable(DataFolder.Entry file) {
+        this.file = file;
+    }
+
+    /**
+     * What is said of a picture.
+     *
+     * @param picture the picture's path, as the file has it
+     * @param texts one or several captions
+     * @param whole whether prepare wrote it, with the concept's words in it
+     */
+    record Said(String picture, List<String> texts, boolean whole) {
+        private Said and(Said other) {
+            return new Said(
+                    picture,
+                    Stream.concat(texts.stream(), other.texts.stream())
+                            .distinct()
+                            .toList(),
+                    whole && other.whole);
+        }
     }
 
     private static String lastOf(String path) {
@@ -50,21 +69,21 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
      */
     static CaptionTable read(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {
         String text = CaptionText.whole(file.path());
-        Map<String, List<String>> texts = new HashMap<>();
+        CaptionTable table = new CaptionTable(file);
         try {
             switch (file.extension()) {
-                case "csv" -> csv(text, texts);
+                case "csv" -> table.csv(text);
                 case "jsonl" -> {
                     for (String line : text.lines().filter(l -> !l.isBlank()).toList()) {
-                        entry(null, Json.MAPPER.readTree(line), texts);
+                        table.entry(null, Json.MAPPER.readTree(line));
                     }
                 }
                 default -> {
                     JsonNode root = Json.MAPPER.readTree(text);
                     if (root.isArray()) {
-                        root.forEach(entry -> entry(null, entry, texts));
+                        root.forEach(entry -> table.entry(null, entry));
                     } else {
-                        root.fields().forEachRemaining(entry -> entry(entry.getKey(), entry.getValue(), texts));
+                        root.fields().forEachRemaining(entry -> table.entry(entry.getKey(), entry.getValue()));
                     }
                 }
             }
@@ -72,10 +91,10 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
             throw new CaptionText.NoTextException(
                     "is no " + file.extension().toUpperCase(Locale.ROOT) + ": " + Json.problem(e));
         }
-        return new CaptionTable(file, texts);
+        return table;
     }
 
-    private static void entry(@Nullable String name, JsonNode entry, Map<String, List<String>> texts) {
+    private void entry(@Nullable String name, JsonNode entry) {
         String picture = name != null
                 ? name
                 : strings(entry, PICTURES).stream().findFirst().orElse(null);
@@ -83,14 +102,26 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
             return;
         }
         List<String> captions = entry.isTextual() ? List.of(entry.asText()) : strings(entry, CAPTIONS);
-        String tags = entry.path("tags").asText().strip();
+        String tags = String.join(", ", strings(entry, List.of("tags"))).strip();
         List<String> all = tags.isEmpty()
                 ? captions
                 : captions.isEmpty()
                         ? List.of(tags)
                         : captions.stream().map(c -> c + ", " + tags).toList();
-        if (!all.isEmpty()) {
-            texts.put(key(picture), all);
+        add(picture, all, entry.path(CaptionsFile.MARK).asBoolean());
+    }
+
+    /** Several entries of one picture are several captions. */
+    private void add(String picture, List<String> texts, boolean whole) {
+        if (texts.isEmpty()) {
+            return;
+        }
+        String path = Normalizer.normalize(picture.strip(), Normalizer.Form.NFC)
+                .replace('\\', '/')
+                .replaceFirst("^(\\./)+", "");
+        said.merge(path, new Said(path, texts, whole), Said::and);
+        if (path.startsWith("/") || path.matches("[A-Za-z]:/.*")) {
+            absolute.computeIfAbsent(lastOf(path), k -> new TreeSet<>()).add(path);
         }
     }
 
@@ -110,18 +141,23 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
         return List.of();
     }
 
-    private static void csv(String text, Map<String, List<String>> texts) {
+    private void csv(String text) throws CaptionText.NoTextException {
         List<List<String>> rows = rows(text);
         List<String> head = rows.isEmpty()
                 ? List.of()
                 : rows.get(0).stream().map(String::strip).toList();
         int picture = column(head, PICTURES);
         int caption = column(head, CAPTIONS);
-        if (picture >= 0 && caption >= 0) {
-            rows.stream()
-                    .skip(1)
-                    .filter(row -> row.size() > Math.max(picture, caption))
-                    .forEach(row -> texts.put(key(row.get(picture)), List.of(row.get(caption))));
+        if (picture < 0 || caption < 0) {
+            return;
+        }
+        for (List<String> row : rows.subList(1, rows.size())) {
+            if (row.size() > Math.max(picture, caption)) {
+                add(row.get(picture), List.of(row.get(caption)), false);
+            } else if (!String.join("", row).isBlank()) {
+                throw new CaptionText.NoTextException("must have a cell for each of %s in every row, but has \"%s\""
+                        .formatted(String.join(", ", head), String.join(",", row)));
+            }
         }
     }
 
@@ -130,7 +166,7 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
     }
 
     /** RFC 4180: a cell in quotes may hold commas, line ends and doubled quotes. */
-    private static List<List<String>> rows(String text) {
+    private static List<List<String>> rows(String text) throws CaptionText.NoTextException {
         List<List<String>> rows = new ArrayList<>();
         List<String> row = new ArrayList<>();
         StringBuilder cell = new StringBuilder();
@@ -159,6 +195,10 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
                 cell.append(c);
             }
         }
+        if (quoted) {
+            throw new CaptionText.NoTextException(
+                    "must close every quote, but that of row %d stays open".formatted(rows.size() + 1));
+        }
         if (!cell.isEmpty() || !row.isEmpty()) {
             row.add(cell.toString());
             rows.add(row);
@@ -166,25 +206,34 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
         return rows;
     }
 
-    /** A path as {@link #of} looks for it: one that is absolute is of another machine, and only its last name is known. */
-    private static String key(String path) {
-        String slashed = Normalizer.normalize(path.strip(), Normalizer.Form.NFC).replace('\\', '/');
-        boolean absolute = slashed.startsWith("/") || slashed.matches("[A-Za-z]:/.*");
-        return absolute ? lastOf(slashed) : slashed.replaceFirst("^(\\./)+", "");
-    }
-
-    /** The captions of {@code picture}; empty if it has none here. */
-    List<String> of(DataFolder.Entry picture) {
+    /**
+     * What is said of {@code picture}; null if nothing is. A path from the file's folder must be the picture's; of one that
+     * is absolute only the end can be known.
+     *
+     * @throws CaptionText.NoTextException if several entries may be meant; the message follows the file's name
+     */
+    @Nullable Said of(DataFolder.Entry picture) throws CaptionText.NoTextException {
         if (!picture.name().startsWith(file.folder())) {
-            return List.of();
+            return null;
         }
         String path = picture.name().substring(file.folder().length());
-        String last = lastOf(path);
-        return Stream.of(path, stem(path), last, stem(last))
-                .map(texts::get)
-                .filter(found -> found != null)
-                .findFirst()
-                .orElse(List.of());
+        List<String> meant =
+                Stream.of(path, stem(path)).distinct().filter(said::containsKey).toList();
+        if (meant.isEmpty()) {
+            List<String> named = Stream.of(lastOf(path), stem(lastOf(path)))
+                    .distinct()
+                    .flatMap(last -> absolute.getOrDefault(last, Set.of()).stream())
+                    .toList();
+            List<String> ending = named.stream()
+                    .filter(key -> key.endsWith("/" + path) || key.endsWith("/" + stem(path)))
+                    .toList();
+            meant = ending.isEmpty() ? named : ending;
+        }
+        if (meant.size() > 1) {
+            throw new CaptionText.NoTextException(
+                    "has several entries that may be %s: %s".formatted(picture.name(), String.join(", ", meant)));
+        }
+        return meant.isEmpty() ? null : said.get(meant.get(0));
     }
 
     private static String stem(String name) {
@@ -192,18 +241,23 @@ record CaptionTable(DataFolder.Entry file, Map<String, List<String>> texts) {
         return dot <= name.lastIndexOf('/') + 1 ? name : name.substring(0, dot);
     }
 
-    /** Whether prepare wrote it, with the concept's words in it. */
-    boolean prepared() {
-        return lastOf(file.name()).equals(PREPARED);
+    DataFolder.Entry file() {
+        return file;
     }
 
     /** Whether it says anything of a picture. */
     boolean captions() {
-        return !texts.isEmpty();
+        return !said.isEmpty();
+    }
+
+    /** What it should hold, and doesn't; follows its name. */
+    static String wanted() {
+        return "says nothing of pictures: no picture (%s) with its caption (%s) was found in it; a .csv has commas between its columns"
+                .formatted(String.join(", ", PICTURES), String.join(", ", CAPTIONS));
     }
 
     /** Names of {@code files}, for messages. */
     static String names(List<CaptionTable> tables) {
-        return tables.stream().map(t -> t.file().name()).collect(Collectors.joining(", "));
+        return tables.stream().map(t -> t.file.name()).collect(Collectors.joining(", "));
     }
 }

@@ -1,7 +1,6 @@
 package training.lora.trainer.prepare;
 
 import ai.djl.ndarray.NDManager;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -13,12 +12,9 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
-import training.lora.api.Json;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
@@ -27,29 +23,20 @@ import training.lora.trainer.prepare.caption.Captioner;
 import training.lora.trainer.prepare.caption.Captioners;
 import training.lora.trainer.prepare.caption.CroppedPicture;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.run.CaptionSettings;
 import training.lora.trainer.run.RunContext;
 
 /** Gives captions to the pictures that come without: by the captioner that the spec names, or else the platform. */
 final class Captioning {
     private static final Logger LOG = LoggerFactory.getLogger(Captioning.class);
 
-    /** The platform's captioner: fields of spec.preparation.captions in JSON. */
-    static final String VARIABLE = "LORA_CAPTIONER";
-
     private final RunContext context;
     private final StepCache cache;
-    private final String models;
+    private final FileDigests digests;
     private final long seed;
-    private final Settings settings;
+    private final CaptionSettings settings;
     private final CaptionRules rules;
     private @Nullable String cost;
-
-    /**
-     * What captions.
-     *
-     * @param field where it is said
-     */
-    private record Settings(String field, CaptionsSpec captions) {}
 
     /**
      * The caption of a prepared picture.
@@ -63,52 +50,39 @@ final class Captioning {
             @Nullable List<String> variants,
             @Nullable String from) {}
 
-    /** @param models digest over the models that help to prepare */
-    Captioning(RunContext context, StepCache cache, String models) {
+    Captioning(RunContext context, StepCache cache, FileDigests digests) {
         this.context = context;
         this.cache = cache;
-        this.models = models;
+        this.digests = digests;
         this.seed = context.run().spec().training().seed();
-        this.settings = settings(context);
+        this.settings = context.captioner();
         this.rules = new CaptionRules(context.run().spec());
     }
 
-    private static Settings settings(RunContext context) {
-        CaptionsSpec own = context.run().spec().preparation().captions();
-        String platform = context.surroundings().variable(VARIABLE);
-        if (own.source() != CaptionSource.Auto || platform == null || platform.isBlank()) {
-            return new Settings("spec.preparation.captions", own);
-        }
-        try {
-            return new Settings(VARIABLE, Json.STRICT_YAML.readValue(platform, CaptionsSpec.class));
-        } catch (JsonProcessingException e) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    VARIABLE + " must hold fields of spec.preparation.captions in JSON: " + Json.problem(e),
-                    e);
-        }
-    }
-
     /** What the captions of {@code items} depend on beside what is said there; empty where all have their own. */
-    static String key(RunContext context, List<Item> items) {
-        Settings settings = settings(context);
+    static String key(RunContext context, List<Item> items, FileDigests digests) throws IOException {
+        CaptionSettings settings = context.captioner();
         if (!settings.captions().source().made() || items.stream().allMatch(i -> i.captionFrom() != null)) {
             return "";
         }
         return Captioners.key(
-                        settings.captions(), context.run().spec().training().seed()) + "\n";
+                        settings.captions(), context.run().spec().training().seed())
+                + "\n" + context.platformsModelDigest(digests);
     }
 
     /** The captions of all prepared pictures, in their order. */
     List<Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
         List<CroppedPicture> without = new ArrayList<>();
         List<String> keys = new ArrayList<>();
+        boolean captions = settings.captions().source().made()
+                && prepared.stream().anyMatch(p -> p.item().captionFrom() == null);
+        String models = captions ? context.preparingDigest(digests) + context.platformsModelDigest(digests) : "";
         for (PreparedItem item : prepared) {
             if (item.item().captionFrom() == null) {
                 // Copies and other sizes of a picture show what it shows.
                 PreparedPicture picture = item.pictures().get(0);
                 without.add(new CroppedPicture(item.item(), folder.resolve(picture.file())));
-                keys.add(key(item.item(), picture.digest()));
+                keys.add(key(item.item(), picture.digest(), models));
             }
         }
         boolean makes = settings.captions().source().made() && !without.isEmpty();
@@ -131,7 +105,7 @@ final class Captioning {
     }
 
     /** All that a made caption depends on; the item's name counts only where chance does. */
-    private String key(Item item, String picture) throws IOException {
+    private String key(Item item, String picture, String models) throws IOException {
         CaptionsSpec captions = settings.captions();
         return Sha256.of(String.join(
                 "\n",
@@ -155,7 +129,7 @@ final class Captioning {
             }
         }
         if (!open.isEmpty()) {
-            try (Captioner captioner = Captioners.open(settings.field(), settings.captions(), context, seed, manager)) {
+            try (Captioner captioner = Captioners.open(settings, context, seed, manager)) {
                 for (int i = 0; i < open.size(); i += captioner.atOnce()) {
                     context.stopIfAsked("while it captioned pictures");
                     List<Integer> some = open.subList(i, Math.min(open.size(), i + captioner.atOnce()));

@@ -7,9 +7,13 @@ import java.nio.file.Path;
 import java.util.List;
 import training.lora.api.Json;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.files.CaptionTables;
 
 /** captions.jsonl beside prepared pictures: a line for each, in a form that is read back where its folder is a data set. */
 final class CaptionsFile {
+    /** In lines whose text has the concept's words and the prefix. */
+    static final String MARK = "prepared";
+
     private CaptionsFile() {}
 
     static void write(List<Sample> samples, Path folder) throws IOException {
@@ -23,10 +27,11 @@ final class CaptionsFile {
             } else {
                 variants.forEach(line.putArray("text")::add);
             }
+            line.put(MARK, true);
             line.put("picture", sample.name());
             line.put("source", sample.captionFrom());
             lines.append(line).append('\n');
         }
-        Files.writeString(folder.resolve(CaptionTable.PREPARED), lines);
+        Files.writeString(folder.resolve(CaptionTables.PREPARED), lines);
     }
 }

@@ -93,6 +93,8 @@ public final class PrepareStage {
     /** Runs the stage. */
     public static Result run(RunContext context) throws IOException {
         LoraTrainingSpec spec = context.run().spec();
+        // Before anything is fetched or read: hours should not end in the platform's mistake.
+        context.captioner();
         context.fetch();
         Concepts concepts = Concepts.of(spec.datasets());
         concepts.given("spec.sampling.prompts", spec.sampling().prompts());
@@ -357,7 +359,7 @@ public final class PrepareStage {
 
     private List<Captioning.Caption> captions(
             List<PreparedItem> prepared, StepCache cache, FileDigests digests, Path folder) throws IOException {
-        Captioning captioning = new Captioning(context, cache, context.preparingDigest(digests));
+        Captioning captioning = new Captioning(context, cache, digests);
         List<Captioning.Caption> captions = captioning.captions(prepared, folder, context.manager());
         String cost = captioning.cost();
         if (cost != null) {

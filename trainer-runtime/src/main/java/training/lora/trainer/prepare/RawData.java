@@ -66,12 +66,12 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
                     .append('\n');
         }
         all.append(context.preparingDigest(files));
-        all.append(Captioning.key(context, items));
+        all.append(Captioning.key(context, items, files));
         for (int i = 0; i < items.size(); i++) {
             Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
             all.append(digests.get(i)).append('\0');
-            all.append(item.caption()).append('\n');
+            all.append(item.caption()).append(item.captionFrom() == null ? "\0\n" : "\n");
             if (item.variants() != null) {
                 all.append(String.join("\0", item.variants())).append('\n');
             }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,6 +21,7 @@ import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.picture.FileBytes;
 import training.lora.trainer.prepare.picture.Item;
@@ -43,6 +45,8 @@ final class RawDataset {
     private final Map<String, List<DataFolder.Entry>> pictures = new LinkedHashMap<>();
     private final Map<String, List<DataFolder.Entry>> masks = new LinkedHashMap<>();
     private final List<CaptionTable> tables = new ArrayList<>();
+    private final List<CaptionTable> otherTables = new ArrayList<>();
+    private final Map<List<String>, String> tabled = new HashMap<>();
     private final Map<String, LeftOut.File> others = new TreeMap<>();
     private final List<String> problems = new ArrayList<>();
 
@@ -82,8 +86,10 @@ final class RawDataset {
         for (DataFolder.Entry file : content.files()) {
             if (CAPTIONS.contains(file.extension())) {
                 put(captions, file.stem(), file);
-            } else if (!CaptionTable.isCalled(file) || !tabled(file)) {
+            } else if (!CaptionTables.isOne(file.name())) {
                 rest.add(file);
+            } else if (!rules.ignored()) {
+                readTable(file);
             }
         }
         for (DataFolder.Entry file : rest) {
@@ -186,17 +192,12 @@ final class RawDataset {
         return leftOut.note();
     }
 
-    /** Whether the captions of many pictures were found in {@code file}. */
-    private boolean tabled(DataFolder.Entry file) throws IOException {
+    private void readTable(DataFolder.Entry file) throws IOException {
         try {
             CaptionTable table = CaptionTable.read(file);
-            if (table.captions()) {
-                tables.add(table);
-            }
-            return table.captions();
+            (table.captions() ? tables : otherTables).add(table);
         } catch (CaptionText.NoTextException e) {
             problems.add(file.name() + " " + e.getMessage());
-            return true;
         }
     }
 
@@ -228,6 +229,10 @@ final class RawDataset {
                         .mask(mask == null ? null : mask.path())
                         .build());
             }
+        }
+        if (!rules.ignored() && items.stream().anyMatch(item -> item.captionFrom() == null)) {
+            // Where every picture has its caption such a file is about something else.
+            otherTables.forEach(table -> problems.add(table.file().name() + " " + CaptionTable.wanted()));
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(
@@ -279,11 +284,35 @@ final class RawDataset {
         return file.path().toRealPath();
     }
 
+    /** What a table says of {@code picture}; null if nothing. An entry is of one picture. */
+    private CaptionTable.@Nullable Said said(CaptionTable table, DataFolder.Entry picture) {
+        try {
+            CaptionTable.Said said = table.of(picture);
+            if (said != null) {
+                String other = tabled.putIfAbsent(List.of(table.file().name(), said.picture()), picture.name());
+                if (other != null && !other.equals(picture.name())) {
+                    problems.add("%s has one entry %s for %s and %s"
+                            .formatted(table.file().name(), said.picture(), other, picture.name()));
+                }
+            }
+            return said;
+        } catch (CaptionText.NoTextException e) {
+            problems.add(table.file().name() + " " + e.getMessage());
+            return null;
+        }
+    }
+
     /** What is said of {@code picture} beside it; null if nothing is. */
     private @Nullable SidecarText text(DataFolder.Entry picture, DataFolder.@Nullable Entry caption)
             throws IOException {
-        List<CaptionTable> saying =
-                tables.stream().filter(table -> !table.of(picture).isEmpty()).toList();
+        Map<CaptionTable, CaptionTable.Said> found = new LinkedHashMap<>();
+        for (CaptionTable table : tables) {
+            CaptionTable.Said said = said(table, picture);
+            if (said != null) {
+                found.put(table, said);
+            }
+        }
+        List<CaptionTable> saying = List.copyOf(found.keySet());
         if (saying.size() + (caption == null ? 0 : 1) > 1) {
             problems.add("%s has several captions: in %s%s"
                     .formatted(
@@ -292,7 +321,10 @@ final class RawDataset {
                             caption == null ? "" : " and " + caption.name()));
         }
         if (caption == null) {
-            return saying.isEmpty() ? null : rules.ofTable(saying.get(0), picture);
+            for (Map.Entry<CaptionTable, CaptionTable.Said> first : found.entrySet()) {
+                return rules.ofTable(first.getKey(), first.getValue());
+            }
+            return null;
         }
         try {
             return rules.ofFile(caption);

@@ -6,6 +6,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.prepare.picture.Item;
 
 /** What people should know of the texts of a run, each in a sentence; null if nothing. */
@@ -27,13 +28,19 @@ final class TextNotes {
     /** Captions that are cut. */
     static @Nullable String cutCaptions(List<Sample> samples, Limit limit) {
         List<String> cut = samples.stream()
-                .filter(sample -> limit.cuts().test(sample.caption()))
+                .filter(sample -> texts(sample).stream().anyMatch(limit.cuts()))
                 .map(Sample::name)
                 .toList();
         return cut.isEmpty()
                 ? null
                 : "%d of %d captions are longer than %d tokens (`spec.training.captions.maxTokens`) and lose their ends, such as that of %s"
                         .formatted(cut.size(), samples.size(), limit.tokens(), cut.get(0));
+    }
+
+    /** All that may be drawn for it, as long as it may be. */
+    private static List<String> texts(Sample sample) {
+        List<String> variants = sample.variants();
+        return variants == null ? List.of(sample.caption()) : Wildcards.longest(variants);
     }
 
     /** Prompts that are cut, of those that are drawn. */

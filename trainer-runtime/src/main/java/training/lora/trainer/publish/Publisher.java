@@ -33,8 +33,9 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.run.InputDigests;
-import training.lora.trainer.run.RunSources;
+import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
+import training.lora.trainer.source.Source;
 
 /**
  * Publishes what a run has come to, in the folder and, where the spec wants it elsewhere, there. Every file appears whole; the
@@ -83,12 +84,23 @@ public final class Publisher {
     private final Workspace workspace;
     private final Path output;
     private final BooleanSupplier stopping;
+    private final List<Source> sources;
+
+    /** Publishes what {@code context} is about. */
+    public Publisher(RunContext context) {
+        this(context.run(), context.workspace(), context.stopping(), context.everything());
+    }
 
     /**
      * @param workspace whose output is written; its log goes there too
      * @param stopping whether the process was asked to end, which an upload does between two files
      */
     public Publisher(RunSpec run, Workspace workspace, BooleanSupplier stopping) {
+        this(run, workspace, stopping, List.of());
+    }
+
+    private Publisher(RunSpec run, Workspace workspace, BooleanSupplier stopping, List<Source> sources) {
+        this.sources = sources;
         this.stopping = stopping;
         this.run = run;
         this.workspace = workspace;
@@ -187,7 +199,7 @@ public final class Publisher {
                 .files(artifacts)
                 .initFromDigest(state.inputs().initFrom())
                 .clipDigest(state.inputs().clip())
-                .sources(workspace.fetched().versions(new RunSources(run.spec()).all()))
+                .sources(workspace.fetched().versions(sources))
                 .device(state.device())
                 .stoppedEarly(state.stoppedEarly())
                 .base(state.base())

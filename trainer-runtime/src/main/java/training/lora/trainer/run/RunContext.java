@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -73,22 +74,63 @@ public record RunContext(
      * @throws TrainerException if something isn't there, can't be fetched or is another file
      */
     public void fetch() throws IOException {
-        for (Source source : named().all()) {
-            Path place = sources.place(source);
-            if (source.remote() || source.sha256() == null) {
-                continue;
-            }
-            if (!Files.isRegularFile(place)) {
-                throw source.wrong("must name one file where `%s` is set, but there is none at %s"
-                        .formatted(source.beside("sha256"), place));
-            }
-            try (FileDigests digests = workspace.digests()) {
-                String sha256 = digests.of(place);
-                if (!sha256.equals(source.sha256())) {
-                    throw source.wrongDigest(sha256);
-                }
+        try (FileDigests digests = workspace.digests()) {
+            for (Source source : named().all()) {
+                fetch(source, digests);
             }
         }
+    }
+
+    private void fetch(Source source, FileDigests digests) throws IOException {
+        Path place = sources.place(source);
+        if (source.remote() || source.sha256() == null) {
+            return;
+        }
+        if (!Files.isRegularFile(place)) {
+            throw source.wrong("must name one file where `%s` is set, but there is none at %s"
+                    .formatted(source.beside("sha256"), place));
+        }
+        String sha256 = digests.of(place);
+        if (!sha256.equals(source.sha256())) {
+            throw source.wrongDigest(sha256);
+        }
+    }
+
+    /**
+     * What captions pictures that come without.
+     *
+     * @throws TrainerException if the platform's captioner is wrong, where it counts
+     */
+    public CaptionSettings captioner() {
+        return CaptionSettings.of(run.spec(), surroundings);
+    }
+
+    /** All places to read from, the model of the platform's captioner too, which is fetched only where it is needed. */
+    public List<Source> everything() {
+        List<Source> all = new ArrayList<>(named().all());
+        Source model = platformsModel();
+        if (model != null) {
+            all.add(model);
+        }
+        return all;
+    }
+
+    private @Nullable Source platformsModel() {
+        CaptionSettings captioner = captioner();
+        return captioner.platforms() ? captioner.model() : null;
+    }
+
+    /**
+     * Names and digests of the files of the model of the platform's captioner, which is fetched for it; empty where the
+     * platform has none, or the spec names another.
+     */
+    public String platformsModelDigest(FileDigests digests) throws IOException {
+        Source model = platformsModel();
+        if (model == null) {
+            return "";
+        }
+        fetch(model, digests);
+        return digest(model, digests);
     }
 
     /** The base model's folder or file. */
@@ -117,26 +159,32 @@ public record RunContext(
     public String preparingDigest(FileDigests digests) throws IOException {
         StringBuilder all = new StringBuilder();
         for (Source model : named().preparing()) {
-            Path place = sources.existing(model);
-            if (model.use() == Use.Blip) {
-                all.append(model.parent())
-                        .append(' ')
-                        .append(ModelDigest.of(place, null, digests))
-                        .append('\n');
-                continue;
-            }
-            List<Path> files = model.use() == Use.Faces
-                    ? FaceFiles.all(model.field(), place)
-                    : OnnxFiles.all(model.field(), place);
-            for (Path file : files) {
-                all.append(model.parent())
-                        .append(' ')
-                        .append(place.relativize(file))
-                        .append(' ');
-                all.append(digests.of(file)).append('\n');
-            }
+            all.append(digest(model, digests));
         }
         return all.isEmpty() ? "" : Sha256.of(all.toString());
+    }
+
+    private static String blipDigest(Source model, Path place, FileDigests digests) throws IOException {
+        try {
+            return ModelDigest.blip(place, digests);
+        } catch (TrainerException e) {
+            throw model.wrong("must name a BLIP model as transformers writes it, but it " + e.getMessage());
+        }
+    }
+
+    /** A line for each file of a model that helps to prepare. */
+    private String digest(Source model, FileDigests digests) throws IOException {
+        Path place = sources.existing(model);
+        if (model.use() == Use.Blip) {
+            return "%s %s\n".formatted(model.parent(), blipDigest(model, place, digests));
+        }
+        List<Path> files =
+                model.use() == Use.Faces ? FaceFiles.all(model.field(), place) : OnnxFiles.all(model.field(), place);
+        StringBuilder all = new StringBuilder();
+        for (Path file : files) {
+            all.append("%s %s %s\n".formatted(model.parent(), place.relativize(file), digests.of(file)));
+        }
+        return all.toString();
     }
 
     /** sha256, hex, over the files of the CLIP model that measures, and of what measures beside it, where there is any. */

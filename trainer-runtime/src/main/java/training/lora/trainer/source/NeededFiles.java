@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.face.FaceFiles;
+import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.model.PartFiles;
 import training.lora.trainer.onnx.OnnxFiles;
@@ -143,7 +144,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
 
     private static NeededFiles data(Source source, String prefix, Set<String> names) {
         List<String> data = names.stream().filter(NeededFiles::isData).toList();
-        if (data.stream().allMatch(name -> name.endsWith(".txt"))) {
+        if (data.stream().allMatch(NeededFiles::isText)) {
             List<String> archives = archives(names);
             if (archives.size() == 1) {
                 return one(prefix + archives.get(0));
@@ -164,13 +165,18 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
                 .toList();
     }
 
+    /** Whether it may only say something of pictures. */
+    private static boolean isText(String name) {
+        return name.endsWith(".txt") || CaptionTables.isOne(name);
+    }
+
     private static boolean isData(String name) {
         String lower = name.toLowerCase(Locale.ROOT);
         String last = lower.replaceFirst(".*/", "");
         String ending = last.contains(".") ? last.replaceFirst(".*\\.", "") : "";
         return Stream.of(name.split("/")).noneMatch(SystemFiles::isOne)
                 && ARCHIVES.stream().noneMatch(lower::endsWith)
-                && !NO_DATA.contains(ending)
+                && (CaptionTables.isOne(last) || !NO_DATA.contains(ending))
                 && !last.matches("license(\\..*)?|readme(\\..*)?");
     }
 

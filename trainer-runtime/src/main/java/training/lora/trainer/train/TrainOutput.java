@@ -64,8 +64,7 @@ final class TrainOutput {
                 .device(summary.device())
                 .stoppedEarly(summary.stoppedEarly())
                 .build();
-        return new Publisher(context.run(), context.workspace(), context.stopping())
-                .publish(state, Checkpoints.folder(folder), files);
+        return new Publisher(context).publish(state, Checkpoints.folder(folder), files);
     }
 
     /** Writes timing.json. */

@@ -11,10 +11,14 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.source.TestServer;
 
 /** Pictures that come without captions: what a run trains them on. */
 class CaptionersRunTest {
@@ -108,26 +112,85 @@ class CaptionersRunTest {
     }
 
     @Test
-    void withoutACaptionerTheConceptsWordsAreTrainedOnAndItIsSaid() {
+    void withoutACaptionerTheConceptsWordsAreTrainedOnAndItIsSaid() throws IOException {
         Ran ran = tiny.run("prepare", with(""));
 
         assertThat(ran.code()).isZero();
         assertThat(samples()).extracting(Sample::caption).containsOnly("blorp");
         assertThat(ran.output() + ran.error())
                 .contains("3 of 3 pictures have no caption, and are trained on \"blorp\" alone");
+        String without = digest();
+
+        // No caption and an empty one are two things: a captioner looks at the first alone.
+        for (String name : List.of("robot-00", "robot-01", "robot-03")) {
+            Files.writeString(folder.resolve("data/" + name + ".txt"), "");
+        }
+        assertThat(tiny.run("prepare", with("")).code()).isZero();
+        assertThat(samples()).extracting(Sample::caption).containsOnly("blorp");
+        assertThat(digest()).isNotEqualTo(without);
+    }
+
+    private String digest() {
+        return PreparedDataset.manifest(tiny.workspace().resolve("dataset")).digest();
     }
 
     @Test
-    void thePlatformsCaptionerServesWhereTheSpecNamesNone() {
-        Ran ran = tiny.runWith(
-                name -> name.equals("LORA_CAPTIONER")
-                        ? "{\"source\": \"Blip\", \"model\": {\"uri\": \"%s\"}}".formatted(BLIP)
-                        : System.getenv(name),
-                "prepare",
-                with(""));
+    void thePlatformsCaptionerServesWhereTheSpecNamesNoneAndIsFetchedAsOtherModels() throws IOException {
+        byte[] zip = RemoteSourcesRunTest.zip(Path.of(BLIP));
+        try (TestServer server = new TestServer().file("/blip.zip", zip, "\"1\"")) {
+            String model = "{source: Blip, model: {uri: '%s', sha256: %s}}";
+            String uri = server.url("/blip.zip");
 
-        assertThat(ran.code()).isZero();
-        assertThat(samples().get(0).caption()).isEqualTo("blorp, an emoji of a robot on a blue background");
+            Ran wrong = platform(model.formatted(uri, "0".repeat(64)));
+            assertThat(wrong.code()).isEqualTo(10);
+            assertThat(wrong.error()).contains("LORA_CAPTIONER.model");
+
+            Ran ran = platform(model.formatted(uri, Sha256.of(Files.write(folder.resolve("blip.zip"), zip))));
+            assertThat(ran.code()).as(ran.error()).isZero();
+            assertThat(samples().get(0).caption()).isEqualTo("blorp, an emoji of a robot on a blue background");
+            String captioned = digest();
+
+            // Other files of the model are other data.
+            Path other = Files.createDirectories(folder.resolve("blip"));
+            try (var files = Files.list(Path.of(BLIP))) {
+                for (Path file : files.filter(Files::isRegularFile).toList()) {
+                    Files.copy(file, other.resolve(file.getFileName()));
+                }
+            }
+            Files.writeString(other.resolve("vocab.txt"), "more");
+            assertThat(platform("{source: Blip, model: {uri: '%s'}}".formatted(other))
+                            .code())
+                    .isZero();
+            assertThat(digest()).isNotEqualTo(captioned);
+        }
+    }
+
+    private Ran platform(String captioner) {
+        return tiny.runWith(
+                name -> name.equals("LORA_CAPTIONER") ? captioner : System.getenv(name), "prepare", with(""));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{source: Blip}|`LORA_CAPTIONER.model` must be given where source is Blip",
+                "{source: Sidecar}|`LORA_CAPTIONER.source` must be Blip, Tagger or OpenAI, was Sidecar",
+                "{source: Blip, beams: 500, model: {uri: x}}|`LORA_CAPTIONER.beams` must be at most 16, was 500",
+                "{source: Blip, model: {uri: 'pvc://a/b'}}|`LORA_CAPTIONER.model.uri` must not name a claim",
+                "{source: OpenAI, api: {model: m, url: 'https://u:p@h/v1'}}|`LORA_CAPTIONER.api.url` must match",
+                "{source: OpenAI, api: {model: m, secretRef: {name: s}}}|`LORA_CAPTIONER` must name no Secret",
+                "{sauce: Blip}|LORA_CAPTIONER must hold fields of spec.preparation.captions"
+            })
+    void aWrongCaptionerOfThePlatformIsRefusedBeforeAnythingIsRead(String captioner, String message)
+            throws IOException {
+        // Were they read, these would be what is wrong.
+        Files.writeString(folder.resolve("data/robot-00.png"), "none");
+
+        Ran ran = platform(captioner);
+
+        assertThat(ran.code()).isEqualTo(10);
+        assertThat(ran.error()).contains(message);
     }
 
     @Test

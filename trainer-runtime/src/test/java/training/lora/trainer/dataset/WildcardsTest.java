@@ -31,6 +31,9 @@ class WildcardsTest {
     @Test
     void theFirstStandsForAll() {
         assertThat(Wildcards.first(List.of("a {red|green} cat", "b"))).isEqualTo("a red cat");
+        assertThat(Wildcards.longest(List.of("a {red|green} cat", "b"))).containsExactly("a green cat", "b");
+        assertThat(Wildcards.first(List.of(Wildcards.escaped("a {red|green} {{cat}"))))
+                .isEqualTo("a {red|green} {{cat}");
         assertThat(Wildcards.vary(List.of("a cat"))).isFalse();
         assertThat(Wildcards.vary(List.of("a {cat|dog}"))).isTrue();
         assertThat(Wildcards.vary(List.of("a {{cat}}"))).isFalse();

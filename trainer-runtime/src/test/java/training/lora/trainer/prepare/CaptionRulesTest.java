@@ -20,6 +20,7 @@ import training.lora.api.Json;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.prepare.picture.Item;
 
 /** Which captions are found beside pictures, in files of every kind that people keep them in. */
@@ -168,12 +169,87 @@ class CaptionRulesTest {
     @Test
     void theCaptionsOfAPreparedFolderAreTakenAsTheyStandThere() throws IOException {
         write("captions.jsonl", """
-                {"file_name": "bat.png", "text": "an edited bat", "picture": "main/x.png", "source": "Blip"}
-                {"file_name": "sub/crab.png", "text": ["one", "two"]}
+                {"file_name": "bat.png", "text": "an edited bat", "prepared": true, "picture": "main/x.png", "source": "Blip"}
+                {"file_name": "sub/crab.png", "text": ["one", "two"], "prepared": true}
                 """);
 
         assertThat(items("prefix: 'x, '", "uri: data, concept: {trigger: blorp}"))
                 .extracting(Item::caption, Item::variants)
                 .containsExactly(tuple("an edited bat", null), tuple("one", List.of("one", "two")));
+
+        // A file of the same name that prepare didn't write.
+        write("captions.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"a bat\"}");
+        assertThat(items("prefix: 'x, '", "uri: data, concept: {mode: Object, trigger: blorp}"))
+                .extracting(Item::caption)
+                .containsExactly("x, blorp, a bat", "x, blorp");
+    }
+
+    @Test
+    void aPathFromTheTablesFolderIsThatPicturesAlone() throws IOException {
+        Files.copy(folder.resolve("bat.png"), folder.resolve("sub/bat.png"));
+        write("metadata.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"a bat\"}");
+
+        assertThat(items("", DATASET))
+                .extracting(Item::caption, Item::captionFrom)
+                .containsExactly(tuple("a bat", "metadata.jsonl"), tuple("", null), tuple("", null));
+    }
+
+    @Test
+    void pathsOfAnotherMachineAreKnownByTheirEndsAndRefusedWhereTwoMayBeMeant() throws IOException {
+        Files.createDirectories(folder.resolve("more"));
+        Files.copy(folder.resolve("bat.png"), folder.resolve("sub/bat.png"));
+        Files.move(folder.resolve("bat.png"), folder.resolve("more/bat.png"));
+        Files.delete(folder.resolve("sub/crab.png"));
+        write("metadata.json", """
+                {"/x/more/bat.png": {"caption": "one"}, "C:\\\\y\\\\sub\\\\bat.png": {"caption": "two"}}""");
+        assertThat(items("", DATASET)).extracting(Item::caption).containsExactly("one", "two");
+
+        write("metadata.json", """
+                {"/x/1/bat.png": {"caption": "one"}, "/x/2/bat.png": {"caption": "two"}}""");
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining(
+                        "metadata.json has several entries that may be more/bat.png: /x/1/bat.png, /x/2/bat.png");
+
+        write("metadata.json", "{\"/x/bat.png\": {\"caption\": \"one\"}}");
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining("metadata.json has one entry /x/bat.png for more/bat.png and sub/bat.png");
+    }
+
+    @Test
+    void severalLinesForAPictureAreSeveralCaptionsWhoseBracesAreTextWithoutWildcards() throws IOException {
+        write("metadata.jsonl", """
+                {"file_name": "bat.png", "text": "a {red|blue} bat", "tags": ["night", "wings"]}
+                {"file_name": "./bat.png", "text": "wings"}
+                """);
+
+        Item bat = items("", DATASET).get(0);
+
+        assertThat(bat.caption()).isEqualTo("a {red|blue} bat, night, wings");
+        List<String> variants = java.util.Objects.requireNonNull(bat.variants());
+        assertThat(variants.stream().map(line -> Wildcards.first(List.of(line))))
+                .containsExactly("a {red|blue} bat, night, wings", "wings");
+        assertThat(items("wildcards: true", DATASET).get(0).caption()).isEqualTo("a red bat, night, wings");
+    }
+
+    @Test
+    void aTableThatCantBeReadSaysWhatItShouldHaveWhereAPictureHasNoCaption() throws IOException {
+        write("metadata.csv", "file_name;text\nbat.png;a bat\n");
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining(
+                        "metadata.csv says nothing of pictures: no picture (file_name, image_path, image, file) with its caption (text, caption, captions, prompt) was found in it");
+        write("bat.txt", "a bat");
+        write("sub/crab.txt", "a crab");
+        assertThat(items("", DATASET)).extracting(Item::caption).containsExactly("a bat", "a crab");
+
+        write("metadata.csv", "file_name,text\nbat.png,\"a bat\n");
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining("metadata.csv must close every quote, but that of row 2 stays open");
+        write("metadata.csv", "file_name,text\nbat.png\n");
+        assertThatThrownBy(() -> items("", DATASET))
+                .hasMessageContaining("metadata.csv must have a cell for each of file_name, text in every row");
+
+        // Nothing beside the pictures is heeded: it isn't read either.
+        write("metadata.csv", "file_name,text\nbat.png,caf\u00e9\n", StandardCharsets.ISO_8859_1);
+        assertThat(items("source: None", DATASET)).extracting(Item::caption).containsExactly("", "");
     }
 }

@@ -104,6 +104,7 @@ final class ApiCaptioner implements Captioner {
     }
 
     private static void pause(Duration time, RunContext context) {
+        context.stopIfAsked("while it waited for the captioner");
         long end = System.nanoTime() + time.toNanos();
         while (System.nanoTime() < end) {
             context.stopIfAsked("while it waited for the captioner");
@@ -134,9 +135,7 @@ final class ApiCaptioner implements Captioner {
     public List<String> captions(List<CroppedPicture> pictures) throws IOException {
         List<Future<List<String>>> calls = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i += api.picturesPerCall()) {
-            List<Path> some = pictures.subList(i, Math.min(pictures.size(), i + api.picturesPerCall())).stream()
-                    .map(CroppedPicture::file)
-                    .toList();
+            List<CroppedPicture> some = pictures.subList(i, Math.min(pictures.size(), i + api.picturesPerCall()));
             calls.add(threads.submit(() -> ask(some)));
         }
         List<String> all = new ArrayList<>();
@@ -163,18 +162,31 @@ final class ApiCaptioner implements Captioner {
         }
     }
 
-    private List<String> ask(List<Path> files) throws IOException {
-        if (files.size() > 1) {
-            List<String> several = sheet(files);
+    private List<String> ask(List<CroppedPicture> pictures) throws IOException {
+        if (pictures.size() > 1) {
+            List<String> several =
+                    sheet(pictures.stream().map(CroppedPicture::file).toList());
             if (several != null) {
                 return several;
             }
         }
         List<String> each = new ArrayList<>();
-        for (Path file : files) {
-            each.add(PlainText.of(chat.ask(question(PictureSheet.of(List.of(file), SIDE), instruction(), 1))));
+        for (CroppedPicture picture : pictures) {
+            each.add(one(picture));
         }
         return each;
+    }
+
+    private String one(CroppedPicture picture) throws IOException {
+        try {
+            return PlainText.of(chat.ask(question(PictureSheet.of(List.of(picture.file()), SIDE), instruction(), 1)));
+        } catch (ChatApi.DeclinedException e) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "each picture must have a caption of its own or one that the model gives, but that of %s %s"
+                            .formatted(picture.item().name(), e.getMessage()),
+                    e);
+        }
     }
 
     /** Captions of all pictures of a sheet; null if the model gave as many in no answer. */

@@ -3,33 +3,33 @@ package training.lora.trainer.prepare.caption;
 import ai.djl.ndarray.NDManager;
 import java.util.Objects;
 import training.lora.api.CaptionsSpec;
+import training.lora.trainer.run.CaptionSettings;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.run.RunSources;
 
 /** Opens what captions. */
 public final class Captioners {
     private Captioners() {}
 
     /**
-     * The captioner that {@code captions} names.
+     * The captioner that {@code settings} name.
      *
-     * @param field that has {@code captions}, for messages
      * @param seed of what is drawn by chance
      */
-    public static Captioner open(
-            String field, CaptionsSpec captions, RunContext context, long seed, NDManager manager) {
+    public static Captioner open(CaptionSettings settings, RunContext context, long seed, NDManager manager) {
+        String field = settings.field();
+        CaptionsSpec captions = settings.captions();
         return switch (captions.source()) {
             case Auto, Sidecar, None -> throw new IllegalArgumentException(captions.source() + " names no captioner");
             case Blip ->
                 BlipCaptioner.open(
-                        context.sources().place(Objects.requireNonNull(RunSources.captionModel(field, captions))),
+                        context.sources().existing(Objects.requireNonNull(settings.model())),
                         field + ".model.uri",
                         captions,
                         seed,
                         manager);
             case Tagger ->
                 Tagger.open(
-                        context.sources().place(Objects.requireNonNull(RunSources.captionModel(field, captions))),
+                        context.sources().existing(Objects.requireNonNull(settings.model())),
                         field + ".model.uri",
                         captions);
             case OpenAI -> ApiCaptioner.open(field, captions, Objects.requireNonNull(captions.api()), context);

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Reason;
+import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.http.RefusedAddressException;
@@ -27,6 +28,10 @@ import training.lora.trainer.http.RetryAfter;
  */
 final class ChatApi {
     private static final int STATUS_OK = 200;
+
+    private static final int STATUS_BAD = 400;
+
+    private static final int STATUS_TIMEOUT = 408;
 
     private static final int STATUS_TOO_MANY = 429;
 
@@ -44,6 +49,8 @@ final class ChatApi {
     private final AtomicLong calls = new AtomicLong();
     private final AtomicLong asked = new AtomicLong();
     private final AtomicLong answered = new AtomicLong();
+    private volatile boolean newerTokens;
+    private volatile boolean ownTemperature;
 
     /**
      * What is asked, and how.
@@ -87,8 +94,22 @@ final class ChatApi {
             int tokens,
             @Nullable JsonNode schema) {}
 
-    /** The answer's text. */
-    String ask(Question question) {
+    /** The model was asked rightly, and says nothing that could be used; asking again is no use. */
+    static final class DeclinedException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        DeclinedException(String message) {
+            super(message);
+        }
+    }
+
+    /**
+     * The answer's text.
+     *
+     * @throws DeclinedException if the model declines, or has no room for an answer; the message goes on after what was
+     *     asked for
+     */
+    String ask(Question question) throws DeclinedException {
         byte[] body = body(question);
         String problem = "";
         for (int attempt = 1; attempt <= settings.attempts(); attempt++) {
@@ -102,12 +123,18 @@ final class ChatApi {
                         return content;
                     }
                     problem = "its answer was no chat completion: " + shown(text);
-                } else if (answer.status() == STATUS_TOO_MANY || answer.status() >= STATUS_SERVER) {
+                } else if (answer.status() == STATUS_TOO_MANY
+                        || answer.status() == STATUS_TIMEOUT
+                        || answer.status() >= STATUS_SERVER) {
                     problem = "it answered " + answer.statusLine();
                     Duration wish = RetryAfter.of(answer.header("Retry-After"), Instant.now());
                     if (wish != null) {
                         wait = wish.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : wish;
                     }
+                } else if (answer.status() == STATUS_BAD && adapts(text)) {
+                    body = body(question);
+                    attempt--;
+                    wait = Duration.ZERO;
                 } else {
                     throw refused(answer, text);
                 }
@@ -117,9 +144,8 @@ final class ChatApi {
                 problem = "it gave no answer ("
                         + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()) + ")";
             }
-            if (attempt < settings.attempts()) {
-                pause.of(wait);
-            }
+            // After the last too: what was cut off since the process is to end is no failure of the server.
+            pause.of(attempt < settings.attempts() ? wait : Duration.ZERO);
         }
         throw new TrainerException(
                 Reason.SourceUnreachable,
@@ -139,8 +165,10 @@ final class ChatApi {
     private byte[] body(Question question) {
         ObjectNode root = Json.MAPPER.createObjectNode();
         root.put("model", settings.model());
-        root.put("max_tokens", question.tokens());
-        root.put("temperature", 0);
+        root.put(newerTokens ? "max_completion_tokens" : "max_tokens", question.tokens());
+        if (!ownTemperature) {
+            root.put("temperature", 0);
+        }
         ArrayNode messages = root.putArray("messages");
         messages.addObject().put("role", "system").put("content", question.system());
         ObjectNode user = messages.addObject().put("role", "user");
@@ -174,13 +202,38 @@ final class ChatApi {
         return new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8);
     }
 
+    /** Newer models of OpenAI take another name for the tokens, and no temperature. Whether one of them was learned now. */
+    private synchronized boolean adapts(String body) {
+        String says = says(body);
+        if (!newerTokens && says.contains("max_completion_tokens")) {
+            newerTokens = true;
+            return true;
+        }
+        if (!ownTemperature && says.contains("temperature")) {
+            ownTemperature = true;
+            return true;
+        }
+        return false;
+    }
+
     /** The text of a completion; null where it is none. */
-    private @Nullable String content(String body) {
+    private @Nullable String content(String body) throws DeclinedException {
         try {
             JsonNode root = Json.MAPPER.readTree(body);
             asked.addAndGet(root.at("/usage/prompt_tokens").asLong());
             answered.addAndGet(root.at("/usage/completion_tokens").asLong());
             JsonNode content = root.at("/choices/0/message/content");
+            JsonNode refusal = root.at("/choices/0/message/refusal");
+            String why = root.at("/choices/0/finish_reason").asText();
+            if (refusal.isTextual() && !refusal.asText().isBlank()) {
+                throw new DeclinedException("was declined by the model: " + shown(refusal.asText()));
+            }
+            if (why.equals("content_filter")) {
+                throw new DeclinedException("was stopped by the server's filter of content");
+            }
+            if (why.equals("length")) {
+                throw new DeclinedException("did not fit into maxTokens");
+            }
             return content.isTextual() && !content.asText().isBlank() ? content.asText() : null;
         } catch (JsonProcessingException e) {
             return null;
@@ -199,6 +252,9 @@ final class ChatApi {
             case 404 ->
                 invalid("must name a server of chat completions and one of its models (%s), but it answered %s%s"
                         .formatted(settings.model(), answer.statusLine(), says));
+            case 301, 302, 303, 307, 308 ->
+                invalid("must be where the API itself is, but the server redirects to "
+                        + Uris.shown(String.valueOf(answer.header("Location"))));
             default -> invalid("must take what is asked, but it answered " + answer.statusLine() + says);
         };
     }

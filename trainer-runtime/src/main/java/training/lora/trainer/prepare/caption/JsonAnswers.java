@@ -70,6 +70,9 @@ final class JsonAnswers {
             Checked<T> checked;
             try {
                 checked = check.apply(Json.MAPPER.readTree(unfenced(api.ask(asked))));
+            } catch (ChatApi.DeclinedException e) {
+                // Of one picture alone it may be told.
+                return null;
             } catch (JsonProcessingException e) {
                 checked = new Checked<>(null, "it was no JSON");
             }

@@ -49,6 +49,9 @@ class ChatApiTest {
     private final List<Duration> pauses = new ArrayList<>();
     private final CountDownLatch over = new CountDownLatch(1);
     private final Http http = new Http(name -> null, AddressGuard.of(name -> null), () -> false);
+    /** Long, since what is not about silence must not fail on a machine that is busy. */
+    private Duration patience = Duration.ofSeconds(30);
+
     private HttpServer server;
 
     @BeforeEach
@@ -121,7 +124,7 @@ class ChatApiTest {
                         .field("spec.preparation.captions.api")
                         .base(URI.create(url()))
                         .model("seer")
-                        .patience(Duration.ofMillis(300))
+                        .patience(patience)
                         .attempts(ATTEMPTS)
                         .key(key)
                         .build(),
@@ -143,7 +146,7 @@ class ChatApiTest {
     }
 
     @Test
-    void aQuestionHasTheModelThePictureAndTheKeyAndItsTokensAreCounted() {
+    void aQuestionHasTheModelThePictureAndTheKeyAndItsTokensAreCounted() throws Exception {
         says("a cat");
         ChatApi api = api("secret");
 
@@ -167,7 +170,7 @@ class ChatApiTest {
                 "403; must have a key that the server accepts",
                 "404; must name a server of chat completions and one of its models (seer)",
                 "400; must take what is asked, but it answered 400 Bad Request: no such thing",
-                "302; must take what is asked, but it answered 302"
+                "302; must be where the API itself is, but the server redirects to"
             })
     void whatNoTryCanCureIsAskedOnceAndNamesTheField(int status, String sentence) {
         answers(status, "{\"error\": {\"message\": \"no such thing\"}}");
@@ -181,6 +184,72 @@ class ChatApiTest {
         assertThat(questions).hasSize(1);
     }
 
+    private void completes(String choice) {
+        answers(200, "{\"choices\": [%s]}".formatted(choice));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "{'message': {'refusal': 'I will not'}}; was declined by the model: I will not",
+                "{'finish_reason': 'content_filter', 'message': {'content': ''}}; was stopped by the server's filter of content",
+                "{'finish_reason': 'length', 'message': {'content': 'a bat that'}}; did not fit into maxTokens"
+            })
+    void aModelThatDeclinesIsAskedOnceAndThePictureNamed(String choice, String sentence) throws IOException {
+        completes(choice.replace('\'', '"'));
+
+        assertThatThrownBy(() -> captioner(1).captions(robots(1)))
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
+                .hasMessageContaining("but that of main/0 " + sentence);
+        assertThat(questions).hasSize(1);
+    }
+
+    @Test
+    void aSheetThatIsDeclinedIsAskedPictureByPicture() throws IOException {
+        completes("{\"message\": {\"refusal\": \"no\"}}");
+        says("one");
+        says("two");
+
+        assertThat(captioner(2).captions(robots(2))).containsExactly("one", "two");
+    }
+
+    @Test
+    void newerModelsAreAskedInTheirWordsFromThenOn() throws Exception {
+        answers(400, "{\"error\": {\"message\": \"Use 'max_completion_tokens' instead\"}}");
+        answers(400, "{\"error\": {\"message\": \"'temperature' does not support 0\"}}");
+        says("a cat");
+        ChatApi api = api("k");
+
+        assertThat(api.ask(question())).isEqualTo("a cat");
+        assertThat(api.ask(question())).isEqualTo("a cat");
+
+        assertThat(questions).hasSize(4);
+        assertThat(questions.get(3).path("max_completion_tokens").asInt()).isEqualTo(9);
+        assertThat(questions.get(3).has("max_tokens")).isFalse();
+        assertThat(questions.get(3).has("temperature")).isFalse();
+    }
+
+    @Test
+    void aStopDuringTheLastAttemptIsTheStagesEnd() {
+        answers(500, "");
+        ChatApi api = new ChatApi(
+                ChatApiSettingsBuilder.builder()
+                        .field("spec.preparation.captions.api")
+                        .base(URI.create(url()))
+                        .model("seer")
+                        .patience(Duration.ofSeconds(1))
+                        .attempts(1)
+                        .build(),
+                http,
+                time -> {
+                    throw new TrainerException(Reason.Preempted, "asked to stop");
+                });
+
+        assertThatThrownBy(() -> api.ask(question()))
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.Preempted));
+    }
+
     @Test
     void withoutAKeyItIsSaidWhereOneComesFrom() {
         answers(401, "");
@@ -192,21 +261,22 @@ class ChatApiTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"500 ", "503 busy", "429 ", "200 ", "200 rubbish", "200 {\"choices\": []}", "0 "})
+    @ValueSource(strings = {"500 ", "503 busy", "408 ", "429 ", "200 ", "200 rubbish", "200 {\"choices\": []}", "0 "})
     void whatMayPassIsAskedAgainAtGrowingIntervalsAndThenUnreachable(String reply) {
         String[] parts = reply.split(" ", 2);
         answers(Integer.parseInt(parts[0]), parts[1]);
+        patience = reply.startsWith("0") ? Duration.ofMillis(300) : patience;
 
         assertThatThrownBy(() -> api("k").ask(question()))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.SourceUnreachable))
                 .hasMessageContaining("must answer, but in 4 attempts it did not");
 
         assertThat(questions).hasSize(ATTEMPTS);
-        assertThat(pauses).extracting(Duration::toSeconds).containsExactly(1L, 2L, 4L);
+        assertThat(pauses).extracting(Duration::toSeconds).containsExactly(1L, 2L, 4L, 0L);
     }
 
     @Test
-    void theServerSaysWhenToComeAgain() {
+    void theServerSaysWhenToComeAgain() throws Exception {
         replies.add(new Reply(429, "", "17"));
         replies.add(new Reply(503, "", "9000"));
         says("a cat");
