@@ -173,13 +173,17 @@ class RunSpecTest {
     }
 
     @Test
-    void styleNeedsNoTriggerAndAnObjectDoes() throws JsonProcessingException {
+    void objectAndFaceWithoutATriggerAreCalledTokAndAStyleIsCalledNothing() throws JsonProcessingException {
         LoraTrainingSpec spec = Json.STRICT_YAML.readValue(
-                "{baseModel: {uri: b}, datasets: [{name: a, uri: a, concept: {}}, {name: b, uri: b, concept: {mode: Object}}]}",
+                "{baseModel: {uri: b}, datasets: [{name: a, uri: a, concept: {}}, {name: b, uri: b, concept: {mode: Object}},"
+                        + " {name: c, uri: c, concept: {mode: Face}}]}",
                 LoraTrainingSpec.class);
 
-        assertThat(SpecValidator.problems(spec))
-                .containsExactly("`spec.datasets[1].concept.trigger` must be given where mode is Object");
+        assertThat(SpecValidator.problems(spec)).isEmpty();
+        assertThat(spec.datasets())
+                .extracting(DatasetSpec::concept)
+                .extracting("trigger")
+                .containsExactly(null, "TOK", "TOK");
     }
 
     @Test

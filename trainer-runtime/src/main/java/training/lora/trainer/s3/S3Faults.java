@@ -53,6 +53,12 @@ final class S3Faults {
     private TrainerException answered(AwsServiceException answer, String action, String name) {
         S3Refusal refusal = S3Refusal.of(answer);
         String code = failureCode(answer);
+        if (action.equals(S3Calls.LIST)
+                && S3Refusal.code(answer).isEmpty()
+                && (refusal == S3Refusal.NotAllowed || refusal == S3Refusal.Other)) {
+            // A server of S3 answers a listing with a code always. The SDK keeps nothing of another content there.
+            return foreign(code, answer);
+        }
         return switch (refusal) {
             case OtherRegion -> wrong(otherRegion(answer), code, answer);
             case UnknownKey, WrongSecret, EndedToken, RejectedKeys -> wrong(keys(refusal, action), code, answer);
