@@ -87,8 +87,10 @@ public record RunContext(
             return;
         }
         if (!Files.isRegularFile(place)) {
-            throw source.wrong("must name one file where `%s` is set, but there is none at %s"
-                    .formatted(source.beside("sha256"), place));
+            throw source.wrong("must name one file where `%s` is set, but %s"
+                    .formatted(
+                            source.beside("sha256"),
+                            Files.isDirectory(place) ? "names a folder" : "there is none at " + place));
         }
         String sha256 = digests.of(place);
         if (!sha256.equals(source.sha256())) {
