@@ -79,7 +79,7 @@ public record DatasetManifest(
     static final String VERSIONS = "lora.training/dataset/";
 
     /** Version of this file's JSON. */
-    public static final String VERSION = VERSIONS + "v5";
+    public static final String VERSION = VERSIONS + "v6";
 
     /**
      * A picture with its caption.

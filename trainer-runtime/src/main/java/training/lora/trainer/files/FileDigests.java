@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,7 +20,7 @@ import training.lora.api.Json;
 /**
  * sha256 of files. Those of a base model take minutes to compute, so that a large file's digest is remembered for as long as it
  * is the same: by path, inode, size, and the times of the last change of content and of the inode. The latter can't be set,
- * so that a copy which keeps the time of its original is noticed.
+ * so that a copy which keeps the time of its original is noticed. Threads may share it.
  */
 public final class FileDigests implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FileDigests.class);
@@ -32,8 +33,8 @@ public final class FileDigests implements AutoCloseable {
 
     private final @Nullable Path store;
     private final InstantSource clock;
-    private final Map<String, Remembered> remembered = new TreeMap<>();
-    private boolean changed;
+    private final Map<String, Remembered> remembered = new ConcurrentSkipListMap<>();
+    private volatile boolean changed;
 
     /**
      * A digest and what its file looked like.

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.SortedSet;
@@ -24,6 +26,17 @@ public final class OnnxFiles {
     /** Where publishers keep the graph in full precision, from the likeliest. */
     private static final List<String> USUAL = List.of("onnx/model.onnx", "model.onnx");
 
+    /** What is read beside a graph: of pictures, texts and tags. */
+    static final List<String> DESCRIPTIONS = List.of(
+            "config.json",
+            "merges.txt",
+            "preprocessor_config.json",
+            "selected_tags.csv",
+            "special_tokens_map.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.json");
+
     private OnnxFiles() {}
 
     /**
@@ -36,8 +49,7 @@ public final class OnnxFiles {
         String graph = graph(names);
         SortedSet<String> needed = new TreeSet<>();
         for (String name : names) {
-            boolean data = name.startsWith(graph + "_data") || name.equals(graph + ".data");
-            if (name.equals(graph) || data || describes(name)) {
+            if (name.equals(graph) || isData(graph, name) || describes(name)) {
                 needed.add(name);
             }
         }
@@ -76,26 +88,62 @@ public final class OnnxFiles {
         return place.resolve(withField(field, place, () -> graph(names(place))));
     }
 
-    /** A file that lies beside the graph, or in a folder above it within {@code place}; null where there is none. */
+    /**
+     * A file that describes the model: in the folder {@code place}, or, where that is the graph's file, beside it or in the
+     * folder above. Null where there is none.
+     *
+     * @param name one of {@link #DESCRIPTIONS}, since these alone are in the model's digest
+     */
     public static @Nullable Path beside(Path place, String name) {
-        Path folder = Files.isDirectory(place) ? place : place.getParent();
-        for (Path candidate :
-                folder == null ? List.<Path>of() : List.of(folder.resolve(name), folder.resolve("../" + name))) {
-            if (Files.isRegularFile(candidate)) {
-                return candidate.normalize();
+        if (!DESCRIPTIONS.contains(name)) {
+            throw new IllegalArgumentException(name + " is in no model's digest");
+        }
+        Path folder = Files.isDirectory(place) ? place : place.toAbsolutePath().getParent();
+        Path above = Files.isDirectory(place) || folder == null ? null : folder.getParent();
+        for (Path where : Arrays.asList(folder, above)) {
+            Path candidate = where == null ? null : where.resolve(name);
+            if (candidate != null && Files.isRegularFile(candidate)) {
+                return candidate;
             }
         }
         return null;
     }
 
     /** All files that the model in {@code place} is made of. */
-    public static List<Path> all(String field, Path place) {
+    public static List<Path> all(String field, Path place) throws IOException {
         if (!Files.isDirectory(place)) {
-            return List.of(place);
+            return ofFile(place);
         }
         return withField(field, place, () -> needed(names(place))).stream()
                 .map(place::resolve)
                 .toList();
+    }
+
+    private static List<Path> ofFile(Path graph) throws IOException {
+        String name = graph.getFileName().toString();
+        SortedSet<Path> all = new TreeSet<>();
+        Path folder = graph.toAbsolutePath().getParent();
+        if (folder != null) {
+            try (Stream<Path> files = Files.list(folder)) {
+                files.filter(file -> isData(name, file.getFileName().toString()))
+                        .filter(Files::isRegularFile)
+                        .forEach(all::add);
+            }
+        }
+        for (String description : DESCRIPTIONS) {
+            Path file = beside(graph, description);
+            if (file != null) {
+                all.add(file);
+            }
+        }
+        List<Path> graphFirst = new ArrayList<>(List.of(graph));
+        graphFirst.addAll(all);
+        return graphFirst;
+    }
+
+    /** Whether {@code name} holds weights of {@code graph}, of which a file may have 2 GB at most. */
+    private static boolean isData(String graph, String name) {
+        return name.startsWith(graph + "_data") || name.equals(graph + ".data");
     }
 
     private static <T> T withField(String field, Path place, java.util.function.Supplier<T> what) {
@@ -107,12 +155,19 @@ public final class OnnxFiles {
     }
 
     private static List<String> names(Path folder) {
-        try (Stream<Path> files = Files.walk(folder, 3)) {
-            return files.filter(Files::isRegularFile)
-                    .map(file -> folder.relativize(file).toString().replace('\\', '/'))
-                    .toList();
+        try {
+            return walked(folder.toRealPath());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** @param real without links, into which no walk goes */
+    private static List<String> walked(Path real) throws IOException {
+        try (Stream<Path> files = Files.walk(real, 3)) {
+            return files.filter(Files::isRegularFile)
+                    .map(file -> real.relativize(file).toString().replace('\\', '/'))
+                    .toList();
         }
     }
 }

@@ -22,6 +22,7 @@ import training.lora.trainer.model.LatentMoments;
 import training.lora.trainer.model.PictureSizes;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.prepare.PrepareProgress.Part;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
@@ -80,6 +81,7 @@ final class DatasetEncoder {
             context.stopIfAsked("while it embedded captions");
             Sample sample = samples.get(i);
             embed("the caption of " + sample.name(), sample.caption(), "caption." + i, texts, kept);
+            progress.tell(Part.EMBEDDED, i + 1, samples.size());
         }
         return texts;
     }
@@ -135,6 +137,7 @@ final class DatasetEncoder {
         }
         Buckets buckets = Buckets.of(samples.stream().map(Sample::sizes).toList());
         missing.sort(Comparator.comparingInt(buckets::of));
+        progress.tell(Part.ENCODED, 0, missing.size());
         for (int done = 0; done < missing.size(); ) {
             List<Integer> batch = batch(samples, missing.subList(done, missing.size()));
             encode(samples, batch, folder, moments, kept);
@@ -142,7 +145,7 @@ final class DatasetEncoder {
                 cache.put(Step.LATENTS, keys.get(i), moments[i].encode());
             }
             done += batch.size();
-            progress.latents(done, missing.size());
+            progress.tell(Part.ENCODED, done, missing.size());
             context.stopIfAsked("while it prepared pictures");
         }
         Map<String, NDArray> latents = new LinkedHashMap<>();

@@ -1,8 +1,9 @@
 package training.lora.trainer.prepare;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +12,10 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
+import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.prepare.report.PictureMeasures;
 
 /**
@@ -22,36 +26,54 @@ final class HeldOut {
     /** How many pairs are told by name. */
     private static final int NAMED = 5;
 
-    private final Map<String, String> trainedOn = new LinkedHashMap<>();
-    private final Map<String, String> heldOut = new LinkedHashMap<>();
-    private final Map<String, Look> looksTrainedOn = new LinkedHashMap<>();
-    private final Map<String, Look> looksHeldOut = new LinkedHashMap<>();
+    private final PictureOptions options;
+    private final List<PreparedItem> trainedOn = new ArrayList<>();
+    private final List<PreparedItem> heldOut = new ArrayList<>();
+    private final Map<Integer, String> digests = new HashMap<>();
 
     /**
      * What tells a picture from others.
      *
-     * @param digest sha256 over size and pixels; null where nothing is held out that could be compared
      * @param measures for the report
      */
-    record Seen(@Nullable String digest, Look look, PictureMeasures measures) {
+    record Seen(Look look, PictureMeasures measures) {
         /** Of a picture, 8-bit BGR. */
-        static Seen of(Mat picture, boolean pixels) {
-            return new Seen(pixels ? HeldOut.digest(picture) : null, Look.of(picture), PictureMeasures.of(picture));
+        static Seen of(Mat picture) {
+            return new Seen(Look.of(picture), PictureMeasures.of(picture));
         }
     }
 
-    /** Whether pictures must be told apart by their pixels, which takes longer than to decode them. */
-    static boolean comparesPixels(List<Item> items) {
-        return items.stream().anyMatch(item -> item.dataset().role() == DatasetRole.Validation);
+    /** @param options how the pictures were read */
+    HeldOut(PictureOptions options) {
+        this.options = options;
     }
 
     /** Takes note of a picture. */
-    void add(Item item, Seen seen) {
-        boolean validation = item.dataset().role() == DatasetRole.Validation;
-        if (seen.digest() != null) {
-            (validation ? heldOut : trainedOn).putIfAbsent(seen.digest(), item.name());
+    void add(PreparedItem item) {
+        (item.item().dataset().role() == DatasetRole.Validation ? heldOut : trainedOn).add(item);
+    }
+
+    /** Of the pixels, which takes longer than to decode them: only pictures of one look and size are asked for it. */
+    private String digest(PreparedItem item) throws IOException {
+        String known = digests.get(item.index());
+        if (known != null) {
+            return known;
         }
-        (validation ? looksHeldOut : looksTrainedOn).put(item.name(), seen.look());
+        try (Photo photo = Photo.read(item.item().file(), options)) {
+            String digest = digest(photo.colour());
+            digests.put(item.index(), digest);
+            return digest;
+        } catch (UnreadablePictureException e) {
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "every picture must stay as it is while it is read, but %s %s"
+                            .formatted(item.item().name(), e.getMessage()),
+                    e);
+        }
+    }
+
+    private boolean isSame(PreparedItem a, PreparedItem b) throws IOException {
+        return a.width() == b.width() && a.height() == b.height() && digest(a).equals(digest(b));
     }
 
     /** sha256 over size and pixels. */
@@ -71,25 +93,34 @@ final class HeldOut {
      *
      * @throws TrainerException InvalidData, with every picture that is both
      */
-    @Nullable String check() {
+    @Nullable String check() throws IOException {
         List<String> both = new ArrayList<>();
-        heldOut.forEach((digest, name) -> {
-            String other = trainedOn.get(digest);
-            if (other != null) {
-                both.add(name + " is " + other);
+        List<String> alike = new ArrayList<>();
+        for (PreparedItem held : heldOut) {
+            PreparedItem like = null;
+            PreparedItem same = null;
+            for (PreparedItem other : trainedOn) {
+                if (held.seen().look().isLike(other.seen().look())) {
+                    like = like == null ? other : like;
+                    if (isSame(held, other)) {
+                        same = other;
+                        break;
+                    }
+                }
             }
-        });
+            String name = held.item().name();
+            if (same != null) {
+                both.add(name + " is " + same.item().name());
+            } else if (like != null) {
+                alike.add(name + " looks like " + like.item().name());
+            }
+        }
         if (!both.isEmpty()) {
             both.sort(null);
             throw new TrainerException(
                     Reason.InvalidData,
                     "no picture of a Validation data set may be trained on, but " + String.join(", ", both));
         }
-        List<String> alike = new ArrayList<>();
-        looksHeldOut.forEach((name, look) -> looksTrainedOn.entrySet().stream()
-                .filter(other -> look.isLike(other.getValue()))
-                .findFirst()
-                .ifPresent(other -> alike.add(name + " looks like " + other.getKey())));
         return alike.isEmpty() ? null : sentence(alike);
     }
 

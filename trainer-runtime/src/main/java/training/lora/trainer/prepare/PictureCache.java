@@ -21,9 +21,6 @@ import training.lora.trainer.prepare.place.Place;
 
 /** The prepared pictures and masks that are kept, by what they were made from. */
 final class PictureCache {
-    /** Changes where the same inputs give other pictures or masks. */
-    private static final String VERSION = "2";
-
     private final StepCache cache;
     private final Steps steps;
     private final Path folder;
@@ -83,9 +80,7 @@ final class PictureCache {
         boolean seen = steps.placement().usesMask() || !steps.copies().of(index).isEmpty();
         String picture = Sha256.of(String.join(
                 "\n",
-                VERSION,
                 digest,
-                Boolean.toString(steps.comparePixels()),
                 steps.options().background(),
                 steps.placement().key(item),
                 seen && masks != null ? masks : "",

@@ -10,13 +10,9 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.Reason;
@@ -25,6 +21,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
+import training.lora.trainer.prepare.PrepareProgress.Part;
 import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.UnusableMaskException;
@@ -35,7 +32,7 @@ import training.lora.trainer.prepare.picture.Swin2Sr;
 import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.prepare.place.Placement;
-import training.lora.trainer.run.RunContext;
+import training.lora.trainer.tensor.Threads;
 
 /**
  * Decodes pictures, makes their masks, crops and writes them. Threads decode ahead, and crop and write behind, while the
@@ -49,7 +46,7 @@ final class PicturePipeline {
     /** How many pictures are named in a sentence. */
     private static final int NAMED = 5;
 
-    private final RunContext context;
+    private final StopCheck stops;
     private final Steps steps;
     private final Path folder;
     private final PictureMaker maker;
@@ -59,6 +56,12 @@ final class PicturePipeline {
     private final List<String> animated = new ArrayList<>();
     private final List<String> maskProblems = new ArrayList<>();
 
+    /** Ends the stage where it was asked to. */
+    interface StopCheck {
+        /** @param where what is done */
+        void stopIfAsked(String where);
+    }
+
     /**
      * What is done with each picture.
      *
@@ -67,7 +70,6 @@ final class PicturePipeline {
      * @param placement sizes and crops
      * @param copies altered copies of pictures
      * @param factor by which latents are smaller than pictures
-     * @param comparePixels whether pictures are told apart by their pixels
      * @param options how pictures are read
      */
     @RecordBuilder
@@ -77,7 +79,6 @@ final class PicturePipeline {
             Placement placement,
             Copies copies,
             int factor,
-            boolean comparePixels,
             PictureOptions options) {
         /** Whether prepared pictures have masks. */
         boolean masked() {
@@ -120,8 +121,8 @@ final class PicturePipeline {
             List<PreparedPicture> pictures) {}
 
     /** @param folder of the data set that is prepared */
-    PicturePipeline(RunContext context, Steps steps, StepCache cache, Path folder, PrepareProgress progress) {
-        this.context = context;
+    PicturePipeline(StopCheck stops, Steps steps, StepCache cache, Path folder, PrepareProgress progress) {
+        this.stops = stops;
         this.steps = steps;
         this.folder = folder;
         this.maker = new PictureMaker(steps);
@@ -147,13 +148,15 @@ final class PicturePipeline {
      */
     List<PreparedItem> run(List<Item> items, List<String> digests) throws IOException {
         Files.createDirectories(folder.resolve("images"));
-        int threads = Runtime.getRuntime().availableProcessors();
+        int threads = Threads.count();
         ExecutorService pool = Executors.newFixedThreadPool(threads);
+        PicturesInMemory inMemory = new PicturesInMemory(PICTURES_PER_THREAD * threads);
         List<PreparedItem> prepared;
         try {
-            prepared = new Flow(items, digests, pool, new Semaphore(PICTURES_PER_THREAD * threads)).run();
+            prepared = new Flow(items, digests, pool, inMemory).run();
         } finally {
-            end(pool);
+            Waits.end(pool);
+            inMemory.leaveAll();
         }
         requireAll(prepared);
         return prepared;
@@ -178,24 +181,6 @@ final class PicturePipeline {
         }
     }
 
-    /** No thread may write to a folder that is deleted next. */
-    private static void end(ExecutorService pool) {
-        pool.shutdownNow();
-        boolean interrupted = false;
-        while (true) {
-            try {
-                if (pool.awaitTermination(1, TimeUnit.MINUTES)) {
-                    break;
-                }
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     /**
      * An item whose picture was looked at.
      *
@@ -217,12 +202,13 @@ final class PicturePipeline {
         private final List<Item> items;
         private final List<String> digests;
         private final ExecutorService pool;
-        private final Semaphore inMemory;
+        private final PicturesInMemory inMemory;
         private final Deque<Future<Ahead>> ahead = new ArrayDeque<>();
-        private final List<Future<PreparedItem>> behind = new ArrayList<>();
+        private final Deque<Future<PreparedItem>> behind = new ArrayDeque<>();
+        private final List<PreparedItem> prepared = new ArrayList<>();
         private int next;
 
-        Flow(List<Item> items, List<String> digests, ExecutorService pool, Semaphore inMemory) {
+        Flow(List<Item> items, List<String> digests, ExecutorService pool, PicturesInMemory inMemory) {
             this.items = items;
             this.digests = digests;
             this.pool = pool;
@@ -230,47 +216,45 @@ final class PicturePipeline {
         }
 
         List<PreparedItem> run() throws IOException {
-            try {
-                for (int i = 0; i < items.size(); i++) {
-                    context.stopIfAsked("while it read pictures");
-                    decodeAhead(i);
-                    one(i, get(ahead.remove()));
-                    progress.pictures(i + 1);
-                }
-                List<PreparedItem> prepared = new ArrayList<>();
-                for (Future<PreparedItem> future : behind) {
-                    prepared.add(get(future));
-                }
-                return prepared;
-            } finally {
-                end(pool);
-                for (Future<Ahead> left : ahead) {
-                    if (left.isDone()) {
-                        close(left);
-                    }
+            for (int i = 0; i < items.size(); i++) {
+                stops.stopIfAsked("while it read pictures");
+                decodeAhead(i);
+                one(i, Waits.get(ahead.remove()));
+                progress.tell(Part.READ, i + 1, items.size());
+                // A full disk should be known at the picture that meets it.
+                while (!behind.isEmpty() && behind.element().isDone()) {
+                    prepared.add(Waits.get(behind.remove()));
                 }
             }
-        }
-
-        private void close(Future<Ahead> left) throws IOException {
-            Photo photo = get(left).photo();
-            if (photo != null) {
-                photo.close();
+            for (Future<PreparedItem> future : behind) {
+                prepared.add(Waits.get(future));
             }
+            return prepared;
         }
 
         private void decodeAhead(int now) throws IOException {
             while (next < items.size()) {
-                if (next == now) {
-                    interruptibly(() -> {
-                        inMemory.acquire();
+                int index = next;
+                long pixels = pixels(items.get(index));
+                if (index == now) {
+                    Waits.interruptibly(() -> {
+                        inMemory.enter(index, pixels);
                         return true;
                     });
-                } else if (!inMemory.tryAcquire()) {
+                } else if (!inMemory.tryEnter(index, pixels)) {
                     return;
                 }
-                int index = next++;
-                ahead.add(pool.submit(() -> decode(index, items.get(index), digests.get(index))));
+                next++;
+                ahead.add(pool.submit(() -> decode(index, items.get(index), digests.get(index), inMemory)));
+            }
+        }
+
+        /** What is wrong with a file is told when its turn comes. */
+        private static long pixels(Item item) {
+            try {
+                return Photo.pixels(item.file());
+            } catch (IOException e) {
+                return 0;
             }
         }
 
@@ -284,25 +268,26 @@ final class PicturePipeline {
                 } else {
                     behind.add(pool.submit(() -> cache.place(index, item, now.keys(), kept, now.masks())));
                 }
-                inMemory.release();
+                inMemory.leave(index);
                 return;
             }
             Mat mask;
-            Mat enlarged;
             try {
                 mask = mask(item, now, photo);
-                enlarged = now.kept() == null ? maker.enlarged(item, photo, mask) : null;
             } catch (UnusableMaskException e) {
                 maskProblems.add(e.getMessage());
-                photo.close();
-                inMemory.release();
+                inMemory.leave(index);
                 return;
-            } catch (IOException | RuntimeException e) {
-                photo.close();
-                throw e;
+            }
+            if (mask != null) {
+                inMemory.hold(index, mask::release);
+            }
+            Mat enlarged = now.kept() == null ? maker.enlarged(item, photo, mask) : null;
+            if (enlarged != null) {
+                inMemory.hold(index, enlarged::release);
             }
             behind.add(pool.submit(() -> {
-                try (photo) {
+                try {
                     return make(
                             index,
                             item,
@@ -310,13 +295,7 @@ final class PicturePipeline {
                             photo,
                             new PictureMaker.Pixels(enlarged == null ? photo.colour() : enlarged, mask));
                 } finally {
-                    if (mask != null) {
-                        mask.release();
-                    }
-                    if (enlarged != null) {
-                        enlarged.release();
-                    }
-                    inMemory.release();
+                    inMemory.leave(index);
                 }
             }));
         }
@@ -329,7 +308,7 @@ final class PicturePipeline {
         return steps.masks() != null && needed ? steps.masks().mask(item, photo) : null;
     }
 
-    private Ahead decode(int index, Item item, String digest) throws IOException {
+    private Ahead decode(int index, Item item, String digest, PicturesInMemory inMemory) throws IOException {
         PictureCache.Keys keys = cache.keys(index, item, digest);
         PictureCache.Kept kept = cache.picture(keys);
         List<LatentMask> masks = kept == null ? null : cache.masks(keys, kept.places());
@@ -342,7 +321,8 @@ final class PicturePipeline {
         } catch (UnreadablePictureException e) {
             return new Ahead(keys, null, null, null, null, e.getMessage());
         }
-        HeldOut.Seen seen = kept == null ? HeldOut.Seen.of(photo.colour(), steps.comparePixels()) : kept.seen();
+        inMemory.hold(index, photo::close);
+        HeldOut.Seen seen = kept == null ? HeldOut.Seen.of(photo.colour()) : kept.seen();
         return new Ahead(keys, kept, masks, photo, seen, null);
     }
 
@@ -389,34 +369,5 @@ final class PicturePipeline {
                 ? null
                 : "`spec.preparation.mask` finds nothing in %d of %d pictures, which count as a whole: %s"
                         .formatted(names.size(), prepared.size(), Names.some(names, NAMED));
-    }
-
-    private static <T> T get(Future<T> future) throws IOException {
-        return interruptibly(future::get);
-    }
-
-    /** Waits, and throws what the other thread threw. */
-    private static <T> T interruptibly(Callable<T> wait) throws IOException {
-        try {
-            return wait.call();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof IOException io) {
-                throw io;
-            }
-            if (e.getCause() instanceof RuntimeException runtime) {
-                throw runtime;
-            }
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("the thread was interrupted", e);
-        } catch (IOException | RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

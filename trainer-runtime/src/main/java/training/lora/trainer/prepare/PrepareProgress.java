@@ -1,42 +1,62 @@
 package training.lora.trainer.prepare;
 
-import java.util.List;
-import training.lora.api.Stage;
-import training.lora.trainer.run.RunContext;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How far the stage is. Each picture counts twice, once when it is read and once when its latents are there, so that the
- * number goes on from the first picture to the last.
+ * How far the stage is. Each picture counts once for each part of the work, so that the number goes on from the first picture
+ * to the last, and never back: what an earlier preparation has kept counts as done.
  */
 final class PrepareProgress {
-    private final RunContext context;
-    private final int items;
-    private long begin = System.nanoTime();
-
-    PrepareProgress(RunContext context, int items) {
-        this.context = context;
-        this.items = items;
-        report(0, null);
+    /** What is done with pictures, in order. */
+    enum Part {
+        READ,
+        CAPTIONED,
+        EMBEDDED,
+        ENCODED
     }
 
-    /** @param done pictures that were read */
-    void pictures(int done) {
-        report(done, null);
-        begin = System.nanoTime();
+    private final int items;
+    private final Told told;
+    private Part part = Part.READ;
+    private long begin = System.nanoTime();
+    private int reported = -1;
+
+    /** Takes what is told. */
+    interface Told {
+        /**
+         * @param done of {@code all}
+         * @param seconds that are left; null where nobody knows
+         */
+        void tell(int done, int all, @Nullable Integer seconds);
+    }
+
+    PrepareProgress(int items, Told told) {
+        this.items = items;
+        this.told = told;
+        tell(0, null);
     }
 
     /**
-     * Tells of latents.
+     * Tells how far a part is.
      *
-     * @param done those that are there
-     * @param all how many there will be
+     * @param done how many are made
+     * @param all how many must be made, some of which may be kept
      */
-    void latents(int done, int all) {
+    void tell(Part now, int done, int all) {
+        if (now != part) {
+            part = now;
+            begin = System.nanoTime();
+        }
+        int units = now.ordinal() * items + (all == 0 ? items : (int) ((long) items * done / all));
         double rate = (System.nanoTime() - begin) / 1e9 / Math.max(1, done);
-        report(items + (int) ((long) items * done / all), (int) Math.ceil(rate * (all - done)));
+        // Of other parts nobody knows how long the next will take.
+        tell(units, now == Part.ENCODED ? (int) Math.ceil(rate * (all - done)) : null);
     }
 
-    private void report(int done, @org.jspecify.annotations.Nullable Integer left) {
-        context.report(Stage.Prepare, done, 2 * items, left, List.of(), null);
+    private void tell(int done, @Nullable Integer seconds) {
+        if (done > reported) {
+            reported = done;
+            told.tell(done, Part.values().length * items, seconds);
+        }
     }
 }

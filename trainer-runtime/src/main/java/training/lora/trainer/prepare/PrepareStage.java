@@ -17,13 +17,13 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PreparationSpec;
 import training.lora.api.Reason;
+import training.lora.api.Stage;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestBuilder;
-import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
@@ -31,7 +31,6 @@ import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
-import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PicturePipeline.Steps;
@@ -44,12 +43,9 @@ import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.PictureOptions;
 import training.lora.trainer.prepare.picture.Swin2Sr;
 import training.lora.trainer.prepare.place.CentreCrop;
-import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.prepare.place.Placement;
 import training.lora.trainer.prepare.place.Placements;
 import training.lora.trainer.prepare.report.DataReport;
-import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
-import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
 import training.lora.trainer.prepare.report.Reports;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
@@ -196,12 +192,12 @@ public final class PrepareStage {
             InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
             TrainStage.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
-            String key = Sha256.of(
-                    DatasetManifest.VERSION + "\n" + inputs.data() + "\n" + inputs.baseModel() + "\n" + resolution
-                            + "\n" + spec.training().captions().maxTokens() + "\n"
-                            + spec.training().captions().clipSkip()
-                            + otherReading()
-                            + (plain ? "" : "\n" + placement.key(items.get(0)) + "\n" + copies.key()));
+            String key = Sha256.of(DatasetManifest.VERSION + "\n" + StepCache.versions() + "\n" + inputs.data() + "\n"
+                    + inputs.baseModel() + "\n" + resolution
+                    + "\n" + spec.training().captions().maxTokens() + "\n"
+                    + spec.training().captions().clipSkip()
+                    + otherReading()
+                    + (plain ? "" : "\n" + placement.key(items.get(0)) + "\n" + copies.key()));
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);
                 tellOfCaptions(held.samples(), model);
@@ -210,7 +206,9 @@ public final class PrepareStage {
             PictureOptions options = new PictureOptions(
                     spec.preparation().background(), spec.preparation().maxPixels());
             StepCache cache = StepCache.open(context.workspace().made());
-            PrepareProgress progress = new PrepareProgress(context, items.size());
+            PrepareProgress progress = new PrepareProgress(
+                    items.size(),
+                    (done, all, seconds) -> context.report(Stage.Prepare, done, all, seconds, List.of(), null));
             List<PreparedItem> prepared;
             List<String> unreadable;
             List<String> animated;
@@ -221,12 +219,11 @@ public final class PrepareStage {
                         .placement(placement)
                         .copies(copies)
                         .factor(model.factor())
-                        .comparePixels(HeldOut.comparesPixels(items))
                         .options(options)
                         .masks(masks)
                         .enlarger(enlarger)
                         .build();
-                PicturePipeline pipeline = new PicturePipeline(context, steps, cache, temporary, progress);
+                PicturePipeline pipeline = new PicturePipeline(context::stopIfAsked, steps, cache, temporary, progress);
                 prepared = pipeline.run(items, raw.digests());
                 animated = pipeline.animated();
                 unreadable = pipeline.unreadable();
@@ -235,8 +232,8 @@ public final class PrepareStage {
             leaveOut(unreadable, prepared);
             counts.requirePrepared(prepared);
             String unsafe = unsafe(prepared, temporary);
-            HeldOut heldOut = new HeldOut();
-            prepared.forEach(p -> heldOut.add(p.item(), p.seen()));
+            HeldOut heldOut = new HeldOut(options);
+            prepared.forEach(heldOut::add);
             String left = unreadable.isEmpty()
                     ? null
                     : "pictures that can't be read are left out: " + Names.some(unreadable, NAMED);
@@ -246,15 +243,16 @@ public final class PrepareStage {
             String note = Stream.of(left, first, unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
-            List<Sample> samples = samples(prepared, raw, captions(prepared, cache, digests, temporary));
+            List<Sample> samples = PreparedSamples.of(prepared, raw, captions(prepared, cache, digests, temporary));
             if (!plain) {
                 counts.tellLengthOf(samples);
             }
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
-            writeMasks(prepared, temporary, manager);
+            PreparedSamples.writeMasks(prepared, temporary, manager);
             DataReport report = Reports.of(
-                    reported(prepared, samples, model), model.prompts().longest());
+                    PreparedSamples.reported(prepared, samples, model),
+                    model.prompts().longest());
             List<String> pictureDigests = prepared.stream()
                     .flatMap(item -> item.pictures().stream())
                     .map(PreparedPicture::digest)
@@ -367,69 +365,5 @@ public final class PrepareStage {
             notes.add(cost);
         }
         return captions;
-    }
-
-    /** The samples as the report has them. */
-    private static List<ReportedPicture> reported(
-            List<PreparedItem> prepared, List<Sample> samples, StableDiffusion model) {
-        List<ReportedPicture> reported = new ArrayList<>();
-        for (PreparedItem item : prepared) {
-            for (PreparedPicture picture : item.pictures()) {
-                Sample sample = samples.get(reported.size());
-                Place place = picture.place();
-                LatentMask mask = picture.mask();
-                double kept = (double) place.width() * place.height() / place.scaledWidth() / place.scaledHeight();
-                reported.add(DataReportReportedPictureBuilder.builder()
-                        .name(sample.name())
-                        .role(sample.role().name())
-                        .file(picture.file())
-                        .width(item.width())
-                        .height(item.height())
-                        .preparedWidth(place.width())
-                        .preparedHeight(place.height())
-                        .scale((double) place.scaledWidth() / item.width())
-                        .lost(Math.max(0, 1 - kept))
-                        .measures(item.seen().measures())
-                        .caption(sample.caption())
-                        .tokens(model.prompts().tokens(sample.caption()))
-                        .masked(mask == null ? null : mask.coverage())
-                        .build());
-            }
-        }
-        return reported;
-    }
-
-    /** A sample for each prepared picture, in the order of the items. */
-    private static List<Sample> samples(List<PreparedItem> prepared, RawData raw, List<Captioning.Caption> captions) {
-        List<Sample> samples = new ArrayList<>();
-        for (PreparedItem p : prepared) {
-            for (PreparedPicture picture : p.pictures()) {
-                Captioning.Caption caption = captions.get(samples.size());
-                samples.add(DatasetManifestSampleBuilder.builder()
-                        .name(p.item().name())
-                        .dataset(p.item().dataset().name())
-                        .role(p.item().dataset().role())
-                        .file(picture.file())
-                        .caption(caption.text())
-                        .sha256(raw.digests().get(p.index()))
-                        .sizes(picture.place().sizes(p.width(), p.height()))
-                        .variants(caption.variants())
-                        .captionFrom(caption.from())
-                        .variation(picture.variation())
-                        .build());
-            }
-        }
-        return samples;
-    }
-
-    private static void writeMasks(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
-        List<LatentMask> masks = prepared.stream()
-                .flatMap(item -> item.pictures().stream())
-                .map(PreparedPicture::mask)
-                .filter(Objects::nonNull)
-                .toList();
-        if (!masks.isEmpty()) {
-            LatentMasks.write(masks, folder, manager);
-        }
     }
 }

@@ -5,15 +5,18 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
 
 /**
@@ -26,13 +29,29 @@ final class StepCache {
     /** The steps whose results are kept. */
     enum Step {
         /** What a prepared picture is cut from and how it looks, as JSON. */
-        PICTURE,
+        PICTURE(3),
         /** A prepared picture, a PNG. */
-        PNG,
-        MASK,
-        CAPTION,
-        TEXT,
-        LATENTS
+        PNG(3),
+        MASK(3),
+        CAPTION(1),
+        TEXT(1),
+        LATENTS(1);
+
+        /** Is raised where the same inputs give something else than by earlier releases, which then is made anew. */
+        private final int version;
+
+        Step(int version) {
+            this.version = version;
+        }
+
+        private String folder() {
+            return name().toLowerCase(Locale.ROOT) + "-" + version;
+        }
+    }
+
+    /** What a data set depends on that is made by these steps. */
+    static String versions() {
+        return Stream.of(Step.values()).map(Step::folder).collect(Collectors.joining(" "));
     }
 
     private final Path folder;
@@ -47,6 +66,7 @@ final class StepCache {
     /** Opens the one in {@code folder}, which need not be there. */
     static StepCache open(Path folder) throws IOException {
         StepCache cache = new StepCache(folder);
+        cache.deleteOtherVersions();
         for (Step step : Step.values()) {
             Map<String, Path> found = new ConcurrentHashMap<>();
             Path files = cache.folder(step);
@@ -71,7 +91,19 @@ final class StepCache {
     }
 
     private Path folder(Step step) {
-        return folder.resolve(step.name().toLowerCase(java.util.Locale.ROOT));
+        return folder.resolve(step.folder());
+    }
+
+    private void deleteOtherVersions() throws IOException {
+        Files.createDirectories(folder);
+        Set<String> own = Stream.of(Step.values()).map(Step::folder).collect(Collectors.toSet());
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path other : all.toList()) {
+                if (!own.contains(other.getFileName().toString())) {
+                    Folders.delete(other);
+                }
+            }
+        }
     }
 
     /** What was made of {@code key}, a digest; null where nothing was, or it is damaged. */

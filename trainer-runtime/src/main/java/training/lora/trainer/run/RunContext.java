@@ -184,7 +184,8 @@ public record RunContext(
                 model.use() == Use.Faces ? FaceFiles.all(model.field(), place) : OnnxFiles.all(model.field(), place);
         StringBuilder all = new StringBuilder();
         for (Path file : files) {
-            all.append("%s %s %s\n".formatted(model.parent(), place.relativize(file), digests.of(file)));
+            Path name = Files.isDirectory(place) ? place.relativize(file) : file.getFileName();
+            all.append("%s %s %s\n".formatted(model.parent(), name, digests.of(file)));
         }
         return all.toString();
     }

@@ -67,7 +67,7 @@ class PreparedAnewTest {
         assertThat(kept()).hasSize(before);
 
         for (Path file : kept()) {
-            if (file.toString().contains("latents") || file.toString().contains("/png/")) {
+            if (file.toString().contains("latents") || file.toString().contains("/png-")) {
                 byte[] bytes = Files.readAllBytes(file);
                 bytes[bytes.length / 2]++;
                 Files.delete(file);

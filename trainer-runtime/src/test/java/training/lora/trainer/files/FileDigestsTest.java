@@ -3,16 +3,23 @@ package training.lora.trainer.files;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
 
 /** A digest is remembered, and never that of another content. */
 class FileDigestsTest {
@@ -139,5 +146,31 @@ class FileDigestsTest {
         try (FileDigests digests = FileDigests.rememberedIn(file.resolve("digests.json"))) {
             assertThat(digests.of(file)).isEqualTo(Sha256.of(ONE));
         }
+    }
+
+    @Test
+    void threadsShareOne() throws Exception {
+        List<Path> files = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            try (RandomAccessFile sparse =
+                    new RandomAccessFile(folder.resolve(i + ".png").toFile(), "rw")) {
+                sparse.setLength((1 << 20) + i);
+            }
+            files.add(folder.resolve(i + ".png"));
+        }
+        ExecutorService pool = Executors.newFixedThreadPool(8);
+        try (FileDigests digests =
+                FileDigests.rememberedIn(store, () -> Instant.now().plusSeconds(60))) {
+            List<Future<String>> all = new ArrayList<>();
+            for (Path each : files) {
+                all.add(pool.submit(() -> digests.of(each)));
+            }
+            for (int i = 0; i < files.size(); i++) {
+                assertThat(all.get(i).get()).isEqualTo(Sha256.of(files.get(i)));
+            }
+        } finally {
+            pool.shutdown();
+        }
+        assertThat(Json.MAPPER.readTree(store.toFile())).hasSize(files.size());
     }
 }

@@ -29,6 +29,6 @@ class StepCacheTest {
                 .doesNotThrowAnyException();
 
         assertThat(cache.get(Step.PNG, "a7")).isEqualTo(content);
-        assertThat(folder.resolve("png").toFile().list()).hasSize(20);
+        assertThat(folder.resolve("png-3").toFile().list()).hasSize(20);
     }
 }

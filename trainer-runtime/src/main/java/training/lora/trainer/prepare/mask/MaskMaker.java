@@ -7,8 +7,8 @@ import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
 
 /**
- * Makes masks of whole pictures, before they are cropped. It is called by the stage's thread alone, in the order of the
- * items, while other threads decode; so it may use all processors.
+ * Makes masks of whole pictures, before they are cropped. Masks are made by the stage's thread alone, in the order of the
+ * items, while other threads decode; so it may use all processors. What they depend on is asked for by all threads.
  */
 public interface MaskMaker extends AutoCloseable {
     /**
@@ -20,7 +20,10 @@ public interface MaskMaker extends AutoCloseable {
      */
     @Nullable Mat mask(Item item, Photo photo) throws IOException, UnusableMaskException;
 
-    /** All that the mask of an item depends on but the picture: settings, and digests of models and files. */
+    /**
+     * All that the mask of an item depends on but the picture: settings, and digests of models and files. Several threads
+     * call it at once.
+     */
     String key(Item item) throws IOException;
 
     /**

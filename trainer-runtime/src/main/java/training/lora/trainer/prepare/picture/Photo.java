@@ -88,6 +88,15 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
         }
     }
 
+    /** How many pixels a picture has as its file's header says; 0 where it says nothing that is understood. */
+    public static long pixels(Path file) throws IOException {
+        try (FileBytes bytes = FileBytes.open(file)) {
+            PictureFormat format = PictureFormat.of(bytes);
+            PictureSize size = format == null ? null : PictureSize.of(bytes, format);
+            return size == null ? 0 : Math.max(0, size.pixels());
+        }
+    }
+
     /** Before memory is asked for. */
     static void requireFewPixels(@Nullable PictureSize size, PictureOptions options) throws UnreadablePictureException {
         if (size != null && size.pixels() > options.maxPixels()) {

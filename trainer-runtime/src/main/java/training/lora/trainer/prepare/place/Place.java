@@ -29,7 +29,10 @@ public record Place(int scaledWidth, int scaledHeight, int left, int top, int wi
             int filter = smaller ? Imgproc.INTER_AREA : Imgproc.INTER_LANCZOS4;
             Imgproc.resize(whole, scaled, new Size(scaledWidth, scaledHeight), 0, 0, filter);
         }
-        Mat cut = scaled.submat(new Rect(left, top, width, height)).clone();
+        // It holds the scaled picture's pixels for as long as it isn't released.
+        Mat part = scaled.submat(new Rect(left, top, width, height));
+        Mat cut = part.clone();
+        part.release();
         if (scaled != whole) {
             scaled.release();
         }
