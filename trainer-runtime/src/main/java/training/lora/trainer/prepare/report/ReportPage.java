@@ -1,25 +1,20 @@
 package training.lora.trainer.prepare.report;
 
-import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.opencv.core.Mat;
-import org.opencv.core.MatOfByte;
-import org.opencv.core.MatOfInt;
-import org.opencv.core.Size;
-import org.opencv.imgcodecs.Imgcodecs;
-import org.opencv.imgproc.Imgproc;
+import training.lora.trainer.page.Page;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+import training.lora.trainer.sample.Picture;
 
 /** The report as one page that needs nothing else: light and dark, and readable at a phone's width. */
 final class ReportPage {
     private static final int THUMBNAIL = 160;
-    private static final int QUALITY = 75;
 
     private static final String STYLE = """
             :root { color-scheme: light dark; --line: #d8dade; --soft: #f3f4f6; --bar: #4872c9; --warn: #fff4d6; --edge: #d9a400; }
@@ -54,7 +49,7 @@ final class ReportPage {
         this.folder = folder;
     }
 
-    String html() throws IOException {
+    String html() {
         List<ReportedPicture> pictures = report.pictures();
         StringBuilder cards = new StringBuilder();
         for (ReportedPicture picture : pictures) {
@@ -63,7 +58,7 @@ final class ReportPage {
         String warnings = report.warnings().isEmpty()
                 ? "<p>Nothing to act on was found.</p>"
                 : report.warnings().stream()
-                        .map(w -> "<li>" + escaped(w) + "</li>")
+                        .map(w -> "<li>" + Page.escape(w) + "</li>")
                         .collect(Collectors.joining("", "<ul class=\"warnings\">", "</ul>"));
         return """
                 <!DOCTYPE html>
@@ -115,7 +110,7 @@ final class ReportPage {
         tiles.append(tile(Integer.toString(report.alike().size()), "pairs that look alike"));
         all.stream()
                 .filter(p -> p.masked() != null)
-                .mapToDouble(p -> java.util.Objects.requireNonNull(p.masked()))
+                .mapToDouble(p -> Objects.requireNonNull(p.masked()))
                 .average()
                 .ifPresent(m -> tiles.append(tile("%.0f %%".formatted(100 * m), "covered by masks on average")));
         return tiles.toString();
@@ -137,8 +132,7 @@ final class ReportPage {
         return "%d to %d".formatted(from, from + step - 1);
     }
 
-    private static Map<String, Integer> counted(
-            List<ReportedPicture> pictures, java.util.function.Function<ReportedPicture, String> of) {
+    private static Map<String, Integer> counted(List<ReportedPicture> pictures, Function<ReportedPicture, String> of) {
         return pictures.stream()
                 .collect(Collectors.toMap(of, p -> 1, Integer::sum, () -> new TreeMap<>(ReportPage::byNumber)));
     }
@@ -156,11 +150,11 @@ final class ReportPage {
         int most = counts.values().stream().mapToInt(i -> i).max().orElse(1);
         return counts.entrySet().stream()
                 .map(e -> "<tr><td>%s</td><td><div class=\"bar\" style=\"width:%d%%\"></div></td><td>%d</td></tr>"
-                        .formatted(escaped(e.getKey()), Math.max(1, 100 * e.getValue() / most), e.getValue()))
+                        .formatted(Page.escape(e.getKey()), Math.max(1, 100 * e.getValue() / most), e.getValue()))
                 .collect(Collectors.joining("", "<table>", "</table>"));
     }
 
-    private String card(ReportedPicture p) throws IOException {
+    private String card(ReportedPicture p) {
         String facts =
                 "%d x %d, trained on at %d x %d%s; crop loses %.0f %%; sharpness %.0f, brightness %.0f %%%s; %d tokens"
                         .formatted(
@@ -174,36 +168,8 @@ final class ReportPage {
                                 100 * p.measures().brightness(),
                                 p.masked() == null ? "" : "; mask covers %.0f %%".formatted(100 * p.masked()),
                                 p.tokens());
-        return "<div class=\"card\"><img alt=\"\" loading=\"lazy\" src=\"%s\"><div><b>%s</b><span>%s</span><p>%s</p></div></div>"
-                .formatted(thumbnail(p), escaped(p.name()), facts, escaped(p.caption()));
-    }
-
-    private String thumbnail(ReportedPicture picture) throws IOException {
-        byte[] bytes = java.nio.file.Files.readAllBytes(folder.resolve(picture.file()));
-        MatOfByte encoded = new MatOfByte(bytes);
-        Mat whole = Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_COLOR);
-        double scale = Math.min(1, (double) THUMBNAIL / Math.max(whole.width(), whole.height()));
-        Imgproc.resize(
-                whole,
-                whole,
-                new Size(Math.max(1, whole.width() * scale), Math.max(1, whole.height() * scale)),
-                0,
-                0,
-                Imgproc.INTER_AREA);
-        MatOfByte jpeg = new MatOfByte();
-        Imgcodecs.imencode(".jpg", whole, jpeg, new MatOfInt(Imgcodecs.IMWRITE_JPEG_QUALITY, QUALITY));
-        String url = "data:image/jpeg;base64," + Base64.getEncoder().encodeToString(jpeg.toArray());
-        whole.release();
-        encoded.release();
-        jpeg.release();
-        return url;
-    }
-
-    private static String escaped(String text) {
-        return text.replace("&", "&amp;")
-                .replace("<", "&lt;")
-                .replace(">", "&gt;")
-                .replace("\"", "&quot;")
-                .replace("'", "&#39;");
+        String image = Page.image(Picture.read(folder.resolve(p.file())).jpeg(THUMBNAIL), "");
+        return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p></div></div>"
+                .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()));
     }
 }
