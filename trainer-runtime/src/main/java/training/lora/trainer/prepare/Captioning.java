@@ -18,6 +18,7 @@ import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
+import training.lora.trainer.prepare.PrepareProgress.Part;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.caption.Captioner;
 import training.lora.trainer.prepare.caption.Captioners;
@@ -33,6 +34,7 @@ final class Captioning {
     private final RunContext context;
     private final StepCache cache;
     private final FileDigests digests;
+    private final PrepareProgress progress;
     private final long seed;
     private final CaptionSettings settings;
     private final CaptionRules rules;
@@ -50,10 +52,11 @@ final class Captioning {
             @Nullable List<String> variants,
             @Nullable String from) {}
 
-    Captioning(RunContext context, StepCache cache, FileDigests digests) {
+    Captioning(RunContext context, StepCache cache, FileDigests digests, PrepareProgress progress) {
         this.context = context;
         this.cache = cache;
         this.digests = digests;
+        this.progress = progress;
         this.seed = context.run().spec().training().seed();
         this.settings = context.captioner();
         this.rules = new CaptionRules(context.run().spec());
@@ -74,18 +77,17 @@ final class Captioning {
     List<Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
         List<CroppedPicture> without = new ArrayList<>();
         List<String> keys = new ArrayList<>();
-        boolean captions = settings.captions().source().made()
+        boolean makes = settings.captions().source().made()
                 && prepared.stream().anyMatch(p -> p.item().captionFrom() == null);
-        String models = captions ? context.preparingDigest(digests) + context.platformsModelDigest(digests) : "";
+        String models = makes ? context.preparingDigest(digests) + context.platformsModelDigest(digests) : "";
         for (PreparedItem item : prepared) {
-            if (item.item().captionFrom() == null) {
+            if (makes && item.item().captionFrom() == null) {
                 // Copies and other sizes of a picture show what it shows.
                 PreparedPicture picture = item.pictures().get(0);
                 without.add(new CroppedPicture(item.item(), folder.resolve(picture.file())));
                 keys.add(key(item.item(), picture.digest(), models));
             }
         }
-        boolean makes = settings.captions().source().made() && !without.isEmpty();
         List<String> made = makes ? made(without, keys, manager) : List.of();
         List<Caption> all = new ArrayList<>();
         int next = 0;
@@ -142,6 +144,7 @@ final class Captioning {
                         cache.put(Step.CAPTION, keys.get(index), caption.getBytes(StandardCharsets.UTF_8));
                         made.put(index, caption);
                     }
+                    progress.tell(Part.CAPTIONED, i + some.size(), open.size());
                 }
                 cost = captioner.cost();
             }

@@ -15,7 +15,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
-import training.lora.api.PreparationSpec;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
 import training.lora.trainer.Names;
@@ -196,8 +195,9 @@ public final class PrepareStage {
                     + inputs.baseModel() + "\n" + resolution
                     + "\n" + spec.training().captions().maxTokens() + "\n"
                     + spec.training().captions().clipSkip()
-                    + otherReading()
-                    + (plain ? "" : "\n" + placement.key(items.get(0)) + "\n" + copies.key()));
+                    + "\n" + spec.preparation().background() + "\n"
+                    + spec.preparation().maxPixels()
+                    + "\n" + placement.key(items.get(0)) + "\n" + copies.key());
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);
                 tellOfCaptions(held.samples(), model);
@@ -243,7 +243,8 @@ public final class PrepareStage {
             String note = Stream.of(left, first, unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
-            List<Sample> samples = PreparedSamples.of(prepared, raw, captions(prepared, cache, digests, temporary));
+            List<Sample> samples = PreparedSamples.of(
+                    prepared, raw, captions(prepared, temporary, new Captioning(context, cache, digests, progress)));
             if (!plain) {
                 counts.tellLengthOf(samples);
             }
@@ -288,14 +289,6 @@ public final class PrepareStage {
         } finally {
             Folders.delete(temporary);
         }
-    }
-
-    /** What is read otherwise than by default, so that data of earlier releases keep their key. */
-    private String otherReading() {
-        String background = spec.preparation().background();
-        long maxPixels = spec.preparation().maxPixels();
-        return (background.equals(PreparationSpec.WHITE) ? "" : "\n" + background)
-                + (maxPixels == PreparationSpec.MAX_PIXELS ? "" : "\n" + maxPixels);
     }
 
     /** Pictures are learned without words as well, but no prompt calls what they show. */
@@ -355,9 +348,8 @@ public final class PrepareStage {
                 : Swin2Sr.open(source.field(), context.sources().existing(source), digests);
     }
 
-    private List<Captioning.Caption> captions(
-            List<PreparedItem> prepared, StepCache cache, FileDigests digests, Path folder) throws IOException {
-        Captioning captioning = new Captioning(context, cache, digests);
+    private List<Captioning.Caption> captions(List<PreparedItem> prepared, Path folder, Captioning captioning)
+            throws IOException {
         List<Captioning.Caption> captions = captioning.captions(prepared, folder, context.manager());
         String cost = captioning.cost();
         if (cost != null) {
