@@ -8,6 +8,8 @@ public enum CaptionSource {
     Sidecar,
     /** BLIP, for pictures that have none beside them. */
     Blip,
+    /** Florence-2, for the same. */
+    Florence2,
     /** A tagger, for the same. */
     Tagger,
     /** A model behind an API, for the same. */
@@ -17,7 +19,7 @@ public enum CaptionSource {
 
     /** Whether a model that the spec names makes them. */
     public boolean modelled() {
-        return this == Blip || this == Tagger;
+        return this == Blip || this == Florence2 || this == Tagger;
     }
 
     /** Whether something makes them. */

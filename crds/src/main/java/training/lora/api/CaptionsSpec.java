@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 /** Where captions come from. */
 @RecordBuilder
 @ValidationRule(
-        value = "has(self.model) == (self.source in ['Blip', 'Tagger'])",
-        message = "model must be given where source is Blip or Tagger, and else be unset",
+        value = "has(self.model) == (self.source in ['Blip', 'Florence2', 'Tagger'])",
+        message = "model must be given where source is Blip, Florence2 or Tagger, and else be unset",
         fieldPath = ".model")
 @ValidationRule(
         value = "has(self.api) == (self.source == 'OpenAI')",
@@ -30,7 +30,7 @@ public record CaptionsSpec(
         @Size(max = 500) String prefix,
 
         @JsonPropertyDescription(
-                "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. Tagger: the same by a tagger, as tags with commas between them. OpenAI: the same by a model behind an API. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
+                "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. Florence2: the same by Florence-2. Tagger: the same by a tagger, as tags with commas between them. OpenAI: the same by a model behind an API. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
         CaptionSource source,
 
         @JsonPropertyDescription(
@@ -38,13 +38,17 @@ public record CaptionsSpec(
         Boolean wildcards,
 
         @JsonPropertyDescription(
-                "The model that makes captions: for Blip a transformers folder with config.json, model.safetensors and tokenizer.json or vocab.txt, for Tagger an ONNX model with selected_tags.csv. Unset: none.")
+                "The model that makes captions: for Blip a transformers folder with config.json, model.safetensors and tokenizer.json or vocab.txt, for Florence2 a folder with its published ONNX export (vision_encoder.onnx, embed_tokens.onnx, encoder_model.onnx, decoder_model_merged.onnx, there or in onnx, and tokenizer.json), for Tagger an ONNX model with selected_tags.csv. Unset: none.")
         @Nullable ModelSpec model,
 
         @JsonPropertyDescription("What is asked where source is OpenAI. Unset: nothing.") @Nullable CaptionApiSpec api,
 
         @JsonPropertyDescription("Which tags make a caption where source is Tagger.")
         TagsSpec tags,
+
+        @JsonPropertyDescription(
+                "How much a caption says where source is Florence2, by its three tasks. Caption: a sentence. Detailed: some. MoreDetailed: a paragraph, for which maxTokens may need to be more. Default Detailed.")
+        CaptionDetail detail,
 
         @JsonPropertyDescription(
                 "How a captioner's captions begin, such as a photo of; it goes on from there. Default empty: as it likes.")
@@ -66,6 +70,7 @@ public record CaptionsSpec(
         source = orDefault(source, CaptionSource.Auto);
         wildcards = orDefault(wildcards, false);
         tags = orDefault(tags, Defaults.of(TagsSpec.class));
+        detail = orDefault(detail, CaptionDetail.Detailed);
         beginning = PlainText.of(orDefault(beginning, ""));
         beams = orDefault(beams, 1);
         temperature = orDefault(temperature, 0.0);

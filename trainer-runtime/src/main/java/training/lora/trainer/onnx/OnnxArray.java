@@ -3,7 +3,7 @@ package training.lora.trainer.onnx;
 import java.util.stream.LongStream;
 
 /** What goes into an ONNX model and comes out of it. */
-public sealed interface OnnxArray {
+public sealed interface OnnxArray permits OnnxArray.Floats, OnnxArray.Longs, OnnxArray.Booleans, OnnxHeld {
     /** Its shape; the last dimension lies together. */
     long[] shape();
 

@@ -178,6 +178,10 @@ public final class OnnxModel implements AutoCloseable {
         try {
             Map<String, OnnxTensor> named = new LinkedHashMap<>();
             for (Map.Entry<String, OnnxArray> input : inputs.entrySet()) {
+                if (input.getValue() instanceof OnnxHeld held) {
+                    named.put(input.getKey(), held.tensor());
+                    continue;
+                }
                 OnnxTensor tensor = tensor(input.getValue());
                 tensors.add(tensor);
                 named.put(input.getKey(), tensor);
@@ -203,6 +207,15 @@ public final class OnnxModel implements AutoCloseable {
             return floats;
         }
         throw mismatch("a model of another kind", "float numbers as output " + output);
+    }
+
+    /** Brings an array to the runtime once, for many runs of any model. */
+    public static OnnxHeld hold(OnnxArray array) {
+        try {
+            return new OnnxHeld(tensor(array), array.shape());
+        } catch (OrtException e) {
+            throw new IllegalArgumentException("an array of " + Arrays.toString(array.shape()), e);
+        }
     }
 
     private static OnnxTensor tensor(OnnxArray array) throws OrtException {

@@ -53,7 +53,8 @@ public record CaptionSettings(String field, CaptionsSpec captions) {
     private static List<String> problems(CaptionsSpec captions) {
         List<String> problems = new ArrayList<>();
         if (!captions.source().made()) {
-            problems.add("`%s.source` must be Blip, Tagger or OpenAI, was %s".formatted(VARIABLE, captions.source()));
+            problems.add("`%s.source` must be Blip, Florence2, Tagger or OpenAI, was %s"
+                    .formatted(VARIABLE, captions.source()));
         }
         problems.addAll(SpecValidator.captionProblems(VARIABLE, captions));
         ModelSpec model = captions.model();

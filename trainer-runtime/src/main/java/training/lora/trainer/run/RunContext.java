@@ -28,6 +28,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
+import training.lora.trainer.florence.FlorenceFiles;
 import training.lora.trainer.model.ModelDigest;
 import training.lora.trainer.model.ModelOptions;
 import training.lora.trainer.model.StableDiffusion;
@@ -181,7 +182,11 @@ public record RunContext(
             return "%s %s\n".formatted(model.parent(), blipDigest(model, place, digests));
         }
         List<Path> files =
-                model.use() == Use.Faces ? FaceFiles.all(model.field(), place) : OnnxFiles.all(model.field(), place);
+                switch (model.use()) {
+                    case Faces -> FaceFiles.all(model.field(), place);
+                    case Florence -> FlorenceFiles.all(model.field(), place);
+                    default -> OnnxFiles.all(model.field(), place);
+                };
         StringBuilder all = new StringBuilder();
         for (Path file : files) {
             Path name = Files.isDirectory(place) ? place.relativize(file) : file.getFileName();

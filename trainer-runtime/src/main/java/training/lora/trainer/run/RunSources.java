@@ -147,9 +147,15 @@ public record RunSources(LoraTrainingSpec spec) {
      */
     public static @Nullable Source captionModel(String field, CaptionsSpec captions) {
         ModelSpec model = captions.model();
-        return model == null
-                ? null
-                : of(field + ".model", model, captions.source() == CaptionSource.Tagger ? Use.Onnx : Use.Blip);
+        return model == null ? null : of(field + ".model", model, captionUse(captions.source()));
+    }
+
+    private static Use captionUse(CaptionSource source) {
+        return switch (source) {
+            case Tagger -> Use.Onnx;
+            case Florence2 -> Use.Florence;
+            default -> Use.Blip;
+        };
     }
 
     /** The model that enlarges small pictures; null where none does. */

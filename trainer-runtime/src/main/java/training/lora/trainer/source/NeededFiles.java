@@ -14,6 +14,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.SystemFiles;
+import training.lora.trainer.florence.FlorenceFiles;
 import training.lora.trainer.model.PartFiles;
 import training.lora.trainer.onnx.OnnxFiles;
 
@@ -110,6 +111,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
             case InitFrom, Aesthetic -> only(source, prefix, names, "one .safetensors file");
             case Dataset -> data(source, prefix, names);
             case Onnx -> folder(prefix, OnnxFiles.needed(names));
+            case Florence -> folder(prefix, FlorenceFiles.needed(names));
             case Faces -> folder(prefix, FaceFiles.needed(names));
         };
     }

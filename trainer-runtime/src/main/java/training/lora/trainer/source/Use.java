@@ -14,6 +14,8 @@ public enum Use {
     Blip(Reason.InvalidConfiguration),
     /** A model that helps, in the ONNX format: its graph and what describes it. */
     Onnx(Reason.InvalidConfiguration),
+    /** Florence-2, which captions, in the ONNX format. */
+    Florence(Reason.InvalidConfiguration),
     /** Models of faces. */
     Faces(Reason.InvalidConfiguration);
 

@@ -87,6 +87,42 @@ class CaptionersRunTest {
     }
 
     @Test
+    void florenceSaysWhatItSeesAndAFolderWithoutOneOfItsFilesIsRefused() throws IOException {
+        Path florence = folder.resolve("florence");
+        Files.createDirectories(florence.resolve("onnx"));
+        try (var files = Files.walk(Goldens.FOLDER.resolve("florence"))) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.copy(
+                        file,
+                        florence.resolve(Goldens.FOLDER.resolve("florence").relativize(file)));
+            }
+        }
+        String source =
+                "source: Florence2, detail: Caption, beams: 3, maxTokens: 9, model: {uri: '%s'}".formatted(florence);
+        Files.writeString(folder.resolve("data/robot-01.txt"), "my own words");
+
+        assertThat(tiny.run("prepare", with(source)).code()).isZero();
+
+        assertThat(samples()).extracting(Sample::captionFrom).containsExactly("Florence2", "robot-01.txt", "Florence2");
+        assertThat(samples().get(0).caption()).startsWith("blorp, ").hasSizeGreaterThan(10);
+        assertThat(samples().get(1).caption()).isEqualTo("blorp, my own words");
+
+        // Its files are part of what the data set was made from.
+        String before = digest();
+        Files.writeString(florence.resolve("generation_config.json"), "{}");
+        assertThat(tiny.run("prepare", with(source)).code()).isZero();
+        assertThat(digest()).isNotEqualTo(before);
+
+        Files.delete(florence.resolve("onnx/embed_tokens.onnx"));
+        Ran ran = tiny.in(folder.resolve("other")).run("prepare", with(source));
+        assertThat(ran.code()).isEqualTo(10);
+        assertThat(ran.error())
+                .contains("`spec.preparation.captions.model.uri`")
+                .contains("embed_tokens.onnx is missing");
+        assertThat(folder.resolve("other/dataset")).doesNotExist();
+    }
+
+    @Test
     void whatWasPreparedAndEditedIsADataSet() throws IOException {
         assertThat(tiny.run("prepare", with(blip(""))).code()).isZero();
         Path edited = folder.resolve("edited");
@@ -175,7 +211,7 @@ class CaptionersRunTest {
             delimiter = '|',
             value = {
                 "{source: Blip}|`LORA_CAPTIONER.model` must be given where source is Blip",
-                "{source: Sidecar}|`LORA_CAPTIONER.source` must be Blip, Tagger or OpenAI, was Sidecar",
+                "{source: Sidecar}|`LORA_CAPTIONER.source` must be Blip, Florence2, Tagger or OpenAI, was Sidecar",
                 "{source: Blip, beams: 500, model: {uri: x}}|`LORA_CAPTIONER.beams` must be at most 16, was 500",
                 "{source: Blip, model: {uri: 'pvc://a/b'}}|`LORA_CAPTIONER.model.uri` must not name a claim",
                 "{source: OpenAI, api: {model: m, url: 'https://u:p@h/v1'}}|`LORA_CAPTIONER.api.url` must match",

@@ -57,6 +57,21 @@ class OnnxModelTest {
     }
 
     @Test
+    void anArrayThatIsHeldGoesIntoManyRuns() {
+        try (OnnxModel model = OnnxModel.open(FIELD, ARRAYS);
+                OnnxHeld held = OnnxModel.hold(new OnnxArray.Floats(new float[] {1, 2, 3}, 1, 3))) {
+            for (boolean flag : List.of(true, false)) {
+                java.util.Map<String, OnnxArray> inputs = new java.util.HashMap<>(inputs(flag, 0, 0, 0));
+                inputs.put("x", held);
+
+                assertThat(model.run(inputs, "y").data())
+                        .containsExactly(flag ? new float[] {1, 2, 3} : new float[] {-1, -2, -3});
+            }
+            assertThat(held.shape()).containsExactly(1, 3);
+        }
+    }
+
+    @Test
     void fileThatIsNoOnnxModelIsNamedWithItsField() throws IOException {
         Path file = Files.writeString(folder.resolve("model.onnx"), "<html>no model</html>");
 

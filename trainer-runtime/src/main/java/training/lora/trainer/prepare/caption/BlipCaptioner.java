@@ -38,6 +38,7 @@ final class BlipCaptioner implements Captioner {
                 .mostTokens(captions.maxTokens())
                 .end(blip.endToken())
                 .pad(blip.padToken())
+                .rules(WritingRules.NONE)
                 .build();
         this.writer = new BlipWriter(blip, decoding, blip.tokens(captions.beginning()));
     }

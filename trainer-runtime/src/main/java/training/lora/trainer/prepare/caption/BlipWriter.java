@@ -43,17 +43,17 @@ record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
             NDArray seen = blip.see(own);
             if (decoding.beams() == 1) {
                 try (Texts all = new Texts(blip.begin(seen))) {
-                    long last = read(all.text(), count);
-                    fitting().write(all, last, count, randoms).forEach(text -> texts.add(prompted(text)));
+                    long[] begun = read(all.text(), count);
+                    fitting().write(all, begun, count, randoms).forEach(text -> texts.add(prompted(text)));
                 }
                 return texts;
             }
             for (int i = 0; i < count; i++) {
                 try (NDArray one = seen.get(i + ":" + (i + 1));
                         Texts all = new Texts(blip.begin(one))) {
-                    long last = read(all.text(), 1);
+                    long[] begun = read(all.text(), 1);
                     all.text().repeat(decoding.beams());
-                    texts.add(prompted(fitting().search(all, last)));
+                    texts.add(prompted(fitting().search(all, begun)));
                 }
             }
         }
@@ -64,16 +64,17 @@ record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
         return decoding.within(blip.longest() - 1 - prompt.length);
     }
 
-    /** Reads begin and prompt but for their last token, which is returned. */
-    private long read(BlipDecoder.Text text, int count) {
-        long last = blip.beginToken();
-        for (long token : prompt) {
+    /** Reads begin and prompt, which are returned, but for their last token. */
+    private long[] read(BlipDecoder.Text text, int count) {
+        long[] begun = new long[prompt.length + 1];
+        begun[0] = blip.beginToken();
+        System.arraycopy(prompt, 0, begun, 1, prompt.length);
+        for (int i = 0; i < prompt.length; i++) {
             long[] row = new long[count];
-            java.util.Arrays.fill(row, last);
+            java.util.Arrays.fill(row, begun[i]);
             text.next(row);
-            last = token;
         }
-        return last;
+        return begun;
     }
 
     private long[] prompted(long[] text) {

@@ -27,6 +27,12 @@ public final class Captioners {
                         captions,
                         seed,
                         manager);
+            case Florence2 ->
+                FlorenceCaptioner.open(
+                        context.sources().existing(Objects.requireNonNull(settings.model())),
+                        field + ".model.uri",
+                        captions,
+                        seed);
             case Tagger ->
                 Tagger.open(
                         context.sources().existing(Objects.requireNonNull(settings.model())),
@@ -41,6 +47,7 @@ public final class Captioners {
         return switch (captions.source()) {
             case Auto, Sidecar, None -> "";
             case Blip -> BlipCaptioner.key(captions, seed);
+            case Florence2 -> FlorenceCaptioner.key(captions, seed);
             case Tagger -> Tagger.key(captions);
             case OpenAI -> ApiCaptioner.key(captions);
         };

@@ -5,9 +5,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.PriorityQueue;
 import java.util.SplittableRandom;
 import java.util.function.IntFunction;
-import java.util.stream.IntStream;
 
 /**
  * How a text is chosen from what a model thinks may follow: the likeliest token each time (one beam, temperature 0), the
@@ -19,9 +19,10 @@ import java.util.stream.IntStream;
  * @param mostTokens tokens that are written at most, the end included
  * @param end token that ends a text
  * @param pad token behind the end
+ * @param rules what the model asks of texts besides
  */
 @RecordBuilder
-record Decoding(int beams, double temperature, int topK, int mostTokens, long end, long pad) {
+record Decoding(int beams, double temperature, int topK, int mostTokens, long end, long pad, WritingRules rules) {
     /** A beam that is none: so much less likely than any. */
     private static final double NEVER = -1e9;
 
@@ -36,10 +37,10 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
      * Writes one text for each of {@code count} rows, without the end.
      *
      * @param texts what they are written in, after the prompt's tokens but the last
-     * @param last the prompt's last token
+     * @param prompt all of the prompt's tokens
      * @param randoms chance for each row
      */
-    List<long[]> write(Continuation texts, long last, int count, IntFunction<SplittableRandom> randoms) {
+    List<long[]> write(Continuation texts, long[] prompt, int count, IntFunction<SplittableRandom> randoms) {
         List<List<Long>> written = new ArrayList<>();
         List<SplittableRandom> chances = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -48,10 +49,11 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
         }
         boolean[] ended = new boolean[count];
         long[] tokens = new long[count];
-        Arrays.fill(tokens, last);
+        Arrays.fill(tokens, prompt[prompt.length - 1]);
         for (int at = 0; at < mostTokens && !all(ended); at++) {
             float[][] logits = texts.next(tokens);
             for (int i = 0; i < count; i++) {
+                rules.apply(logits[i], prompt, written.get(i), this);
                 long token = ended[i] ? pad : choose(logits[i], chances.get(i));
                 tokens[i] = token;
                 if (token == end) {
@@ -108,13 +110,20 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
         return best;
     }
 
+    /** Places of the greatest, from the greatest on; of equals the first comes first. */
     private static int[] best(float[] values, int count) {
-        return IntStream.range(0, values.length)
-                .boxed()
-                .sorted(Comparator.<Integer>comparingDouble(i -> -values[i]))
-                .limit(count)
-                .mapToInt(Integer::intValue)
-                .toArray();
+        Comparator<Integer> better =
+                Comparator.<Integer>comparingDouble(i -> -values[i]).thenComparing(Comparator.naturalOrder());
+        PriorityQueue<Integer> kept = new PriorityQueue<>(count, better.reversed());
+        for (int i = 0; i < values.length; i++) {
+            if (kept.size() < count) {
+                kept.add(i);
+            } else if (Float.compare(values[i], values[kept.element()]) > 0) {
+                kept.remove();
+                kept.add(i);
+            }
+        }
+        return kept.stream().sorted(better).mapToInt(Integer::intValue).toArray();
     }
 
     /** A text that is followed. */
@@ -127,11 +136,13 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
     }
 
     /** The candidates of a step are twice as many as the beams, so that ends leave enough that go on. */
-    private List<Beam> candidates(List<Beam> running, float[][] logits) {
+    private List<Beam> candidates(List<Beam> running, float[][] logits, long[] prompt) {
         List<Beam> all = new ArrayList<>();
         for (int i = 0; i < running.size(); i++) {
             Beam beam = running.get(i);
             double norm = logSum(logits[i]);
+            // As in transformers, what they forbid leaves its share to no other.
+            norm -= rules.apply(logits[i], prompt, beam.tokens(), this) ? norm : 0;
             for (int token : best(logits[i], Math.min(2 * beams, logits[i].length))) {
                 all.add(beam.with(token, beam.score() + logits[i][token] - norm, i));
             }
@@ -150,21 +161,21 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
     }
 
     /**
-     * The text whose tokens are likeliest on average, as transformers searches with a length penalty of 1 and no early
-     * stopping: until {@code beams} texts have ended, none of which the best that goes on beats.
+     * The text whose tokens are likeliest on average, as transformers searches with a length penalty of 1 and, but for {@link
+     * WritingRules#early}, no early stopping: until {@code beams} texts have ended, none of which the best that goes on beats.
      *
      * @param texts {@link #beams} rows of one picture, as in {@link #write}
      */
-    long[] search(Continuation texts, long last) {
+    long[] search(Continuation texts, long[] prompt) {
         List<Beam> running = new ArrayList<>();
         for (int i = 0; i < beams; i++) {
             running.add(new Beam(List.of(), i == 0 ? 0 : NEVER, i));
         }
         List<Beam> finished = new ArrayList<>();
         long[] tokens = new long[beams];
-        Arrays.fill(tokens, last);
+        Arrays.fill(tokens, prompt[prompt.length - 1]);
         for (int length = 1; length <= mostTokens; length++) {
-            List<Beam> candidates = candidates(running, texts.next(tokens));
+            List<Beam> candidates = candidates(running, texts.next(tokens), prompt);
             List<Beam> open = new ArrayList<>();
             for (int rank = 0; rank < candidates.size(); rank++) {
                 Beam beam = candidates.get(rank);
@@ -179,8 +190,9 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
             finished.subList(Math.min(beams, finished.size()), finished.size()).clear();
             if (open.size() < beams
                     || (finished.size() == beams
-                            && open.get(0).score() / length
-                                    <= finished.get(beams - 1).score())) {
+                            && (rules.early()
+                                    || open.get(0).score() / length
+                                            <= finished.get(beams - 1).score()))) {
                 break;
             }
             running = open.subList(0, beams);

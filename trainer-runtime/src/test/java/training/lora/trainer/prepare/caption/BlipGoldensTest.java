@@ -122,6 +122,7 @@ class BlipGoldensTest {
                 .mostTokens(12)
                 .end(blip.endToken())
                 .pad(blip.padToken())
+                .rules(WritingRules.NONE)
                 .build();
     }
 
