@@ -39,7 +39,10 @@ final class HeldOut {
     record Seen(Look look, PictureMeasures measures) {
         /** Of a picture, 8-bit BGR. */
         static Seen of(Mat picture) {
-            return new Seen(Look.of(picture), PictureMeasures.of(picture));
+            Mat scaled = PictureMeasures.scaled(picture);
+            Seen seen = new Seen(Look.of(scaled), PictureMeasures.of(scaled));
+            scaled.release();
+            return seen;
         }
     }
 

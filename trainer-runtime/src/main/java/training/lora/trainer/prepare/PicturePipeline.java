@@ -32,6 +32,7 @@ import training.lora.trainer.prepare.picture.Swin2Sr;
 import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.prepare.place.Placement;
+import training.lora.trainer.prepare.report.PictureMeasures;
 import training.lora.trainer.tensor.Threads;
 
 /**
@@ -42,6 +43,9 @@ import training.lora.trainer.tensor.Threads;
 final class PicturePipeline {
     /** Of decoded pictures in memory, for each thread: one that it works on, and one that waits. */
     private static final int PICTURES_PER_THREAD = 2;
+
+    /** How many times as long as what is made of it a picture at least is that is decoded to fewer pixels. */
+    private static final int MARGIN = 2;
 
     /** How many pictures are named in a sentence. */
     private static final int NAMED = 5;
@@ -317,13 +321,23 @@ final class PicturePipeline {
         }
         Photo photo;
         try {
-            photo = Photo.read(item.file(), steps.options());
+            photo = Photo.read(item.file(), steps.options(), (width, height) -> reduction(item, width, height));
         } catch (UnreadablePictureException e) {
             return new Ahead(keys, null, null, null, null, e.getMessage());
         }
         inMemory.hold(index, photo::close);
         HeldOut.Seen seen = kept == null ? HeldOut.Seen.of(photo.colour()) : kept.seen();
         return new Ahead(keys, kept, masks, photo, seen, null);
+    }
+
+    /** What is left is scaled to half and less, so that the scaling's filter decides how a prepared picture looks. */
+    private int reduction(Item item, int width, int height) {
+        double shrunk = steps.placement().places(item, width, height, null).stream()
+                .mapToDouble(place -> (double) width / place.scaledWidth())
+                .min()
+                .orElse(1);
+        double measured = (double) Math.max(width, height) / PictureMeasures.SIDE;
+        return Math.max(1, (int) (Math.min(shrunk, measured) / MARGIN));
     }
 
     private PreparedItem make(int index, Item item, Ahead now, Photo photo, PictureMaker.Pixels pixels)

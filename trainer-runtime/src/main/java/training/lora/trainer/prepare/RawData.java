@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import training.lora.api.MaskSource;
 import training.lora.api.MaskSpec;
 import training.lora.api.SafetySpec;
@@ -12,6 +15,7 @@ import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.mask.MaskMakers;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.tensor.Threads;
 
 /**
  * All pictures of a run with their captions, as they came.
@@ -31,12 +35,26 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
     static RawData read(RunContext context, Path unpacked, FileDigests files) throws IOException {
         List<String> notes = new ArrayList<>();
         List<Item> items = new DatasetReader(context, unpacked, notes::add).read();
-        List<String> digests = new ArrayList<>();
-        for (Item item : items) {
-            digests.add(files.of(item.file()));
-        }
+        List<String> digests = digests(items, files);
         return new RawData(
                 List.copyOf(items), List.copyOf(digests), digest(items, digests, context, files), List.copyOf(notes));
+    }
+
+    /** sha256 of each item's file, by as many threads as there are processors to use. */
+    static List<String> digests(List<Item> items, FileDigests files) throws IOException {
+        ExecutorService pool = Executors.newFixedThreadPool(Threads.count());
+        try {
+            List<Future<String>> all = items.stream()
+                    .map(item -> pool.submit(() -> files.of(item.file())))
+                    .toList();
+            List<String> digests = new ArrayList<>();
+            for (Future<String> one : all) {
+                digests.add(Waits.get(one));
+            }
+            return digests;
+        } finally {
+            Waits.end(pool);
+        }
     }
 
     private static String digest(List<Item> items, List<String> digests, RunContext context, FileDigests files)

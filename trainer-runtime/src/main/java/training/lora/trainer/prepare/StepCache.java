@@ -29,10 +29,10 @@ final class StepCache {
     /** The steps whose results are kept. */
     enum Step {
         /** What a prepared picture is cut from and how it looks, as JSON. */
-        PICTURE(3),
+        PICTURE(4),
         /** A prepared picture, a PNG. */
-        PNG(3),
-        MASK(3),
+        PNG(4),
+        MASK(4),
         CAPTION(1),
         TEXT(1),
         LATENTS(1);

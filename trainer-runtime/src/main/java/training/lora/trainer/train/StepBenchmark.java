@@ -23,6 +23,7 @@ import training.lora.trainer.model.Conditioning;
 import training.lora.trainer.model.Schedule;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.run.ProcessMemory;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.Randomness;
 

@@ -15,6 +15,7 @@ import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.publish.PublisherStateBuilder;
+import training.lora.trainer.run.ProcessMemory;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.StageClock.Phase;
 

@@ -14,7 +14,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.opencv.core.CvType;
 import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
+import org.opencv.core.Scalar;
+import org.opencv.core.Size;
+import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
 import training.lora.api.PreparationSpec;
@@ -95,6 +100,40 @@ class PicturePipelineTest {
                 return "";
             }
         };
+    }
+
+    @Test
+    void largeJpegKeepsItsSizeInTheManifestAndIsDecodedToFewerPixels() throws IOException {
+        Mat large = new Mat(2400, 3200, CvType.CV_8UC3, new Scalar(40, 90, 200));
+        MatOfByte jpeg = new MatOfByte();
+        Imgcodecs.imencode(".jpg", large, jpeg);
+        List<Item> items = items(List.of(Files.write(folder.resolve("large.jpg"), jpeg.toArray())));
+        List<Size> seen = new ArrayList<>();
+        MaskMaker looks = new MaskMaker() {
+            @Override
+            public @Nullable Mat mask(Item item, Photo photo) {
+                seen.add(photo.colour().size());
+                return null;
+            }
+
+            @Override
+            public String key(Item item) {
+                return "";
+            }
+        };
+
+        PreparedItem prepared = pipeline(items, where -> {}, new CentreCrop(512), looks)
+                .run(items, List.of("digest"))
+                .get(0);
+
+        assertThat(seen).containsExactly(new Size(1600, 1200));
+        assertThat(List.of(prepared.width(), prepared.height())).containsExactly(3200, 2400);
+        assertThat(prepared.pictures().get(0).place()).isEqualTo(new CentreCrop(512).place(3200, 2400));
+        Mat written =
+                Imgcodecs.imread(folder.resolve("dataset/images/00000.png").toString());
+        assertThat(written.size()).isEqualTo(new Size(512, 512));
+        assertThat(written.get(500, 500)[0]).isBetween(38.0, 42.0);
+        assertThat(written.get(500, 500)[2]).isBetween(198.0, 202.0);
     }
 
     @Test

@@ -28,7 +28,7 @@ public final class FileMasks implements MaskMaker {
             if (mask == null) {
                 throw new UnusableMaskException("the mask of " + item.name() + " can't be read");
             }
-            if (!mask.colour().size().equals(photo.colour().size())) {
+            if (mask.width() != photo.width() || mask.height() != photo.height()) {
                 throw new UnusableMaskException("the mask of %s has %dx%d pixels and the picture %dx%d"
                         .formatted(item.name(), mask.width(), mask.height(), photo.width(), photo.height()));
             }

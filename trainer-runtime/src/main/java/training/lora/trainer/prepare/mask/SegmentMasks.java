@@ -91,7 +91,8 @@ final class SegmentMasks implements MaskMaker {
         }
         Mat small = new Mat(soft.side, soft.side, CvType.CV_8U);
         small.put(0, 0, bytes);
-        return SoftMask.finish(small, photo.colour().size(), (int) (spec.blurred() * photo.width()));
+        return SoftMask.finish(small, photo.colour().size(), (int)
+                (spec.blurred() * photo.colour().width()));
     }
 
     /**

@@ -50,6 +50,20 @@ public final class FileBytes implements Closeable {
         return Byte.toUnsignedInt(window.get((int) (place - start)));
     }
 
+    /** Where the next byte of that value is, from {@code place} on; the size where there is none. */
+    long find(int value, long place) throws IOException {
+        for (long next = place; at(next) >= 0; next = start + window.limit()) {
+            byte[] bytes = window.array();
+            int end = window.limit();
+            for (int i = (int) (next - start); i < end; i++) {
+                if (bytes[i] == (byte) value) {
+                    return start + i;
+                }
+            }
+        }
+        return size;
+    }
+
     private void read(ByteBuffer into, long place) throws IOException {
         long next = place;
         while (into.hasRemaining()) {

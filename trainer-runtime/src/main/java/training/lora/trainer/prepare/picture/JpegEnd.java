@@ -22,7 +22,7 @@ final class JpegEnd {
         while (i + 1 < size) {
             int marker = bytes.at(i + 1);
             if (bytes.at(i) != PREFIX || marker == PREFIX) {
-                i++;
+                i = bytes.find(PREFIX, i + 1);
             } else if (marker == END_OF_IMAGE) {
                 return false;
             } else if (standsAlone(marker)) {

@@ -87,6 +87,11 @@ enum Orientation {
         return -1;
     }
 
+    /** Whether stored rows are columns of the upright picture. */
+    boolean swapsSides() {
+        return ordinal() >= TRANSPOSED.ordinal();
+    }
+
     /** The upright picture; {@code picture} is released where that is another. */
     Mat apply(Mat picture) {
         if (turn == null) {

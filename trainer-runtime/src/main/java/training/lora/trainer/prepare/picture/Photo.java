@@ -2,6 +2,7 @@ package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Core;
 import org.opencv.core.CvException;
@@ -20,12 +21,22 @@ import training.lora.trainer.OpenCvLibrary;
  * A decoded picture file, upright by its EXIF orientation. All that is made of a picture, a mask or an alpha channel comes
  * from here.
  *
- * @param colour 8-bit BGR in sRGB, transparent parts on the background
- * @param alpha how opaque it is, 8 bits; null where nothing in the file says so
+ * @param colour 8-bit BGR in sRGB, transparent parts on the background; as large as the file's, or reduced
+ * @param alpha how opaque it is, 8 bits, of the same size; null where nothing in the file says so
+ * @param width of the file's picture, in pixels
+ * @param height of the file's picture, in pixels
  * @param animated whether it is the first of several pictures
  */
-public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implements AutoCloseable {
+public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, boolean animated) implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Photo.class);
+
+    private static final Map<Integer, Integer> REDUCED = Map.of(
+            2,
+            Imgcodecs.IMREAD_REDUCED_COLOR_2,
+            4,
+            Imgcodecs.IMREAD_REDUCED_COLOR_4,
+            8,
+            Imgcodecs.IMREAD_REDUCED_COLOR_8);
 
     static {
         OpenCvLibrary.load();
@@ -42,11 +53,21 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
     }
 
     /**
-     * Decodes.
+     * Decodes all pixels.
      *
      * @throws UnreadablePictureException if that can't be done
      */
     public static Photo read(Path file, PictureOptions options) throws IOException, UnreadablePictureException {
+        return read(file, options, Reduction.NONE);
+    }
+
+    /**
+     * Decodes, if it is a JPEG perhaps fewer pixels.
+     *
+     * @throws UnreadablePictureException if that can't be done
+     */
+    public static Photo read(Path file, PictureOptions options, Reduction reduction)
+            throws IOException, UnreadablePictureException {
         try (FileBytes bytes = FileBytes.open(file)) {
             PictureFormat format = PictureFormat.of(bytes);
             if (format == null) {
@@ -61,11 +82,18 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
                 return of(
                         decoded.pixels(), new Transparency(true, false, -1, false), decoded.profile(), options, false);
             }
-            requireFewPixels(PictureSize.of(bytes, format), options);
+            PictureSize size = PictureSize.of(bytes, format);
+            requireFewPixels(size, options);
             if (format == PictureFormat.JPEG && JpegEnd.missing(bytes)) {
                 throw new UnreadablePictureException("is cut off: the end of the JPEG is missing");
             }
-            Mat raw = format == PictureFormat.ANIMATED_WEBP ? firstFrame(bytes) : pixels(bytes);
+            Orientation orientation = Orientation.of(bytes, format);
+            // Null where all pixels are decoded.
+            PictureSize upright = size != null && format == PictureFormat.JPEG && PictureSize.isColouredJpeg(bytes)
+                    ? size.turned(orientation.swapsSides())
+                    : null;
+            int by = upright == null ? 1 : reduction.by((int) upright.width(), (int) upright.height());
+            Mat raw = format == PictureFormat.ANIMATED_WEBP ? firstFrame(bytes) : pixels(bytes, flags(by));
             if (raw.empty() || (raw.depth() != CvType.CV_8U && raw.depth() != CvType.CV_16U)) {
                 raw.release();
                 throw new UnreadablePictureException(
@@ -75,8 +103,12 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
                 Transparency transparency = Transparency.of(bytes, format);
                 boolean animated = format == PictureFormat.ANIMATED_WEBP
                         || (format == PictureFormat.PNG && PngChunks.isAnimated(bytes));
-                Mat upright = Orientation.of(bytes, format).apply(raw);
-                return of(upright, transparency, EmbeddedProfile.of(bytes, format), options, animated);
+                Photo photo =
+                        of(orientation.apply(raw), transparency, EmbeddedProfile.of(bytes, format), options, animated);
+                return upright == null
+                        ? photo
+                        : new Photo(
+                                photo.colour(), photo.alpha(), (int) upright.width(), (int) upright.height(), animated);
             } catch (IOException | RuntimeException e) {
                 raw.release();
                 throw e;
@@ -132,13 +164,18 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
     }
 
     /** From bytes, because OpenCV opens no file with an emoji in its name. */
-    private static Mat pixels(FileBytes bytes) throws IOException {
+    private static Mat pixels(FileBytes bytes, int flags) throws IOException {
         Mat encoded = bytes.toMat();
         try {
-            return Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_UNCHANGED);
+            return Imgcodecs.imdecode(encoded, flags);
         } finally {
             encoded.release();
         }
+    }
+
+    private static int flags(int by) {
+        Integer reduced = REDUCED.get(Integer.highestOneBit(Math.min(by, Reduction.MOST)));
+        return reduced == null ? Imgcodecs.IMREAD_UNCHANGED : reduced | Imgcodecs.IMREAD_IGNORE_ORIENTATION;
     }
 
     /** @param raw 1, 3 or 4 channels of 8 or 16 bits; released */
@@ -171,7 +208,7 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
         if (alpha != null) {
             putOn(options.bgr(), colour, alpha, transparency.premultiplied());
         }
-        return new Photo(colour, alpha, animated);
+        return new Photo(colour, alpha, colour.width(), colour.height(), animated);
     }
 
     private static void putOn(int[] background, Mat colour, Mat alpha, boolean premultiplied) {
@@ -192,16 +229,6 @@ public record Photo(Mat colour, @Nullable Mat alpha, boolean animated) implement
             plane.release();
         }
         white.release();
-    }
-
-    /** In pixels. */
-    public int width() {
-        return colour.width();
-    }
-
-    /** In pixels. */
-    public int height() {
-        return colour.height();
     }
 
     /** In shades of grey, 8 bits, transparent parts black: what is nowhere painted selects nothing. */

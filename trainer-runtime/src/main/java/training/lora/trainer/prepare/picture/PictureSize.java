@@ -1,12 +1,13 @@
 package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** A picture's size as its file's header says, before anything is allocated for it; not turned by EXIF. */
-record PictureSize(long width, long height) {
+/** A picture's size as its file's header says, before anything is allocated for it. */
+public record PictureSize(long width, long height) {
     private static final Pattern NETPBM = Pattern.compile("(?s)\\s*(\\d{1,9})\\s+(\\d{1,9})\\s.*");
     private static final int TIFF_WIDTH = 256;
     private static final int TIFF_HEIGHT = 257;
@@ -15,7 +16,26 @@ record PictureSize(long width, long height) {
         return width * height;
     }
 
-    /** Null where the header says nothing, which the decoder then tells. */
+    /** Of the upright picture; null where only the decoder can tell. */
+    public static @Nullable PictureSize upright(Path file) throws IOException {
+        try (FileBytes bytes = FileBytes.open(file)) {
+            PictureFormat format = PictureFormat.of(bytes);
+            // OpenCV turns TIFFs by itself.
+            if (format == null || format == PictureFormat.TIFF) {
+                return null;
+            }
+            PictureSize stored = of(bytes, format);
+            return stored == null
+                    ? null
+                    : stored.turned(Orientation.of(bytes, format).swapsSides());
+        }
+    }
+
+    PictureSize turned(boolean swapsSides) {
+        return swapsSides ? new PictureSize(height, width) : this;
+    }
+
+    /** As stored, not turned by EXIF; null where the header says nothing, which the decoder then tells. */
     static @Nullable PictureSize of(FileBytes bytes, PictureFormat format) throws IOException {
         return switch (format) {
             case PNG -> of(bytes, 16, 4, false);
@@ -42,8 +62,19 @@ record PictureSize(long width, long height) {
         return new PictureSize(width, Math.abs(height));
     }
 
-    /** The first frame's header (ITU T.81, annex B.2.2). */
     private static @Nullable PictureSize ofJpeg(FileBytes bytes) throws IOException {
+        long frame = jpegFrame(bytes);
+        return frame < 0 ? null : new PictureSize(bytes.number(frame + 7, 2, false), bytes.number(frame + 5, 2, false));
+    }
+
+    /** Whether a JPEG has three components. */
+    static boolean isColouredJpeg(FileBytes bytes) throws IOException {
+        long frame = jpegFrame(bytes);
+        return frame >= 0 && bytes.at(frame + 9) == 3;
+    }
+
+    /** Where the first frame's header is (ITU T.81, annex B.2.2); -1 where there is none. */
+    private static long jpegFrame(FileBytes bytes) throws IOException {
         long at = 2;
         while (bytes.at(at) == 0xFF) {
             int marker = bytes.at(at + 1);
@@ -53,15 +84,15 @@ record PictureSize(long width, long height) {
             }
             boolean frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
             if (frame) {
-                return new PictureSize(bytes.number(at + 7, 2, false), bytes.number(at + 5, 2, false));
+                return at;
             }
             long length = bytes.number(at + 2, 2, false);
             if (marker == 0xDA || length < 2) {
-                return null;
+                return -1;
             }
             at += 2 + length;
         }
-        return null;
+        return -1;
     }
 
     private static @Nullable PictureSize ofWebp(FileBytes bytes) throws IOException {

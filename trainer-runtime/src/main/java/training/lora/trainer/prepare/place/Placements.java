@@ -11,6 +11,7 @@ import training.lora.api.UpscaleSource;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureSize;
 
 /** The way of sizing and cropping that a spec asks for. */
 public final class Placements {
@@ -78,8 +79,14 @@ public final class Placements {
     }
 
     private static double ratio(Item item) {
-        try (Photo photo = Photo.decode(item.file())) {
-            return photo == null ? 0 : (double) photo.width() / photo.height();
+        try {
+            PictureSize size = PictureSize.upright(item.file());
+            if (size != null) {
+                return (double) size.width() / size.height();
+            }
+            try (Photo photo = Photo.decode(item.file())) {
+                return photo == null ? 0 : (double) photo.width() / photo.height();
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -19,7 +19,9 @@ import org.opencv.imgproc.Imgproc;
  * @param hash signs of the 64 lowest frequencies of a discrete cosine transform against their median (pHash), 16 hex digits
  */
 public record PictureMeasures(double sharpness, double brightness, double dark, double bright, String hash) {
-    private static final int SIDE = 512;
+    /** The longer side of what is measured; smaller pictures are measured as they are. */
+    public static final int SIDE = 512;
+
     private static final int HASH_SIDE = 32;
     private static final int FREQUENCIES = 8;
     private static final double BLACK = 5;
@@ -27,11 +29,7 @@ public record PictureMeasures(double sharpness, double brightness, double dark, 
 
     /** Of a picture, 8-bit BGR. */
     public static PictureMeasures of(Mat picture) {
-        Mat grey = new Mat();
-        double scale = Math.min(1, (double) SIDE / Math.max(picture.width(), picture.height()));
-        Size size = new Size(
-                Math.max(1, Math.round(picture.width() * scale)), Math.max(1, Math.round(picture.height() * scale)));
-        Imgproc.resize(picture, grey, size, 0, 0, Imgproc.INTER_AREA);
+        Mat grey = scaled(picture);
         Imgproc.cvtColor(grey, grey, Imgproc.COLOR_BGR2GRAY);
         Mat laplacian = new Mat();
         Imgproc.Laplacian(grey, laplacian, CvType.CV_64F);
@@ -49,6 +47,16 @@ public record PictureMeasures(double sharpness, double brightness, double dark, 
             mat.release();
         }
         return measures;
+    }
+
+    /** A picture as it is measured, which is the caller's. */
+    public static Mat scaled(Mat picture) {
+        double scale = Math.min(1, (double) SIDE / Math.max(picture.width(), picture.height()));
+        Size size = new Size(
+                Math.max(1, Math.round(picture.width() * scale)), Math.max(1, Math.round(picture.height() * scale)));
+        Mat scaled = new Mat();
+        Imgproc.resize(picture, scaled, size, 0, 0, Imgproc.INTER_AREA);
+        return scaled;
     }
 
     private static double rounded(double value) {

@@ -1,15 +1,15 @@
-package training.lora.trainer.train;
+package training.lora.trainer.run;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** What the kernel says of this process's memory. */
-final class ProcessMemory {
+public final class ProcessMemory {
     private ProcessMemory() {}
 
     /** Highest resident size so far, VmHWM of /proc/self/status; 0 where there is no such file. */
-    static long peakResidentBytes() {
+    public static long peakResidentBytes() {
         Path status = Path.of("/proc/self/status");
         if (!Files.isReadable(status)) {
             return 0;
