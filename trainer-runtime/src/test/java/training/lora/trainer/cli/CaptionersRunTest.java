@@ -87,6 +87,37 @@ class CaptionersRunTest {
     }
 
     @Test
+    void twoPicturesOfOneNameAreRefusedInOneFolderAlsoWhereAModelCaptionsThemAndAreTwoInTwo() throws IOException {
+        Path data = folder.resolve("data");
+        Files.move(data.resolve("robot-03.png"), data.resolve("robot-00.jpg"));
+
+        Ran ran = tiny.run("prepare", with(blip("")));
+
+        assertThat(ran.code()).isEqualTo(11);
+        assertThat(ran.error())
+                .contains("data set \"main\"")
+                .contains("robot-00.png and robot-00.jpg share one caption");
+        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+
+        Files.createDirectories(data.resolve("more"));
+        Files.move(data.resolve("robot-00.jpg"), data.resolve("more/robot-00.png"));
+        Files.delete(data.resolve("robot-01.png"));
+        assertThat(tiny.run("prepare", with(blip(""))).code()).isZero();
+        JsonNode said = Json.MAPPER
+                .readTree(Goldens.FOLDER.resolve("blip/texts.json").toFile())
+                .path("bundled");
+        assertThat(samples())
+                .extracting(Sample::name, Sample::caption)
+                .containsExactly(
+                        tuple(
+                                "main/more/robot-00.png",
+                                "blorp, " + said.path("robot/robot-03.png").asText()),
+                        tuple(
+                                "main/robot-00.png",
+                                "blorp, " + said.path("robot/robot-00.png").asText()));
+    }
+
+    @Test
     void florenceSaysWhatItSeesAndAFolderWithoutOneOfItsFilesIsRefused() throws IOException {
         Path florence = folder.resolve("florence");
         Files.createDirectories(florence.resolve("onnx"));

@@ -8,10 +8,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.trainer.Goldens;
 import training.lora.trainer.dataset.PreparedDataset;
 
 /** What changed is prepared anew, and nothing else. */
@@ -35,6 +37,12 @@ class PreparedAnewTest {
 
     private Map<String, String> files() {
         return PreparedDataset.manifest(tiny.workspace().resolve("dataset")).files();
+    }
+
+    private Map<String, String> pictures() {
+        Map<String, String> pictures = new TreeMap<>(files());
+        pictures.keySet().removeIf(name -> !name.startsWith("images/"));
+        return pictures;
     }
 
     private List<Path> kept() throws IOException {
@@ -76,6 +84,16 @@ class PreparedAnewTest {
         }
         Files.writeString(data.resolve("crab.txt"), "a crab on a stone");
         prepare("3 pictures, 0 masks, 1 text embeddings, 3 latents");
+
+        Map<String, String> pictures = pictures();
+        Files.createDirectories(folder.resolve("held"));
+        Files.copy(Goldens.BUNDLED.resolve("fluent-style/black-heart.png"), folder.resolve("held/other.png"));
+        Files.writeString(folder.resolve("held/other.txt"), "a held-out thing");
+        prepare(
+                "1 pictures, 0 masks, 1 text embeddings, 1 latents",
+                "--set",
+                "datasets=[{uri: data}, {name: held, uri: held, role: Validation}]");
+        assertThat(pictures()).hasSize(4).containsAllEntriesOf(pictures);
 
         Files.copy(data.resolve("bat.png"), data.resolve("second.png"));
         Files.write(data.resolve("second.png"), new byte[1], StandardOpenOption.APPEND);

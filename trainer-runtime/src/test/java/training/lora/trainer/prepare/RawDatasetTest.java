@@ -323,6 +323,16 @@ class RawDatasetTest {
         refused("a.png and a.jpg share one caption");
     }
 
+    @Test
+    void picturesOfOneNameInTwoFoldersAreTwo() throws IOException {
+        write("x/a.png", picture(".png"));
+        write("y/a.png", picture(".png"));
+        text("x/a.txt");
+        text("y/a.txt");
+
+        assertThat(list().items()).extracting(Item::name).containsExactly("main/x/a.png", "main/y/a.png");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {".png", ".PNG", ".webp", ".bmp"})
     void maskIsKnownByItsNameInAnyFormat(String extension) throws IOException {

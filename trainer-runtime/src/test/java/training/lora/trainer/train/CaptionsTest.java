@@ -7,10 +7,17 @@ import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import training.lora.api.DatasetRole;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.PictureSizes;
 
 /** Tags of captions, as text. */
 class CaptionsTest {
@@ -84,6 +91,51 @@ class CaptionsTest {
                 assertThat(texts("dropout: 0.5", i, scope)).isIn(drawn);
             }
             assertThat(drawn).hasSize(8);
+        }
+    }
+
+    private static Sample sample(String caption, @Nullable List<String> variants) {
+        return DatasetManifestSampleBuilder.builder()
+                .name("main/" + caption)
+                .dataset("main")
+                .role(DatasetRole.Train)
+                .file("images/00000.png")
+                .caption(caption)
+                .variants(variants)
+                .sha256("")
+                .sizes(PictureSizes.square(16))
+                .build();
+    }
+
+    @Test
+    void ofSeveralCaptionsOneIsDrawnForEachBatchAndPictureFromTheSeed() {
+        List<Sample> samples =
+                List.of(sample("a red cat", List.of("a {red|blue} cat", "an animal")), sample("a {plain} dog", null));
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Map<String, Integer> drawn = new TreeMap<>();
+            List<List<String>> all = new ArrayList<>();
+            for (int seed : new int[] {5, 5, 6}) {
+                Captions captions = Captions.of(
+                        NONE,
+                        samples,
+                        TrainingSpecs.of("captions: {dropout: 0}").captions(),
+                        null,
+                        seed);
+                List<String> told = new ArrayList<>();
+                for (int i = 0; i < 1000; i++) {
+                    List<String> texts = ((Told.Texts) captions.at(i, new int[] {0, 1}, scope)).texts();
+                    assertThat(texts.get(1)).isEqualTo("a {plain} dog");
+                    drawn.merge(texts.get(0), 1, Integer::sum);
+                    told.add(texts.get(0));
+                }
+                all.add(told);
+                assertThat(((Told.Texts) captions.plain(new int[] {0}, scope)).texts())
+                        .containsExactly("a red cat");
+            }
+            assertThat(all.get(1)).isEqualTo(all.get(0)).isNotEqualTo(all.get(2));
+            assertThat(drawn.keySet()).containsExactly("a blue cat", "a red cat", "an animal");
+            assertThat(drawn.get("an animal")).isBetween(1350, 1650);
+            assertThat(drawn.get("a red cat")).isBetween(600, 900);
         }
     }
 
