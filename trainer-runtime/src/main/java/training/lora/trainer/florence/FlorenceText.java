@@ -6,14 +6,16 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.onnx.OnnxArray;
 import training.lora.trainer.onnx.OnnxHeld;
+import training.lora.trainer.onnx.OnnxKept;
 import training.lora.trainer.onnx.OnnxModel;
 import training.lora.trainer.onnx.OnnxOutputs;
 
 /**
  * Texts that Florence-2 writes, a token of each at a time. The first step reads the beginning and makes keys and values; from
- * then on those of what is seen stay where they are, since the graph does not give them out again.
+ * then on those of what is seen stay where they are, in the runtime's memory, since the graph does not give them out again.
  */
 public final class FlorenceText implements AutoCloseable {
     private final Florence model;
@@ -22,6 +24,7 @@ public final class FlorenceText implements AutoCloseable {
     private final int times;
     private final Map<String, OnnxArray> own = new LinkedHashMap<>();
     private final Map<String, OnnxHeld> fixed = new LinkedHashMap<>();
+    private @Nullable OnnxKept begun;
 
     FlorenceText(Florence model, Florence.Seen pictures, long[] before, int times) {
         this.model = model;
@@ -36,39 +39,48 @@ public final class FlorenceText implements AutoCloseable {
             throw new IllegalArgumentException(
                     "%d tokens for %d texts".formatted(tokens.length, pictures.count() * times));
         }
-        return own.isEmpty() ? first(tokens) : another(tokens);
+        if (begun == null && before.length == 0) {
+            return logits(begin(tokens, List.of(Florence.LOGITS))
+                    .copy(Florence.LOGITS)
+                    .floats());
+        }
+        if (begun == null) {
+            long[] ids = new long[tokens.length * before.length];
+            for (int i = 0; i < tokens.length; i++) {
+                System.arraycopy(before, 0, ids, i * before.length, before.length);
+            }
+            begin(ids, List.of());
+        }
+        return another(tokens);
     }
 
-    /** The texts about a picture are one so far. */
-    private float[][] first(long[] tokens) {
-        int rows = pictures.count();
-        int length = before.length + 1;
-        long[] ids = new long[rows * length];
-        for (int i = 0; i < rows; i++) {
-            System.arraycopy(before, 0, ids, i * length, before.length);
-            ids[(i + 1) * length - 1] = tokens[i * times];
-        }
-        OnnxArray.Longs mask = Florence.ones(rows, (int) pictures.tokens());
-        Map<String, OnnxArray> inputs = new HashMap<>(model.noCache(rows));
+    /**
+     * The first step.
+     *
+     * @param ids of all texts
+     * @param more outputs than keys and values: a row of logits for each of {@code ids} may be much
+     */
+    private OnnxKept begin(long[] ids, List<String> more) {
+        int rows = pictures.count() * times;
+        int[] ofPicture = new int[rows];
+        Arrays.setAll(ofPicture, i -> i / times);
+        hold("encoder_hidden_states", rows(pictures.states(), ofPicture));
+        hold("encoder_attention_mask", Florence.ones(rows, (int) pictures.tokens()));
+        Map<String, OnnxArray> inputs = new HashMap<>(fixed);
+        inputs.putAll(model.noCache(rows));
         inputs.put("inputs_embeds", model.embed(ids, rows));
-        inputs.put("encoder_hidden_states", pictures.states());
-        inputs.put("encoder_attention_mask", mask);
         inputs.put("use_cache_branch", new OnnxArray.Booleans(new boolean[] {false}, 1));
-        List<String> outputs = new ArrayList<>(List.of(Florence.LOGITS));
+        hold("use_cache_branch", new OnnxArray.Booleans(new boolean[] {true}, 1));
+        List<String> outputs = new ArrayList<>(more);
         for (List<String> cache : List.of(model.own(), model.seen())) {
             cache.forEach(name -> outputs.add(Florence.present(name)));
         }
-        OnnxOutputs out = model.decoder().run(inputs, outputs);
-        int[] all = new int[tokens.length];
-        Arrays.setAll(all, i -> i / times);
-        model.own().forEach(name -> own.put(name, rows(out.floats(Florence.present(name)), all)));
-        for (String name : model.seen()) {
-            hold(Florence.past(name), rows(out.floats(Florence.present(name)), all));
-        }
-        hold("encoder_hidden_states", rows(pictures.states(), all));
-        hold("encoder_attention_mask", Florence.ones(tokens.length, (int) pictures.tokens()));
-        hold("use_cache_branch", new OnnxArray.Booleans(new boolean[] {true}, 1));
-        return logits(out, all);
+        OnnxKept out = model.decoder().keep(inputs, outputs);
+        begun = out;
+        model.own()
+                .forEach(name -> own.put(name, out.copy(Florence.present(name)).floats()));
+        model.seen().forEach(name -> fixed.put(Florence.past(name), out.held(Florence.present(name))));
+        return out;
     }
 
     private void hold(String name, OnnxArray array) {
@@ -83,19 +95,16 @@ public final class FlorenceText implements AutoCloseable {
         model.own().forEach(name -> outputs.add(Florence.present(name)));
         OnnxOutputs out = model.decoder().run(inputs, outputs);
         model.own().forEach(name -> own.put(name, out.floats(Florence.present(name))));
-        int[] all = new int[tokens.length];
-        Arrays.setAll(all, i -> i);
-        return logits(out, all);
+        return logits(out.floats(Florence.LOGITS));
     }
 
-    /** Those of the last token of each of {@code rows}. */
-    private static float[][] logits(OnnxOutputs out, int[] rows) {
-        OnnxArray.Floats logits = out.floats(Florence.LOGITS);
+    /** Those after the last token of each text. */
+    private static float[][] logits(OnnxArray.Floats logits) {
         int length = (int) logits.shape()[1];
         int vocabulary = (int) logits.shape()[2];
-        float[][] last = new float[rows.length][];
-        for (int i = 0; i < rows.length; i++) {
-            int end = (rows[i] + 1) * length * vocabulary;
+        float[][] last = new float[(int) logits.shape()[0]][];
+        for (int i = 0; i < last.length; i++) {
+            int end = (i + 1) * length * vocabulary;
             last[i] = Arrays.copyOfRange(logits.data(), end - vocabulary, end);
         }
         return last;
@@ -128,5 +137,8 @@ public final class FlorenceText implements AutoCloseable {
     public void close() {
         fixed.values().forEach(OnnxHeld::close);
         fixed.clear();
+        if (begun != null) {
+            begun.close();
+        }
     }
 }

@@ -3,14 +3,15 @@ package training.lora.trainer.onnx;
 import ai.onnxruntime.OnnxTensor;
 import java.util.Arrays;
 
-/** An array that has been brought to the runtime, for inputs that are the same in many runs. */
+/** An array in the runtime's memory, for inputs that are the same in many runs. */
 public final class OnnxHeld implements OnnxArray, AutoCloseable {
     private final OnnxTensor tensor;
-    private final long[] shape;
+    private final boolean own;
 
-    OnnxHeld(OnnxTensor tensor, long[] shape) {
+    /** @param own whether it is freed by {@link #close}, and not with what it is a part of */
+    OnnxHeld(OnnxTensor tensor, boolean own) {
         this.tensor = tensor;
-        this.shape = shape.clone();
+        this.own = own;
     }
 
     OnnxTensor tensor() {
@@ -19,16 +20,18 @@ public final class OnnxHeld implements OnnxArray, AutoCloseable {
 
     @Override
     public long[] shape() {
-        return shape.clone();
+        return tensor.getInfo().getShape().clone();
     }
 
     @Override
     public String toString() {
-        return "OnnxHeld" + Arrays.toString(shape);
+        return "OnnxHeld" + Arrays.toString(shape());
     }
 
     @Override
     public void close() {
-        tensor.close();
+        if (own) {
+            tensor.close();
+        }
     }
 }

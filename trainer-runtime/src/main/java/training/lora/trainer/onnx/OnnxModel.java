@@ -174,6 +174,17 @@ public final class OnnxModel implements AutoCloseable {
      * @param outputs names of those that are wanted
      */
     public OnnxOutputs run(Map<String, OnnxArray> inputs, Collection<String> outputs) {
+        try (OnnxKept kept = keep(inputs, outputs)) {
+            Map<String, OnnxArray> arrays = new LinkedHashMap<>();
+            for (String name : outputs) {
+                arrays.put(name, kept.copy(name));
+            }
+            return new OnnxOutputs(arrays);
+        }
+    }
+
+    /** The same; what is computed stays in the runtime's memory, and is the caller's to close. */
+    public OnnxKept keep(Map<String, OnnxArray> inputs, Collection<String> outputs) {
         List<OnnxTensor> tensors = new ArrayList<>();
         try {
             Map<String, OnnxTensor> named = new LinkedHashMap<>();
@@ -186,13 +197,7 @@ public final class OnnxModel implements AutoCloseable {
                 tensors.add(tensor);
                 named.put(input.getKey(), tensor);
             }
-            try (OrtSession.Result result = session.run(named, Set.copyOf(outputs))) {
-                Map<String, OnnxArray> arrays = new LinkedHashMap<>();
-                for (String name : outputs) {
-                    arrays.put(name, array(name, result.get(name).orElseThrow()));
-                }
-                return new OnnxOutputs(arrays);
-            }
+            return new OnnxKept(this, session.run(named, Set.copyOf(outputs)));
         } catch (OrtException e) {
             throw failed(e);
         } finally {
@@ -212,7 +217,7 @@ public final class OnnxModel implements AutoCloseable {
     /** Brings an array to the runtime once, for many runs of any model. */
     public static OnnxHeld hold(OnnxArray array) {
         try {
-            return new OnnxHeld(tensor(array), array.shape());
+            return new OnnxHeld(tensor(array), true);
         } catch (OrtException e) {
             throw new IllegalArgumentException("an array of " + Arrays.toString(array.shape()), e);
         }
@@ -234,7 +239,7 @@ public final class OnnxModel implements AutoCloseable {
         return OnnxTensor.createTensor(environment, bytes.flip(), array.shape(), OnnxJavaType.BOOL);
     }
 
-    private OnnxArray array(String name, OnnxValue value) {
+    OnnxArray array(String name, OnnxValue value) {
         if (value instanceof OnnxTensor tensor) {
             long[] shape = tensor.getInfo().getShape();
             FloatBuffer floats = tensor.getFloatBuffer();

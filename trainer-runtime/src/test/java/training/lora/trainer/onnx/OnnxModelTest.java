@@ -61,13 +61,21 @@ class OnnxModelTest {
         try (OnnxModel model = OnnxModel.open(FIELD, ARRAYS);
                 OnnxHeld held = OnnxModel.hold(new OnnxArray.Floats(new float[] {1, 2, 3}, 1, 3))) {
             for (boolean flag : List.of(true, false)) {
-                java.util.Map<String, OnnxArray> inputs = new java.util.HashMap<>(inputs(flag, 0, 0, 0));
+                Map<String, OnnxArray> inputs = new java.util.HashMap<>(inputs(flag, 0, 0, 0));
                 inputs.put("x", held);
 
                 assertThat(model.run(inputs, "y").data())
                         .containsExactly(flag ? new float[] {1, 2, 3} : new float[] {-1, -2, -3});
             }
             assertThat(held.shape()).containsExactly(1, 3);
+            try (OnnxKept kept = model.keep(inputs(true, 4, 5, 6), List.of("y"))) {
+                Map<String, OnnxArray> inputs = new java.util.HashMap<>(inputs(false, 0, 0, 0));
+                inputs.put("x", kept.held("y"));
+
+                assertThat(model.run(inputs, "y").data()).containsExactly(-4, -5, -6);
+                assertThat(kept.copy("y").floats().data()).containsExactly(4, 5, 6);
+                assertThatThrownBy(() -> kept.copy("half")).isInstanceOf(IllegalArgumentException.class);
+            }
         }
     }
 

@@ -101,9 +101,9 @@ class CaptionsTest {
                 .role(DatasetRole.Train)
                 .file("images/00000.png")
                 .caption(caption)
-                .variants(variants)
                 .sha256("")
                 .sizes(PictureSizes.square(16))
+                .variants(variants)
                 .build();
     }
 
