@@ -71,7 +71,10 @@ final class CheckpointMeter {
         Path headFile = context.aesthetic();
         if (head != null && headFile != null) {
             int width = texts.vectors().row(0).length;
-            more.add(AestheticHead.read(headFile, head.activation(), width, manager));
+            more.add(
+                    headFile.toString().endsWith(AestheticNetwork.ENDING)
+                            ? new AestheticNetwork(headFile)
+                            : AestheticHead.read(headFile, head.activation(), width, manager));
         }
         FaceSimilarity faces = FaceSimilarity.of(context, data);
         if (faces != null) {

@@ -102,8 +102,14 @@ public final class Chart {
             least = Math.min(0, least);
         }
         double range = most - least;
+        boolean flat = range <= Math.abs(most) * 1e-6;
         // Of values that are all alike, their size tells what a small difference is.
-        double tick = tick(Math.max(1e-12, (range > Math.abs(most) * 1e-6 ? range : Math.abs(most)) / 4));
+        double tick = tick(Math.max(1e-12, (flat ? Math.abs(most) : range) / 4));
+        if (flat) {
+            // In the middle, not on an axis.
+            least -= tick;
+            most += tick;
+        }
         double bottom = Math.floor(least / tick + 1e-9) * tick;
         double top = Math.max(bottom + tick, Math.ceil(most / tick - 1e-9) * tick);
         double left =

@@ -73,11 +73,7 @@ final class CaptionTable {
         try {
             switch (file.extension()) {
                 case "csv" -> table.csv(text);
-                case "jsonl" -> {
-                    for (String line : text.lines().filter(l -> !l.isBlank()).toList()) {
-                        table.entry(null, Json.MAPPER.readTree(line));
-                    }
-                }
+                case "jsonl" -> table.lines(text.lines().toList());
                 default -> {
                     JsonNode root = Json.MAPPER.readTree(text);
                     if (root.isArray()) {
@@ -92,6 +88,19 @@ final class CaptionTable {
                     "is no " + file.extension().toUpperCase(Locale.ROOT) + ": " + Json.problem(e));
         }
         return table;
+    }
+
+    private void lines(List<String> lines) throws CaptionText.NoTextException {
+        for (int i = 0; i < lines.size(); i++) {
+            if (!lines.get(i).isBlank()) {
+                try {
+                    entry(null, Json.MAPPER.readTree(lines.get(i)));
+                } catch (JsonProcessingException e) {
+                    throw new CaptionText.NoTextException("has no JSON in line %d: %s"
+                            .formatted(i + 1, Json.problem(e).replaceFirst(" at line 1$", "")));
+                }
+            }
+        }
     }
 
     private void entry(@Nullable String name, JsonNode entry) {
@@ -254,6 +263,11 @@ final class CaptionTable {
     static String wanted() {
         return "says nothing of pictures: no picture (%s) with its caption (%s) was found in it; a .csv has commas between its columns"
                 .formatted(String.join(", ", PICTURES), String.join(", ", CAPTIONS));
+    }
+
+    /** The pictures that it speaks of, as it has them. */
+    Set<String> pictures() {
+        return Set.copyOf(said.keySet());
     }
 
     /** Names of {@code files}, for messages. */

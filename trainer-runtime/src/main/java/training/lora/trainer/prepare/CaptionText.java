@@ -65,7 +65,9 @@ record CaptionText(String text, int invisible) {
             return decode(bytes, StandardCharsets.UTF_16, "has the byte order mark of UTF-16, but is no such text");
         }
         String text = decode(
-                bytes, StandardCharsets.UTF_8, "is not UTF-8 text, nor UTF-16 with a byte order mark at its beginning");
+                bytes,
+                StandardCharsets.UTF_8,
+                "is not UTF-8 text, nor UTF-16 with a byte order mark at its beginning; save it as UTF-8");
         if (text.contains("\u001b$") || text.contains("\u001b(")) {
             throw new NoTextException("is ISO-2022 text, not UTF-8");
         }

@@ -165,7 +165,12 @@ final class Captioning {
             return null;
         }
         String text = without.get(0).caption();
+        // Copies and other sizes of a picture count once.
         return "%d of %d pictures have no caption, and are trained on %s alone; `spec.preparation.captions.source` may name what captions them"
-                .formatted(without.size(), samples.size(), text.isEmpty() ? "the empty caption" : '"' + text + '"');
+                .formatted(names(without), names(samples), text.isEmpty() ? "the empty caption" : '"' + text + '"');
+    }
+
+    private static long names(List<Sample> samples) {
+        return samples.stream().map(Sample::name).distinct().count();
     }
 }

@@ -48,6 +48,14 @@ final class LatentMasks {
             return true;
         }
 
+        /** Of 8 bits. */
+        Mat toMat() {
+            Mat exact = new Mat(height, width, CvType.CV_32F);
+            exact.put(0, 0, values);
+            exact.convertTo(exact, CvType.CV_8U, 255);
+            return exact;
+        }
+
         /** The mean, from 0 to 1. */
         double coverage() {
             double sum = 0;

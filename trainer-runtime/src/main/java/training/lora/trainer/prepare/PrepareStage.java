@@ -260,7 +260,7 @@ public final class PrepareStage {
                     .toList();
             new DatasetEncoder(context, model, inputs.baseModel(), cache, progress)
                     .write(samples, pictureDigests, temporary);
-            Reports.write(report, temporary);
+            Reports.write(report, temporary, PreparedSamples.masks(prepared)::apply);
             Folders.delete(temporary.resolve(UNPACKED));
             DatasetManifest manifest = DatasetManifestBuilder.builder()
                     .version(DatasetManifest.VERSION)

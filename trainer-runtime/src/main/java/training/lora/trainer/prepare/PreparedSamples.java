@@ -6,6 +6,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+import org.opencv.core.Mat;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.model.StableDiffusion;
@@ -70,6 +73,16 @@ final class PreparedSamples {
             }
         }
         return samples;
+    }
+
+    /** The mask of each prepared picture, 8 bits, which is the caller's; null where every part of it counts. */
+    static IntFunction<@Nullable Mat> masks(List<PreparedItem> prepared) {
+        List<PreparedPicture> all =
+                prepared.stream().flatMap(item -> item.pictures().stream()).toList();
+        return index -> {
+            LatentMask mask = all.get(index).mask();
+            return mask == null ? null : mask.toMat();
+        };
     }
 
     /** Writes the masks, where there are any. */

@@ -10,16 +10,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Reason;
 import training.lora.api.Uris;
+import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.prepare.mask.MaskFiles;
@@ -37,6 +40,9 @@ final class RawDataset {
 
     /** What a caption's file may end with. */
     private static final Set<String> CAPTIONS = Set.of(CAPTION, "caption");
+
+    /** How many files are named in a sentence. */
+    private static final int NAMED = 5;
 
     private final DatasetSpec source;
     private final CaptionRules rules;
@@ -77,7 +83,11 @@ final class RawDataset {
         RawDataset dataset = new RawDataset(source, content, rules);
         dataset.sort();
         String leftOut = dataset.leftOut();
-        return new Listed(dataset.items(), leftOut);
+        List<Item> items = dataset.items();
+        String notes = Stream.of(leftOut, dataset.entriesOfNoPicture())
+                .filter(Objects::nonNull)
+                .collect(Collectors.joining("; "));
+        return new Listed(items, notes.isEmpty() ? null : notes);
     }
 
     private void sort() throws IOException {
@@ -237,10 +247,27 @@ final class RawDataset {
         if (!problems.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidData,
-                    "each picture of data set \"%s\" must have a caption of its own: %s"
+                    (rules.required()
+                                    ? "each picture of data set \"%s\" must have a caption of its own: %s"
+                                    : "each caption of data set \"%s\" must be text and belong to one picture: %s")
                             .formatted(source.name(), String.join("; ", problems)));
         }
         return items;
+    }
+
+    /** Pictures that tables speak of and that aren't there, which may have been left behind; null if there are none. */
+    private @Nullable String entriesOfNoPicture() {
+        List<String> missing = tables.stream()
+                .flatMap(table -> table.pictures().stream()
+                        .filter(picture ->
+                                !tabled.containsKey(List.of(table.file().name(), picture)))
+                        .map(picture -> picture + " (" + table.file().name() + ")"))
+                .sorted()
+                .toList();
+        return missing.isEmpty()
+                ? null
+                : "data set \"%s\" has captions of pictures that it doesn't have: %s"
+                        .formatted(source.name(), Names.some(missing, NAMED));
     }
 
     /** The link by which a picture's caption can't be reached; null if there is none. */

@@ -256,10 +256,20 @@ public record RunContext(
         return from == null ? null : file(from);
     }
 
-    /** The file of the head that makes an aesthetic score of CLIP's vectors; null where that is not measured. */
+    /**
+     * The file that makes an aesthetic score: a head on CLIP's vectors, or a network, .onnx; null where that is not measured.
+     */
     public @Nullable Path aesthetic() {
         Source head = named().aesthetic();
-        return head == null ? null : file(head);
+        if (head == null) {
+            return null;
+        }
+        Path place = sources.existing(head);
+        return Files.isDirectory(place) && hasGraph(place) ? OnnxFiles.graph(head.field(), place) : file(head);
+    }
+
+    private static boolean hasGraph(Path folder) {
+        return Files.exists(folder.resolve("model.onnx")) || Files.exists(folder.resolve("onnx/model.onnx"));
     }
 
     /** The file of the model that tells people apart; null where faces are not measured. */

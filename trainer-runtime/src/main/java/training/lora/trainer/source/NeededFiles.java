@@ -108,7 +108,12 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
                 }
                 yield folder(prefix, PartFiles.blip(names));
             }
-            case InitFrom, Aesthetic -> only(source, prefix, names, "one .safetensors file");
+            case InitFrom -> only(source, prefix, names, "one .safetensors file");
+            case Aesthetic ->
+                names.stream().anyMatch(name -> name.endsWith(".onnx"))
+                                && names.stream().noneMatch(name -> name.endsWith(ENDING))
+                        ? folder(prefix, OnnxFiles.needed(names))
+                        : only(source, prefix, names, "one .safetensors file or an ONNX network");
             case Dataset -> data(source, prefix, names);
             case Onnx -> folder(prefix, OnnxFiles.needed(names));
             case Florence -> folder(prefix, FlorenceFiles.needed(names));

@@ -115,6 +115,10 @@ class CaptionRulesTest {
                 .hasMessageContaining("metadata.csv is not UTF-8 text");
         write("metadata.json", "{\"a\": ", StandardCharsets.UTF_8);
         assertThatThrownBy(() -> items("", DATASET)).hasMessageContaining("metadata.json is no JSON");
+        Files.delete(folder.resolve("metadata.json"));
+        Files.delete(folder.resolve("metadata.csv"));
+        write("metadata.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"a bat\"}\n{\"file_name\": \n");
+        assertThatThrownBy(() -> items("", DATASET)).hasMessageContaining("metadata.jsonl has no JSON in line 2: ");
     }
 
     @Test

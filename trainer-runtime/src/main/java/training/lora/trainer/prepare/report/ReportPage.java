@@ -8,6 +8,10 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.opencv.core.Core;
+import org.opencv.core.Mat;
+import org.opencv.imgproc.Imgproc;
 import training.lora.trainer.page.Page;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 import training.lora.trainer.sample.Picture;
@@ -15,6 +19,9 @@ import training.lora.trainer.sample.Picture;
 /** The report as one page that needs nothing else: light and dark, and readable at a phone's width. */
 final class ReportPage {
     private static final int THUMBNAIL = 160;
+
+    /** What is left of the light where nothing is learned. */
+    private static final double DARKEST = 0.2;
 
     private static final String STYLE = """
             :root { color-scheme: light dark; --line: #d8dade; --soft: #f3f4f6; --bar: #4872c9; --warn: #fff4d6; --edge: #d9a400; }
@@ -42,18 +49,20 @@ final class ReportPage {
 
     private final DataReport report;
     private final Path folder;
+    private final Reports.Masks masks;
 
     /** @param folder of the prepared pictures */
-    ReportPage(DataReport report, Path folder) {
+    ReportPage(DataReport report, Path folder, Reports.Masks masks) {
         this.report = report;
         this.folder = folder;
+        this.masks = masks;
     }
 
     String html() {
         List<ReportedPicture> pictures = report.pictures();
         StringBuilder cards = new StringBuilder();
-        for (ReportedPicture picture : pictures) {
-            cards.append(card(picture));
+        for (int i = 0; i < pictures.size(); i++) {
+            cards.append(card(pictures.get(i), masks.of(i)));
         }
         String warnings = report.warnings().isEmpty()
                 ? "<p>Nothing to act on was found.</p>"
@@ -83,19 +92,20 @@ final class ReportPage {
                 %s
                 <h2>Captions in tokens</h2>
                 %s
-                <h2>Pictures</h2>
+                <h2>Pictures</h2>%s
                 <div class="grid">%s</div>
                 </body>
                 </html>
                 """.formatted(
-                        STYLE,
-                        tiles(),
-                        warnings,
-                        bars(report.buckets()),
-                        bars(counted(pictures, ReportPage::aspect)),
-                        bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
-                        bars(counted(pictures, p -> range(p.tokens(), 15))),
-                        cards);
+                STYLE,
+                tiles(),
+                warnings,
+                bars(report.buckets()),
+                bars(counted(pictures, ReportPage::aspect)),
+                bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
+                bars(counted(pictures, p -> range(p.tokens(), 15))),
+                pictures.stream().allMatch(p -> p.masked() == null) ? "" : "\n<p>What masks leave out is darkened.</p>",
+                cards);
     }
 
     private String tiles() {
@@ -154,7 +164,7 @@ final class ReportPage {
                 .collect(Collectors.joining("", "<table>", "</table>"));
     }
 
-    private String card(ReportedPicture p) {
+    private String card(ReportedPicture p, @Nullable Mat mask) {
         String facts =
                 "%d x %d, trained on at %d x %d%s; crop loses %.0f %%; sharpness %.0f, brightness %.0f %%%s; %d tokens"
                         .formatted(
@@ -168,8 +178,22 @@ final class ReportPage {
                                 100 * p.measures().brightness(),
                                 p.masked() == null ? "" : "; mask covers %.0f %%".formatted(100 * p.masked()),
                                 p.tokens());
-        String image = Page.image(Picture.read(folder.resolve(p.file())).jpeg(THUMBNAIL), "");
+        Picture picture = Picture.read(folder.resolve(p.file()));
+        String image = Page.image((mask == null ? picture : dimmed(picture, mask)).jpeg(THUMBNAIL), "");
         return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p></div></div>"
                 .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()));
+    }
+
+    /** With what counts less made darker. */
+    private static Picture dimmed(Picture picture, Mat mask) {
+        Mat shown = picture.toMat();
+        Mat scaled = new Mat();
+        Imgproc.resize(mask, scaled, shown.size(), 0, 0, Imgproc.INTER_LINEAR);
+        scaled.convertTo(scaled, -1, 1 - DARKEST, 255 * DARKEST);
+        Imgproc.cvtColor(scaled, scaled, Imgproc.COLOR_GRAY2BGR);
+        Core.multiply(shown, scaled, shown, 1 / 255.0);
+        scaled.release();
+        mask.release();
+        return Picture.ofBgr(shown);
     }
 }

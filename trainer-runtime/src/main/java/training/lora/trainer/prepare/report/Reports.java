@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.opencv.core.Mat;
 import training.lora.api.Json;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 
@@ -58,9 +60,15 @@ public final class Reports {
         return alike.stream().distinct().toList();
     }
 
+    /** The masks of a report's pictures, which are the caller's to release. */
+    public interface Masks {
+        /** Of 8 bits, of whatever size; null where every part of the picture counts. */
+        @Nullable Mat of(int picture);
+    }
+
     /** Writes both forms into the prepared data set's folder. */
-    public static void write(DataReport report, Path folder) throws IOException {
+    public static void write(DataReport report, Path folder, Masks masks) throws IOException {
         Json.PRETTY.writeValue(folder.resolve(JSON).toFile(), report);
-        Files.writeString(folder.resolve(PAGE), new ReportPage(report, folder).html());
+        Files.writeString(folder.resolve(PAGE), new ReportPage(report, folder, masks).html());
     }
 }

@@ -58,7 +58,9 @@ final class Warnings {
                         .formatted(longest));
         sameCaptions();
         tell(p -> p.masked() != null && p.masked() < 0.02, "have a mask that leaves less than 2 % of them");
-        tell(p -> p.masked() != null && p.masked() > 0.98, "have a mask that leaves all of them, as without one");
+        tell(
+                p -> p.masked() != null && p.masked() > 0.98,
+                "have a mask that leaves all of them, as without one: nothing was found, or too little of it to stand out; where `preparation.mask.source` is Segment, name what is looked for in `preparation.mask.prompts`, or try its `scoring`, `temperature` and `bias`");
         return warnings;
     }
 
@@ -80,8 +82,8 @@ final class Warnings {
                 .distinct()
                 .toList();
         if (!names.isEmpty()) {
-            warnings.add("%d of %d pictures %s: %s"
-                    .formatted(names.size(), pictures.size(), what, Names.some(names, NAMED)));
+            long all = pictures.stream().map(ReportedPicture::name).distinct().count();
+            warnings.add("%d of %d pictures %s: %s".formatted(names.size(), all, what, Names.some(names, NAMED)));
         }
     }
 }

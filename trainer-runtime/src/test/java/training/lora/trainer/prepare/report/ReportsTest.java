@@ -6,12 +6,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.opencv.core.Core;
+import org.opencv.core.CvType;
 import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
 import org.opencv.core.Scalar;
 import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
@@ -110,12 +113,29 @@ class ReportsTest {
     }
 
     @Test
+    void pageShowsWhatMasksLeaveOutAsDark() throws IOException {
+        Mat white = new Mat(128, 128, CvType.CV_8UC3, new Scalar(255, 255, 255));
+        pictures.add(picture("a.png", white, "white").masked(0.5).build());
+        Mat left = new Mat(16, 16, CvType.CV_8U, new Scalar(0));
+        left.submat(0, 16, 0, 8).setTo(new Scalar(255));
+
+        Reports.write(Reports.of(pictures, 75), folder, picture -> left.clone());
+
+        String page = Files.readString(folder.resolve(Reports.PAGE));
+        String image = page.replaceFirst("(?s).*src=\"data:image/jpeg;base64,([^\"]+).*", "$1");
+        Mat shown = Imgcodecs.imdecode(new MatOfByte(Base64.getDecoder().decode(image)), Imgcodecs.IMREAD_COLOR);
+        assertThat(shown.get(64, 20)[0]).isGreaterThan(245);
+        assertThat(shown.get(64, 108)[0]).isBetween(40.0, 62.0);
+        assertThat(page).contains("What masks leave out is darkened.");
+    }
+
+    @Test
     void pageNeedsNothingElseAndTextsAreEscaped() throws IOException {
         pictures.add(picture("a.png", bundled("crab"), "<script>alert('x')</script> & \"more\"")
                 .build());
         DataReport report = Reports.of(pictures, 75);
 
-        Reports.write(report, folder);
+        Reports.write(report, folder, picture -> null);
 
         String page = Files.readString(folder.resolve(Reports.PAGE));
         assertThat(page)
