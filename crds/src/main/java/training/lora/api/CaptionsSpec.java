@@ -21,6 +21,10 @@ import org.jspecify.annotations.Nullable;
         message = "api must be given where source is OpenAI, and else be unset",
         fieldPath = ".api")
 @ValidationRule(
+        value = "self.cleanUp != 'Model' || has(self.language)",
+        message = "language must be given where cleanUp is Model",
+        fieldPath = ".language")
+@ValidationRule(
         value = "self.beams == 1 || self.temperature == 0.0",
         message = "beams must be 1 where temperature is above 0",
         fieldPath = ".beams")
@@ -55,6 +59,14 @@ public record CaptionsSpec(
         @Size(max = 500) String beginning,
 
         @JsonPropertyDescription(
+                "Whether captions are rewritten so that an Object or a Face is called by its trigger, and not described, and words for a Style are left out; those of data sets without a concept and of role Regularization are not. None: no. Rules: the noun, which is concept.className or, unset, what most captions begin with, gives its place to the trigger, in whole words alone; in captions of a Style its className is left out. Model: by the model of language; a caption of which it makes none that fits is rewritten by the rules, and told. Default None.")
+        CleanUp cleanUp,
+
+        @JsonPropertyDescription(
+                "A language model: it rewrites captions where cleanUp is Model, describes each concept in the report, proposes a trigger there where it is unset or TOK, and says what masks of source Segment are to find where neither mask.prompts nor the concept does. Unset: none, and nothing is asked.")
+        @Nullable LanguageSpec language,
+
+        @JsonPropertyDescription(
                 "Texts that a captioner follows at once to find the likeliest (beam search). Default 1: the likeliest word each time.")
         @Min(1) @Max(16) Integer beams,
 
@@ -72,6 +84,7 @@ public record CaptionsSpec(
         tags = orDefault(tags, Defaults.of(TagsSpec.class));
         detail = orDefault(detail, CaptionDetail.Detailed);
         beginning = PlainText.of(orDefault(beginning, ""));
+        cleanUp = orDefault(cleanUp, CleanUp.None);
         beams = orDefault(beams, 1);
         temperature = orDefault(temperature, 0.0);
         topK = orDefault(topK, 40);

@@ -22,6 +22,10 @@ import org.jspecify.annotations.Nullable;
                 "!has(self.evaluation.weights) || self.evaluation.weights.general == 0.0 || self.datasets.exists(d, d.role == 'Validation')",
         message = "evaluation.weights.general must be 0 where no data set has the role Validation",
         fieldPath = ".evaluation")
+@ValidationRule(
+        value = "self.preparation.captions.cleanUp == 'None' || self.datasets.exists(d, has(d.concept))",
+        message = "preparation.captions.cleanUp must be None where no data set has a concept",
+        fieldPath = ".preparation")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -154,6 +154,11 @@ public final class SpecValidator {
         }
         classNames(spec.datasets());
         captions("spec.preparation.captions", spec.preparation().captions());
+        CleanUp cleanUp = spec.preparation().captions().cleanUp();
+        if (cleanUp != CleanUp.None && spec.datasets().stream().allMatch(d -> d.concept() == null)) {
+            problems.add(
+                    "`spec.preparation.captions.cleanUp` must be None where no data set has a concept, was " + cleanUp);
+        }
         evaluation(spec);
         sources(spec);
         distinct("spec.runtime.stages", spec.runtime().stages().stream().map(StageRuntimeSpec::name));
@@ -229,6 +234,9 @@ public final class SpecValidator {
         if ((captions.api() != null) != (captions.source() == CaptionSource.OpenAI)) {
             problems.add("`%s.api` must be given where source is OpenAI, and else be unset; source was %s"
                     .formatted(field, captions.source()));
+        }
+        if (captions.cleanUp() == CleanUp.Model && captions.language() == null) {
+            problems.add("`%s.language` must be given where cleanUp is Model".formatted(field));
         }
         if (captions.beams() > 1 && captions.temperature() > 0) {
             problems.add("`%s.beams` must be 1 where words are drawn by chance (temperature %s), was %d"

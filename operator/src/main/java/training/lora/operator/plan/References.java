@@ -11,6 +11,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
+import training.lora.api.LanguageSpec;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatus;
@@ -65,6 +66,10 @@ final class References {
         CaptionApiSpec api = spec.preparation().captions().api();
         if (api != null && api.secretRef() != null) {
             names.put("spec.preparation.captions.api", api.secretRef().name());
+        }
+        LanguageSpec language = spec.preparation().captions().language();
+        if (language != null && language.secretRef() != null) {
+            names.put("spec.preparation.captions.language", language.secretRef().name());
         }
         SecretRef secret = spec.output().secretRef();
         if (secret != null) {

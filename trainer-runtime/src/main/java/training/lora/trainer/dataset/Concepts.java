@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -131,6 +130,13 @@ public final class Concepts {
         return placed.isEmpty() ? phrase : phrase + ", " + placed;
     }
 
+    /** {@code text} with triggers where it says {@code <concept>} or the name of a data set. */
+    public String withTriggers(DatasetSpec dataset, String text) {
+        String trigger = trigger(dataset);
+        String named = named(text);
+        return trigger == null ? named : named.replace(OWN, trigger);
+    }
+
     /**
      * Prompts as they are drawn: the given ones, or the first captions of each concept in turn.
      *
@@ -236,7 +242,7 @@ public final class Concepts {
         for (Map.Entry<String, String> name : names.entrySet()) {
             text = name.getValue().isEmpty()
                     ? without(text, name.getKey())
-                    : words(name.getKey()).matcher(text).replaceAll(Matcher.quoteReplacement(name.getValue()));
+                    : WholeWords.of(name.getKey()).matcher(text).replaceAll(Matcher.quoteReplacement(name.getValue()));
         }
         return text;
     }
@@ -247,8 +253,8 @@ public final class Concepts {
             return text;
         }
         String phrase = ConceptMode.Style.phrase(trigger);
-        String rest = words(phrase).matcher(text).replaceAll("");
-        return Stream.of(words(trigger).matcher(rest).replaceAll("").split(","))
+        String rest = WholeWords.of(phrase).matcher(text).replaceAll("");
+        return Stream.of(WholeWords.of(trigger).matcher(rest).replaceAll("").split(","))
                 .map(part -> part.strip().replaceAll("\\s+", " "))
                 .filter(part -> !part.isEmpty())
                 .collect(Collectors.joining(", "));
@@ -284,14 +290,7 @@ public final class Concepts {
     }
 
     private static boolean hasWords(String text, String words) {
-        return words(words).matcher(text).find();
-    }
-
-    /** Finds {@code words} in upper case or lower, not as a part of other words. */
-    private static Pattern words(String words) {
-        return Pattern.compile(
-                "(?<![\\p{L}\\p{N}])" + Pattern.quote(words) + "(?![\\p{L}\\p{N}])",
-                Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
+        return WholeWords.in(text, words);
     }
 
     private static TrainerException invalid(String message) {

@@ -92,6 +92,7 @@ public record DatasetManifest(
      * @param variants captions one of which is drawn each time, as {@link Wildcards} says; null where there is but one
      * @param captionFrom the file or captioner that the caption came from; null where it is the words that call the
      *     concept, and where an earlier release prepared it
+     * @param original what the caption would be without clean-up; null where it is that
      * @param sha256 digest of the picture as it came
      * @param sizes its sizes as it came and as it is prepared
      * @param variation how it differs from the first that was made of the picture; null for that
@@ -105,6 +106,7 @@ public record DatasetManifest(
             String caption,
             @Nullable List<String> variants,
             @Nullable String captionFrom,
+            @Nullable String original,
             String sha256,
             PictureSizes sizes,
             @Nullable Variation variation) {}

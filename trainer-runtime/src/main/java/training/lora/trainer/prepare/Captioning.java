@@ -4,32 +4,48 @@ import ai.djl.ndarray.NDManager;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.opencv.core.Mat;
+import org.opencv.core.Size;
+import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.CaptionsSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PrepareProgress.Part;
+import training.lora.trainer.prepare.Rewriting.Said;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.caption.Captioner;
 import training.lora.trainer.prepare.caption.Captioners;
 import training.lora.trainer.prepare.caption.CroppedPicture;
 import training.lora.trainer.prepare.picture.Item;
+import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.run.CaptionSettings;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.sample.Picture;
 
 /** Gives captions to the pictures that come without: by the captioner that the spec names, or else the platform. */
 final class Captioning {
     private static final Logger LOG = LoggerFactory.getLogger(Captioning.class);
+
+    /** Pictures that are captioned whole, to learn what they have in common. */
+    private static final int GLANCED = 8;
+
+    private static final double GLANCED_SIDE = 512;
 
     private final RunContext context;
     private final StepCache cache;
@@ -38,19 +54,21 @@ final class Captioning {
     private final long seed;
     private final CaptionSettings settings;
     private final CaptionRules rules;
-    private @Nullable String cost;
+    private final List<String> costs = new ArrayList<>();
 
     /**
      * The caption of a prepared picture.
      *
      * @param variants as in a sample
      * @param from the file or captioner that it came from; null where it is the words that call the concept
+     * @param original what it would be without clean-up; null where it is that
      */
     @RecordBuilder
     record Caption(
             String text,
             @Nullable List<String> variants,
-            @Nullable String from) {}
+            @Nullable String from,
+            @Nullable String original) {}
 
     Captioning(RunContext context, StepCache cache, FileDigests digests, PrepareProgress progress) {
         this.context = context;
@@ -74,12 +92,13 @@ final class Captioning {
     }
 
     /** The captions of all prepared pictures, in their order. */
-    List<Caption> captions(List<PreparedItem> prepared, Path folder, NDManager manager) throws IOException {
+    List<Caption> captions(List<PreparedItem> prepared, Path folder, Rewriting rewriting, NDManager manager)
+            throws IOException {
         List<CroppedPicture> without = new ArrayList<>();
         List<String> keys = new ArrayList<>();
         boolean makes = settings.captions().source().made()
                 && prepared.stream().anyMatch(p -> p.item().captionFrom() == null);
-        String models = makes ? context.preparingDigest(digests) + context.platformsModelDigest(digests) : "";
+        String models = makes ? models() : "";
         for (PreparedItem item : prepared) {
             if (makes && item.item().captionFrom() == null) {
                 // Copies and other sizes of a picture show what it shows.
@@ -89,21 +108,99 @@ final class Captioning {
             }
         }
         List<String> made = makes ? made(without, keys, manager) : List.of();
-        List<Caption> all = new ArrayList<>();
+        List<Said> said = new ArrayList<>();
         int next = 0;
-        for (PreparedItem item : prepared) {
-            Caption caption = item.item().captionFrom() == null && makes
-                    ? new Caption(
-                            rules.worded(item.item().dataset(), made.get(next++)),
-                            null,
-                            settings.captions().source().name())
-                    : new Caption(
-                            item.item().caption(),
-                            item.item().variants(),
-                            item.item().captionFrom());
-            item.pictures().forEach(picture -> all.add(caption));
+        for (PreparedItem prepare : prepared) {
+            Item item = prepare.item();
+            said.add(
+                    item.captionFrom() == null && makes
+                            ? new Said(
+                                    item,
+                                    List.of(made.get(next++)),
+                                    settings.captions().source().name())
+                            : new Said(item, item.said(), item.captionFrom()));
+        }
+        List<Said> rewritten = rewriting.rewritten(said);
+        List<Caption> all = new ArrayList<>();
+        for (int i = 0; i < said.size(); i++) {
+            Caption caption = caption(said.get(i), rewritten.get(i));
+            prepared.get(i).pictures().forEach(picture -> all.add(caption));
         }
         return all;
+    }
+
+    private Caption caption(Said said, Said rewritten) {
+        Item item = said.item();
+        List<String> texts = rewritten.texts();
+        boolean made = item.captionFrom() == null && said.from() != null;
+        String original = made
+                ? rules.worded(
+                        item.dataset(), Objects.requireNonNull(said.texts()).get(0))
+                : item.caption();
+        if (texts == null || texts.equals(said.texts())) {
+            return new Caption(original, made ? null : item.variants(), said.from(), null);
+        }
+        if (made) {
+            return new Caption(rules.worded(item.dataset(), texts.get(0)), null, said.from(), original);
+        }
+        CaptionRules.Caption worded = rules.caption(
+                item.dataset(), new SidecarText(Objects.requireNonNull(said.from()), texts, item.invisible(), false));
+        return new Caption(worded.text(), worded.variants(), said.from(), original);
+    }
+
+    /**
+     * Captions of some of {@code items}, of the whole pictures: for what must be known before they are cropped.
+     *
+     * @param folder for small copies of them
+     * @return empty where nothing makes captions
+     */
+    List<String> glance(List<Item> items, PictureOptions options, Path folder, NDManager manager) throws IOException {
+        if (!settings.captions().source().made()) {
+            return List.of();
+        }
+        Files.createDirectories(folder);
+        List<CroppedPicture> pictures = new ArrayList<>();
+        List<String> keys = new ArrayList<>();
+        String models = models();
+        int count = Math.min(GLANCED, items.size());
+        for (int i = 0; i < count; i++) {
+            Item item = items.get((int) ((long) i * items.size() / count));
+            Path small = folder.resolve("whole-%d.png".formatted(i));
+            try (Photo photo = Photo.read(item.file(), options)) {
+                Files.write(small, small(photo.colour()));
+            } catch (UnreadablePictureException e) {
+                // It is told when its turn comes.
+                continue;
+            }
+            pictures.add(new CroppedPicture(item, small));
+            keys.add(key(item, Sha256.of(small), models));
+        }
+        List<String> captions = made(pictures, keys, manager);
+        Folders.delete(folder);
+        return captions;
+    }
+
+    private static byte[] small(Mat colour) throws IOException {
+        double scale = Math.min(1, GLANCED_SIDE / Math.max(colour.width(), colour.height()));
+        Mat small = new Mat();
+        Imgproc.resize(
+                colour,
+                small,
+                new Size(
+                        Math.max(1, Math.round(scale * colour.width())),
+                        Math.max(1, Math.round(scale * colour.height()))),
+                0,
+                0,
+                Imgproc.INTER_AREA);
+        try {
+            return Picture.png(small);
+        } finally {
+            small.release();
+        }
+    }
+
+    private String models() throws IOException {
+        return context.preparingDigest(digests) + context.platformsModelDigest(digests);
     }
 
     /** All that a made caption depends on; the item's name counts only where chance does. */
@@ -146,15 +243,18 @@ final class Captioning {
                     }
                     progress.tell(Part.CAPTIONED, i + some.size(), open.size());
                 }
-                cost = captioner.cost();
+                String cost = captioner.cost();
+                if (cost != null) {
+                    costs.add(cost);
+                }
             }
         }
         return List.copyOf(made.values());
     }
 
-    /** What captions have cost, in a sentence; null where they cost nothing. */
-    @Nullable String cost() {
-        return cost;
+    /** What captions have cost, a sentence each time; empty where they cost nothing. */
+    List<String> costs() {
+        return costs;
     }
 
     /** Pictures that are trained on without a word of their own, a sentence; null if none are. */

@@ -30,6 +30,9 @@ final class CaptionsFile {
             line.put(MARK, true);
             line.put("picture", sample.name());
             line.put("source", sample.captionFrom());
+            if (sample.original() != null) {
+                line.put("original", sample.original());
+            }
             lines.append(line).append('\n');
         }
         Files.writeString(folder.resolve(CaptionTables.PREPARED), lines);

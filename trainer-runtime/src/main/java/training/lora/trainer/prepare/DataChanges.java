@@ -38,7 +38,8 @@ final class DataChanges {
                 pictures.add(item.name());
             }
             boolean made = item.captionFrom() == null && sample.captionFrom() != null;
-            if (!made && !sample.caption().equals(item.caption())) {
+            String caption = sample.original() == null ? sample.caption() : sample.original();
+            if (!made && !caption.equals(item.caption())) {
                 captions.add(item.name());
             }
         }

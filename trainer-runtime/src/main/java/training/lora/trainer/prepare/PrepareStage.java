@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -35,6 +36,7 @@ import training.lora.trainer.prepare.PicturePipeline.PreparedPicture;
 import training.lora.trainer.prepare.PicturePipeline.Steps;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.augment.Copies;
+import training.lora.trainer.prepare.caption.ChatApi;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.mask.MaskMaker;
 import training.lora.trainer.prepare.mask.MaskMakers;
@@ -45,6 +47,7 @@ import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.prepare.place.Placement;
 import training.lora.trainer.prepare.place.Placements;
 import training.lora.trainer.prepare.report.DataReport;
+import training.lora.trainer.prepare.report.DataReportBuilder;
 import training.lora.trainer.prepare.report.Reports;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
@@ -60,6 +63,9 @@ public final class PrepareStage {
 
     /** Where archives are unpacked to. */
     static final String UNPACKED = "unpacked";
+
+    /** Where small copies of whole pictures are, while they are looked at. */
+    private static final String WHOLE = "whole";
 
     /** How many pictures are named in a note. */
     private static final int NAMED = 5;
@@ -170,7 +176,8 @@ public final class PrepareStage {
         Files.createDirectories(temporary);
         try (NDManager manager = context.manager().newSubManager();
                 FileDigests digests = context.workspace().digests();
-                StableDiffusion model = context.openToEmbed(manager)) {
+                StableDiffusion model = context.openToEmbed(manager);
+                Rewriting rewriting = new Rewriting(spec, model.prompts()::isOneToken, this::tell)) {
             checkAdapter(model, manager);
             tell(knownTriggers(model));
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
@@ -213,7 +220,11 @@ public final class PrepareStage {
             List<String> unreadable;
             List<String> animated;
             String unfound;
-            try (MaskMaker masks = MaskMakers.open(context, digests);
+            rewriting.open(context, cache);
+            Captioning captioning = new Captioning(context, cache, digests, progress);
+            Map<String, List<String>> found = rewriting.segmentPrompts(
+                    items, some -> captioning.glance(some, options, temporary.resolve(WHOLE), context.manager()));
+            try (MaskMaker masks = MaskMakers.open(context, digests, found);
                     Swin2Sr enlarger = enlarger(digests)) {
                 Steps steps = PicturePipelineStepsBuilder.builder()
                         .placement(placement)
@@ -243,17 +254,20 @@ public final class PrepareStage {
             String note = Stream.of(left, first, unsafe, unfound, heldOut.check())
                     .filter(Objects::nonNull)
                     .collect(Collectors.collectingAndThen(Collectors.joining("; "), all -> all.isEmpty() ? null : all));
-            List<Sample> samples = PreparedSamples.of(
-                    prepared, raw, captions(prepared, temporary, new Captioning(context, cache, digests, progress)));
+            List<Sample> samples =
+                    PreparedSamples.of(prepared, raw, captions(prepared, temporary, captioning, rewriting));
             if (!plain) {
                 counts.tellLengthOf(samples);
             }
             tellOfCaptions(samples, model);
             CaptionsFile.write(samples, temporary);
             PreparedSamples.writeMasks(prepared, temporary, manager);
-            DataReport report = Reports.of(
-                    PreparedSamples.reported(prepared, samples, model),
-                    model.prompts().longest());
+            DataReport report = DataReportBuilder.builder(Reports.of(
+                            PreparedSamples.reported(prepared, samples, model),
+                            model.prompts().longest()))
+                    .concepts(rewriting.concepts())
+                    .language(rewriting.cost())
+                    .build();
             List<String> pictureDigests = prepared.stream()
                     .flatMap(item -> item.pictures().stream())
                     .map(PreparedPicture::digest)
@@ -348,11 +362,15 @@ public final class PrepareStage {
                 : Swin2Sr.open(source.field(), context.sources().existing(source), digests);
     }
 
-    private List<Captioning.Caption> captions(List<PreparedItem> prepared, Path folder, Captioning captioning)
-            throws IOException {
-        List<Captioning.Caption> captions = captioning.captions(prepared, folder, context.manager());
-        String cost = captioning.cost();
-        if (cost != null) {
+    private List<Captioning.Caption> captions(
+            List<PreparedItem> prepared, Path folder, Captioning captioning, Rewriting rewriting) throws IOException {
+        List<Captioning.Caption> captions = captioning.captions(prepared, folder, rewriting, context.manager());
+        List<String> costs = new ArrayList<>(captioning.costs());
+        ChatApi.Cost language = rewriting.cost();
+        if (language != null) {
+            costs.add(language.sentence());
+        }
+        for (String cost : costs) {
             LOG.info("{}", cost);
             notes.add(cost);
         }

@@ -46,6 +46,7 @@ final class PreparedSamples {
                         .caption(sample.caption())
                         .tokens(model.prompts().tokens(sample.caption()))
                         .masked(mask == null ? null : mask.coverage())
+                        .original(sample.original())
                         .build());
             }
         }
@@ -68,6 +69,7 @@ final class PreparedSamples {
                         .sizes(picture.place().sizes(p.width(), p.height()))
                         .variants(caption.variants())
                         .captionFrom(caption.from())
+                        .original(caption.original())
                         .variation(picture.variation())
                         .build());
             }

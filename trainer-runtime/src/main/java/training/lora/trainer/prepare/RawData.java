@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -12,7 +13,7 @@ import training.lora.api.MaskSpec;
 import training.lora.api.SafetySpec;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.prepare.mask.MaskMakers;
+import training.lora.trainer.prepare.mask.SegmentPrompts;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.tensor.Threads;
@@ -85,6 +86,7 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
         }
         all.append(context.preparingDigest(files));
         all.append(Captioning.key(context, items, files));
+        all.append(Rewriting.key(context.run().spec().preparation().captions(), mask, items));
         for (int i = 0; i < items.size(); i++) {
             Item item = items.get(i);
             all.append(item.name()).append('\0').append(item.dataset().role()).append('\0');
@@ -94,7 +96,8 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
                 all.append(String.join("\0", item.variants())).append('\n');
             }
             if (masks == MaskSource.Segment) {
-                all.append(MaskMakers.prompts(mask, item)).append('\n');
+                all.append(new SegmentPrompts(mask, Map.of()).of(item.dataset()))
+                        .append('\n');
             }
             if (masks == MaskSource.Files && item.mask() != null) {
                 all.append(files.of(item.mask())).append('\n');

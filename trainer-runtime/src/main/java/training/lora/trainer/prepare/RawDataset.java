@@ -234,6 +234,7 @@ final class RawDataset {
                         .file(picture.path())
                         .caption(worded.text())
                         .invisible(text == null ? 0 : text.invisible())
+                        .said(text == null || text.whole() ? null : text.texts())
                         .variants(worded.variants())
                         .captionFrom(text == null ? null : text.from())
                         .mask(mask == null ? null : mask.path())

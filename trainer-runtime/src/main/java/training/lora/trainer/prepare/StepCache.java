@@ -34,6 +34,8 @@ final class StepCache {
         PNG(4),
         MASK(4),
         CAPTION(1),
+        /** What a language model answered. */
+        LANGUAGE(1),
         TEXT(1),
         LATENTS(1);
 

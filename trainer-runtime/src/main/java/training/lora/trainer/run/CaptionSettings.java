@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
 import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
+import training.lora.api.CleanUp;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.ModelSpec;
@@ -55,6 +56,9 @@ public record CaptionSettings(String field, CaptionsSpec captions) {
         if (!captions.source().made()) {
             problems.add("`%s.source` must be Blip, Florence2, Tagger or OpenAI, was %s"
                     .formatted(VARIABLE, captions.source()));
+        }
+        if (captions.cleanUp() != CleanUp.None || captions.language() != null) {
+            problems.add("`%s.cleanUp` and `language` must be unset: trainings name their own".formatted(VARIABLE));
         }
         problems.addAll(SpecValidator.captionProblems(VARIABLE, captions));
         ModelSpec model = captions.model();

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import training.lora.api.CleanUp;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.Uris;
@@ -28,7 +29,9 @@ public enum SpecScope {
             ((ObjectNode) training.path("captions")).retain("maxTokens", "clipSkip");
             all.path("datasets").forEach(dataset -> {
                 ((ObjectNode) dataset).remove(List.of("repeats", "weight"));
-                withoutClassName(dataset);
+                if (spec.preparation().captions().cleanUp() == CleanUp.None) {
+                    withoutClassName(dataset);
+                }
             });
             return all;
         }
@@ -66,7 +69,7 @@ public enum SpecScope {
 
     abstract ObjectNode of(LoraTrainingSpec spec);
 
-    /** It takes the trigger's place where pictures are measured, and nowhere else. */
+    /** It takes the trigger's place where pictures are measured; in data it is used where captions are rewritten alone. */
     private static void withoutClassName(JsonNode dataset) {
         if (dataset.path("concept") instanceof ObjectNode concept) {
             concept.remove("className");

@@ -450,7 +450,7 @@ class PhotoTest {
                 .repeats(1)
                 .weight(1.0)
                 .build();
-        Item item = new Item(dataset, "main/a.png", folder.resolve("a.png"), "", null, null, 0, file);
+        Item item = new Item(dataset, "main/a.png", folder.resolve("a.png"), "", null, null, null, 0, file);
 
         Photo photo = photo(encoded(".png", picture));
         Mat whole = new FileMasks(FileDigests.computed()).mask(item, photo);

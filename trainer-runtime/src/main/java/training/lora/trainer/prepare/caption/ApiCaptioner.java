@@ -1,12 +1,9 @@
 package training.lora.trainer.prepare.caption;
 
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -16,7 +13,6 @@ import training.lora.api.CaptionApiSpec;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.PlainText;
 import training.lora.api.Reason;
-import training.lora.api.SecretRef;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.run.RunContext;
@@ -27,10 +23,6 @@ final class ApiCaptioner implements Captioner {
 
     /** Of a cell where several pictures are on a sheet. */
     private static final int CELL = 256;
-
-    private static final int ATTEMPTS = 6;
-
-    private static final String KEY = "OPENAI_API_KEY";
 
     private static final String SYSTEM = "You write captions for pictures that an image generator learns from. "
             + "A caption is one plain sentence or phrase, in lower case, without a full stop. "
@@ -59,62 +51,15 @@ final class ApiCaptioner implements Captioner {
 
     /** @param field that has {@code captions} */
     static ApiCaptioner open(String field, CaptionsSpec captions, CaptionApiSpec api, RunContext context) {
-        Http http = new Http(
-                context.surroundings()::variable, context.surroundings().guard(), context.stopping());
-        ChatApi.Settings settings = ChatApiSettingsBuilder.builder()
+        Http http = ChatAccess.http(context);
+        ChatAccess access = ChatAccessBuilder.builder()
                 .field(field + ".api")
-                .base(url(field, api))
+                .url(api.url())
                 .model(api.model())
-                .patience(Duration.ofSeconds(api.timeoutSeconds()))
-                .attempts(ATTEMPTS)
-                .key(key(field, api, context))
+                .timeoutSeconds(api.timeoutSeconds())
+                .secretRef(api.secretRef())
                 .build();
-        ChatApi chat = new ChatApi(settings, http, time -> pause(time, context));
-        return new ApiCaptioner(captions, api, chat, http);
-    }
-
-    private static URI url(String field, CaptionApiSpec api) {
-        try {
-            return URI.create(api.url());
-        } catch (IllegalArgumentException e) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`%s.api.url` must be a url such as https://api.openai.com/v1, was \"%s\""
-                            .formatted(field, api.url()),
-                    e);
-        }
-    }
-
-    private static @Nullable String key(String field, CaptionApiSpec api, RunContext context) {
-        SecretRef secret = api.secretRef();
-        boolean here = context.surroundings().variable("LORA_SECRETS") != null
-                || context.surroundings().inPod();
-        if (secret == null || !here) {
-            return context.surroundings().variable(KEY);
-        }
-        Map<String, String> keys = context.surroundings().secrets().read(field + ".api.secretRef", secret.name());
-        String token = keys.getOrDefault("token", keys.get(KEY));
-        if (token == null) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`%s.api.secretRef` must name a Secret with token, but %s has %s"
-                            .formatted(field, secret.name(), keys.keySet()));
-        }
-        return token;
-    }
-
-    private static void pause(Duration time, RunContext context) {
-        context.stopIfAsked("while it waited for the captioner");
-        long end = System.nanoTime() + time.toNanos();
-        while (System.nanoTime() < end) {
-            context.stopIfAsked("while it waited for the captioner");
-            try {
-                Thread.sleep(Math.max(1, Math.min(200, (end - System.nanoTime()) / 1_000_000)));
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("the thread was interrupted", e);
-            }
-        }
+        return new ApiCaptioner(captions, api, access.open(context, http), http);
     }
 
     static String key(CaptionsSpec captions) {
@@ -224,7 +169,7 @@ final class ApiCaptioner implements Captioner {
 
     @Override
     public String cost() {
-        return chat.cost();
+        return chat.cost().sentence();
     }
 
     @Override

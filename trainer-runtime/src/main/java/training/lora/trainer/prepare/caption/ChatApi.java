@@ -26,7 +26,7 @@ import training.lora.trainer.http.RetryAfter;
  * A language model behind an API as OpenAI's: chat completions, with pictures as data urls. What may succeed later is
  * asked again, at longer and longer intervals or when the server says. It may be called from several threads.
  */
-final class ChatApi {
+public final class ChatApi {
     private static final int STATUS_OK = 200;
 
     private static final int STATUS_BAD = 400;
@@ -51,6 +51,7 @@ final class ChatApi {
     private final AtomicLong answered = new AtomicLong();
     private volatile boolean newerTokens;
     private volatile boolean ownTemperature;
+    private volatile boolean noSchema;
 
     /**
      * What is asked, and how.
@@ -63,15 +64,15 @@ final class ChatApi {
      * @param attempts how often a question is asked at most
      */
     @RecordBuilder
-    record Settings(
+    public record Settings(
             String field, URI base, String model, @Nullable String key, Duration patience, int attempts) {}
 
     /** Waits; may throw to end the stage. */
-    interface Pause {
+    public interface Pause {
         void of(Duration time);
     }
 
-    ChatApi(Settings settings, Http http, Pause pause) {
+    public ChatApi(Settings settings, Http http, Pause pause) {
         this.settings = settings;
         this.http = http;
         this.pause = pause;
@@ -87,7 +88,7 @@ final class ChatApi {
      * @param schema JSON schema of an answer that must be JSON; null for text
      */
     @RecordBuilder
-    record Question(
+    public record Question(
             String system,
             String text,
             List<byte[]> pictures,
@@ -95,7 +96,7 @@ final class ChatApi {
             @Nullable JsonNode schema) {}
 
     /** The model was asked rightly, and says nothing that could be used; asking again is no use. */
-    static final class DeclinedException extends Exception {
+    public static final class DeclinedException extends Exception {
         private static final long serialVersionUID = 1;
 
         DeclinedException(String message) {
@@ -109,7 +110,7 @@ final class ChatApi {
      * @throws DeclinedException if the model declines, or has no room for an answer; the message goes on after what was
      *     asked for
      */
-    String ask(Question question) throws DeclinedException {
+    public String ask(Question question) throws DeclinedException {
         byte[] body = body(question);
         String problem = "";
         for (int attempt = 1; attempt <= settings.attempts(); attempt++) {
@@ -187,7 +188,7 @@ final class ChatApi {
                         .put("detail", "low");
             }
         }
-        if (question.schema() != null) {
+        if (question.schema() != null && !noSchema) {
             root.putObject("response_format")
                     .put("type", "json_schema")
                     .putObject("json_schema")
@@ -202,7 +203,10 @@ final class ChatApi {
         return new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8);
     }
 
-    /** Newer models of OpenAI take another name for the tokens, and no temperature. Whether one of them was learned now. */
+    /**
+     * Newer models of OpenAI take another name for the tokens, and no temperature; some servers take no schema. Whether one
+     * of these was learned now.
+     */
     private synchronized boolean adapts(String body) {
         String says = says(body);
         if (!newerTokens && says.contains("max_completion_tokens")) {
@@ -211,6 +215,10 @@ final class ChatApi {
         }
         if (!ownTemperature && says.contains("temperature")) {
             ownTemperature = true;
+            return true;
+        }
+        if (!noSchema && (says.contains("response_format") || says.contains("json_schema"))) {
+            noSchema = true;
             return true;
         }
         return false;
@@ -278,14 +286,33 @@ final class ChatApi {
                 Reason.InvalidConfiguration, "`%s` %s %s".formatted(settings.field(), settings.base(), message));
     }
 
-    /** What it has cost so far, in a sentence. */
-    String cost() {
-        return "%s at %s was asked %d times: %d tokens in, %d out"
-                .formatted(settings.model(), settings.base().getHost(), calls.get(), asked.get(), answered.get());
+    /**
+     * What it has cost so far.
+     *
+     * @param calls answers of the server, those that were failures too
+     * @param tokensIn of what was asked
+     * @param tokensOut of what was answered
+     */
+    public record Cost(String model, String host, long calls, long tokensIn, long tokensOut) {
+        /** The same in a sentence. */
+        public String sentence() {
+            return "%s at %s was asked %d times: %d tokens in, %d out"
+                    .formatted(model, host, calls, tokensIn, tokensOut);
+        }
+    }
+
+    /** What it has cost so far. */
+    public Cost cost() {
+        return new Cost(settings.model(), settings.base().getHost(), calls.get(), asked.get(), answered.get());
     }
 
     /** The model, and where it is. */
-    String key() {
+    public String key() {
         return settings.base() + " " + settings.model();
+    }
+
+    /** The field that names it, for messages. */
+    public String field() {
+        return settings.field();
     }
 }

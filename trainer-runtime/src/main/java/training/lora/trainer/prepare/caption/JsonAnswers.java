@@ -5,21 +5,25 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.PlainText;
 
 /** Asks a {@link ChatApi} for JSON that must hold what is asked for: what does not is asked again, saying what was wrong. */
-final class JsonAnswers {
+public final class JsonAnswers {
     /** How often something is asked that is answered wrongly. */
     private static final int ATTEMPTS = 3;
 
     private final ChatApi api;
 
-    JsonAnswers(ChatApi api) {
+    public JsonAnswers(ChatApi api) {
         this.api = api;
     }
 
@@ -32,67 +36,121 @@ final class JsonAnswers {
     @Nullable List<String> texts(ChatApi.Question question, Function<List<String>, @Nullable String> check) {
         ObjectNode schema = object(Map.of("captions", array()));
         return ask(question, schema, answer -> {
-            List<String> texts = new ArrayList<>();
-            answer.path("captions").forEach(text -> texts.add(PlainText.of(text.asText())));
-            String problem = check.apply(texts);
-            return problem == null ? new Checked<>(texts, null) : new Checked<>(null, problem);
+                    List<String> texts = new ArrayList<>();
+                    answer.path("captions").forEach(text -> texts.add(PlainText.of(text.asText())));
+                    String problem = check.apply(texts);
+                    return problem == null ? new Answer<>(texts, "") : new Answer<>(null, problem);
+                })
+                .value();
+    }
+
+    /**
+     * A text under {@code name}.
+     *
+     * @param check what is wrong with it, in a few words; null if nothing
+     */
+    public Answer<String> text(ChatApi.Question question, String name, Function<String, @Nullable String> check) {
+        ObjectNode schema = object(Map.of(name, Json.MAPPER.createObjectNode().put("type", "string")));
+        return ask(question, schema, answer -> {
+            String text = PlainText.of(answer.path(name).asText());
+            String problem = text.isEmpty() ? name + " was missing or empty" : check.apply(text);
+            return problem == null ? new Answer<>(text, "") : new Answer<>(null, problem);
         });
     }
 
-    /** A text under each of {@code names}; null if none was right. */
-    @Nullable Map<String, String> fields(ChatApi.Question question, List<String> names) {
-        Map<String, JsonNode> properties = new java.util.LinkedHashMap<>();
-        names.forEach(
-                name -> properties.put(name, Json.MAPPER.createObjectNode().put("type", "string")));
-        return ask(question, object(properties), answer -> {
-            Map<String, String> fields = new java.util.LinkedHashMap<>();
-            for (String name : names) {
-                String text = PlainText.of(answer.path(name).asText());
-                if (text.isEmpty()) {
-                    return new Checked<>(null, name + " was missing or empty");
+    /**
+     * Texts by the numbers of what they were asked for: all that are found in one answer, whatever it lacks. Of two with
+     * one number neither counts.
+     *
+     * @return null if it is no such JSON
+     * @throws ChatApi.DeclinedException if the model declines, or has no room for an answer
+     */
+    public @Nullable Map<Integer, String> numbered(ChatApi.Question question) throws ChatApi.DeclinedException {
+        ObjectNode array = Json.MAPPER.createObjectNode().put("type", "array");
+        Map<String, JsonNode> fields = new LinkedHashMap<>();
+        fields.put("id", Json.MAPPER.createObjectNode().put("type", "integer"));
+        fields.put("caption", Json.MAPPER.createObjectNode().put("type", "string"));
+        array.set("items", object(fields));
+        JsonNode answer;
+        try {
+            answer = once(question, question.text(), object(Map.of("captions", array)));
+        } catch (JsonProcessingException e) {
+            return null;
+        }
+        Map<Integer, String> texts = new TreeMap<>();
+        Set<Integer> twice = new TreeSet<>();
+        JsonNode entries = answer.isArray() ? answer : answer.path("captions");
+        for (JsonNode entry : entries) {
+            JsonNode id = entry.path("id");
+            if (id.canConvertToInt() || id.asText().matches("[0-9]{1,6}")) {
+                String before =
+                        texts.put(id.asInt(), PlainText.of(entry.path("caption").asText()));
+                if (before != null) {
+                    twice.add(id.asInt());
                 }
-                fields.put(name, text);
             }
-            return new Checked<>(fields, null);
-        });
+        }
+        texts.keySet().removeAll(twice);
+        return entries.isArray() ? texts : null;
     }
 
-    /** An answer, or what is wrong with it. */
-    private record Checked<T>(@Nullable T value, @Nullable String problem) {}
+    /**
+     * An answer, or what is wrong with it.
+     *
+     * @param value null if none was right
+     * @param problem of the last, a sentence without its full stop
+     */
+    public record Answer<T>(@Nullable T value, String problem) {}
 
-    private <T> @Nullable T ask(ChatApi.Question question, JsonNode schema, Function<JsonNode, Checked<T>> check) {
+    private <T> Answer<T> ask(ChatApi.Question question, JsonNode schema, Function<JsonNode, Answer<T>> check) {
         String text = question.text();
+        Answer<T> answer = new Answer<>(null, "");
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            ChatApi.Question asked = ChatApiQuestionBuilder.builder(question)
-                    .schema(schema)
-                    .text(text)
-                    .build();
-            Checked<T> checked;
             try {
-                checked = check.apply(Json.MAPPER.readTree(unfenced(api.ask(asked))));
+                answer = check.apply(once(question, text, schema));
             } catch (ChatApi.DeclinedException e) {
                 // Of one picture alone it may be told.
-                return null;
+                return new Answer<>(null, "it " + e.getMessage());
             } catch (JsonProcessingException e) {
-                checked = new Checked<>(null, "it was no JSON");
+                answer = new Answer<>(null, "it was no JSON");
             }
-            if (checked.value() != null) {
-                return checked.value();
+            if (answer.value() != null) {
+                return answer;
             }
-            text = question.text() + "\n\nYour last answer could not be used: " + checked.problem() + ".";
+            text = again(question.text(), answer.problem());
         }
-        return null;
+        return answer;
     }
 
-    /** Some models put JSON into a block of Markdown. */
+    /** The same question after an answer that could not be used. */
+    public static String again(String text, String problem) {
+        return text + "\n\nYour last answer could not be used: " + problem + ".";
+    }
+
+    private JsonNode once(ChatApi.Question question, String text, JsonNode schema)
+            throws ChatApi.DeclinedException, JsonProcessingException {
+        ChatApi.Question asked = ChatApiQuestionBuilder.builder(question)
+                .schema(schema)
+                .text(text)
+                .build();
+        return Json.MAPPER.readTree(unfenced(api.ask(asked)));
+    }
+
+    /** Some models put JSON into a block of Markdown, or say something before it. */
     private static String unfenced(String text) {
         String bare = text.strip();
-        if (!bare.startsWith("```")) {
+        if (bare.startsWith("{") || bare.startsWith("[")) {
             return bare;
         }
-        int begin = bare.indexOf('\n') + 1;
-        int end = bare.lastIndexOf("```");
-        return end > begin ? bare.substring(begin, end) : bare;
+        int fence = bare.indexOf("```");
+        if (fence >= 0) {
+            int begin = bare.indexOf('\n', fence) + 1;
+            int end = bare.lastIndexOf("```");
+            return begin > 0 && end > begin ? bare.substring(begin, end) : bare;
+        }
+        int begin = bare.indexOf('{');
+        int end = bare.lastIndexOf('}');
+        return begin >= 0 && end > begin ? bare.substring(begin, end + 1) : bare;
     }
 
     private static ObjectNode array() {

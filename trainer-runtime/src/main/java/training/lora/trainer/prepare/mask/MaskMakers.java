@@ -3,12 +3,12 @@ package training.lora.trainer.prepare.mask;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSpec;
 import training.lora.trainer.face.FaceFinder;
 import training.lora.trainer.files.FileDigests;
-import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.source.Source;
 
@@ -20,9 +20,11 @@ public final class MaskMakers {
      * Opens it, with its model.
      *
      * @param digests stays the caller's
+     * @param found what to look for, by data sets' names, where the spec doesn't say it
      * @return null where every part of a picture counts
      */
-    public static @Nullable MaskMaker open(RunContext context, FileDigests digests) throws IOException {
+    public static @Nullable MaskMaker open(RunContext context, FileDigests digests, Map<String, List<String>> found)
+            throws IOException {
         LoraTrainingSpec spec = context.run().spec();
         MaskSpec mask = spec.preparation().mask();
         Source model = context.named().maskModel();
@@ -32,16 +34,12 @@ public final class MaskMakers {
             case Alpha -> new AlphaMasks();
             case Files -> new FileMasks(digests);
             case Segment -> {
-                SegmentMasks.check(mask, spec.datasets());
-                yield new SegmentMasks(ClipSeg.open(field(model), place(context, model)), mask, digest);
+                SegmentPrompts prompts = new SegmentPrompts(mask, found);
+                prompts.check(spec.datasets());
+                yield new SegmentMasks(ClipSeg.open(field(model), place(context, model)), prompts, digest);
             }
             case Face -> new FaceMasks(FaceFinder.open(field(model), place(context, model)), mask, digest);
         };
-    }
-
-    /** What is looked for in an item's picture, in words. */
-    public static List<String> prompts(MaskSpec spec, Item item) {
-        return SegmentMasks.prompts(spec, item.dataset().concept());
     }
 
     private static String field(@Nullable Source model) {

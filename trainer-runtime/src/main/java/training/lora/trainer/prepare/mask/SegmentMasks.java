@@ -5,14 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
-import training.lora.api.ConceptMode;
-import training.lora.api.ConceptSpec;
-import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.MaskScoring;
 import training.lora.api.MaskSpec;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
 
@@ -24,64 +18,29 @@ final class SegmentMasks implements MaskMaker {
     /** What CLIPSeg says at most of a thing that isn't there. */
     private static final double NOTHING = 0.1;
 
-    private static final String PROMPTS = "spec.preparation.mask.prompts";
-
     private final ClipSeg model;
     private final MaskSpec spec;
+    private final SegmentPrompts prompts;
     private final String digest;
 
     /**
      * @param model closed with this
      * @param digest of the model
      */
-    SegmentMasks(ClipSeg model, MaskSpec spec, String digest) {
+    SegmentMasks(ClipSeg model, SegmentPrompts prompts, String digest) {
         this.model = model;
-        this.spec = spec;
+        this.spec = prompts.spec();
+        this.prompts = prompts;
         this.digest = digest;
-    }
-
-    /**
-     * Sees to it that it is known what to look for.
-     *
-     * @throws TrainerException InvalidConfiguration if there is a data set of which nothing says so
-     */
-    static void check(MaskSpec spec, List<DatasetSpec> datasets) {
-        for (int i = 0; i < datasets.size(); i++) {
-            DatasetSpec dataset = datasets.get(i);
-            ConceptSpec concept = dataset.concept();
-            boolean needed = dataset.role() != DatasetRole.Regularization
-                    && (concept == null || concept.mode() != ConceptMode.Style);
-            if (needed && prompts(spec, concept).isEmpty()) {
-                throw new TrainerException(
-                        Reason.InvalidConfiguration,
-                        "`%s` must say what to look for in data set \"%s\", because `spec.datasets[%d].concept` doesn't: it needs a className, or a mode that has a prompt of its own"
-                                .formatted(PROMPTS, dataset.name(), i));
-            }
-        }
-    }
-
-    /** The user's, else what the concept's mode says. Empty: a picture counts as a whole, as in Eden's trainer for styles. */
-    static List<String> prompts(MaskSpec spec, @Nullable ConceptSpec concept) {
-        if (!spec.prompts().isEmpty()) {
-            return spec.prompts();
-        }
-        if (concept == null) {
-            return List.of();
-        }
-        return switch (concept.mode()) {
-            case Style -> List.of();
-            case Face -> List.of("face");
-            case Object -> concept.className() == null ? List.of() : List.of(concept.className());
-        };
     }
 
     @Override
     public @Nullable Mat mask(Item item, Photo photo) {
-        List<String> prompts = prompts(spec, item.dataset().concept());
-        if (prompts.isEmpty()) {
+        List<String> texts = prompts.of(item.dataset());
+        if (texts.isEmpty()) {
             return null;
         }
-        Soft soft = soft(photo.colour(), prompts);
+        Soft soft = soft(photo.colour(), texts);
         if (soft.nothing()) {
             return null;
         }
@@ -134,7 +93,7 @@ final class SegmentMasks implements MaskMaker {
 
     @Override
     public boolean looksFor(Item item) {
-        return !prompts(spec, item.dataset().concept()).isEmpty();
+        return !prompts.of(item.dataset()).isEmpty();
     }
 
     @Override
@@ -147,8 +106,8 @@ final class SegmentMasks implements MaskMaker {
                         spec.temperature(),
                         spec.bias(),
                         spec.blurred(),
-                        prompts(spec, item.dataset().concept()).size(),
-                        String.join("\n", prompts(spec, item.dataset().concept())));
+                        prompts.of(item.dataset()).size(),
+                        String.join("\n", prompts.of(item.dataset())));
     }
 
     @Override

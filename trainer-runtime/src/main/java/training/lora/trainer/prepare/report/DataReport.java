@@ -4,6 +4,7 @@ import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.prepare.caption.ChatApi;
 
 /**
  * The report of a data set, as JSON.
@@ -12,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param pictures all of them, in their order
  * @param buckets how many prepared pictures there are of a size, as in {@code 512x512}
  * @param alike pairs that may be one picture, by name
+ * @param concepts what is known of each concept that has captions
+ * @param language what the language model has cost in this preparation; null where it was not asked
  * @param warnings what a maker would act on, a sentence each
  */
 @RecordBuilder
@@ -20,6 +23,8 @@ public record DataReport(
         List<ReportedPicture> pictures,
         Map<String, Integer> buckets,
         List<List<String>> alike,
+        List<ReportedConcept> concepts,
+        ChatApi.@Nullable Cost language,
         List<String> warnings) {
     /** Version of this JSON. */
     public static final String VERSION = "lora.training/dataset-report/v1";
@@ -36,6 +41,7 @@ public record DataReport(
      * @param preparedHeight of what is trained on
      * @param scale by which the whole picture was scaled before it was cropped; more than 1 where it was enlarged
      * @param lost share of the picture's area that the crop leaves out, from 0 to 1
+     * @param original the caption without clean-up; null where it is that
      * @param tokens of the caption
      * @param masked how much of the picture counts, from 0 to 1; null where there is no mask
      */
@@ -52,6 +58,7 @@ public record DataReport(
             double lost,
             PictureMeasures measures,
             String caption,
+            @Nullable String original,
             int tokens,
             @Nullable Double masked) {
         double aspect() {

@@ -1,6 +1,7 @@
 package training.lora.trainer.prepare.report;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -84,7 +85,7 @@ final class ReportPage {
                 <div class="tiles">%s</div>
                 <h2>To act on</h2>
                 %s
-                <h2>Prepared sizes</h2>
+                %s<h2>Prepared sizes</h2>
                 %s
                 <h2>Aspect ratios as they came</h2>
                 %s
@@ -100,12 +101,38 @@ final class ReportPage {
                 STYLE,
                 tiles(),
                 warnings,
+                concepts(),
                 bars(report.buckets()),
                 bars(counted(pictures, ReportPage::aspect)),
                 bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
                 bars(counted(pictures, p -> range(p.tokens(), 15))),
                 pictures.stream().allMatch(p -> p.masked() == null) ? "" : "\n<p>What masks leave out is darkened.</p>",
                 cards);
+    }
+
+    /** What is known of the concepts, where a language model was asked or captions are rewritten. */
+    private String concepts() {
+        StringBuilder items = new StringBuilder();
+        for (ReportedConcept concept : report.concepts()) {
+            List<String> facts = new ArrayList<>();
+            add(facts, "trigger", concept.trigger());
+            add(facts, "called in captions", concept.noun());
+            add(facts, "description", concept.description());
+            add(facts, "proposed trigger", concept.proposedTrigger());
+            add(facts, "masks find", concept.segmentationPrompt());
+            items.append("<li><b>%s</b> (%s) %s</li>"
+                    .formatted(Page.escape(concept.name()), concept.mode(), Page.escape(String.join("; ", facts))));
+        }
+        String cost = report.language() == null
+                ? ""
+                : "<p>%s.</p>".formatted(Page.escape(report.language().sentence()));
+        return items.isEmpty() ? "" : "<h2>Concepts</h2>\n<ul>%s</ul>%s\n".formatted(items, cost);
+    }
+
+    private static void add(List<String> facts, String name, @Nullable String value) {
+        if (value != null) {
+            facts.add(name + ": " + value);
+        }
     }
 
     private String tiles() {
@@ -180,8 +207,9 @@ final class ReportPage {
                                 p.tokens());
         Picture picture = Picture.read(folder.resolve(p.file()));
         String image = Page.image((mask == null ? picture : dimmed(picture, mask)).jpeg(THUMBNAIL), "");
-        return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p></div></div>"
-                .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()));
+        String original = p.original() == null ? "" : "<p><s>%s</s></p>".formatted(Page.escape(p.original()));
+        return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p>%s</div></div>"
+                .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()), original);
     }
 
     /** With what counts less made darker. */

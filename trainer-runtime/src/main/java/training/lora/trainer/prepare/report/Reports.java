@@ -40,6 +40,7 @@ public final class Reports {
                 .pictures(pictures)
                 .buckets(buckets)
                 .alike(alike)
+                .concepts(List.of())
                 .warnings(new Warnings(pictures, longest).all(alike))
                 .build();
     }

@@ -159,7 +159,7 @@ class ChatApiTest {
         assertThat(asked.at("/messages/0/content").asText()).isEqualTo("be");
         assertThat(asked.at("/messages/1/content/0/text").asText()).isEqualTo("what?");
         assertThat(asked.at("/messages/1/content/1/image_url/url").asText()).isEqualTo("data:image/jpeg;base64,AQID");
-        assertThat(api.cost()).isEqualTo("seer at 127.0.0.1 was asked 1 times: 100 tokens in, 7 out");
+        assertThat(api.cost().sentence()).isEqualTo("seer at 127.0.0.1 was asked 1 times: 100 tokens in, 7 out");
     }
 
     @ParameterizedTest

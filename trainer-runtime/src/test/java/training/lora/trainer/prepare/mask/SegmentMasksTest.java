@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,7 +53,7 @@ class SegmentMasksTest {
     }
 
     private static SegmentMasks open(Path model, String fields) {
-        return new SegmentMasks(ClipSeg.open(FIELD, model), spec(fields), "digest");
+        return new SegmentMasks(ClipSeg.open(FIELD, model), new SegmentPrompts(spec(fields), Map.of()), "digest");
     }
 
     private static void assertNear(float[] actual, float[] expected) {

@@ -1,0 +1,162 @@
+package training.lora.trainer.prepare.words;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
+import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.prepare.caption.ChatApi;
+import training.lora.trainer.prepare.caption.ChatApiQuestionBuilder;
+import training.lora.trainer.prepare.caption.JsonAnswers;
+
+/** Captions that are rewritten by one call, or by more where the answer is wrong: what was right in it is kept. */
+final class Batch {
+    /** Captions that are asked for at once: enough to see what they have in common, few enough not to lose count. */
+    static final int MOST = 20;
+
+    static final int MOST_CHARACTERS = 6000;
+
+    /** Tokens of an answer. What the largest batch needs, and something to think. */
+    static final int TOKENS = 4000;
+
+    private static final int ATTEMPTS = 3;
+
+    private final Subject subject;
+    private final @Nullable String description;
+    private final int maxWords;
+    private final JsonAnswers answers;
+    private final Map<Integer, String> done = new TreeMap<>();
+    private String problem = "";
+
+    /** @param description of the subject; null where there is none */
+    Batch(Subject subject, @Nullable String description, int maxWords, JsonAnswers answers) {
+        this.subject = subject;
+        this.description = description;
+        this.maxWords = maxWords;
+        this.answers = answers;
+    }
+
+    /** The numbers of captions in batches of bounded size, in order. */
+    static List<List<Integer>> split(List<String> captions) {
+        List<List<Integer>> all = new ArrayList<>();
+        int characters = 0;
+        for (int i = 0; i < captions.size(); i++) {
+            int length = Prompts.shown(captions.get(i)).length();
+            List<Integer> last = all.isEmpty() ? List.of() : all.get(all.size() - 1);
+            if (all.isEmpty() || last.size() == MOST || characters + length > MOST_CHARACTERS) {
+                all.add(new ArrayList<>());
+                characters = 0;
+            }
+            all.get(all.size() - 1).add(i);
+            characters += length;
+        }
+        return all;
+    }
+
+    /**
+     * What came of it.
+     *
+     * @param texts rewritten captions, by their place in the batch; those that are missing were not answered rightly
+     * @param problem what was wrong with the last wrong answer; empty if none was
+     */
+    record Result(Map<Integer, String> texts, String problem) {}
+
+    Result ask(List<String> captions) {
+        Map<Integer, String> open = new TreeMap<>();
+        for (int i = 0; i < captions.size(); i++) {
+            open.put(i + 1, captions.get(i));
+        }
+        ask(open);
+        Map<Integer, String> texts = new TreeMap<>();
+        done.forEach((id, text) -> texts.put(id - 1, text));
+        return new Result(texts, problem);
+    }
+
+    private void ask(Map<Integer, String> open) {
+        String before = "";
+        for (int attempt = 0; attempt < ATTEMPTS && !open.isEmpty(); attempt++) {
+            String text = Prompts.cleanUp(subject, description, maxWords, open);
+            ChatApi.Question question = ChatApiQuestionBuilder.builder()
+                    .system(Prompts.SYSTEM)
+                    .text(before.isEmpty() ? text : JsonAnswers.again(text, before))
+                    .pictures(List.of())
+                    .tokens(TOKENS)
+                    .build();
+            try {
+                before = take(answers.numbered(question), open);
+            } catch (ChatApi.DeclinedException e) {
+                problem = "it " + e.getMessage();
+                halves(open);
+                return;
+            }
+            problem = before.isEmpty() ? problem : before;
+        }
+    }
+
+    /** One caption that is refused, or too much for an answer, shall not cost the others theirs. */
+    private void halves(Map<Integer, String> open) {
+        if (open.size() < 2) {
+            return;
+        }
+        Map<Integer, String> first = new TreeMap<>();
+        Map<Integer, String> second = new TreeMap<>();
+        int half = open.size() / 2;
+        open.forEach((id, caption) -> (first.size() < half ? first : second).put(id, caption));
+        ask(first);
+        ask(second);
+    }
+
+    /** Takes what is right out of {@code open}; says what is wrong with the rest. */
+    private String take(@Nullable Map<Integer, String> said, Map<Integer, String> open) {
+        if (said == null) {
+            return "it was no JSON of that form";
+        }
+        List<String> wrong = new ArrayList<>();
+        for (Map.Entry<Integer, String> entry : List.copyOf(open.entrySet())) {
+            int id = entry.getKey();
+            String text = said.get(id);
+            String why = text == null ? "was missing, or there twice" : wrong(text, entry.getValue());
+            if (text != null && why == null) {
+                done.put(id, placed(text));
+                open.remove(id);
+            } else {
+                wrong.add("caption %d %s".formatted(id, why));
+            }
+        }
+        return String.join("; ", wrong.subList(0, Math.min(5, wrong.size())));
+    }
+
+    private @Nullable String wrong(String text, String original) {
+        if (text.isEmpty()) {
+            return "was empty";
+        }
+        // It is asked for less: models count badly, and a caption of some words more is none the worse.
+        if (text.split(" ").length > 2 * maxWords) {
+            return "had more than %d words".formatted(maxWords);
+        }
+        if (text.matches(".*[<>{}].*") && !original.matches(".*[<>{}].*")) {
+            return "had brackets";
+        }
+        String trigger = subject.trigger();
+        if (trigger == null) {
+            return null;
+        }
+        long times = WholeWords.of(trigger).matcher(text).results().count();
+        if (subject.mode() == ConceptMode.Style) {
+            return times > 0 ? "must not say " + trigger : null;
+        }
+        return times == 1 ? null : "must say %s once, but said it %d times".formatted(trigger, times);
+    }
+
+    /** In the trigger's own case, and without the full stop that captions have not. */
+    private String placed(String text) {
+        String bare = text.endsWith(".") && !text.endsWith("..") ? text.substring(0, text.length() - 1) : text;
+        String trigger = subject.trigger();
+        return trigger == null
+                ? bare
+                : WholeWords.of(trigger).matcher(bare).replaceAll(Matcher.quoteReplacement(trigger));
+    }
+}
