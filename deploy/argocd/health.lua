@@ -19,6 +19,8 @@ elseif is.Failed ~= nil then
   return { status = "Degraded", message = is.Failed }
 elseif is.Suspended ~= nil then
   return { status = "Suspended", message = is.Suspended }
+elseif is.AwaitingReview ~= nil then
+  return { status = "Suspended", message = is.AwaitingReview }
 elseif is.Stalled ~= nil then
   return { status = "Degraded", message = is.Stalled }
 elseif is.Reconciling ~= nil then

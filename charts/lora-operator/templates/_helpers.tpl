@@ -161,7 +161,7 @@ lora.sources.ca-bundle={{ if .Values.sources.caBundle.configMap }}/etc/lora-auth
 lora.sources.allow={{ join "," .Values.sources.allow }}
 lora.sources.limit={{ .Values.sources.limit }}
 {{- with .Values.captioner }}
-lora.captioner={{ toJson . }}
+lora.captioner={{ toJson . | replace "\\" "\\\\" }}
 {{- end }}
 lora.s3.endpoint={{ .Values.s3.endpoint }}
 lora.s3.region={{ .Values.s3.region }}

@@ -38,6 +38,10 @@ public record CaptionsSpec(
         CaptionSource source,
 
         @JsonPropertyDescription(
+                "Whether the run waits after preparation until a person has looked at the captions: they are in captions.jsonl of the output, and what it says when the run goes on is trained on. It goes on when the training has the annotation lora.training/captions-reviewed, or by --reviewed on the command line. The wait counts for no deadline. Default false.")
+        Boolean pauseForReview,
+
+        @JsonPropertyDescription(
                 "Whether each line of a caption's file is a caption of its own, and {a|b} in one stands for a or b: what a picture is trained on is drawn from these each time, from the seed. {{ and }} are braces. Default false: all lines are one caption, and braces are text.")
         Boolean wildcards,
 
@@ -80,6 +84,7 @@ public record CaptionsSpec(
     public CaptionsSpec {
         prefix = PlainText.unstripped(orDefault(prefix, ""));
         source = orDefault(source, CaptionSource.Auto);
+        pauseForReview = orDefault(pauseForReview, false);
         wildcards = orDefault(wildcards, false);
         tags = orDefault(tags, Defaults.of(TagsSpec.class));
         detail = orDefault(detail, CaptionDetail.Detailed);

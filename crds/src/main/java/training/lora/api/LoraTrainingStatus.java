@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 public record LoraTrainingStatus(
         @JsonPropertyDescription("The generation of the spec that this status speaks of.") @Nullable Long observedGeneration,
 
-        @JsonPropertyDescription("Complete, Failed, Suspended, Reconciling, Stalled.")
+        @JsonPropertyDescription(
+                "Complete, Failed, Suspended, Reconciling, Stalled; AwaitingReview where a run waits for its captions.")
         List<Condition> conditions,
 
         @JsonPropertyDescription("Hash of what the run depends on.") @Nullable String runId,
@@ -47,6 +48,8 @@ public record LoraTrainingStatus(
 
         @JsonPropertyDescription("What was measured of each checkpoint; a list-map by step.")
         List<Checkpoint> checkpoints,
+
+        @JsonPropertyDescription("Where and why the training ended before its last step; unset if it didn't.") @Nullable String stoppedEarly,
 
         @JsonPropertyDescription("What came out.") List<Artifact> artifacts,
 

@@ -33,6 +33,9 @@ public record Manifest(
         @JsonPropertyDescription("sha256 over the pictures and captions.")
         String datasetDigest,
 
+        @JsonPropertyDescription("sha256 over the captions that came back from a review; unset where there was none.")
+        @Nullable String captionsDigest,
+
         @JsonPropertyDescription("sha256 of the adapter that was gone on from.") @Nullable String initFromDigest,
 
         @JsonPropertyDescription("sha256 over the files of the CLIP model that measured.") @Nullable String clipDigest,

@@ -10,6 +10,8 @@ public enum Reason {
     InvalidConfiguration(10, false),
     OutputOwned(10, false),
     InvalidData(11, false),
+    /** The captions that came back from a review are no captions of the pictures: the run waits for them. */
+    InvalidCaptions(11, false),
     InvalidBaseModel(12, false),
     /** The loss or the adapter went out of bounds, as often as the watchdog may go back. */
     Diverged(13, false),

@@ -24,6 +24,8 @@ public record StageResult(
         @JsonPropertyDescription("The output holds a finished run of the same owner and hash: nothing is left to do.")
         Boolean alreadyComplete,
 
+        @JsonPropertyDescription("Where and why the training ended before its last step.") @Nullable String stoppedEarly,
+
         @JsonPropertyDescription("The base model's family.") @Nullable String model,
 
         @JsonPropertyDescription("sha256 over the base model's files.") @Nullable String baseModelDigest,

@@ -47,6 +47,10 @@ public record StageStatus(
         @JsonPropertyDescription("The newest state that is known of, from which the next attempt goes on.") @Nullable SavedState saved,
 
         @JsonPropertyDescription(
+                "Hash of the value of the annotation by which a run that waited for its captions went on; another value lets it try again where they were wrong.")
+        @Nullable String review,
+
+        @JsonPropertyDescription(
                 "Hashes of the versions of the Secrets and the service account as the attempt was made, by which a failed run may go on once one of them has changed.")
         @Nullable String references) {
     public StageStatus {

@@ -10,6 +10,8 @@ import io.fabric8.kubernetes.api.model.PersistentVolumeClaimBuilder;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Listable;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -111,6 +113,55 @@ class TrainingTest {
 
         assertThat(Trainings.is(done, "Complete")).isTrue();
         assertThat(cluster.jobs("paused")).contains("paused-train-2");
+    }
+
+    @Test
+    void aTrainingWaitsForItsCaptionsAndIsTrainedOnWhatAPersonWrote() throws Exception {
+        cluster.apply("reviewed", r -> {
+            spec(r).put("preparation", Map.of("captions", Map.of("pauseForReview", true)));
+            spec(r).put("evaluation", Map.of("enabled", false));
+        });
+        LoraTraining waits = cluster.await("reviewed", r -> Trainings.is(r, "AwaitingReview"));
+        assertThat(waits.getStatus().artifacts()).extracting(Artifact::name).containsExactly("captions");
+        Path captions = cluster.file(waits.getStatus().artifacts().get(0).uri());
+        String prepared = Files.readString(captions);
+        Files.writeString(captions, prepared.replaceFirst("}", ""));
+        annotate("reviewed", "true");
+
+        waits = cluster.await("reviewed", r -> says(r, "AwaitingReview", "line 1, must be a JSON object"));
+        assertThat(cluster.jobs("reviewed")).containsExactly("reviewed-prepare-1", "reviewed-train-1");
+        assertThat(says(waits, "AwaitingReview", "lora.training/captions-reviewed=attempt-2"))
+                .isTrue();
+        Files.writeString(captions, prepared.replaceFirst("\"text\":\"", "\"text\":\"by hand "));
+        annotate("reviewed", "attempt-2");
+        LoraTraining done = cluster.await("reviewed", Trainings::isOver);
+
+        assertThat(Trainings.is(done, "Complete")).isTrue();
+        assertThat(cluster.jobs("reviewed"))
+                .containsExactly("reviewed-prepare-1", "reviewed-train-1", "reviewed-train-2");
+        assertThat(captions).content().contains("by hand ", "\"source\":\"review\"");
+        assertThat(done.getStatus().artifacts()).extracting(Artifact::name).contains("captions", "lora");
+        assertThat(done.getStatus().stages())
+                .filteredOn(s -> s.name() == Stage.Train)
+                .singleElement()
+                .satisfies(s -> assertThat(s.message()).startsWith("captions were changed in the review: main/"));
+    }
+
+    private static boolean says(LoraTraining training, String condition, String text) {
+        return training.getStatus() != null
+                && training.getStatus().conditions().stream()
+                        .anyMatch(c ->
+                                c.getType().equals(condition) && c.getMessage().contains(text));
+    }
+
+    private void annotate(String name, String value) {
+        client().resources(LoraTraining.class)
+                .inNamespace("default")
+                .withName(name)
+                .patch(
+                        PatchContext.of(PatchType.JSON_MERGE),
+                        "{\"metadata\":{\"annotations\":{\"lora.training/captions-reviewed\":\"%s\"}}}"
+                                .formatted(value));
     }
 
     /** Evaluation makes no difference to what is tested. */

@@ -10,6 +10,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.PlatformCaptioner;
 import training.lora.api.ResourcesSpec;
 import training.lora.api.Stage;
 import training.lora.operator.plan.PodSettings;
@@ -26,6 +27,10 @@ public final class ConfiguredPods {
                 .imagePullSecrets(config.pod().imagePullSecrets().orElse(List.of()))
                 .gpuNodeSelector(labels(config.gpuNodeSelector().orElse(List.of())))
                 .allowedPodFields(Set.copyOf(config.podTemplate().allow().orElse(List.of())))
+                .captionerSecrets(config.captioner()
+                        .map(captioner ->
+                                PlatformCaptioner.secrets(PlatformCaptioner.read("lora.captioner", captioner)))
+                        .orElse(Set.of()))
                 .environment(environment(config))
                 .defaultResources(Map.of(
                         Stage.Prepare, resources(Stage.Prepare, stages.prepare()),

@@ -60,8 +60,9 @@ final class ConfiguredPodsTest {
     @Test
     void trainersAreToldOfThePlatformsCaptioner() {
         assertThat(with("LORA_CAPTIONER", "").environment()).isEmpty();
-        assertThat(with("LORA_CAPTIONER", "{\"source\": \"OpenAI\"}").environment())
-                .isEqualTo(Map.of("LORA_CAPTIONER", "{\"source\": \"OpenAI\"}"));
+        String captioner = "{\"source\": \"OpenAI\", \"api\": {\"model\": \"m\", \"secretRef\": {\"name\": \"key\"}}}";
+        assertThat(with("LORA_CAPTIONER", captioner).environment()).isEqualTo(Map.of("LORA_CAPTIONER", captioner));
+        assertThat(with("LORA_CAPTIONER", captioner).captionerSecrets()).containsExactly("key");
     }
 
     @Test
@@ -81,6 +82,11 @@ final class ConfiguredPodsTest {
                 .hasMessage("`lora.sources.limit` must be a quantity such as 2 or 8Gi, was \"much\"");
         assertThatThrownBy(() -> with("LORA_SOURCES_CA_BUNDLE", "/etc/ca.crt"))
                 .hasMessage("`lora.sources.ca-bundle` needs `lora.tls.secret`: pods are told both by one ConfigMap");
+        assertThatThrownBy(() -> with("LORA_CAPTIONER", "{\"source\": \"OpenAI\"}"))
+                .hasMessage(
+                        "`lora.captioner.api` must be given where source is OpenAI, and else be unset; source was OpenAI");
+        assertThatThrownBy(() -> with("LORA_CAPTIONER", "{\"sauce\": \"Blip\"}"))
+                .hasMessageStartingWith("`lora.captioner` must hold fields of spec.preparation.captions in JSON: ");
         assertThatThrownBy(() -> with("LORA_POD_TEMPLATE_ALLOW", "volume")).hasMessageEndingWith("had \"volume\"");
     }
 

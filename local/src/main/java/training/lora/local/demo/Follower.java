@@ -93,6 +93,10 @@ final class Follower {
                 line(stage.name() + " " + stage.outcome() + (stage.message() == null ? "" : ": " + stage.message()));
             }
         }
+        Condition review = condition(status, "AwaitingReview");
+        if (review != null && told.add(review.getMessage())) {
+            line(review.getMessage());
+        }
         if (isTrue(status, "Suspended") && told.add("suspended")) {
             line("suspended");
         }

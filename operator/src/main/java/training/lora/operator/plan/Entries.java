@@ -31,6 +31,7 @@ final class Entries {
                 .startTime(StatusDraft.seconds(time))
                 .waitingSince(StatusDraft.seconds(time))
                 .saved(last == null ? null : last.saved())
+                .review(Review.noted(resource, stage))
                 .build();
     }
 
@@ -84,6 +85,11 @@ final class Entries {
         if (since != null) {
             draft.ran(Duration.between(since, now));
         }
+    }
+
+    /** With the versions of what it was made with. */
+    static StageStatus with(StageStatus entry, @Nullable String references) {
+        return StageStatusBuilder.builder(entry).references(references).build();
     }
 
     /** With an outcome that is held against nobody. */

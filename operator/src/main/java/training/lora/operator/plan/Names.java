@@ -26,6 +26,9 @@ public final class Names {
     /** Label with the stage, lower case. */
     public static final String STAGE = OWN + "stage";
 
+    /** Annotation of a LoraTraining by which a person says that the captions are as they should be; any value but false. */
+    public static final String CAPTIONS_REVIEWED = OWN + "captions-reviewed";
+
     /** Annotation of a pod with the time of the newest checkpoint from which another could go on, RFC 3339. */
     public static final String CHECKPOINT_TIME = OWN + "checkpoint-time";
 

@@ -12,7 +12,6 @@ import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
 import training.lora.api.StageStatus;
-import training.lora.api.StageStatusBuilder;
 
 /**
  * What happens next to a run. A stage's Job is created before its entry is written, and its outcome is written before
@@ -37,6 +36,7 @@ public final class Plan {
     private final RunEnd end;
     private final SpecProblems problems;
     private final Permission permission;
+    private final Review review;
 
     private Plan(LoraTraining resource, Observed observed, Settings settings, Instant now) {
         this.resource = resource;
@@ -50,6 +50,7 @@ public final class Plan {
         end = new RunEnd(resource, jobs, draft, agenda, now);
         problems = new SpecProblems(resource, settings, draft, agenda, end);
         permission = new Permission(resource, observed, draft, agenda, now);
+        review = new Review(resource, draft, agenda, now);
     }
 
     /** The plan for {@code resource}, given what was observed after it was read. */
@@ -119,7 +120,8 @@ public final class Plan {
     private void proceed() {
         Stage stage = currentStage();
         if (stage == null) {
-            end.complete("every stage is done");
+            String early = old.stoppedEarly();
+            end.complete("every stage is done" + (early == null ? "" : "; the training ended early: " + early));
             return;
         }
         StageStatus entry = draft.stage(stage);
@@ -133,7 +135,7 @@ public final class Plan {
             draft.state("Suspended", List.of("Suspended"), "Suspended", SUSPENDED);
         } else if (problems.any()) {
             problems.refuse(stage);
-        } else if (!deadlinePassed(stage, null)) {
+        } else if (!review.awaits(stage, entry) && !deadlinePassed(stage, null)) {
             start(stage, entry);
         }
         end.deleteSettledJobs();
@@ -160,7 +162,7 @@ public final class Plan {
             return entry;
         }
         String created = job.getMetadata().getCreationTimestamp();
-        StageStatus found = with(
+        StageStatus found = Entries.with(
                 created == null ? next : Entries.next(resource, stage, entry, Instant.parse(created)),
                 References.versions(job));
         draft.stage(found);
@@ -299,6 +301,9 @@ public final class Plan {
 
     /** Records a failure and, in the same write, whether the run goes on. */
     private void failed(StageStatus entry, StageEnd how) {
+        if (review.sendsBack(entry, how)) {
+            return;
+        }
         StageStatus ended = Entries.failed(entry, how, old.progress(), now);
         draft.stage(ended);
         Reason reason = Objects.requireNonNull(ended.reason());
@@ -320,7 +325,7 @@ public final class Plan {
             return;
         }
         String runId = Objects.requireNonNull(draft.runId());
-        StageStatus begun = with(
+        StageStatus begun = Entries.with(
                 Entries.next(resource, stage, entry, now), References.versions(resource.getSpec(), stage, observed));
         Startup busy = jobs.busy(draft.build().stages(), now);
         if (busy != null) {
@@ -341,10 +346,6 @@ public final class Plan {
         draft.state(stage.name(), List.of(RECONCILING), STARTING, message);
         tellStarted(begun);
         agenda.wake(now.plusSeconds(4));
-    }
-
-    private static StageStatus with(StageStatus entry, @Nullable String references) {
-        return StageStatusBuilder.builder(entry).references(references).build();
     }
 
     /** Whether what ended the last attempt is no reason to wait. */

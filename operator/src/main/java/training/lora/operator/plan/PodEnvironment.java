@@ -28,7 +28,8 @@ final class PodEnvironment {
         environment.add(variable("LORA_RESULT_FILE", TERMINATION_LOG));
         environment.add(variable("LORA_PVC_ROOT", PodVolumes.CLAIMS));
         settings.pods().environment().forEach((name, value) -> environment.add(variable(name, value)));
-        if (!References.secrets(resource.getSpec(), attempt.stage()).isEmpty()) {
+        if (!References.mounted(resource.getSpec(), attempt.stage(), settings.pods())
+                .isEmpty()) {
             environment.add(variable("LORA_SECRETS", PodVolumes.SECRETS));
         }
         if (resource.getSpec().runtime().cache() != null) {

@@ -23,6 +23,7 @@ import training.lora.api.Stage;
  * @param allowedPodFields fields of a pod's spec that a pod template may have beside {@link PodTemplate#FIELDS}
  * @param authorities the ConfigMap, in each namespace, by which pods know the operator's certificate; null: what the image
  *     trusts
+ * @param captionerSecrets names of the Secrets that the platform's captioner needs, in the resource's namespace
  * @param environment variables of every stage: where a platform's sources and buckets are, and how they are reached
  * @param defaultResources requests and limits where a resource has none
  */
@@ -35,6 +36,7 @@ public record PodSettings(
         List<String> imagePullSecrets,
         Map<String, String> gpuNodeSelector,
         Set<String> allowedPodFields,
+        Set<String> captionerSecrets,
         Map<String, String> environment,
         Map<Stage, ResourcesSpec> defaultResources) {
     /** Where pods find the platform's authorities, which are told with those of the operator. */
@@ -45,6 +47,7 @@ public record PodSettings(
             .imagePullSecrets(List.of())
             .gpuNodeSelector(Map.of())
             .allowedPodFields(Set.of())
+            .captionerSecrets(Set.of())
             .environment(Map.of())
             .defaultResources(Map.of())
             .build();
@@ -53,6 +56,7 @@ public record PodSettings(
         imagePullSecrets = List.copyOf(imagePullSecrets);
         gpuNodeSelector = Map.copyOf(gpuNodeSelector);
         allowedPodFields = Set.copyOf(allowedPodFields);
+        captionerSecrets = Set.copyOf(captionerSecrets);
         environment = Collections.unmodifiableMap(new TreeMap<>(environment));
         defaultResources = Map.copyOf(defaultResources);
         for (String field : new TreeSet<>(allowedPodFields)) {

@@ -45,7 +45,8 @@ record PodVolumes(List<Volume> volumes, List<VolumeMount> mounts) {
 
     private static final long TOKEN_SECONDS = 3600;
 
-    static PodVolumes of(StageAttempt attempt, @Nullable String authorities) {
+    static PodVolumes of(StageAttempt attempt, PodSettings settings) {
+        String authorities = settings.authorities();
         LoraTraining resource = attempt.resource();
         PodVolumes pod = new PodVolumes(new ArrayList<>(), new ArrayList<>());
         pod.add(
@@ -84,7 +85,7 @@ record PodVolumes(List<Volume> volumes, List<VolumeMount> mounts) {
         // it.
         pod.add(new VolumeBuilder().withName("tmp").withNewEmptyDir().endEmptyDir(), mount("tmp", "/tmp"));
         pod.claims(resource, attempt.stage());
-        pod.secrets(References.secrets(resource.getSpec(), attempt.stage()));
+        pod.secrets(References.mounted(resource.getSpec(), attempt.stage(), settings));
         return pod;
     }
 
@@ -118,8 +119,9 @@ record PodVolumes(List<Volume> volumes, List<VolumeMount> mounts) {
     }
 
     /**
-     * Each Secret is a folder of the keys that trainers know, whichever of them it has. The Secrets are there, the operator
-     * looked before it made the Job, but {@code optional} holds for a Secret and its keys alike.
+     * Each Secret is a folder of the keys that trainers know, whichever of them it has. The training's Secrets are there, the
+     * operator looked before it made the Job, but {@code optional} holds for a Secret and its keys alike; the platform's
+     * captioner's need not be.
      */
     private void secrets(Set<String> names) {
         if (names.isEmpty()) {

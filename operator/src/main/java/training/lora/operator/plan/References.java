@@ -11,6 +11,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
+import training.lora.api.CaptionSource;
 import training.lora.api.LanguageSpec;
 import training.lora.api.LoraTraining;
 import training.lora.api.LoraTrainingSpec;
@@ -85,6 +86,18 @@ final class References {
             if (reference.kind() == Reference.Kind.Secret) {
                 names.add(reference.name());
             }
+        }
+        return names;
+    }
+
+    /**
+     * The same, with those of the platform's captioner where it may be needed. They are the platform's word and not the
+     * training's, so no label has to allow them; and where one is missing only pictures without captions miss it.
+     */
+    static Set<String> mounted(LoraTrainingSpec spec, Stage stage, PodSettings pods) {
+        Set<String> names = secrets(spec, stage);
+        if (stage == Stage.Prepare && spec.preparation().captions().source() == CaptionSource.Auto) {
+            names.addAll(pods.captionerSecrets());
         }
         return names;
     }

@@ -10,6 +10,8 @@ import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.batch.v1.JobBuilder;
 import io.fabric8.kubernetes.api.model.batch.v1.PodFailurePolicy;
 import io.fabric8.kubernetes.api.model.batch.v1.PodFailurePolicyBuilder;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
@@ -94,7 +96,7 @@ final class StageJob {
     }
 
     private PodSpec pod() {
-        PodVolumes volumes = PodVolumes.of(attempt, settings.pods().authorities());
+        PodVolumes volumes = PodVolumes.of(attempt, settings.pods());
         return new PodSpecBuilder()
                 .withRestartPolicy("Never")
                 .withServiceAccountName(resource.getSpec().runtime().serviceAccountName())
@@ -114,13 +116,7 @@ final class StageJob {
         return new ContainerBuilder()
                 .withName(CONTAINER)
                 .withImage(attempt.image())
-                .withArgs(
-                        Names.lower(attempt.stage()),
-                        PodVolumes.SPEC + "/run.json",
-                        "--workspace",
-                        PodVolumes.WORKSPACE,
-                        "--attempt",
-                        Integer.toString(attempt.number()))
+                .withArgs(arguments())
                 .withEnv(PodEnvironment.of(attempt, resources, settings))
                 .withResources(resources)
                 .withVolumeMounts(volumes.mounts())
@@ -129,6 +125,20 @@ final class StageJob {
                 .withTerminationMessagePolicy("FallbackToLogsOnError")
                 .withSecurityContext(PodSecurity.container())
                 .build();
+    }
+
+    private List<String> arguments() {
+        List<String> arguments = new ArrayList<>(List.of(
+                Names.lower(attempt.stage()),
+                PodVolumes.SPEC + "/run.json",
+                "--workspace",
+                PodVolumes.WORKSPACE,
+                "--attempt",
+                Integer.toString(attempt.number())));
+        if (Review.pauses(resource, attempt.stage())) {
+            arguments.add("--reviewed");
+        }
+        return arguments;
     }
 
     private static Map<String, String> some(@Nullable Map<String, String> all, Predicate<String> which) {

@@ -24,7 +24,8 @@ import training.lora.api.StageStatusBuilder;
 
 /** A status in the making; what is not set stays as it was. */
 final class StatusDraft {
-    private static final List<String> TYPES = List.of("Complete", "Failed", "Suspended", "Reconciling", "Stalled");
+    private static final List<String> TYPES =
+            List.of("Complete", "Failed", "Suspended", "Reconciling", "Stalled", Review.AWAITING);
 
     private static final LoraTrainingStatus NOTHING = LoraTrainingStatusBuilder.builder()
             .conditions(List.of())
@@ -51,6 +52,7 @@ final class StatusDraft {
     private List<Checkpoint> checkpoints;
     private List<Artifact> artifacts;
     private @Nullable Provenance provenance;
+    private @Nullable String stoppedEarly;
 
     StatusDraft(LoraTraining resource, LoraTrainingStatus old, Instant now) {
         this.resource = resource;
@@ -71,6 +73,7 @@ final class StatusDraft {
         checkpoints = old.checkpoints();
         artifacts = old.artifacts();
         provenance = old.provenance();
+        stoppedEarly = old.stoppedEarly();
     }
 
     /** The status of {@code resource} as it was read. */
@@ -97,6 +100,7 @@ final class StatusDraft {
                 .base(base)
                 .best(best)
                 .provenance(provenance)
+                .stoppedEarly(stoppedEarly)
                 .build();
     }
 
@@ -150,6 +154,10 @@ final class StatusDraft {
         for (String type : TYPES) {
             boolean holds = trueTypes.contains(type);
             Condition before = condition(old, type);
+            if (type.equals(Review.AWAITING) && !holds && before == null) {
+                // Most runs never wait for it.
+                continue;
+            }
             String state = holds ? "True" : "False";
             boolean same = before != null && state.equals(before.getStatus());
             next.add(new ConditionBuilder()
@@ -186,6 +194,7 @@ final class StatusDraft {
     /** Takes over what a stage found out; what it says nothing of stays. */
     void take(StageResult result, String artifactRoot, String image) {
         model = result.model() != null ? result.model() : model;
+        stoppedEarly = result.stoppedEarly() != null ? result.stoppedEarly() : stoppedEarly;
         base = result.base() != null ? result.base() : base;
         best = result.best() != null && measured() ? result.best() : best;
         checkpoints = result.checkpoints().isEmpty() ? checkpoints : result.checkpoints();

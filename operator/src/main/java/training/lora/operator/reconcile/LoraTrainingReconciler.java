@@ -30,7 +30,11 @@ import training.lora.operator.tls.TlsKeeper;
  * Called when a spec, one of the Jobs or one of the pods changed, or when the plan asked for it. Failures are handled
  * here: the Java Operator SDK would write each with its stack trace.
  */
-@ControllerConfiguration(name = "loratraining", informer = @Informer(informerListLimit = Informers.PAGE))
+@ControllerConfiguration(
+        name = "loratraining",
+        // An annotation changes no generation.
+        generationAwareEventProcessing = false,
+        informer = @Informer(informerListLimit = Informers.PAGE, onUpdateFilter = WhatCounts.class))
 public final class LoraTrainingReconciler implements Reconciler<LoraTraining> {
     private static final Logger LOG = LoggerFactory.getLogger(LoraTrainingReconciler.class);
     private static final int ANNOTATE_SECONDS = 5;

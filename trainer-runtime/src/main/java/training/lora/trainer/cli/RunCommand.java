@@ -19,12 +19,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
+import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
 import training.lora.api.TrackingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.prepare.CaptionReview;
 import training.lora.trainer.prepare.FinishedRun;
 import training.lora.trainer.prepare.PrepareStage;
 import training.lora.trainer.publish.Output;
@@ -71,6 +73,12 @@ class RunCommand implements Callable<Integer> {
                     "Replaces a field under spec, such as training.steps=20, datasets[0].uri=pictures or, by its name, datasets[main].uri=pictures; may be repeated.")
     private List<String> settings = new ArrayList<>();
 
+    @Option(
+            names = "--reviewed",
+            description =
+                    "Goes on where spec.preparation.captions.pauseForReview is true: captions.jsonl in the output is as it should be.")
+    private boolean reviewed;
+
     @Mixin
     private DeviceOption device = new DeviceOption();
 
@@ -98,6 +106,7 @@ class RunCommand implements Callable<Integer> {
             throw e;
         }
         RunSpec run = loaded.run();
+        requireReview(run);
         Path root = workspace != null
                 ? workspace
                 : Path.of("runs").resolve(run.owner().name());
@@ -112,6 +121,15 @@ class RunCommand implements Callable<Integer> {
             } finally {
                 lock.close();
             }
+        }
+    }
+
+    private void requireReview(RunSpec run) throws IOException {
+        if (reviewed && !CaptionReview.pauses(run.spec())) {
+            TrainerException wrong = new TrainerException(
+                    Reason.InvalidConfiguration, "`--reviewed` needs `spec.preparation.captions.pauseForReview`");
+            leaveWord(wrong);
+            throw wrong;
         }
     }
 
@@ -185,6 +203,12 @@ class RunCommand implements Callable<Integer> {
                     break;
                 }
                 ran = true;
+                if (stage == Stage.Prepare && waits(run)) {
+                    System.out.printf(
+                            "the captions wait for a look: %s; when they are as they should be, go on with --reviewed%n",
+                            CaptionReview.place(space));
+                    return 0;
+                }
             }
         }
         if (stages().size() > 1) {
@@ -192,6 +216,11 @@ class RunCommand implements Callable<Integer> {
             Summary.print(Objects.requireNonNull(manifest), space.output(), space.published(), System.out);
         }
         return 0;
+    }
+
+    /** Whether nothing is trained until a person has looked at the captions. */
+    private boolean waits(RunSpec run) {
+        return CaptionReview.pauses(run.spec()) && !reviewed;
     }
 
     /** Prepare alone fetches. */
@@ -288,14 +317,20 @@ class RunCommand implements Callable<Integer> {
     }
 
     /** Runs one stage and writes its result, on failure too. */
-    private static StageResult stage(RunContext context, Stage stage) throws IOException {
+    private StageResult stage(RunContext context, Stage stage) throws IOException {
         Path folder = context.workspace().results().resolve(stage.name().toLowerCase(Locale.ROOT));
         StageResult result;
         boolean own = false;
         try {
             requireOwn(context.run(), context.workspace());
             own = true;
-            FinishedRun.Found finished = FinishedRun.look(context, stage);
+            FinishedRun.Found finished = FinishedRun.look(context, stage, reviewed);
+            if (finished.manifest() == null && stage == Stage.Train && waits(context.run())) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "the captions in %s must have been looked at (`spec.preparation.captions.pauseForReview`): go on with --reviewed when they are as they should be"
+                                .formatted(CaptionReview.place(context.workspace())));
+            }
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
                     : Stages.run(context, stage, finished);

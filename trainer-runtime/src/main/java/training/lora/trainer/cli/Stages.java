@@ -13,6 +13,7 @@ import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.evaluate.EvaluateStage;
 import training.lora.trainer.evaluate.ScoreJudge;
+import training.lora.trainer.prepare.CaptionReview;
 import training.lora.trainer.prepare.FinishedRun;
 import training.lora.trainer.prepare.PrepareStage;
 import training.lora.trainer.publish.Publisher;
@@ -26,32 +27,42 @@ final class Stages {
     /** @param found why it isn't finished, and what there is to go on with */
     static StageResult run(RunContext context, Stage stage, FinishedRun.Found found) throws IOException {
         DatasetManifest prepared = found.prepared();
-        StageResult result = stage == Stage.Prepare && prepared != null
-                ? of(context, stage, prepared).build()
-                : run(context, stage);
-        String note = found.note();
-        if (note == null) {
-            return result;
-        }
-        String own = result.message();
+        StageResult result = stage == Stage.Prepare ? prepare(context, prepared) : run(context, stage);
         return StageResultBuilder.builder(result)
-                .message(own == null ? note : note + "; " + own)
+                .message(joined(found.note(), result.message()))
                 .build();
+    }
+
+    private static @Nullable String joined(@Nullable String first, @Nullable String second) {
+        return first == null ? second : second == null ? first : first + "; " + second;
+    }
+
+    /** @param prepared the data to go on with; null where they must be prepared */
+    private static StageResult prepare(RunContext context, @Nullable DatasetManifest prepared) throws IOException {
+        CaptionReview review = CaptionReview.begin(context);
+        PrepareStage.Result r = prepared == null ? PrepareStage.run(context) : new PrepareStage.Result(prepared, null);
+        StageResultBuilder result = of(context, Stage.Prepare, r.data()).message(r.note());
+        if (CaptionReview.pauses(context.run().spec())) {
+            CaptionReview.Offer offer = review.offer(r.data());
+            result.artifacts(List.of(offer.captions())).message(joined(r.note(), offer.note()));
+        }
+        return result.build();
     }
 
     private static StageResult run(RunContext context, Stage stage) throws IOException {
         switch (stage) {
             case Prepare -> {
-                PrepareStage.Result r = PrepareStage.run(context);
-                return of(context, stage, r.data()).message(r.note()).build();
+                return prepare(context, null);
             }
             case Train -> {
+                String review = CaptionReview.pauses(context.run().spec()) ? CaptionReview.take(context) : null;
                 TrainStage.Result r = TrainStage.run(context, ScoreJudge::open);
                 return of(context, stage, data(context))
                         .best(r.last())
                         .checkpoints(r.checkpoints())
                         .artifacts(r.artifacts())
-                        .message(r.note())
+                        .stoppedEarly(r.stoppedEarly())
+                        .message(joined(review, r.note()))
                         .build();
             }
             case Evaluate -> {
@@ -76,6 +87,7 @@ final class Stages {
             throws IOException {
         return ended(context.run().runId(), stage, context.attempt(), Outcome.Succeeded)
                 .alreadyComplete(true)
+                .stoppedEarly(manifest.stoppedEarly())
                 .message(note)
                 .model(manifest.model())
                 .baseModelDigest(manifest.baseModelDigest())

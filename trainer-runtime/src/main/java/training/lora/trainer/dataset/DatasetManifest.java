@@ -22,6 +22,7 @@ import training.lora.trainer.run.SpecScope;
  * @param version {@link #VERSION}
  * @param key digest over all that the folder was made from
  * @param digest sha256 over pictures and captions as they came
+ * @param captionsDigest sha256 over the captions that came back from a review; null where none did
  * @param baseModelDigest of the model whose latents and embeddings these are
  * @param initFromDigest sha256 of the adapter that is gone on from; null where there is none
  * @param spec the spec that it was made ready for; null where an earlier release did
@@ -36,6 +37,7 @@ public record DatasetManifest(
         String version,
         String key,
         String digest,
+        @Nullable String captionsDigest,
         String baseModelDigest,
         @Nullable String initFromDigest,
         @Nullable LoraTrainingSpec spec,
@@ -50,6 +52,7 @@ public record DatasetManifest(
                 .data(digest)
                 .baseModel(baseModelDigest)
                 .initFrom(initFromDigest)
+                .captions(captionsDigest)
                 .build();
     }
 

@@ -73,9 +73,17 @@ final class CaptionRules {
         if (text == null) {
             return new Caption(worded(dataset, "").strip(), null);
         }
-        List<String> worded = text.whole()
-                ? text.texts()
-                : text.texts().stream().map(t -> worded(dataset, t)).toList();
+        return text.whole()
+                ? whole(text.texts())
+                : of(text.texts().stream().map(t -> worded(dataset, t)).toList(), false);
+    }
+
+    /** What is trained on where that was prepared: it has the concept's words. */
+    Caption whole(List<String> texts) {
+        return of(texts, true);
+    }
+
+    private Caption of(List<String> worded, boolean whole) {
         if (captions.wildcards()) {
             return new Caption(Wildcards.first(worded), Wildcards.vary(worded) ? worded : null);
         }
@@ -84,7 +92,7 @@ final class CaptionRules {
         }
         // Of several one is drawn, in which braces are text; those that were prepared stand there in that form.
         List<String> lines =
-                text.whole() ? worded : worded.stream().map(Wildcards::escaped).toList();
+                whole ? worded : worded.stream().map(Wildcards::escaped).toList();
         return new Caption(Wildcards.first(lines), lines);
     }
 }

@@ -53,7 +53,12 @@ record CaptionText(String text, int invisible) {
 
     /** All of a file as it stands there, without a byte order mark. */
     static String whole(Path file) throws IOException, NoTextException {
-        String decoded = decode(Files.readAllBytes(file));
+        return whole(Files.readAllBytes(file));
+    }
+
+    /** The same of its content. */
+    static String whole(byte[] bytes) throws NoTextException {
+        String decoded = decode(bytes);
         return decoded.startsWith(String.valueOf(MARK)) ? decoded.substring(1) : decoded;
     }
 

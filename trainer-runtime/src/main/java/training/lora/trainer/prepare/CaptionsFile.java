@@ -14,27 +14,40 @@ final class CaptionsFile {
     /** In lines whose text has the concept's words and the prefix. */
     static final String MARK = "prepared";
 
+    /** The prepared picture, relative to the data set's folder. */
+    static final String FILE = "file_name";
+
+    /** The caption, or several. */
+    static final String TEXT = "text";
+
+    /** Data set and file of the picture as it came. */
+    static final String PICTURE = "picture";
+
     private CaptionsFile() {}
 
     static void write(List<Sample> samples, Path folder) throws IOException {
+        Files.writeString(folder.resolve(CaptionTables.PREPARED), content(samples));
+    }
+
+    static String content(List<Sample> samples) {
         StringBuilder lines = new StringBuilder();
         for (Sample sample : samples) {
             ObjectNode line = Json.MAPPER.createObjectNode();
-            line.put("file_name", sample.file());
+            line.put(FILE, sample.file());
             List<String> variants = sample.variants();
             if (variants == null) {
-                line.put("text", sample.caption());
+                line.put(TEXT, sample.caption());
             } else {
-                variants.forEach(line.putArray("text")::add);
+                variants.forEach(line.putArray(TEXT)::add);
             }
             line.put(MARK, true);
-            line.put("picture", sample.name());
+            line.put(PICTURE, sample.name());
             line.put("source", sample.captionFrom());
             if (sample.original() != null) {
                 line.put("original", sample.original());
             }
             lines.append(line).append('\n');
         }
-        Files.writeString(folder.resolve(CaptionTables.PREPARED), lines);
+        return lines.toString();
     }
 }

@@ -63,15 +63,20 @@ final class DatasetEncoder {
 
     /** Writes those of {@code samples}, whose pictures lie in {@code folder}, beside them. */
     void write(List<Sample> samples, List<String> pictureDigests, Path folder) throws IOException {
-        try (NDManager kept = manager.newSubManager()) {
-            SafeTensorsWriter.write(folder.resolve(PreparedDataset.TEXT), texts(samples, kept), Map.of());
-        }
+        writeTexts(samples, folder.resolve(PreparedDataset.TEXT));
         model.releasePrompts();
         try (NDManager kept = manager.newSubManager()) {
             SafeTensorsWriter.write(
                     folder.resolve(PreparedDataset.LATENTS), latents(samples, pictureDigests, folder, kept), Map.of());
         }
         model.releaseVae();
+    }
+
+    /** Writes the text embeddings alone; those that were made before are not made again. */
+    void writeTexts(List<Sample> samples, Path file) throws IOException {
+        try (NDManager kept = manager.newSubManager()) {
+            SafeTensorsWriter.write(file, texts(samples, kept), Map.of());
+        }
     }
 
     private Map<String, NDArray> texts(List<Sample> samples, NDManager kept) throws IOException {

@@ -14,6 +14,7 @@ import training.lora.api.Manifest;
 import training.lora.api.Stage;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest;
+import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.publish.Output;
@@ -63,12 +64,17 @@ public final class FinishedRun {
                 .data(manifest.datasetDigest())
                 .baseModel(manifest.baseModelDigest())
                 .initFrom(manifest.initFromDigest())
+                .captions(manifest.captionsDigest())
                 .clip(manifest.clipDigest())
                 .build();
     }
 
-    /** Looks before {@code stage} begins. */
-    public static Found look(RunContext context, Stage stage) throws IOException {
+    /**
+     * Looks before {@code stage} begins.
+     *
+     * @param reviewed whether a person says that the captions in the output are as they should be
+     */
+    public static Found look(RunContext context, Stage stage, boolean reviewed) throws IOException {
         Manifest manifest =
                 Output.published(context.run().owner(), context.workspace()).manifest();
         if (manifest == null
@@ -79,7 +85,7 @@ public final class FinishedRun {
         // First, since it may fetch, which remembers digests too.
         RemoteSources remote = RemoteSources.look(context, manifest, stage == Stage.Prepare);
         try (FileDigests digests = context.workspace().digests()) {
-            Found found = new FinishedRun(context, manifest, remote, digests).look(stage == Stage.Prepare);
+            Found found = new FinishedRun(context, manifest, remote, digests).look(stage == Stage.Prepare, reviewed);
             if (found.note() != null) {
                 LOG.warn("{}", found.note());
             }
@@ -87,7 +93,7 @@ public final class FinishedRun {
         }
     }
 
-    private Found look(boolean prepares) throws IOException {
+    private Found look(boolean prepares, boolean reviewed) throws IOException {
         PreparedFolder folder = new PreparedFolder(context.workspace());
         DatasetManifest prepared = folder.manifest();
         // First, since the data need be readable only where nothing else is gone.
@@ -105,6 +111,9 @@ public final class FinishedRun {
                 .build();
         List<String> training = before.trainingChanges(
                 now, sources == null ? InputDigests.SOME_DATA : DataChanges.since(prepared, sources));
+        if (reviewed && CaptionReview.edited(context, manifest)) {
+            training.add("captions were edited in its " + CaptionTables.PREPARED);
+        }
         if (unreadable != null) {
             training.add("the data can't be read: " + unreadable);
         }

@@ -127,7 +127,7 @@ public final class PrepareStage {
         tellOfPrompts(model);
     }
 
-    private static TextNotes.Limit limit(StableDiffusion model) {
+    static TextNotes.Limit limit(StableDiffusion model) {
         return new TextNotes.Limit(model.prompts().longest(), model.prompts()::cuts);
     }
 
@@ -204,7 +204,9 @@ public final class PrepareStage {
                     + spec.training().captions().clipSkip()
                     + "\n" + spec.preparation().background() + "\n"
                     + spec.preparation().maxPixels()
-                    + "\n" + placement.key(items.get(0)) + "\n" + copies.key());
+                    + "\n" + placement.key(items.get(0)) + "\n" + copies.key()
+                    // Captions that a review has changed are no other run's.
+                    + (CaptionReview.pauses(spec) ? "\nreviewed" : ""));
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);
                 tellOfCaptions(held.samples(), model);

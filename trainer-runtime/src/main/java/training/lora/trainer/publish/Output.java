@@ -301,10 +301,43 @@ public final class Output {
         return true;
     }
 
+    /** The content of a small file of the owner's; null if there is none. */
+    public byte @Nullable [] read(String name) throws IOException {
+        Set<String> own = files();
+        return own == null || !own.contains(name) ? null : store.read(name);
+    }
+
+    /**
+     * Puts small files there for a person before there is a result. One that stands there of an earlier run stays, with its
+     * manifest.
+     *
+     * @throws TrainerException OutputOwned if it belongs to another, or one of the names is taken by a file of nobody's
+     */
+    public void offer(Map<String, byte[]> files) throws IOException {
+        Set<String> before = files();
+        store.write(PENDING, pending(with(before == null ? Set.of() : before, files.keySet())));
+        for (Map.Entry<String, byte[]> file : files.entrySet()) {
+            store.write(file.getKey(), file.getValue());
+        }
+    }
+
+    /** Whether a result stands there, of whichever run of the owner's. */
+    public boolean hasResult() throws IOException {
+        return store.read(MANIFEST) != null;
+    }
+
     /** Lists all that is there and that comes, and takes the manifest away; returns what is there of the owner's. */
     private Set<String> begin(Set<String> coming) throws IOException {
         Set<String> before = files();
         Set<String> old = before == null ? new TreeSet<>() : before;
+        store.write(PENDING, pending(with(old, coming)));
+        store.delete(MANIFEST);
+        return old;
+    }
+
+    /** The names of the owner's files, and of those that come. */
+    private Set<String> with(Set<String> old, Set<String> coming) throws IOException {
+        Set<String> all = new TreeSet<>(old);
         List<String> taken = new ArrayList<>();
         for (String name : coming) {
             if (!isPublished(name)) {
@@ -317,11 +350,8 @@ public final class Output {
         if (!taken.isEmpty()) {
             throw foreign(taken);
         }
-        Set<String> all = new TreeSet<>(old);
         all.addAll(coming);
-        store.write(PENDING, pending(all));
-        store.delete(MANIFEST);
-        return old;
+        return all;
     }
 
     /** Writes the manifest of what lies there. */

@@ -31,6 +31,7 @@ import training.lora.api.Owner;
 import training.lora.api.Proof;
 import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
@@ -67,6 +68,7 @@ public final class Publisher {
             "samples.png",
             "loss.png",
             "loss.jsonl",
+            CaptionTables.PREPARED,
             "evaluation.json",
             "report.html",
             "dataset/report.json",
@@ -178,6 +180,10 @@ public final class Publisher {
                 all.put("dataset/" + report, file);
             }
         }
+        Path captions = workspace.dataset().resolve(CaptionTables.PREPARED);
+        if (run.spec().preparation().captions().pauseForReview() && Files.exists(captions)) {
+            all.put(CaptionTables.PREPARED, captions);
+        }
         if (Files.exists(workspace.log())) {
             all.put(RUN_LOG, workspace.log());
         }
@@ -198,6 +204,7 @@ public final class Publisher {
                 .proofs(List.of(Json.MAPPER.readValue(output.resolve(PROOF).toFile(), Proof[].class)))
                 .files(artifacts)
                 .initFromDigest(state.inputs().initFrom())
+                .captionsDigest(state.inputs().captions())
                 .clipDigest(state.inputs().clip())
                 .sources(workspace.fetched().versions(sources))
                 .device(state.device())
@@ -282,6 +289,7 @@ public final class Publisher {
             case "samples.png" -> "samples";
             case "loss.png" -> "loss";
             case "loss.jsonl" -> "losses";
+            case CaptionTables.PREPARED -> "captions";
             case "evaluation.json" -> "evaluation";
             case "report.html" -> "report";
             case "dataset/report.html" -> "datasetReport";

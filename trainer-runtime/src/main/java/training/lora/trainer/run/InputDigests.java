@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * What a run is made from beside its spec: sha256 of the files that this names.
  *
  * @param data over pictures, captions and masks
+ * @param captions over the captions that came back from a review; null where none did, or nobody asks
  * @param baseModel over the base model's files and those of the autoencoder in the place of its own
  * @param initFrom of the adapter that is gone on from; null where there is none, or an earlier release did not tell
  * @param clip over the files of the CLIP model that measured; null where none did, or an earlier release did not tell
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 @RecordBuilder
 public record InputDigests(
         String data,
+        @Nullable String captions,
         String baseModel,
         @Nullable String initFrom,
         @Nullable String clip) {
@@ -40,6 +42,9 @@ public record InputDigests(
         }
         if (!data.equals(now.data)) {
             changes.add(dataChange.apply(data));
+        }
+        if (now.captions != null && !now.captions.equals(captions)) {
+            changes.add("other captions came back from the review");
         }
         return changes;
     }

@@ -31,6 +31,7 @@ import training.lora.trainer.train.TrainSummary.Rollback;
  * @param owner whose run it is
  * @param spec its spec with all defaults
  * @param datasetDigest sha256 over its pictures and captions
+ * @param captionsDigest sha256 over the captions that came back from a review; null where none did
  * @param baseModelDigest sha256 over its base model's files
  * @param initFromDigest sha256 of the adapter that it went on from; null where there was none
  * @param threads how many shared an operation
@@ -50,6 +51,7 @@ record Position(
         Owner owner,
         LoraTrainingSpec spec,
         String datasetDigest,
+        @Nullable String captionsDigest,
         String baseModelDigest,
         @Nullable String initFromDigest,
         int threads,
@@ -89,6 +91,7 @@ record Position(
                 .rollbacks(List.of())
                 .checkpoints(List.of())
                 .initFromDigest(data.initFromDigest())
+                .captionsDigest(data.captionsDigest())
                 .build();
     }
 
@@ -137,6 +140,7 @@ record Position(
                 .data(datasetDigest)
                 .baseModel(baseModelDigest)
                 .initFrom(initFromDigest)
+                .captions(captionsDigest)
                 .build();
     }
 
@@ -150,13 +154,18 @@ record Position(
      */
     boolean isOf(RunSpec run, InputDigests now, Function<String, String> dataChange, Path train) {
         List<String> differences = differences(run, now, dataChange);
-        if (!differences.isEmpty() && step < steps && stoppedEarly == null) {
+        if (!differences.isEmpty() && isInterrupted()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "a training that was interrupted at step %d of %d must go on as it began, but %s; take another --workspace, or delete %s to begin anew"
                             .formatted(step, steps, String.join(", ", differences), train));
         }
         return differences.isEmpty();
+    }
+
+    /** Whether there are steps left. */
+    boolean isInterrupted() {
+        return step < steps && stoppedEarly == null;
     }
 
     /**

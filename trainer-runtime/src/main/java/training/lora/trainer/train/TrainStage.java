@@ -73,12 +73,14 @@ public final class TrainStage {
      * @param last the newest
      * @param artifacts main files, uri relative to the workspace
      * @param note what the watchdog did, in a sentence; null if nothing
+     * @param stoppedEarly where and why it ended before its last step; null if it didn't
      */
     public record Result(
             List<Checkpoint> checkpoints,
             Checkpoint last,
             List<Artifact> artifacts,
-            @Nullable String note) {}
+            @Nullable String note,
+            @Nullable String stoppedEarly) {}
 
     private TrainStage(
             RunContext context,
@@ -268,6 +270,7 @@ public final class TrainStage {
                 .spec(context.run().spec())
                 .initFromDigest(data.manifest().initFromDigest())
                 .datasetDigest(data.digest())
+                .captionsDigest(data.manifest().captionsDigest())
                 .validationLoss(validationLoss())
                 .stoppedEarly(state.stoppedEarly())
                 .device(ComputeDevice.name(manager))
@@ -278,7 +281,7 @@ public final class TrainStage {
         TrainOutput output = new TrainOutput(context);
         List<Artifact> artifacts = output.publish(summary, data.manifest(), losses, pictures, sampler != null);
         output.writeTiming(clock, progress.secondsPerStep());
-        return new Result(summary.checkpoints(), newest(), artifacts, summary.note());
+        return new Result(summary.checkpoints(), newest(), artifacts, summary.note(), summary.stoppedEarly());
     }
 
     /** A step, and what is due after it. */

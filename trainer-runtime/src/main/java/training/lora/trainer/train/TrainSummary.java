@@ -28,6 +28,7 @@ import training.lora.trainer.run.SpecScope;
  * @param owner whose run it is; null where another release or program wrote this
  * @param spec its spec with all defaults; null as well
  * @param datasetDigest sha256 over its pictures and captions; null as well
+ * @param captionsDigest sha256 over the captions that came back from a review; null where none did
  * @param fixedSetLoss the loss over a fixed set before and after
  * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
@@ -43,6 +44,7 @@ public record TrainSummary(
         @Nullable Owner owner,
         @Nullable LoraTrainingSpec spec,
         @Nullable String datasetDigest,
+        @Nullable String captionsDigest,
         FixedSetLoss fixedSetLoss,
         @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
@@ -112,6 +114,7 @@ public record TrainSummary(
                     .data(datasetDigest)
                     .baseModel(baseModelDigest)
                     .initFrom(initFromDigest)
+                    .captions(captionsDigest)
                     .build()
                     .trainingChanges(data.inputs(), InputDigests.SOME_DATA));
         }

@@ -246,8 +246,8 @@ class CaptionersRunTest {
                 "{source: Blip, beams: 500, model: {uri: x}}|`LORA_CAPTIONER.beams` must be at most 16, was 500",
                 "{source: Blip, model: {uri: 'pvc://a/b'}}|`LORA_CAPTIONER.model.uri` must not name a claim",
                 "{source: OpenAI, api: {model: m, url: 'https://u:p@h/v1'}}|`LORA_CAPTIONER.api.url` must match",
-                "{source: OpenAI, api: {model: m, secretRef: {name: s}}}|`LORA_CAPTIONER` must name no Secret",
-                "{sauce: Blip}|LORA_CAPTIONER must hold fields of spec.preparation.captions"
+                "{source: OpenAI, pauseForReview: true, api: {model: m}}|`LORA_CAPTIONER.pauseForReview` must be unset",
+                "{sauce: Blip}|`LORA_CAPTIONER` must hold fields of spec.preparation.captions"
             })
     void aWrongCaptionerOfThePlatformIsRefusedBeforeAnythingIsRead(String captioner, String message)
             throws IOException {
