@@ -4,7 +4,7 @@
 #   docker build -f images/lora-operator.Dockerfile -t lora-operator .
 FROM debian:12-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends base-files binutils ca-certificates libc-bin libc6 libgcc-s1 libstdc++6 maven openjdk-17-jdk-headless zlib1g
+ && apt-get install -y --no-install-recommends base-files binutils ca-certificates libc-bin libc6 libgcc-s1 libheif1 libstdc++6 maven openjdk-17-jdk-headless zlib1g
 WORKDIR /src
 COPY . .
 RUN mvn -B -ntp -q package -Pimages -DskipTests -Dimages=lora-operator

@@ -58,23 +58,27 @@ record Build(Path home, String version, Instant time, String prefix) {
         return settings;
     }
 
+    /** The build machine's, by whose packages an image is made. */
+    String distribution() throws IOException {
+        return "debian-"
+                + settings("/etc/os-release").getOrDefault("VERSION_ID", "").replace("\"", "");
+    }
+
     /** Lays out system and Java. */
     List<Layer> base(String name, List<String> modules, Sbom sbom) throws IOException, InterruptedException {
         Path folder = rootfs().resolve(name);
         Layer system = Layer.create(folder, "system");
         SystemLayer systemFiles = new SystemLayer();
         systemFiles.lay(system);
-        String distribution = "debian-"
-                + settings("/etc/os-release").getOrDefault("VERSION_ID", "").replace("\"", "");
         for (DebianPackage from : systemFiles.packages()) {
-            sbom.addPackage(from, distribution);
+            sbom.addPackage(from, distribution());
         }
         Layer java = Layer.create(folder, "java");
         JavaRuntime runtime = new JavaRuntime();
         runtime.lay(java, modules);
         DebianPackage jdk = runtime.source();
         SystemLayer.record(java, jdk);
-        sbom.addPackage(jdk, distribution);
+        sbom.addPackage(jdk, distribution());
         return new ArrayList<>(List.of(system, java));
     }
 

@@ -10,7 +10,8 @@ import java.util.TreeSet;
  */
 final class Dockerfile {
     /** What the build needs beside what goes into the image. */
-    private static final List<String> TOOLS = List.of("binutils", "maven", "openjdk-17-jdk-headless");
+    private static final List<String> TOOLS =
+            List.of("binutils", PictureLibraries.PACKAGE, "maven", "openjdk-17-jdk-headless");
 
     private Dockerfile() {}
 

@@ -12,7 +12,7 @@ import java.util.List;
  */
 final class SystemLayer {
     /** Debian's loader looks into this folder without being told; NVIDIA's container toolkit mounts the driver into the other. */
-    private static final String LIBRARIES = "/lib/x86_64-linux-gnu";
+    static final String LIBRARIES = "/lib/x86_64-linux-gnu";
 
     private static final String DRIVER = "/usr/lib/x86_64-linux-gnu";
 

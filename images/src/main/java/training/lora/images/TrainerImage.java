@@ -82,6 +82,9 @@ final class TrainerImage {
         layers.addAll(torch.lay(folder, natives, jars, sbom));
         natives(jars, natives);
         Commands.strip(natives.at(TorchNatives.FOLDER));
+        for (DebianPackage from : PictureLibraries.lay(natives, layers.get(0))) {
+            sbom.addPackage(from, build.distribution());
+        }
         app.copy(target.resolve("trainer-runtime.jar"), HOME + "/app/trainer-runtime.jar");
         app.copy(build.home().resolve("bin/trainer.args"), HOME + "/trainer.args");
         Layer bundled = Layer.create(folder, "bundled");
