@@ -13,6 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.LoraTrainingStatusBuilder;
 import training.lora.api.Stage;
 import training.lora.operator.plan.ReferenceView.State;
@@ -36,6 +38,17 @@ final class ReferencesTest {
                 .isEqualTo(Map.of(
                         new Reference(Secret, "bucket"), "spec.output.secretRef",
                         new Reference(ServiceAccount, "trainings"), "spec.runtime.serviceAccountName"));
+    }
+
+    @Test
+    void whatRewritesCaptionsIsAskedInPrepareWithItsOwnSecret() throws Exception {
+        LoraTrainingSpec spec = Json.STRICT_YAML.readValue(
+                "{baseModel: {uri: base}, preparation: {captions: {language: {model: m, secretRef: {name: words}}}}}",
+                LoraTrainingSpec.class);
+
+        assertThat(References.of(spec, Stage.Prepare))
+                .containsEntry(new Reference(Secret, "words"), "spec.preparation.captions.language.secretRef");
+        assertThat(References.secrets(spec, Stage.Train)).isEmpty();
     }
 
     @Test
