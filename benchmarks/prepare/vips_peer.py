@@ -1,8 +1,8 @@
 """Decodes, scales and crops pictures to a square and writes PNG files by libvips; prints one line of JSON.
 
 usage: vips_peer.py FOLDER_OF_PICTURES EMPTY_FOLDER PIXELS THREADS
-No shrink-on-load: the whole picture is decoded, as the trainer does it, which also measures it. One picture a thread, as
-libvips is the fastest on many pictures.
+No shrink-on-load: the whole picture is decoded, where the trainer lets the decoder leave out what the scaling would. One picture a
+thread, as libvips is the fastest on many pictures.
 """
 import json
 import os

@@ -249,6 +249,14 @@ public final class SpecValidator {
         if (evaluation.earlyStop() != null && !evaluation.enabled()) {
             problems.add("`spec.evaluation.earlyStop` must be unset where `spec.evaluation.enabled` is false");
         }
+        AestheticSpec aesthetic = evaluation.aesthetic();
+        if (aesthetic != null
+                && String.valueOf(aesthetic.uri()).endsWith(".onnx")
+                && aesthetic.activation() != AestheticSpec.Activation.None) {
+            problems.add(
+                    "`spec.evaluation.aesthetic.activation` must be None where uri names an .onnx network, which has its own, was "
+                            + aesthetic.activation());
+        }
         ScoreWeightsSpec weights = evaluation.weights();
         if (weights == null) {
             return;

@@ -70,8 +70,10 @@ final class AestheticNetwork implements PictureMetric {
     private static float[] pixels(Path file) {
         Mat whole = Picture.read(file).toMat();
         int side = Math.min(whole.width(), whole.height());
-        Mat square = whole.submat(new Rect((whole.width() - side) / 2, (whole.height() - side) / 2, side, side))
-                .clone();
+        // It holds the whole picture's pixels for as long as it isn't released.
+        Mat part = whole.submat(new Rect((whole.width() - side) / 2, (whole.height() - side) / 2, side, side));
+        Mat square = part.clone();
+        part.release();
         Mat scaled = PillowResize.resize(square, SIDE, SIDE, PillowResize.Filter.Bilinear);
         byte[] bgr = new byte[3 * SIDE * SIDE];
         scaled.get(0, 0, bgr);

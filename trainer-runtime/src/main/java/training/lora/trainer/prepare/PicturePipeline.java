@@ -381,7 +381,7 @@ final class PicturePipeline {
                 .toList();
         return names.isEmpty()
                 ? null
-                : "`spec.preparation.mask` finds nothing in %d of %d pictures, which count as a whole (its `prompts` say what is looked for): %s"
+                : "`spec.preparation.mask` finds nothing in %d of %d pictures, which count as a whole: %s"
                         .formatted(names.size(), prepared.size(), Names.some(names, NAMED));
     }
 }

@@ -199,9 +199,15 @@ public record RunContext(
     public String clipDigest(FileDigests digests) throws IOException {
         String clip = ModelDigest.of(clip(), null, digests);
         Path head = aesthetic();
-        String both = head == null ? clip : Sha256.of(clip + "\n" + digests.of(head));
+        String both = head == null ? clip : Sha256.of(clip + "\n" + aestheticDigest(head, digests));
         Path faces = faces();
         return faces == null ? both : Sha256.of(both + "\nfaces " + digests.of(faces));
+    }
+
+    /** A network's weights may lie beside it. */
+    private String aestheticDigest(Path file, FileDigests digests) throws IOException {
+        Source head = named().aesthetic();
+        return head != null && file.toString().endsWith(".onnx") ? digest(head, digests) : digests.of(file);
     }
 
     /**
@@ -265,11 +271,7 @@ public record RunContext(
             return null;
         }
         Path place = sources.existing(head);
-        return Files.isDirectory(place) && hasGraph(place) ? OnnxFiles.graph(head.field(), place) : file(head);
-    }
-
-    private static boolean hasGraph(Path folder) {
-        return Files.exists(folder.resolve("model.onnx")) || Files.exists(folder.resolve("onnx/model.onnx"));
+        return Files.isDirectory(place) ? OnnxFiles.graph(head.field(), place) : file(head);
     }
 
     /** The file of the model that tells people apart; null where faces are not measured. */
@@ -283,7 +285,8 @@ public record RunContext(
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "`%s` must name a .safetensors file, but there is none at %s".formatted(from.field(), file));
+                    "`%s` must name a .safetensors file%s, but there is none at %s"
+                            .formatted(from.field(), from.use() == Use.Aesthetic ? " or an .onnx network" : "", file));
         }
         return file;
     }

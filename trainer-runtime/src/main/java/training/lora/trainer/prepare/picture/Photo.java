@@ -158,7 +158,9 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
         }
         Mat whole = new Mat((int) canvas.height(), (int) canvas.width(), CvType.CV_8UC4, new Scalar(0, 0, 0, 0));
         Rect place = new Rect(frame.left(), frame.top(), decoded.width(), decoded.height());
-        decoded.copyTo(whole.submat(place));
+        Mat part = whole.submat(place);
+        decoded.copyTo(part);
+        part.release();
         decoded.release();
         return whole;
     }

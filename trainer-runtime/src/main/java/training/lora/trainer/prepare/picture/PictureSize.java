@@ -1,34 +1,18 @@
 package training.lora.trainer.prepare.picture;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** A picture's size as its file's header says, before anything is allocated for it. */
-public record PictureSize(long width, long height) {
+record PictureSize(long width, long height) {
     private static final Pattern NETPBM = Pattern.compile("(?s)\\s*(\\d{1,9})\\s+(\\d{1,9})\\s.*");
     private static final int TIFF_WIDTH = 256;
     private static final int TIFF_HEIGHT = 257;
 
     long pixels() {
         return width * height;
-    }
-
-    /** Of the upright picture; null where only the decoder can tell. */
-    public static @Nullable PictureSize upright(Path file) throws IOException {
-        try (FileBytes bytes = FileBytes.open(file)) {
-            PictureFormat format = PictureFormat.of(bytes);
-            // OpenCV turns TIFFs by itself.
-            if (format == null || format == PictureFormat.TIFF) {
-                return null;
-            }
-            PictureSize stored = of(bytes, format);
-            return stored == null
-                    ? null
-                    : stored.turned(Orientation.of(bytes, format).swapsSides());
-        }
     }
 
     PictureSize turned(boolean swapsSides) {

@@ -5,10 +5,10 @@ package training.lora.trainer.prepare.picture;
  * out the highest, which takes a fraction of the time.
  */
 public interface Reduction {
-    /** No picture. */
+    /** All pixels. */
     Reduction NONE = (width, height) -> 1;
 
-    /** JPEG's least. */
+    /** The greatest divisor that a decoder knows. */
     int MOST = 8;
 
     /**

@@ -11,7 +11,9 @@ import training.lora.api.UpscaleSource;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
-import training.lora.trainer.prepare.picture.PictureSize;
+import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.Reduction;
+import training.lora.trainer.prepare.picture.UnreadablePictureException;
 
 /** The way of sizing and cropping that a spec asks for. */
 public final class Placements {
@@ -37,7 +39,9 @@ public final class Placements {
         if (spec.sizing() == Sizing.CenterCrop && resolutions.size() == 1 && !salient) {
             return new CentreCrop(resolutions.get(0));
         }
-        double ratio = spec.sizing() == Sizing.AverageAspect ? meanRatio(items) : 1;
+        double ratio = spec.sizing() == Sizing.AverageAspect
+                ? meanRatio(items, new PictureOptions(spec.background(), spec.maxPixels()))
+                : 1;
         return new SizedCrop(
                 resolutions.stream().map(r -> frames(spec, r, ratio)).toList(), salient);
     }
@@ -65,11 +69,11 @@ public final class Placements {
         return Frames.Buckets.of(resolution, least, most, spec.upscale().source() != UpscaleSource.None);
     }
 
-    /** The mean of width to height; what can't be read is told of later. */
-    private static double meanRatio(List<Item> items) throws IOException {
+    /** The mean of width to height, of what can be read; what can't be is told of later. */
+    private static double meanRatio(List<Item> items, PictureOptions options) throws IOException {
         try {
             return items.parallelStream()
-                    .mapToDouble(Placements::ratio)
+                    .mapToDouble(item -> ratio(item, options))
                     .filter(ratio -> ratio > 0)
                     .average()
                     .orElse(1);
@@ -78,15 +82,12 @@ public final class Placements {
         }
     }
 
-    private static double ratio(Item item) {
-        try {
-            PictureSize size = PictureSize.upright(item.file());
-            if (size != null) {
-                return (double) size.width() / size.height();
-            }
-            try (Photo photo = Photo.decode(item.file())) {
-                return photo == null ? 0 : (double) photo.width() / photo.height();
-            }
+    /** Of the picture as small as the decoder can make it: a header alone doesn't tell whether it can be read. */
+    private static double ratio(Item item, PictureOptions options) {
+        try (Photo photo = Photo.read(item.file(), options, (width, height) -> Reduction.MOST)) {
+            return (double) photo.width() / photo.height();
+        } catch (UnreadablePictureException e) {
+            return 0;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -3,16 +3,21 @@ package training.lora.trainer.prepare.place;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
+import org.opencv.core.MatOfByte;
 import org.opencv.core.Rect;
 import org.opencv.core.Scalar;
+import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpecBuilder;
 import training.lora.api.Json;
@@ -40,6 +45,10 @@ class PlacementsTest {
             .caption("")
             .invisible(0)
             .build();
+
+    private static Item item(Path file) {
+        return ItemBuilder.builder(ITEM).file(file).build();
+    }
 
     private static Placement placement(String yaml) throws Exception {
         PreparationSpec spec = Json.STRICT_YAML.readValue("{" + yaml + "}", PreparationSpec.class);
@@ -102,6 +111,29 @@ class PlacementsTest {
         // sqrt(1.4) x 512 = 605.8, 512 / sqrt(1.4) = 432.7
         assertThat(Frames.One.average(512, 1.4).frame()).isEqualTo(new Frame(576, 448));
         assertThat(Frames.One.average(512, 1).frame()).isEqualTo(new Frame(512, 512));
+    }
+
+    @Test
+    void whatCannotBeReadHasNoPartInTheAverageShape(@TempDir Path folder) throws Exception {
+        MatOfByte wide = new MatOfByte();
+        Imgcodecs.imencode(".png", new Mat(200, 400, CvType.CV_8UC3, new Scalar(9, 9, 9)), wide);
+        MatOfByte tall = new MatOfByte();
+        Imgcodecs.imencode(".jpg", new Mat(900, 100, CvType.CV_8UC3, new Scalar(9, 9, 9)), tall);
+        byte[] flat = wide.toArray();
+        // The header's height, in its last byte.
+        flat[23] = 0;
+        List<Item> items = List.of(
+                item(Files.write(folder.resolve("wide.png"), wide.toArray())),
+                item(Files.write(folder.resolve("cut.jpg"), Arrays.copyOf(tall.toArray(), 600))),
+                item(Files.write(folder.resolve("flat.png"), flat)));
+        PreparationSpec spec = Json.STRICT_YAML.readValue("sizing: AverageAspect", PreparationSpec.class);
+
+        Place place = Placements.of(spec, List.of(512), items)
+                .places(items.get(0), 400, 200, null)
+                .get(0);
+
+        assertThat(new Frame(place.width(), place.height()))
+                .isEqualTo(Frames.One.average(512, 2).frame());
     }
 
     @Test
