@@ -205,6 +205,7 @@ public final class PrepareStage {
                     + "\n" + spec.preparation().background() + "\n"
                     + spec.preparation().maxPixels()
                     + "\n" + placement.key(items.get(0)) + "\n" + copies.key()
+                    + Rewriting.reportKey(spec.preparation().captions(), items)
                     // Captions that a review has changed are no other run's.
                     + (CaptionReview.pauses(spec) ? "\nreviewed" : ""));
             if (folder.holds(key)) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import training.lora.api.CleanUp;
 import training.lora.api.MaskSource;
 import training.lora.api.MaskSpec;
 import training.lora.api.SafetySpec;
@@ -62,6 +63,7 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
             throws IOException {
         MaskSpec mask = context.run().spec().preparation().mask();
         MaskSource masks = mask.source();
+        boolean rewritten = context.run().spec().preparation().captions().cleanUp() != CleanUp.None;
         StringBuilder all = new StringBuilder(masks == MaskSource.None ? "" : masks + "\n");
         if (masks.modelled()) {
             // Without the model's uri, of which the content counts.
@@ -94,6 +96,11 @@ record RawData(List<Item> items, List<String> digests, String digest, List<Strin
             all.append(item.caption()).append(item.captionFrom() == null ? "\0\n" : "\n");
             if (item.variants() != null) {
                 all.append(String.join("\0", item.variants())).append('\n');
+            }
+            if (rewritten) {
+                // What is rewritten, of which two may be worded alike.
+                all.append(item.said() == null ? "whole" : "said\0" + String.join("\0", item.said()))
+                        .append('\n');
             }
             if (masks == MaskSource.Segment) {
                 all.append(new SegmentPrompts(mask, Map.of()).of(item.dataset()))

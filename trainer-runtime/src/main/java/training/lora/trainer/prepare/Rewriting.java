@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -122,10 +123,22 @@ final class Rewriting implements AutoCloseable {
         if (spec.cleanUp() == CleanUp.Model && language != null) {
             key.append(LanguageModel.key(language)).append('\n');
         }
-        items.stream().map(Item::dataset).distinct().filter(Subject::isOf).forEach(dataset -> key.append(
-                        Subject.of(dataset))
-                .append('\n'));
-        return key.toString();
+        return key.append(subjects(items)).append('\n').toString();
+    }
+
+    /** What the report of concepts depends on beside the data; empty where no language model is asked about them. */
+    static String reportKey(CaptionsSpec spec, List<Item> items) {
+        LanguageSpec language = spec.language();
+        return language == null ? "" : "\n" + LanguageModel.key(language) + subjects(items);
+    }
+
+    private static String subjects(List<Item> items) {
+        return items.stream()
+                .map(Item::dataset)
+                .distinct()
+                .filter(Subject::isOf)
+                .map(dataset -> "\n" + Subject.of(dataset))
+                .collect(Collectors.joining());
     }
 
     /** What masks are to find in the pictures of each data set of which the spec doesn't say it, by data sets' names. */

@@ -235,6 +235,43 @@ class RewritingRunTest {
     }
 
     @Test
+    void aCaptionThatIsWordedAsBeforeAndRewrittenOtherwiseIsAnotherCaption() throws IOException {
+        String object = "mode: Object, trigger: zorb, className: bat";
+        assertThat(prepare(object, "cleanUp: Rules", "").code()).isZero();
+        assertThat(samples().get(0).caption()).isEqualTo("a photo of zorb");
+
+        caption("bat", "zorb, a photo of a bat");
+        Ran ran = prepare(object, "cleanUp: Rules", "");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(samples().get(0).caption()).isEqualTo("zorb, a photo of a bat");
+    }
+
+    @Test
+    void aLanguageModelThatIsNamedLaterTellsOfDataThatArePreparedAlready() throws IOException {
+        assertThat(prepare("mode: Object", "", "").code()).isZero();
+        String before = digest();
+        assertThat(report().path("concepts")).isEmpty();
+
+        Ran ran = prepare("mode: Object", language(), "");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(report().at("/concepts/0/description").asText()).isEqualTo("a small brown bat");
+        assertThat(report().at("/concepts/0/proposedTrigger").asText()).isEqualTo("vespur");
+        assertThat(questions).hasSize(2);
+        // What is trained on is the same.
+        assertThat(digest()).isEqualTo(before);
+
+        // Nor twice; but another model is asked.
+        assertThat(prepare("mode: Object", language(), "").code()).isZero();
+        assertThat(questions).hasSize(2);
+        assertThat(prepare("mode: Object", language().replace("model: m", "model: n"), "")
+                        .code())
+                .isZero();
+        assertThat(questions).hasSize(4);
+    }
+
+    @Test
     void masksFindWhatTheLanguageModelSaysWhereTheSpecDoesNot() throws IOException {
         String mask =
                 ", mask: {source: Segment, scoring: Sigmoid, model: {uri: \"%s\"}}".formatted(bundled("emoji-clipseg"));

@@ -19,6 +19,9 @@ import training.lora.trainer.run.RunContext;
 
 /** Captions by a model that sees, behind an API as OpenAI's: a picture a call, or several on one sheet. */
 final class ApiCaptioner implements Captioner {
+    /** Is raised where something else is asked or shown, so that it is asked anew. */
+    private static final int VERSION = 2;
+
     private static final int SIDE = 512;
 
     /** Of a cell where several pictures are on a sheet. */
@@ -66,9 +69,15 @@ final class ApiCaptioner implements Captioner {
         CaptionApiSpec api = captions.api();
         return api == null
                 ? ""
-                : "OpenAI %s %s %s maxTokens %d sheet %d"
+                : "OpenAI %d %s %s %s begin %s maxTokens %d sheet %d"
                         .formatted(
-                                api.url(), api.model(), api.instruction(), captions.maxTokens(), api.picturesPerCall());
+                                VERSION,
+                                api.url(),
+                                api.model(),
+                                api.instruction(),
+                                captions.beginning(),
+                                captions.maxTokens(),
+                                api.picturesPerCall());
     }
 
     @Override

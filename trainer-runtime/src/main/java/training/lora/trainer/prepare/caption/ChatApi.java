@@ -10,6 +10,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -132,12 +133,14 @@ public final class ChatApi {
                     if (wish != null) {
                         wait = wish.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : wish;
                     }
-                } else if (answer.status() == STATUS_BAD && adapts(text)) {
-                    body = body(question);
+                } else {
+                    byte[] adapted = answer.status() == STATUS_BAD ? adapted(question, text) : body;
+                    if (Arrays.equals(adapted, body)) {
+                        throw refused(answer, text);
+                    }
+                    body = adapted;
                     attempt--;
                     wait = Duration.ZERO;
-                } else {
-                    throw refused(answer, text);
                 }
             } catch (RefusedAddressException e) {
                 throw invalid("must be an address that may be asked, but " + e.getMessage());
@@ -204,24 +207,20 @@ public final class ChatApi {
     }
 
     /**
-     * Newer models of OpenAI take another name for the tokens, and no temperature; some servers take no schema. Whether one
-     * of these was learned now.
+     * Newer models of OpenAI take another name for the tokens, and no temperature; some servers take no schema. What is to
+     * be sent after such an answer; what was sent before if nothing of it can be otherwise. Another thread may have learned
+     * it first, while this question was on its way.
      */
-    private synchronized boolean adapts(String body) {
-        String says = says(body);
-        if (!newerTokens && says.contains("max_completion_tokens")) {
+    private byte[] adapted(Question question, String answer) {
+        String says = says(answer);
+        if (says.contains("max_completion_tokens")) {
             newerTokens = true;
-            return true;
-        }
-        if (!ownTemperature && says.contains("temperature")) {
+        } else if (says.contains("temperature")) {
             ownTemperature = true;
-            return true;
-        }
-        if (!noSchema && (says.contains("response_format") || says.contains("json_schema"))) {
+        } else if (says.contains("response_format") || says.contains("json_schema")) {
             noSchema = true;
-            return true;
         }
-        return false;
+        return body(question);
     }
 
     /** The text of a completion; null where it is none. */

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -187,12 +188,14 @@ public final class LanguageModel implements AutoCloseable {
      * where other captions were asked for with one.
      *
      * @param description of the subject; null where there is none
-     * @throws TrainerException InvalidData if of the first captions or of most none can be used
+     * @throws TrainerException InvalidData if nothing is kept and of the first captions none can be used, or if of all, those
+     *     that are kept too, fewer than half can be
      */
     public Cleaned clean(Subject subject, @Nullable String description, List<String> captions) throws IOException {
         Map<String, String> texts = new HashMap<>();
         List<String> open = new ArrayList<>();
-        for (String caption : new LinkedHashSet<>(captions)) {
+        Set<String> distinct = new LinkedHashSet<>(captions);
+        for (String caption : distinct) {
             String known = before.get(key("caption", subject, caption));
             if (known == null) {
                 open.add(caption);
@@ -208,7 +211,6 @@ public final class LanguageModel implements AutoCloseable {
             calls.add(threads.submit(() -> asked.ask(some)));
         }
         String problem = "";
-        int right = 0;
         for (int i = 0; i < batches.size(); i++) {
             List<Integer> batch = batches.get(i);
             Batch.Result result = get(calls.get(i));
@@ -217,20 +219,26 @@ public final class LanguageModel implements AutoCloseable {
                 before.put(key("caption", subject, caption), entry.getValue());
                 texts.put(caption, entry.getValue());
             }
-            right += result.texts().size();
             if (result.texts().size() < batch.size()) {
                 problem = result.problem();
             }
-            if (right == 0) {
+            if (texts.isEmpty()) {
                 break;
             }
         }
-        if (2 * right < open.size()) {
+        // One that is never answered rightly is asked for each time: it must not end what went well before.
+        if (2 * texts.size() < distinct.size()) {
             calls.forEach(call -> call.cancel(true));
             throw new TrainerException(
                     Reason.InvalidData,
                     "`%s` %s must rewrite captions as it is asked, but of %d captions of %s it gave %d that can be used: %s"
-                            .formatted(chat.field(), spec.model(), open.size(), subject.name(), right, problem));
+                            .formatted(
+                                    chat.field(),
+                                    spec.model(),
+                                    distinct.size(),
+                                    subject.name(),
+                                    texts.size(),
+                                    problem));
         }
         return new Cleaned(texts, problem);
     }

@@ -20,8 +20,10 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.IntStream;
@@ -318,6 +320,22 @@ class LanguageModelTest {
         assertThat(cleaned.texts()).containsOnlyKeys("a robot on table 0", "a robot on table 2");
         assertThat(cleaned.problem()).isEqualTo("caption 2 was missing, or there twice");
         assertThat(questions).hasSize(3);
+
+        // A later preparation asks for it alone, and is not ended by it.
+        LanguageModel.Cleaned again = model.clean(ROBOT, null, robots(3));
+        assertThat(again.texts()).isEqualTo(cleaned.texts());
+        assertThat(again.problem()).isEqualTo("caption 1 was missing, or there twice");
+        assertThat(questions).hasSize(6);
+        assertThat(asked(questions.get(5))).hasSize(1);
+    }
+
+    @Test
+    void lessThanHalfOfAllIsTooLittle() throws IOException {
+        rewrites(captions -> captions.removeIf(c -> !c.path("caption").asText().endsWith("table 1")));
+
+        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(3)))
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
+                .hasMessageContaining("but of 3 captions of TOK it gave 1 that can be used: caption 1 was missing");
     }
 
     @Test
@@ -381,23 +399,39 @@ class LanguageModelTest {
     }
 
     @Test
-    void aServerWithoutStructuredOutputIsAskedWithoutIt() throws IOException {
+    void aServerWithoutStructuredOutputIsAskedWithoutItByAllThreads() throws IOException {
+        // All threads have asked before the first is told.
+        CountDownLatch four = new CountDownLatch(4);
+        rewrites(captions -> {});
+        Function<JsonNode, String> right = answers.element();
         server.removeContext("/v1/chat/completions");
         server.createContext("/v1/chat/completions", exchange -> {
             JsonNode asked = Json.MAPPER.readTree(exchange.getRequestBody().readAllBytes());
             questions.add(asked);
             boolean refused = asked.has("response_format");
+            if (refused) {
+                four.countDown();
+                await(four);
+            }
             byte[] body = (refused
                             ? "{\"error\": {\"message\": \"response_format is not supported\"}}"
-                            : completion("{\"captions\": [{\"id\": 1, \"caption\": \"TOK\"}]}"))
+                            : completion(right.apply(asked)))
                     .getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(refused ? 400 : 200, body.length);
             exchange.getResponseBody().write(body);
             exchange.close();
         });
 
-        assertThat(model.clean(ROBOT, null, robots(1)).texts()).containsValue("TOK");
-        assertThat(questions).hasSize(2);
+        assertThat(model.clean(ROBOT, null, robots(80)).texts()).hasSize(80);
+        assertThat(questions).hasSize(8);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Test
