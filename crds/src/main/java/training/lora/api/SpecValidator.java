@@ -25,9 +25,14 @@ import org.jspecify.annotations.Nullable;
 public final class SpecValidator {
     /** What patterns are in words. */
     private static final Map<String, String> FORMS = Map.of(
-            Uris.PATTERN, Uris.FORM,
-            Uris.OUTPUT_PATTERN, Uris.OUTPUT_FORM,
-            Uris.SHA256, "be 64 hex digits");
+            Uris.PATTERN,
+            Uris.FORM,
+            Uris.OUTPUT_PATTERN,
+            Uris.OUTPUT_FORM,
+            Uris.SHA256,
+            "be 64 hex digits",
+            TrackingSpec.SERVER,
+            "be https://HOST/PATH without a password or query in it");
 
     private final List<String> problems = new ArrayList<>();
 
@@ -121,8 +126,8 @@ public final class SpecValidator {
                         .matcher(text)
                         .find()) {
             String form = FORMS.getOrDefault(pattern.value(), "match " + pattern.value());
-            boolean uri =
-                    pattern.value().equals(Uris.PATTERN) || pattern.value().equals(Uris.OUTPUT_PATTERN);
+            boolean uri = Set.of(Uris.PATTERN, Uris.OUTPUT_PATTERN, TrackingSpec.SERVER)
+                    .contains(pattern.value());
             problems.add("`%s` must %s, was \"%s\"".formatted(path, form, uri ? Uris.shown(text) : text));
         }
         size(path, field, text.length(), "characters");

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.LoraTraining;
 import training.lora.api.Retention;
 import training.lora.api.Stage;
+import training.lora.api.TrackingSpec;
 
 /** Names, labels and owners of what the operator makes. */
 public final class Names {
@@ -51,12 +52,16 @@ public final class Names {
 
     /**
      * The ConfigMap with the file that the trainer reads. It is never written again, so what may change within a run, the
-     * names of Secrets, is part of its name.
+     * names of Secrets and where it is tracked, is part of its name.
      */
     static String runSpec(LoraTraining resource, String runId) {
         String name = resource.getMetadata().getName() + "-run-" + runId;
-        Map<String, String> secrets = References.secretsByField(resource.getSpec());
-        return secrets.isEmpty() ? name : name + "-" + Changes.hash(secrets).substring(0, 6);
+        Map<String, Object> changing = new TreeMap<>(References.secretsByField(resource.getSpec()));
+        TrackingSpec tracking = resource.getSpec().tracking();
+        if (tracking != null && (tracking.mlflow() != null || tracking.wandb() != null)) {
+            changing.put("spec.tracking", tracking);
+        }
+        return changing.isEmpty() ? name : name + "-" + Changes.hash(changing).substring(0, 6);
     }
 
     /** Whether a label or annotation is Kueue's, or for the provisioning that Kueue asks for. */

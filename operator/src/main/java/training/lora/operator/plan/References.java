@@ -38,13 +38,18 @@ final class References {
 
     private static final String OUTPUT = "spec.output";
 
+    private static final String TRACKING = "spec.tracking.";
+
     private References() {}
 
-    /** What the stage uses, with the field that names it. Only Prepare reads sources; each stage looks at the output. */
+    /**
+     * What the stage uses, with the field that names it. Only Prepare reads sources and has nothing to track; each stage looks
+     * at the output.
+     */
     static Map<Reference, String> of(LoraTrainingSpec spec, Stage stage) {
         Map<Reference, String> found = new LinkedHashMap<>();
         secretsByField(spec).forEach((field, name) -> {
-            if (stage == Stage.Prepare || field.equals(OUTPUT)) {
+            if (field.equals(OUTPUT) || field.startsWith(TRACKING) == (stage != Stage.Prepare)) {
                 found.putIfAbsent(new Reference(Reference.Kind.Secret, name), field + ".secretRef");
             }
         });
@@ -71,6 +76,9 @@ final class References {
         LanguageSpec language = spec.preparation().captions().language();
         if (language != null && language.secretRef() != null) {
             names.put("spec.preparation.captions.language", language.secretRef().name());
+        }
+        if (spec.tracking() != null) {
+            names.putAll(spec.tracking().secrets());
         }
         SecretRef secret = spec.output().secretRef();
         if (secret != null) {

@@ -52,6 +52,22 @@ final class ReferencesTest {
     }
 
     @Test
+    void aTrackersSecretIsForTheStagesThatAreTracked() throws Exception {
+        String tracking = ",'tracking':{'mlflow':{'uri':'https://%s','secretRef':{'name':'mlflow'}},"
+                + "'wandb':{'secretRef':{'name':'wandb'}}}";
+        var one = Resources.of(HUB + tracking.formatted("one"), "{}");
+        var other = Resources.of(HUB + tracking.formatted("other"), "{}");
+
+        assertThat(References.secrets(one.getSpec(), Stage.Prepare)).containsExactly("hub");
+        assertThat(References.secrets(one.getSpec(), Stage.Train)).containsExactly("mlflow", "wandb");
+        assertThat(References.secrets(one.getSpec(), Stage.Evaluate)).containsExactly("mlflow", "wandb");
+        assertThat(References.of(one.getSpec(), Stage.Train))
+                .containsEntry(new Reference(Secret, "wandb"), "spec.tracking.wandb.secretRef");
+        // It is the same run, so that the file that the trainer reads must have another name.
+        assertThat(Names.runSpec(one, "1")).isNotEqualTo(Names.runSpec(other, "1"));
+    }
+
+    @Test
     void onlyTheLabelsValueTrueAllows() {
         assertThat(state("true")).isEqualTo(State.ALLOWED);
         assertThat(state("false")).isEqualTo(State.UNLABELLED);

@@ -23,7 +23,6 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.StageResult;
-import training.lora.api.TrackingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.prepare.CaptionReview;
@@ -35,7 +34,6 @@ import training.lora.trainer.report.Console;
 import training.lora.trainer.report.JsonLines;
 import training.lora.trainer.report.Push;
 import training.lora.trainer.report.ResultFiles;
-import training.lora.trainer.report.TensorBoard;
 import training.lora.trainer.run.Destination;
 import training.lora.trainer.run.FetchProgress;
 import training.lora.trainer.run.RunContext;
@@ -49,7 +47,8 @@ import training.lora.trainer.source.Source;
 import training.lora.trainer.source.Sources;
 import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.source.Unpacker;
-import training.lora.trainer.train.SamplePictures;
+import training.lora.trainer.track.Ending;
+import training.lora.trainer.track.Trackers;
 
 /** {@code run}: prepare, train and evaluate; and each of these alone. */
 @Command(name = "run", mixinStandardHelpOptions = true, description = "Prepares, trains and evaluates.")
@@ -173,16 +172,14 @@ class RunCommand implements Callable<Integer> {
         RunLog.open(space.log());
         Path relativeTo = loaded.mounted() ? null : file.toAbsolutePath().getParent();
         try (Push push = push();
+                Trackers trackers = trackers(run, space);
                 NDManager manager = root()) {
             Console console = new Console(System.out, System.console() != null);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
-            TensorBoard board = board(run, space);
             Consumer<ProgressMessage> sink = message -> {
                 console.accept(message);
                 lines.accept(message);
-                if (board != null) {
-                    board.accept(message);
-                }
+                trackers.accept(message);
                 if (push != null) {
                     push.accept(message);
                 }
@@ -195,6 +192,9 @@ class RunCommand implements Callable<Integer> {
                     Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
                     RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings, manager);
                     complete = stage(context, stage).alreadyComplete();
+                } catch (TrainerException e) {
+                    trackers.fails(e);
+                    throw e;
                 }
                 if (complete) {
                     if (!ran) {
@@ -210,6 +210,7 @@ class RunCommand implements Callable<Integer> {
                     return 0;
                 }
             }
+            trackers.ends(Ending.Finished);
         }
         if (stages().size() > 1) {
             Manifest manifest = Output.published(run.owner(), space).manifest();
@@ -237,12 +238,16 @@ class RunCommand implements Callable<Integer> {
         return new Unpacker(Cache.of(surroundings, space.cache()), space::digests, surroundings.stopping());
     }
 
-    private static @Nullable TensorBoard board(RunSpec run, Workspace space) {
-        TrackingSpec tracking = run.spec().tracking();
-        return tracking == null || !tracking.tensorBoard()
-                ? null
-                : new TensorBoard(
-                        space.train().resolve("tensorboard"), step -> SamplePictures.files(space.train(), step));
+    private Trackers trackers(RunSpec run, Workspace space) throws IOException {
+        if (stages().equals(List.of(Stage.Prepare))) {
+            return Trackers.none();
+        }
+        try {
+            return Trackers.of(run, space, new Surroundings(environment, Shutdown::requested));
+        } catch (TrainerException e) {
+            leaveWord(e);
+            throw e;
+        }
     }
 
     private NDManager root() throws IOException {

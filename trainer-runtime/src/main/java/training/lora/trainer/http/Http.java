@@ -16,6 +16,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.apache.hc.client5.http.classic.methods.HttpGet;
 import org.apache.hc.client5.http.classic.methods.HttpPost;
+import org.apache.hc.client5.http.classic.methods.HttpPut;
 import org.apache.hc.client5.http.classic.methods.HttpUriRequestBase;
 import org.apache.hc.client5.http.config.ConnectionConfig;
 import org.apache.hc.client5.http.config.RequestConfig;
@@ -173,8 +174,28 @@ public final class Http implements Closeable {
      * @throws RefusedAddressException if it is where nothing may be asked
      */
     public Answer post(URI url, byte[] json, @Nullable String authorization, Duration patience) throws IOException {
-        HttpPost request = new HttpPost(url);
-        request.setEntity(new ByteArrayEntity(json, ContentType.APPLICATION_JSON));
+        return body(
+                url,
+                new HttpPost(url),
+                new ByteArrayEntity(json, ContentType.APPLICATION_JSON),
+                authorization,
+                patience);
+    }
+
+    /** The answer to a PUT of bytes to {@code url}, as that to a POST. */
+    public Answer put(URI url, byte[] bytes, @Nullable String authorization, Duration patience) throws IOException {
+        return body(
+                url,
+                new HttpPut(url),
+                new ByteArrayEntity(bytes, ContentType.APPLICATION_OCTET_STREAM),
+                authorization,
+                patience);
+    }
+
+    private Answer body(
+            URI url, HttpUriRequestBase request, HttpEntity body, @Nullable String authorization, Duration patience)
+            throws IOException {
+        request.setEntity(body);
         request.setConfig(RequestConfig.custom()
                 .setResponseTimeout(Timeout.ofMilliseconds(patience.toMillis()))
                 .build());

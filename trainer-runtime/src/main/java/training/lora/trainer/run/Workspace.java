@@ -73,6 +73,11 @@ public record Workspace(Path root, Path output, @Nullable Destination destinatio
         return root.resolve("train");
     }
 
+    /** What services that collect the course of trainings are told. */
+    public Path tracking() {
+        return root.resolve("tracking");
+    }
+
     /** Pictures that were measured. */
     public Path evaluate() {
         return root.resolve("evaluate");
@@ -86,7 +91,7 @@ public record Workspace(Path root, Path output, @Nullable Destination destinatio
     public void requireApart() throws IOException {
         Path work = real(root);
         Path published = real(output);
-        boolean among = Stream.of(dataset(), train(), evaluate(), results(), cache())
+        boolean among = Stream.of(dataset(), train(), evaluate(), tracking(), results(), cache())
                 .anyMatch(own -> published.startsWith(work.resolve(root.relativize(own))));
         if (among || work.startsWith(published)) {
             throw new TrainerException(
