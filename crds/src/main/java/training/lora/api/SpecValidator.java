@@ -46,9 +46,7 @@ public final class SpecValidator {
         return validator.problems;
     }
 
-    /**
-     * What is wrong with {@code captions} where {@code field} has them and not the spec, as {@link #problems}.
-     */
+    /** What is wrong with {@code captions} where {@code field} has them and not the spec, as {@link #problems}. */
     public static List<String> captionProblems(String field, CaptionsSpec captions) {
         SpecValidator validator = new SpecValidator();
         validator.record(field, captions);
@@ -126,9 +124,7 @@ public final class SpecValidator {
                         .matcher(text)
                         .find()) {
             String form = FORMS.getOrDefault(pattern.value(), "match " + pattern.value());
-            boolean uri = Set.of(Uris.PATTERN, Uris.OUTPUT_PATTERN, TrackingSpec.SERVER)
-                    .contains(pattern.value());
-            problems.add("`%s` must %s, was \"%s\"".formatted(path, form, uri ? Uris.shown(text) : text));
+            problems.add("`%s` must %s, was \"%s\"".formatted(path, form, Uris.shown(text)));
         }
         size(path, field, text.length(), "characters");
     }

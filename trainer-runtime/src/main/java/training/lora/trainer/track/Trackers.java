@@ -1,6 +1,7 @@
 package training.lora.trainer.track;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
