@@ -12,6 +12,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -172,8 +173,8 @@ class RunCommand implements Callable<Integer> {
         RunLog.open(space.log());
         Path relativeTo = loaded.mounted() ? null : file.toAbsolutePath().getParent();
         try (Push push = push();
-                Trackers trackers = trackers(run, space);
-                NDManager manager = root()) {
+                Trackers trackers = opened(() -> Trackers.of(run, stages(), space, surroundings()));
+                NDManager manager = opened(() -> device.choose().newManager())) {
             Console console = new Console(System.out, System.console() != null);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
             Consumer<ProgressMessage> sink = message -> {
@@ -189,8 +190,7 @@ class RunCommand implements Callable<Integer> {
                 boolean complete;
                 try (Remote remote = remote(stage, space, new FetchProgress(run, attempt, sink))) {
                     Sources sources = Sources.of(environment, relativeTo).with(remote, unpacker(space));
-                    Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
-                    RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings, manager);
+                    RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings(), manager);
                     complete = stage(context, stage).alreadyComplete();
                 } catch (TrainerException e) {
                     trackers.fails(e);
@@ -238,25 +238,17 @@ class RunCommand implements Callable<Integer> {
         return new Unpacker(Cache.of(surroundings, space.cache()), space::digests, surroundings.stopping());
     }
 
-    private Trackers trackers(RunSpec run, Workspace space) throws IOException {
-        if (stages().equals(List.of(Stage.Prepare))) {
-            return Trackers.none();
-        }
+    private <T> T opened(Supplier<T> opening) throws IOException {
         try {
-            return Trackers.of(run, space, new Surroundings(environment, Shutdown::requested));
+            return opening.get();
         } catch (TrainerException e) {
             leaveWord(e);
             throw e;
         }
     }
 
-    private NDManager root() throws IOException {
-        try {
-            return device.choose().newManager();
-        } catch (TrainerException e) {
-            leaveWord(e);
-            throw e;
-        }
+    private Surroundings surroundings() {
+        return new Surroundings(environment, Shutdown::requested);
     }
 
     /** A wrong run spec or device fails its pod before there is a run: the sentence still has to reach the condition. */

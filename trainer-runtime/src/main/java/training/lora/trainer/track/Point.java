@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
 import training.lora.api.Stage;
@@ -24,21 +25,25 @@ record Point(Stage stage, int step, long time, Map<String, Double> metrics, List
     /** Null where the message says nothing that is tracked. */
     static @Nullable Point of(ProgressMessage message, TensorBoard.Pictures drawn) {
         boolean trains = message.stage() == Stage.Train;
-        // Of an evaluation the step is how many pictures are drawn; its checkpoints have steps of their own.
-        if (!trains && (message.stage() == Stage.Prepare || message.checkpoint() == null)) {
-            return null;
+        Checkpoint checkpoint = message.checkpoint();
+        int step = message.step();
+        if (!trains) {
+            if (message.stage() == Stage.Prepare || checkpoint == null) {
+                return null;
+            }
+            // Of an evaluation the step is how many pictures are drawn; its checkpoints have steps of their own.
+            step = checkpoint.step();
         }
-        int step = trains ? message.step() : message.checkpoint().step();
         Map<String, Double> metrics = new LinkedHashMap<>();
         for (Metric metric : message.metrics()) {
             metrics.put(metric.name(), metric.number());
         }
-        if (message.checkpoint() != null) {
-            for (Metric metric : message.checkpoint().metrics()) {
+        if (checkpoint != null) {
+            for (Metric metric : checkpoint.metrics()) {
                 metrics.put("checkpoint/" + metric.name(), metric.number());
             }
         }
-        boolean draws = trains && (message.checkpoint() != null || message.step() == 0);
+        boolean draws = trains && (checkpoint != null || step == 0);
         List<Path> pictures = draws ? drawn.of(step) : List.of();
         return metrics.isEmpty() && pictures.isEmpty()
                 ? null

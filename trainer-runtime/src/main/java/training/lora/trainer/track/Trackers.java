@@ -14,6 +14,7 @@ import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.SecretRef;
+import training.lora.api.Stage;
 import training.lora.api.TrackingSpec;
 import training.lora.api.WandbSpec;
 import training.lora.trainer.TrainerException;
@@ -37,12 +38,13 @@ public final class Trackers implements Consumer<ProgressMessage>, AutoCloseable 
     }
 
     /**
-     * Those of a run.
+     * Those of a run; none where no stage has anything to tell.
      *
      * @throws TrainerException InvalidConfiguration if a Secret that is named hasn't what opens the service
      */
-    public static Trackers of(RunSpec run, Workspace space, Surroundings surroundings) {
-        TrackingSpec tracking = run.spec().tracking();
+    public static Trackers of(RunSpec run, List<Stage> stages, Workspace space, Surroundings surroundings) {
+        boolean tells = stages.contains(Stage.Train) || stages.contains(Stage.Evaluate);
+        TrackingSpec tracking = tells ? run.spec().tracking() : null;
         TensorBoard.Pictures pictures = step -> SamplePictures.files(space.train(), step);
         boolean events = tracking != null && tracking.tensorBoard();
         Trackers trackers =
@@ -58,11 +60,6 @@ public final class Trackers implements Consumer<ProgressMessage>, AutoCloseable 
             trackers.add(new Wandb(spec, run, api), run, space);
         }
         return trackers;
-    }
-
-    /** None of a stage that has nothing to track. */
-    public static Trackers none() {
-        return new Trackers(step -> List.of(), null);
     }
 
     private static Api api(String uri, Api.Key key, Surroundings surroundings) {
