@@ -50,7 +50,7 @@ class MlflowTest {
         Api api = Runs.api(uri, Api.Key.token(KEY, "`spec.tracking.mlflow.secretRef`"));
         return Runs.tracker(
                 folder.resolve("tracking"),
-                new Mlflow(run.spec().tracking().mlflow(), run, api, folder.resolve("train")),
+                new Mlflow(Runs.mlflow(run), run, api, folder.resolve("train")),
                 run);
     }
 

@@ -6,10 +6,14 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.MlflowSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
+import training.lora.api.TrackingSpec;
+import training.lora.api.WandbSpec;
 import training.lora.trainer.http.AddressGuard;
 import training.lora.trainer.http.Http;
 
@@ -23,6 +27,18 @@ final class Runs {
             Duration.ofSeconds(20));
 
     private Runs() {}
+
+    static MlflowSpec mlflow(RunSpec run) {
+        return Objects.requireNonNull(tracking(run).mlflow());
+    }
+
+    static WandbSpec wandb(RunSpec run) {
+        return Objects.requireNonNull(tracking(run).wandb());
+    }
+
+    private static TrackingSpec tracking(RunSpec run) {
+        return Objects.requireNonNull(run.spec().tracking());
+    }
 
     /** @param tracking the field, in JSON with single quotes */
     static RunSpec of(String tracking) throws IOException {
