@@ -49,9 +49,7 @@ class MlflowTest {
         RunSpec run = Runs.of("{'mlflow': {'uri': '%s'%s}}".formatted(uri, more));
         Api api = Runs.api(uri, Api.Key.token(KEY, "`spec.tracking.mlflow.secretRef`"));
         return Runs.tracker(
-                folder.resolve("tracking"),
-                new Mlflow(Runs.mlflow(run), run, api, folder.resolve("train")),
-                run);
+                folder.resolve("tracking"), new Mlflow(Runs.mlflow(run), run, api, folder.resolve("train")), run);
     }
 
     private Tracker tracker() throws IOException {

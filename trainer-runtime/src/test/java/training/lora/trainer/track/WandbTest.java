@@ -38,8 +38,7 @@ class WandbTest {
 
     private void tell(Api.Key key, Ending ending, Point... points) throws IOException {
         RunSpec run = Runs.of("{'wandb': {'uri': '%s', 'project': 'things'}}".formatted(server.uri()));
-        Tracker tracker =
-                Runs.tracker(folder, new Wandb(Runs.wandb(run), run, Runs.api(server.uri(), key)), run);
+        Tracker tracker = Runs.tracker(folder, new Wandb(Runs.wandb(run), run, Runs.api(server.uri(), key)), run);
         for (Point point : points) {
             tracker.accept(point);
         }
