@@ -176,7 +176,7 @@ public final class Plan {
 
     private void running(StageStatus noted) {
         Attempt attempt = Attempt.of(resource, observed, noted);
-        StageEnd ending = StageEnd.of(attempt);
+        StageEnd ending = StageEnd.of(attempt, Names.workspace(resource));
         Startup startup = ending != null ? null : Startup.of(resource, attempt, observed, now);
         StageStatus entry = Entries.timed(draft, attempt, startup, ending != null, now);
         if (outdated(attempt, startup)) {
@@ -292,7 +292,7 @@ public final class Plan {
         draft.stage(Entries.ended(entry, Outcome.Succeeded, null, how.message(), now));
         agenda.tell(entry, false, "StageSucceeded", "%s succeeded".formatted(entry.name()));
         if (how.result() != null && how.result().alreadyComplete()) {
-            String note = how.result().message();
+            String note = how.message();
             end.complete("the output holds this run's finished result already" + (note == null ? "" : ": " + note));
         } else {
             agenda.again();

@@ -7,6 +7,8 @@ import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
@@ -32,6 +34,8 @@ record StageEnd(
         @Nullable String message,
         @Nullable StageResult result,
         Ending ending) {
+    /** The beginning of a path in the pod's workspace, and no part of another path or uri. */
+    private static final Pattern IN_POD = Pattern.compile("(?<![\\w./:-])" + PodVolumes.WORKSPACE + "/");
 
     /** Whose doing the end of an attempt is, which decides whether it is held against {@code spec.retries}. */
     enum Ending {
@@ -53,8 +57,21 @@ record StageEnd(
         return finished(job) || condition(job, "SuccessCriteriaMet") != null || condition(job, "FailureTarget") != null;
     }
 
-    /** How {@code attempt} ended, or null while one of its trainers may still write or another pod may follow. */
-    static @Nullable StageEnd of(Attempt attempt) {
+    /**
+     * How {@code attempt} ended, or null while one of its trainers may still write or another pod may follow.
+     *
+     * @param workspace where people find what the trainer has in {@link PodVolumes#WORKSPACE}, which its message names
+     */
+    static @Nullable StageEnd of(Attempt attempt, String workspace) {
+        StageEnd end = of(attempt);
+        return end == null || end.message() == null
+                ? end
+                : StageEndBuilder.builder(end)
+                        .message(IN_POD.matcher(end.message()).replaceAll(Matcher.quoteReplacement(workspace)))
+                        .build();
+    }
+
+    private static @Nullable StageEnd of(Attempt attempt) {
         if (attempt.alive() != null) {
             return null;
         }

@@ -75,7 +75,7 @@ class ReviewTest {
                 Json.MAPPER.writeValueAsString(result(scene, Stage.Train, attempt)
                         .outcome(Outcome.Failed)
                         .reason(Reason.InvalidCaptions)
-                        .message("captions.jsonl, line 3, must be a JSON object")
+                        .message("/workspace/output/captions.jsonl, line 3, must be a JSON object")
                         .build()));
         scene.plan();
     }
@@ -195,7 +195,8 @@ class ReviewTest {
 
         assertThat(scene.status().phase()).isEqualTo("AwaitingReview");
         assertThat(awaitingReview().getMessage())
-                .startsWith("Train, attempt 1: captions.jsonl, line 3, must be a JSON object; when pvc://")
+                .startsWith(
+                        "Train, attempt 1: pvc://style-workspace/output/captions.jsonl, line 3, must be a JSON object; when pvc://style-workspace/output/captions.jsonl is mended")
                 .contains("lora.training/captions-reviewed=attempt-2");
         assertThat(scene.stage())
                 .extracting(StageStatus::outcome, StageStatus::reason, StageStatus::failures)
