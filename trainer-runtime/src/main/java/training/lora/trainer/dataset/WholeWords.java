@@ -1,5 +1,6 @@
 package training.lora.trainer.dataset;
 
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -19,6 +20,9 @@ public final class WholeWords {
 
     private static final String ANY_LETTER = "[\\p{L}\\p{N}\\p{M}]";
 
+    private static final Pattern COUNTED =
+            Pattern.compile(UNSPACED_LETTER + "|[^\\s" + UNSPACED + "]*" + SPACED_LETTER + "[^\\s" + UNSPACED + "]*");
+
     /** Hold the parts of a compound together. */
     private static final String HYPHENS = "[-_\u2010\u2011]";
 
@@ -37,6 +41,20 @@ public final class WholeWords {
     /** The same as a part of a pattern that heeds no case; not where a hyphen joins {@code words} to others, as in cat-like. */
     public static String uncompounded(String words) {
         return "(?<!" + ANY_LETTER + HYPHENS + ")" + regex(words) + "(?!" + HYPHENS + ANY_LETTER + ")";
+    }
+
+    /** How many words {@code text} has; where nothing tells them apart, two letters count as one. */
+    public static int count(String text) {
+        int words = 0;
+        int letters = 0;
+        for (Matcher m = COUNTED.matcher(text); m.find(); ) {
+            if (m.group().matches(UNSPACED_LETTER)) {
+                letters++;
+            } else {
+                words++;
+            }
+        }
+        return words + (letters + 1) / 2;
     }
 
     private static String regex(String words) {

@@ -18,6 +18,8 @@ import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.CaptionsSpec;
+import training.lora.api.CleanUp;
+import training.lora.api.PreparationSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
@@ -70,6 +72,11 @@ final class Captioning {
             @Nullable String from,
             @Nullable String original) {}
 
+    /** Takes how many of all are captioned. */
+    private interface Told {
+        void tell(int done, int all);
+    }
+
     Captioning(RunContext context, StepCache cache, FileDigests digests, PrepareProgress progress) {
         this.context = context;
         this.cache = cache;
@@ -83,7 +90,9 @@ final class Captioning {
     /** What the captions of {@code items} depend on beside what is said there; empty where all have their own. */
     static String key(RunContext context, List<Item> items, FileDigests digests) throws IOException {
         CaptionSettings settings = context.captioner();
-        if (!settings.captions().source().made() || items.stream().allMatch(i -> i.captionFrom() != null)) {
+        PreparationSpec spec = context.run().spec().preparation();
+        boolean own = items.stream().allMatch(i -> i.captionFrom() != null);
+        if (!settings.captions().source().made() || (own && !Rewriting.glances(spec.captions(), spec.mask(), items))) {
             return "";
         }
         return Captioners.key(
@@ -107,7 +116,11 @@ final class Captioning {
                 keys.add(key(item.item(), picture.digest(), models));
             }
         }
-        List<String> made = makes ? made(without, keys, manager) : List.of();
+        // Where they are rewritten after, that is the second half.
+        int halves = context.run().spec().preparation().captions().cleanUp() == CleanUp.Model ? 2 : 1;
+        List<String> made = makes
+                ? made(without, keys, manager, (done, all) -> progress.tell(Part.CAPTIONED, done, halves * all))
+                : List.of();
         List<Said> said = new ArrayList<>();
         int next = 0;
         for (PreparedItem prepare : prepared) {
@@ -118,7 +131,7 @@ final class Captioning {
                                     item,
                                     List.of(made.get(next++)),
                                     settings.captions().source().name())
-                            : new Said(item, item.said(), item.captionFrom()));
+                            : Said.of(item));
         }
         List<Said> rewritten = rewriting.rewritten(said);
         List<Caption> all = new ArrayList<>();
@@ -175,7 +188,8 @@ final class Captioning {
             pictures.add(new CroppedPicture(item, small));
             keys.add(key(item, Sha256.of(small), models));
         }
-        List<String> captions = made(pictures, keys, manager);
+        // They are captioned before the first picture is read.
+        List<String> captions = made(pictures, keys, manager, (done, all) -> {});
         Folders.delete(folder);
         return captions;
     }
@@ -200,7 +214,7 @@ final class Captioning {
     }
 
     private String models() throws IOException {
-        return context.preparingDigest(digests) + context.platformsModelDigest(digests);
+        return context.preparingDigest(context.named().captionModel(), digests) + context.platformsModelDigest(digests);
     }
 
     /** All that a made caption depends on; the item's name counts only where chance does. */
@@ -216,7 +230,8 @@ final class Captioning {
     }
 
     /** Captions of {@code pictures}: those that an earlier preparation made, and those of the captioner. */
-    private List<String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager) throws IOException {
+    private List<String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager, Told told)
+            throws IOException {
         Map<Integer, String> made = new TreeMap<>();
         List<Integer> open = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i++) {
@@ -241,7 +256,7 @@ final class Captioning {
                         cache.put(Step.CAPTION, keys.get(index), caption.getBytes(StandardCharsets.UTF_8));
                         made.put(index, caption);
                     }
-                    progress.tell(Part.CAPTIONED, i + some.size(), open.size());
+                    told.tell(i + some.size(), open.size());
                 }
                 String cost = captioner.cost();
                 if (cost != null) {

@@ -223,7 +223,7 @@ public final class PrepareStage {
             List<String> unreadable;
             List<String> animated;
             String unfound;
-            rewriting.open(context, cache);
+            rewriting.open(context, cache, progress);
             Captioning captioning = new Captioning(context, cache, digests, progress);
             Map<String, List<String>> found = rewriting.segmentPrompts(
                     items, some -> captioning.glance(some, options, temporary.resolve(WHOLE), context.manager()));

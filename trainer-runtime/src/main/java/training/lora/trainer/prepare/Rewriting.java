@@ -23,6 +23,7 @@ import training.lora.api.LanguageSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.MaskSpec;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.prepare.PrepareProgress.Part;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.caption.ChatApi;
 import training.lora.trainer.prepare.mask.SegmentPrompts;
@@ -50,6 +51,7 @@ final class Rewriting implements AutoCloseable {
     private final Map<String, ReportedConcept> reported = new LinkedHashMap<>();
     private final Map<String, String> prompts = new TreeMap<>();
     private @Nullable LanguageModel model;
+    private LanguageModel.Watch watch = (done, all) -> {};
 
     /**
      * What is said of an item's picture.
@@ -61,6 +63,11 @@ final class Rewriting implements AutoCloseable {
             Item item,
             @Nullable List<String> texts,
             @Nullable String from) {
+        /** What lies beside it. */
+        static Said of(Item item) {
+            return new Said(item, item.said(), item.captionFrom());
+        }
+
         /** What can be read of the concept there. */
         private List<String> shown() {
             if (texts != null) {
@@ -89,8 +96,12 @@ final class Rewriting implements AutoCloseable {
     }
 
     /** Opens the language model, where there is one; nothing is asked yet. */
-    void open(RunContext context, StepCache cache) {
+    void open(RunContext context, StepCache cache, PrepareProgress progress) {
         LanguageSpec language = spec.language();
+        watch = (done, all) -> {
+            context.stopIfAsked("while captions were rewritten");
+            progress.tell(Part.CAPTIONED, all + done, 2 * all);
+        };
         model = language == null ? null : LanguageModel.open(language, context, kept(cache));
     }
 
@@ -141,6 +152,18 @@ final class Rewriting implements AutoCloseable {
                 .collect(Collectors.joining());
     }
 
+    /** Whether some pictures are captioned whole, since nothing says what masks are to find in their data set. */
+    static boolean glances(CaptionsSpec spec, MaskSpec mask, List<Item> items) {
+        Map<DatasetSpec, Boolean> blank = new HashMap<>();
+        for (Item item : items) {
+            if (spec.language() != null && SegmentPrompts.missing(mask, item.dataset())) {
+                boolean none = Said.of(item).shown().stream().allMatch(String::isBlank);
+                blank.merge(item.dataset(), none, Boolean::logicalAnd);
+            }
+        }
+        return blank.containsValue(true);
+    }
+
     /** What masks are to find in the pictures of each data set of which the spec doesn't say it, by data sets' names. */
     Map<String, List<String>> segmentPrompts(List<Item> items, Glance glance) throws IOException {
         Map<Subject, List<Item>> missing = new LinkedHashMap<>();
@@ -154,7 +177,7 @@ final class Rewriting implements AutoCloseable {
         for (Map.Entry<Subject, List<Item>> entry : missing.entrySet()) {
             Subject subject = entry.getKey();
             List<String> captions = entry.getValue().stream()
-                    .flatMap(item -> new Said(item, item.said(), item.captionFrom()).shown().stream())
+                    .flatMap(item -> Said.of(item).shown().stream())
                     .filter(text -> !text.isBlank())
                     .toList();
             List<String> shown = captions.isEmpty() ? glance.at(entry.getValue()) : captions;
@@ -248,25 +271,28 @@ final class Rewriting implements AutoCloseable {
     private Map<String, String> cleaned(
             Subject subject, @Nullable String description, List<String> texts, CleanUpRules rules) throws IOException {
         Map<String, String> cleaned = new HashMap<>();
+        String idle = "because %s; `spec.datasets[].concept.className` may say it"
+                .formatted(
+                        subject.mode() == ConceptMode.Style
+                                ? "nothing says what its style is called"
+                                : "there is no noun that most of them begin with");
         if (spec.cleanUp() == CleanUp.Model && model != null) {
-            LanguageModel.Cleaned answer = model.clean(subject, description, texts);
+            LanguageModel.Cleaned answer = model.clean(subject, description, texts, watch);
             cleaned.putAll(answer.texts());
             long missing = texts.stream()
                     .distinct()
                     .filter(text -> !answer.texts().containsKey(text))
                     .count();
             if (missing > 0) {
-                notes.accept(
-                        "the language model rewrote all captions of %s but %d as it was asked (%s); those are rewritten by the rules"
-                                .formatted(subject.name(), missing, answer.problem()));
+                notes.accept("the language model rewrote all captions of %s but %d as it was asked (%s); those %s"
+                        .formatted(
+                                subject.name(),
+                                missing,
+                                answer.problem(),
+                                rules.idle() ? "stay as they are, " + idle : "are rewritten by the rules"));
             }
         } else if (rules.idle()) {
-            notes.accept("captions of %s are not rewritten, because %s; `spec.datasets[].concept.className` may say it"
-                    .formatted(
-                            subject.name(),
-                            subject.mode() == ConceptMode.Style
-                                    ? "nothing says what its style is called"
-                                    : "there is no noun that most of them begin with"));
+            notes.accept("captions of %s are not rewritten, %s".formatted(subject.name(), idle));
         }
         for (String text : texts) {
             String now = cleaned.computeIfAbsent(text, rules::clean);

@@ -167,6 +167,11 @@ public record RunContext(
         return all.isEmpty() ? "" : Sha256.of(all.toString());
     }
 
+    /** The same of one of them; empty where {@code model} is null. */
+    public String preparingDigest(@Nullable Source model, FileDigests digests) throws IOException {
+        return model == null ? "" : Sha256.of(digest(model, digests));
+    }
+
     private static String blipDigest(Source model, Path place, FileDigests digests) throws IOException {
         try {
             return ModelDigest.blip(place, digests);

@@ -64,7 +64,9 @@ class CaptionersRunTest {
     void blipSaysWhatTransformersSaysWhereNothingLiesBesideAPictureAndAgain() throws IOException {
         Files.writeString(folder.resolve("data/robot-01.txt"), "my own words");
 
-        assertThat(tiny.run("prepare", with(blip(""))).code()).isZero();
+        Ran ran = tiny.run("prepare", with(blip("")));
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(ran.error()).contains("main/robot-00.png: ");
 
         JsonNode said = Json.MAPPER
                 .readTree(Goldens.FOLDER.resolve("blip/texts.json").toFile())
@@ -79,6 +81,19 @@ class CaptionersRunTest {
         assertThat(again.run("prepare", with(blip(""))).code()).isZero();
         assertThat(again.workspace().resolve("dataset/manifest.json"))
                 .hasSameBinaryContentAs(tiny.workspace().resolve("dataset/manifest.json"));
+
+        // A model that makes masks is none that captions.
+        String segment =
+                "preparation={resolution: 128, captions: {%s}, mask: {source: Segment, prompts: [robot], model: {uri: \"%s\"}}}";
+        Ran masked = tiny.run(
+                "prepare",
+                "--set",
+                segment.formatted(
+                        blip(""), Goldens.BUNDLED.resolve("emoji-clipseg").toAbsolutePath()),
+                "--set",
+                "datasets=[{uri: data, concept: {mode: Object, trigger: blorp}}]");
+        assertThat(masked.code()).as(masked.error()).isZero();
+        assertThat(masked.error()).contains("made anew: 0 pictures, 3 masks").doesNotContain("main/robot-00.png: ");
 
         // Another beginning is another data set.
         assertThat(tiny.run("prepare", with(blip(", beginning: a robot"))).code())

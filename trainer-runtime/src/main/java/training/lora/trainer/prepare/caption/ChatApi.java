@@ -41,6 +41,10 @@ public final class ChatApi {
     /** Of an answer; a caption is short. */
     private static final int MOST_BYTES = 4 << 20;
 
+    private static final String THOUGHT = "<think>";
+
+    private static final String THOUGHT_END = "</think>";
+
     /** The server's longest wish that is heeded. */
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
 
@@ -241,10 +245,25 @@ public final class ChatApi {
             if (why.equals("length")) {
                 throw new DeclinedException("did not fit into maxTokens");
             }
-            return content.isTextual() && !content.asText().isBlank() ? content.asText() : null;
+            if (!content.isTextual() || content.asText().isBlank()) {
+                return null;
+            }
+            String answer = withoutThoughts(content.asText());
+            if (answer.isBlank()) {
+                throw new DeclinedException("was thought about, but not answered");
+            }
+            return answer;
         } catch (JsonProcessingException e) {
             return null;
         }
+    }
+
+    /** Some servers put what a model thinks before its answer; the first of these marks may be in what the model was shown. */
+    private static String withoutThoughts(String content) {
+        int end = content.lastIndexOf(THOUGHT_END);
+        String rest = end < 0 ? content : content.substring(end + THOUGHT_END.length());
+        int begin = rest.indexOf(THOUGHT);
+        return begin < 0 ? rest : rest.substring(0, begin);
     }
 
     private TrainerException refused(Http.Answer answer, String body) {

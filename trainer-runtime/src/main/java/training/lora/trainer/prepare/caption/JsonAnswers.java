@@ -1,9 +1,11 @@
 package training.lora.trainer.prepare.caption;
 
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -133,24 +135,32 @@ public final class JsonAnswers {
                 .schema(schema)
                 .text(text)
                 .build();
-        return Json.MAPPER.readTree(unfenced(api.ask(asked)));
+        return json(api.ask(asked));
     }
 
-    /** Some models put JSON into a block of Markdown, or say something before it. */
-    private static String unfenced(String text) {
-        String bare = text.strip();
-        if (bare.startsWith("{") || bare.startsWith("[")) {
-            return bare;
+    /**
+     * The last object, or list of objects, of a text. Some models put JSON into a block of Markdown, say something before or
+     * after it, or begin with a draft.
+     */
+    private static JsonNode json(String text) throws JsonProcessingException {
+        JsonNode last = null;
+        int at = 0;
+        while (at < text.length()) {
+            char c = text.charAt(at);
+            int end = at + 1;
+            if (c == '{' || c == '[') {
+                try (JsonParser parser = Json.MAPPER.createParser(text.substring(at))) {
+                    JsonNode value = Json.MAPPER.readTree(parser);
+                    end = at + (int) parser.currentLocation().getCharOffset();
+                    boolean list = value.isArray();
+                    last = list && !(value.size() > 0 && value.get(0).isObject()) ? last : value;
+                } catch (IOException e) {
+                    // No JSON begins here.
+                }
+            }
+            at = end;
         }
-        int fence = bare.indexOf("```");
-        if (fence >= 0) {
-            int begin = bare.indexOf('\n', fence) + 1;
-            int end = bare.lastIndexOf("```");
-            return begin > 0 && end > begin ? bare.substring(begin, end) : bare;
-        }
-        int begin = bare.indexOf('{');
-        int end = bare.lastIndexOf('}');
-        return begin >= 0 && end > begin ? bare.substring(begin, end + 1) : bare;
+        return last == null ? Json.MAPPER.readTree(text) : last;
     }
 
     private static ObjectNode array() {

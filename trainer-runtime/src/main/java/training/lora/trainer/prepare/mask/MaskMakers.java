@@ -28,7 +28,7 @@ public final class MaskMakers {
         LoraTrainingSpec spec = context.run().spec();
         MaskSpec mask = spec.preparation().mask();
         Source model = context.named().maskModel();
-        String digest = context.preparingDigest(digests);
+        String digest = context.preparingDigest(model, digests);
         return switch (mask.source()) {
             case None -> null;
             case Alpha -> new AlphaMasks();

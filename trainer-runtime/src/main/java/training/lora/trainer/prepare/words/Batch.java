@@ -134,7 +134,7 @@ final class Batch {
             return "was empty";
         }
         // It is asked for less: models count badly, and a caption of some words more is none the worse.
-        if (text.split(" ").length > 2 * maxWords) {
+        if (WholeWords.count(text) > 2 * maxWords) {
             return "had more than %d words".formatted(maxWords);
         }
         if (text.matches(".*[<>{}].*") && !original.matches(".*[<>{}].*")) {

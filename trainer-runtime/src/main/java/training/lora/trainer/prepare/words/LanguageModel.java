@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +40,8 @@ public final class LanguageModel implements AutoCloseable {
     private static final int MOST_WORDS_OF_A_DESCRIPTION = 40;
 
     private static final int MOST_WORDS_OF_A_PROMPT = 6;
+
+    private static final int CLOSING_SECONDS = 10;
 
     private final LanguageSpec spec;
     private final ChatApi chat;
@@ -153,13 +156,14 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private static @Nullable String longer(String text, int words) {
-        return text.split(" ").length > words ? "it had more than %d words".formatted(words) : null;
+        return WholeWords.count(text) > words ? "it had more than %d words".formatted(words) : null;
     }
 
     private JsonAnswers.Answer<String> one(
             String key, String name, String text, Function<String, @Nullable String> check) throws IOException {
         String known = before.get(key);
-        if (known != null) {
+        // What was right then may be wrong by now: a trigger may mean something in another base model.
+        if (known != null && check.apply(known) == null) {
             return new JsonAnswers.Answer<>(known, "");
         }
         ChatApi.Question question = ChatApiQuestionBuilder.builder()
@@ -183,6 +187,12 @@ public final class LanguageModel implements AutoCloseable {
      */
     public record Cleaned(Map<String, String> texts, String problem) {}
 
+    /** Is told how far it is, by the thread that called; may throw to end the stage. */
+    public interface Watch {
+        /** @param done calls of {@code all}, some of which may ask more than once */
+        void told(int done, int all);
+    }
+
     /**
      * Rewrites captions of a subject. A description is a hint: what is kept is not asked for again where it is another, nor
      * where other captions were asked for with one.
@@ -191,7 +201,8 @@ public final class LanguageModel implements AutoCloseable {
      * @throws TrainerException InvalidData if nothing is kept and of the first captions none can be used, or if of all, those
      *     that are kept too, fewer than half can be
      */
-    public Cleaned clean(Subject subject, @Nullable String description, List<String> captions) throws IOException {
+    public Cleaned clean(Subject subject, @Nullable String description, List<String> captions, Watch watch)
+            throws IOException {
         Map<String, String> texts = new HashMap<>();
         List<String> open = new ArrayList<>();
         Set<String> distinct = new LinkedHashSet<>(captions);
@@ -203,32 +214,27 @@ public final class LanguageModel implements AutoCloseable {
                 texts.put(caption, known);
             }
         }
-        List<List<Integer>> batches = Batch.split(open);
-        List<Future<Batch.Result>> calls = new ArrayList<>();
-        for (List<Integer> batch : batches) {
-            Batch asked = new Batch(subject, description, spec.maxWords(), new JsonAnswers(chat));
+        List<Future<Cleaned>> calls = new ArrayList<>();
+        for (List<Integer> batch : Batch.split(open)) {
             List<String> some = batch.stream().map(open::get).toList();
-            calls.add(threads.submit(() -> asked.ask(some)));
+            calls.add(threads.submit(() -> clean(subject, description, some)));
         }
         String problem = "";
-        for (int i = 0; i < batches.size(); i++) {
-            List<Integer> batch = batches.get(i);
-            Batch.Result result = get(calls.get(i));
-            for (Map.Entry<Integer, String> entry : result.texts().entrySet()) {
-                String caption = open.get(batch.get(entry.getKey()));
-                before.put(key("caption", subject, caption), entry.getValue());
-                texts.put(caption, entry.getValue());
+        try {
+            for (int i = 0; i < calls.size(); i++) {
+                Cleaned call = get(calls.get(i));
+                texts.putAll(call.texts());
+                problem = call.problem().isEmpty() ? problem : call.problem();
+                if (texts.isEmpty()) {
+                    break;
+                }
+                watch.told(i + 1, calls.size());
             }
-            if (result.texts().size() < batch.size()) {
-                problem = result.problem();
-            }
-            if (texts.isEmpty()) {
-                break;
-            }
+        } finally {
+            calls.forEach(call -> call.cancel(true));
         }
         // One that is never answered rightly is asked for each time: it must not end what went well before.
         if (2 * texts.size() < distinct.size()) {
-            calls.forEach(call -> call.cancel(true));
             throw new TrainerException(
                     Reason.InvalidData,
                     "`%s` %s must rewrite captions as it is asked, but of %d captions of %s it gave %d that can be used: %s"
@@ -243,12 +249,30 @@ public final class LanguageModel implements AutoCloseable {
         return new Cleaned(texts, problem);
     }
 
+    /** Rewrites some by one call, and keeps what is right at once: it is paid for, whatever becomes of the others. */
+    private Cleaned clean(Subject subject, @Nullable String description, List<String> captions) throws IOException {
+        Batch.Result result = new Batch(subject, description, spec.maxWords(), new JsonAnswers(chat)).ask(captions);
+        Map<String, String> texts = new HashMap<>();
+        for (Map.Entry<Integer, String> entry : result.texts().entrySet()) {
+            String caption = captions.get(entry.getKey());
+            before.put(key("caption", subject, caption), entry.getValue());
+            texts.put(caption, entry.getValue());
+        }
+        return new Cleaned(texts, texts.size() < captions.size() ? result.problem() : "");
+    }
+
     private static <T> T get(Future<T> call) throws IOException {
         try {
             return call.get();
         } catch (ExecutionException e) {
             if (e.getCause() instanceof RuntimeException failure) {
                 throw failure;
+            }
+            if (e.getCause() instanceof IOException io) {
+                throw io;
+            }
+            if (e.getCause() instanceof Error error) {
+                throw error;
             }
             throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {
@@ -267,5 +291,13 @@ public final class LanguageModel implements AutoCloseable {
     public void close() throws IOException {
         threads.shutdownNow();
         http.close();
+        try {
+            // What they keep must not come after the stage.
+            if (!threads.awaitTermination(CLOSING_SECONDS, TimeUnit.SECONDS)) {
+                LOG.warn("calls of {} did not end in {} seconds", chat.field(), CLOSING_SECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

@@ -66,11 +66,77 @@ final class Nouns {
             "pudding",
             "railing",
             "stocking",
+            "thing",
+            "swing",
+            "sling",
+            "wedding",
+            "evening",
+            "morning",
+            "lightning",
+            "viking",
+            "darling",
+            "starling",
+            "sapling",
+            "herring",
+            "icing",
+            "frosting",
             "bed",
             "shed",
             "sled",
             "seed",
-            "reed");
+            "reed",
+            "weed",
+            "steed");
+
+    /** Participles that say no more of the noun before them than what comes after, whatever that is. */
+    private static final Set<String> TRANSITIVE = Set.of(
+            "wearing",
+            "holding",
+            "eating",
+            "carrying",
+            "showing",
+            "featuring",
+            "having",
+            "containing",
+            "depicting",
+            "using",
+            "doing",
+            "making",
+            "giving",
+            "getting",
+            "taking",
+            "being",
+            "named",
+            "called");
+
+    /** After a participle these go with it. */
+    private static final Set<String> ADVERBS = Set.of(
+            "all",
+            "both",
+            "half",
+            "very",
+            "so",
+            "just",
+            "only",
+            "not",
+            "too",
+            "together",
+            "apart",
+            "alone",
+            "open",
+            "closed",
+            "shut",
+            "upright",
+            "still",
+            "high",
+            "low",
+            "atop",
+            "amid",
+            "among");
+
+    private static final Set<String> COLOURS = Set.of(
+            "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey", "gray",
+            "gold", "golden", "silver");
 
     /** What captioners put before what a picture shows: a close up photo of. */
     private static final Pattern OPENING = Pattern.compile(
@@ -90,6 +156,20 @@ final class Nouns {
             Map.entry("goose", "geese"),
             Map.entry("wolf", "wolves"),
             Map.entry("knife", "knives"),
+            Map.entry("leaf", "leaves"),
+            Map.entry("elf", "elves"),
+            Map.entry("calf", "calves"),
+            Map.entry("shelf", "shelves"),
+            Map.entry("scarf", "scarves"),
+            Map.entry("loaf", "loaves"),
+            Map.entry("potato", "potatoes"),
+            Map.entry("tomato", "tomatoes"),
+            Map.entry("hero", "heroes"),
+            Map.entry("cookie", "cookies"),
+            Map.entry("zombie", "zombies"),
+            Map.entry("hoodie", "hoodies"),
+            Map.entry("pixie", "pixies"),
+            Map.entry("genie", "genies"),
             Map.entry("sheep", "sheep"),
             Map.entry("fish", "fish"));
 
@@ -129,22 +209,49 @@ final class Nouns {
         }
         text = text.replaceFirst("^(?:there|this|here|it) (?:is|are) ", "");
         List<String> phrase = new ArrayList<>();
-        for (String token : text.split(" ")) {
-            String word = token.replaceFirst("[^\\p{L}\\p{N}]+$", "").replaceFirst("['’]s$", "");
+        String[] tokens = text.split(" ");
+        for (int i = 0; i < tokens.length; i++) {
+            String word = bare(tokens[i]);
+            boolean last = word.length() < tokens[i].length();
             boolean first = phrase.isEmpty();
             if (first && DETERMINERS.contains(word)) {
                 continue;
             }
-            if (ENDS.contains(word) || (!first && isParticiple(word))) {
+            if (ENDS.contains(word)) {
                 break;
             }
+            if (!first && isParticiple(word)) {
+                String next = last || i + 1 == tokens.length ? "" : bare(tokens[i + 1]);
+                if (TRANSITIVE.contains(word) || !mayGoOn(next)) {
+                    break;
+                }
+                if (word.endsWith("ing") || COLOURS.contains(next) || next.endsWith("ly")) {
+                    // A white washing machine, but a dog chasing balls; a cute stuffed brown bear, but a robot painted
+                    // red.
+                    return null;
+                }
+                // As in a brown stuffed animal.
+                continue;
+            }
             phrase.add(word);
-            if (word.length() < token.length()) {
+            if (last) {
                 break;
             }
         }
         String head = phrase.isEmpty() ? "" : phrase.get(phrase.size() - 1);
-        return head.matches("\\p{IsLatin}{2,}") ? singular(head) : null;
+        return head.matches("\\p{IsLatin}{2,}") && !isParticiple(head) ? singular(head) : null;
+    }
+
+    private static String bare(String token) {
+        return token.replaceFirst("[^\\p{L}\\p{N}]+$", "").replaceFirst("['’]s$", "");
+    }
+
+    /** Whether a noun's phrase may go on with {@code word} after a participle. */
+    private static boolean mayGoOn(String word) {
+        return word.matches("[\\p{L}'’-]+")
+                && !ENDS.contains(word)
+                && !DETERMINERS.contains(word)
+                && !ADVERBS.contains(word);
     }
 
     private static boolean isParticiple(String word) {
@@ -166,7 +273,7 @@ final class Nouns {
         if (noun.endsWith("ies") && noun.length() > 4) {
             return noun.substring(0, noun.length() - 3) + "y";
         }
-        if (noun.matches(".*(?:s|x|z|ch|sh)es")) {
+        if (noun.matches(".*(?:ss|[^o]us|x|zz|tz|ch|sh)es")) {
             return noun.substring(0, noun.length() - 2);
         }
         boolean plural = noun.length() > 3 && noun.endsWith("s") && !noun.matches(".*(?:ss|us|is)");

@@ -27,17 +27,22 @@ final class Prompts {
 
     /** Some captions from all over {@code captions}. */
     static List<String> sample(List<String> captions) {
-        List<String> sample = new ArrayList<>();
         int count = Math.min(SAMPLE, captions.size());
-        int characters = 0;
-        for (int i = 0; i < count; i++) {
-            String caption = shown(captions.get((int) ((long) i * captions.size() / count)));
-            characters += caption.length();
-            if (sample.isEmpty() || characters <= SAMPLE_CHARACTERS) {
-                sample.add(caption);
-            }
+        List<String> sample = spread(captions, count);
+        // Long ones are fewer, but not those of the beginning alone.
+        while (count > 1 && sample.stream().mapToInt(String::length).sum() > SAMPLE_CHARACTERS) {
+            count--;
+            sample = spread(captions, count);
         }
         return sample;
+    }
+
+    private static List<String> spread(List<String> captions, int count) {
+        List<String> some = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            some.add(shown(captions.get((int) ((long) i * captions.size() / count))));
+        }
+        return some;
     }
 
     /** As much of a caption as is sent. */

@@ -230,6 +230,23 @@ class ChatApiTest {
         assertThat(questions.get(3).has("temperature")).isFalse();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"<think>a dog? no.</think>\n\na cat", "a dog?</think>a cat", "a cat<think>or a dog"})
+    void whatAModelThinksIsNoAnswer(String said) throws IOException {
+        says(said);
+
+        assertThat(captioner(1).captions(robots(1))).containsExactly("a cat");
+    }
+
+    @Test
+    void aModelThatOnlyThinksDeclines() throws IOException {
+        says("<think>a dog?");
+
+        assertThatThrownBy(() -> captioner(1).captions(robots(1)))
+                .hasMessageContaining("but that of main/0 was thought about, but not answered");
+        assertThat(questions).hasSize(1);
+    }
+
     @Test
     void aStopDuringTheLastAttemptIsTheStagesEnd() {
         answers(500, "");

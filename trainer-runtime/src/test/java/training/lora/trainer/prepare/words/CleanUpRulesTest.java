@@ -140,7 +140,33 @@ class CleanUpRulesTest {
                 "1girl, solo/1girl, smile; ",
                 "一张猫的照片/一只猫; ",
                 "a picture of a group of fairies/a fairy; fairy",
-                "a glass bus on a bridge/a bus; bus"
+                "a glass bus on a bridge/a bus; bus",
+                // Participles that are a part of the phrase, and some of which nobody can tell.
+                "a brown stuffed animal sitting on a bed; animal",
+                "a long haired cat; cat",
+                "a red painted robot on a table; robot",
+                "a strange thing; thing",
+                "a wooden swing in a garden; swing",
+                "a gold wedding ring; ring",
+                "a white washing machine; ",
+                "a robot painted red on a table; ",
+                "a cat sleeping; cat",
+                "a cat dressed as a pirate; cat",
+                "a cat dressed all in black; cat",
+                "a dog named max; dog",
+                "a dog wearing sunglasses on a beach; dog",
+                "a boy holding a robot; boy",
+                "sitting on a bench; ",
+                "two horses/a horse; horse",
+                "houses/a house; house",
+                "roses; rose",
+                "two dresses/a dress; dress",
+                "buses; bus",
+                "boxes; box",
+                "prizes; prize",
+                "shoes; shoe",
+                "potatoes; potato",
+                "zombies; zombie"
             })
     void thereIsNoNounWhereTheyDiffer(String captions, String noun) {
         assertThat(Nouns.common(List.of(captions.split("/")))).isEqualTo(noun);

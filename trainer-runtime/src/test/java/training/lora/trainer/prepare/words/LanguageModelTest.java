@@ -6,176 +6,45 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.ConceptMode;
 import training.lora.api.Json;
-import training.lora.api.LanguageSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.http.AddressGuard;
-import training.lora.trainer.http.Http;
 import training.lora.trainer.prepare.caption.ChatApi;
-import training.lora.trainer.prepare.caption.ChatApiSettingsBuilder;
 
-/** What a language model may answer about captions, and what becomes of it. */
-class LanguageModelTest {
-    private static final Subject ROBOT = new Subject("TOK", ConceptMode.Object, "TOK", "robot");
-
-    private final List<JsonNode> questions = Collections.synchronizedList(new ArrayList<>());
-    private final Deque<Function<JsonNode, String>> answers = new ArrayDeque<>();
-    private final Map<String, String> known = new ConcurrentHashMap<>();
-    private final AtomicInteger now = new AtomicInteger();
-    private final AtomicInteger most = new AtomicInteger();
-    private final ExecutorService workers = Executors.newFixedThreadPool(16);
-    private HttpServer server;
-    private LanguageModel model;
-    private int status = 200;
-
-    @BeforeEach
-    void start() throws IOException {
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        server.setExecutor(workers);
-        server.createContext("/v1/chat/completions", exchange -> {
-            most.accumulateAndGet(now.incrementAndGet(), Math::max);
-            JsonNode asked = Json.MAPPER.readTree(exchange.getRequestBody().readAllBytes());
-            Function<JsonNode, String> answer;
-            synchronized (answers) {
-                questions.add(asked);
-                answer = answers.size() > 1 ? answers.remove() : answers.element();
-            }
-            String said = answer.apply(asked);
-            byte[] body = (status == 200 ? completion(said) : said).getBytes(StandardCharsets.UTF_8);
-            now.decrementAndGet();
-            exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
-            exchange.getResponseBody().write(body);
-            exchange.close();
-        });
-        server.start();
-        model = model("{model: m}");
-    }
-
-    @AfterEach
-    void stop() throws IOException {
-        model.close();
-        server.stop(0);
-        workers.shutdownNow();
-    }
-
-    private LanguageModel model(String spec) throws IOException {
-        ChatApi chat = new ChatApi(
-                ChatApiSettingsBuilder.builder()
-                        .field("spec.preparation.captions.language")
-                        .base(URI.create("http://127.0.0.1:%d/v1"
-                                .formatted(server.getAddress().getPort())))
-                        .model("m")
-                        .patience(Duration.ofSeconds(30))
-                        .attempts(3)
-                        .key("k")
-                        .build(),
-                new Http(name -> null, AddressGuard.of(name -> null), () -> false),
-                time -> {});
-        Http http = new Http(name -> null, AddressGuard.of(name -> null), () -> false);
-        return new LanguageModel(Json.STRICT_YAML.readValue(spec, LanguageSpec.class), chat, http, new Answered() {
-            @Override
-            public @Nullable String get(String key) {
-                return known.get(key);
-            }
-
-            @Override
-            public void put(String key, String answer) {
-                known.put(key, answer);
-            }
-        });
-    }
-
-    private static String completion(String text) {
-        return Json.MAPPER
-                .valueToTree(Map.of(
-                        "choices", List.of(Map.of("message", Map.of("content", text))),
-                        "usage", Map.of("prompt_tokens", 100, "completion_tokens", 7)))
-                .toString();
-    }
-
-    private void says(String text) {
-        answers.add(asked -> text);
-    }
-
-    /** The captions that a question asks for. */
-    private static ArrayNode asked(JsonNode question) {
-        String text = question.at("/messages/1/content").asText();
-        String begin = "Captions:\n";
-        try {
-            return (ArrayNode) Json.MAPPER.readTree(
-                    text.substring(text.indexOf(begin) + begin.length(), text.indexOf("\nAnswer with JSON")));
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    /** Answers as it should, and then does something to the answer. */
-    private void rewrites(java.util.function.Consumer<ArrayNode> then) {
-        answers.add(question -> {
-            ObjectNode root = Json.MAPPER.createObjectNode();
-            ArrayNode captions = root.putArray("captions");
-            asked(question).forEach(item -> captions.addObject()
-                    .put("id", item.path("id").asInt())
-                    .put("caption", item.path("caption").asText().replace("a robot", "TOK")));
-            then.accept(captions);
-            return root.toString();
-        });
-    }
-
-    private static List<String> robots(int count) {
-        return IntStream.range(0, count)
-                .mapToObj(i -> "a robot on table %d".formatted(i))
-                .toList();
-    }
-
-    private static Reason reason(Throwable failure) {
-        return ((TrainerException) failure).reason();
-    }
-
-    private static String text(JsonNode question) {
-        return question.at("/messages/1/content").asText();
-    }
-
+/** What a language model may answer where captions are rewritten, and what becomes of it. */
+class LanguageModelTest extends LanguageServer {
     @ParameterizedTest
     @ValueSource(ints = {1, 20, 21, 1000})
     void anyNumberOfCaptionsIsRewrittenInBatches(int count) throws IOException {
         rewrites(captions -> {});
+        List<String> told = new ArrayList<>();
 
-        LanguageModel.Cleaned cleaned = model.clean(ROBOT, "a red robot", robots(count));
+        LanguageModel.Cleaned cleaned =
+                model.clean(ROBOT, "a red robot", robots(count), (done, all) -> told.add(done + "/" + all));
+
+        int calls = (count + 19) / 20;
+        assertThat(told)
+                .containsExactlyElementsOf(IntStream.rangeClosed(1, calls)
+                        .mapToObj(i -> i + "/" + calls)
+                        .toList());
 
         assertThat(cleaned.texts()).hasSize(count);
         robots(count).forEach(text -> assertThat(cleaned.texts()).containsEntry(text, text.replace("a robot", "TOK")));
-        assertThat(questions).hasSize((count + 19) / 20);
+        assertThat(questions).hasSize(calls);
         assertThat(questions)
                 .allSatisfy(question -> assertThat(asked(question).size()).isBetween(1, 20));
         assertThat(most.get()).isBetween(1, 4);
@@ -197,7 +66,7 @@ class LanguageModelTest {
                 .mapToObj(i -> "a robot " + i + " word".repeat(600))
                 .toList();
 
-        assertThat(model.clean(ROBOT, null, captions).texts()).hasSize(9).containsValue("TOK stands");
+        assertThat(clean(ROBOT, null, captions).texts()).hasSize(9).containsValue("TOK stands");
 
         assertThat(questions).hasSize(3);
         assertThat(questions).allSatisfy(question -> assertThat(text(question)).hasSizeLessThan(8000));
@@ -206,23 +75,23 @@ class LanguageModelTest {
     @Test
     void whatWasAnsweredIsNotAskedAgainAndANewCaptionIsAskedAlone() throws IOException {
         rewrites(captions -> {});
-        model.clean(ROBOT, "a red robot", robots(30));
+        clean(ROBOT, "a red robot", robots(30));
         questions.clear();
 
-        assertThat(model.clean(ROBOT, "a robot of tin", robots(30)).texts()).hasSize(30);
+        assertThat(clean(ROBOT, "a robot of tin", robots(30)).texts()).hasSize(30);
         assertThat(questions).isEmpty();
 
-        assertThat(model.clean(ROBOT, "a robot of tin", robots(31)).texts())
+        assertThat(clean(ROBOT, "a robot of tin", robots(31)).texts())
                 .containsEntry("a robot on table 30", "TOK on table 30");
         assertThat(questions).hasSize(1);
         assertThat(asked(questions.get(0))).hasSize(1);
 
         // Another trigger, model or length are other captions.
-        model.clean(new Subject("zorb", ConceptMode.Style, "zorb", null), null, robots(1));
+        clean(new Subject("zorb", ConceptMode.Style, "zorb", null), null, robots(1));
         model = model("{model: m, maxWords: 9}");
-        model.clean(ROBOT, null, robots(1));
+        clean(ROBOT, null, robots(1));
         model = model("{model: other}");
-        model.clean(ROBOT, null, robots(1));
+        clean(ROBOT, null, robots(1));
         assertThat(questions).hasSize(4);
     }
 
@@ -243,7 +112,7 @@ class LanguageModelTest {
         rewrites(captions -> spoil(what, captions));
         rewrites(captions -> {});
 
-        assertThat(model.clean(ROBOT, null, robots(3)).texts())
+        assertThat(clean(ROBOT, null, robots(3)).texts())
                 .containsOnly(
                         Map.entry("a robot on table 0", "TOK on table 0"),
                         Map.entry("a robot on table 1", "TOK on table 1"),
@@ -276,12 +145,15 @@ class LanguageModelTest {
                 "```json\n{\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}]}\n```",
                 "Here they are:\n```\n[{\"id\": \"1\", \"caption\": \"TOK  on a \\n table\"}]\n```\nDone.",
                 "Sure! {\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}]}",
-                "{\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}, {\"id\": 7, \"caption\": \"TOK\"}]}"
+                "{\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}, {\"id\": 7, \"caption\": \"TOK\"}]}",
+                "<think>{\"captions\": [{\"id\": 1, \"caption\": \"TOK, a draft\"}]}</think>{\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}]}",
+                "{\"captions\": [{\"id\": 1, \"caption\": \"TOK\"}]} no, wait\n</think>\n\n[{\"id\": 1, \"caption\": \"TOK on a table\"}]",
+                "First {\"captions\": [{\"id\": 1, \"caption\": \"TOK, a draft\"}]}, then {\"captions\": [{\"id\": 1, \"caption\": \"TOK on a table\"}]} (see [1])"
             })
     void jsonIsFoundInWhatModelsPutAroundIt(String answer) throws IOException {
         says(answer);
 
-        assertThat(model.clean(ROBOT, null, robots(1)).texts())
+        assertThat(clean(ROBOT, null, robots(1)).texts())
                 .containsOnly(Map.entry("a robot on table 0", "TOK on a table"));
         assertThat(questions).hasSize(1);
     }
@@ -292,7 +164,7 @@ class LanguageModelTest {
         says(rubbish);
         rewrites(captions -> {});
 
-        assertThat(model.clean(ROBOT, null, robots(2)).texts()).hasSize(2);
+        assertThat(clean(ROBOT, null, robots(2)).texts()).hasSize(2);
 
         assertThat(questions).hasSize(2);
         assertThat(text(questions.get(1))).contains("it was no JSON of that form");
@@ -303,7 +175,7 @@ class LanguageModelTest {
         model = model("{model: m, concurrency: 1}");
         says("I can't do that");
 
-        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(1000)))
+        assertThatThrownBy(() -> clean(ROBOT, null, robots(1000)))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
                 .hasMessage(
                         "`spec.preparation.captions.language` m must rewrite captions as it is asked, but of 1000 captions of TOK it gave 0 that can be used: it was no JSON of that form");
@@ -315,14 +187,14 @@ class LanguageModelTest {
     void aCaptionThatIsNeverAnsweredRightlyIsLeftOpenAndSaid() throws IOException {
         rewrites(captions -> captions.removeIf(c -> c.path("caption").asText().endsWith("table 1")));
 
-        LanguageModel.Cleaned cleaned = model.clean(ROBOT, null, robots(3));
+        LanguageModel.Cleaned cleaned = clean(ROBOT, null, robots(3));
 
         assertThat(cleaned.texts()).containsOnlyKeys("a robot on table 0", "a robot on table 2");
         assertThat(cleaned.problem()).isEqualTo("caption 2 was missing, or there twice");
         assertThat(questions).hasSize(3);
 
         // A later preparation asks for it alone, and is not ended by it.
-        LanguageModel.Cleaned again = model.clean(ROBOT, null, robots(3));
+        LanguageModel.Cleaned again = clean(ROBOT, null, robots(3));
         assertThat(again.texts()).isEqualTo(cleaned.texts());
         assertThat(again.problem()).isEqualTo("caption 1 was missing, or there twice");
         assertThat(questions).hasSize(6);
@@ -333,7 +205,7 @@ class LanguageModelTest {
     void lessThanHalfOfAllIsTooLittle() throws IOException {
         rewrites(captions -> captions.removeIf(c -> !c.path("caption").asText().endsWith("table 1")));
 
-        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(3)))
+        assertThatThrownBy(() -> clean(ROBOT, null, robots(3)))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
                 .hasMessageContaining("but of 3 captions of TOK it gave 1 that can be used: caption 1 was missing");
     }
@@ -362,7 +234,7 @@ class LanguageModelTest {
             exchange.close();
         });
 
-        LanguageModel.Cleaned cleaned = model.clean(ROBOT, null, robots(8));
+        LanguageModel.Cleaned cleaned = clean(ROBOT, null, robots(8));
 
         assertThat(cleaned.texts()).hasSize(7).doesNotContainKey("a robot on table 2");
         assertThat(cleaned.problem()).isEqualTo("it was stopped by the server's filter of content");
@@ -382,7 +254,7 @@ class LanguageModelTest {
         status = code;
         says("");
 
-        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(1)))
+        assertThatThrownBy(() -> clean(ROBOT, null, robots(1)))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(reason))
                 .hasMessageContaining("`spec.preparation.captions.language`")
                 .hasMessageContaining(sentence);
@@ -393,7 +265,7 @@ class LanguageModelTest {
     void nothingAtAllIsUnreachable() {
         says("");
 
-        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(1)))
+        assertThatThrownBy(() -> clean(ROBOT, null, robots(1)))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.SourceUnreachable))
                 .hasMessageContaining("its answer was no chat completion");
     }
@@ -422,7 +294,7 @@ class LanguageModelTest {
             exchange.close();
         });
 
-        assertThat(model.clean(ROBOT, null, robots(80)).texts()).hasSize(80);
+        assertThat(clean(ROBOT, null, robots(80)).texts()).hasSize(80);
         assertThat(questions).hasSize(8);
     }
 
@@ -440,7 +312,7 @@ class LanguageModelTest {
         says("{\"captions\": [{\"id\": 1, \"caption\": \"a cat\"}]}");
 
         Subject style = new Subject("zorb", ConceptMode.Style, "zorb", "line drawing");
-        assertThat(model.clean(style, null, List.of("a line drawing of a cat")).texts())
+        assertThat(clean(style, null, List.of("a line drawing of a cat")).texts())
                 .containsValue("a cat");
 
         assertThat(text(questions.get(0)))
@@ -450,58 +322,56 @@ class LanguageModelTest {
     }
 
     @Test
-    void aConceptIsDescribedByCaptionsFromAllOverInOneCallThatIsKept() throws IOException {
-        says("{\"description\": \"a red robot\\n of tin\"}");
+    void whatWasAnsweredIsKeptWhereAnotherCallFails() throws IOException {
+        rewrites(captions -> {});
+        Function<JsonNode, String> right = answers.element();
+        kept = new CountDownLatch(40);
+        server.removeContext("/v1/chat/completions");
+        server.createContext("/v1/chat/completions", exchange -> {
+            JsonNode asked = Json.MAPPER.readTree(exchange.getRequestBody().readAllBytes());
+            boolean first = text(asked).contains("\"a robot on table 0\"");
+            if (first) {
+                await(kept);
+            }
+            byte[] body = completion(right.apply(asked)).getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(first ? 500 : 200, body.length);
+            exchange.getResponseBody().write(body);
+            exchange.close();
+        });
 
-        assertThat(model.description(ROBOT, robots(1000))).isEqualTo("a red robot of tin");
-        assertThat(model.description(ROBOT, robots(1000))).isEqualTo("a red robot of tin");
+        assertThatThrownBy(() -> clean(ROBOT, null, robots(60)))
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.SourceUnreachable));
 
-        assertThat(questions).hasSize(1);
-        assertThat(text(questions.get(0)))
-                .contains("the same thing, of the kind \"robot\"")
-                .contains("\"a robot on table 0\"")
-                .contains("\"a robot on table 983\"")
-                .hasSizeLessThan(8000);
+        assertThat(known).hasSize(40);
     }
 
     @Test
-    void aDescriptionThatIsNeverOneIsNone() throws IOException {
-        says("{\"description\": \"%s\"}".formatted("very ".repeat(50)));
+    void aStopEndsItBetweenTwoCalls() throws IOException {
+        model = model("{model: m, concurrency: 1}");
+        rewrites(captions -> {});
 
-        assertThat(model.description(ROBOT, robots(2))).isNull();
-        assertThat(questions).hasSize(3);
-        assertThat(text(questions.get(2))).contains("it had more than 40 words");
+        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(1000), (done, all) -> {
+                    throw new TrainerException(Reason.Preempted, "asked to stop");
+                }))
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.Preempted));
+        model.close();
+
+        assertThat(questions).hasSizeLessThan(50);
+        assertThat(known).hasSizeGreaterThanOrEqualTo(20);
     }
 
-    @Test
-    void masksAreToldAFewWordsOrThatThereAreNone() throws IOException {
-        says("{\"prompt\": \"a very long phrase for a red toy robot\"}");
-        says("{\"prompt\": \"red toy robot\"}");
-        assertThat(model.segmentation(ROBOT, robots(3))).isEqualTo("red toy robot");
-        assertThat(questions).hasSize(2);
+    @ParameterizedTest
+    @CsvSource({"一, 60, 1", "一, 200, 3", "เ, 200, 3", "TOK 一, 1, 1"})
+    void wordsWithoutSpacesAreCountedByTheirLetters(String letter, int times, int calls) throws IOException {
+        String text = letter.startsWith("TOK") ? letter : "TOK " + letter.repeat(times);
+        says("{\"captions\": [{\"id\": 1, \"caption\": \"%s\"}]}".formatted(text));
+        known.clear();
 
-        answers.clear();
-        says("{\"prompt\": \"\"}");
-        assertThatThrownBy(() -> model.segmentation(ROBOT, robots(4)))
-                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
-                .hasMessage(
-                        "`spec.preparation.captions.language` m must say what masks of TOK are to find, but it gave no answer that could be used (prompt was missing or empty); `spec.preparation.mask.prompts` may say it");
-    }
-
-    @Test
-    void aTriggerIsAWordThatMeansNothingYet() throws IOException {
-        says("{\"trigger\": \"TOK\"}");
-        says("{\"trigger\": \"robot\"}");
-        says("{\"trigger\": \"zorbek\"}");
-        Subject robot = new Subject("TOK", ConceptMode.Object, "TOK", null);
-
-        assertThat(model.trigger(robot, robots(3), word -> false)).isEqualTo("zorbek");
-        assertThat(model.trigger(robot, robots(3), word -> false)).isEqualTo("zorbek");
-        assertThat(questions).hasSize(3);
-        assertThat(text(questions.get(1))).contains("it must be one word of 4 to 12 letters from a to z, was \"TOK\"");
-        assertThat(text(questions.get(2))).contains("robot means something already");
-
-        assertThat(model.trigger(robot, robots(4), "zorbek"::equals)).isNull();
-        assertThat(questions).hasSize(6);
+        if (calls == 1) {
+            assertThat(clean(ROBOT, null, robots(1)).texts()).containsValue(text);
+        } else {
+            assertThatThrownBy(() -> clean(ROBOT, null, robots(1))).hasMessageContaining("had more than 20 words");
+        }
+        assertThat(questions).hasSize(calls);
     }
 }
