@@ -206,7 +206,7 @@ class RunCommand implements Callable<Integer> {
                 if (stage == Stage.Prepare && waits(run)) {
                     System.out.printf(
                             "the captions wait for a look: %s; when they are as they should be, go on with --reviewed%n",
-                            CaptionReview.place(space));
+                            CaptionReview.place(run.owner(), space));
                     return 0;
                 }
             }
@@ -326,7 +326,7 @@ class RunCommand implements Callable<Integer> {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "the captions in %s must have been looked at (`spec.preparation.captions.pauseForReview`): go on with --reviewed when they are as they should be"
-                                .formatted(CaptionReview.place(context.workspace())));
+                                .formatted(CaptionReview.place(context.run().owner(), context.workspace())));
             }
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())

@@ -39,10 +39,10 @@ final class Stages {
 
     /** @param prepared the data to go on with; null where they must be prepared */
     private static StageResult prepare(RunContext context, @Nullable DatasetManifest prepared) throws IOException {
-        CaptionReview review = CaptionReview.begin(context);
+        @Nullable CaptionReview review = CaptionReview.begin(context);
         PrepareStage.Result r = prepared == null ? PrepareStage.run(context) : new PrepareStage.Result(prepared, null);
         StageResultBuilder result = of(context, Stage.Prepare, r.data()).message(r.note());
-        if (CaptionReview.pauses(context.run().spec())) {
+        if (review != null) {
             CaptionReview.Offer offer = review.offer(r.data());
             result.artifacts(List.of(offer.captions())).message(joined(r.note(), offer.note()));
         }

@@ -3,13 +3,10 @@ package training.lora.trainer.prepare;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -21,6 +18,7 @@ import training.lora.api.Artifact;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Manifest;
+import training.lora.api.Owner;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.OpenCvLibrary;
@@ -36,9 +34,9 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.report.DataReport;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
+import training.lora.trainer.prepare.report.DataReportBuilder;
 import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
 import training.lora.trainer.prepare.report.Reports;
-import training.lora.trainer.publish.Output;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.train.InterruptedTraining;
@@ -56,14 +54,14 @@ public final class CaptionReview {
     private static final int NAMED = 3;
 
     private final RunContext context;
-    private final Output output;
+    private final ReviewFile file;
 
     /** The data as an earlier preparation left them; null if none did. */
     private final @Nullable DatasetManifest before;
 
-    private CaptionReview(RunContext context, @Nullable DatasetManifest before) {
+    private CaptionReview(RunContext context, @Nullable DatasetManifest before) throws IOException {
         this.context = context;
-        this.output = Output.published(context.run().owner(), context.workspace());
+        this.file = ReviewFile.of(context.run().owner(), context.workspace());
         this.before = before;
     }
 
@@ -72,33 +70,24 @@ public final class CaptionReview {
         return spec.preparation().captions().pauseForReview();
     }
 
-    /** Before the data are prepared. */
-    public static CaptionReview begin(RunContext context) {
+    /** Before the data are prepared; null where the run doesn't wait. */
+    public static @Nullable CaptionReview begin(RunContext context) throws IOException {
+        if (!pauses(context.run().spec())) {
+            return null;
+        }
         return new CaptionReview(context, new PreparedFolder(context.workspace()).manifest());
     }
 
     /** Where the captions wait, for messages. */
-    public static String place(Workspace workspace) {
-        return workspace.destination() == null
-                ? workspace.output().resolve(CaptionTables.PREPARED).toString()
-                : workspace.artifact(CaptionTables.PREPARED);
+    public static String place(Owner owner, Workspace workspace) throws IOException {
+        return ReviewFile.of(owner, workspace).place();
     }
 
     /** Whether the captions in the output are others than those that the finished run was trained on. */
     static boolean edited(RunContext context, Manifest finished) throws IOException {
-        byte[] there = pauses(context.run().spec()) ? new CaptionReview(context, null).there() : null;
-        return there != null
-                && finished.files().stream()
-                        .filter(file -> file.uri().equals(CaptionTables.PREPARED))
-                        .anyMatch(file -> !file.sha256().equals(sha256(there)));
-    }
-
-    private static String sha256(byte[] content) {
-        return new Sha256().add(ByteBuffer.wrap(content)).hex();
-    }
-
-    private byte @Nullable [] there() throws IOException {
-        return output.read(CaptionTables.PREPARED);
+        return pauses(context.run().spec())
+                && finished.files().stream().anyMatch(file -> file.uri().equals(CaptionTables.PREPARED))
+                && ReviewFile.of(context.run().owner(), context.workspace()).ofResultEdited() != null;
     }
 
     /**
@@ -114,87 +103,39 @@ public final class CaptionReview {
      * that are still prepared stay; a file that can't be read stays as it is.
      */
     public Offer offer(DatasetManifest data) throws IOException {
-        byte[] there = there();
+        ReviewFile.Found written = file.written();
+        ReviewFile.Found there = written == null ? file.ofResult() : written;
         if (there == null) {
             return new Offer(put(data.samples()), null);
         }
-        if (before != null && before.samples().equals(data.samples())) {
-            return new Offer(artifact(there), null);
+        if (written != null && before != null && before.samples().equals(data.samples())) {
+            return new Offer(file.waits(written) ? file.artifact(written) : file.put(written.content()), null);
         }
         try {
-            ReviewedCaptions written = ReviewedCaptions.read(place(context.workspace()), there);
-            return new Offer(put(carried(data.samples(), written)), null);
+            ReviewedCaptions lines = ReviewedCaptions.read(there.place(), there.content());
+            CarriedCaptions carried = CarriedCaptions.of(
+                    data.samples(),
+                    before == null ? List.of() : before.samples(),
+                    // Nobody has touched what stands there as it was published, so the rest of it is not a person's.
+                    written == null ? lines.byPerson() : lines,
+                    new CaptionRules(context.run().spec()));
+            String note = carried.kept().isEmpty()
+                    ? null
+                    : "%s keeps what was written of %s".formatted(file.place(), Names.some(carried.kept(), NAMED));
+            if (note != null) {
+                LOG.info("{}", note);
+            }
+            return new Offer(put(carried.samples()), note);
         } catch (TrainerException e) {
             String note =
                     e.getMessage() + "; it stays as it is, and without it the captions would be as they are prepared";
             LOG.warn("{}", note);
-            return new Offer(artifact(there), note);
+            return new Offer(file.artifact(there), note);
         }
     }
 
     private Artifact put(List<Sample> samples) throws IOException {
-        byte[] content = CaptionsFile.content(samples).getBytes(StandardCharsets.UTF_8);
-        Map<String, byte[]> files = new LinkedHashMap<>();
-        Path page = context.workspace().dataset().resolve(Reports.PAGE);
-        if (!output.hasResult() && Files.exists(page)) {
-            // It shows the pictures with their captions.
-            files.put("dataset/" + Reports.PAGE, Files.readAllBytes(page));
-        }
-        files.put(CaptionTables.PREPARED, content);
-        output.offer(files);
-        return artifact(content);
-    }
-
-    private Artifact artifact(byte[] content) {
-        return new Artifact(
-                "captions",
-                null,
-                context.workspace().artifact(CaptionTables.PREPARED),
-                (long) content.length,
-                sha256(content));
-    }
-
-    /** {@code samples} with what a person wrote of their pictures. */
-    private List<Sample> carried(List<Sample> samples, ReviewedCaptions there) {
-        Map<String, List<String>> written = new HashMap<>();
-        Map<String, Integer> counts = new HashMap<>();
-        for (ReviewedCaptions.Line line : there.lines()) {
-            if (line.picture() != null) {
-                written.put(nth(line.picture(), counts), line.texts());
-            }
-        }
-        CaptionRules rules = new CaptionRules(context.run().spec());
-        counts.clear();
-        for (Sample sample : before == null ? List.<Sample>of() : before.samples()) {
-            String picture = nth(sample.name(), counts);
-            List<String> texts = written.get(picture);
-            if (texts != null
-                    && !FROM.equals(sample.captionFrom())
-                    && ReviewedCaptions.with(sample, texts, rules) == sample) {
-                // Nobody touched it, so what is prepared now counts.
-                written.remove(picture);
-            }
-        }
-        counts.clear();
-        List<Sample> all = new ArrayList<>();
-        List<String> kept = new ArrayList<>();
-        for (Sample sample : samples) {
-            List<String> texts = written.get(nth(sample.name(), counts));
-            Sample carried = texts == null ? sample : ReviewedCaptions.with(sample, texts, rules);
-            all.add(carried);
-            if (carried != sample) {
-                kept.add(sample.name());
-            }
-        }
-        if (!kept.isEmpty()) {
-            LOG.info("{} keeps what was written there of {}", place(context.workspace()), Names.some(kept, NAMED));
-        }
-        return all;
-    }
-
-    /** Several may be prepared of one picture, always in one order. */
-    private static String nth(String picture, Map<String, Integer> counts) {
-        return picture + "\n" + counts.merge(picture, 1, Integer::sum);
+        return file.put(CaptionsFile.content(samples).getBytes(StandardCharsets.UTF_8));
     }
 
     /**
@@ -211,22 +152,24 @@ public final class CaptionReview {
     }
 
     private @Nullable String take(DatasetManifest data) throws IOException {
-        String place = place(context.workspace());
-        byte[] there = there();
+        ReviewFile.Found there = file.written();
         if (data.captionsDigest() != null && InterruptedTraining.isIn(context)) {
-            return there == null || digest(there, place, data).equals(data.captionsDigest())
+            return there == null || digest(there, data).equals(data.captionsDigest())
                     ? null
                     : "%s was edited after the training had begun, which goes on with the captions that it began with"
-                            .formatted(place);
+                            .formatted(there.place());
+        }
+        if (there == null && isTrainedOn(data)) {
+            return null;
         }
         if (there == null) {
             put(data.samples());
             throw new TrainerException(
                     Reason.InvalidCaptions,
                     "%s must hold the captions, but was not there; it was written again as it was prepared"
-                            .formatted(place));
+                            .formatted(file.place()));
         }
-        List<Sample> samples = ReviewedCaptions.read(place, there)
+        List<Sample> samples = ReviewedCaptions.read(there.place(), there.content())
                 .of(data.samples(), context.run().spec());
         List<String> changed = new ArrayList<>();
         for (int i = 0; i < samples.size(); i++) {
@@ -252,10 +195,19 @@ public final class CaptionReview {
         return cut == null ? note : note + "; " + cut;
     }
 
+    /** Whether this run's own result stands in the output, of these captions: an attempt ended after it had published. */
+    private boolean isTrainedOn(DatasetManifest data) {
+        Manifest result = file.result();
+        return result != null
+                && result.runId().equals(context.run().runId())
+                && data.captionsDigest() != null
+                && data.captionsDigest().equals(result.captionsDigest());
+    }
+
     /** Of captions that need not be valid. */
-    private String digest(byte[] there, String place, DatasetManifest data) {
+    private String digest(ReviewFile.Found there, DatasetManifest data) {
         try {
-            return digest(ReviewedCaptions.read(place, there)
+            return digest(ReviewedCaptions.read(there.place(), there.content())
                     .of(data.samples(), context.run().spec()));
         } catch (TrainerException e) {
             return String.valueOf(e.getMessage());
@@ -328,7 +280,11 @@ public final class CaptionReview {
         }
         try (PreparedDataset data = PreparedDataset.open(folder)) {
             Reports.write(
-                    Reports.of(pictures, model.prompts().longest()),
+                    DataReportBuilder.builder(
+                                    Reports.of(pictures, model.prompts().longest()))
+                            .concepts(before.concepts())
+                            .language(before.language())
+                            .build(),
                     folder,
                     picture -> data.masked() ? mask(data, picture, manager) : null);
         }

@@ -23,6 +23,9 @@ final class CaptionsFile {
     /** Data set and file of the picture as it came. */
     static final String PICTURE = "picture";
 
+    /** Where the caption came from. */
+    static final String SOURCE = "source";
+
     private CaptionsFile() {}
 
     static void write(List<Sample> samples, Path folder) throws IOException {
@@ -42,7 +45,7 @@ final class CaptionsFile {
             }
             line.put(MARK, true);
             line.put(PICTURE, sample.name());
-            line.put("source", sample.captionFrom());
+            line.put(SOURCE, sample.captionFrom());
             if (sample.original() != null) {
                 line.put("original", sample.original());
             }

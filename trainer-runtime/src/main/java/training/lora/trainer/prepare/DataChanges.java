@@ -38,8 +38,10 @@ final class DataChanges {
                 pictures.add(item.name());
             }
             boolean made = item.captionFrom() == null && sample.captionFrom() != null;
+            // What a review changed says nothing of the caption that it came with.
+            boolean reviewed = sample.original() == null && CaptionReview.FROM.equals(sample.captionFrom());
             String caption = sample.original() == null ? sample.caption() : sample.original();
-            if (!made && !caption.equals(item.caption())) {
+            if (!made && !reviewed && !caption.equals(item.caption())) {
                 captions.add(item.name());
             }
         }

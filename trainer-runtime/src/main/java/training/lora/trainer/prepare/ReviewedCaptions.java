@@ -9,11 +9,13 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -50,9 +52,10 @@ final class ReviewedCaptions {
      * @param number from 1
      * @param file the prepared picture
      * @param picture the picture as it came; null where the line doesn't say it
+     * @param byPerson whether a review had changed the caption before
      * @param texts one or several captions
      */
-    record Line(int number, String file, @Nullable String picture, List<String> texts) {}
+    record Line(int number, String file, @Nullable String picture, boolean byPerson, List<String> texts) {}
 
     /**
      * Reads it.
@@ -117,6 +120,7 @@ final class ReviewedCaptions {
                 number,
                 line.path(CaptionsFile.FILE).asText(),
                 picture.isTextual() ? picture.asText() : null,
+                line.path(CaptionsFile.SOURCE).asText().equals(CaptionReview.FROM),
                 texts(where, line.path(CaptionsFile.TEXT)));
     }
 
@@ -148,8 +152,32 @@ final class ReviewedCaptions {
         return new TrainerException(Reason.InvalidCaptions, sentence);
     }
 
-    List<Line> lines() {
-        return lines;
+    /** Those of its lines that a review had changed before. */
+    ReviewedCaptions byPerson() {
+        return new ReviewedCaptions(place, lines.stream().filter(Line::byPerson).toList());
+    }
+
+    /**
+     * Its lines by the prepared pictures, in the order of these.
+     *
+     * @throws TrainerException InvalidCaptions if two are of one picture
+     */
+    SortedMap<String, Line> byFile() {
+        SortedMap<String, Line> byFile = new TreeMap<>();
+        for (Line line : lines) {
+            Line other = byFile.putIfAbsent(line.file(), line);
+            if (other != null) {
+                throw wrong("%s, line %d, must be the only one of %s, but line %d has it too"
+                        .formatted(place, line.number(), line.file(), other.number()));
+            }
+        }
+        return byFile;
+    }
+
+    /** What is to be said of a line that is of no known picture. */
+    TrainerException unknown(Line line) {
+        return wrong("%s, line %d, must be of a prepared picture, but there is no %s"
+                .formatted(place, line.number(), line.file()));
     }
 
     /**
@@ -158,20 +186,13 @@ final class ReviewedCaptions {
      * @throws TrainerException InvalidCaptions unless it has one line for each picture, and no other
      */
     List<Sample> of(List<Sample> samples, LoraTrainingSpec spec) {
-        Map<String, Line> byFile = new LinkedHashMap<>();
-        Map<String, Sample> known = new HashMap<>();
-        samples.forEach(sample -> known.put(sample.file(), sample));
+        Set<String> known = samples.stream().map(Sample::file).collect(Collectors.toSet());
         for (Line line : lines) {
-            if (!known.containsKey(line.file())) {
-                throw wrong("%s, line %d, must be of a prepared picture, but there is no %s"
-                        .formatted(place, line.number(), line.file()));
-            }
-            Line other = byFile.putIfAbsent(line.file(), line);
-            if (other != null) {
-                throw wrong("%s, line %d, must be the only one of %s, but line %d has it too"
-                        .formatted(place, line.number(), line.file(), other.number()));
+            if (!known.contains(line.file())) {
+                throw unknown(line);
             }
         }
+        Map<String, Line> byFile = byFile();
         List<String> missing = samples.stream()
                 .map(Sample::file)
                 .filter(file -> !byFile.containsKey(file))
@@ -191,14 +212,17 @@ final class ReviewedCaptions {
 
     /** The sample with that caption, if it is another: what it says is trained on as it stands there. */
     static Sample with(Sample sample, List<String> texts, CaptionRules rules) {
+        List<String> prepared = sample.variants() == null ? List.of(sample.caption()) : sample.variants();
+        // As a line of them is read: a caption may have a space at its end that no line keeps.
+        if (texts.equals(
+                prepared.stream().map(text -> CaptionText.of(text).text()).toList())) {
+            return sample;
+        }
         CaptionRules.Caption caption = rules.whole(texts);
-        boolean same = caption.text().equals(sample.caption()) && Objects.equals(caption.variants(), sample.variants());
-        return same
-                ? sample
-                : DatasetManifestSampleBuilder.builder(sample)
-                        .caption(caption.text())
-                        .variants(caption.variants())
-                        .captionFrom(CaptionReview.FROM)
-                        .build();
+        return DatasetManifestSampleBuilder.builder(sample)
+                .caption(caption.text())
+                .variants(caption.variants())
+                .captionFrom(CaptionReview.FROM)
+                .build();
     }
 }

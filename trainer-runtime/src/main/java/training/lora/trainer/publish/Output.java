@@ -259,7 +259,9 @@ public final class Output {
         Set<String> old = begin(files.keySet());
         old.removeAll(files.keySet());
         for (String name : old) {
-            store.delete(name);
+            if (!name.startsWith(Publisher.REVIEW)) {
+                store.delete(name);
+            }
         }
         for (Map.Entry<String, Path> file : files.entrySet()) {
             if (stopping.getAsBoolean()) {
@@ -269,6 +271,12 @@ public final class Output {
                                 .formatted(store.place("")));
             }
             store.put(file.getKey(), file.getValue(), digests.get(file.getKey()));
+        }
+        // Until the captions of the new result are there, these are what it was trained on.
+        for (String name : old) {
+            if (name.startsWith(Publisher.REVIEW)) {
+                store.delete(name);
+            }
         }
     }
 
@@ -319,11 +327,6 @@ public final class Output {
         for (Map.Entry<String, byte[]> file : files.entrySet()) {
             store.write(file.getKey(), file.getValue());
         }
-    }
-
-    /** Whether a result stands there, of whichever run of the owner's. */
-    public boolean hasResult() throws IOException {
-        return store.read(MANIFEST) != null;
     }
 
     /** Lists all that is there and that comes, and takes the manifest away; returns what is there of the owner's. */

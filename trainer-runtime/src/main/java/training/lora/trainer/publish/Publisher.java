@@ -59,6 +59,9 @@ public final class Publisher {
     /** The folder of all checkpoints. */
     static final String CHECKPOINTS = "checkpoints/";
 
+    /** The folder of what waits for a look while another run's result stands there. */
+    public static final String REVIEW = "review/";
+
     /** The names of all files beside the adapter in kohya's form and those of the checkpoints. */
     static final Set<String> NAMES = Set.of(
             DIFFUSERS,
@@ -72,7 +75,9 @@ public final class Publisher {
             "evaluation.json",
             "report.html",
             "dataset/report.json",
-            "dataset/report.html");
+            "dataset/report.html",
+            REVIEW + CaptionTables.PREPARED,
+            REVIEW + "report.html");
 
     private static final Pattern STEP = Pattern.compile("step-(\\d{6,9})");
 

@@ -20,6 +20,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.Metric;
+import training.lora.api.StageResult;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.evaluate.ScoreJudge;
 import training.lora.trainer.run.RunContext;
@@ -120,6 +121,12 @@ class EarlyStopRunTest {
         }
     }
 
+    /** What the operator reads. */
+    private static StageResult result(TinyRun run) throws IOException {
+        return Json.MAPPER.readValue(
+                run.workspace().resolve("results/train/result.json").toFile(), StageResult.class);
+    }
+
     @Test
     void trainingStopsAndSaysWhyInManifestResultAndLog() throws IOException {
         Manifest manifest = Json.MAPPER.readValue(
@@ -129,6 +136,7 @@ class EarlyStopRunTest {
 
         assertThat(manifest.stoppedEarly()).startsWith(WHY).endsWith(", for 2 checkpoints");
         assertThat(result.get("message").asText()).isEqualTo(manifest.stoppedEarly());
+        assertThat(result(undisturbed).stoppedEarly()).isEqualTo(manifest.stoppedEarly());
         assertThat(Files.readAllLines(undisturbed.workspace().resolve("train/loss.jsonl")))
                 .hasSize(STOPS);
         assertThat(Files.readString(undisturbed.workspace().resolve("run.log"))).contains(WHY);
@@ -163,7 +171,12 @@ class EarlyStopRunTest {
         var drawn = TinyRun.digests(run.workspace().resolve("evaluate/pictures"));
 
         assertThat(run.run("train", "--attempt", "2").code()).isZero();
+        assertThat(result(run).attempt()).isEqualTo(2);
+        assertThat(result(run).stoppedEarly()).startsWith(WHY);
         assertThat(run.run("evaluate").code()).isZero();
+        assertThat(run.run("train", "--attempt", "3").code()).isZero();
+        assertThat(result(run).alreadyComplete()).isTrue();
+        assertThat(result(run).stoppedEarly()).startsWith(WHY);
 
         assertThat(TinyRun.digests(run.workspace().resolve("evaluate/pictures")))
                 .isEqualTo(drawn);

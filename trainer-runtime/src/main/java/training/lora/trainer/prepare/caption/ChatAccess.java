@@ -10,6 +10,7 @@ import training.lora.api.SecretRef;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.source.Surroundings;
 
 /**
  * A field that names an API of chat completions, and how a stage gets at it.
@@ -44,7 +45,7 @@ public record ChatAccess(
                 .model(model)
                 .patience(Duration.ofSeconds(timeoutSeconds))
                 .attempts(ATTEMPTS)
-                .key(key(context))
+                .key(key(context.surroundings()))
                 .build();
         return new ChatApi(settings, http, time -> pause(time, context));
     }
@@ -60,13 +61,15 @@ public record ChatAccess(
         }
     }
 
-    private @Nullable String key(RunContext context) {
-        boolean here = context.surroundings().variable("LORA_SECRETS") != null
-                || context.surroundings().inPod();
-        if (secretRef == null || !here) {
-            return context.surroundings().variable(KEY);
+    /** In a pod the environment is the platform's, whose key is for no url that somebody else names. */
+    @Nullable String key(Surroundings surroundings) {
+        if (secretRef == null) {
+            return surroundings.inPod() ? null : surroundings.variable(KEY);
         }
-        Map<String, String> keys = context.surroundings().secrets().read(field + ".secretRef", secretRef.name());
+        if (!surroundings.inPod() && surroundings.variable("LORA_SECRETS") == null) {
+            return surroundings.variable(KEY);
+        }
+        Map<String, String> keys = surroundings.secrets().read(field + ".secretRef", secretRef.name());
         String token = keys.getOrDefault("token", keys.get(KEY));
         if (token == null) {
             throw new TrainerException(
