@@ -260,7 +260,7 @@ class CaptionersRunTest {
                 "{source: Sidecar}|`LORA_CAPTIONER.source` must be Blip, Florence2, Tagger or OpenAI, was Sidecar",
                 "{source: Blip, beams: 500, model: {uri: x}}|`LORA_CAPTIONER.beams` must be at most 16, was 500",
                 "{source: Blip, model: {uri: 'pvc://a/b'}}|`LORA_CAPTIONER.model.uri` must not name a claim",
-                "{source: OpenAI, api: {model: m, url: 'https://u:p@h/v1'}}|`LORA_CAPTIONER.api.url` must match",
+                "{source: OpenAI, api: {model: m, url: 'https://u:p@h/v1'}}|`LORA_CAPTIONER.api.url` must be https://HOST/PATH without a password or query in it",
                 "{source: OpenAI, pauseForReview: true, api: {model: m}}|`LORA_CAPTIONER.pauseForReview` must be unset",
                 "{sauce: Blip}|`LORA_CAPTIONER` must hold fields of spec.preparation.captions"
             })
