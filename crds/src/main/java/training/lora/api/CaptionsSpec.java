@@ -38,7 +38,7 @@ public record CaptionsSpec(
         CaptionSource source,
 
         @JsonPropertyDescription(
-                "Whether the run waits after preparation until a person has looked at the captions: they are in captions.jsonl of the output, and what it says when the run goes on is trained on. It goes on when the training has the annotation lora.training/captions-reviewed, or by --reviewed on the command line. The wait counts for no deadline. Default false.")
+                "Whether the run waits after preparation until a person has looked at the captions: they are in captions.jsonl of the output, or in review/captions.jsonl where a result stands there, and what it says when the run goes on is trained on. It goes on when the training has the annotation lora.training/captions-reviewed, or by --reviewed on the command line. The wait counts for no deadline. Default false.")
         Boolean pauseForReview,
 
         @JsonPropertyDescription(

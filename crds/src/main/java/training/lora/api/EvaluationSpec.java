@@ -45,7 +45,8 @@ public record EvaluationSpec(
                 "How much each part weighs in the score. Unset: learned and kept weigh 1, all others nothing.")
         @Nullable ScoreWeightsSpec weights,
 
-        @JsonPropertyDescription("A head on CLIP that measures how pleasing pictures are. Unset: that is not measured.")
+        @JsonPropertyDescription(
+                "What measures how pleasing pictures are: a head on CLIP, or a network. Unset: that is not measured.")
         @Nullable AestheticSpec aesthetic,
 
         @JsonPropertyDescription(
