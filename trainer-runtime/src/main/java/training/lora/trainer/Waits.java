@@ -1,18 +1,28 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer;
 
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
-/** How the stage's thread waits for others, whose exceptions it throws. */
-final class Waits {
+/** How a thread lets others work and waits for them; their exceptions are its own. */
+public final class Waits {
     private Waits() {}
 
+    /** Threads that no process waits for. */
+    public static ExecutorService daemons(String name, int count) {
+        return Executors.newFixedThreadPool(count, task -> {
+            Thread thread = new Thread(task, name);
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
     /** No thread may write to a folder that is deleted next. */
-    static void end(ExecutorService pool) {
+    public static void end(ExecutorService pool) {
         pool.shutdownNow();
         boolean interrupted = false;
         while (true) {
@@ -30,12 +40,12 @@ final class Waits {
     }
 
     /** What the other thread made. */
-    static <T> T get(Future<T> future) throws IOException {
+    public static <T> T get(Future<T> future) throws IOException {
         return interruptibly(future::get);
     }
 
     /** Waits, and throws what the other thread threw. */
-    static <T> T interruptibly(Callable<T> wait) throws IOException {
+    public static <T> T interruptibly(Callable<T> wait) throws IOException {
         try {
             return wait.call();
         } catch (ExecutionException e) {

@@ -16,9 +16,6 @@ import training.lora.trainer.sample.Picture;
  * {@code examples/aesthetic/convert_eden.py} makes such a file of its checkpoint. The network is open only while it measures.
  */
 final class AestheticNetwork implements PictureMetric {
-    /** How the files of such networks end. */
-    static final String ENDING = ".onnx";
-
     private static final String FIELD = "spec.evaluation.aesthetic.uri";
     private static final String WHAT = "a network that scores pictures";
     private static final int SIDE = 224;

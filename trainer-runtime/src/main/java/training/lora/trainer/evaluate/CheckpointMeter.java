@@ -23,6 +23,7 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.onnx.OnnxFiles;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.train.Checkpoints;
@@ -72,7 +73,7 @@ final class CheckpointMeter {
         if (head != null && headFile != null) {
             int width = texts.vectors().row(0).length;
             more.add(
-                    headFile.toString().endsWith(AestheticNetwork.ENDING)
+                    OnnxFiles.isGraph(headFile.toString())
                             ? new AestheticNetwork(headFile)
                             : AestheticHead.read(headFile, head.activation(), width, manager));
         }

@@ -34,6 +34,11 @@ public final class Sha256 {
         return all.hex();
     }
 
+    /** Of bytes, hex. */
+    public static String of(byte[] bytes) {
+        return new Sha256().add(ByteBuffer.wrap(bytes)).hex();
+    }
+
     /** Of a text's UTF-8 bytes, hex. */
     public static String of(String text) {
         return new Sha256().add(text).hex();

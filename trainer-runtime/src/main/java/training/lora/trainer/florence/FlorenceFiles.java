@@ -1,7 +1,5 @@
 package training.lora.trainer.florence;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
@@ -10,9 +8,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedSet;
 import java.util.TreeSet;
-import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.onnx.OnnxFiles;
 
 /**
  * Which files of a folder or repository are Florence-2: its four graphs, in a folder onnx or without, and what describes
@@ -47,9 +45,7 @@ public final class FlorenceFiles {
         for (String graph : graphs(names).values()) {
             needed.add(graph);
             // Weights of a graph above 2 GB lie beside it.
-            names.stream()
-                    .filter(name -> name.startsWith(graph + "_data") || name.equals(graph + ".data"))
-                    .forEach(needed::add);
+            names.stream().filter(name -> OnnxFiles.isData(graph, name)).forEach(needed::add);
         }
         if (!names.contains(TOKENIZER)) {
             throw missing(TOKENIZER);
@@ -60,28 +56,18 @@ public final class FlorenceFiles {
 
     /** All that the model in {@code place} is made of. */
     public static List<Path> all(String field, Path place) {
-        try {
-            return needed(names(place)).stream().map(place::resolve).toList();
-        } catch (TrainerException e) {
-            throw named(field, place, e);
-        }
+        return OnnxFiles.withField(field, place, () -> needed(names(place))).stream()
+                .map(place::resolve)
+                .toList();
     }
 
     /** The files of the graphs in {@code place}, by their plain names. */
     static Map<String, Path> graphs(String field, Path place) {
+        List<String> names = names(place);
+        OnnxFiles.withField(field, place, () -> needed(names));
         Map<String, Path> files = new LinkedHashMap<>();
-        try {
-            List<String> names = names(place);
-            needed(names);
-            graphs(names).forEach((graph, name) -> files.put(graph, place.resolve(name)));
-        } catch (TrainerException e) {
-            throw named(field, place, e);
-        }
+        graphs(names).forEach((graph, name) -> files.put(graph, place.resolve(name)));
         return files;
-    }
-
-    private static TrainerException named(String field, Path place, TrainerException e) {
-        return new TrainerException(e.reason(), "`%s` %s %s".formatted(field, place, e.getMessage()), e);
     }
 
     private static Map<String, String> graphs(Collection<String> names) {
@@ -121,18 +107,6 @@ public final class FlorenceFiles {
     }
 
     private static List<String> names(Path place) {
-        if (!Files.isDirectory(place)) {
-            return List.of();
-        }
-        try {
-            Path real = place.toRealPath();
-            try (Stream<Path> files = Files.walk(real, 2)) {
-                return files.filter(Files::isRegularFile)
-                        .map(file -> real.relativize(file).toString().replace('\\', '/'))
-                        .toList();
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return Files.isDirectory(place) ? OnnxFiles.names(place) : List.of();
     }
 }

@@ -68,8 +68,7 @@ public final class OnnxFiles {
                 return usual;
             }
         }
-        List<String> graphs =
-                names.stream().filter(name -> name.endsWith(ENDING)).sorted().toList();
+        List<String> graphs = names.stream().filter(OnnxFiles::isGraph).sorted().toList();
         if (graphs.size() != 1) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -141,12 +140,18 @@ public final class OnnxFiles {
         return graphFirst;
     }
 
+    /** Whether {@code name} is a graph's. */
+    public static boolean isGraph(String name) {
+        return name.endsWith(ENDING);
+    }
+
     /** Whether {@code name} holds weights of {@code graph}, of which a file may have 2 GB at most. */
-    private static boolean isData(String graph, String name) {
+    public static boolean isData(String graph, String name) {
         return name.startsWith(graph + "_data") || name.equals(graph + ".data");
     }
 
-    private static <T> T withField(String field, Path place, java.util.function.Supplier<T> what) {
+    /** What {@code what} gives; a complaint of it says which field and place are meant. */
+    public static <T> T withField(String field, Path place, java.util.function.Supplier<T> what) {
         try {
             return what.get();
         } catch (TrainerException e) {
@@ -154,7 +159,8 @@ public final class OnnxFiles {
         }
     }
 
-    private static List<String> names(Path folder) {
+    /** Names of all files in a folder, with slashes. */
+    public static List<String> names(Path folder) {
         try {
             return walked(folder.toRealPath());
         } catch (IOException e) {

@@ -13,8 +13,6 @@ import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
-import org.opencv.core.Size;
-import org.opencv.imgproc.Imgproc;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.CaptionsSpec;
@@ -36,6 +34,7 @@ import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
 import training.lora.trainer.prepare.picture.PictureOptions;
 import training.lora.trainer.prepare.picture.UnreadablePictureException;
+import training.lora.trainer.prepare.report.PictureMeasures;
 import training.lora.trainer.run.CaptionSettings;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
@@ -46,8 +45,6 @@ final class Captioning {
 
     /** Pictures that are captioned whole, to learn what they have in common. */
     private static final int GLANCED = 8;
-
-    private static final double GLANCED_SIDE = 512;
 
     private final RunContext context;
     private final StepCache cache;
@@ -195,17 +192,7 @@ final class Captioning {
     }
 
     private static byte[] small(Mat colour) throws IOException {
-        double scale = Math.min(1, GLANCED_SIDE / Math.max(colour.width(), colour.height()));
-        Mat small = new Mat();
-        Imgproc.resize(
-                colour,
-                small,
-                new Size(
-                        Math.max(1, Math.round(scale * colour.width())),
-                        Math.max(1, Math.round(scale * colour.height()))),
-                0,
-                0,
-                Imgproc.INTER_AREA);
+        Mat small = PictureMeasures.scaled(colour);
         try {
             return Picture.png(small);
         } finally {

@@ -2,7 +2,6 @@ package training.lora.trainer.prepare;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -18,6 +17,7 @@ import org.opencv.core.Mat;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.Waits;
 import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
@@ -361,9 +361,7 @@ final class PicturePipeline {
                 photo.animated(),
                 made.places(),
                 made.variations(),
-                made.pngs().stream()
-                        .map(png -> new Sha256().add(ByteBuffer.wrap(png)).hex())
-                        .toList());
+                made.pngs().stream().map(Sha256::of).toList());
         return cache.keepPictures(now.keys(), kept, made.pngs());
     }
 

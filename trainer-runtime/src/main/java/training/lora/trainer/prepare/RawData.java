@@ -12,6 +12,7 @@ import training.lora.api.CleanUp;
 import training.lora.api.MaskSource;
 import training.lora.api.MaskSpec;
 import training.lora.api.SafetySpec;
+import training.lora.trainer.Waits;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.prepare.mask.SegmentPrompts;

@@ -1,7 +1,6 @@
 package training.lora.trainer.prepare;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -102,11 +101,7 @@ final class ReviewFile {
         return result != null
                 && result.files().stream()
                         .anyMatch(file ->
-                                file.uri().equals(found.name()) && file.sha256().equals(sha256(found.content())));
-    }
-
-    private static String sha256(byte[] content) {
-        return new Sha256().add(ByteBuffer.wrap(content)).hex();
+                                file.uri().equals(found.name()) && file.sha256().equals(Sha256.of(found.content())));
     }
 
     /** Puts captions there, with the page that shows their pictures. */
@@ -127,6 +122,6 @@ final class ReviewFile {
                 null,
                 workspace.artifact(found.name()),
                 (long) found.content().length,
-                sha256(found.content()));
+                Sha256.of(found.content()));
     }
 }

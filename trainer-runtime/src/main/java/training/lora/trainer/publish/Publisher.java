@@ -2,7 +2,6 @@ package training.lora.trainer.publish;
 
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -278,11 +277,7 @@ public final class Publisher {
         }
         byte[] manifest = Output.published(run.owner(), workspace).manifestFile();
         main.add(new Artifact(
-                "manifest",
-                null,
-                workspace.artifact(Output.MANIFEST),
-                (long) manifest.length,
-                new Sha256().add(ByteBuffer.wrap(manifest)).hex()));
+                "manifest", null, workspace.artifact(Output.MANIFEST), (long) manifest.length, Sha256.of(manifest)));
         return main;
     }
 

@@ -212,7 +212,7 @@ public record RunContext(
     /** A network's weights may lie beside it. */
     private String aestheticDigest(Path file, FileDigests digests) throws IOException {
         Source head = named().aesthetic();
-        return head != null && file.toString().endsWith(".onnx") ? digest(head, digests) : digests.of(file);
+        return head != null && OnnxFiles.isGraph(file.toString()) ? digest(head, digests) : digests.of(file);
     }
 
     /**

@@ -14,9 +14,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -26,6 +24,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.Waits;
 import training.lora.trainer.files.FileDigests;
 
 /** Fetches sources into the cache, each once in a process, and writes down what it fetched. */
@@ -270,18 +269,14 @@ public final class Fetcher implements Remote {
         LOG.info("fetching {} from {}", Amounts.files(missing.size(), total), source.shown());
         Sum sum = new Sum(source, total);
         sum.add(0);
-        ExecutorService pool = Executors.newFixedThreadPool(Math.min(AT_ONCE, missing.size()), run -> {
-            Thread thread = new Thread(run, "fetch");
-            thread.setDaemon(true);
-            return thread;
-        });
+        ExecutorService pool = Waits.daemons("fetch", Math.min(AT_ONCE, missing.size()));
         try {
             List<Future<String>> running = new ArrayList<>();
             for (Map.Entry<String, RemoteFile> file : missing) {
                 running.add(pool.submit(() -> one(source, listing, file.getValue(), sum)));
             }
             for (int i = 0; i < running.size(); i++) {
-                digests.put(missing.get(i).getKey(), get(running.get(i)));
+                digests.put(missing.get(i).getKey(), Waits.get(running.get(i)));
             }
         } finally {
             pool.shutdownNow();
@@ -308,27 +303,6 @@ public final class Fetcher implements Remote {
             hashed.add(sha256);
             return sha256;
         });
-    }
-
-    private static String get(Future<String> running) throws IOException {
-        try {
-            return running.get();
-        } catch (ExecutionException e) {
-            Throwable cause = e.getCause();
-            if (cause instanceof IOException io) {
-                throw io;
-            }
-            if (cause instanceof RuntimeException failure) {
-                throw failure;
-            }
-            if (cause instanceof Error error) {
-                throw error;
-            }
-            throw new IllegalStateException(cause);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        }
     }
 
     private void requireWithinLimit(Source source, Listing listing) {

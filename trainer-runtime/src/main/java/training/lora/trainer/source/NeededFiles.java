@@ -110,8 +110,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
             }
             case InitFrom -> only(source, prefix, names, "one .safetensors file");
             case Aesthetic ->
-                names.stream().anyMatch(name -> name.endsWith(".onnx"))
-                                && names.stream().noneMatch(name -> name.endsWith(ENDING))
+                names.stream().anyMatch(OnnxFiles::isGraph) && names.stream().noneMatch(name -> name.endsWith(ENDING))
                         ? folder(prefix, OnnxFiles.needed(names))
                         : only(source, prefix, names, "one .safetensors file or an ONNX network");
             case Dataset -> data(source, prefix, names);

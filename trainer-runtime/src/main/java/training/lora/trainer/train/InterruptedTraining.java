@@ -2,7 +2,6 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Path;
 import training.lora.trainer.run.RunContext;
 
 /** A training that ended before its last step. */
@@ -11,10 +10,8 @@ public final class InterruptedTraining {
 
     /** Whether the workspace holds one, so that the next attempt goes on from there. */
     public static boolean isIn(RunContext context) throws IOException {
-        Path train = context.workspace().train();
-        LossLog losses = new LossLog(train.resolve(LossLog.FILE));
         try (NDManager manager = context.manager().newSubManager();
-                StateFiles.State state = new StateFiles(train).newest(losses::reaches, manager)) {
+                StateFiles.State state = StateFiles.of(context, manager)) {
             return state != null && state.position().isInterrupted();
         }
     }

@@ -22,6 +22,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.SavedStates;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
@@ -65,6 +66,12 @@ final class StateFiles {
     /** To read from alone. */
     StateFiles(Path train) {
         this(train, step -> false, 0);
+    }
+
+    /** The state that a run goes on from, as {@link #newest}. */
+    static @Nullable State of(RunContext context, NDManager parent) throws IOException {
+        Path train = context.workspace().train();
+        return new StateFiles(train).newest(new LossLog(train.resolve(LossLog.FILE))::reaches, parent);
     }
 
     /** Writes a state and deletes those that are no longer needed. */

@@ -203,11 +203,14 @@ public final class TrainStage {
     public static void requireSame(
             RunContext context, InputDigests now, Function<String, String> dataChange, NDManager manager)
             throws IOException {
-        Path train = context.workspace().train();
-        LossLog losses = new LossLog(train.resolve(LossLog.FILE));
-        try (StateFiles.State state = new StateFiles(train).newest(losses::reaches, manager)) {
+        try (StateFiles.State state = StateFiles.of(context, manager)) {
             if (state != null) {
-                state.position().isOf(context.run(), now, dataChange, train);
+                state.position()
+                        .isOf(
+                                context.run(),
+                                now,
+                                dataChange,
+                                context.workspace().train());
             }
         }
     }

@@ -4,9 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
@@ -14,6 +12,7 @@ import training.lora.api.CaptionsSpec;
 import training.lora.api.PlainText;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.Waits;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.run.RunContext;
 
@@ -45,11 +44,7 @@ final class ApiCaptioner implements Captioner {
         this.api = api;
         this.chat = chat;
         this.http = http;
-        this.threads = Executors.newFixedThreadPool(api.concurrency(), task -> {
-            Thread thread = new Thread(task, "captions");
-            thread.setDaemon(true);
-            return thread;
-        });
+        this.threads = Waits.daemons("captions", api.concurrency());
     }
 
     /** @param field that has {@code captions} */
@@ -94,26 +89,9 @@ final class ApiCaptioner implements Captioner {
         }
         List<String> all = new ArrayList<>();
         for (Future<List<String>> call : calls) {
-            all.addAll(get(call));
+            all.addAll(Waits.get(call));
         }
         return all;
-    }
-
-    private static <T> T get(Future<T> call) throws IOException {
-        try {
-            return call.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof TrainerException failure) {
-                throw failure;
-            }
-            if (e.getCause() instanceof IOException io) {
-                throw io;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("the thread was interrupted", e);
-        }
     }
 
     private List<String> ask(List<CroppedPicture> pictures) throws IOException {

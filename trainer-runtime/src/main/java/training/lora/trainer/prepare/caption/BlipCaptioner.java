@@ -69,11 +69,7 @@ final class BlipCaptioner implements Captioner {
     }
 
     static String key(CaptionsSpec captions, long seed) {
-        String chance = captions.temperature() == 0
-                ? ""
-                : " temperature %s topK %d seed %d".formatted(captions.temperature(), captions.topK(), seed);
-        return "Blip %s beams %d maxTokens %d%s"
-                .formatted(captions.beginning(), captions.beams(), captions.maxTokens(), chance);
+        return "Blip " + Decoding.key(captions, seed);
     }
 
     @Override

@@ -11,24 +11,6 @@ import training.lora.trainer.model.BlipDecoder;
 
 /** Writes texts about pictures by BLIP, as a {@link Decoding} says, each of which goes on from a prompt. */
 record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
-    /** What BLIP writes in. */
-    private record Texts(BlipDecoder.Text text) implements Continuation {
-        @Override
-        public float[][] next(long[] tokens) {
-            return text.next(tokens);
-        }
-
-        @Override
-        public void pick(long[] rows) {
-            text.pick(rows);
-        }
-
-        @Override
-        public void close() {
-            text.close();
-        }
-    }
-
     /**
      * The tokens of a text for each of {@code pictures} (B, 3, S, S) in [0, 1], prompt included, without begin and end.
      *
@@ -42,22 +24,28 @@ record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
             own.attach(scope);
             NDArray seen = blip.see(own);
             if (decoding.beams() == 1) {
-                try (Texts all = new Texts(blip.begin(seen))) {
-                    long[] begun = read(all.text(), count);
-                    fitting().write(all, begun, count, randoms).forEach(text -> texts.add(prompted(text)));
+                try (BlipDecoder.Text all = blip.begin(seen)) {
+                    long[] begun = read(all, count);
+                    fitting()
+                            .write(continuation(all), begun, count, randoms)
+                            .forEach(text -> texts.add(Decoding.after(prompt, text)));
                 }
                 return texts;
             }
             for (int i = 0; i < count; i++) {
                 try (NDArray one = seen.get(i + ":" + (i + 1));
-                        Texts all = new Texts(blip.begin(one))) {
-                    long[] begun = read(all.text(), 1);
-                    all.text().repeat(decoding.beams());
-                    texts.add(prompted(fitting().search(all, begun)));
+                        BlipDecoder.Text all = blip.begin(one)) {
+                    long[] begun = read(all, 1);
+                    all.repeat(decoding.beams());
+                    texts.add(Decoding.after(prompt, fitting().search(continuation(all), begun)));
                 }
             }
         }
         return texts;
+    }
+
+    private static Continuation continuation(BlipDecoder.Text text) {
+        return Continuation.of(text::next, text::pick, text::close);
     }
 
     private Decoding fitting() {
@@ -75,11 +63,5 @@ record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {
             text.next(row);
         }
         return begun;
-    }
-
-    private long[] prompted(long[] text) {
-        long[] all = java.util.Arrays.copyOf(prompt, prompt.length + text.length);
-        System.arraycopy(text, 0, all, prompt.length, text.length);
-        return all;
     }
 }

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
 import java.util.function.IntFunction;
+import java.util.stream.LongStream;
+import training.lora.api.CaptionsSpec;
 
 /**
  * How a text is chosen from what a model thinks may follow: the likeliest token each time (one beam, temperature 0), the
@@ -31,6 +33,20 @@ record Decoding(int beams, double temperature, int topK, int mostTokens, long en
         return DecodingBuilder.builder(this)
                 .mostTokens(Math.min(mostTokens, tokens))
                 .build();
+    }
+
+    /** All tokens of a text that goes on from a prompt. */
+    static long[] after(long[] prompt, long[] text) {
+        return LongStream.concat(Arrays.stream(prompt), Arrays.stream(text)).toArray();
+    }
+
+    /** What of {@code captions} decides on the texts. */
+    static String key(CaptionsSpec captions, long seed) {
+        String chance = captions.temperature() == 0
+                ? ""
+                : " temperature %s topK %d seed %d".formatted(captions.temperature(), captions.topK(), seed);
+        return "%s beams %d maxTokens %d%s"
+                .formatted(captions.beginning(), captions.beams(), captions.maxTokens(), chance);
     }
 
     /**

@@ -30,24 +30,6 @@ final class FlorenceCaptioner implements Captioner {
     private final long seed;
     private final String key;
 
-    /** What Florence-2 writes in. */
-    private record Texts(FlorenceText text) implements Continuation {
-        @Override
-        public float[][] next(long[] tokens) {
-            return text.next(tokens);
-        }
-
-        @Override
-        public void pick(long[] rows) {
-            text.pick(rows);
-        }
-
-        @Override
-        public void close() {
-            text.close();
-        }
-    }
-
     private FlorenceCaptioner(Florence model, CaptionsSpec captions, long seed) {
         this.model = model;
         this.seed = seed;
@@ -111,11 +93,7 @@ final class FlorenceCaptioner implements Captioner {
     }
 
     static String key(CaptionsSpec captions, long seed) {
-        String chance = captions.temperature() == 0
-                ? ""
-                : " temperature %s topK %d seed %d".formatted(captions.temperature(), captions.topK(), seed);
-        return "Florence2 %s %s beams %d maxTokens %d%s"
-                .formatted(captions.detail(), captions.beginning(), captions.beams(), captions.maxTokens(), chance);
+        return "Florence2 " + captions.detail() + " " + Decoding.key(captions, seed);
     }
 
     @Override
@@ -126,7 +104,7 @@ final class FlorenceCaptioner implements Captioner {
     @Override
     public List<String> captions(List<CroppedPicture> pictures) throws IOException {
         return written(pictures).stream()
-                .map(tokens -> PlainText.of(model.text(prompted(tokens))))
+                .map(tokens -> PlainText.of(model.text(Decoding.after(prompt, tokens))))
                 .toList();
     }
 
@@ -135,7 +113,7 @@ final class FlorenceCaptioner implements Captioner {
         Florence.Seen seen = see(pictures);
         long[] before = java.util.Arrays.copyOf(prompt, prompt.length - 1);
         if (decoding.beams() == 1) {
-            try (Texts texts = new Texts(model.begin(seen, before, 1))) {
+            try (Continuation texts = continuation(model.begin(seen, before, 1))) {
                 return decoding.write(
                         texts,
                         prompt,
@@ -146,11 +124,15 @@ final class FlorenceCaptioner implements Captioner {
         }
         List<long[]> written = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i++) {
-            try (Texts texts = new Texts(model.begin(seen.only(i), before, decoding.beams()))) {
+            try (Continuation texts = continuation(model.begin(seen.only(i), before, decoding.beams()))) {
                 written.add(decoding.search(texts, prompt));
             }
         }
         return written;
+    }
+
+    private static Continuation continuation(FlorenceText text) {
+        return Continuation.of(text::next, text::pick, text::close);
     }
 
     private Florence.Seen see(List<CroppedPicture> pictures) throws IOException {
@@ -165,12 +147,6 @@ final class FlorenceCaptioner implements Captioner {
         } finally {
             mats.forEach(Mat::release);
         }
-    }
-
-    private long[] prompted(long[] text) {
-        long[] all = java.util.Arrays.copyOf(prompt, prompt.length + text.length);
-        System.arraycopy(text, 0, all, prompt.length, text.length);
-        return all;
     }
 
     @Override

@@ -49,7 +49,7 @@ public record PictureMeasures(double sharpness, double brightness, double dark, 
         return measures;
     }
 
-    /** A picture as it is measured, which is the caller's. */
+    /** A picture whose longer side is at most {@link #SIDE}, as it is measured; the caller's. */
     public static Mat scaled(Mat picture) {
         double scale = Math.min(1, (double) SIDE / Math.max(picture.width(), picture.height()));
         Size size = new Size(

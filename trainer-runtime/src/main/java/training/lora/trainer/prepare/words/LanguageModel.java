@@ -7,9 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -20,6 +18,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.LanguageSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.Waits;
 import training.lora.trainer.dataset.WholeWords;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.http.Http;
@@ -55,11 +54,7 @@ public final class LanguageModel implements AutoCloseable {
         this.chat = chat;
         this.http = http;
         this.before = before;
-        this.threads = Executors.newFixedThreadPool(spec.concurrency(), task -> {
-            Thread thread = new Thread(task, "language");
-            thread.setDaemon(true);
-            return thread;
-        });
+        this.threads = Waits.daemons("language", spec.concurrency());
     }
 
     /** Opens it; nothing is asked yet. */
@@ -222,7 +217,7 @@ public final class LanguageModel implements AutoCloseable {
         String problem = "";
         try {
             for (int i = 0; i < calls.size(); i++) {
-                Cleaned call = get(calls.get(i));
+                Cleaned call = Waits.get(calls.get(i));
                 texts.putAll(call.texts());
                 problem = call.problem().isEmpty() ? problem : call.problem();
                 if (texts.isEmpty()) {
@@ -259,26 +254,6 @@ public final class LanguageModel implements AutoCloseable {
             texts.put(caption, entry.getValue());
         }
         return new Cleaned(texts, texts.size() < captions.size() ? result.problem() : "");
-    }
-
-    private static <T> T get(Future<T> call) throws IOException {
-        try {
-            return call.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof RuntimeException failure) {
-                throw failure;
-            }
-            if (e.getCause() instanceof IOException io) {
-                throw io;
-            }
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("the thread was interrupted", e);
-        }
     }
 
     /** What it has cost so far; null where it was not asked. */
