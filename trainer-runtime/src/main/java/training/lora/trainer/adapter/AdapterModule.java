@@ -4,6 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.LazyTensor;
 
@@ -11,24 +14,34 @@ import training.lora.trainer.tensor.LazyTensor;
  * An adapted module as files hold it; its values are read when they are asked for.
  *
  * @param form what it is
- * @param down in fp32
- * @param up in fp32
+ * @param values of the kind's parts, in fp32
  */
-public record AdapterModule(ModuleForm form, LazyTensor down, LazyTensor up) {
+public record AdapterModule(ModuleForm form, Map<AdapterPart, LazyTensor> values) {
     public AdapterModule {
-        if (!form.downShape().equals(down.shape()) || !form.upShape().equals(up.shape())) {
-            throw new IllegalArgumentException("%s must have the shapes %s and %s, but has %s and %s"
-                    .formatted(form.path(), form.downShape(), form.upShape(), down.shape(), up.shape()));
+        values = Map.copyOf(values);
+        for (AdapterPart part : form.kind().parts()) {
+            LazyTensor value = values.get(part);
+            if (value == null || !value.shape().equals(form.shape(part))) {
+                throw new IllegalArgumentException("%s must have a %s of shape %s, but it is %s"
+                        .formatted(form.path(), part, form.shape(part), value == null ? null : value.shape()));
+            }
         }
     }
 
-    /** Frobenius norm of dW, scale included. */
+    /** A part that its kind has. */
+    public LazyTensor value(AdapterPart part) {
+        return Objects.requireNonNull(values.get(part), part::name);
+    }
+
+    /** Frobenius norm of its product, scale included. */
     public double norm() {
         try (NDManager scope = ComputeDevice.CPU.newManager()) {
-            int r = form.rank();
-            NDArray a = down.as(DataType.FLOAT64).in(scope).reshape(new Shape(r, -1)); // (r, in)
-            NDArray b = up.as(DataType.FLOAT64).in(scope).reshape(new Shape(-1, r)); // (out, r)
-            double square = ProductNorm.square(scope, a, b).getDouble();
+            Map<AdapterPart, NDArray> parts = new EnumMap<>(AdapterPart.class);
+            for (AdapterPart part : form.kind().parts()) {
+                NDArray value = value(part).as(DataType.FLOAT64).in(scope);
+                parts.put(part, value.reshape(new Shape(value.getShape().get(0), -1)));
+            }
+            double square = form.kind().productSquare(scope, parts).getDouble();
             return form.scale() * Math.sqrt(Math.max(0, square));
         }
     }

@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -20,18 +21,17 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.Component;
+import training.lora.trainer.model.Delta;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
-import training.lora.trainer.model.ProjectionDeltasLowRankBuilder;
 import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * LoRA (Hu et al. 2021): y = W x + s B A x beside each adapted projection, s = alpha / rank or, rank-stabilized, alpha /
- * sqrt(rank). All factors lie in one flat fp32 array, their gradients in another, so that an optimizer step is a handful of
- * operations.
+ * An adapter beside the projections of a model. All its parts lie in one flat fp32 array, their gradients in another, so that
+ * an optimizer step is a handful of operations.
  */
 public final class LoraAdapter implements AutoCloseable {
     private final NDManager manager;
@@ -43,42 +43,44 @@ public final class LoraAdapter implements AutoCloseable {
     private @Nullable NDArray gradient;
 
     /**
-     * A projection with its factors' size and place.
+     * What stands beside a module, as files have it.
      *
-     * @param projection what is adapted
-     * @param rank rows of A
-     * @param alpha the scale is alpha / rank
-     * @param rankStabilized whether it is alpha / sqrt(rank) instead
-     * @param offset where A starts in the arena, (rank, in) or (rank, in, k, k); B (out, rank) follows it
+     * @param values of the kind's parts, fp32
      */
-    public record AdaptedProjection(
-            Projection projection, int rank, double alpha, boolean rankStabilized, long offset) {
-        double scale() {
-            return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
+    public record Factors(AdapterKind kind, Map<AdapterPart, LazyTensor> values) {
+        public Factors {
+            values = Map.copyOf(values);
         }
 
-        /** The alpha that gives the same scale where it is divided by the rank. */
-        double plainAlpha() {
-            return rankStabilized ? alpha * Math.sqrt(rank) : alpha;
+        /** A LoRA's: A (rank, in) or (rank, in, k, k) and B (out, rank); the scale is alpha / rank. */
+        public Factors(int rank, double alpha, LazyTensor down, LazyTensor up) {
+            this(new Lora(rank, alpha, false), Map.of(AdapterPart.Down, down, AdapterPart.Up, up));
         }
 
-        long size() {
-            return downSize() + upSize();
+        /** Its rank. */
+        public int rank() {
+            return kind.rank();
         }
 
-        /** Entries of B. */
-        long upSize() {
-            return rank * projection.out();
+        /** The scale times the rank. */
+        public double alpha() {
+            return kind.foldedAlpha();
         }
 
-        /** Entries of A. */
-        long downSize() {
-            return rank * projection.fanIn();
+        /** A. */
+        public LazyTensor down() {
+            return value(AdapterPart.Down);
+        }
+
+        /** B. */
+        public LazyTensor up() {
+            return value(AdapterPart.Up);
+        }
+
+        LazyTensor value(AdapterPart part) {
+            return Objects.requireNonNull(values.get(part), part::name);
         }
     }
-
-    /** Factors as files have them: A (rank, in) or (rank, in, k, k) and B (out, rank), fp32; the scale is alpha / rank. */
-    public record Factors(int rank, double alpha, LazyTensor down, LazyTensor up) {}
 
     private LoraAdapter(
             NDManager manager, NDArray arena, List<AdaptedProjection> projections, double dropout, long seed) {
@@ -88,32 +90,29 @@ public final class LoraAdapter implements AutoCloseable {
         this.arena = arena;
         this.projections = Collections.unmodifiableList(projections);
         List<String> sizes = new ArrayList<>();
-        List<String> names = new ArrayList<>();
-        for (int i = 0; i < projections.size(); i++) {
-            AdaptedProjection p = projections.get(i);
-            sizes.add(Long.toString(p.downSize()));
-            sizes.add(Long.toString(p.rank() * p.projection().out()));
-            names.add("torch.reshape(s[%d], [%d, %d])"
-                    .formatted(2 * i, p.rank(), p.projection().fanIn()));
-            names.add("torch.reshape(s[%d], [%d, %d])"
-                    .formatted(2 * i + 1, p.projection().out(), p.rank()));
+        List<String> views = new ArrayList<>();
+        for (AdaptedProjection p : projections) {
+            for (AdapterPart part : p.kind().parts()) {
+                long[] shape = p.kind().shape(part, p.projection()).getShape();
+                views.add("torch.reshape(s[%d], %s)".formatted(views.size(), Arrays.toString(shape)));
+                sizes.add(Long.toString(p.size(part)));
+            }
         }
         split = TorchScript.compile(
                 List.of("x"),
                 List.of(
                         "s = torch.split_with_sizes(x, [%s], 0)".formatted(String.join(", ", sizes)),
-                        "return (%s)".formatted(String.join(", ", names))),
-                names.size());
+                        "return (%s)".formatted(String.join(", ", views))),
+                views.size());
     }
 
-    /** A new adapter: A drawn from N(0, 1/rank^2) as peft's "gaussian", B zero, so that it changes nothing yet. */
+    /** A new adapter, which changes nothing yet. */
     public static LoraAdapter create(List<Projection> all, LoraSettings settings, long seed, NDManager parent) {
         return create(all, settings, seed, Map.of(), parent);
     }
 
     /**
-     * A new adapter that changes what given factors change: they fill the first rows of A and columns of B, scaled to the
-     * settings' alpha, and what is left is as in a new adapter.
+     * A new adapter that changes what given factors change.
      *
      * @param begin factors by the projection's path
      * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, or its rank is
@@ -124,8 +123,7 @@ public final class LoraAdapter implements AutoCloseable {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
         for (LoraSettings.Chosen c : settings.select(all)) {
-            AdaptedProjection p =
-                    new AdaptedProjection(c.projection(), c.rank(), c.alpha(), settings.rankStabilized(), offset);
+            AdaptedProjection p = new AdaptedProjection(c.projection(), settings.kind(c), offset);
             adapted.add(p);
             offset += p.size();
         }
@@ -133,19 +131,10 @@ public final class LoraAdapter implements AutoCloseable {
         NDManager manager = parent.newSubManager();
         NDArray arena = manager.zeros(new Shape(offset));
         for (AdaptedProjection p : adapted) {
-            String path = p.projection().path();
-            Factors from = begin.get(path);
             try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                NDArray down = Randomness.normal(
-                                scratch,
-                                Randomness.derive(seed, 0, "lora/" + path),
-                                p.projection().downShape(p.rank()))
-                        .muli(1.0 / p.rank());
-                put(arena, p.offset(), down);
-                if (from != null) {
-                    put(arena, p.offset(), from.down().in(scratch));
-                    put(arena, p.offset() + p.downSize(), padded(from, p, scratch));
-                }
+                p.kind()
+                        .initial(p.projection(), begin.get(p.projection().path()), seed, scratch)
+                        .forEach((part, values) -> put(arena, p.offset(part), values));
             }
         }
         return new LoraAdapter(manager, arena, adapted, settings.dropout(), seed);
@@ -177,14 +166,6 @@ public final class LoraAdapter implements AutoCloseable {
         }
     }
 
-    /** B of {@code from} with the rank and scale of {@code to}: zero in the columns that are new. */
-    private static NDArray padded(Factors from, AdaptedProjection to, NDManager scope) {
-        long out = to.projection().out();
-        double factor = from.alpha() / from.rank() * to.rank() / to.plainAlpha();
-        NDArray up = from.up().as(DataType.FLOAT64).in(scope).mul(factor).toType(DataType.FLOAT32, false);
-        return up.reshape(out, from.rank()).concat(scope.zeros(new Shape(out, to.rank() - from.rank())), 1);
-    }
-
     /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
     public static LoraAdapter of(List<Projection> all, Map<String, Factors> factors, NDManager parent) {
         return of(all, factors, 0, 0, parent);
@@ -204,7 +185,7 @@ public final class LoraAdapter implements AutoCloseable {
         for (Projection projection : all) {
             Factors f = factors.get(projection.path());
             if (f != null) {
-                AdaptedProjection p = new AdaptedProjection(projection, f.rank(), f.alpha(), false, offset);
+                AdaptedProjection p = new AdaptedProjection(projection, f.kind(), offset);
                 adapted.add(p);
                 offset += p.size();
             }
@@ -224,14 +205,15 @@ public final class LoraAdapter implements AutoCloseable {
         for (AdaptedProjection p : adapted) {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                put(arena, p.offset(), f.down().in(scratch));
-                put(arena, p.offset() + p.downSize(), f.up().in(scratch));
+                for (AdapterPart part : p.kind().parts()) {
+                    put(arena, p.offset(part), f.value(part).in(scratch));
+                }
             }
         }
         return new LoraAdapter(manager, arena, adapted, dropout, seed);
     }
 
-    /** All factors, (n), fp32: for each projection A, then B. */
+    /** All parts, (n), fp32: for each projection its kind's in their order. */
     public NDArray parameters() {
         return arena;
     }
@@ -279,21 +261,20 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     private ProjectionDeltas bind(NDManager scope, double dropping, long drawn) {
-        NDList views = split.callAll(scope, arena);
-        NDList gradients = gradient == null ? null : split.callAll(scope, gradient);
-        Map<String, ProjectionDeltas.LowRank> byPath = new HashMap<>();
-        for (int i = 0; i < projections.size(); i++) {
-            AdaptedProjection p = projections.get(i);
+        List<NDArray> views = split.callAll(scope, arena);
+        List<NDArray> gradients = gradient == null ? List.of() : split.callAll(scope, gradient);
+        Map<String, Delta> byPath = new HashMap<>();
+        int first = 0;
+        for (AdaptedProjection p : projections) {
+            int next = first + p.kind().parts().size();
             byPath.put(
                     p.projection().path(),
-                    ProjectionDeltasLowRankBuilder.builder()
-                            .down(views.get(2 * i))
-                            .up(views.get(2 * i + 1))
-                            .scale(p.scale())
-                            .dropout(dropping)
-                            .downGradient(gradients == null ? null : gradients.get(2 * i))
-                            .upGradient(gradients == null ? null : gradients.get(2 * i + 1))
-                            .build());
+                    p.kind()
+                            .delta(
+                                    views.subList(first, next),
+                                    gradients.isEmpty() ? gradients : gradients.subList(first, next),
+                                    dropping));
+            first = next;
         }
         return new ProjectionDeltas(byPath, drawn);
     }
@@ -302,16 +283,24 @@ public final class LoraAdapter implements AutoCloseable {
     public Map<Component, Double> norms() {
         Map<Component, Double> norms = new EnumMap<>(Component.class);
         try (NDManager scope = manager.newSubManager()) {
-            NDList views = split.callAll(scope, arena);
+            List<NDArray> views = split.callAll(scope, arena);
             NDList squares = new NDList();
-            for (int i = 0; i < projections.size(); i++) {
-                squares.add(ProductNorm.square(scope, views.get(2 * i), views.get(2 * i + 1)));
+            int next = 0;
+            for (AdaptedProjection p : projections) {
+                Map<AdapterPart, NDArray> parts = new EnumMap<>(AdapterPart.class);
+                for (AdapterPart part : p.kind().parts()) {
+                    parts.put(part, views.get(next++));
+                }
+                squares.add(p.kind().productSquare(scope, parts));
             }
             // Read at once: each reading waits for the device.
             double[] values = NDArrays.stack(squares).toDoubleArray();
             for (int i = 0; i < projections.size(); i++) {
                 AdaptedProjection p = projections.get(i);
-                norms.merge(p.projection().component(), p.scale() * p.scale() * Math.max(0, values[i]), Double::sum);
+                norms.merge(
+                        p.projection().component(),
+                        Math.pow(p.kind().scale(), 2) * Math.max(0, values[i]),
+                        Double::sum);
             }
         }
         norms.replaceAll((component, square) -> Math.sqrt(square));
@@ -322,19 +311,18 @@ public final class LoraAdapter implements AutoCloseable {
     public Map<String, Factors> factors() {
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdaptedProjection p : projections) {
-            result.put(p.projection().path(), new Factors(p.rank(), p.plainAlpha(), down(p), up(p)));
+            result.put(p.projection().path(), new Factors(p.kind().folded(), values(p)));
         }
         return result;
     }
 
-    /** A of a projection, as files have it. */
-    public LazyTensor down(AdaptedProjection p) {
-        return part(p.offset(), p.projection().downShape(p.rank()));
-    }
-
-    /** B of a projection, as files have it. */
-    public LazyTensor up(AdaptedProjection p) {
-        return part(p.offset() + p.downSize(), p.projection().upShape(p.rank()));
+    /** The parts of a projection's adapter, as files have them. */
+    public Map<AdapterPart, LazyTensor> values(AdaptedProjection p) {
+        Map<AdapterPart, LazyTensor> values = new EnumMap<>(AdapterPart.class);
+        for (AdapterPart part : p.kind().parts()) {
+            values.put(part, part(p.offset(part), p.kind().fileShape(part, p.projection())));
+        }
+        return values;
     }
 
     private LazyTensor part(long offset, Shape shape) {

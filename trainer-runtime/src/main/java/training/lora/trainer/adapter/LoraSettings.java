@@ -45,6 +45,11 @@ public record LoraSettings(
                 spec.rank(), spec.alpha(), spec.rankStabilized(), spec.dropout(), spec.targets(), spec.overrides());
     }
 
+    /** What stands beside a projection. */
+    AdapterKind kind(Chosen chosen) {
+        return new Lora(chosen.rank(), chosen.alpha(), rankStabilized);
+    }
+
     /** A projection that is adapted, with its own rank and alpha. */
     public record Chosen(Projection projection, int rank, double alpha) {}
 

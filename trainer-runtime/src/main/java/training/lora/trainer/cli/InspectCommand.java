@@ -138,8 +138,8 @@ final class InspectCommand implements Callable<Integer> {
             Map<Component, Norms> norms = new EnumMap<>(Component.class);
             file.modules().forEach(m -> {
                 ranks.add(m.form().rank());
-                alphas.add(m.form().alpha());
-                stabilized.add(m.form().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
+                alphas.add(m.form().kind().alpha());
+                stabilized.add(m.form().kind().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
                 norms.computeIfAbsent(m.form().component(), c -> new Norms()).add(m);
             });
             Map<String, String> meta = file.metadata();

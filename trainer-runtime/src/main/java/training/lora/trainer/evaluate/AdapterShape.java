@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.Component;
@@ -40,8 +41,8 @@ final class AdapterShape {
             for (AdapterModule module : opened.modules()) {
                 double norm = module.norm();
                 shape.squares.merge(module.form().component(), norm * norm, Double::sum);
-                count(module.down(), shape.down, parent);
-                count(module.up(), shape.up, parent);
+                count(module.value(AdapterPart.Down), shape.down, parent);
+                count(module.value(AdapterPart.Up), shape.up, parent);
             }
         }
         return shape;

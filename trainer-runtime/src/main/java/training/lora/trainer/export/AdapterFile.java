@@ -14,15 +14,16 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.AdapterKind;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.Lora;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.export.TensorName.Part;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.UNetStateDictAdapter;
@@ -33,7 +34,7 @@ import training.lora.trainer.tensor.SafeTensors;
 /** A LoRA's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
 public final class AdapterFile implements AutoCloseable {
     private final SafeTensors file;
-    private final Map<ModuleName, Map<Part, String>> modules = new LinkedHashMap<>();
+    private final Map<ModuleName, Map<AdapterPart, String>> modules = new LinkedHashMap<>();
     private final Map<ModuleName, ModuleForm> forms = new LinkedHashMap<>();
     private final Set<Naming> namings = EnumSet.noneOf(Naming.class);
     private final @Nullable LoraFamily family;
@@ -51,7 +52,7 @@ public final class AdapterFile implements AutoCloseable {
                 continue;
             }
             String before = modules.computeIfAbsent(
-                            new ModuleName(name.component(), name.path()), module -> new EnumMap<>(Part.class))
+                            new ModuleName(name.component(), name.path()), module -> new EnumMap<>(AdapterPart.class))
                     .putIfAbsent(name.part(), tensor);
             namings.add(name.naming());
             if (before != null) {
@@ -59,7 +60,7 @@ public final class AdapterFile implements AutoCloseable {
             }
         }
         modules.forEach((module, parts) -> {
-            if (!parts.containsKey(Part.Down) || !parts.containsKey(Part.Up)) {
+            if (!parts.containsKey(AdapterPart.Down) || !parts.containsKey(AdapterPart.Up)) {
                 foreign.add(parts.values().iterator().next() + " without its other factor");
             }
         });
@@ -162,7 +163,9 @@ public final class AdapterFile implements AutoCloseable {
     /** The type that holds every factor without a loss: fp16 if all of them are, else fp32. */
     DataType type() {
         boolean halves = modules.values().stream()
-                .flatMap(parts -> Stream.of(parts.get(Part.Down), parts.get(Part.Up)))
+                .flatMap(parts -> parts.entrySet().stream())
+                .filter(e -> e.getKey() != AdapterPart.Alpha)
+                .map(Map.Entry::getValue)
                 .allMatch(tensor ->
                         file.entry(Objects.requireNonNull(tensor)).dtype().equals("F16"));
         return halves ? DataType.FLOAT16 : DataType.FLOAT32;
@@ -188,23 +191,27 @@ public final class AdapterFile implements AutoCloseable {
                 .toList();
     }
 
-    private AdapterModule module(ModuleForm form, Map<Part, String> parts) {
-        return new AdapterModule(form, tensor(parts, Part.Down), tensor(parts, Part.Up));
+    private AdapterModule module(ModuleForm form, Map<AdapterPart, String> parts) {
+        Map<AdapterPart, LazyTensor> values = new EnumMap<>(AdapterPart.class);
+        form.kind().parts().forEach(part -> values.put(part, tensor(parts, part)));
+        return new AdapterModule(form, values);
     }
 
     /** Every reader divides an alpha among the tensors by the rank, whatever else the file says. */
-    private ModuleForm form(ModuleName name, Map<Part, String> parts, PeftConfig config) {
-        Shape down = shape(parts, Part.Down);
-        Shape up = shape(parts, Part.Up);
+    private ModuleForm form(ModuleName name, Map<AdapterPart, String> parts, PeftConfig config) {
+        Shape down = shape(parts, AdapterPart.Down);
         try {
-            String alpha = parts.get(Part.Alpha);
-            if (alpha != null) {
-                return new ModuleForm(name.component(), name.path(), down, up, alpha(alpha), false);
-            }
+            String alpha = parts.get(AdapterPart.Alpha);
             int rank = down.dimension() == 0 ? 0 : (int) down.get(0);
-            double configured = config.alpha(name.component(), name.path(), rank);
-            boolean stabilized = config.rankStabilized(name.component());
-            return new ModuleForm(name.component(), name.path(), down, up, configured, stabilized);
+            AdapterKind kind = alpha != null
+                    ? new Lora(rank, alpha(alpha), false)
+                    : new Lora(
+                            rank,
+                            config.alpha(name.component(), name.path(), rank),
+                            config.rankStabilized(name.component()));
+            Map<AdapterPart, Shape> shapes = new EnumMap<>(AdapterPart.class);
+            kind.parts().forEach(part -> shapes.put(part, shape(parts, part)));
+            return new ModuleForm(name.component(), name.path(), kind, shapes);
         } catch (IllegalArgumentException e) {
             throw new TrainerException(
                     Reason.InvalidConfiguration, file.file() + " must be a whole LoRA, but: " + e.getMessage(), e);
@@ -219,11 +226,11 @@ public final class AdapterFile implements AutoCloseable {
         return value;
     }
 
-    private Shape shape(Map<Part, String> parts, Part part) {
+    private Shape shape(Map<AdapterPart, String> parts, AdapterPart part) {
         return new Shape(file.entry(Objects.requireNonNull(parts.get(part))).shape());
     }
 
-    private LazyTensor tensor(Map<Part, String> parts, Part part) {
+    private LazyTensor tensor(Map<AdapterPart, String> parts, AdapterPart part) {
         String name = Objects.requireNonNull(parts.get(part));
         return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> finite(name, file.read(name, scope)));
     }

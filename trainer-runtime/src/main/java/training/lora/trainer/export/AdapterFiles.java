@@ -1,8 +1,10 @@
 package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +13,7 @@ import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.adapter.LoraSettings;
@@ -20,6 +23,7 @@ import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.UNet;
 import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.tensor.LazyTensor;
 
 /** Adapters from files and as files hold them. */
 public final class AdapterFiles {
@@ -91,17 +95,20 @@ public final class AdapterFiles {
     /** The adapter as files hold it. */
     static List<AdapterModule> modules(LoraAdapter adapter) {
         return adapter.projections().stream()
-                .map(p -> new AdapterModule(
-                        new ModuleForm(
-                                p.projection().component(),
-                                p.projection().modulePath(),
-                                p.projection().downShape(p.rank()),
-                                p.projection().upShape(p.rank()),
-                                p.alpha(),
-                                p.rankStabilized()),
-                        adapter.down(p),
-                        adapter.up(p)))
+                .map(p -> {
+                    Map<AdapterPart, LazyTensor> values = adapter.values(p);
+                    return new AdapterModule(
+                            new ModuleForm(
+                                    p.projection().component(), p.projection().modulePath(), p.kind(), shapes(values)),
+                            values);
+                })
                 .toList();
+    }
+
+    private static Map<AdapterPart, Shape> shapes(Map<AdapterPart, LazyTensor> values) {
+        Map<AdapterPart, Shape> shapes = new EnumMap<>(AdapterPart.class);
+        values.forEach((part, value) -> shapes.put(part, value.shape()));
+        return shapes;
     }
 
     /**
@@ -123,8 +130,8 @@ public final class AdapterFiles {
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdapterModule module : file.modules()) {
             ModuleForm m = module.form();
-            long in = m.downShape().size() / m.rank();
-            long out = m.upShape().size() / m.rank();
+            long in = m.shape(AdapterPart.Down).size() / m.rank();
+            long out = m.shape(AdapterPart.Up).size() / m.rank();
             Projection p = byPath.get(Projection.path(m.component(), m.path()));
             if (p == null) {
                 problems.add("it has no " + Projection.path(m.component(), m.path()) + " that could be adapted");
@@ -132,7 +139,7 @@ public final class AdapterFiles {
                 problems.add("its %s maps %d to %d features, the file's %d to %d"
                         .formatted(p.path(), p.fanIn(), p.out(), in, out));
             } else {
-                result.put(p.path(), new Factors(m.rank(), m.foldedAlpha(), module.down(), module.up()));
+                result.put(p.path(), new Factors(m.kind().folded(), module.values()));
             }
         }
         if (!problems.isEmpty()) {

@@ -14,6 +14,7 @@ import java.util.function.Function;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
@@ -44,26 +45,28 @@ final class AdapterWriter {
         Map<String, LazyTensor> tensors = new LinkedHashMap<>();
         for (AdapterModule module : modules) {
             ModuleForm m = module.form();
-            LazyTensor down = module.down().as(type);
-            LazyTensor up = module.up().as(type);
+            List<AdapterPart> parts = m.kind().parts();
             switch (format) {
                 case Kohya -> {
                     String name = KohyaNames.module(family, paths, m.component(), m.path());
-                    tensors.put(name + KohyaNames.ALPHA, scalar((float) m.foldedAlpha()));
-                    tensors.put(name + KohyaNames.DOWN, down);
-                    tensors.put(name + KohyaNames.UP, up);
+                    tensors.put(name + AdapterPart.Alpha.kohya(), scalar((float)
+                            m.kind().foldedAlpha()));
+                    parts.forEach(part ->
+                            tensors.put(name + part.kohya(), module.value(part).as(type)));
                 }
                 case Diffusers -> {
                     String name = PeftNames.module(m.component(), m.path());
-                    tensors.put(name + PeftNames.A, down);
-                    tensors.put(name + PeftNames.B, up);
+                    parts.forEach(part ->
+                            tensors.put(name + part.peft(), module.value(part).as(type)));
                 }
             }
         }
         List<ModuleForm> forms = modules.stream().map(AdapterModule::form).toList();
         Map<String, String> meta = new TreeMap<>(metadata);
         meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
-        meta.put("ss_network_alpha", common(forms, m -> Float.toString((float) m.foldedAlpha())));
+        meta.put(
+                "ss_network_alpha",
+                common(forms, m -> Float.toString((float) m.kind().foldedAlpha())));
         List<ModuleForm> convolutions =
                 forms.stream().filter(ModuleForm::convolution).toList();
         if (!convolutions.isEmpty()) {
@@ -86,7 +89,9 @@ final class AdapterWriter {
     private static String networkArguments(List<ModuleForm> convolutions) {
         ObjectNode arguments = Json.MAPPER.createObjectNode();
         arguments.put("conv_dim", common(convolutions, m -> Integer.toString(m.rank())));
-        arguments.put("conv_alpha", common(convolutions, m -> Float.toString((float) m.foldedAlpha())));
+        arguments.put(
+                "conv_alpha",
+                common(convolutions, m -> Float.toString((float) m.kind().foldedAlpha())));
         return arguments.toString();
     }
 

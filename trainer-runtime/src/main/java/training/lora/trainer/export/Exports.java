@@ -121,7 +121,7 @@ public final class Exports {
         return x.component() == y.component()
                 && x.path().equals(y.path())
                 && Math.abs(x.scale() - y.scale()) <= SCALE_TOLERANCE * Math.abs(x.scale())
-                && a.down().same(b.down())
-                && a.up().same(b.up());
+                && x.kind().parts().equals(y.kind().parts())
+                && x.kind().parts().stream().allMatch(part -> a.value(part).same(b.value(part)));
     }
 }

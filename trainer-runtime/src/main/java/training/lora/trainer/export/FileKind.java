@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.ModelKind;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -142,7 +143,7 @@ public record FileKind(String what, Role role) {
             TensorName name = TensorName.parse(e.getKey(), LoraFamily.SD15.paths());
             long[] shape = e.getValue().shape();
             second |= name != null
-                    && name.part() == TensorName.Part.Down
+                    && name.part() == AdapterPart.Down
                     && name.path().matches(".*attn2\\.to_[kv]")
                     && shape.length > 1
                     && shape[1] == 1024;

@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
 
@@ -10,16 +11,10 @@ import training.lora.trainer.model.UNetStateDictAdapter;
  * these.
  */
 final class KohyaNames {
-    static final String DOWN = ".lora_down.weight";
-
-    static final String UP = ".lora_up.weight";
-
-    static final String ALPHA = ".alpha";
-
     private KohyaNames() {}
 
     /**
-     * The name of a module; one of {@link #DOWN}, {@link #UP} and {@link #ALPHA} makes it a tensor's.
+     * The name of a module; {@link AdapterPart#kohya} makes it a tensor's.
      *
      * @param paths the UNet's names
      */

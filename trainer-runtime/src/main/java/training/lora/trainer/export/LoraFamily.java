@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetConfig;
@@ -62,7 +63,7 @@ public enum LoraFamily {
         List<Module> modules = new ArrayList<>();
         file.entries().forEach((tensor, entry) -> {
             TensorName name = TensorName.parse(tensor, SD15.paths);
-            if (name != null && name.part() == TensorName.Part.Down) {
+            if (name != null && name.part() == AdapterPart.Down) {
                 modules.add(new Module(name.component(), name.path(), entry.shape().length < 2 ? 0 : entry.shape()[1]));
             }
         });
@@ -75,7 +76,9 @@ public enum LoraFamily {
                 metadata,
                 modules.stream()
                         .map(m -> new Module(
-                                m.component(), m.path(), m.downShape().get(1)))
+                                m.component(),
+                                m.path(),
+                                m.shape(AdapterPart.Down).get(1)))
                         .toList());
     }
 

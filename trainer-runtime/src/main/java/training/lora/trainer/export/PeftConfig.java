@@ -35,15 +35,15 @@ final class PeftConfig {
     static void write(ObjectNode all, Component component, List<ModuleForm> modules) {
         String prefix = component.folder() + ".";
         int rank = mostCommon(modules, ModuleForm::rank);
-        double alpha = mostCommon(modules, ModuleForm::alpha);
-        boolean stabilized = modules.get(0).rankStabilized();
+        double alpha = mostCommon(modules, m -> m.kind().alpha());
+        boolean stabilized = modules.get(0).kind().rankStabilized();
         ObjectNode ranks = Json.MAPPER.createObjectNode();
         ObjectNode alphas = Json.MAPPER.createObjectNode();
         all.put(prefix + "r", rank);
         all.put(prefix + "lora_alpha", alpha);
         var targets = all.putArray(prefix + "target_modules");
         for (ModuleForm m : modules) {
-            if (m.rankStabilized() != stabilized) {
+            if (m.kind().rankStabilized() != stabilized) {
                 throw new IllegalArgumentException(m.path() + " must be rank-stabilized as the others are");
             }
             // PEFT compares ends of paths, and transformers 5 has no text_model in the first encoder.
@@ -54,8 +54,8 @@ final class PeftConfig {
             if (m.rank() != rank) {
                 ranks.put(path, m.rank());
             }
-            if (m.alpha() != alpha) {
-                alphas.put(path, m.alpha());
+            if (m.kind().alpha() != alpha) {
+                alphas.put(path, m.kind().alpha());
             }
         }
         if (!ranks.isEmpty()) {

@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.Component;
 
 /**
@@ -8,13 +9,9 @@ import training.lora.trainer.model.Component;
  * that, and diffusers both.
  */
 final class PeftNames {
-    static final String A = ".lora_A.weight";
-
-    static final String B = ".lora_B.weight";
-
     private PeftNames() {}
 
-    /** The name of a module; one of {@link #A} and {@link #B} makes it a tensor's. */
+    /** The name of a module; {@link AdapterPart#peft} makes it a tensor's. */
     static String module(Component component, String path) {
         return component.folder() + "." + path;
     }

@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.UNetStateDictAdapter;
 
@@ -18,14 +19,7 @@ import training.lora.trainer.model.UNetStateDictAdapter;
  * @param part what of the module it is
  * @param naming whose name it is
  */
-record TensorName(Component component, String path, Part part, Naming naming) {
-    /** Of a module: A, B and the scale. */
-    enum Part {
-        Down,
-        Up,
-        Alpha
-    }
-
+record TensorName(Component component, String path, AdapterPart part, Naming naming) {
     /** kohya: .lora_down.weight; PEFT: .lora_A.weight, with an adapter's name between; diffusers: .lora.down.weight, _lora.down.weight. */
     private static final Pattern FACTOR =
             Pattern.compile("(?<module>.+?)[._]lora(_linear_layer)?[._](?<side>down|up|A|B)((\\.[\\w-]+)?\\.weight)?");
@@ -78,15 +72,16 @@ record TensorName(Component component, String path, Part part, Naming naming) {
      */
     static @Nullable TensorName parse(String tensor, UNetStateDictAdapter paths) {
         String module;
-        Part part;
+        AdapterPart part;
         Matcher factor = FACTOR.matcher(tensor);
         if (factor.matches()) {
             module = factor.group("module");
             String side = factor.group("side");
-            part = side.equals("down") || side.equals("A") ? Part.Down : Part.Up;
-        } else if (tensor.endsWith(KohyaNames.ALPHA)) {
-            module = tensor.substring(0, tensor.length() - KohyaNames.ALPHA.length());
-            part = Part.Alpha;
+            part = side.equals("down") || side.equals("A") ? AdapterPart.Down : AdapterPart.Up;
+        } else if (tensor.endsWith(AdapterPart.Alpha.kohya())) {
+            module = tensor.substring(
+                    0, tensor.length() - AdapterPart.Alpha.kohya().length());
+            part = AdapterPart.Alpha;
         } else {
             return null;
         }
@@ -125,7 +120,7 @@ record TensorName(Component component, String path, Part part, Naming naming) {
     }
 
     private static @Nullable TensorName of(
-            Component component, String path, Part part, Naming naming, UNetStateDictAdapter paths) {
+            Component component, String path, AdapterPart part, Naming naming, UNetStateDictAdapter paths) {
         String ours = component == Component.UNet ? unet(path, paths) : text(path);
         if (ours == null) {
             return null;

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.tensor.Randomness;
 
@@ -36,9 +36,10 @@ abstract class AdaptedLayer implements Layer {
     /**
      * A layer's native functions for one set of deltas.
      *
-     * @param forward of {@link #inputs} and the factors: the output
+     * @param forward of {@link #inputs} and the deltas' arrays: the output
      * @param record of the same: the output and what is kept
-     * @param backward of the output's gradient, what was kept, {@link #beside}, and factors with their gradients
+     * @param backward of the output's gradient, what was kept, {@link #beside}, and each delta's arrays with what their
+     *     gradients are added to
      */
     record Kernels(Weights.Kernel forward, Weights.Kernel record, Weights.Kernel backward) {}
 
@@ -71,20 +72,14 @@ abstract class AdaptedLayer implements Layer {
         return false;
     }
 
-    static String factors(List<? extends ProjectionText> texts) {
-        return texts.stream().map(ProjectionText::factors).collect(Collectors.joining());
+    /** Names in their order. */
+    @SafeVarargs
+    static List<String> names(List<String>... parts) {
+        return Stream.of(parts).flatMap(List::stream).toList();
     }
 
-    static String factorsAndGradients(List<? extends ProjectionText> texts) {
-        return texts.stream().map(ProjectionText::factorsAndGradients).collect(Collectors.joining());
-    }
-
-    static String kept(List<? extends ProjectionText> texts) {
-        return texts.stream().map(ProjectionText::kept).collect(Collectors.joining());
-    }
-
-    private List<ProjectionDeltas.@Nullable LowRank> deltas(ProjectionDeltas deltas) {
-        List<ProjectionDeltas.@Nullable LowRank> own = new ArrayList<>();
+    private List<@Nullable Delta> deltas(ProjectionDeltas deltas) {
+        List<@Nullable Delta> own = new ArrayList<>();
         projections.forEach(p -> own.add(deltas.at(p.path())));
         return own;
     }
@@ -94,18 +89,17 @@ abstract class AdaptedLayer implements Layer {
         return deltas(pass.deltas()).stream().anyMatch(Objects::nonNull) || toText(pass);
     }
 
-    private Kernels kernels(Pass pass, List<ProjectionDeltas.@Nullable LowRank> deltas) {
+    private Kernels kernels(Pass pass, List<@Nullable Delta> deltas) {
         List<DeltaForm> forms = new ArrayList<>();
         deltas.forEach(d -> forms.add(d == null ? DeltaForm.NONE : d.form()));
         return kernels.computeIfAbsent(new Variant(forms, toText(pass)), this::compile);
     }
 
-    private List<NDArray> withFactors(List<NDArray> inputs, List<ProjectionDeltas.@Nullable LowRank> deltas) {
+    private static List<NDArray> withArrays(List<NDArray> inputs, List<@Nullable Delta> deltas) {
         List<NDArray> all = new ArrayList<>(inputs);
-        for (ProjectionDeltas.LowRank delta : deltas) {
+        for (Delta delta : deltas) {
             if (delta != null) {
-                all.add(delta.down());
-                all.add(delta.up());
+                all.addAll(delta.arrays());
             }
         }
         return all;
@@ -113,19 +107,19 @@ abstract class AdaptedLayer implements Layer {
 
     @Override
     public final NDArray forward(Pass pass, NDArray x, @Nullable NDArray skip) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
+        List<@Nullable Delta> own = deltas(pass.deltas());
         return kernels(pass, own)
                 .forward()
-                .callAll(pass.scope(), withFactors(inputs(pass, x, skip), own))
+                .callAll(pass.scope(), withArrays(inputs(pass, x, skip), own))
                 .singletonOrThrow();
     }
 
     @Override
     public final NDList record(Pass pass, NDArray x, @Nullable NDArray skip) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
+        List<@Nullable Delta> own = deltas(pass.deltas());
         Weights.Kernel kernel = kernels(pass, own).record();
-        List<NDArray> inputs = withFactors(inputs(pass, x, skip), own);
-        if (own.stream().noneMatch(d -> d != null && d.dropout() > 0)) {
+        List<NDArray> inputs = withArrays(inputs(pass, x, skip), own);
+        if (own.stream().noneMatch(d -> d != null && d.form().dropout() > 0)) {
             return kernel.callAll(pass.scope(), inputs);
         }
         long seed = Randomness.derive(
@@ -135,18 +129,19 @@ abstract class AdaptedLayer implements Layer {
 
     @Override
     public final NDList backward(Pass pass, NDArray dy, NDList kept) {
-        List<ProjectionDeltas.@Nullable LowRank> own = deltas(pass.deltas());
+        List<@Nullable Delta> own = deltas(pass.deltas());
         List<NDArray> inputs = new ArrayList<>(List.of(dy));
         inputs.addAll(kept);
         inputs.addAll(beside(pass));
         for (int i = 0; i < own.size(); i++) {
-            ProjectionDeltas.LowRank delta = own.get(i);
+            Delta delta = own.get(i);
             if (delta != null) {
-                String path = projections.get(i).path();
-                inputs.add(delta.down());
-                inputs.add(delta.up());
-                inputs.add(Objects.requireNonNull(delta.downGradient(), "a gradient for " + path));
-                inputs.add(Objects.requireNonNull(delta.upGradient(), "a gradient for " + path));
+                if (delta.gradients().isEmpty()) {
+                    throw new IllegalStateException(
+                            projections.get(i).path() + " must have what its gradients are added to");
+                }
+                inputs.addAll(delta.arrays());
+                inputs.addAll(delta.gradients());
             }
         }
         return kernels(pass, own).backward().callAll(pass.scope(), inputs);

@@ -2,6 +2,7 @@ package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -22,11 +23,12 @@ final class AddedEmbedding {
                 s = torch.cat([torch.type_as(p, iw), torch.type_as(torch.reshape(w, [torch.size(p, 0), -1]), iw)], 1)
                 h = torch.linear(s, iw, ib)
                 """;
-        forward = weights.kernel("t, p, sizes", hidden + "return torch.add(t, torch.linear(torch.silu(h), ow, ob))", 1);
-        backward = weights.kernel("d, p, sizes", hidden + """
-                dh = torch.silu_backward(torch.mm(torch.type_as(d, ow), ow), h)
-                return torch.to(torch.mm(dh, torch.slice(iw, 1, 0, %d)), 6)
-                """.formatted(addition.pooledWidth()), 1);
+        forward = weights.kernel(
+                List.of("t", "p", "sizes"), hidden, List.of("torch.add(t, torch.linear(torch.silu(h), ow, ob))"));
+        backward = weights.kernel(
+                List.of("d", "p", "sizes"),
+                hidden + "dh = torch.silu_backward(torch.mm(torch.type_as(d, ow), ow), h)",
+                List.of("torch.to(torch.mm(dh, torch.slice(iw, 1, 0, %d)), 6)".formatted(addition.pooledWidth())));
     }
 
     /** {@code time} (B, W) with what is added to it. */

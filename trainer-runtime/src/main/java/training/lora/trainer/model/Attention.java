@@ -96,14 +96,25 @@ final class Attention extends AdaptedLayer {
         return attention;
     }
 
+    /**
+     * B pictures or texts, T tokens of width C, S of width D in the context.
+     *
+     * <ul>
+     *   <li>x (B, T, C), y (B, T, C) its result; c (B, S, D) the context
+     *   <li>n = norm(x), with nm and nr, in the backward m and r, (B, T, 1): mean and reciprocal deviation, kept
+     *   <li>s0 (B T, C) and s1 (B S, D): rows of n and of c; y0, y1, y2: q, k and v by rows, kept
+     *   <li>f (B T, C): the attended values, kept by {@link AttentionText}; y3 (B T, C): the last projection's result
+     *   <li>d, d0 to d3, df, dn, dc: gradients of y, y0 to y3, f, s0 and s1; g of x; cg (B, S, D) fp32: what c's is added to
+     * </ul>
+     */
     @Override
     Kernels compile(Variant variant) {
         String source = crossed ? "s1" : "s0";
-        List<LinearText> p = List.of(
-                new LinearText(0, "s0", variant.form(0)),
-                new LinearText(1, source, variant.form(1)),
-                new LinearText(2, source, variant.form(2)),
-                new LinearText(3, "f", variant.form(3)));
+        List<ProjectionText> p = List.of(
+                ProjectionText.linear(0, "s0", variant.form(0)),
+                ProjectionText.linear(1, source, variant.form(1)),
+                ProjectionText.linear(2, source, variant.form(2)),
+                ProjectionText.linear(3, "f", variant.form(3)));
         String sources = Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = " + rows("n")
                 + (crossed ? "\ns1 = torch.reshape(c, [-1, torch.size(c, 2)])\n" : "\n");
         String leave = "y = torch.add_(torch.view_as(y3, x), x)\n";
@@ -113,50 +124,51 @@ final class Attention extends AdaptedLayer {
                 + p.get(2).forward(biases.get(2))
                 + attention.forward()
                 + p.get(3).forward(biases.get(3))
-                + leave
-                + "return y";
-        String kept = kept(p);
-        String attended = String.join(", ", attention.kept());
-        String results = "y, x, y0, y1, y2, " + attended + ", nm, nr" + kept;
+                + leave;
         String record = sources
                 + p.get(0).record(biases.get(0))
                 + p.get(1).record(biases.get(1))
                 + p.get(2).record(biases.get(2))
                 + attention.forward()
                 + p.get(3).record(biases.get(3))
-                + leave
-                + "return (" + results + ")";
+                + leave;
         String back = sources
                 + "d3 = " + rows("d") + "\n"
                 + attention.restore()
-                + p.get(3).factorGradients("d3")
+                + p.get(3).arrayGradients("d3")
                 + p.get(3).sourceGradient("df", "d3")
                 + attention.backward();
         for (int i = 0; i < 3; i++) {
-            back += p.get(i).factorGradients("d" + i)
-                    + (i == 0 || !crossed ? p.get(i).sourceGradient("dn", "d" + i, i > 0) : "");
+            back += p.get(i).arrayGradients("d" + i);
+            if (i == 0) {
+                back += p.get(i).sourceGradient("dn", "d" + i);
+            } else if (!crossed) {
+                back += p.get(i).addSourceGradient("dn", "d" + i);
+            }
         }
         if (variant.toText()) {
-            back += p.get(1).sourceGradient("dc", "d1", false)
-                    + p.get(2).sourceGradient("dc", "d2", true)
+            back += p.get(1).sourceGradient("dc", "d1")
+                    + p.get(2).addSourceGradient("dc", "d2")
                     + "cg_ = torch.add_(cg, torch.view_as(dc, cg))\n";
         }
-        back += Snippets.layerNormGradient("g", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
-                + "\nreturn torch.add_(g, d)";
-        String inputs = (crossed ? "x, c" : "x") + factors(p);
+        back += Snippets.layerNormGradient("g", "torch.view_as(dn, x)", "x", "m", "r", "n", width);
+        List<String> inputs = names(crossed ? List.of("x", "c") : List.of("x"), ProjectionText.arrays(p));
+        List<String> kept = names(List.of("x", "y0", "y1", "y2"), attention.kept());
+        List<String> deltaKept = ProjectionText.kept(p);
         return new Kernels(
-                weights.kernel(inputs, forward, 1),
-                weights.kernel(inputs, record, results.split(",").length),
+                weights.kernel(inputs, forward, List.of("y")),
+                weights.kernel(inputs, record, names(List.of("y"), kept, List.of("nm", "nr"), deltaKept)),
                 weights.kernel(
-                        "d, x, y0, y1, y2, "
-                                + attended
-                                + ", m, r"
-                                + kept
-                                + (crossed ? ", c" : "")
-                                + (variant.toText() ? ", cg" : "")
-                                + factorsAndGradients(p),
+                        names(
+                                List.of("d"),
+                                kept,
+                                List.of("m", "r"),
+                                deltaKept,
+                                crossed ? List.of("c") : List.of(),
+                                variant.toText() ? List.of("cg") : List.of(),
+                                ProjectionText.arraysAndGradients(p)),
                         back,
-                        1));
+                        List.of("torch.add_(g, d)")));
     }
 
     private String rows(String x) {

@@ -2,8 +2,10 @@ package training.lora.trainer.model;
 
 import ai.djl.Device;
 import java.util.List;
+import java.util.Map;
 import training.lora.api.Precision;
 import training.lora.trainer.tensor.Processor;
+import training.lora.trainer.tensor.Template;
 
 /**
  * TorchScript of f = softmax(q k^T / sqrt(d)) v by heads, forward and backward. In scope are y0 = q (B T, C), y1 = k and
@@ -51,9 +53,10 @@ sealed interface AttentionText
     record Flash(long width, int heads, boolean causal) implements AttentionText {
         @Override
         public String forward() {
-            return """
-                    o, l = torch._scaled_dot_product_flash_attention_for_cpu(%s, %s, %s, 0., %s)
-                    """.formatted(heads("y0"), heads("y1"), heads("y2"), causes()) + restore();
+            return Template.fill("""
+                    o, l = torch._scaled_dot_product_flash_attention_for_cpu({q}, {k}, {v}, 0., {causal})
+                    """, Map.of("q", heads("y0"), "k", heads("y1"), "v", heads("y2"), "causal", causes()))
+                    + restore();
         }
 
         @Override
@@ -68,13 +71,30 @@ sealed interface AttentionText
 
         @Override
         public String backward() {
-            return """
-                    e0, e1, e2 = torch._scaled_dot_product_flash_attention_for_cpu_backward(%s, %s, %s, %s, o, l, 0., %s)
-                    d0 = %s
-                    d1 = %s
-                    d2 = %s
-                    """.formatted(
-                    heads("df"), heads("y0"), heads("y1"), heads("y2"), causes(), rows("e0"), rows("e1"), rows("e2"));
+            return Template.fill(
+                    """
+                    e0, e1, e2 = torch._scaled_dot_product_flash_attention_for_cpu_backward({df}, {q}, {k}, {v}, o, l, 0., {causal})
+                    d0 = {d0}
+                    d1 = {d1}
+                    d2 = {d2}
+                    """,
+                    Map.of(
+                            "df",
+                            heads("df"),
+                            "q",
+                            heads("y0"),
+                            "k",
+                            heads("y1"),
+                            "v",
+                            heads("y2"),
+                            "causal",
+                            causes(),
+                            "d0",
+                            rows("e0"),
+                            "d1",
+                            rows("e1"),
+                            "d2",
+                            rows("e2")));
         }
 
         private String causes() {
@@ -82,8 +102,9 @@ sealed interface AttentionText
         }
 
         private String heads(String y) {
-            return "torch.transpose(torch.reshape(%s, [torch.size(x, 0), -1, %d, %d]), 1, 2)"
-                    .formatted(y, heads, width / heads);
+            return Template.fill(
+                    "torch.transpose(torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}]), 1, 2)",
+                    Map.of("y", y, "heads", heads, "size", width / heads));
         }
 
         private String rows(String e) {
@@ -105,12 +126,13 @@ sealed interface AttentionText
 
         @Override
         public String forward() {
-            return """
-                    hq = %s
-                    hv = %s
-                    """.formatted(heads("y0"), heads("y2")) + keys() + """
+            return Template.fill("""
+                    hq = {q}
+                    hv = {v}
+                    """, Map.of("q", heads("y0"), "v", heads("y2"))) + keys() + """
                     ho = torch.empty_like(hq)
-                    """ + tiles("hq", "hk", """
+                    """
+                    + tiles("hq", "hk", """
                       hqi = torch.slice(torch.slice(hq, 0, h0, h1), 1, t0, t1)
                       hp = torch.softmax(torch.bmm(hqi, torch.slice(hkt, 0, h0, h1)), -1)
                       _0 = torch.copy_(torch.slice(torch.slice(ho, 0, h0, h1), 1, t0, t1), torch.bmm(hp, torch.slice(hv, 0, h0, h1)))
@@ -125,21 +147,21 @@ sealed interface AttentionText
 
         @Override
         public String backward() {
-            return """
-                    hq = %s
-                    hd = %s
-                    hv = torch.transpose(torch.constant_pad_nd(%s, [0, 2], 1.), 1, 2)
-                    """.formatted(heads("y0"), heads("df"), heads("y2"))
+            return Template.fill("""
+                    hq = {q}
+                    hd = {df}
+                    hv = torch.transpose(torch.constant_pad_nd({v}, [0, 2], 1.), 1, 2)
+                    """, Map.of("q", heads("y0"), "df", heads("df"), "v", heads("y2")))
                     + keys()
-                    + """
-                    hs = torch.neg(torch.sum(torch.mul(torch.to(%s, 6), hd), [-1], True))
+                    + Template.fill("""
+                    hs = torch.neg(torch.sum(torch.mul(torch.to({f}, 6), hd), [-1], True))
                     hsh = torch.type_as(hs, hd)
                     hsl = torch.type_as(torch.sub(hs, hsh), hd)
                     hds = torch.cat([hd, hsh, hsl], -1)
                     e0 = torch.empty_like(hq)
                     e1 = torch.zeros_like(hk, dtype=6)
                     e2 = torch.zeros_like(hk, dtype=6)
-                    """.formatted(heads("f"))
+                    """, Map.of("f", heads("f")))
                     + tiles("hq", "hk", """
                       hqi = torch.slice(torch.slice(hq, 0, h0, h1), 1, t0, t1)
                       hp = torch.softmax(torch.bmm(hqi, torch.slice(hkt, 0, h0, h1)), -1)
@@ -150,14 +172,19 @@ sealed interface AttentionText
                       _0 = torch.copy_(torch.slice(torch.slice(e0, 0, h0, h1), 1, t0, t1), torch.bmm(hg, torch.slice(hk, 0, h0, h1)))
                       _1 = torch.add_(torch.slice(e1, 0, h0, h1), torch.bmm(torch.transpose(hg, 1, 2), hqi))
                     """)
-                    + """
-                    d0 = %s
-                    d1 = %s
-                    d2 = %s
-                    """.formatted(
+                    + Template.fill(
+                            """
+                    d0 = {d0}
+                    d1 = {d1}
+                    d2 = {d2}
+                    """,
+                            Map.of(
+                                    "d0",
                                     rows("e0"),
+                                    "d1",
                                     rows("torch.type_as(torch.mul_(e1, %s), hd)".formatted(scale())),
-                                    rows("torch.type_as(e2, hd)"));
+                                    "d2",
+                                    rows("torch.type_as(e2, hd)")));
         }
 
         /**
@@ -165,12 +192,12 @@ sealed interface AttentionText
          * hkm}: the scaled mean, fp32.
          */
         String keys() {
-            return """
-                    hkf = torch.mul(torch.to(%1$s, 6), %2$s)
+            return Template.fill("""
+                    hkf = torch.mul(torch.to({k}, 6), {scale})
                     hkm = torch.mean(hkf, [1], True)
                     hk = torch.type_as(torch.sub(hkf, hkm), hq)
                     hkt = torch.transpose(hk, 1, 2)
-                    """.formatted(heads("y1"), scale());
+                    """, Map.of("k", heads("y1"), "scale", scale()));
         }
 
         double scale() {
@@ -182,29 +209,31 @@ sealed interface AttentionText
          * small, else some rows of one, with all rows of {@code whole}. A slice may end behind the last.
          */
         static String tiles(String part, String whole, String body) {
-            return """
-                    hb = torch.size(%2$s, 0)
-                    ht = torch.size(%2$s, 1)
-                    hu = torch.size(%3$s, 1)
-                    hn = ops.prim.max(1, torch.floordiv(%1$d, torch.mul(ht, hu)))
-                    tn = ops.prim.max(1, ops.prim.min(ht, torch.floordiv(%1$d, torch.mul(hn, hu))))
+            return Template.fill("""
+                    hb = torch.size({part}, 0)
+                    ht = torch.size({part}, 1)
+                    hu = torch.size({whole}, 1)
+                    hn = ops.prim.max(1, torch.floordiv({tile}, torch.mul(ht, hu)))
+                    tn = ops.prim.max(1, ops.prim.min(ht, torch.floordiv({tile}, torch.mul(hn, hu))))
                     for i in range(torch.floordiv(torch.sub(torch.add(hb, hn), 1), hn)):
                      h0 = torch.mul(i, hn)
                      h1 = torch.add(h0, hn)
                      for j in range(torch.floordiv(torch.sub(torch.add(ht, tn), 1), tn)):
                       t0 = torch.mul(j, tn)
                       t1 = torch.add(t0, tn)
-                    """.formatted(TILE, part, whole) + body;
+                    """, Map.of("tile", TILE, "part", part, "whole", whole)) + body;
         }
 
         String heads(String y) {
-            return "torch.contiguous(torch.flatten(torch.transpose(torch.reshape(%s, [torch.size(x, 0), -1, %d, %d]), 1, 2), 0, 1))"
-                    .formatted(y, heads, width / heads);
+            return Template.fill(
+                    "torch.contiguous(torch.flatten(torch.transpose(torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}]), 1, 2), 0, 1))",
+                    Map.of("y", y, "heads", heads, "size", width / heads));
         }
 
         String rows(String e) {
-            return "torch.reshape(torch.transpose(torch.reshape(%s, [torch.size(x, 0), %d, -1, %d]), 1, 2), [-1, %d])"
-                    .formatted(e, heads, width / heads, width);
+            return Template.fill(
+                    "torch.reshape(torch.transpose(torch.reshape({e}, [torch.size(x, 0), {heads}, -1, {size}]), 1, 2), [-1, {width}])",
+                    Map.of("e", e, "heads", heads, "size", width / heads, "width", width));
         }
     }
 }

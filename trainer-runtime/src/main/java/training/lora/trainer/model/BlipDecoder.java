@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -46,9 +48,10 @@ public final class BlipDecoder {
                 .add("e", words)
                 .add("p", parameters.declare("text_decoder.bert.embeddings.position_embeddings.weight", longest, width))
                 .add("n", parameters.norm("text_decoder.bert.embeddings.LayerNorm", width))
-                .kernel("ids, at", """
-                        return torch.layer_norm(torch.add(torch.embedding(e, ids), torch.embedding(p, at)), [%d], nw, nb, %s)
-                        """.formatted(width, eps), 1);
+                .kernel(
+                        List.of("ids", "at"),
+                        "x = torch.add(torch.embedding(e, ids), torch.embedding(p, at))",
+                        List.of("torch.layer_norm(x, [%d], nw, nb, %s)".formatted(width, eps)));
         for (int i = 0; i < config.integer("num_hidden_layers", 12); i++) {
             layers.add(layer(parameters, i, new Sizes(width, seenWidth, inner, heads, eps)));
         }
@@ -57,10 +60,9 @@ public final class BlipDecoder {
                 .add("n", parameters.norm("text_decoder.cls.predictions.transform.LayerNorm", width))
                 .add("hw", parameters.declare(HEAD, vocabulary, width))
                 .add("hb", parameters.declare(HEAD_BIAS, vocabulary))
-                .kernel("x", """
+                .kernel(List.of("x"), """
                         y = torch.layer_norm(torch.gelu(torch.linear(torch.select(x, 1, 0), tw, tb)), [%d], nw, nb, %s)
-                        return torch.linear(y, hw, hb)
-                        """.formatted(width, eps), 1);
+                        """.formatted(width, eps), List.of("torch.linear(y, hw, hb)"));
     }
 
     /**
@@ -106,35 +108,45 @@ public final class BlipDecoder {
                 .add("g", parameters.withBias(path + "output.dense", width, sizes.inner()))
                 .add("l", parameters.norm(path + "output.LayerNorm", width));
         return new DecoderLayer(
-                seen.kernel("x", """
+                seen.kernel(
+                        List.of("x"),
+                        """
                         a = torch.linear(x, kw, kb)
                         b = torch.linear(x, vw, vb)
-                        return (torch.contiguous(%s), torch.contiguous(%s))
-                        """.formatted(sizes.byHead("a"), sizes.byHead("b")), 2),
+                        """,
+                        List.of(
+                                "torch.contiguous(%s)".formatted(sizes.byHead("a")),
+                                "torch.contiguous(%s)".formatted(sizes.byHead("b")))),
                 step.kernel(
-                        "x, pk, pv, sk, sv",
-                        """
+                        List.of("x", "pk", "pv", "sk", "sv"),
+                        Template.fill(
+                                """
                         a = torch.linear(x, qw, qb)
                         b = torch.linear(x, kw, kb)
                         c = torch.linear(x, vw, vb)
-                        k = torch.cat([pk, %1$s], 2)
-                        v = torch.cat([pv, %2$s], 2)
-                        ta = torch.add(torch.linear(%3$s, ow, ob), x)
-                        y = %4$s
+                        k = torch.cat([pk, {newKey}], 2)
+                        v = torch.cat([pv, {newValue}], 2)
+                        ta = torch.add(torch.linear({own}, ow, ob), x)
+                        y = {normOwn}
                         d = torch.linear(y, rw, rb)
-                        tb = torch.add(torch.linear(%5$s, sw, sb), y)
-                        z = %6$s
+                        tb = torch.add(torch.linear({crossed}, sw, sb), y)
+                        z = {normCrossed}
                         tc = torch.add(torch.linear(torch.gelu(torch.linear(z, fw, fb)), gw, gb), z)
-                        return (%7$s, k, v)
-                        """.formatted(
+                        """,
+                                Map.of(
+                                        "newKey",
                                         sizes.byHead("b"),
+                                        "newValue",
                                         sizes.byHead("c"),
+                                        "own",
                                         sizes.attend(sizes.byHead("a"), "k", "v"),
+                                        "normOwn",
                                         sizes.norm("ta", "n"),
+                                        "crossed",
                                         sizes.attend(sizes.byHead("d"), "sk", "sv"),
-                                        sizes.norm("tb", "m"),
-                                        sizes.norm("tc", "l")),
-                        3));
+                                        "normCrossed",
+                                        sizes.norm("tb", "m"))),
+                        List.of(sizes.norm("tc", "l"), "k", "v")));
     }
 
     int longest() {

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 
 /** BLIP's vision transformer: pictures (B, 3, S, S) in [0, 1] to tokens (B, N, C), pre-norm. */
 final class BlipVision {
@@ -31,13 +33,17 @@ final class BlipVision {
                 .add("c", parameters.declare("vision_model.embeddings.class_embedding", 1, 1, width))
                 .add("p", parameters.declare("vision_model.embeddings.position_embedding", 1, count, width))
                 .add("e", parameters.withBias("vision_model.embeddings.patch_embedding", width, 3, patch, patch))
-                .kernel("x", """
-                        m = torch.reshape(torch.type_as(torch.tensor(%1$s, dtype=6, device=ops.prim.device(x), requires_grad=False), x), [1, 3, 1, 1])
-                        s = torch.reshape(torch.type_as(torch.tensor(%2$s, dtype=6, device=ops.prim.device(x), requires_grad=False), x), [1, 3, 1, 1])
-                        h = torch.conv2d(torch.div(torch.sub(x, m), s), ew, eb, [%3$d, %3$d], [0, 0], [1, 1], 1)
-                        k = torch.expand(c, [torch.size(x, 0), 1, %4$d])
-                        return torch.add(torch.cat([k, torch.transpose(torch.flatten(h, 2), 1, 2)], 1), p)
-                        """.formatted(MEAN, DEVIATION, patch, width), 1);
+                .kernel(
+                        List.of("x"),
+                        Template.fill(
+                                """
+                        m = torch.reshape(torch.type_as(torch.tensor({mean}, dtype=6, device=ops.prim.device(x), requires_grad=False), x), [1, 3, 1, 1])
+                        s = torch.reshape(torch.type_as(torch.tensor({deviation}, dtype=6, device=ops.prim.device(x), requires_grad=False), x), [1, 3, 1, 1])
+                        h = torch.conv2d(torch.div(torch.sub(x, m), s), ew, eb, [{patch}, {patch}], [0, 0], [1, 1], 1)
+                        k = torch.expand(c, [torch.size(x, 0), 1, {width}])
+                        t = torch.cat([k, torch.transpose(torch.flatten(h, 2), 1, 2)], 1)
+                        """, Map.of("mean", MEAN, "deviation", DEVIATION, "patch", patch, "width", width)),
+                        List.of("torch.add(t, p)"));
         for (int i = 0; i < config.integer("num_hidden_layers", 12); i++) {
             String path = "vision_model.encoder.layers." + i + ".";
             layers.add(new Weights()
@@ -47,18 +53,21 @@ final class BlipVision {
                     .add("k", parameters.norm(path + "layer_norm2", width))
                     .add("f", parameters.withBias(path + "mlp.fc1", inner, width))
                     .add("g", parameters.withBias(path + "mlp.fc2", width, inner))
-                    .kernel("x", """
-                            h = torch.linear(torch.layer_norm(x, [%1$d], nw, nb, %2$s), aw, ab)
-                            q = torch.permute(torch.reshape(h, [torch.size(x, 0), torch.size(x, 1), 3, %3$d, %4$d]), [2, 0, 3, 1, 4])
+                    .kernel(
+                            List.of("x"),
+                            Template.fill(
+                                    """
+                            h = torch.linear(torch.layer_norm(x, [{width}], nw, nb, {eps}), aw, ab)
+                            q = torch.permute(torch.reshape(h, [torch.size(x, 0), torch.size(x, 1), 3, {heads}, {size}]), [2, 0, 3, 1, 4])
                             t = torch.scaled_dot_product_attention(torch.select(q, 0, 0), torch.select(q, 0, 1), torch.select(q, 0, 2), None, 0., False)
-                            y = torch.add(x, torch.linear(torch.reshape(torch.transpose(t, 1, 2), [torch.size(x, 0), -1, %1$d]), ow, ob))
-                            z = torch.gelu(torch.linear(torch.layer_norm(y, [%1$d], kw, kb, %2$s), fw, fb))
-                            return torch.add(y, torch.linear(z, gw, gb))
-                            """.formatted(width, eps, heads, width / heads), 1));
+                            y = torch.add(x, torch.linear(torch.reshape(torch.transpose(t, 1, 2), [torch.size(x, 0), -1, {width}]), ow, ob))
+                            z = torch.gelu(torch.linear(torch.layer_norm(y, [{width}], kw, kb, {eps}), fw, fb))
+                            """, Map.of("width", width, "eps", eps, "heads", heads, "size", width / heads)),
+                            List.of("torch.add(y, torch.linear(z, gw, gb))")));
         }
         leave = new Weights()
                 .add("n", parameters.norm("vision_model.post_layernorm", width))
-                .kernel("x", "return torch.layer_norm(x, [%d], nw, nb, %s)".formatted(width, eps), 1);
+                .kernel(List.of("x"), "", List.of("torch.layer_norm(x, [%d], nw, nb, %s)".formatted(width, eps)));
     }
 
     long width() {

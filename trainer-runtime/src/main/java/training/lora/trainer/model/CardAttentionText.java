@@ -1,6 +1,8 @@
 package training.lora.trainer.model;
 
 import java.util.List;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 
 /**
  * libtorch's memory-efficient attention on cards (Rabe and Staats 2021), in fp32 and bf16; it takes rows as they lie,
@@ -14,13 +16,27 @@ record CardAttentionText(long width, int heads, boolean causal) implements Atten
 
     @Override
     public String forward() {
-        return """
-                hq = %s
-                hk = %s
-                hv = %s
-                o, l, os, oo, tq, tk = torch._efficient_attention_forward(hq, hk, hv, None, None, None, None, None, 0., %d, True, scale=%s)
-                f = %s
-                """.formatted(heads("y0"), heads("y1"), heads("y2"), mask(), scale(), rows("o"));
+        return Template.fill(
+                """
+                hq = {q}
+                hk = {k}
+                hv = {v}
+                o, l, os, oo, tq, tk = torch._efficient_attention_forward(hq, hk, hv, None, None, None, None, None, 0., {mask}, True, scale={scale})
+                f = {rows}
+                """,
+                Map.of(
+                        "q",
+                        heads("y0"),
+                        "k",
+                        heads("y1"),
+                        "v",
+                        heads("y2"),
+                        "mask",
+                        mask(),
+                        "scale",
+                        scale(),
+                        "rows",
+                        rows("o")));
     }
 
     @Override
@@ -30,27 +46,39 @@ record CardAttentionText(long width, int heads, boolean causal) implements Atten
 
     @Override
     public String backward() {
-        return """
-                hq = %s
-                hk = %s
-                hv = %s
-                ho = %s
-                hd = %s
-                e0, e1, e2, eb = torch._efficient_attention_backward(hd, hq, hk, hv, None, ho, None, None, torch.size(hq, 1), torch.size(hk, 1), l, 0., os, oo, %d, False, scale=%s)
-                d0 = %s
-                d1 = %s
-                d2 = %s
-                """.formatted(
+        return Template.fill(
+                """
+                hq = {q}
+                hk = {k}
+                hv = {v}
+                ho = {f}
+                hd = {df}
+                e0, e1, e2, eb = torch._efficient_attention_backward(hd, hq, hk, hv, None, ho, None, None, torch.size(hq, 1), torch.size(hk, 1), l, 0., os, oo, {mask}, False, scale={scale})
+                d0 = {d0}
+                d1 = {d1}
+                d2 = {d2}
+                """,
+                Map.of(
+                        "q",
                         heads("y0"),
+                        "k",
                         heads("y1"),
+                        "v",
                         heads("y2"),
+                        "f",
                         heads("f"),
+                        "df",
                         heads("df"),
+                        "mask",
                         mask(),
+                        "scale",
                         scale(),
+                        "d0",
                         rows("e0"),
+                        "d1",
                         rows("e1"),
-                        rows("e2"));
+                        "d2",
+                        rows("e2")));
     }
 
     /** The kernel's number of the mask: none, or the one that begins at the first query and key. */
@@ -71,7 +99,9 @@ record CardAttentionText(long width, int heads, boolean causal) implements Atten
     }
 
     private String heads(String y) {
-        String split = "torch.reshape(%s, [torch.size(x, 0), -1, %d, %d])".formatted(y, heads, size());
+        String split = Template.fill(
+                "torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}])",
+                Map.of("y", y, "heads", heads, "size", size()));
         return aligned()
                 ? split
                 : "torch.constant_pad_nd(%s, [0, %d], 0.)".formatted(split, ALIGNMENT - size() % ALIGNMENT);

@@ -62,38 +62,49 @@ final class ClipMlp extends AdaptedLayer {
                 .projection(1, parameters.withBias(layer + ".mlp.fc2", width, inner));
     }
 
+    /**
+     * B T = N tokens of width C, M of the inner width.
+     *
+     * <ul>
+     *   <li>x (B, T, C), y (B, T, C) its result
+     *   <li>n = norm(x), with nm and nr, in the backward m and r, (B, T, 1): mean and reciprocal deviation, kept
+     *   <li>s0 (N, C): rows of n; y0 (N, M); s1 = act(y0) (N, M); y1 (N, C)
+     *   <li>d, d1, z, e, dn: gradients of y, y1, s1, y0 and s0; k: of x by way of the norm
+     * </ul>
+     */
     @Override
     Kernels compile(Variant variant) {
-        LinearText first = new LinearText(0, "s0", variant.form(0));
-        LinearText second = new LinearText(1, "s1", variant.form(1));
-        List<LinearText> p = List.of(first, second);
+        ProjectionText first = ProjectionText.linear(0, "s0", variant.form(0));
+        ProjectionText second = ProjectionText.linear(1, "s1", variant.form(1));
+        List<ProjectionText> p = List.of(first, second);
         String enter =
                 Snippets.layerNorm("n", "x", "n", width, eps) + "\ns0 = torch.reshape(n, [-1, %d])\n".formatted(width);
         String leave = "y = torch.add_(torch.view_as(y1, x), x)\n";
-        String kept = kept(p);
-        String results = "y, x, nm, nr" + kept;
         String backward = enter
                 + first.again("c0")
                 + (second.adapted() ? activation.forward() : "")
                 + "d1 = torch.reshape(d, [-1, %d])\n".formatted(width)
-                + second.factorGradients("d1")
+                + second.arrayGradients("d1")
                 + second.sourceGradient("z", "d1")
                 + activation.backward()
-                + first.factorGradients("e")
+                + first.arrayGradients("e")
                 + first.sourceGradient("dn", "e")
-                + Snippets.layerNormGradient("k", "torch.view_as(dn, x)", "x", "m", "r", "n", width)
-                + "\nreturn torch.add_(k, d)";
+                + Snippets.layerNormGradient("k", "torch.view_as(dn, x)", "x", "m", "r", "n", width);
+        List<String> inputs = names(List.of("x"), ProjectionText.arrays(p));
+        List<String> kept = ProjectionText.kept(p);
         return new Kernels(
                 weights.kernel(
-                        "x" + factors(p),
-                        enter + first.forward("c0") + activation.forward() + second.forward("c1") + leave + "return y",
-                        1),
+                        inputs,
+                        enter + first.forward("c0") + activation.forward() + second.forward("c1") + leave,
+                        List.of("y")),
                 weights.kernel(
-                        "x" + factors(p),
-                        enter + first.record("c0") + activation.forward() + second.record("c1") + leave + "return ("
-                                + results + ")",
-                        results.split(",").length),
-                weights.kernel("d, x, m, r" + kept + factorsAndGradients(p), backward, 1));
+                        inputs,
+                        enter + first.record("c0") + activation.forward() + second.record("c1") + leave,
+                        names(List.of("y", "x", "nm", "nr"), kept)),
+                weights.kernel(
+                        names(List.of("d", "x", "m", "r"), kept, ProjectionText.arraysAndGradients(p)),
+                        backward,
+                        List.of("torch.add_(k, d)")));
     }
 
     @Override

@@ -22,7 +22,7 @@ final class Convolution extends AdaptedLayer {
         Weights weights = new Weights().projection(0, parameters.withBias(path, out, in, kernel, kernel));
         return new Convolution(
                 List.of(),
-                form -> kernels(weights, new ConvolutionText(0, "x", in, out, kernel, 1, form), "", "g", ""));
+                form -> kernels(weights, new ConvolutionText(0, "x", in, out, kernel, 1), form, "", "g", ""));
     }
 
     /** Halves height and width. */
@@ -30,7 +30,7 @@ final class Convolution extends AdaptedLayer {
         Weights weights = new Weights().projection(0, parameters.withBias(path, channels, channels, 3, 3));
         return new Convolution(
                 sampler(path, channels),
-                form -> kernels(weights, new ConvolutionText(0, "x", channels, channels, 3, 2, form), "", "g", ""));
+                form -> kernels(weights, new ConvolutionText(0, "x", channels, channels, 3, 2), form, "", "g", ""));
     }
 
     /** Doubles height and width (nearest neighbour), then convolves. */
@@ -40,7 +40,8 @@ final class Convolution extends AdaptedLayer {
                 sampler(path, channels),
                 form -> kernels(
                         weights,
-                        new ConvolutionText(0, "h", channels, channels, 3, 1, form),
+                        new ConvolutionText(0, "h", channels, channels, 3, 1),
+                        form,
                         "h = torch.upsample_nearest2d(x, [torch.mul(torch.size(x, 2), 2), torch.mul(torch.size(x, 3), 2)], None, None)\n",
                         "dh",
                         """
@@ -54,44 +55,56 @@ final class Convolution extends AdaptedLayer {
     }
 
     /**
+     * x is what comes in, y0 the result, d and g their gradients; adapted, x is kept.
+     *
      * @param before makes the convolution's source from x
      * @param ds name of the source's gradient
      * @param after makes {@code g}, x's gradient, from it
      */
-    private static Kernels kernels(Weights weights, ConvolutionText p, String before, String ds, String after) {
-        Weights.Kernel forward = weights.kernel("x" + p.factors(), before + p.forward("c0") + "return y0", 1);
-        String gradients = p.factorGradients("d") + p.sourceGradient(ds, "d") + after + "return g";
+    private static Kernels kernels(
+            Weights weights, ConvolutionText map, DeltaForm form, String before, String ds, String after) {
+        ProjectionText p = ProjectionText.of(map, form);
+        List<String> inputs = names(List.of("x"), p.delta().arrays());
+        Weights.Kernel forward = weights.kernel(inputs, before + p.forward("c0"), List.of("y0"));
+        String gradients = p.arrayGradients("d") + p.sourceGradient(ds, "d") + after;
         if (!p.adapted()) {
-            return new Kernels(forward, forward, weights.kernel("d", gradients, 1));
+            return new Kernels(forward, forward, weights.kernel(List.of("d"), gradients, List.of("g")));
         }
-        String results = "y0, x" + p.kept();
+        List<String> kept = p.delta().kept();
         return new Kernels(
                 forward,
+                weights.kernel(inputs, before + p.record("c0"), names(List.of("y0", "x"), kept)),
                 weights.kernel(
-                        "x" + p.factors(),
-                        before + p.record("c0") + "return (" + results + ")",
-                        results.split(",").length),
-                weights.kernel("d, x" + p.kept() + p.factorsAndGradients(), before + gradients, 1));
+                        names(
+                                List.of("d", "x"),
+                                kept,
+                                p.delta().arrays(),
+                                p.delta().gradients()),
+                        before + gradients,
+                        List.of("g")));
     }
 
-    /** Group norm and SiLU, then convolves; without an adapter. */
+    /**
+     * Group norm and SiLU, then convolves; without an adapter. x (B, in, H, W), h its norm, q = silu(h), y0 the result; hm
+     * and hr, in the backward m and r, (B, groups): mean and reciprocal deviation, kept with x; d, a, g: gradients of y0, q
+     * and x.
+     */
     static Convolution normed(
             ParameterSet parameters, String norm, String path, long in, long out, int groups, double eps) {
         Weights weights = new Weights()
                 .add("n", parameters.norm(norm, in))
                 .projection(0, parameters.withBias(path, out, in, 3, 3));
         return new Convolution(List.of(), form -> {
-            ConvolutionText p = new ConvolutionText(0, "q", in, out, 3, 1, form);
+            ProjectionText p = ProjectionText.of(new ConvolutionText(0, "q", in, out, 3, 1), form);
             String forward =
                     Snippets.groupNorm("h", "x", "n", in, groups, eps) + "\nq = torch.silu_(h)\n" + p.forward("c0");
             String backward = p.sourceGradient("a", "d")
                     + Snippets.groupNorm("h", "x", "n", in, groups, eps) + "\n"
-                    + Snippets.groupNormGradient("g", "torch.silu_backward(a, h)", "x", "m", "r", "n", in, groups)
-                    + "\nreturn g";
+                    + Snippets.groupNormGradient("g", "torch.silu_backward(a, h)", "x", "m", "r", "n", in, groups);
             return new Kernels(
-                    weights.kernel("x", forward + "return y0", 1),
-                    weights.kernel("x", forward + "return (y0, x, hm, hr)", 4),
-                    weights.kernel("d, x, m, r", backward, 1));
+                    weights.kernel(List.of("x"), forward, List.of("y0")),
+                    weights.kernel(List.of("x"), forward, List.of("y0", "x", "hm", "hr")),
+                    weights.kernel(List.of("d", "x", "m", "r"), backward, List.of("g")));
         });
     }
 

@@ -2,7 +2,9 @@ package training.lora.trainer.model;
 
 import ai.djl.ndarray.NDArray;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.tensor.Template;
 
 /**
  * Tokens (B, T, C): x + W2 (h * gelu(g)), (h, g) = W1 norm(x), GEGLU of Shazeer 2020, with an adapter's part beside both
@@ -29,49 +31,58 @@ final class FeedForward extends AdaptedLayer {
                 .projection(1, parameters.withBias(path + ".net.2", width, 4 * width));
     }
 
+    /**
+     * B T = N tokens of width C; a tile has some of the N.
+     *
+     * <ul>
+     *   <li>x (B, T, C), y (B, T, C) its result, r (N, C) before the residual
+     *   <li>n = norm(x), with nm and nr, in the backward m and v, (B, T, 1): mean and reciprocal deviation, kept
+     *   <li>s (N, C): rows of n, s0 a tile's; y0 (N, 8 C): h and g side by side; s1 = h gelu(g) (N, 4 C); y1 (N, C)
+     *   <li>d, d1, z: gradients of y, y1 and s1; e: of gelu(g); ds: of s0; k: of n; h and g in the end hold their own
+     * </ul>
+     */
     @Override
     Kernels compile(Variant variant) {
-        List<LinearText> p =
-                List.of(new LinearText(0, "s0", variant.form(0)), new LinearText(1, "s1", variant.form(1)));
+        List<ProjectionText> p = List.of(
+                ProjectionText.linear(0, "s0", variant.form(0)), ProjectionText.linear(1, "s1", variant.form(1)));
         boolean adapted = p.stream().anyMatch(ProjectionText::adapted);
         String enter =
                 Snippets.layerNorm("n", "x", "n", width, eps) + "\ns = torch.reshape(n, [-1, %d])\n".formatted(width);
-        String gates = """
-                h = torch.slice(y0, -1, 0, %1$d)
-                g = torch.slice(y0, -1, %1$d, %2$d)
-                """.formatted(4 * width, 8 * width);
+        String gates = Template.fill("""
+                h = torch.slice(y0, -1, 0, {half})
+                g = torch.slice(y0, -1, {half}, {all})
+                """, Map.of("half", 4 * width, "all", 8 * width));
         String gated = gates + "s1 = torch.mul_(torch.gelu(g), h)\n";
         String forward = p.get(0).forward("c0") + gated + p.get(1).forward("c1");
         String record = p.get(0).record("c0") + gated + p.get(1).record("c1");
         String leave = "y = torch.add_(torch.view_as(r, x), x)\n";
-        String kept = kept(p);
-        String results = "y, x, nm, nr" + kept;
         // The gradient of h and g takes their place.
         String backward = p.get(0).again("c0")
                 + (p.get(1).adapted() ? gated : gates)
-                + p.get(1).factorGradients("d1")
+                + p.get(1).arrayGradients("d1")
                 + p.get(1).sourceGradient("z", "d1")
                 + """
                 e = torch.mul(z, h)
                 _0 = torch.mul(z, torch.gelu(g), out=h)
                 _1 = torch.gelu_backward(e, g, grad_input=g)
                 """
-                + p.get(0).factorGradients("y0")
+                + p.get(0).arrayGradients("y0")
                 + p.get(0).sourceGradient("ds", "y0");
+        List<String> inputs = names(List.of("x"), ProjectionText.arrays(p));
+        List<String> kept = ProjectionText.kept(p);
         return new Kernels(
-                weights.kernel("x" + factors(p), enter + rows(adapted, "", forward, "y1") + leave + "return y", 1),
+                weights.kernel(inputs, enter + rows(adapted, "", forward, "y1") + leave, List.of("y")),
                 weights.kernel(
-                        "x" + factors(p),
-                        enter + rows(adapted, "", record, "y1") + leave + "return (" + results + ")",
-                        results.split(",").length),
+                        inputs,
+                        enter + rows(adapted, "", record, "y1") + leave,
+                        names(List.of("y", "x", "nm", "nr"), kept)),
                 weights.kernel(
-                        "d, x, m, v" + kept + factorsAndGradients(p),
+                        names(List.of("d", "x", "m", "v"), kept, ProjectionText.arraysAndGradients(p)),
                         enter
                                 + "t = torch.reshape(d, [-1, %d])\n".formatted(width)
                                 + rows(adapted, "d1 = %s\n".formatted(some("t", adapted)), backward, "ds")
-                                + Snippets.layerNormGradient("k", "torch.view_as(r, x)", "x", "m", "v", "n", width)
-                                + "\nreturn torch.add_(k, d)",
-                        1));
+                                + Snippets.layerNormGradient("k", "torch.view_as(r, x)", "x", "m", "v", "n", width),
+                        List.of("torch.add_(k, d)")));
     }
 
     /**
@@ -83,12 +94,12 @@ final class FeedForward extends AdaptedLayer {
         if (adapted) {
             return lines + "r = %s\n".formatted(result);
         }
-        return """
+        return Template.fill("""
                 r = torch.empty_like(s)
-                for i in range(torch.floordiv(torch.add(torch.size(s, 0), %2$d), %1$d)):
-                 i0 = torch.mul(i, %1$d)
-                 i1 = torch.add(i0, %1$d)
-                """.formatted(tile(), tile() - 1)
+                for i in range(torch.floordiv(torch.add(torch.size(s, 0), {short}), {tile})):
+                 i0 = torch.mul(i, {tile})
+                 i1 = torch.add(i0, {tile})
+                """, Map.of("tile", tile(), "short", tile() - 1))
                 + lines.indent(1)
                 + " _r = torch.copy_(%s, %s)\n".formatted(some("r", false), result);
     }

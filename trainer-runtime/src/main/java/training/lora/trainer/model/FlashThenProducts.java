@@ -1,6 +1,8 @@
 package training.lora.trainer.model;
 
 import java.util.List;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 
 /**
  * Forward by libtorch's kernel, backward by plain matrix products: the fastest of bf16 where the processor has AMX.
@@ -36,15 +38,16 @@ record FlashThenProducts(long width, int heads) implements AttentionText {
     @Override
     public String backward() {
         Products products = new Products(width, heads);
-        return """
-                hq = %s
-                hdf = torch.to(%s, 6)
-                hv = torch.constant_pad_nd(%s, [0, 2], 1.)
-                """.formatted(products.heads("y0"), products.heads("df"), products.heads("y2"))
+        return Template.fill(
+                        """
+                hq = {q}
+                hdf = torch.to({df}, 6)
+                hv = torch.constant_pad_nd({v}, [0, 2], 1.)
+                """, Map.of("q", products.heads("y0"), "df", products.heads("df"), "v", products.heads("y2")))
                 + products.keys()
-                + """
+                + Template.fill("""
                 hl = torch.sub(torch.reshape(l, [-1, torch.size(hq, 1), 1]), torch.sum(torch.mul(hq, hkm), [-1], True))
-                hr = torch.neg(torch.clamp_min(torch.sub(hl, %s), 0.))
+                hr = torch.neg(torch.clamp_min(torch.sub(hl, {greatest}), 0.))
                 hrh = torch.type_as(hr, hq)
                 hrl = torch.type_as(torch.sub(hr, hrh), hq)
                 hqt = torch.transpose(torch.cat([hq, hrh, hrl], -1), 1, 2)
@@ -58,7 +61,7 @@ record FlashThenProducts(long width, int heads) implements AttentionText {
                 e0 = torch.zeros_like(torch.transpose(hq, 1, 2), dtype=6, memory_format=0)
                 e1 = torch.empty_like(hk)
                 e2 = torch.empty_like(hk)
-                """.formatted(GREATEST)
+                """, Map.of("greatest", GREATEST))
                 + Products.tiles("hk", "hq", """
                   hki = torch.slice(torch.slice(hka, 0, h0, h1), 1, t0, t1)
                   hp = torch.exp_(torch.bmm(hki, torch.slice(hqt, 0, h0, h1)))
@@ -69,13 +72,18 @@ record FlashThenProducts(long width, int heads) implements AttentionText {
                   hkti = torch.slice(torch.slice(hkt, 0, h0, h1), 2, t0, t1)
                   _2 = torch.add_(torch.slice(e0, 0, h0, h1), torch.bmm(hkti, hg))
                 """)
-                + """
-                d0 = %s
-                d1 = %s
-                d2 = %s
-                """.formatted(
+                + Template.fill(
+                        """
+                d0 = {d0}
+                d1 = {d1}
+                d2 = {d2}
+                """,
+                        Map.of(
+                                "d0",
                                 products.rows("torch.type_as(torch.transpose(e0, 1, 2), hd)"),
+                                "d1",
                                 products.rows("torch.mul_(e1, %s)".formatted(products.scale())),
-                                products.rows("e2"));
+                                "d2",
+                                products.rows("e2")));
     }
 }

@@ -1,72 +1,72 @@
 package training.lora.trainer.model;
 
+import java.util.List;
+import java.util.stream.Stream;
+
 /**
- * TorchScript of one projection and of the delta that an adapter puts beside it, forward and backward. Another kind of
- * delta is another pair of texts. The projection's number i makes the names: frozen weight w, result y, and of the delta
- * the factors a and b with their gradients da and db, u = A z, where z is the source or what dropout left of it, and the
- * dropout's mask k.
+ * TorchScript of one projection, forward and backward: a frozen map and the delta that an adapter puts beside it.
+ *
+ * @param map of the source to the result
+ * @param delta what is added to it
  */
-sealed interface ProjectionText permits LinearText, ConvolutionText {
-    /** Number of the projection in its layer. */
-    int i();
+record ProjectionText(FrozenText map, DeltaText delta) {
+    static ProjectionText of(FrozenText map, DeltaForm form) {
+        return new ProjectionText(map, form.beside(map));
+    }
 
-    /** Name of what it is applied to. */
-    String source();
+    /** A linear map, number {@code i} of its layer. */
+    static ProjectionText linear(int i, String source, DeltaForm form) {
+        return of(new LinearText(i, source), form);
+    }
 
-    /** Form of the delta. */
-    DeltaForm form();
+    boolean adapted() {
+        return delta != DeltaText.NONE;
+    }
 
     /** {@code yi} from the source; {@code bias} is a name or empty. */
-    String forward(String bias);
+    String forward(String bias) {
+        return map.forward(bias) + delta.forward();
+    }
 
-    /** The same in training, where the delta sees the source through its dropout, and {@link #kept} is made. */
-    String record(String bias);
+    /** The same in training, where {@link DeltaText#kept} is made. */
+    String record(String bias) {
+        return map.forward(bias) + delta.record();
+    }
 
-    /** Adds the factors' gradients, given the output's, {@code dy}; must come before {@link #sourceGradient}. */
-    String factorGradients(String dy);
+    /** {@code yi} again on the way back, from the source and what {@link #record} kept. */
+    String again(String bias) {
+        return map.forward(bias) + delta.again();
+    }
+
+    /** Adds the gradients of the delta's arrays, given the result's, {@code dy}; must come before those of the source. */
+    String arrayGradients(String dy) {
+        return delta.arrayGradients(dy);
+    }
 
     /** Makes the source's gradient {@code ds}. */
-    String sourceGradient(String ds, String dy);
-
-    default boolean adapted() {
-        return form().present();
+    String sourceGradient(String ds, String dy) {
+        return map.sourceGradient(ds, dy) + delta.sourceGradient(ds, dy);
     }
 
-    default boolean dropping() {
-        return form().dropout() > 0;
+    /** Adds the source's gradient to {@code ds}. */
+    String addSourceGradient(String ds, String dy) {
+        return map.addSourceGradient(ds, dy) + delta.sourceGradient(ds, dy);
     }
 
-    /** Names of what the adapter hands to the forward pass. */
-    default String factors() {
-        return adapted() ? ", a%1$d, b%1$d".formatted(i()) : "";
+    /** Names of the arrays that the deltas of {@code all} give to the forward pass. */
+    static List<String> arrays(List<ProjectionText> all) {
+        return all.stream().flatMap(p -> p.delta.arrays().stream()).toList();
     }
 
-    /** Names of what it hands to the backward pass: the factors, then what their gradients are added to. */
-    default String factorsAndGradients() {
-        return adapted() ? ", a%1$d, b%1$d, da%1$d, db%1$d".formatted(i()) : "";
+    /** Names of what they give to the backward pass: each delta's arrays, then what their gradients are added to. */
+    static List<String> arraysAndGradients(List<ProjectionText> all) {
+        return all.stream()
+                .flatMap(p -> Stream.concat(p.delta.arrays().stream(), p.delta.gradients().stream()))
+                .toList();
     }
 
-    /** Names of what the recorded pass keeps. */
-    default String kept() {
-        return (adapted() ? ", u%1$d" + (dropping() ? ", k%1$d" : "") : "").formatted(i());
-    }
-
-    /** Draws the mask: with probability p an entry is zero, the others are divided by 1 - p. */
-    default String mask() {
-        return dropping()
-                ? "z%1$d, k%1$d = torch.native_dropout(%2$s, %3$s, True)\n".formatted(i(), source(), form().dropout())
-                : "";
-    }
-
-    /** What the delta sees of the source, after {@link #mask}. */
-    default String seen() {
-        return dropping() ? "z" + i() : source();
-    }
-
-    /** The same on the way back. */
-    default String seenAgain() {
-        return dropping()
-                ? "torch.mul(torch.mul(%2$s, k%1$d), %3$s)".formatted(i(), source(), 1 / (1 - form().dropout()))
-                : source();
+    /** Names of what they keep of the recorded pass. */
+    static List<String> kept(List<ProjectionText> all) {
+        return all.stream().flatMap(p -> p.delta.kept().stream()).toList();
     }
 }

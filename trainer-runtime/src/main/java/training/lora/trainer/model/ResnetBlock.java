@@ -62,35 +62,50 @@ final class ResnetBlock extends AdaptedLayer {
         return projections;
     }
 
+    /**
+     * B pictures of H x W pixels, E numbers in the time's embedding.
+     *
+     * <ul>
+     *   <li>a (B, in, H, W), k (B, skipped, H, W) the skip, x both together; t (B, E) the time
+     *   <li>n1 = norm1(x), q1 = silu(n1); y0 (B, out, H, W): conv1 of it and y1 (B, out), the time's map of s = silu(t)
+     *   <li>n2 = norm2(y0), q2 = silu(n2); y2 (B, out, H, W): conv2 of it, with y3, the shortcut of x, or x the result
+     *   <li>a, k, y0 and the norms' n1m, n1r, n2m, n2r, in the backward m1, r1, m2, r2, (B, groups), are kept
+     *   <li>d, g0, g1, g2: gradients of y2, q2, n2 and y0; d1, ds: of y1 and s; g3, g4: of q1 and n1; h: of x by the
+     *       shortcut; g: of x; tg (B, E) fp32: what t's is added to
+     * </ul>
+     */
     @Override
     Kernels compile(Variant variant) {
         String x = joining ? "x" : "a";
         String join = joining ? "x = torch.cat([a, k], 1)\n" : "";
-        List<ProjectionText> p = new ArrayList<>();
-        ConvolutionText first = new ConvolutionText(0, "q1", all, out, 3, 1, variant.form(0));
-        LinearText time = new LinearText(1, "s", timed ? variant.form(1) : DeltaForm.NONE);
-        ConvolutionText second = new ConvolutionText(2, "q2", out, out, 3, 1, variant.form(timed ? 2 : 1));
-        ConvolutionText across = new ConvolutionText(
-                3, x, all, out, 1, 1, shortcut ? variant.form(variant.forms().size() - 1) : DeltaForm.NONE);
-        p.addAll(List.of(first, time, second, across));
-        String kept = kept(p);
-        String arguments = (joining ? "a, k" : "a") + (timed ? ", t" : "");
-        String results = "y2, %s, y0, n1m, n1r, n2m, n2r".formatted(joining ? "a, k" : "a") + kept;
+        ProjectionText first = ProjectionText.of(new ConvolutionText(0, "q1", all, out, 3, 1), variant.form(0));
+        ProjectionText time = ProjectionText.linear(1, "s", timed ? variant.form(1) : DeltaForm.NONE);
+        ProjectionText second =
+                ProjectionText.of(new ConvolutionText(2, "q2", out, out, 3, 1), variant.form(timed ? 2 : 1));
+        ProjectionText across = ProjectionText.of(
+                new ConvolutionText(3, x, all, out, 1, 1),
+                shortcut ? variant.form(variant.forms().size() - 1) : DeltaForm.NONE);
+        List<ProjectionText> p = List.of(first, time, second, across);
+        List<String> kept = ProjectionText.kept(p);
+        List<String> sources = joining ? List.of("a", "k") : List.of("a");
+        List<String> inputs = names(sources, timed ? List.of("t") : List.of(), ProjectionText.arrays(p));
         return new Kernels(
+                weights.kernel(inputs, join + forward(x, first, time, second, across, false), List.of("y2")),
                 weights.kernel(
-                        arguments + factors(p), join + forward(x, first, time, second, across, false) + "return y2", 1),
+                        inputs,
+                        join + forward(x, first, time, second, across, true),
+                        names(List.of("y2"), sources, List.of("y0", "n1m", "n1r", "n2m", "n2r"), kept)),
                 weights.kernel(
-                        arguments + factors(p),
-                        join + forward(x, first, time, second, across, true) + "return (" + results + ")",
-                        results.split(",").length),
-                weights.kernel(
-                        "d, %s, y0, m1, r1, m2, r2".formatted(joining ? "a, k" : "a")
-                                + kept
-                                + (timed ? ", t" : "")
-                                + (variant.toText() ? ", tg" : "")
-                                + factorsAndGradients(p),
+                        names(
+                                List.of("d"),
+                                sources,
+                                List.of("y0", "m1", "r1", "m2", "r2"),
+                                kept,
+                                timed ? List.of("t") : List.of(),
+                                variant.toText() ? List.of("tg") : List.of(),
+                                ProjectionText.arraysAndGradients(p)),
                         join + backward(x, first, time, second, across, variant.toText()),
-                        joining ? 2 : 1));
+                        joining ? List.of(part(0, in), part(in, all)) : List.of("g")));
     }
 
     private String norm1(String x) {
@@ -103,10 +118,10 @@ final class ResnetBlock extends AdaptedLayer {
 
     private String forward(
             String x,
-            ConvolutionText first,
-            LinearText time,
-            ConvolutionText second,
-            ConvolutionText across,
+            ProjectionText first,
+            ProjectionText time,
+            ProjectionText second,
+            ProjectionText across,
             boolean record) {
         StringBuilder body = new StringBuilder(norm1(x));
         body.append("q1 = torch.silu_(n1)\n").append(text(first, "c0", record));
@@ -128,34 +143,33 @@ final class ResnetBlock extends AdaptedLayer {
 
     private String backward(
             String x,
-            ConvolutionText first,
-            LinearText time,
-            ConvolutionText second,
-            ConvolutionText across,
+            ProjectionText first,
+            ProjectionText time,
+            ProjectionText second,
+            ProjectionText across,
             boolean toTime) {
         StringBuilder body = new StringBuilder(norm2());
         body.append(second.adapted() ? "q2 = torch.silu(n2)\n" : "");
-        body.append(second.factorGradients("d")).append(second.sourceGradient("g0", "d"));
+        body.append(second.arrayGradients("d")).append(second.sourceGradient("g0", "d"));
         body.append("g1 = torch.silu_backward(g0, n2)\n");
         body.append(Snippets.groupNormGradient("g2", "g1", "y0", "m2", "r2", "n2", out, groups))
                 .append("\n");
         if (time.adapted() || toTime) {
-            body.append("s = torch.silu(t)\nd1 = torch.sum(g2, [2, 3])\n").append(time.factorGradients("d1"));
+            body.append("s = torch.silu(t)\nd1 = torch.sum(g2, [2, 3])\n").append(time.arrayGradients("d1"));
         }
         if (toTime) {
             body.append(time.sourceGradient("ds", "d1")).append("tg_ = torch.add_(tg, torch.silu_backward(ds, t))\n");
         }
         body.append(norm1(x)).append(first.adapted() ? "q1 = torch.silu(n1)\n" : "");
-        body.append(first.factorGradients("g2")).append(first.sourceGradient("g3", "g2"));
+        body.append(first.arrayGradients("g2")).append(first.sourceGradient("g3", "g2"));
         body.append("g4 = torch.silu_backward(g3, n1)\n");
         body.append(Snippets.groupNormGradient("g", "g4", x, "m1", "r1", "n1", all, groups))
                 .append("\n");
         if (shortcut) {
-            body.append(across.factorGradients("d")).append(across.sourceGradient("h", "d"));
+            body.append(across.arrayGradients("d")).append(across.sourceGradient("h", "d"));
         }
         body.append("_1 = torch.add_(g, %s)\n".formatted(shortcut ? "h" : "d"));
-        return body.append(joining ? "return (%s, %s)".formatted(part(0, in), part(in, all)) : "return g")
-                .toString();
+        return body.toString();
     }
 
     private static String part(long from, long to) {

@@ -1,5 +1,8 @@
 package training.lora.trainer.model;
 
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
+
 /** Lines of TorchScript that several layers share. Names of weights end in w, of biases in b. */
 final class Snippets {
     private static final int FEW_PIXELS = 256;
@@ -8,11 +11,11 @@ final class Snippets {
 
     /** {@code w} (N, width), sines and cosines of {@code x} (N) at wavelengths from 2 pi to 20000 pi. */
     static String waves(String x, int width) {
-        return """
-                f = torch.exp(torch.mul(torch.to(torch.arange(%2$d, dtype=None, layout=None, device=ops.prim.device(%1$s)), 6), %3$s))
-                a = torch.mul(torch.unsqueeze(%1$s, 1), torch.unsqueeze(f, 0))
+        return Template.fill("""
+                f = torch.exp(torch.mul(torch.to(torch.arange({half}, dtype=None, layout=None, device=ops.prim.device({x})), 6), {step}))
+                a = torch.mul(torch.unsqueeze({x}, 1), torch.unsqueeze(f, 0))
                 w = torch.cat([torch.cos(a), torch.sin(a)], 1)
-                """.formatted(x, width / 2, -Math.log(10000) / (width / 2));
+                """, Map.of("x", x, "half", width / 2, "step", -Math.log(10000) / (width / 2)));
     }
 
     /** Numbers of the rows of {@code x}, on its device. */
@@ -26,13 +29,15 @@ final class Snippets {
      * the norm is computed in fp32, as autocast does.
      */
     static String groupNorm(String y, String x, String weights, long channels, int groups, double eps) {
-        return """
-                if ops.prim.is_cuda(%2$s):
-                 %1$s_f, %1$sm_f, %1$sr_f = torch.native_group_norm(torch.contiguous(torch.to(%2$s, 6)), %3$sw, %3$sb, %4$s, %5$d, %6$s)
-                 %1$s_y, %1$s_m, %1$s_r = torch.copy_(torch.empty_like(%2$s), %1$s_f), %1$sm_f, %1$sr_f
+        return Template.fill(
+                """
+                if ops.prim.is_cuda({x}):
+                 {y}_f, {y}m_f, {y}r_f = torch.native_group_norm(torch.contiguous(torch.to({x}, 6)), {weights}w, {weights}b, {sizes}, {groups}, {eps})
+                 {y}_y, {y}_m, {y}_r = torch.copy_(torch.empty_like({x}), {y}_f), {y}m_f, {y}r_f
                 else:
-                 %1$s_y, %1$s_m, %1$s_r = torch.native_group_norm(%2$s, %3$sw, %3$sb, %4$s, %5$d, %6$s)
-                %1$s, %1$sm, %1$sr = %1$s_y, %1$s_m, %1$s_r""".formatted(y, x, weights, sizes(x, channels), groups, eps);
+                 {y}_y, {y}_m, {y}_r = torch.native_group_norm({x}, {weights}w, {weights}b, {sizes}, {groups}, {eps})
+                {y}, {y}m, {y}r = {y}_y, {y}_m, {y}_r""",
+                Map.of("y", y, "x", x, "weights", weights, "sizes", sizes(x, channels), "groups", groups, "eps", eps));
     }
 
     /**
@@ -42,13 +47,31 @@ final class Snippets {
     static String groupNormGradient(
             String dx, String dy, String x, String mean, String rstd, String weights, long channels, int groups) {
         // The kernel takes dy to lie in memory as x does.
-        return """
-                if ops.prim.is_cuda(%3$s):
-                 %1$s_f, %1$s_v, %1$s_c = torch.native_group_norm_backward(torch.contiguous(torch.to(%2$s, 6)), torch.contiguous(torch.to(%3$s, 6)), %4$s, %5$s, %6$sw, %7$s, %8$d, [True, False, False])
-                 %1$s_g = torch.copy_(torch.empty_like(%3$s), %1$s_f)
+        return Template.fill(
+                """
+                if ops.prim.is_cuda({x}):
+                 {dx}_f, {dx}_v, {dx}_c = torch.native_group_norm_backward(torch.contiguous(torch.to({dy}, 6)), torch.contiguous(torch.to({x}, 6)), {mean}, {rstd}, {weights}w, {sizes}, {groups}, [True, False, False])
+                 {dx}_g = torch.copy_(torch.empty_like({x}), {dx}_f)
                 else:
-                 %1$s_g, %1$s_w, %1$s_b = torch.native_group_norm_backward(torch.contiguous(%2$s, memory_format=2), %3$s, %4$s, %5$s, %6$sw, %7$s, %8$d, [True, False, False])
-                %1$s = %1$s_g""".formatted(dx, dy, x, mean, rstd, weights, sizes(x, channels), groups);
+                 {dx}_g, {dx}_w, {dx}_b = torch.native_group_norm_backward(torch.contiguous({dy}, memory_format=2), {x}, {mean}, {rstd}, {weights}w, {sizes}, {groups}, [True, False, False])
+                {dx} = {dx}_g""",
+                Map.of(
+                        "dx",
+                        dx,
+                        "dy",
+                        dy,
+                        "x",
+                        x,
+                        "mean",
+                        mean,
+                        "rstd",
+                        rstd,
+                        "weights",
+                        weights,
+                        "sizes",
+                        sizes(x, channels),
+                        "groups",
+                        groups));
     }
 
     private static String sizes(String x, long channels) {
@@ -60,25 +83,27 @@ final class Snippets {
      * the kernel takes no weights of another type than x's.
      */
     static String layerNorm(String y, String x, String weights, long width, double eps) {
-        return """
-                if ops.prim.is_cuda(%2$s):
-                 %1$s_f, %1$sm_f, %1$sr_f = torch.native_layer_norm(torch.to(%2$s, 6), [%4$d], %3$sw, %3$sb, %5$s)
-                 %1$s_y, %1$s_m, %1$s_r = torch.type_as(%1$s_f, %2$s), %1$sm_f, %1$sr_f
+        return Template.fill("""
+                if ops.prim.is_cuda({x}):
+                 {y}_f, {y}m_f, {y}r_f = torch.native_layer_norm(torch.to({x}, 6), [{width}], {weights}w, {weights}b, {eps})
+                 {y}_y, {y}_m, {y}_r = torch.type_as({y}_f, {x}), {y}m_f, {y}r_f
                 else:
-                 %1$s_y, %1$s_m, %1$s_r = torch.native_layer_norm(%2$s, [%4$d], %3$sw, %3$sb, %5$s)
-                %1$s, %1$sm, %1$sr = %1$s_y, %1$s_m, %1$s_r""".formatted(y, x, weights, width, eps);
+                 {y}_y, {y}_m, {y}_r = torch.native_layer_norm({x}, [{width}], {weights}w, {weights}b, {eps})
+                {y}, {y}m, {y}r = {y}_y, {y}_m, {y}_r""", Map.of("y", y, "x", x, "weights", weights, "width", width, "eps", eps));
     }
 
     /** {@code dx}, the gradient of {@code x}; {@code mean} and {@code rstd} are those of the forward pass. */
     static String layerNormGradient(
             String dx, String dy, String x, String mean, String rstd, String weights, long width) {
-        return """
-                if ops.prim.is_cuda(%3$s):
-                 %1$s_f, %1$s_v, %1$s_c = torch.native_layer_norm_backward(torch.to(%2$s, 6), torch.to(%3$s, 6), [%7$d], %4$s, %5$s, %6$sw, %6$sb, [True, False, False])
-                 %1$s_g = torch.type_as(%1$s_f, %3$s)
+        return Template.fill(
+                """
+                if ops.prim.is_cuda({x}):
+                 {dx}_f, {dx}_v, {dx}_c = torch.native_layer_norm_backward(torch.to({dy}, 6), torch.to({x}, 6), [{width}], {mean}, {rstd}, {weights}w, {weights}b, [True, False, False])
+                 {dx}_g = torch.type_as({dx}_f, {x})
                 else:
-                 %1$s_g, %1$s_w, %1$s_b = torch.native_layer_norm_backward(%2$s, %3$s, [%7$d], %4$s, %5$s, %6$sw, %6$sb, [True, False, False])
-                %1$s = %1$s_g""".formatted(dx, dy, x, mean, rstd, weights, width);
+                 {dx}_g, {dx}_w, {dx}_b = torch.native_layer_norm_backward({dy}, {x}, [{width}], {mean}, {rstd}, {weights}w, {weights}b, [True, False, False])
+                {dx} = {dx}_g""",
+                Map.of("dx", dx, "dy", dy, "x", x, "mean", mean, "rstd", rstd, "weights", weights, "width", width));
     }
 
     /**
@@ -87,16 +112,18 @@ final class Snippets {
      * call, which is most of its time there.
      */
     static String convolution3(String y, String x, String weight, String bias, long in, long out) {
-        return """
-                %1$s_i = %2$s
-                if torch.le(torch.mul(torch.size(%1$s_i, 0), torch.mul(torch.size(%1$s_i, 2), torch.size(%1$s_i, 3))), %6$d):
-                 %1$s_u = torch.unfold(torch.unfold(torch.constant_pad_nd(%1$s_i, [1, 1, 1, 1], 0.), 2, 3, 1), 3, 3, 1)
-                 %1$s_r = torch.reshape(torch.permute(%1$s_u, [0, 2, 3, 4, 5, 1]), [-1, %4$d])
-                 %1$s_l = torch.linear(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %4$d]), %7$s)
-                 %1$s_o = torch.permute(torch.reshape(%1$s_l, [torch.size(%1$s_i, 0), torch.size(%1$s_i, 2), torch.size(%1$s_i, 3), %5$d]), [0, 3, 1, 2])
+        return Template.fill(
+                """
+                {y}_i = {x}
+                if torch.le(torch.mul(torch.size({y}_i, 0), torch.mul(torch.size({y}_i, 2), torch.size({y}_i, 3))), {few}):
+                 {y}_u = torch.unfold(torch.unfold(torch.constant_pad_nd({y}_i, [1, 1, 1, 1], 0.), 2, 3, 1), 3, 3, 1)
+                 {y}_r = torch.reshape(torch.permute({y}_u, [0, 2, 3, 4, 5, 1]), [-1, {fanIn}])
+                 {y}_l = torch.linear({y}_r, torch.reshape(torch.permute({weight}, [0, 2, 3, 1]), [{out}, {fanIn}]), {bias})
+                 {y}_o = torch.permute(torch.reshape({y}_l, [torch.size({y}_i, 0), torch.size({y}_i, 2), torch.size({y}_i, 3), {out}]), [0, 3, 1, 2])
                 else:
-                 %1$s_o = torch.conv2d(%1$s_i, %3$s, %7$s, [1, 1], [1, 1], [1, 1], 1)
-                %1$s = %1$s_o""".formatted(y, x, weight, 9 * in, out, FEW_PIXELS, bias);
+                 {y}_o = torch.conv2d({y}_i, {weight}, {bias}, [1, 1], [1, 1], [1, 1], 1)
+                {y} = {y}_o""",
+                Map.of("y", y, "x", x, "weight", weight, "fanIn", 9 * in, "out", out, "few", FEW_PIXELS, "bias", bias));
     }
 
     /**
@@ -106,29 +133,55 @@ final class Snippets {
     static String convolution3Gradient(String dx, String dy, String weight, long in, long out) {
         StringBuilder parts = new StringBuilder();
         for (int i = 0; i < 9; i++) {
-            parts.append("""
-                     %1$s_%2$d = torch.add_(torch.slice(torch.slice(%1$s_a, 1, %3$d, torch.add(%1$s_h, %3$d)), 2, %4$d, torch.add(%1$s_v, %4$d)), torch.select(%1$s_p, 3, %2$d))
-                    """.formatted(dx, i, i / 3, i % 3));
+            parts.append(Template.fill("""
+                     {dx}_{i} = torch.add_(torch.slice(torch.slice({dx}_a, 1, {row}, torch.add({dx}_h, {row})), 2, {column}, torch.add({dx}_v, {column})), torch.select({dx}_p, 3, {i}))
+                    """, Map.of("dx", dx, "i", i, "row", i / 3, "column", i % 3)));
         }
-        return """
-                %1$s_d = %2$s
-                %1$s_h = torch.size(%1$s_d, 2)
-                %1$s_v = torch.size(%1$s_d, 3)
-                if torch.__and__(torch.__not__(ops.prim.is_cuda(%1$s_d)), torch.le(torch.mul(torch.size(%1$s_d, 0), torch.mul(%1$s_h, %1$s_v)), %6$d)):
-                 %1$s_r = torch.reshape(torch.permute(%1$s_d, [0, 2, 3, 1]), [-1, %5$d])
-                 %1$s_l = torch.mm(%1$s_r, torch.reshape(torch.permute(%3$s, [0, 2, 3, 1]), [%5$d, %7$d]))
-                 %1$s_p = torch.reshape(%1$s_l, [torch.size(%1$s_d, 0), %1$s_h, %1$s_v, 9, %4$d])
-                 %1$s_a = torch.new_zeros(%1$s_d, [torch.size(%1$s_d, 0), torch.add(%1$s_h, 2), torch.add(%1$s_v, 2), %4$d], dtype=6)
-                """.formatted(dx, dy, weight, in, out, FEW_PIXELS, 9 * in)
+        return Template.fill(
+                        """
+                {dx}_d = {dy}
+                {dx}_h = torch.size({dx}_d, 2)
+                {dx}_v = torch.size({dx}_d, 3)
+                if torch.__and__(torch.__not__(ops.prim.is_cuda({dx}_d)), torch.le(torch.mul(torch.size({dx}_d, 0), torch.mul({dx}_h, {dx}_v)), {few})):
+                 {dx}_r = torch.reshape(torch.permute({dx}_d, [0, 2, 3, 1]), [-1, {out}])
+                 {dx}_l = torch.mm({dx}_r, torch.reshape(torch.permute({weight}, [0, 2, 3, 1]), [{out}, {fanIn}]))
+                 {dx}_p = torch.reshape({dx}_l, [torch.size({dx}_d, 0), {dx}_h, {dx}_v, 9, {in}])
+                 {dx}_a = torch.new_zeros({dx}_d, [torch.size({dx}_d, 0), torch.add({dx}_h, 2), torch.add({dx}_v, 2), {in}], dtype=6)
+                """,
+                        Map.of(
+                                "dx",
+                                dx,
+                                "dy",
+                                dy,
+                                "weight",
+                                weight,
+                                "in",
+                                in,
+                                "out",
+                                out,
+                                "few",
+                                FEW_PIXELS,
+                                "fanIn",
+                                9 * in))
                 + parts
-                + """
-                 %1$s_i = torch.slice(torch.slice(%1$s_a, 1, 1, torch.add(%1$s_h, 1)), 2, 1, torch.add(%1$s_v, 1))
-                 %1$s_o = torch.permute(torch.contiguous(torch.type_as(%1$s_i, %1$s_d)), [0, 3, 1, 2])
+                + Template.fill(
+                        """
+                 {dx}_i = torch.slice(torch.slice({dx}_a, 1, 1, torch.add({dx}_h, 1)), 2, 1, torch.add({dx}_v, 1))
+                 {dx}_o = torch.permute(torch.contiguous(torch.type_as({dx}_i, {dx}_d)), [0, 3, 1, 2])
                 else:
-                 %1$s_x = %4$s
-                 %1$s_o, %1$s_w, %1$s_b = torch.convolution_backward(%1$s_d, %1$s_x, %3$s, [0], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
-                %1$s = %1$s_o
-                """.formatted(dx, in, weight, sizeOf(dx + "_d", in, dx + "_h", dx + "_v"));
+                 {dx}_x = {source}
+                 {dx}_o, {dx}_w, {dx}_b = torch.convolution_backward({dx}_d, {dx}_x, {weight}, [0], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
+                {dx} = {dx}_o
+                """,
+                        Map.of(
+                                "dx",
+                                dx,
+                                "in",
+                                in,
+                                "weight",
+                                weight,
+                                "source",
+                                sizeOf(dx + "_d", in, dx + "_h", dx + "_v")));
     }
 
     /**
@@ -136,7 +189,8 @@ final class Snippets {
      * convolution_backward asks of it where the weight is frozen. Given an expanded scalar it would make a copy.
      */
     static String sizeOf(String dy, long channels, String height, String width) {
-        return "torch.permute(torch.new_empty(%1$s, [torch.size(%1$s, 0), %3$s, %4$s, %2$d]), [0, 3, 1, 2])"
-                .formatted(dy, channels, height, width);
+        return Template.fill(
+                "torch.permute(torch.new_empty({dy}, [torch.size({dy}, 0), {height}, {width}, {channels}]), [0, 3, 1, 2])",
+                Map.of("dy", dy, "channels", channels, "height", height, "width", width));
     }
 }

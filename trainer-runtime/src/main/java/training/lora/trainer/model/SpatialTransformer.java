@@ -46,7 +46,11 @@ final class SpatialTransformer {
         return "w0 = torch.reshape(lw, [%1$d, %1$d])\n".formatted(width);
     }
 
-    /** Group norm and a linear map: (B, C, H, W) to (B, H W, C). */
+    /**
+     * Group norm and a linear map: (B, C, H, W) to (B, H W, C). x is what comes in, n its norm; nm and nr, in the backward m
+     * and r, (B, groups): mean and reciprocal deviation, kept with x; s0 (B H W, C): pixels of n; y0 (B H W, C), y (B, H W,
+     * C); d, d0, t, p, g: gradients of y, y0, s0, n and x.
+     */
     private static final class Enter extends AdaptedLayer {
         private final Weights weights;
         private final long width;
@@ -63,31 +67,35 @@ final class SpatialTransformer {
 
         @Override
         Kernels compile(Variant variant) {
-            LinearText p = new LinearText(0, "s0", variant.form(0));
+            ProjectionText p = ProjectionText.linear(0, "s0", variant.form(0));
             String source = "s0 = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [-1, %d])\n".formatted(width);
             String enter =
                     Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + "\n" + source + matrix(width);
             String leave = "y = torch.reshape(y0, [torch.size(x, 0), -1, %d])\n".formatted(width);
             String again =
                     p.adapted() ? Snippets.groupNorm("n", "x", "n", width, groups, GROUP_NORM_EPS) + "\n" + source : "";
-            String results = "y, x, nm, nr" + p.kept();
             String backward = again
                     + matrix(width)
                     + "d0 = torch.reshape(d, [-1, %d])\n".formatted(width)
-                    + p.factorGradients("d0")
+                    + p.arrayGradients("d0")
                     + p.sourceGradient("t", "d0")
                     + """
                     p = torch.permute(torch.reshape(t, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %d]), [0, 3, 1, 2])
                     """.formatted(width)
-                    + Snippets.groupNormGradient("g", "p", "x", "m", "r", "n", width, groups)
-                    + "\nreturn g";
+                    + Snippets.groupNormGradient("g", "p", "x", "m", "r", "n", width, groups);
+            List<String> inputs = names(List.of("x"), p.delta().arrays());
+            List<String> kept = p.delta().kept();
             return new Kernels(
-                    weights.kernel("x" + p.factors(), enter + p.forward("lb") + leave + "return y", 1),
+                    weights.kernel(inputs, enter + p.forward("lb") + leave, List.of("y")),
+                    weights.kernel(inputs, enter + p.record("lb") + leave, names(List.of("y", "x", "nm", "nr"), kept)),
                     weights.kernel(
-                            "x" + p.factors(),
-                            enter + p.record("lb") + leave + "return (" + results + ")",
-                            results.split(",").length),
-                    weights.kernel("d, x, m, r" + p.kept() + p.factorsAndGradients(), backward, 1));
+                            names(
+                                    List.of("d", "x", "m", "r"),
+                                    kept,
+                                    p.delta().arrays(),
+                                    p.delta().gradients()),
+                            backward,
+                            List.of("g")));
         }
 
         @Override
@@ -96,7 +104,11 @@ final class SpatialTransformer {
         }
     }
 
-    /** A linear map and the residual from before {@link Enter}: (B, H W, C) to (B, C, H, W). Frozen it keeps nothing. */
+    /**
+     * A linear map and the residual from before {@link Enter}: (B, H W, C) to (B, C, H, W). t is what comes in, kept where
+     * it is adapted, x (B, C, H, W) the residual; s0 (B H W, C): rows of t; y0 (B H W, C), y (B, C, H, W); d, d0, g:
+     * gradients of y, which is that of x too, of y0 and of s0.
+     */
     private static final class Leave extends AdaptedLayer {
         private final Weights weights;
         private final long width;
@@ -109,31 +121,35 @@ final class SpatialTransformer {
 
         @Override
         Kernels compile(Variant variant) {
-            LinearText p = new LinearText(0, "s0", variant.form(0));
+            ProjectionText p = ProjectionText.linear(0, "s0", variant.form(0));
             String enter = matrix(width) + "s0 = torch.reshape(t, [-1, %d])\n".formatted(width);
             String leave = """
                     p = torch.reshape(y0, [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %d])
                     y = torch.add_(torch.permute(p, [0, 3, 1, 2]), x)
                     """.formatted(width);
-            String results = "y, t" + p.kept();
-            Weights.Kernel forward =
-                    weights.kernel("t, x" + p.factors(), enter + p.forward("lb") + leave + "return y", 1);
+            List<String> inputs = names(List.of("t", "x"), p.delta().arrays());
+            List<String> kept = p.delta().kept();
+            Weights.Kernel forward = weights.kernel(inputs, enter + p.forward("lb") + leave, List.of("y"));
             Weights.Kernel record = p.adapted()
-                    ? weights.kernel(
-                            "t, x" + p.factors(),
-                            enter + p.record("lb") + leave + "return (" + results + ")",
-                            results.split(",").length)
+                    ? weights.kernel(inputs, enter + p.record("lb") + leave, names(List.of("y", "t"), kept))
                     : forward;
             String backward = "d0 = torch.reshape(torch.permute(d, [0, 2, 3, 1]), [-1, %d])\n".formatted(width)
-                    + p.factorGradients("d0")
-                    + p.sourceGradient("g", "d0")
-                    + "return (torch.reshape(g, [torch.size(d, 0), -1, %d]), d)".formatted(width);
+                    + p.arrayGradients("d0")
+                    + p.sourceGradient("g", "d0");
+            List<String> gradients = List.of("torch.reshape(g, [torch.size(d, 0), -1, %d])".formatted(width), "d");
             return new Kernels(
                     forward,
                     record,
                     p.adapted()
-                            ? weights.kernel("d, t" + p.kept() + p.factorsAndGradients(), enter + backward, 2)
-                            : weights.kernel("d", matrix(width) + backward, 2));
+                            ? weights.kernel(
+                                    names(
+                                            List.of("d", "t"),
+                                            kept,
+                                            p.delta().arrays(),
+                                            p.delta().gradients()),
+                                    enter + backward,
+                                    gradients)
+                            : weights.kernel(List.of("d"), matrix(width) + backward, gradients));
         }
 
         @Override

@@ -67,15 +67,14 @@ public final class TextEncoder implements AutoCloseable {
                                 config.integer("hidden_size")));
         // h (B, S, C) at one place a text, mapped: (B, P).
         pool = projection.kernel(
-                "h, at",
-                "return torch.to(torch.linear(torch.index(h, [%s, at]), w), 6)".formatted(Snippets.rows("h")),
-                1);
-        poolGradient = projection.kernel("d, at, h", """
+                List.of("h", "at"),
+                "",
+                List.of("torch.to(torch.linear(torch.index(h, [%s, at]), w), 6)".formatted(Snippets.rows("h"))));
+        poolGradient = projection.kernel(List.of("d", "at", "h"), """
                 g = torch.zeros_like(h)
                 i = %s
                 _0 = torch.index_put_(g, [i, at], torch.mm(torch.type_as(d, w), w))
-                return g
-                """.formatted(Snippets.rows("h")), 1);
+                """.formatted(Snippets.rows("h")), List.of("g"));
     }
 
     /**

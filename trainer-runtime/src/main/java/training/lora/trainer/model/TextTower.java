@@ -29,16 +29,17 @@ final class TextTower {
         layers = new ClipLayers(parameters, "text_model.encoder.layers", prefix, config, true);
         Weights last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
         embed = embeddings.kernel(
-                "ids", "return torch.add(torch.embedding(e, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))", 1);
+                List.of("ids"),
+                "",
+                List.of("torch.add(torch.embedding(e, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))"));
         norm = last.kernel(
-                "x",
-                Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5))
-                        + "\nreturn (n, nm, nr)",
-                3);
+                List.of("x"),
+                Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5)),
+                List.of("n", "nm", "nr"));
         normGradient = last.kernel(
-                "d, x, m, r",
-                Snippets.layerNormGradient("g", "torch.type_as(d, x)", "x", "m", "r", "n", width) + "\nreturn g",
-                1);
+                List.of("d", "x", "m", "r"),
+                Snippets.layerNormGradient("g", "torch.type_as(d, x)", "x", "m", "r", "n", width),
+                List.of("g"));
     }
 
     /** What an adapter can stand beside. */

@@ -43,10 +43,10 @@ public final class UNet implements AutoCloseable {
         Weights weights = new Weights()
                 .add("i", parameters.withBias("time_embedding.linear_1", time, first))
                 .add("o", parameters.withBias("time_embedding.linear_2", time, time));
-        embedTime = weights.kernel("t", Snippets.waves("t", first) + """
-                s = torch.type_as(w, iw)
-                return torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)
-                """, 1);
+        embedTime = weights.kernel(
+                List.of("t"),
+                Snippets.waves("t", first) + "s = torch.type_as(w, iw)",
+                List.of("torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)"));
         embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
         List<Chain.Step> steps = new Build(time).steps();
         chain = new Chain(steps);

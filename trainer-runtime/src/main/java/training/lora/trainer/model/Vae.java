@@ -6,6 +6,8 @@ import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The autoencoder, AutoencoderKL of diffusers: pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/f, W/f), and back. */
@@ -140,13 +142,15 @@ public final class Vae implements AutoCloseable {
                 .add("k", parameters.withBias(path + ".to_k", width, width))
                 .add("v", parameters.withBias(path + ".to_v", width, width))
                 .add("o", parameters.withBias(path + ".to_out.0", width, width));
-        Weights.Kernel kernel = weights.kernel("x", """
-                n = torch.group_norm(x, %1$d, nw, nb, %2$s)
-                t = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [torch.size(x, 0), 1, -1, %3$d])
+        Weights.Kernel kernel = weights.kernel(
+                List.of("x"),
+                Template.fill("""
+                n = torch.group_norm(x, {groups}, nw, nb, {eps})
+                t = torch.reshape(torch.permute(n, [0, 2, 3, 1]), [torch.size(x, 0), 1, -1, {width}])
                 o = torch.scaled_dot_product_attention(torch.linear(t, qw, qb), torch.linear(t, kw, kb), torch.linear(t, vw, vb))
-                y = torch.reshape(torch.linear(o, ow, ob), [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), %3$d])
-                return torch.add(torch.contiguous(torch.permute(y, [0, 3, 1, 2])), x)
-                """.formatted(groups, NORM_EPS, width), 1);
+                y = torch.reshape(torch.linear(o, ow, ob), [torch.size(x, 0), torch.size(x, 2), torch.size(x, 3), {width}])
+                """, Map.of("groups", groups, "eps", NORM_EPS, "width", width)),
+                List.of("torch.add(torch.contiguous(torch.permute(y, [0, 3, 1, 2])), x)"));
         return (pass, x) -> kernel.call(pass.scope(), x);
     }
 
@@ -154,9 +158,10 @@ public final class Vae implements AutoCloseable {
     private Step halve(String path, int width) {
         Weights.Kernel kernel = new Weights()
                 .add("c", parameters.withBias(path, width, width, 3, 3))
-                .kernel("x", """
-                        return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), cw, cb, [2, 2], [0, 0], [1, 1], 1)
-                        """, 1);
+                .kernel(
+                        List.of("x"),
+                        "p = torch.constant_pad_nd(x, [0, 1, 0, 1], 0)",
+                        List.of("torch.conv2d(p, cw, cb, [2, 2], [0, 0], [1, 1], 1)"));
         return (pass, x) -> kernel.call(pass.scope(), x);
     }
 

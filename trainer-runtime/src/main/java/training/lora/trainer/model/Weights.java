@@ -59,14 +59,17 @@ final class Weights {
     /**
      * Compiles a function.
      *
-     * @param inputs names of its arguments before the weights, comma-separated
+     * @param inputs names of its arguments before the weights
      * @param body lines of TorchScript
-     * @param outputs number of tensors that the last line returns
+     * @param outputs names or expressions of what it returns
      */
-    Kernel kernel(String inputs, String body, int outputs) {
-        List<String> arguments = new ArrayList<>(List.of(inputs.split(", *")));
+    Kernel kernel(List<String> inputs, String body, List<String> outputs) {
+        List<String> arguments = new ArrayList<>(inputs);
         arguments.addAll(names);
-        return new Kernel(TorchScript.compile(
-                arguments, body.strip().lines().map(String::stripTrailing).toList(), outputs));
+        List<String> lines =
+                new ArrayList<>(body.strip().lines().map(String::stripTrailing).toList());
+        String results = String.join(", ", outputs);
+        lines.add("return " + (outputs.size() == 1 ? results : "(" + results + ")"));
+        return new Kernel(TorchScript.compile(arguments, lines, outputs.size()));
     }
 }

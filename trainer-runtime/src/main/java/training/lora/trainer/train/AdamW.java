@@ -5,7 +5,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import training.lora.api.OptimizerSpec;
+import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -23,17 +25,17 @@ final class AdamW extends Optimizer {
      * which two are the group's: what its parameters decay to, and its rate.
      */
     private static final String MOVE = """
-            s = torch.size(%2$s, 0)
-            for i in range(torch.floordiv(torch.add(s, %1$d), %6$d)):
-             i0 = torch.mul(i, %6$d)
-             i1 = torch.add(i0, %6$d)
-             gi = torch.slice(%3$s, 0, i0, i1)
-             mi = torch.lerp_(torch.slice(%4$s, 0, i0, i1), gi, k[1])
-             vi = torch.mul_(torch.slice(%5$s, 0, i0, i1), k[2])
+            s = torch.size({p}, 0)
+            for i in range(torch.floordiv(torch.add(s, {short}), {tile})):
+             i0 = torch.mul(i, {tile})
+             i1 = torch.add(i0, {tile})
+             gi = torch.slice({g}, 0, i0, i1)
+             mi = torch.lerp_(torch.slice({m}, 0, i0, i1), gi, k[1])
+             vi = torch.mul_(torch.slice({v}, 0, i0, i1), k[2])
              _1 = torch.add_(vi, torch.mul_(torch.mul(gi, gi), k[3]))
-             d = torch.add_(torch.mul_(torch.sqrt(vi), k[4]), %7$s)
-             pi = torch.mul_(torch.slice(%2$s, 0, i0, i1), k[%8$d])
-             _2 = torch.sub_(pi, torch.mul_(torch.div(mi, d), k[%9$d]))
+             d = torch.add_(torch.mul_(torch.sqrt(vi), k[4]), {epsilon})
+             pi = torch.mul_(torch.slice({p}, 0, i0, i1), k[{decay}])
+             _2 = torch.sub_(pi, torch.mul_(torch.div(mi, d), k[{rate}]))
             """;
 
     private final OptimizerSpec settings;
@@ -56,16 +58,27 @@ final class AdamW extends Optimizer {
     private static String moves(Groups groups) {
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < groups.factors().size(); i++) {
-            lines.append(MOVE.formatted(
-                    TILE - 1,
-                    groups.part("p", i),
-                    groups.part("g", i),
-                    groups.part("m", i),
-                    groups.part("v", i),
-                    TILE,
-                    EPSILON,
-                    5 + 2 * i,
-                    6 + 2 * i));
+            lines.append(Template.fill(
+                    MOVE,
+                    Map.of(
+                            "short",
+                            TILE - 1,
+                            "p",
+                            groups.part("p", i),
+                            "g",
+                            groups.part("g", i),
+                            "m",
+                            groups.part("m", i),
+                            "v",
+                            groups.part("v", i),
+                            "tile",
+                            TILE,
+                            "epsilon",
+                            EPSILON,
+                            "decay",
+                            5 + 2 * i,
+                            "rate",
+                            6 + 2 * i)));
         }
         return lines.toString();
     }

@@ -2,7 +2,9 @@ package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.Map;
 import training.lora.api.OptimizerSpec;
+import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -26,47 +28,47 @@ final class Prodigy extends Optimizer {
      */
     private static final String STEP = """
             k = torch.unbind(c, 0)
-            %1$s
+            {clip}
             u = torch.unbind(e, 0)
             d = torch.clone(u[0])
             i = torch.to(torch.add(u[2], 1.), 7)
-            h = torch.mul(torch.mul(d, k[1]), %2$s)
-            r = torch.div(d, %3$s)
-            _1 = torch.mul_(u[1], %4$s)
+            h = torch.mul(torch.mul(d, k[1]), {correction})
+            r = torch.div(d, {d0})
+            _1 = torch.mul_(u[1], {beta3})
             a = torch.zeros_like(d)
-            for j in range(torch.floordiv(torch.add(torch.size(p, 0), %12$d), %13$d)):
-             j0 = torch.mul(j, %13$d)
-             j1 = torch.add(j0, %13$d)
+            for j in range(torch.floordiv(torch.add(torch.size(p, 0), {short}), {tile})):
+             j0 = torch.mul(j, {tile})
+             j1 = torch.add(j0, {tile})
              gj = torch.slice(g, 0, j0, j1)
              bj = torch.sub(torch.slice(b, 0, j0, j1), torch.slice(p, 0, j0, j1))
              _2 = torch.add_(u[1], torch.mul(torch.mul(r, h), torch.dot(gj, bj)))
-             mj = torch.mul_(torch.slice(m, 0, j0, j1), %5$s)
-             _3 = torch.add_(mj, torch.mul(gj, torch.mul(d, %6$s)))
-             vj = torch.mul_(torch.slice(v, 0, j0, j1), %7$s)
-             _4 = torch.add_(vj, torch.mul(torch.mul(gj, gj), torch.mul(torch.mul(d, d), %8$s)))
-             sj = torch.mul_(torch.slice(s, 0, j0, j1), %4$s)
-             _5 = torch.add_(sj, torch.mul(gj, torch.mul(r, %9$s)))
+             mj = torch.mul_(torch.slice(m, 0, j0, j1), {beta1})
+             _3 = torch.add_(mj, torch.mul(gj, torch.mul(d, {rest1})))
+             vj = torch.mul_(torch.slice(v, 0, j0, j1), {beta2})
+             _4 = torch.add_(vj, torch.mul(torch.mul(gj, gj), torch.mul(torch.mul(d, d), {rest2})))
+             sj = torch.mul_(torch.slice(s, 0, j0, j1), {beta3})
+             _5 = torch.add_(sj, torch.mul(gj, torch.mul(r, {sum})))
              _6 = torch.add_(a, torch.sum(torch.abs(sj)))
             moves = torch.gt(a, 0.)
             found = torch.where(moves, torch.div(u[1], a), d)
             _7 = torch.copy_(u[0], torch.maximum(d, found))
             _8 = torch.add_(u[2], moves)
             l = torch.mul(h, moves)
-            w = torch.mul(u[0], %10$s)
-            %11$s
+            w = torch.mul(u[0], {epsilon})
+            {moves}
             _9 = torch.zero_(g)
             return n
             """;
 
     /** Moves one group at the rate l; p, m and v as above, of the group's size, and w: epsilon. */
     private static final String MOVE = """
-            x = %7$s
-            for j in range(torch.floordiv(torch.add(torch.size(%1$s, 0), %4$d), %5$d)):
-             j0 = torch.mul(j, %5$d)
-             j1 = torch.add(j0, %5$d)
-             pj = torch.slice(%1$s, 0, j0, j1)
-             q = torch.div(torch.slice(%2$s, 0, j0, j1), torch.add_(torch.sqrt(torch.slice(%3$s, 0, j0, j1)), w))
-             _1 = torch.sub_(pj, torch.mul(pj, torch.mul(x, %6$s)))
+            x = {rate}
+            for j in range(torch.floordiv(torch.add(torch.size({p}, 0), {short}), {tile})):
+             j0 = torch.mul(j, {tile})
+             j1 = torch.add(j0, {tile})
+             pj = torch.slice({p}, 0, j0, j1)
+             q = torch.div(torch.slice({m}, 0, j0, j1), torch.add_(torch.sqrt(torch.slice({v}, 0, j0, j1)), w))
+             _1 = torch.sub_(pj, torch.mul(pj, torch.mul(x, {weightDecay})))
              _2 = torch.sub_(pj, torch.mul(q, x))
             """;
 
@@ -106,20 +108,28 @@ final class Prodigy extends Optimizer {
         this.greatestNorm = settings.maxGradientNorm().floatValue();
         this.script = TorchScript.compile(
                 "p, b, g, m, v, s, e, c",
-                STEP.formatted(
-                        CLIP.strip(),
-                        variant.biasCorrection() ? CORRECTION.formatted(settings.beta1(), settings.beta2()) : "1.",
-                        D0,
-                        Math.sqrt(settings.beta2()),
-                        settings.beta1(),
-                        1 - settings.beta1(),
-                        settings.beta2(),
-                        1 - settings.beta2(),
-                        variant.safeguardWarmup() ? "d" : "h",
-                        EPSILON,
-                        moves(groups, settings.weightDecay()).strip(),
-                        TILE - 1,
-                        TILE));
+                Template.fill(
+                        STEP,
+                        Map.ofEntries(
+                                Map.entry("clip", CLIP.strip()),
+                                Map.entry(
+                                        "correction",
+                                        variant.biasCorrection()
+                                                ? CORRECTION.formatted(settings.beta1(), settings.beta2())
+                                                : "1."),
+                                Map.entry("d0", D0),
+                                Map.entry("beta3", Math.sqrt(settings.beta2())),
+                                Map.entry("beta1", settings.beta1()),
+                                Map.entry("rest1", 1 - settings.beta1()),
+                                Map.entry("beta2", settings.beta2()),
+                                Map.entry("rest2", 1 - settings.beta2()),
+                                Map.entry("sum", variant.safeguardWarmup() ? "d" : "h"),
+                                Map.entry("epsilon", EPSILON),
+                                Map.entry(
+                                        "moves",
+                                        moves(groups, settings.weightDecay()).strip()),
+                                Map.entry("short", TILE - 1),
+                                Map.entry("tile", TILE))));
         this.beginning = keep("beginning", parameters.duplicate());
         this.firstMoment = zeros("firstMoment");
         this.secondMoment = zeros("secondMoment");
@@ -131,14 +141,23 @@ final class Prodigy extends Optimizer {
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < groups.factors().size(); i++) {
             double factor = groups.factors().get(i);
-            lines.append(MOVE.formatted(
-                    groups.part("p", i),
-                    groups.part("m", i),
-                    groups.part("v", i),
-                    TILE - 1,
-                    TILE,
-                    weightDecay,
-                    factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor)));
+            lines.append(Template.fill(
+                    MOVE,
+                    Map.of(
+                            "p",
+                            groups.part("p", i),
+                            "m",
+                            groups.part("m", i),
+                            "v",
+                            groups.part("v", i),
+                            "short",
+                            TILE - 1,
+                            "tile",
+                            TILE,
+                            "weightDecay",
+                            weightDecay,
+                            "rate",
+                            factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor))));
         }
         return lines.toString();
     }

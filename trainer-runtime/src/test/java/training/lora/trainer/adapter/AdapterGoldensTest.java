@@ -71,7 +71,7 @@ class AdapterGoldensTest {
             NDArray target = Randomness.normal(manager, 3, y.getShape());
             recording.backward(y.sub(target).mul(2.0 / y.size()));
             assertThat(golden.entries()).hasSize(2 + 2 * adapter.projections().size());
-            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+            for (AdaptedProjection p : adapter.projections()) {
                 String path = p.projection().path();
                 NDArray a = golden.read(path + ".grad.A", manager);
                 NDArray b = golden.read(path + ".grad.B", manager);

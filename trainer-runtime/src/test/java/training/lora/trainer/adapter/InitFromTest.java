@@ -110,7 +110,8 @@ class InitFromTest {
 
             try (LoraAdapter adapter = start(training, file, unet, manager)) {
                 assertThat(adapter.projections()).hasSize(unet.projections().size());
-                assertThat(adapter.projections()).allMatch(p -> p.rank() == 5 && p.alpha() == 7);
+                assertThat(adapter.projections())
+                        .allMatch(p -> p.rank() == 5 && p.kind().alpha() == 7);
                 assertClose(
                         predict(unet, adapter, manager),
                         predict(unet, trained, manager),

@@ -30,6 +30,7 @@ import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.Delta;
 import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.TinyUNets;
@@ -49,6 +50,12 @@ class LoraAdapterTest {
                 scope.create(new float[] {3, 700}),
                 Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
                 deltas);
+    }
+
+    private static List<Delta.LowRank> deltas(LoraAdapter adapter, NDManager scope) {
+        return adapter.bind(scope).byPath().values().stream()
+                .map(Delta.LowRank.class::cast)
+                .toList();
     }
 
     @Test
@@ -73,7 +80,7 @@ class LoraAdapterTest {
                         new LoraSettings(16, 8, true, 0, List.of("Attention"), List.of()),
                         5,
                         manager)) {
-            assertThat(adapter.bind(manager).byPath().values()).allMatch(d -> d.scale() == 8 / 4.0);
+            assertThat(deltas(adapter, manager)).allMatch(d -> d.scale() == 8 / 4.0);
             assertThat(adapter.factors().values()).allMatch(f -> f.alpha() / f.rank() == 8 / 4.0);
         }
     }
@@ -90,7 +97,7 @@ class LoraAdapterTest {
                     adapter.parameters(),
                     Randomness.normal(manager, 7, adapter.parameters().getShape()));
             double squares = 0;
-            for (ProjectionDeltas.LowRank delta : adapter.bind(manager).byPath().values()) {
+            for (Delta.LowRank delta : deltas(adapter, manager)) {
                 NDArray product = delta.up()
                         .toType(DataType.FLOAT64, true)
                         .matMul(delta.down().toType(DataType.FLOAT64, true));
@@ -100,7 +107,7 @@ class LoraAdapterTest {
             assertThat(adapter.norms().get(Component.UNet)).isCloseTo(Math.sqrt(squares), withinPercentage(0.001));
             // B falls to a hundredth: the factors' norm hardly changes, the product's does.
             double before = adapter.norms().getOrDefault(Component.UNet, 0.0);
-            adapter.bind(manager).byPath().values().forEach(d -> d.up().muli(0.01));
+            deltas(adapter, manager).forEach(d -> d.up().muli(0.01));
             assertThat(adapter.norms().get(Component.UNet)).isCloseTo(0.01 * before, withinPercentage(0.001));
         }
     }

@@ -86,8 +86,7 @@ class TextEncoderGoldensTest {
                                 new Shape(2, 6)));
     }
 
-    private static void assertGradients(
-            LoraAdapter.AdaptedProjection p, NDArray gradient, SafeTensors golden, NDManager manager) {
+    private static void assertGradients(AdaptedProjection p, NDArray gradient, SafeTensors golden, NDManager manager) {
         String path = p.projection().path();
         NDArray a = golden.read(path + ".grad.A", manager);
         NDArray b = golden.read(path + ".grad.B", manager);

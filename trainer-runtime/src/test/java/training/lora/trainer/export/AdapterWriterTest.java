@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
-import training.lora.trainer.adapter.ModuleForm;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -49,8 +49,7 @@ class AdapterWriterTest {
         long seed = path.hashCode();
         Shape down = new Shape(rank, in);
         Shape up = new Shape(out, rank);
-        return new AdapterModule(
-                new ModuleForm(component, path, down, up, alpha, stabilized), values(seed, down), values(seed + 1, up));
+        return Modules.lora(component, path, alpha, stabilized, values(seed, down), values(seed + 1, up));
     }
 
     /** A module of every kind, of different ranks and alphas. */
@@ -73,14 +72,11 @@ class AdapterWriterTest {
                         8,
                         64),
                 linear(Component.UNet, "up_blocks.1.resnets.2.time_emb_proj", 3, 1.5, stabilized, 8, 16),
-                new AdapterModule(
-                        new ModuleForm(
-                                Component.UNet,
-                                "up_blocks.0.upsamplers.0.conv",
-                                new Shape(4, 8, 3, 3),
-                                new Shape(16, 4, 1, 1),
-                                2,
-                                stabilized),
+                Modules.lora(
+                        Component.UNet,
+                        "up_blocks.0.upsamplers.0.conv",
+                        2,
+                        stabilized,
                         values(7, new Shape(4, 8, 3, 3)),
                         values(8, new Shape(16, 4, 1, 1))),
                 linear(Component.TextEncoder, "text_model.encoder.layers.1.mlp.fc2", 2, 8, stabilized, 32, 8)));
@@ -143,10 +139,9 @@ class AdapterWriterTest {
                 AdapterModule actual = read.get(i);
                 assertThat(actual.form().component()).isEqualTo(expected.form().component());
                 assertThat(actual.form().path()).isEqualTo(expected.form().path());
-                assertThat(actual.form().downShape()).isEqualTo(expected.form().downShape());
-                assertThat(actual.form().upShape()).isEqualTo(expected.form().upShape());
-                assertThat(floats(actual.down())).containsExactly(floats(expected.down()));
-                assertThat(floats(actual.up())).containsExactly(floats(expected.up()));
+                assertThat(actual.form().shapes()).isEqualTo(expected.form().shapes());
+                expected.values().forEach((part, values) -> assertThat(floats(actual.value(part)))
+                        .containsExactly(floats(values)));
                 assertThat(actual.form().scale())
                         .isCloseTo(
                                 expected.form().scale(),
@@ -253,12 +248,15 @@ class AdapterWriterTest {
         List<AdapterModule> modules = modules(LoraFamily.SD15, false);
         Path path = write(LoraFamily.SD15, AdapterFormat.Kohya, modules);
         AdapterModule third = modules.get(2);
-        LazyTensor up = new LazyTensor(third.up().shape(), DataType.FLOAT32, scope -> {
-            NDArray values = third.up().in(scope);
+        LazyTensor up = new LazyTensor(third.value(AdapterPart.Up).shape(), DataType.FLOAT32, scope -> {
+            NDArray values = third.value(AdapterPart.Up).in(scope);
             values.set(new NDIndex(5, 0), values.getFloat(5, 0) + 1e-6f);
             return values;
         });
-        modules.set(2, new AdapterModule(third.form(), third.down(), up));
+        modules.set(
+                2,
+                new AdapterModule(
+                        third.form(), Map.of(AdapterPart.Down, third.value(AdapterPart.Down), AdapterPart.Up, up)));
 
         try (AdapterFile file = AdapterFile.open(path)) {
             assertThatThrownBy(() -> Exports.prove(file, modules))
@@ -298,8 +296,10 @@ class AdapterWriterTest {
             SafeTensorsWriter.write(
                     path,
                     Map.of(
-                            name + PeftNames.A, module.down().in(manager),
-                            name + PeftNames.B, module.up().in(manager)),
+                            name + AdapterPart.Down.peft(),
+                                    module.value(AdapterPart.Down).in(manager),
+                            name + AdapterPart.Up.peft(),
+                                    module.value(AdapterPart.Up).in(manager)),
                     Map.of());
         }
         try (AdapterFile file = AdapterFile.open(path)) {
@@ -310,8 +310,8 @@ class AdapterWriterTest {
     @Test
     void normOfTheChangeIsThatOfTheProduct() {
         AdapterModule module = linear(Component.UNet, "conv_in", 3, 1.5, false, 5, 4);
-        float[] down = floats(module.down());
-        float[] up = floats(module.up());
+        float[] down = floats(module.value(AdapterPart.Down));
+        float[] up = floats(module.value(AdapterPart.Up));
         double sum = 0;
         for (int o = 0; o < 4; o++) {
             for (int i = 0; i < 5; i++) {

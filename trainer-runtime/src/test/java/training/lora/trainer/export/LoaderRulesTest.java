@@ -16,7 +16,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import training.lora.api.AdapterFormat;
 import training.lora.trainer.adapter.AdapterModule;
-import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.Component;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
@@ -30,8 +29,11 @@ class LoaderRulesTest {
         boolean convolution = m.path().matches(".*(conv|conv1|conv2)");
         Shape down = convolution ? new Shape(1, 1, 3, 3) : new Shape(1, 1);
         Shape up = convolution ? new Shape(1, 1, 1, 1) : new Shape(1, 1);
-        return new AdapterModule(
-                new ModuleForm(m.component(), m.path(), down, up, 1, false),
+        return Modules.lora(
+                m.component(),
+                m.path(),
+                1,
+                false,
                 new LazyTensor(down, DataType.FLOAT32, scope -> scope.zeros(down)),
                 new LazyTensor(up, DataType.FLOAT32, scope -> scope.ones(up)));
     }

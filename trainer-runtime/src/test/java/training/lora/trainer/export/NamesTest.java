@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import training.lora.trainer.export.TensorName.Part;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.model.Component;
 
 class NamesTest {
@@ -41,7 +41,7 @@ class NamesTest {
             LoraFamily family, Component component, String path, String module) {
         assertThat(KohyaNames.module(family, family.paths(), component, path)).isEqualTo(module);
         assertThat(TensorName.parse(module + ".lora_up.weight", family.paths()))
-                .isEqualTo(new TensorName(component, path, Part.Up, Naming.Kohya));
+                .isEqualTo(new TensorName(component, path, AdapterPart.Up, Naming.Kohya));
     }
 
     @ParameterizedTest
@@ -75,7 +75,8 @@ class NamesTest {
         "UNet, ComfyUi, Down, mid_block.resnets.0.conv1, diffusion_model.middle_block.0.in_layers.2.lora_A.weight",
         "TextEncoder2, ComfyUi, Down, text_model.encoder.layers.5.mlp.fc1, text_encoders.clip_g.transformer.text_model.encoder.layers.5.mlp.fc1.lora_down.weight",
     })
-    void namesOfEveryTrainerAreUnderstood(Component component, Naming naming, Part part, String path, String tensor) {
+    void namesOfEveryTrainerAreUnderstood(
+            Component component, Naming naming, AdapterPart part, String path, String tensor) {
         assertThat(TensorName.parse(tensor, LoraFamily.SDXL.paths()))
                 .isEqualTo(new TensorName(component, path, part, naming));
     }

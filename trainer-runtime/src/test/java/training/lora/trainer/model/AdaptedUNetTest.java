@@ -11,6 +11,7 @@ import ai.djl.training.GradientCollector;
 import java.util.HashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -48,15 +49,15 @@ class AdaptedUNetTest {
             LoraAdapter adapter =
                     LoraAdapter.of(unet.projections(), factors, manager).trainable();
             NDManager weights = manager.newSubManager();
-            Map<String, ProjectionDeltas.LowRank> apart = new HashMap<>();
-            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+            Map<String, Delta> apart = new HashMap<>();
+            for (AdaptedProjection p : adapter.projections()) {
                 LoraAdapter.Factors f = java.util.Objects.requireNonNull(
                         factors.get(p.projection().path()));
                 NDArray a = f.down().in(weights).duplicate();
                 NDArray b = f.up().in(weights).duplicate();
                 a.setRequiresGradient(true);
                 b.setRequiresGradient(true);
-                apart.put(p.projection().path(), new ProjectionDeltas.LowRank(a, b, 2));
+                apart.put(p.projection().path(), new Delta.LowRank(a, b, 2));
             }
 
             try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
@@ -66,8 +67,8 @@ class AdaptedUNetTest {
             UNet.Recording recording = record(unet, adapter.bind(manager), manager);
             recording.backward(recording.output().mul(2.0 / recording.output().size()));
             NDArray gradient = adapter.gradient();
-            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
-                ProjectionDeltas.LowRank own = java.util.Objects.requireNonNull(
+            for (AdaptedProjection p : adapter.projections()) {
+                Delta.LowRank own = (Delta.LowRank) java.util.Objects.requireNonNull(
                         apart.get(p.projection().path()));
                 long middle = p.offset() + own.down().size();
                 long end = middle + own.up().size();

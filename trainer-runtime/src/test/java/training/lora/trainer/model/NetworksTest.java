@@ -23,6 +23,7 @@ import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.TorchScript;
@@ -113,7 +114,7 @@ class NetworksTest {
             recording.backward(lossGradient(recording.output(), golden));
             NDArray gradient = adapter.gradient();
             assertThat(adapter.projections()).hasSizeGreaterThan(5);
-            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+            for (AdaptedProjection p : adapter.projections()) {
                 long middle = p.offset() + p.rank() * p.projection().in();
                 long end = middle + p.rank() * p.projection().out();
                 String path = p.projection().path();
@@ -145,7 +146,7 @@ class NetworksTest {
                     .as("output")
                     .isLessThan(0.02);
             NDList gradients = new NDList();
-            for (LoraAdapter.AdaptedProjection p : adapter.projections()) {
+            for (AdaptedProjection p : adapter.projections()) {
                 String path = p.projection().path();
                 gradients.add(golden.get(path + ".grad.A").flatten());
                 gradients.add(golden.get(path + ".grad.B").flatten());

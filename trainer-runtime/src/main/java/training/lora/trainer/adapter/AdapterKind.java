@@ -1,0 +1,80 @@
+package training.lora.trainer.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.Delta;
+import training.lora.trainer.model.Projection;
+import training.lora.trainer.tensor.LazyTensor;
+
+/** A kind of adapter as it stands beside one module: its tensors, their shapes and first values, and what they do. */
+public sealed interface AdapterKind permits Lora {
+    /** Rank of its products. */
+    int rank();
+
+    /** The scale times the rank, or times its root if it is rank-stabilized. */
+    double alpha();
+
+    /** Whether the scale is alpha / sqrt(rank) (Kalajdzievski 2023), not alpha / rank. */
+    boolean rankStabilized();
+
+    /** What a product is multiplied by. */
+    default double scale() {
+        return alpha() / (rankStabilized() ? Math.sqrt(rank()) : rank());
+    }
+
+    /** The alpha that gives the scale where it is divided by the rank, whether it is rank-stabilized or not. */
+    default double foldedAlpha() {
+        return rankStabilized() ? alpha() * Math.sqrt(rank()) : alpha();
+    }
+
+    /** The same without rank stabilization, as kohya's files have it. */
+    AdapterKind folded();
+
+    /** The tensors that are trained, in the order in which they lie in an adapter's array. */
+    List<AdapterPart> parts();
+
+    /** Shape of a part beside {@code projection} as networks take it. */
+    Shape shape(AdapterPart part, Projection projection);
+
+    /** Shape of a part beside {@code projection} as files have it, of the same size. */
+    Shape fileShape(AdapterPart part, Projection projection);
+
+    /**
+     * Refuses parts that do not belong together.
+     *
+     * @param path of the module
+     * @param shapes as the file has them
+     * @throws IllegalArgumentException if they are no adapter of this kind
+     */
+    void check(String path, Map<AdapterPart, Shape> shapes);
+
+    /**
+     * First values, each part in as many numbers as its shape has.
+     *
+     * @param from values that it begins with, whose rank is not higher; null for a new one, which changes nothing yet
+     * @param seed what is drawn follows from it and the projection's path
+     */
+    Map<AdapterPart, NDArray> initial(
+            Projection projection, LoraAdapter.@Nullable Factors from, long seed, NDManager scope);
+
+    /**
+     * What it adds to its projection.
+     *
+     * @param arrays the parts
+     * @param gradients what theirs are added to; empty where nothing is trained
+     * @param dropout share of the entries of the projection's input that a recorded pass hides from it
+     */
+    Delta delta(List<NDArray> arrays, List<NDArray> gradients, double dropout);
+
+    /** The square of the Frobenius norm of its product, scale left out, in fp64, without dimensions, in {@code scope}. */
+    NDArray productSquare(NDManager scope, Map<AdapterPart, NDArray> parts);
+
+    /** The parts of {@code values}, in their order. */
+    default List<LazyTensor> inOrder(Map<AdapterPart, LazyTensor> values) {
+        return parts().stream().map(values::get).toList();
+    }
+}
