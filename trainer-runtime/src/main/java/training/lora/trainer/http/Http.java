@@ -192,6 +192,13 @@ public final class Http implements Closeable {
                 patience);
     }
 
+    /** The same with other headers, for a place that lets in whoever knows its url. */
+    public Answer put(URI url, byte[] bytes, Map<String, String> headers, Duration patience) throws IOException {
+        HttpPut request = new HttpPut(url);
+        headers.forEach(request::setHeader);
+        return body(url, request, new ByteArrayEntity(bytes, ContentType.APPLICATION_OCTET_STREAM), null, patience);
+    }
+
     private Answer body(
             URI url, HttpUriRequestBase request, HttpEntity body, @Nullable String authorization, Duration patience)
             throws IOException {

@@ -79,8 +79,17 @@ final class Api implements Closeable {
         call(path, url -> http.put(url, bytes, key.header(), PATIENCE));
     }
 
+    /** To another place, of which the service has given the url, without the key. */
+    void put(URI url, byte[] bytes, Map<String, String> headers) throws IOException {
+        call(url, to -> http.put(to, bytes, headers, PATIENCE));
+    }
+
     private JsonNode call(String path, Call call) throws IOException {
-        try (Http.Answer answer = call.of(URI.create(base + path))) {
+        return call(URI.create(base + path), call);
+    }
+
+    private JsonNode call(URI to, Call call) throws IOException {
+        try (Http.Answer answer = call.of(to)) {
             String text = new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8);
             int status = answer.status();
             if (status >= 200 && status < 300) {

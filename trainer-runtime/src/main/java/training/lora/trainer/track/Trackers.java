@@ -57,7 +57,7 @@ public final class Trackers implements Consumer<ProgressMessage>, AutoCloseable 
         if (tracking != null && tracking.wandb() != null) {
             WandbSpec spec = tracking.wandb();
             Api api = api(spec.uri(), wandbKey(spec, surroundings), surroundings);
-            trackers.add(new Wandb(spec, run, api), run, space);
+            trackers.add(new Wandb(spec, run, api, pictures), run, space);
         }
         return trackers;
     }

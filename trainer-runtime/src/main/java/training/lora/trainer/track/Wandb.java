@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -12,10 +13,11 @@ import training.lora.api.Json;
 import training.lora.api.RunSpec;
 import training.lora.api.Stage;
 import training.lora.api.WandbSpec;
+import training.lora.trainer.report.TensorBoard;
 
 /**
  * What the client of Weights & Biases tells its server: a run by GraphQL, then lines of its history and the newest value of each
- * metric through the run's file stream. A line is one of the history. It takes no steps back: of one that is done again, the
+ * metric through the run's file stream, and pictures to urls that it gives. A line is one of the history. It takes no steps back: of one that is done again, the
  * first values stay.
  */
 final class Wandb implements Service {
@@ -38,14 +40,17 @@ final class Wandb implements Service {
     private final WandbSpec spec;
     private final RunSpec run;
     private final Api api;
+    private final WandbPictures pictures;
     private final ObjectNode summary = Json.MAPPER.createObjectNode();
     private long lastStep = -1;
     private double began = Double.NaN;
 
-    Wandb(WandbSpec spec, RunSpec run, Api api) {
+    /** @param drawn where pictures of a step are */
+    Wandb(WandbSpec spec, RunSpec run, Api api, TensorBoard.Pictures drawn) {
         this.spec = spec;
         this.run = run;
         this.api = api;
+        this.pictures = new WandbPictures(api, drawn);
     }
 
     @Override
@@ -96,7 +101,8 @@ final class Wandb implements Service {
     @Override
     public @Nullable String line(Point point) {
         boolean trains = point.stage() == Stage.Train;
-        if (trains && point.step() <= lastStep || point.metrics().isEmpty()) {
+        if (trains && point.step() <= lastStep
+                || point.metrics().isEmpty() && point.pictures().isEmpty()) {
             return null;
         }
         lastStep = trains ? point.step() : lastStep + 1;
@@ -111,6 +117,7 @@ final class Wandb implements Service {
                 line.put(CHECKPOINT + "step", point.step());
             }
         }
+        pictures.name(point, line);
         return line.toString();
     }
 
@@ -168,7 +175,21 @@ final class Wandb implements Service {
                 .put("offset", 0)
                 .putArray("content")
                 .add(summary.toString());
+        List<String> uploaded = new ArrayList<>();
+        for (String line : lines) {
+            uploaded.addAll(pictures.upload(place(told), parsed(line)));
+        }
+        if (!uploaded.isEmpty()) {
+            ArrayNode names = body.putArray("uploaded");
+            uploaded.forEach(names::add);
+        }
         stream(told, body);
+    }
+
+    /** As {@link #begin} has put it together. */
+    private static WandbPictures.RunPlace place(Told told) {
+        String[] parts = String.valueOf(told.place()).split("/");
+        return new WandbPictures.RunPlace(parts[2], parts[3], String.valueOf(told.remote()));
     }
 
     private void stream(Told told, ObjectNode body) throws IOException {

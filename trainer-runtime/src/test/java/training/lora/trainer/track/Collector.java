@@ -1,6 +1,8 @@
 package training.lora.trainer.track;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
@@ -63,8 +65,13 @@ public final class Collector implements AutoCloseable {
 
     /** A server of Weights & Biases. */
     static Collector wandb() throws IOException {
-        return start(asked -> {
+        Collector[] self = new Collector[1];
+        self[0] = start(asked -> {
             try {
+                if (asked.path().equals("/graphql")
+                        && asked.json().path("query").asText().contains("createRunFiles")) {
+                    return uploads(asked, self[0].uri());
+                }
                 return asked.path().equals("/graphql")
                         ? """
                         {"data": {"upsertBucket": {"bucket": {"id": "x", "name": "%s",
@@ -74,6 +81,18 @@ public final class Collector implements AutoCloseable {
                 throw new IllegalStateException(e);
             }
         });
+        return self[0];
+    }
+
+    /** Places for files on another server's name. */
+    private static String uploads(Asked asked, String base) throws IOException {
+        ObjectNode made = Json.MAPPER.createObjectNode();
+        made.putArray("uploadHeaders").add("x-ms-blob-type: BlockBlob");
+        ArrayNode files = made.putArray("files");
+        for (JsonNode name : asked.json().at("/variables/files")) {
+            files.addObject().put("name", name.asText()).put("uploadUrl", base + "/put/" + name.asText());
+        }
+        return "{\"data\": {\"createRunFiles\": %s}}".formatted(made);
     }
 
     private void handle(HttpExchange exchange, Function<Asked, @Nullable String> answers) throws IOException {

@@ -10,16 +10,22 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.RunSpec;
+import training.lora.api.Stage;
+import training.lora.trainer.files.Sha256;
 
 /** What Weights & Biases is told. */
 class WandbTest {
     private static final Api.Key KEY = Api.Key.password("api", "k3y", "`spec.tracking.wandb.secretRef`");
+
+    private static final List<Path> PICTURES =
+            List.of(Path.of("src/test/resources/pictures/whole.png"), Path.of("src/test/resources/pictures/alpha.png"));
 
     @TempDir
     Path folder;
@@ -38,7 +44,9 @@ class WandbTest {
 
     private void tell(Api.Key key, Ending ending, Point... points) throws IOException {
         RunSpec run = Runs.of("{'wandb': {'uri': '%s', 'project': 'things'}}".formatted(server.uri()));
-        Tracker tracker = Runs.tracker(folder, new Wandb(Runs.wandb(run), run, Runs.api(server.uri(), key)), run);
+        Wandb wandb =
+                new Wandb(Runs.wandb(run), run, Runs.api(server.uri(), key), step -> step == 10 ? PICTURES : List.of());
+        Tracker tracker = Runs.tracker(folder, wandb, run);
         for (Point point : points) {
             tracker.accept(point);
         }
@@ -111,6 +119,42 @@ class WandbTest {
                 .asText());
         assertThat(summary.path("loss").asDouble()).isEqualTo(0.25);
         assertThat(summary.path("checkpoint/score").asDouble()).isEqualTo(0.75);
+    }
+
+    private static Point drawn() {
+        return new Point(Stage.Train, 10, 1_700_000_010_000L, Map.of("loss", 0.5), PICTURES);
+    }
+
+    @Test
+    void picturesGoToTheUrlsThatItGivesAndTheHistoryNamesThem() throws IOException {
+        tell(KEY, Ending.Finished, drawn(), Runs.loss(20, 0.25));
+
+        String digest = Sha256.of(PICTURES.get(0));
+        String name = "media/images/samples/0_10_%s.png".formatted(digest.substring(0, 20));
+        JsonNode picture = history().get(0).path("samples/0");
+        assertThat(picture).isEqualTo(json("""
+                        {"_type": "image-file", "path": "%s", "sha256": "%s", "size": %d, "format": "png",
+                         "width": 48, "height": 32}""".formatted(name, digest, Files.size(PICTURES.get(0)))));
+        assertThat(history().get(1).has("samples/0")).isFalse();
+        List<Collector.Asked> put = server.asked("/put/" + name);
+        assertThat(put).hasSize(1);
+        assertThat(put.get(0).method()).isEqualTo("PUT");
+        assertThat(put.get(0).body()).isEqualTo(Files.readAllBytes(PICTURES.get(0)));
+        assertThat(put.get(0).key()).as("whoever knows the url is let in").isNull();
+        assertThat(streamed()).anySatisfy(body -> assertThat(body.path("uploaded"))
+                .extracting(JsonNode::asText)
+                .containsExactly(name, history().get(0).at("/samples~11/path").asText()));
+    }
+
+    @Test
+    void aServerThatTakesNoPicturesIsToldTheRest() throws IOException {
+        // The run, then the urls of pictures.
+        server.failing(200, 400);
+
+        tell(KEY, Ending.Finished, drawn(), Runs.loss(20, 0.25));
+
+        assertThat(server.asked("/graphql")).hasSize(2);
+        assertThat(history()).extracting(line -> line.path("_step").asInt()).containsExactly(10, 20);
     }
 
     @Test
