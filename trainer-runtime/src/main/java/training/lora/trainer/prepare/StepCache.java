@@ -29,10 +29,10 @@ final class StepCache {
     /** The steps whose results are kept. */
     enum Step {
         /** What a prepared picture is cut from and how it looks, as JSON. */
-        PICTURE(4),
+        PICTURE(5),
         /** A prepared picture, a PNG. */
-        PNG(4),
-        MASK(4),
+        PNG(5),
+        MASK(5),
         CAPTION(1),
         /** What a language model answered. */
         LANGUAGE(1),

@@ -46,11 +46,11 @@ class PicturesRunTest {
 
     @Test
     void whatIsLeftOutStandsInTheLogAndTheResultEachTime() throws IOException {
-        Files.writeString(data.resolve("moving.gif"), "GIF89a");
-        Files.writeString(data.resolve("moving.txt"), "a moving picture");
+        Files.writeString(data.resolve("layers.psd"), "8BPS");
+        Files.writeString(data.resolve("layers.txt"), "a picture in layers");
         Files.createSymbolicLink(data.resolve("gone.png"), Path.of("nowhere.png"));
         Files.writeString(data.resolve("lost.txt"), "a text without a picture");
-        String note = "data set \"main\" leaves out gone.png (a link that leads nowhere), moving.gif (GIF)";
+        String note = "data set \"main\" leaves out gone.png (a link that leads nowhere), layers.psd (Photoshop)";
 
         // The second time its data is there already.
         for (int attempt = 1; attempt <= 2; attempt++) {
@@ -75,14 +75,14 @@ class PicturesRunTest {
     @Test
     void dataSetOfWhichMostIsLeftOutIsRefused() throws IOException {
         for (int i = 0; i < 4; i++) {
-            Files.writeString(data.resolve(i + ".gif"), "GIF89a");
-            Files.writeString(data.resolve(i + ".txt"), "a moving picture");
+            Files.writeString(data.resolve(i + ".psd"), "8BPS");
+            Files.writeString(data.resolve(i + ".txt"), "a picture in layers");
         }
 
         Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
-        assertThat(ended.error()).contains("4 of 7 are left out: 0.gif (GIF), 1.gif (GIF), 2.gif (GIF), 3.gif (GIF)");
+        assertThat(ended.error()).contains("4 of 7 are left out: 0.psd (Photoshop), 1.psd (Photoshop), 2.psd (Photoshop), 3.psd (Photoshop)");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
     }
 

@@ -175,7 +175,6 @@ class RawDatasetTest {
 
     @ParameterizedTest
     @CsvSource({
-        "GIF, gif, GIF",
         "JPEG XL, jpg, JPEG XL",
         "JPEG XL, jxl, JPEG XL",
         "Photoshop, psd, Photoshop",
@@ -196,7 +195,7 @@ class RawDatasetTest {
     @Test
     void anyFileWithACaptionOfItsOwnIsNamed() throws IOException {
         pictures(".png", "a", "b");
-        write("c.pdf", head("GIF"));
+        write("c.pdf", head("Photoshop"));
         write("d.mov", new byte[100]);
         text("d.txt");
         text("e.svg");
@@ -208,7 +207,7 @@ class RawDatasetTest {
         pictures(".png", "g", "h");
 
         assertThat(list().leftOut())
-                .isEqualTo("data set \"main\" leaves out c.pdf (GIF), d.mov (MOV), e.svg (SVG), f.xyz (XYZ)");
+                .isEqualTo("data set \"main\" leaves out c.pdf (Photoshop), d.mov (MOV), e.svg (SVG), f.xyz (XYZ)");
     }
 
     @Test
@@ -231,7 +230,7 @@ class RawDatasetTest {
         }
 
         refused("most pictures of data set \"main\" must be readable (PNG, JPEG, WebP, BMP, TIFF, JPEG 2000, Netpbm,"
-                + " Sun raster, AVIF, HEIC), but 2 of 3 are left out: b.jxl (JPEG XL), c.jxl (JPEG XL)");
+                + " Sun raster, GIF, AVIF, HEIC), but 2 of 3 are left out: b.jxl (JPEG XL), c.jxl (JPEG XL)");
         pictures(".png", "d");
         assertThat(list().items()).hasSize(2);
     }
@@ -255,15 +254,25 @@ class RawDatasetTest {
     }
 
     @Test
+    void aGifBesideAPictureOfItsNameIsAnotherPicture() throws IOException {
+        pictures(".png", "a");
+        write("a.gif", head("GIF"));
+
+        assertThatThrownBy(this::list)
+                .isInstanceOf(TrainerException.class)
+                .hasMessageContaining("a.png and a.gif share one caption");
+    }
+
+    @Test
     void manyThatAreLeftOutAreCounted() throws IOException {
         for (int i = 10; i < 22; i++) {
-            write("b" + i + ".gif", head("GIF"));
+            write("b" + i + ".psd", head("Photoshop"));
             pictures(".png", "a" + i);
         }
 
         assertThat(list().leftOut())
-                .startsWith("data set \"main\" leaves out b10.gif (GIF), ")
-                .endsWith("b19.gif (GIF) and 2 more");
+                .startsWith("data set \"main\" leaves out b10.psd (Photoshop), ")
+                .endsWith("b19.psd (Photoshop) and 2 more");
     }
 
     @Test

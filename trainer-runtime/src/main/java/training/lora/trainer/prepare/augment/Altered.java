@@ -41,9 +41,6 @@ public record Altered(Mat picture, @Nullable Mat mask, Place place, Variation va
     /** Sides of what is made smaller. */
     private static final double[] SMALLER = {0.5, 0.8};
 
-    /** The extended ground's blur, as a share of the picture's longer side. */
-    private static final double GROUND_BLUR = 0.03;
-
     /** Draws and remembers numbers. */
     private record Draw(SplittableRandom random, Map<String, Double> drawn) {
         double of(String name, double from, double to) {
@@ -180,16 +177,17 @@ public record Altered(Mat picture, @Nullable Mat mask, Place place, Variation va
         Rect inner = new Rect(left, top, (int) size.width, (int) size.height);
         Mat small = new Mat();
         Imgproc.resize(picture, small, size, 0, 0, Imgproc.INTER_AREA);
-        int right = width - left - inner.width;
-        int bottom = height - top - inner.height;
-        Core.copyMakeBorder(small, picture, top, bottom, left, right, border);
-        Imgproc.GaussianBlur(picture, picture, new Size(), GROUND_BLUR * Math.max(width, height));
-        put(small, picture, inner);
-        small.release();
         Mat learned = new Mat(height, width, CvType.CV_8U, new Scalar(0));
         Mat own = new Mat(inner.height, inner.width, CvType.CV_8U, new Scalar(255));
         if (mask != null) {
             Imgproc.resize(mask, own, size, 0, 0, Imgproc.INTER_AREA);
+        }
+        Mat ground = Ground.of(small, mask == null ? null : own, inner, new Size(width, height), border);
+        ground.copyTo(picture);
+        ground.release();
+        put(small, picture, inner);
+        small.release();
+        if (mask != null) {
             mask.release();
         }
         put(own, learned, inner);

@@ -1,26 +1,26 @@
 package training.lora.trainer.prepare.picture;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 
 /**
  * An ICC profile of three curves and a matrix, as cameras and phones write (Display P3, Adobe RGB, ProPhoto), or of one curve
- * for grey (ICC.1:2010, sections 8 to 10). Profiles of tables, as printers have them, are not read.
+ * for grey (ICC.1:2010, sections 8 to 10).
  */
 final class ColourProfile {
     /** From XYZ under D50 to linear sRGB. */
-    private static final double[][] TO_SRGB = {
+    static final double[][] TO_SRGB = {
         {3.1338561, -1.6168667, -0.4906146}, {-0.9787684, 1.9161415, 0.0334540}, {0.0719453, -0.2289914, 1.4052427}
     };
 
     /** Linear values, finely enough that the steepest part of sRGB's curve loses nothing of 8 bits. */
     private static final int STEPS = 1 << 14;
 
+    private static final int LEVELS = 256;
+
     private static final byte[] ENCODED = encoded();
 
-    private final ByteBuffer profile;
+    private final IccData profile;
     private final boolean grey;
 
     /** Linear values of the 256 levels: red, green, blue, or grey alone. */
@@ -28,13 +28,13 @@ final class ColourProfile {
 
     private final float[] matrix;
 
-    private ColourProfile(ByteBuffer profile, boolean grey) {
+    private ColourProfile(IccData profile, boolean grey) {
         this.profile = profile;
         this.grey = grey;
         String[] names = grey ? new String[] {"kTRC"} : new String[] {"rTRC", "gTRC", "bTRC"};
         curves = new float[names.length][];
         for (int i = 0; i < names.length; i++) {
-            curves[i] = curve(required(names[i]));
+            curves[i] = profile.curve(profile.required(names[i]), LEVELS);
         }
         matrix = grey ? new float[0] : matrix();
     }
@@ -42,8 +42,8 @@ final class ColourProfile {
     /** Null where it isn't of a kind that is read. */
     static @Nullable ColourProfile of(byte[] bytes) {
         try {
-            ByteBuffer profile = ByteBuffer.wrap(bytes);
-            String space = new String(bytes, 16, 4, StandardCharsets.US_ASCII);
+            IccData profile = new IccData(bytes);
+            String space = profile.space();
             return space.equals("RGB ") || space.equals("GRAY")
                     ? new ColourProfile(profile, space.equals("GRAY"))
                     : null;
@@ -66,92 +66,20 @@ final class ColourProfile {
         return table;
     }
 
-    private int required(String tag) {
-        for (int i = 0; i < Math.min(profile.getInt(128), 1000); i++) {
-            int at = 132 + 12 * i;
-            if (text(at).equals(tag)) {
-                return profile.getInt(at + 4);
-            }
-        }
-        throw new IllegalArgumentException("the profile has no " + tag);
-    }
-
-    private String text(int at) {
-        byte[] four = new byte[4];
-        profile.get(at, four);
-        return new String(four, StandardCharsets.US_ASCII);
-    }
-
-    private double fixed(int at) {
-        return profile.getInt(at) / 65536.0;
-    }
-
     private float[] matrix() {
         float[] product = new float[9];
         String[] names = {"rXYZ", "gXYZ", "bXYZ"};
         for (int column = 0; column < 3; column++) {
-            int at = required(names[column]) + 8;
+            int at = profile.required(names[column]) + 8;
             for (int row = 0; row < 3; row++) {
                 double sum = 0;
                 for (int k = 0; k < 3; k++) {
-                    sum += TO_SRGB[row][k] * fixed(at + 4 * k);
+                    sum += TO_SRGB[row][k] * profile.fixed(at + 4 * k);
                 }
                 product[3 * row + column] = (float) sum;
             }
         }
         return product;
-    }
-
-    private float[] curve(int at) {
-        float[] values = new float[256];
-        boolean parametric = text(at).equals("para");
-        if (!parametric && !text(at).equals("curv")) {
-            throw new IllegalArgumentException("a curve is of an unknown kind");
-        }
-        for (int i = 0; i < 256; i++) {
-            double x = i / 255.0;
-            values[i] = (float) Math.min(1, Math.max(0, parametric ? parametric(at, x) : points(at, x)));
-        }
-        return values;
-    }
-
-    private double points(int at, double x) {
-        int count = profile.getInt(at + 8);
-        if (count == 0) {
-            return x;
-        }
-        if (count == 1) {
-            return Math.pow(x, (profile.getShort(at + 12) & 0xffff) / 256.0);
-        }
-        double place = x * (count - 1);
-        int low = Math.min((int) place, count - 2);
-        double a = (profile.getShort(at + 12 + 2 * low) & 0xffff) / 65535.0;
-        double b = (profile.getShort(at + 14 + 2 * low) & 0xffff) / 65535.0;
-        return a + (b - a) * (place - low);
-    }
-
-    /** The five functions of section 10.16. */
-    private double parametric(int at, double x) {
-        int type = profile.getShort(at + 8);
-        double g = fixed(at + 12);
-        if (type == 0) {
-            return Math.pow(x, g);
-        }
-        double a = fixed(at + 16);
-        double b = fixed(at + 20);
-        double power = Math.pow(Math.max(0, a * x + b), g);
-        if (type == 1) {
-            return x >= -b / a ? power : 0;
-        }
-        double c = fixed(at + 24);
-        if (type == 2) {
-            return x >= -b / a ? power + c : c;
-        }
-        double d = fixed(at + 28);
-        if (type == 3) {
-            return x >= d ? power : c * x;
-        }
-        return x >= d ? power + fixed(at + 32) : c * x + fixed(at + 36);
     }
 
     /** Changes a picture to sRGB in its place: 8-bit BGR, or grey where the profile is. */
@@ -184,7 +112,8 @@ final class ColourProfile {
         bgr[at] = encode(matrix[6] * r + matrix[7] * g + matrix[8] * b);
     }
 
-    private static byte encode(float linear) {
+    /** The level of sRGB for a linear value. */
+    static byte encode(float linear) {
         return ENCODED[(int) (Math.min(1, Math.max(0, linear)) * STEPS + 0.5f)];
     }
 

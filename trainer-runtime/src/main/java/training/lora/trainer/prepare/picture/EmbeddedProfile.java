@@ -22,6 +22,7 @@ final class EmbeddedProfile {
             case JPEG -> inJpeg(bytes);
             case PNG -> inPng(bytes);
             case WEBP, ANIMATED_WEBP -> inWebp(bytes);
+            case TIFF -> inTiff(bytes);
             default -> null;
         };
     }
@@ -80,6 +81,11 @@ final class EmbeddedProfile {
     private static byte @Nullable [] inWebp(FileBytes bytes) throws IOException {
         // Behind the extended header, if there is one.
         return bytes.hasAt(12, "VP8X") && bytes.hasAt(30, "ICCP") ? latin(bytes, 38, bytes.number(34, 4, true)) : null;
+    }
+
+    private static byte @Nullable [] inTiff(FileBytes bytes) throws IOException {
+        TiffFields.Place place = TiffFields.read(bytes, 0).place(TiffFields.PROFILE);
+        return place == null ? null : latin(bytes, place.at(), place.length());
     }
 
     private static byte[] latin(FileBytes bytes, long at, long length) throws IOException {

@@ -132,6 +132,13 @@ public final class FileBytes implements Closeable {
         read(target, 0);
     }
 
+    /** All of it. */
+    byte[] toArray() throws IOException {
+        ByteBuffer all = ByteBuffer.allocate(Math.toIntExact(size));
+        read(all, 0);
+        return all.array();
+    }
+
     private void readInto(Mat all) throws IOException {
         ByteBuffer part = ByteBuffer.allocate(1 << 16);
         for (long place = 0; place < size; place += part.limit()) {

@@ -89,11 +89,21 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
             }
             Orientation orientation = Orientation.of(bytes, format);
             // Null where all pixels are decoded.
-            PictureSize upright = size != null && format == PictureFormat.JPEG && PictureSize.isColouredJpeg(bytes)
-                    ? size.turned(orientation.swapsSides())
-                    : null;
+            int components = format == PictureFormat.JPEG ? PictureSize.jpegComponents(bytes) : 0;
+            PictureSize upright = size != null && components == 3 ? size.turned(orientation.swapsSides()) : null;
             int by = upright == null ? 1 : reduction.by((int) upright.width(), (int) upright.height());
-            Mat raw = format == PictureFormat.ANIMATED_WEBP ? firstFrame(bytes) : pixels(bytes, flags(by));
+            byte[] icc = EmbeddedProfile.of(bytes, format);
+            TableProfile inks = components == 4 && icc != null ? TableProfile.of(icc) : null;
+            Gif gif = format == PictureFormat.GIF ? Gif.read(bytes) : null;
+            Mat raw;
+            if (inks != null && inks.channels() == 4) {
+                raw = printed(bytes, inks);
+                icc = null;
+            } else if (format == PictureFormat.GIF) {
+                raw = gif == null ? new Mat() : gif.pixels();
+            } else {
+                raw = format == PictureFormat.ANIMATED_WEBP ? firstFrame(bytes) : pixels(bytes, flags(by));
+            }
             if (raw.empty() || (raw.depth() != CvType.CV_8U && raw.depth() != CvType.CV_16U)) {
                 raw.release();
                 throw new UnreadablePictureException(
@@ -102,9 +112,9 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
             try {
                 Transparency transparency = Transparency.of(bytes, format);
                 boolean animated = format == PictureFormat.ANIMATED_WEBP
-                        || (format == PictureFormat.PNG && PngChunks.isAnimated(bytes));
-                Photo photo =
-                        of(orientation.apply(raw), transparency, EmbeddedProfile.of(bytes, format), options, animated);
+                        || (format == PictureFormat.PNG && PngChunks.isAnimated(bytes))
+                        || (gif != null && gif.animated());
+                Photo photo = of(orientation.apply(raw), transparency, icc, options, animated);
                 return upright == null
                         ? photo
                         : new Photo(
@@ -135,6 +145,16 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
             throw new UnreadablePictureException(
                     "has %d x %d pixels, more than `spec.preparation.maxPixels` allows (%d)"
                             .formatted(size.width(), size.height(), options.maxPixels()));
+        }
+    }
+
+    /** As a printer's profile says that inks look. */
+    private static Mat printed(FileBytes bytes, TableProfile profile) throws IOException {
+        Mat inks = CmykJpeg.inks(bytes.toArray());
+        try {
+            return inks.empty() ? new Mat() : profile.toSrgb(inks);
+        } finally {
+            inks.release();
         }
     }
 
@@ -193,7 +213,8 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
             raw.convertTo(eight, CvType.CV_8U, 1 / 257.0);
             raw.release();
         }
-        ColourProfile profile = icc == null ? null : ColourProfile.of(icc);
+        TableProfile tables = icc == null || eight.channels() == 1 ? null : TableProfile.of(icc);
+        ColourProfile profile = icc == null || tables != null ? null : ColourProfile.of(icc);
         if (profile != null && profile.grey() && eight.channels() == 1) {
             profile.toSrgb(eight);
         }
@@ -206,6 +227,11 @@ public record Photo(Mat colour, @Nullable Mat alpha, int width, int height, bool
         }
         if (profile != null && !profile.grey()) {
             profile.toSrgb(colour);
+        }
+        if (tables != null && tables.channels() == 3) {
+            Mat srgb = tables.toSrgb(colour);
+            colour.release();
+            colour = srgb;
         }
         if (alpha != null) {
             putOn(options.bgr(), colour, alpha, transparency.premultiplied());

@@ -15,10 +15,11 @@ public enum PictureFormat {
     JPEG_2000("JPEG 2000", true),
     NETPBM("Netpbm", true),
     SUN_RASTER("Sun raster", true),
+    GIF("GIF", true),
     ANIMATED_WEBP("animated WebP", true),
     GREY_ALPHA_TIFF("TIFF of grey with transparency", false),
+    CMYK_TIFF("TIFF of inks (CMYK)", false),
     NUMBERS_TIFF("TIFF of floating-point or signed numbers", false),
-    GIF("GIF", false),
     AVIF("AVIF", false),
     HEIF("HEIC", false),
     JPEG_XL("JPEG XL", false),
@@ -32,11 +33,11 @@ public enum PictureFormat {
 
     /** Extensions of the formats that can be decoded: what has one and is no picture is broken, not something else. */
     private static final Set<String> READABLE_EXTENSIONS = Set.of(
-            ("png apng jpg jpeg jpe jfif jif jfi webp bmp dib tif tiff jp2 j2k jpf jpx j2c jpc pbm pgm ppm pnm sr ras")
+            ("png apng jpg jpeg jpe jfif jif jfi webp bmp dib tif tiff jp2 j2k jpf jpx j2c jpc pbm pgm ppm pnm sr ras gif")
                     .split(" "));
 
     private static final Set<String> OTHER_EXTENSIONS =
-            Set.of(("gif avif avifs heic heics heif hif jxl psd psb svg hdr exr pfm pam qoi"
+            Set.of(("avif avifs heic heics heif hif jxl psd psb svg hdr exr pfm pam qoi"
                             + " dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 orf pef srw 3fr iiq x3f erf mrw dcr kdc")
                     .split(" "));
 
@@ -94,6 +95,9 @@ public enum PictureFormat {
 
     /** What people call a file that can't be decoded, and what helps. */
     public String unreadableLabel() {
+        if (this == CMYK_TIFF) {
+            return label + ", which must become one of RGB: `vips icc_transform FILE FILE.png srgb`";
+        }
         return needsLibheif()
                 ? label
                         + ", which needs libheif: `apt-get install libheif1` or `brew install libheif`, or convert it by `heif-convert FILE FILE.png`"
@@ -229,6 +233,9 @@ public enum PictureFormat {
         }
         if (fields.get(TiffFields.SAMPLE_FORMAT, 1) != 1 || fields.get(TiffFields.BITS_PER_SAMPLE, 1) > 16) {
             return NUMBERS_TIFF;
+        }
+        if (photometric == 5) {
+            return CMYK_TIFF;
         }
         boolean grey = photometric == 0 || photometric == 1;
         return grey && fields.get(TiffFields.SAMPLES_PER_PIXEL, 1) > 1 ? GREY_ALPHA_TIFF : TIFF;

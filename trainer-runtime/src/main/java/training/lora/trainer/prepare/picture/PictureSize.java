@@ -32,6 +32,7 @@ record PictureSize(long width, long height) {
             }
             case JPEG_2000 -> ofJpeg2000(bytes);
             case NETPBM -> ofNetpbm(bytes);
+            case GIF -> new PictureSize(bytes.number(6, 2, true), bytes.number(8, 2, true));
             case SUN_RASTER -> of(bytes, 4, 4, false);
             default -> null;
         };
@@ -51,10 +52,10 @@ record PictureSize(long width, long height) {
         return frame < 0 ? null : new PictureSize(bytes.number(frame + 7, 2, false), bytes.number(frame + 5, 2, false));
     }
 
-    /** Whether a JPEG has three components. */
-    static boolean isColouredJpeg(FileBytes bytes) throws IOException {
+    /** How many components a JPEG has: 1 of grey, 3 of colours, 4 of inks; 0 where it doesn't say. */
+    static int jpegComponents(FileBytes bytes) throws IOException {
         long frame = jpegFrame(bytes);
-        return frame >= 0 && bytes.at(frame + 9) == 3;
+        return frame < 0 ? 0 : bytes.at(frame + 9);
     }
 
     /** Where the first frame's header is (ITU T.81, annex B.2.2); -1 where there is none. */

@@ -3,6 +3,7 @@ package training.lora.trainer.prepare.picture;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The fields of whole numbers in the first directory of a TIFF, which is also EXIF's form: the first value of each by its
@@ -16,6 +17,7 @@ final class TiffFields {
     static final int SAMPLES_PER_PIXEL = 277;
     static final int EXTRA_SAMPLES = 338;
     static final int SAMPLE_FORMAT = 339;
+    static final int PROFILE = 34675;
     static final int DNG_VERSION = 50706;
 
     private static final int CLASSIC = 42;
@@ -24,25 +26,27 @@ final class TiffFields {
     /** What a directory holds at most, so that a broken one is soon read. */
     private static final int MAX_FIELDS = 4096;
 
-    private final Map<Integer, Integer> values;
+    private final Map<Integer, Integer> values = new HashMap<>();
+    private final Map<Integer, Place> places = new HashMap<>();
 
-    private TiffFields(Map<Integer, Integer> values) {
-        this.values = values;
-    }
+    /** Where the bytes of a field are in the file. */
+    record Place(long at, long length) {}
+
+    private TiffFields() {}
 
     /** Of the TIFF that begins at {@code start}; without fields if it isn't one. */
     static TiffFields read(FileBytes bytes, long start) throws IOException {
-        Map<Integer, Integer> values = new HashMap<>();
+        TiffFields fields = new TiffFields();
         boolean little = bytes.hasAt(start, "II");
         if (little || bytes.hasAt(start, "MM")) {
             long magic = bytes.number(start + 2, 2, little);
             if (magic == CLASSIC) {
-                directory(bytes, start, bytes.number(start + 4, 4, little), little, false, values);
+                fields.directory(bytes, start, bytes.number(start + 4, 4, little), little, false);
             } else if (magic == BIG) {
-                directory(bytes, start, wide(bytes, start + 8, little), little, true, values);
+                fields.directory(bytes, start, wide(bytes, start + 8, little), little, true);
             }
         }
-        return new TiffFields(values);
+        return fields;
     }
 
     /** A whole number of 8 bytes, as far as it fits in 4. */
@@ -51,9 +55,7 @@ final class TiffFields {
         return high != 0 ? -1 : bytes.number(little ? place : place + 4, 4, little);
     }
 
-    private static void directory(
-            FileBytes bytes, long start, long offset, boolean little, boolean big, Map<Integer, Integer> values)
-            throws IOException {
+    private void directory(FileBytes bytes, long start, long offset, boolean little, boolean big) throws IOException {
         if (offset < 0) {
             return;
         }
@@ -73,6 +75,7 @@ final class TiffFields {
                 long elsewhere = big ? wide(bytes, value, little) : bytes.number(value, 4, little);
                 value = elsewhere < 0 ? -1 : start + elsewhere;
             }
+            places.putIfAbsent((int) tag, new Place(value, number * size));
             long first = bytes.number(value, size, little);
             if (first >= 0 && first <= Integer.MAX_VALUE) {
                 values.putIfAbsent((int) tag, (int) first);
@@ -80,9 +83,9 @@ final class TiffFields {
         }
     }
 
-    /** Bytes of a value of type BYTE, SHORT or LONG; 0 for the others. */
+    /** Bytes of a value of type BYTE, UNDEFINED, SHORT or LONG; 0 for the others. */
     private static int size(long type) {
-        if (type == 1) {
+        if (type == 1 || type == 7) {
             return 1;
         }
         return type == 3 ? 2 : type == 4 ? 4 : 0;
@@ -90,6 +93,11 @@ final class TiffFields {
 
     boolean has(int tag) {
         return values.containsKey(tag);
+    }
+
+    /** Where the bytes of {@code tag} are; null where it isn't there. */
+    @Nullable Place place(int tag) {
+        return places.get(tag);
     }
 
     /** The first value under {@code tag}. */

@@ -20,6 +20,10 @@ public record Frame(int width, int height) {
         return Math.max((double) width / pictureWidth, (double) height / pictureHeight);
     }
 
+    int area() {
+        return width * height;
+    }
+
     double ratio() {
         return (double) width / height;
     }

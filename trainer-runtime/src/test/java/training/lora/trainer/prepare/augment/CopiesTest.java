@@ -182,4 +182,47 @@ class CopiesTest {
             }
         }
     }
+
+    /** A red thing at the lower edge of a blue ground. */
+    private static Mat thing() {
+        Mat picture = new Mat(128, 128, CvType.CV_8UC3, new Scalar(200, 60, 20));
+        picture.submat(new Rect(40, 64, 48, 64)).setTo(new Scalar(20, 30, 220));
+        return picture;
+    }
+
+    @Test
+    void groundOfASmallerCopyIsWhatTheMaskDoesNotShow() {
+        Mat mask = Mat.zeros(128, 128, CvType.CV_8U);
+        mask.submat(new Rect(40, 64, 48, 64)).setTo(new Scalar(255));
+        Place place = new CentreCrop(128).place(128, 128);
+        for (long seed = 1; seed < 8; seed++) {
+            try (Altered smaller = Altered.of(new Copy(Kind.Outpainted, seed, false), thing(), mask, place)) {
+                double share = smaller.variation().parameters().getOrDefault("size", 0.0);
+                int side = (int) Math.round(128 * share);
+                int left = (int) Math.round(smaller.variation().parameters().getOrDefault("left", 0.0) * (128 - side));
+                int top = (int) Math.round(smaller.variation().parameters().getOrDefault("top", 0.0) * (128 - side));
+                Mat ground = new Mat(128, 128, CvType.CV_8U, new Scalar(255));
+                ground.submat(new Rect(left, top, side, side)).setTo(new Scalar(0));
+                Mat blue = new Mat();
+                Core.extractChannel(smaller.picture(), blue, 0);
+                Mat red = new Mat();
+                Core.extractChannel(smaller.picture(), red, 2);
+
+                // Colours vary a little; a red that is smeared would be far above.
+                assertThat(Core.minMaxLoc(blue, ground).minVal).isGreaterThan(150);
+                assertThat(Core.minMaxLoc(red, ground).maxVal).isLessThan(60);
+            }
+        }
+    }
+
+    @Test
+    void aMaskOfTheWholePictureLeavesItsEdgesAsTheGround() {
+        Mat mask = new Mat(128, 128, CvType.CV_8U, new Scalar(255));
+        Place place = new CentreCrop(128).place(128, 128);
+        try (Altered with = Altered.of(new Copy(Kind.Outpainted, 3, false), thing(), mask, place);
+                Altered without = Altered.of(new Copy(Kind.Outpainted, 3, false), thing(), null, place)) {
+            assertThat(Core.norm(with.picture(), without.picture(), Core.NORM_INF))
+                    .isZero();
+        }
+    }
 }

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.opencv.core.Core;
 import org.opencv.core.Mat;
+import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.trainer.OpenCvLibrary;
 
@@ -52,12 +53,32 @@ class FormsTest {
         "adobe-rgb.png, adobe-rgb-srgb.png",
         "table.png, table-srgb.png",
         "grey-gamma.png, grey-gamma-srgb.png",
-        "display-p3.jpg, display-p3-jpeg-srgb.png"
+        "display-p3.jpg, display-p3-jpeg-srgb.png",
+        "adobe-rgb.tif, adobe-rgb-srgb.png",
+        "lut16.png, lut16-srgb.png",
+        "lut8.png, lut8-srgb.png",
+        "a-to-b.png, a-to-b-srgb.png"
     })
     void coloursOfAProfileBecomeThoseOfSrgbAsWithLittlecms(String file, String golden) throws IOException {
         try (Photo photo = photo(file)) {
             assertThat(difference(photo.colour(), golden(golden))).isLessThanOrEqualTo(2);
         }
+    }
+
+    /** An ink may be a level off, which in the darkest colours is more. */
+    @ParameterizedTest
+    @ValueSource(strings = {"cmyk", "ycck"})
+    void inksOfAProfileBecomeSrgbAsWithLittlecms(String name) throws IOException {
+        Mat far = new Mat();
+        try (Photo photo = photo(name + ".jpg")) {
+            Core.absdiff(photo.colour(), golden(name + "-srgb.png"), far);
+        }
+        Mat over = new Mat();
+        Core.compare(far.reshape(1), new Scalar(2), over, Core.CMP_GT);
+
+        assertThat(Core.countNonZero(over) / (double) over.total()).isLessThan(0.002);
+        assertThat(Core.norm(far, Core.NORM_INF)).isLessThanOrEqualTo(5);
+        assertThat(Core.mean(far).val[0]).isLessThan(0.5);
     }
 
     @ParameterizedTest
@@ -76,14 +97,32 @@ class FormsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"webp", "png"})
+    @ValueSource(strings = {"webp", "png", "gif"})
     void animationIsItsFirstPicture(String form) throws IOException {
         try (Photo photo = photo("animated." + form);
                 Photo still = photo("whole.png")) {
-            assertThat(difference(photo.colour(), golden("whole.png"))).isZero();
+            String first = form.equals("gif") ? "still-gif.png" : "whole.png";
+            assertThat(difference(photo.colour(), golden(first))).isZero();
             assertThat(photo.animated()).isTrue();
             assertThat(still.animated()).isFalse();
         }
+    }
+
+    @Test
+    void gifIsReadRowByRowAndItsTransparentPartsAreTold() throws Exception {
+        try (Photo still = photo("still.gif");
+                Photo part = photo("transparent.gif")) {
+            assertThat(difference(still.colour(), golden("still-gif.png"))).isZero();
+            assertThat(still.animated()).isFalse();
+            assertThat(still.alpha()).isNull();
+            assertThat(Objects.requireNonNull(part.alpha()).get(0, 0)).containsExactly(0);
+            assertThat(part.alpha().get(10, 10)).containsExactly(255);
+            assertThat(part.colour().get(10, 10)).containsExactly(40, 30, 200);
+            assertThat(part.colour().get(10, 20)).containsExactly(90, 200, 10);
+            assertThat(part.colour().get(0, 0)).containsExactly(255, 255, 255);
+        }
+        byte[] file = Files.readAllBytes(PICTURES.resolve("still.gif"));
+        unreadable(Arrays.copyOf(file, file.length / 2), "damaged or cut off, or an odd kind of GIF");
     }
 
     @Test

@@ -77,6 +77,28 @@ class PlacementsTest {
         assertThat(new Frame(place.width(), place.height())).isEqualTo(new Frame(frameWidth, frameHeight));
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "800,400,128,64", // 192 x 64 would lose a third
+        "400,800,64,128",
+        "600,600,128,128",
+        "800,600,128,128", // half the area would lose as much again
+        "900,300,192,64",
+        "1000,250,256,64"
+    })
+    void whereThereAreFewShapesOneOfLessAreaMayFitBetter(int width, int height, int frameWidth, int frameHeight)
+            throws Exception {
+        Place place = place("sizing: Buckets, resolution: 128", width, height);
+
+        assertThat(new Frame(place.width(), place.height())).isEqualTo(new Frame(frameWidth, frameHeight));
+    }
+
+    @Test
+    void thereAre17BucketsOf512And41Of1024() {
+        assertThat(Frames.Buckets.of(512, 256, 1024, false).all()).hasSize(17);
+        assertThat(Frames.Buckets.of(1024, 256, 2048, false).all()).hasSize(41);
+    }
+
     @Test
     void bucketEnlargesNothingAndHasNoMoreThanTheResolutionsArea() throws Exception {
         Placement buckets = placement("sizing: Buckets");
