@@ -151,6 +151,16 @@ record CrossFieldRules(List<String> problems) {
             problems.add("`spec.evaluation.weights.general` must be 0 where no data set has the role Validation, was "
                     + weights.general());
         }
+        if (weights.faces() > 0 && evaluation.faces() == null) {
+            problems.add("`spec.evaluation.weights.faces` must be 0 where `spec.evaluation.faces` is unset, was "
+                    + weights.faces());
+        }
+        if (weights.faces() > 0
+                && spec.datasets().stream()
+                        .noneMatch(d -> d.concept() != null && d.concept().mode() == ConceptMode.Face)) {
+            problems.add("`spec.evaluation.weights.faces` must be 0 where no concept has the mode Face, was "
+                    + weights.faces());
+        }
         if (!weights.some()) {
             problems.add("`spec.evaluation.weights` must have one above 0");
         }

@@ -16,6 +16,10 @@ import org.jspecify.annotations.Nullable;
         message = "weights.aesthetic must be 0 where aesthetic is unset",
         fieldPath = ".weights")
 @ValidationRule(
+        value = "!has(self.weights) || self.weights.faces == 0.0 || has(self.faces)",
+        message = "weights.faces must be 0 where faces is unset",
+        fieldPath = ".weights")
+@ValidationRule(
         value = "!has(self.earlyStop) || self.enabled",
         message = "earlyStop must be unset where enabled is false",
         fieldPath = ".earlyStop")

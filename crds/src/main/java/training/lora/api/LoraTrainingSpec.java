@@ -23,6 +23,11 @@ import org.jspecify.annotations.Nullable;
         message = "evaluation.weights.general must be 0 where no data set has the role Validation",
         fieldPath = ".evaluation")
 @ValidationRule(
+        value =
+                "!has(self.evaluation.weights) || self.evaluation.weights.faces == 0.0 || self.datasets.exists(d, has(d.concept) && d.concept.mode == 'Face')",
+        message = "evaluation.weights.faces must be 0 where no concept has the mode Face",
+        fieldPath = ".evaluation")
+@ValidationRule(
         value = "self.preparation.captions.cleanUp == 'None' || self.datasets.exists(d, has(d.concept))",
         message = "preparation.captions.cleanUp must be None where no data set has a concept",
         fieldPath = ".preparation")

@@ -76,6 +76,7 @@ final class Stages {
                         .best(r.best())
                         .checkpoints(r.checkpoints())
                         .artifacts(r.artifacts())
+                        .message(r.note())
                         .build();
             }
         }

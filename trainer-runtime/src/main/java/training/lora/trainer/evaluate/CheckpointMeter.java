@@ -16,6 +16,7 @@ import training.lora.api.Checkpoint;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSource;
 import training.lora.api.PromptSpec;
+import training.lora.api.ScoreWeightsSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -51,6 +52,8 @@ final class CheckpointMeter {
     private final List<ConceptMeter> meters = new ArrayList<>();
     private final List<Memorisation> memorisations = new ArrayList<>();
     private final List<Embeddings> heldOut = new ArrayList<>();
+    private final @Nullable SampleSafety safety;
+    private final @Nullable FaceSimilarity weighedFaces;
     private boolean embedded;
 
     CheckpointMeter(RunContext context, PreparedDataset data, StableDiffusion model, Clip clip, NDManager manager) {
@@ -81,6 +84,12 @@ final class CheckpointMeter {
         if (faces != null) {
             more.add(faces);
         }
+        ScoreWeightsSpec weights = spec.evaluation().weights();
+        weighedFaces = weights != null && weights.faces() > 0 ? faces : null;
+        safety = SampleSafety.of(context);
+        if (safety != null) {
+            more.add(safety);
+        }
         for (ConceptShare share : ConceptShare.of(concepts, prompts, data, embedder)) {
             addConcept(share, concepts, texts);
         }
@@ -94,7 +103,8 @@ final class CheckpointMeter {
                 .mapToDouble(metric -> mean(metric.of(share, files, share.training())))
                 .findFirst()
                 .orElse(Double.NaN);
-        TrainingValues reference = TrainingValues.of(share.training(), others, aesthetic);
+        TrainingValues reference = TrainingValues.of(
+                share.training(), others, aesthetic, weighedFaces == null ? Double.NaN : weighedFaces.among(share));
         meters.add(new ConceptMeter(share, texts, ScoreWeights.of(spec.evaluation()), reference));
         memorisations.add(new Memorisation(share.training(), files));
         heldOut.add(others);
@@ -161,6 +171,16 @@ final class CheckpointMeter {
     /** What is measured beside what CLIP says. */
     List<PictureMetric> more() {
         return more;
+    }
+
+    /** What tells unsafe pictures; null where nothing does. */
+    @Nullable SampleSafety safety() {
+        return safety;
+    }
+
+    /** As people are shown it. */
+    Measured shown(Measured measured) throws IOException {
+        return safety == null ? measured : safety.shown(measured);
     }
 
     /** Embeds the prompts once for all checkpoints, so that no text encoder is needed to draw them. */

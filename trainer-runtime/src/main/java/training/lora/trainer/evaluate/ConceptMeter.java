@@ -117,6 +117,11 @@ final class ConceptMeter {
             double of = baseMore.getOrDefault(HeldOut.OVERFIT, 0.0);
             shares.put(ScoreWeights.GENERAL, Share.of(-overfit, -reference.overfit(), -of));
         }
+        Double faces = more.get(FaceSimilarity.NAME);
+        if (faces != null) {
+            double of = Math.max(0, baseMore.getOrDefault(FaceSimilarity.NAME, 0.0));
+            shares.put(ScoreWeights.FACES, Share.of(faces, of, reference.faces()));
+        }
         return shares;
     }
 

@@ -61,8 +61,14 @@ public final class EvaluateStage {
      * @param best the chosen checkpoint
      * @param checkpoints what was measured of each checkpoint
      * @param artifacts main files, uri relative to the workspace
+     * @param note which pictures are unsafe, in a sentence; null if none, or nothing looked
      */
-    public record Result(Checkpoint base, Checkpoint best, List<Checkpoint> checkpoints, List<Artifact> artifacts) {}
+    public record Result(
+            Checkpoint base,
+            Checkpoint best,
+            List<Checkpoint> checkpoints,
+            List<Artifact> artifacts,
+            @Nullable String note) {}
 
     private EvaluateStage(
             RunContext context,
@@ -143,7 +149,16 @@ public final class EvaluateStage {
         LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
         EvaluationReport report = new ReportFile(context, data, summary, meter)
                 .of(base, measured, best, clipFolder.getFileName().toString());
-        return publish(report, inputs, base, measured, best);
+        String note = SampleSafety.sentence(spec.preparation().safety(), report.safety());
+        if (note != null) {
+            LOG.warn("{}", note);
+        }
+        List<Measured> shown = new ArrayList<>();
+        for (Measured m : measured) {
+            shown.add(meter.shown(m));
+        }
+        List<Artifact> artifacts = publish(report, inputs, meter.shown(base), shown);
+        return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts, note);
     }
 
     /** Measures {@code trained} beside {@code base}; the base model itself where that is null. */
@@ -175,12 +190,12 @@ public final class EvaluateStage {
         context.stopIfAsked("while it evaluated checkpoints");
     }
 
-    private Result publish(
-            EvaluationReport report, InputDigests inputs, Measured base, List<Measured> measured, Measured best)
+    /** Publishes, with pictures as people are shown them. */
+    private List<Artifact> publish(EvaluationReport report, InputDigests inputs, Measured base, List<Measured> measured)
             throws IOException {
         Path folder = context.workspace().evaluate();
         Path grid = folder.resolve("samples.png");
-        writeGrid(grid, base, measured, best);
+        writeGrid(grid, base, measured, report.bestStep());
         Path json = folder.resolve("evaluation.json");
         Json.PRETTY.writeValue(json.toFile(), report);
         Path train = context.workspace().train();
@@ -197,28 +212,27 @@ public final class EvaluateStage {
                 .finished(true)
                 .model(model.family().name())
                 .inputs(inputs)
-                .best(best.checkpoint())
+                .best(report.best())
                 .checkpoints(report.checkpoints())
                 .device(summary.device())
                 .stoppedEarly(summary.stoppedEarly())
                 .base(report.base())
                 .build();
-        List<Artifact> artifacts = new Publisher(context).publish(state, Checkpoints.folder(train), files);
-        return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts);
+        return new Publisher(context).publish(state, Checkpoints.folder(train), files);
     }
 
     /** The pictures that were drawn while it trained, where they were, else those that were measured. */
-    private void writeGrid(Path grid, Measured base, List<Measured> measured, Measured best) throws IOException {
+    private void writeGrid(Path grid, Measured base, List<Measured> measured, int best) throws IOException {
         SamplePictures sampled = SamplePictures.of(context.workspace().train(), spec, data);
         boolean all = sampled.drawn(0) && measured.stream().allMatch(m -> sampled.drawn(m.step()));
         if (all && spec.sampling().enabled()) {
-            sampled.writeGrid(grid, summary.checkpoints(), best.step());
+            sampled.writeGrid(grid, summary.checkpoints(), best);
             return;
         }
         List<PictureGrid.Column> columns = new ArrayList<>();
         columns.add(PictureGrid.Column.of(0, base.pictures(), false));
         for (Measured m : measured) {
-            columns.add(PictureGrid.Column.of(m.step(), m.pictures(), m == best));
+            columns.add(PictureGrid.Column.of(m.step(), m.pictures(), m.step() == best));
         }
         PictureGrid.write(
                 grid,

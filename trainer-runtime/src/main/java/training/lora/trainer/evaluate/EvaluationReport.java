@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
+import training.lora.api.SafetyAction;
 import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
 import training.lora.trainer.train.TrainSummary;
@@ -35,6 +36,7 @@ import training.lora.trainer.train.TrainSummary;
  * @param intervals of the metrics of base model and checkpoints
  * @param select which metric chose
  * @param weights what weighs in the score; null where learned and kept alone do
+ * @param safety which pictures are unsafe; null where nothing looked
  * @param bestStep the chosen checkpoint
  */
 @RecordBuilder
@@ -59,8 +61,28 @@ record EvaluationReport(
         List<Intervals> intervals,
         SelectionMetric select,
         @Nullable ScoreWeightsSpec weights,
+        @Nullable SafetyReport safety,
         int bestStep) {
     static final String VERSION = "lora.training/evaluation/v3";
+
+    /** How likely a picture is unsafe; null where it is safe, or nothing looked. */
+    @Nullable Double unsafe(int step, int prompt) {
+        return safety == null
+                ? null
+                : safety.pictures().stream()
+                        .filter(p -> p.step() == step && p.prompt() == prompt)
+                        .map(UnsafePicture::probability)
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    /** The chosen checkpoint. */
+    Checkpoint best() {
+        return checkpoints.stream()
+                .filter(c -> c.step() == bestStep)
+                .findFirst()
+                .orElseThrow();
+    }
 
     /** Eden's four numbers. */
     record EdenScores(
@@ -114,6 +136,24 @@ record EvaluationReport(
      * @param pictures all pictures of the concept's prompts
      */
     record Copies(double cosine, double distance, List<NearestPicture> pictures) {}
+
+    /**
+     * Which pictures are unsafe.
+     *
+     * @param threshold the probability from which one is
+     * @param action Refuse: they are black wherever they are shown
+     * @param pictures those of base model and checkpoints
+     */
+    record SafetyReport(double threshold, SafetyAction action, List<UnsafePicture> pictures) {}
+
+    /**
+     * An unsafe picture.
+     *
+     * @param step of the checkpoint that drew it; 0 is the base model
+     * @param prompt its number, from 0
+     * @param probability that it is unsafe
+     */
+    record UnsafePicture(int step, int prompt, double probability) {}
 
     /**
      * A concept's own metrics.

@@ -83,21 +83,54 @@ final class FaceSimilarity implements PictureMetric {
     public double[] of(ConceptShare concept, List<Path> files, Embeddings vectors) {
         double[] values = new double[files.size()];
         Arrays.fill(values, Double.NaN);
-        if (concept.concept().datasets().stream().noneMatch(datasets::contains)) {
+        if (!isFace(concept)) {
             return values;
         }
         try (FaceRecogniser recogniser = models.get()) {
-            List<double[]> faces = known.get(concept);
-            if (faces == null) {
-                faces = faces(recogniser, concept);
-                known.put(concept, faces);
-            }
+            List<double[]> faces = known(recogniser, concept);
             for (int i = 0; i < values.length && !faces.isEmpty(); i++) {
                 double[] vector = vector(recogniser, files.get(i));
                 values[i] = vector == null ? 0 : mean(vector, faces);
             }
         }
         return values;
+    }
+
+    /** Mean cosine of the faces of a concept's training pictures with each other; 1 where there is one, NaN where there is none. */
+    double among(ConceptShare concept) {
+        if (isFace(concept)) {
+            try (FaceRecogniser recogniser = models.get()) {
+                return among(known(recogniser, concept));
+            }
+        }
+        return Double.NaN;
+    }
+
+    private static double among(List<double[]> faces) {
+        int m = faces.size();
+        if (m < 2) {
+            return m == 1 ? 1 : Double.NaN;
+        }
+        double sum = 0;
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < i; j++) {
+                sum += Embeddings.dot(faces.get(i), faces.get(j));
+            }
+        }
+        return sum / (m * (m - 1) / 2.0);
+    }
+
+    private boolean isFace(ConceptShare concept) {
+        return concept.concept().datasets().stream().anyMatch(datasets::contains);
+    }
+
+    private List<double[]> known(FaceRecogniser recogniser, ConceptShare concept) {
+        List<double[]> faces = known.get(concept);
+        if (faces == null) {
+            faces = faces(recogniser, concept);
+            known.put(concept, faces);
+        }
+        return faces;
     }
 
     private List<double[]> faces(FaceRecogniser recogniser, ConceptShare concept) {

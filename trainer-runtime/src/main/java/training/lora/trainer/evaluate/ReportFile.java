@@ -65,6 +65,12 @@ final class ReportFile {
                 .bestStep(best.step())
                 .validationLoss(summary.validationLoss())
                 .weights(spec.evaluation().weights())
+                .safety(
+                        meter.safety() == null
+                                ? null
+                                : meter.safety()
+                                        .report(Stream.concat(Stream.of(base), measured.stream())
+                                                .toList()))
                 .build();
     }
 

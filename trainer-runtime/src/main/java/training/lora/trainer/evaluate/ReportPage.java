@@ -2,11 +2,12 @@ package training.lora.trainer.evaluate;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +31,6 @@ import training.lora.trainer.train.TrainSummary;
 
 /** report.html: what a training came to, in pictures, curves and numbers. */
 final class ReportPage {
-    private static final int PICTURE = 192;
     private static final int SMALL = 96;
     private static final int TRAINING_PICTURES = 40;
     private static final int PAIRS = 12;
@@ -88,6 +88,10 @@ final class ReportPage {
         String note = summary.note();
         if (note != null) {
             html.append("<p>").append(Page.escape(sentence(note))).append("</p>\n");
+        }
+        String unsafe = SampleSafety.sentence(context.run().spec().preparation().safety(), report.safety());
+        if (unsafe != null) {
+            html.append("<p>").append(Page.escape(sentence(unsafe))).append("</p>\n");
         }
         html.append("<p class=\"dim\">Base model %s; measured by %s; drawn by %s, %d steps, guidance %s.</p>\n"
                 .formatted(
@@ -201,30 +205,22 @@ final class ReportPage {
         return checkpoints.stream().mapToDouble(value).toArray();
     }
 
-    private String grid(Measured base, List<Measured> measured) {
-        List<Measured> columns = new ArrayList<>();
-        columns.add(base);
-        columns.addAll(measured);
-        StringBuilder html = new StringBuilder("<div class=\"scroll\"><table><tr><th class=\"prompt\">prompt</th>");
-        for (Measured m : columns) {
-            html.append(m.step() == report.bestStep() ? "<th class=\"mark\">" : "<th>")
-                    .append(m.step() == 0 ? "base model" : "step " + m.step())
-                    .append("</th>");
-        }
-        html.append("</tr>\n");
-        for (int i = 0; i < report.prompts().size(); i++) {
-            html.append("<tr><td class=\"prompt\">%s<small>seed %d</small></td>"
-                    .formatted(
-                            Page.escape(report.prompts().get(i).text()),
-                            report.prompts().get(i).seed()));
-            for (Measured m : columns) {
-                html.append("<td class=\"cell\">")
-                        .append(image(m.pictures().get(i), PICTURE, "step " + m.step()))
-                        .append("</td>");
-            }
-            html.append("</tr>\n");
-        }
-        return html.append("</table></div>\n").toString();
+    private String grid(Measured base, List<Measured> measured) throws IOException {
+        Map<Integer, Measured> columns = new LinkedHashMap<>();
+        columns.put(0, base);
+        measured.forEach(m -> columns.put(m.step(), m));
+        return PictureTable.html(
+                report.prompts().stream()
+                        .map(p -> "%s<small>seed %d</small>".formatted(Page.escape(p.text()), p.seed()))
+                        .toList(),
+                List.copyOf(columns.keySet()),
+                report.bestStep(),
+                (step, i) -> new PictureTable.Cell(
+                        Objects.requireNonNull(columns.get(step)).pictures().get(i), unsafe(report.unsafe(step, i))));
+    }
+
+    private static @Nullable String unsafe(@Nullable Double probability) {
+        return probability == null ? null : "unsafe, " + shown(probability);
     }
 
     private static String image(Path file, int side, String alt) {
@@ -232,7 +228,7 @@ final class ReportPage {
     }
 
     /** The pictures that were drawn on the way, where they are of other prompts. */
-    private String sampled() {
+    private String sampled() throws IOException {
         if (!context.run().spec().sampling().enabled()) {
             return "";
         }
@@ -244,27 +240,16 @@ final class ReportPage {
         if (steps.isEmpty()) {
             return "";
         }
-        StringBuilder html = new StringBuilder(
-                "<details open><summary>Drawn while it trained</summary><div class=\"scroll\"><table><tr><th class=\"prompt\">prompt</th>");
-        steps.forEach(step -> html.append("<th>")
-                .append(step == 0 ? "base model" : "step " + step)
-                .append("</th>"));
-        html.append("</tr>\n");
-        List<String> prompts = SamplePictures.prompts(context.run().spec(), data).stream()
-                .map(p -> p.text())
+        List<String> rows = SamplePictures.prompts(context.run().spec(), data).stream()
+                .map(p -> Page.escape(p.text()))
                 .toList();
-        for (int i = 0; i < prompts.size(); i++) {
-            html.append("<tr><td class=\"prompt\">")
-                    .append(Page.escape(prompts.get(i)))
-                    .append("</td>");
-            for (int step : steps) {
-                html.append("<td class=\"cell\">")
-                        .append(image(samples.file(step, i), PICTURE, "step " + step))
-                        .append("</td>");
-            }
-            html.append("</tr>\n");
-        }
-        return html.append("</table></div></details>\n").toString();
+        return "<details open><summary>Drawn while it trained</summary>"
+                + PictureTable.html(
+                        rows,
+                        steps,
+                        0,
+                        (step, i) -> new PictureTable.Cell(samples.file(step, i), unsafe(samples.unsafe(step, i))))
+                + "</details>\n";
     }
 
     private String trainingPictures() {
@@ -330,8 +315,8 @@ final class ReportPage {
                 html.append(
                         "<figure class=\"pair\">%s%s<p class=\"dim\">step %d, %s<br>%s: distance %s; nearest by CLIP %s: %s</p></figure>"
                                 .formatted(
-                                        image(drawn, PICTURE, "drawn"),
-                                        image(trained, PICTURE, pair.nearestByPixels()),
+                                        image(drawn, PictureTable.SIDE, "drawn"),
+                                        image(trained, PictureTable.SIDE, pair.nearestByPixels()),
                                         pair.step(),
                                         Page.escape(report.prompts()
                                                 .get(pair.prompt())

@@ -17,6 +17,7 @@ record ScoreWeights(ScoreWeightsSpec spec) {
     static final String DIVERSITY = "diversity";
     static final String ORIGINAL = "original";
     static final String GENERAL = "general";
+    static final String FACES = "faces";
 
     static ScoreWeights of(EvaluationSpec evaluation) {
         ScoreWeightsSpec weights = evaluation.weights();
@@ -32,6 +33,7 @@ record ScoreWeights(ScoreWeightsSpec spec) {
         put(all, DIVERSITY, spec.diversity());
         put(all, ORIGINAL, spec.original());
         put(all, GENERAL, spec.general());
+        put(all, FACES, spec.faces());
         return all;
     }
 

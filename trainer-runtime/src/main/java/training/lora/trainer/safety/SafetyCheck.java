@@ -5,8 +5,6 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import training.lora.api.SafetyAction;
 import training.lora.api.SafetySpec;
 import training.lora.trainer.Names;
@@ -17,15 +15,14 @@ import training.lora.trainer.source.Source;
 
 /** Looks at pictures as a spec asks for, and remembers which are unsafe. */
 public final class SafetyCheck implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(SafetyCheck.class);
-
     private static final int NAMED = 10;
 
     private final SafetyClassifier classifier;
     private final SafetySpec spec;
     private final List<String> unsafe = new ArrayList<>();
 
-    SafetyCheck(SafetyClassifier classifier, SafetySpec spec) {
+    /** @param classifier closed with it */
+    public SafetyCheck(SafetyClassifier classifier, SafetySpec spec) {
         this.classifier = classifier;
         this.spec = spec;
     }
@@ -48,23 +45,56 @@ public final class SafetyCheck implements AutoCloseable {
      * @return whether it is unsafe
      */
     public boolean isUnsafe(String name, Picture picture) {
-        Mat bgr = picture.toMat();
-        double probability = classifier.unsafe(bgr);
-        bgr.release();
-        if (probability < spec.threshold()) {
+        double probability = probability(picture);
+        if (isSafe(probability)) {
             return false;
         }
-        unsafe.add(String.format(Locale.ROOT, "%s (%.2f)", name, probability));
+        unsafe.add(named(name, probability));
         return true;
     }
 
-    /** The picture, or, where it is unsafe and such are refused, a black one. It is told. */
-    public Picture shown(String name, Picture picture) {
-        if (!isUnsafe(name, picture)) {
-            return picture;
+    /** How likely a picture is unsafe, from 0 to 1. */
+    public double probability(Picture picture) {
+        Mat bgr = picture.toMat();
+        try {
+            return classifier.unsafe(bgr);
+        } finally {
+            bgr.release();
         }
-        LOG.warn("{} is unsafe by `spec.preparation.safety`", name);
-        return refuses() ? new Picture(picture.width(), picture.height(), new byte[picture.rgb().length]) : picture;
+    }
+
+    /** Whether a picture of this probability is safe. */
+    public boolean isSafe(double probability) {
+        return probability < spec.threshold();
+    }
+
+    /** What people see of an unsafe picture: itself, or, where such are refused, a black one. */
+    public Picture shown(Picture picture) {
+        return refuses() ? black(picture) : picture;
+    }
+
+    /** What is shown in a refused picture's place. */
+    public static Picture black(Picture picture) {
+        return new Picture(picture.width(), picture.height(), new byte[picture.rgb().length]);
+    }
+
+    /** A picture with its probability, as sentences have it. */
+    public static String named(String name, double probability) {
+        return String.format(Locale.ROOT, "%s (%.2f)", name, probability);
+    }
+
+    /**
+     * What is said of unsafe samples.
+     *
+     * @param samples as {@link #named}, at least one
+     */
+    public static String samplesSentence(SafetySpec spec, List<String> samples) {
+        return String.format(
+                Locale.ROOT,
+                "samples should be safe by `spec.preparation.safety` (less than %s), but these are not%s: %s",
+                spec.threshold(),
+                spec.action() == SafetyAction.Refuse ? " and are shown black" : "",
+                Names.some(samples, NAMED));
     }
 
     /** Whether unsafe pictures are refused; else they are told. */

@@ -9,9 +9,12 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSpec;
+import training.lora.api.SafetySpec;
 import training.lora.api.SamplingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.Concepts;
@@ -20,12 +23,15 @@ import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.safety.SafetyCheck;
+import training.lora.trainer.safety.UnsafePictures;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.sample.PictureGrid;
 
 /** The pictures that are drawn while it trains: the same prompts and seeds at step 0 and at each checkpoint. */
 public final class SamplePictures {
+    private static final Logger LOG = LoggerFactory.getLogger(SamplePictures.class);
+
     /** Prompts where the spec has none. */
     private static final int DEFAULT_PROMPTS = 4;
 
@@ -106,11 +112,45 @@ public final class SamplePictures {
                 progress);
     }
 
-    private Picture safe(int step, int i, Picture picture) {
+    private Picture safe(int step, int i, Picture picture) throws IOException {
         if (safety == null) {
             return picture;
         }
-        return safety.shown("sample %d of step %d".formatted(i + 1, step), picture);
+        double probability = safety.probability(picture);
+        if (safety.isSafe(probability)) {
+            return picture;
+        }
+        LOG.warn("sample {} of step {} is unsafe by `spec.preparation.safety`", i + 1, step);
+        UnsafePictures.add(folder(step), name(i), probability);
+        return safety.shown(picture);
+    }
+
+    /** How likely the picture of prompt {@code i} is unsafe; null where it is safe, or nothing looked at it. */
+    public @Nullable Double unsafe(int step, int i) throws IOException {
+        return UnsafePictures.read(folder(step)).get(name(i));
+    }
+
+    /** Which of the pictures of the base model and of {@code checkpoints} are unsafe, behind {@code note}; null if there is nothing to say. */
+    @Nullable String withUnsafe(@Nullable String note, LoraTrainingSpec spec, List<Checkpoint> checkpoints) throws IOException {
+        List<String> unsafe = new ArrayList<>();
+        List<Integer> steps = IntStream.concat(
+                        IntStream.of(0), checkpoints.stream().mapToInt(Checkpoint::step))
+                .boxed()
+                .toList();
+        for (int step : steps) {
+            for (int i = 0; i < prompts.size(); i++) {
+                Double probability = unsafe(step, i);
+                if (probability != null) {
+                    unsafe.add(SafetyCheck.named("sample %d of step %d".formatted(i + 1, step), probability));
+                }
+            }
+        }
+        SafetySpec settings = spec.preparation().safety();
+        if (unsafe.isEmpty() || settings == null) {
+            return note;
+        }
+        String sentence = SafetyCheck.samplesSentence(settings, unsafe);
+        return note == null ? sentence : note + "; " + sentence;
     }
 
     /** The same, whose pictures {@code check} looks at; null: nothing does. */
@@ -120,7 +160,15 @@ public final class SamplePictures {
 
     /** The picture of prompt {@code i}, from 0. */
     public Path file(int step, int i) {
-        return folder.resolve(Publisher.folderName(step)).resolve("%02d.png".formatted(i));
+        return folder(step).resolve(name(i));
+    }
+
+    private Path folder(int step) {
+        return folder.resolve(Publisher.folderName(step));
+    }
+
+    private static String name(int i) {
+        return "%02d.png".formatted(i);
     }
 
     /** Files of the pictures of a step in the train stage's folder, in the order of their prompts. */

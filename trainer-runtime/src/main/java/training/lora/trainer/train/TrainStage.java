@@ -72,7 +72,7 @@ public final class TrainStage {
      * @param checkpoints those that are kept
      * @param last the newest
      * @param artifacts main files, uri relative to the workspace
-     * @param note what the watchdog did, in a sentence; null if nothing
+     * @param note what the watchdog did and which pictures are unsafe, in a sentence; null if nothing
      * @param stoppedEarly where and why it ended before its last step; null if it didn't
      */
     public record Result(
@@ -284,7 +284,8 @@ public final class TrainStage {
         TrainOutput output = new TrainOutput(context);
         List<Artifact> artifacts = output.publish(summary, data.manifest(), losses, pictures, sampler != null);
         output.writeTiming(clock, progress.secondsPerStep());
-        return new Result(summary.checkpoints(), newest(), artifacts, summary.note(), summary.stoppedEarly());
+        String note = pictures.withUnsafe(summary.note(), context.run().spec(), summary.checkpoints());
+        return new Result(summary.checkpoints(), newest(), artifacts, note, summary.stoppedEarly());
     }
 
     /** A step, and what is due after it. */

@@ -69,6 +69,16 @@ class FaceSimilarityTest {
         assertThat(person[2]).isZero();
         assertThat(thing).containsOnly(Double.NaN);
         assertThat(opened).hasValue(1);
+        assertThat(metric.among(share("person"))).as("of one face").isEqualTo(1);
+        assertThat(metric.among(share("thing"))).isNaN();
+        FaceSimilarity two = new FaceSimilarity(
+                Set.of("person"),
+                share -> List.of(PORTRAIT, without, other),
+                () -> FaceRecogniser.open(
+                        FaceFinder.open(FIELD, Goldens.BUNDLED.resolve("faces")),
+                        FIELD,
+                        Path.of("src/test/resources/helper-goldens/sface.onnx")));
+        assertThat(two.among(share("person"))).isCloseTo(person[1], Offset.offset(1e-9));
         portrait.release();
         turned.release();
         matrix.release();

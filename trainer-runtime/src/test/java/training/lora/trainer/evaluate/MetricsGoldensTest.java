@@ -118,7 +118,8 @@ class MetricsGoldensTest {
                 IntStream.range(0, trained.length)
                         .mapToDouble(i -> trained[i])
                         .average()
-                        .orElseThrow());
+                        .orElseThrow(),
+                Double.NaN);
         return new ConceptMeter(share, new PromptTexts(texts, vectors("texts")), weights, reference);
     }
 

@@ -3,6 +3,7 @@ package training.lora.trainer.evaluate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.IOException;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -11,6 +12,8 @@ import java.util.Map;
 import java.util.Objects;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
+import training.lora.api.Json;
+import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
 import training.lora.trainer.dataset.Concepts.Concept;
 
@@ -295,5 +298,34 @@ class ScoreTest {
             before = score;
         }
         assertThat(before).isEqualTo(1, ROUNDING);
+    }
+
+    @Test
+    void facesCountFromTheBaseModelsToThoseOfTheTrainingPicturesAmongEachOther() throws IOException {
+        ScoreWeightsSpec weights =
+                Json.STRICT_YAML.readValue("{learned: 0, kept: 0, faces: 2}", ScoreWeightsSpec.class);
+        Embeddings vectors = vectors(row(1, 0));
+        PromptTexts texts = new PromptTexts(List.of("a"), vectors);
+        ConceptShare share = new ConceptShare(
+                new Concept("main", "TOK", List.of("main")), new int[] {0}, new int[0], vectors, texts);
+        TrainingValues training = TrainingValues.of(vectors, new Embeddings(new double[0][]), Double.NaN, 0.7);
+        ConceptMeter meter = new ConceptMeter(share, texts, new ScoreWeights(weights), training);
+
+        assertThat(score(meter, vectors, 0.5, 0.1)).isEqualTo((0.5 - 0.1) / (0.7 - 0.1), ROUNDING);
+        assertThat(score(meter, vectors, 0.9, 0.1)).isEqualTo(1);
+        assertThat(score(meter, vectors, 0.1, 0.1)).isZero();
+        assertThat(score(meter, vectors, 0.35, -0.2))
+                .as("less than nothing in common is nothing")
+                .isEqualTo(0.5, ROUNDING);
+        assertThat(score(meter, vectors, Double.NaN, Double.NaN))
+                .as("what isn't measured counts nothing")
+                .isZero();
+    }
+
+    private static double score(ConceptMeter meter, Embeddings vectors, double faces, double base) {
+        return meter.measure(
+                        new PictureValues(vectors, Map.of(FaceSimilarity.NAME, new double[] {faces})),
+                        new PictureValues(vectors, Map.of(FaceSimilarity.NAME, new double[] {base})))
+                .score();
     }
 }

@@ -50,7 +50,8 @@ class SafetyClassifierTest {
         for (SafetyAction action : SafetyAction.values()) {
             SafetySpec spec = new SafetySpec(new ModelSpec("nsfw.onnx", null, null), 0.5, action);
             try (SafetyCheck check = new SafetyCheck(SafetyClassifier.open(FIELD, MODELS.resolve("nsfw.onnx")), spec)) {
-                Picture shown = check.shown("a sample", picture);
+                assertThat(check.isUnsafe("a sample", picture)).isTrue();
+                Picture shown = check.shown(picture);
 
                 byte[] black = new byte[picture.rgb().length];
                 assertThat(shown.rgb()).isEqualTo(action == SafetyAction.Refuse ? black : picture.rgb());
