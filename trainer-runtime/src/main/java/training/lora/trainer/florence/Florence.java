@@ -245,14 +245,22 @@ public final class Florence implements AutoCloseable {
 
     @Override
     public void close() {
+        RuntimeException first = null;
         for (AutoCloseable part : open) {
             try {
                 part.close();
-            } catch (RuntimeException e) {
-                throw e;
             } catch (Exception e) {
-                throw new IllegalStateException(e);
+                // One that can't be closed leaves the others no longer open than it must.
+                if (first == null) {
+                    first = e instanceof RuntimeException runtime ? runtime : new IllegalStateException(e);
+                } else {
+                    first.addSuppressed(e);
+                }
             }
+        }
+        open.clear();
+        if (first != null) {
+            throw first;
         }
     }
 }

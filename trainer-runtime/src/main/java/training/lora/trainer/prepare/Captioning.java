@@ -18,6 +18,9 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.CleanUp;
 import training.lora.api.PreparationSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.Names;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
@@ -30,6 +33,7 @@ import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.caption.Captioner;
 import training.lora.trainer.prepare.caption.Captioners;
 import training.lora.trainer.prepare.caption.CroppedPicture;
+import training.lora.trainer.prepare.caption.DeclinedPicturesException;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.Photo;
 import training.lora.trainer.prepare.picture.PictureOptions;
@@ -45,6 +49,8 @@ final class Captioning {
 
     /** Pictures that are captioned whole, to learn what they have in common. */
     private static final int GLANCED = 8;
+
+    private static final int NAMED = 5;
 
     private final RunContext context;
     private final StepCache cache;
@@ -220,11 +226,15 @@ final class Captioning {
     private List<String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager, Told told)
             throws IOException {
         Map<Integer, String> made = new TreeMap<>();
+        Map<Integer, String> declined = new TreeMap<>();
         List<Integer> open = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i++) {
             byte[] kept = cache.get(Step.CAPTION, keys.get(i));
+            byte[] refusal = kept != null ? null : cache.get(Step.CAPTION, declined(keys.get(i)));
             if (kept != null) {
                 made.put(i, new String(kept, StandardCharsets.UTF_8));
+            } else if (refusal != null) {
+                declined.put(i, new String(refusal, StandardCharsets.UTF_8));
             } else {
                 open.add(i);
             }
@@ -234,11 +244,25 @@ final class Captioning {
                 for (int i = 0; i < open.size(); i += captioner.atOnce()) {
                     context.stopIfAsked("while it captioned pictures");
                     List<Integer> some = open.subList(i, Math.min(open.size(), i + captioner.atOnce()));
-                    List<String> captions =
-                            captioner.captions(some.stream().map(pictures::get).toList());
+                    List<@Nullable String> captions = new ArrayList<>();
+                    try {
+                        captions.addAll(captioner.captions(
+                                some.stream().map(pictures::get).toList()));
+                    } catch (DeclinedPicturesException e) {
+                        captions.addAll(e.captions());
+                        for (Map.Entry<Integer, String> one : e.declined().entrySet()) {
+                            int index = some.get(one.getKey());
+                            byte[] why = one.getValue().getBytes(StandardCharsets.UTF_8);
+                            cache.put(Step.CAPTION, declined(keys.get(index)), why);
+                            declined.put(index, one.getValue());
+                        }
+                    }
                     for (int j = 0; j < some.size(); j++) {
                         int index = some.get(j);
                         String caption = captions.get(j);
+                        if (caption == null) {
+                            continue;
+                        }
                         LOG.info("{}: {}", pictures.get(index).item().name(), caption);
                         cache.put(Step.CAPTION, keys.get(index), caption.getBytes(StandardCharsets.UTF_8));
                         made.put(index, caption);
@@ -251,7 +275,26 @@ final class Captioning {
                 }
             }
         }
+        requireNone(declined, pictures);
         return List.copyOf(made.values());
+    }
+
+    /** Where it is kept that a captioner declined a picture: it is paid for, too, and another setting asks again. */
+    private static String declined(String key) {
+        return Sha256.of("declined\n" + key);
+    }
+
+    /** All of them are told at once, after the others' captions are kept. */
+    private static void requireNone(Map<Integer, String> declined, List<CroppedPicture> pictures) {
+        if (!declined.isEmpty()) {
+            List<String> each = declined.entrySet().stream()
+                    .map(one -> pictures.get(one.getKey()).item().name() + " " + one.getValue())
+                    .toList();
+            throw new TrainerException(
+                    Reason.InvalidData,
+                    "each picture must have a caption of its own or one that the model gives, but that of %s; another setting of the captioner asks again"
+                            .formatted(Names.some(each, NAMED)));
+        }
     }
 
     /** What captions have cost, a sentence each time; empty where they cost nothing. */
@@ -269,10 +312,9 @@ final class Captioning {
         String text = without.get(0).caption();
         // Copies and other sizes of a picture count once.
         return "%d of %d pictures have no caption, and are trained on %s alone; `spec.preparation.captions.source` may name what captions them"
-                .formatted(names(without), names(samples), text.isEmpty() ? "the empty caption" : '"' + text + '"');
-    }
-
-    private static long names(List<Sample> samples) {
-        return samples.stream().map(Sample::name).distinct().count();
+                .formatted(
+                        TextNotes.pictures(without),
+                        TextNotes.pictures(samples),
+                        text.isEmpty() ? "the empty caption" : '"' + text + '"');
     }
 }

@@ -30,11 +30,31 @@ final class TextNotes {
         List<String> cut = samples.stream()
                 .filter(sample -> texts(sample).stream().anyMatch(limit.cuts()))
                 .map(Sample::name)
+                .distinct()
                 .toList();
+        // Copies and other sizes of a picture count once.
         return cut.isEmpty()
                 ? null
                 : "%d of %d captions are longer than %d tokens (`spec.training.captions.maxTokens`) and lose their ends, such as that of %s"
-                        .formatted(cut.size(), samples.size(), limit.tokens(), cut.get(0));
+                        .formatted(cut.size(), pictures(samples), limit.tokens(), cut.get(0));
+    }
+
+    /** How many pictures samples are of. */
+    static int pictures(List<Sample> samples) {
+        return (int) samples.stream().map(Sample::name).distinct().count();
+    }
+
+    /** Pictures are learned without words as well, but no prompt calls what they show. */
+    static @Nullable String withoutWords(List<Sample> samples) {
+        List<String> empty = samples.stream()
+                .filter(sample -> sample.caption().isEmpty() && sample.captionFrom() != null)
+                .map(Sample::name)
+                .distinct()
+                .toList();
+        return empty.isEmpty()
+                ? null
+                : "a caption should say what its picture shows, but %d of %d are empty, such as that of %s"
+                        .formatted(empty.size(), pictures(samples), empty.get(0));
     }
 
     /** All that may be drawn for it, as long as it may be. */

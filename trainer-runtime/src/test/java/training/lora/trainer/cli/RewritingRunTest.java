@@ -307,6 +307,11 @@ class RewritingRunTest {
 
         assertThat(ran.code()).as(ran.error()).isZero();
         assertThat(report().at("/concepts/0/segmentationPrompt").asText()).isEqualTo("brown bat");
+        assertThat(report().path("masks"))
+                .singleElement()
+                .hasToString("{\"dataset\":\"main\",\"prompts\":[\"brown bat\"],\"from\":\"LanguageModel\"}");
+        assertThat(Files.readString(tiny.workspace().resolve("dataset/report.html")))
+                .contains("<b>main</b> brown bat (the language model)");
         assertThat(questions).hasSize(3);
         assertThat(questions.get(0)).contains("\"prompt\"").contains("two bats on a pear");
         assertThat(report().at("/concepts/0/proposedTrigger").asText()).isEqualTo("vespur");

@@ -93,4 +93,19 @@ class TextNotesTest {
         assertThat(ended.code()).isZero();
         assertThat(note()).isNull();
     }
+
+    @Test
+    void copiesAndOtherSizesOfAPictureCountOnce() throws IOException {
+        Files.writeString(tiny.folder.resolve("data/bat.txt"), "");
+
+        Ran prepared = tiny.run(
+                "prepare",
+                "--set",
+                "preparation={resolutions: [64, 128], augmentTo: 9}",
+                "--set",
+                "datasets=[{uri: data}]");
+
+        assertThat(prepared.code()).as(prepared.error()).isZero();
+        assertThat(prepared.error()).contains("but 1 of 3 are empty, such as that of main/bat.png");
+    }
 }

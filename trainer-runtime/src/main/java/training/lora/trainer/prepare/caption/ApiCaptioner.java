@@ -4,14 +4,15 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.PlainText;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.Waits;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.run.RunContext;
@@ -81,43 +82,53 @@ final class ApiCaptioner implements Captioner {
     }
 
     @Override
-    public List<String> captions(List<CroppedPicture> pictures) throws IOException {
-        List<Future<List<String>>> calls = new ArrayList<>();
+    public List<String> captions(List<CroppedPicture> pictures) throws IOException, DeclinedPicturesException {
+        List<Future<List<Answer>>> calls = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i += api.picturesPerCall()) {
             List<CroppedPicture> some = pictures.subList(i, Math.min(pictures.size(), i + api.picturesPerCall()));
             calls.add(threads.submit(() -> ask(some)));
         }
-        List<String> all = new ArrayList<>();
-        for (Future<List<String>> call : calls) {
-            all.addAll(Waits.get(call));
+        List<@Nullable String> all = new ArrayList<>();
+        Map<Integer, String> declined = new TreeMap<>();
+        for (Future<List<Answer>> call : calls) {
+            for (Answer answer : Waits.get(call)) {
+                if (answer.declined() != null) {
+                    declined.put(all.size(), answer.declined());
+                }
+                all.add(answer.caption());
+            }
         }
-        return all;
+        if (!declined.isEmpty()) {
+            throw new DeclinedPicturesException(all, declined);
+        }
+        return all.stream().map(Objects::requireNonNull).toList();
     }
 
-    private List<String> ask(List<CroppedPicture> pictures) throws IOException {
+    /** A caption, or what became of the question. */
+    private record Answer(
+            @Nullable String caption, @Nullable String declined) {}
+
+    private List<Answer> ask(List<CroppedPicture> pictures) throws IOException {
         if (pictures.size() > 1) {
             List<String> several =
                     sheet(pictures.stream().map(CroppedPicture::file).toList());
             if (several != null) {
-                return several;
+                return several.stream().map(text -> new Answer(text, null)).toList();
             }
         }
-        List<String> each = new ArrayList<>();
+        List<Answer> each = new ArrayList<>();
         for (CroppedPicture picture : pictures) {
             each.add(one(picture));
         }
         return each;
     }
 
-    private String one(CroppedPicture picture) throws IOException {
+    private Answer one(CroppedPicture picture) throws IOException {
         try {
-            return PlainText.of(chat.ask(question(PictureSheet.of(List.of(picture.file()), SIDE), instruction(), 1)));
+            PictureSheet sheet = PictureSheet.of(List.of(picture.file()), SIDE);
+            return new Answer(PlainText.of(chat.ask(question(sheet, instruction(), 1))), null);
         } catch (ChatApi.DeclinedException e) {
-            throw new TrainerException(
-                    Reason.InvalidData,
-                    "each picture must have a caption of its own or one that the model gives, but that of %s %s"
-                            .formatted(picture.item().name(), e.getMessage()),
-                    e);
+            return new Answer(null, String.valueOf(e.getMessage()));
         }
     }
 

@@ -9,8 +9,12 @@ public interface Captioner extends AutoCloseable {
     /** How many pictures it takes at most in one call. */
     int atOnce();
 
-    /** A caption for each of some pictures, in their order, without the concept's words and the prefix. */
-    List<String> captions(List<CroppedPicture> pictures) throws IOException;
+    /**
+     * A caption for each of some pictures, in their order, without the concept's words and the prefix.
+     *
+     * @throws DeclinedPicturesException if it declines some of them
+     */
+    List<String> captions(List<CroppedPicture> pictures) throws IOException, DeclinedPicturesException;
 
     /** All that captions depend on but the picture: settings and the model's digest. */
     String key();

@@ -20,7 +20,10 @@ import training.lora.trainer.tensor.Randomness;
 
 /** Captions by Florence-2. A picture is squeezed into the square that it sees, as transformers' processor does. */
 final class FlorenceCaptioner implements Captioner {
-    /** Texts that are written together read the decoder's weights once. */
+    /**
+     * Texts that are written together read the decoder's weights once. ONNX Runtime 1.20 gives a row the same bits whatever stands
+     * beside it, since weights are packed for one kernel: so a text is the same whoever is captioned with it.
+     */
     private static final int AT_ONCE = 4;
 
     private final Florence model;
@@ -57,16 +60,20 @@ final class FlorenceCaptioner implements Captioner {
     /** @param field that names {@code folder} */
     static FlorenceCaptioner open(Path folder, String field, CaptionsSpec captions, long seed) {
         Florence model = Florence.open(field, folder);
-        int most = model.settings().longest() - 3;
-        int beginning = model.tokens(captions.beginning()).length;
-        if (beginning > most) {
+        try {
+            int most = model.settings().longest() - 3;
+            int beginning = model.tokens(captions.beginning()).length;
+            if (beginning > most) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`%s.beginning` must leave room for a caption of at most %d tokens, but has %d"
+                                .formatted(field.replace(".model.uri", ""), most, beginning));
+            }
+            return new FlorenceCaptioner(model, captions, seed);
+        } catch (RuntimeException | Error e) {
             model.close();
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`%s.beginning` must leave room for a caption of at most %d tokens, but has %d"
-                            .formatted(field.replace(".model.uri", ""), most, beginning));
+            throw e;
         }
-        return new FlorenceCaptioner(model, captions, seed);
     }
 
     /** What Florence-2 was taught to answer with a caption. */

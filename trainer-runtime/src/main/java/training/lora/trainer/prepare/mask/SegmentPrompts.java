@@ -41,6 +41,31 @@ public record SegmentPrompts(MaskSpec spec, Map<String, List<String>> found) {
         };
     }
 
+    /** Who says what to find in a data set. */
+    public enum From {
+        User,
+        Mode,
+        ClassName,
+        LanguageModel,
+        /** Nobody: its pictures count as a whole. */
+        None
+    }
+
+    /** Who says {@link #of}. */
+    public From from(DatasetSpec dataset) {
+        ConceptSpec concept = dataset.concept();
+        if (!spec.prompts().isEmpty()) {
+            return From.User;
+        }
+        if (of(dataset).isEmpty()) {
+            return From.None;
+        }
+        if (concept == null || said(spec, dataset).isEmpty()) {
+            return From.LanguageModel;
+        }
+        return concept.mode() == ConceptMode.Object ? From.ClassName : From.Mode;
+    }
+
     /** Whether something is to be found in the pictures of {@code dataset}, and the spec doesn't say what. */
     public static boolean missing(MaskSpec spec, DatasetSpec dataset) {
         ConceptSpec concept = dataset.concept();

@@ -14,6 +14,7 @@ import training.lora.trainer.prepare.caption.ChatApi;
  * @param buckets how many prepared pictures there are of a size, as in {@code 512x512}
  * @param alike pairs that may be one picture, by name
  * @param concepts what is known of each concept that has captions
+ * @param masks what masks are to find in each data set; empty where words don't find them
  * @param language what the language model has cost in this preparation; null where it was not asked
  * @param warnings what a maker would act on, a sentence each
  */
@@ -24,10 +25,20 @@ public record DataReport(
         Map<String, Integer> buckets,
         List<List<String>> alike,
         List<ReportedConcept> concepts,
+        List<ReportedMasks> masks,
         ChatApi.@Nullable Cost language,
         List<String> warnings) {
     /** Version of this JSON. */
     public static final String VERSION = "lora.training/dataset-report/v1";
+
+    /**
+     * What masks are to find in a data set.
+     *
+     * @param dataset its name
+     * @param prompts the words; empty where its pictures count as a whole
+     * @param from who says them: User (mask.prompts), Mode or ClassName (concept), LanguageModel, None
+     */
+    public record ReportedMasks(String dataset, List<String> prompts, String from) {}
 
     /**
      * A prepared picture.

@@ -38,7 +38,7 @@ final class ReportPage {
             .warnings { list-style: none; padding: 0; margin: 0; }
             .warnings li { background: var(--warn); border-left: .3rem solid var(--edge); margin: .4rem 0; padding: .5rem .7rem;
               overflow-wrap: anywhere; }
-            table { border-collapse: collapse; width: 100%; } td { padding: .15rem .4rem; vertical-align: middle; }
+            .scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: 20rem; width: 100%; } td { padding: .15rem .4rem; vertical-align: middle; }
             td:first-child { white-space: nowrap; width: 8rem; } td:last-child { width: 3rem; text-align: right; }
             .bar { background: var(--bar); border-radius: .2rem; height: .9rem; min-width: 2px; }
             .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .8rem; }
@@ -101,7 +101,7 @@ final class ReportPage {
                 STYLE,
                 tiles(),
                 warnings,
-                concepts(),
+                concepts() + masks(),
                 bars(report.buckets()),
                 bars(counted(pictures, ReportPage::aspect)),
                 bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
@@ -119,14 +119,36 @@ final class ReportPage {
             add(facts, "called in captions", concept.noun());
             add(facts, "description", concept.description());
             add(facts, "proposed trigger", concept.proposedTrigger());
-            add(facts, "masks find", concept.segmentationPrompt());
             items.append("<li><b>%s</b> (%s) %s</li>"
                     .formatted(Page.escape(concept.name()), concept.mode(), Page.escape(String.join("; ", facts))));
+        }
+        return items.isEmpty() ? "" : "<h2>Concepts</h2>\n<ul>%s</ul>\n".formatted(items);
+    }
+
+    /** What masks are to find, and what a language model has cost. */
+    private String masks() {
+        StringBuilder items = new StringBuilder();
+        for (DataReport.ReportedMasks masks : report.masks()) {
+            String by =
+                    switch (masks.from()) {
+                        case "User" -> " (preparation.mask.prompts)";
+                        case "Mode" -> " (concept.mode)";
+                        case "ClassName" -> " (concept.className)";
+                        case "LanguageModel" -> " (the language model)";
+                        default -> "";
+                    };
+            items.append("<li><b>%s</b> %s%s</li>"
+                    .formatted(
+                            Page.escape(masks.dataset()),
+                            masks.prompts().isEmpty()
+                                    ? "pictures count as a whole"
+                                    : Page.escape(String.join(", ", masks.prompts())),
+                            by));
         }
         String cost = report.language() == null
                 ? ""
                 : "<p>%s.</p>".formatted(Page.escape(report.language().sentence()));
-        return items.isEmpty() ? "" : "<h2>Concepts</h2>\n<ul>%s</ul>%s\n".formatted(items, cost);
+        return (items.isEmpty() ? "" : "<h2>Masks find</h2>\n<ul>%s</ul>".formatted(items)) + cost + "\n";
     }
 
     private static void add(List<String> facts, String name, @Nullable String value) {
@@ -188,7 +210,7 @@ final class ReportPage {
         return counts.entrySet().stream()
                 .map(e -> "<tr><td>%s</td><td><div class=\"bar\" style=\"width:%d%%\"></div></td><td>%d</td></tr>"
                         .formatted(Page.escape(e.getKey()), Math.max(1, 100 * e.getValue() / most), e.getValue()))
-                .collect(Collectors.joining("", "<table>", "</table>"));
+                .collect(Collectors.joining("", "<div class=\"scroll\"><table>", "</table></div>"));
     }
 
     private String card(ReportedPicture p, @Nullable Mat mask) {
@@ -205,8 +227,15 @@ final class ReportPage {
                                 100 * p.measures().brightness(),
                                 p.masked() == null ? "" : "; mask covers %.0f %%".formatted(100 * p.masked()),
                                 p.tokens());
-        Picture picture = Picture.read(folder.resolve(p.file()));
-        String image = Page.image((mask == null ? picture : dimmed(picture, mask)).jpeg(THUMBNAIL), "");
+        String image;
+        try {
+            Picture picture = Picture.read(folder.resolve(p.file()));
+            image = Page.image((mask == null ? picture : dimmed(picture, mask)).jpeg(THUMBNAIL), "");
+        } finally {
+            if (mask != null) {
+                mask.release();
+            }
+        }
         String original = p.original() == null ? "" : "<p><s>%s</s></p>".formatted(Page.escape(p.original()));
         return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p>%s</div></div>"
                 .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()), original);
@@ -221,7 +250,6 @@ final class ReportPage {
         Imgproc.cvtColor(scaled, scaled, Imgproc.COLOR_GRAY2BGR);
         Core.multiply(shown, scaled, shown, 1 / 255.0);
         scaled.release();
-        mask.release();
         return Picture.ofBgr(shown);
     }
 }

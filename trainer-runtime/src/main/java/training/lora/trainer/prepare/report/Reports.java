@@ -41,6 +41,7 @@ public final class Reports {
                 .buckets(buckets)
                 .alike(alike)
                 .concepts(List.of())
+                .masks(List.of())
                 .warnings(new Warnings(pictures, longest).all(alike))
                 .build();
     }

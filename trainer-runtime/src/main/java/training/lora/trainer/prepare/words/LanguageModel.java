@@ -40,6 +40,9 @@ public final class LanguageModel implements AutoCloseable {
 
     private static final int MOST_WORDS_OF_A_PROMPT = 6;
 
+    /** Of captions that it declines, or answers wrongly: that is kept as well, where it did most others rightly. */
+    private static final String DECLINED = "declined caption";
+
     private static final int CLOSING_SECONDS = 10;
 
     private final LanguageSpec spec;
@@ -201,12 +204,16 @@ public final class LanguageModel implements AutoCloseable {
         Map<String, String> texts = new HashMap<>();
         List<String> open = new ArrayList<>();
         Set<String> distinct = new LinkedHashSet<>(captions);
+        String problem = "";
         for (String caption : distinct) {
             String known = before.get(key("caption", subject, caption));
-            if (known == null) {
-                open.add(caption);
-            } else {
+            String refusal = known != null ? null : before.get(key(DECLINED, subject, caption));
+            if (known != null) {
                 texts.put(caption, known);
+            } else if (refusal != null) {
+                problem = refusal;
+            } else {
+                open.add(caption);
             }
         }
         List<Future<Cleaned>> calls = new ArrayList<>();
@@ -214,7 +221,6 @@ public final class LanguageModel implements AutoCloseable {
             List<String> some = batch.stream().map(open::get).toList();
             calls.add(threads.submit(() -> clean(subject, description, some)));
         }
-        String problem = "";
         try {
             for (int i = 0; i < calls.size(); i++) {
                 Cleaned call = Waits.get(calls.get(i));
@@ -228,7 +234,7 @@ public final class LanguageModel implements AutoCloseable {
         } finally {
             calls.forEach(call -> call.cancel(true));
         }
-        // One that is never answered rightly is asked for each time: it must not end what went well before.
+        // Some that are never answered rightly must not end what went well before.
         if (2 * texts.size() < distinct.size()) {
             throw new TrainerException(
                     Reason.InvalidData,
@@ -240,6 +246,11 @@ public final class LanguageModel implements AutoCloseable {
                                     subject.name(),
                                     texts.size(),
                                     problem));
+        }
+        for (String caption : open) {
+            if (!texts.containsKey(caption)) {
+                before.put(key(DECLINED, subject, caption), problem);
+            }
         }
         return new Cleaned(texts, problem);
     }

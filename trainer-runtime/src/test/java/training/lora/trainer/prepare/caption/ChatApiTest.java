@@ -2,6 +2,7 @@ package training.lora.trainer.prepare.caption;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.entry;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpServer;
@@ -196,17 +197,22 @@ class ChatApiTest {
                 "{'finish_reason': 'content_filter', 'message': {'content': ''}}; was stopped by the server's filter of content",
                 "{'finish_reason': 'length', 'message': {'content': 'a bat that'}}; did not fit into maxTokens"
             })
-    void aModelThatDeclinesIsAskedOnceAndThePictureNamed(String choice, String sentence) throws IOException {
+    void aModelThatDeclinesIsAskedOnceAndTheOtherPicturesHaveTheirCaptions(String choice, String sentence)
+            throws IOException {
         completes(choice.replace('\'', '"'));
 
-        assertThatThrownBy(() -> captioner(1).captions(robots(1)))
-                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
-                .hasMessageContaining("but that of main/0 " + sentence);
-        assertThat(questions).hasSize(1);
+        says("a robot");
+
+        assertThatThrownBy(() -> captioner(1).captions(robots(2)))
+                .isInstanceOfSatisfying(DeclinedPicturesException.class, e -> {
+                    assertThat(e.captions()).containsExactly(null, "a robot");
+                    assertThat(e.declined()).containsOnly(entry(0, sentence));
+                });
+        assertThat(questions).hasSize(2);
     }
 
     @Test
-    void aSheetThatIsDeclinedIsAskedPictureByPicture() throws IOException {
+    void aSheetThatIsDeclinedIsAskedPictureByPicture() throws Exception {
         completes("{\"message\": {\"refusal\": \"no\"}}");
         says("one");
         says("two");
@@ -232,7 +238,7 @@ class ChatApiTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"<think>a dog? no.</think>\n\na cat", "a dog?</think>a cat", "a cat<think>or a dog"})
-    void whatAModelThinksIsNoAnswer(String said) throws IOException {
+    void whatAModelThinksIsNoAnswer(String said) throws Exception {
         says(said);
 
         assertThat(captioner(1).captions(robots(1))).containsExactly("a cat");
@@ -243,7 +249,7 @@ class ChatApiTest {
         says("<think>a dog?");
 
         assertThatThrownBy(() -> captioner(1).captions(robots(1)))
-                .hasMessageContaining("but that of main/0 was thought about, but not answered");
+                .hasMessageContaining("{0=was thought about, but not answered");
         assertThat(questions).hasSize(1);
     }
 
@@ -359,7 +365,7 @@ class ChatApiTest {
     }
 
     @Test
-    void severalPicturesAreCaptionedByOneCallWhichIsAskedAgainUntilItsAnswerFits() throws IOException {
+    void severalPicturesAreCaptionedByOneCallWhichIsAskedAgainUntilItsAnswerFits() throws Exception {
         says("no JSON");
         says("{\"captions\": [\"a\", \"b\"]}");
         says("```json\n{\"captions\": [\"a \\n robot\", \"b\", \"c\"]}\n```");
@@ -378,7 +384,7 @@ class ChatApiTest {
     }
 
     @Test
-    void aSheetThatIsNeverAnsweredRightlyIsAskedPictureByPicture() throws IOException {
+    void aSheetThatIsNeverAnsweredRightlyIsAskedPictureByPicture() throws Exception {
         says("no JSON");
         says("no JSON");
         says("no JSON");

@@ -137,6 +137,22 @@ class FlorenceCaptionerTest {
     }
 
     @Test
+    void aTextIsTheSameWhateverIsWrittenBesideIt() throws IOException {
+        String warm = "temperature: 1.0, topK: 50, maxTokens: 12";
+        try (FlorenceCaptioner greedy = open("maxTokens: 12", 0);
+                FlorenceCaptioner chance = open(warm, 3)) {
+            for (FlorenceCaptioner captioner : List.of(greedy, chance)) {
+                List<long[]> together = captioner.written(pictures());
+                for (int i = 0; i < pictures().size(); i++) {
+                    assertThat(captioner.written(pictures().subList(i, i + 1)))
+                            .singleElement()
+                            .isEqualTo(together.get(i));
+                }
+            }
+        }
+    }
+
+    @Test
     void whatDecidesACaptionIsInItsKey() throws IOException {
         List<String> keys = new ArrayList<>();
         for (String captions : List.of(
