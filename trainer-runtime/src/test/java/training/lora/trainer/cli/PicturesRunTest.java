@@ -82,7 +82,9 @@ class PicturesRunTest {
         Ran ended = tiny.run("prepare");
 
         assertThat(ended.code()).isEqualTo(Reason.InvalidData.exitCode());
-        assertThat(ended.error()).contains("4 of 7 are left out: 0.psd (Photoshop), 1.psd (Photoshop), 2.psd (Photoshop), 3.psd (Photoshop)");
+        assertThat(ended.error())
+                .contains(
+                        "4 of 7 are left out: 0.psd (Photoshop), 1.psd (Photoshop), 2.psd (Photoshop), 3.psd (Photoshop)");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
     }
 
