@@ -27,7 +27,7 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.onnx.OnnxFiles;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.train.Checkpoints;
+import training.lora.trainer.train.CheckpointFiles;
 
 /**
  * Draws the same prompts and seeds with the base model and with checkpoints, read back from their files, and measures them.
@@ -263,7 +263,7 @@ final class CheckpointMeter {
     private List<Path> pictures(int step, Progress progress) throws IOException {
         @Nullable Path file = step == 0
                 ? null
-                : Checkpoints.adapterFile(context.run(), context.workspace().train(), step);
+                : CheckpointFiles.adapterFile(context.run(), context.workspace().train(), step);
         String key = PictureCache.key(
                 data.manifest().baseModelDigest(),
                 model.schedule(),

@@ -32,7 +32,7 @@ import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.PictureGrid;
-import training.lora.trainer.train.Checkpoints;
+import training.lora.trainer.train.CheckpointFiles;
 import training.lora.trainer.train.SamplePictures;
 import training.lora.trainer.train.TrainSummary;
 
@@ -218,7 +218,7 @@ public final class EvaluateStage {
                 .stoppedEarly(summary.stoppedEarly())
                 .base(report.base())
                 .build();
-        return new Publisher(context).publish(state, Checkpoints.folder(train), files);
+        return new Publisher(context).publish(state, CheckpointFiles.folder(train), files);
     }
 
     /** The pictures that were drawn while it trained, where they were, else those that were measured. */

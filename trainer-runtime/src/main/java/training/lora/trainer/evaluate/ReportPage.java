@@ -25,7 +25,7 @@ import training.lora.trainer.page.Chart.Look;
 import training.lora.trainer.page.Page;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
-import training.lora.trainer.train.Checkpoints;
+import training.lora.trainer.train.CheckpointFiles;
 import training.lora.trainer.train.SamplePictures;
 import training.lora.trainer.train.TrainSummary;
 
@@ -364,7 +364,7 @@ final class ReportPage {
     private String shapes() {
         List<AdapterShape> shapes = report.checkpoints().stream()
                 .map(c -> AdapterShape.of(
-                        c.step(), Checkpoints.adapterFile(context.run(), train, c.step()), model, context.manager()))
+                        c.step(), CheckpointFiles.adapterFile(context.run(), train, c.step()), model, context.manager()))
                 .toList();
         return AdapterShape.charts(shapes);
     }

@@ -12,7 +12,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** A config.json, read strictly: what is missing or of another kind is refused by name and value. */
-final class Config {
+public final class Config {
     private final String file;
     private final JsonNode node;
 

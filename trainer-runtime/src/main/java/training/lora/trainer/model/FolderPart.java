@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A network in its folder of diffusers' form: config.json beside safetensors. */
-record FolderPart(Path folder, Part part) implements PartSource {
+public record FolderPart(Path folder, Part part) implements PartSource {
     @Override
     public Config config() {
         return Config.read(folder.resolve("config.json"));

@@ -22,7 +22,7 @@ import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The weights of a network: declared while it is built, checked all at once against a file, then read. */
-final class ParameterSet {
+public final class ParameterSet {
     private final Precision precision;
     private final boolean channelsLast;
     private final Device device;

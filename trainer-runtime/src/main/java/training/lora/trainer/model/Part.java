@@ -1,7 +1,7 @@
 package training.lora.trainer.model;
 
 /** The networks of a base model, each of which has a folder of its own in diffusers' form. */
-enum Part {
+public enum Part {
     UNet("unet", "diffusion_pytorch_model"),
     Vae("vae", "diffusion_pytorch_model"),
     TextEncoder("text_encoder", "model"),

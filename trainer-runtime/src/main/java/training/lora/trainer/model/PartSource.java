@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDManager;
 import training.lora.trainer.TrainerException;
 
 /** Where a network's description and weights come from. */
-interface PartSource {
+public interface PartSource {
     /** Its config.json, or what stands for it. */
     Config config();
 

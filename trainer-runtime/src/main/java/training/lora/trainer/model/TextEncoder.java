@@ -78,14 +78,10 @@ public final class TextEncoder implements AutoCloseable {
     }
 
     /**
-     * Reads {@code folder}/config.json and its weights.
+     * Reads its description and its weights.
      *
      * @param precision of weights and activations; what comes out is fp32
      */
-    public static TextEncoder open(Path folder, Role role, Precision precision, NDManager parent) {
-        return open(new FolderPart(folder, Part.TextEncoder), role, precision, parent);
-    }
-
     static TextEncoder open(PartSource source, Role role, Precision precision, NDManager parent) {
         TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, source.config());
         source.load(encoder.parameters, encoder.manager);

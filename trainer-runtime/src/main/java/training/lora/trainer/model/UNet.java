@@ -157,21 +157,12 @@ public final class UNet implements AutoCloseable {
         }
     }
 
-    /** Reads {@code folder}/config.json and its weights, all in fp32. */
-    public static UNet open(Path folder, NDManager parent) {
-        return open(folder, Precision.Float32, parent);
-    }
-
     /**
-     * Reads {@code folder}/config.json and its weights.
+     * Reads its description and its weights.
      *
      * @param precision of weights and activations; what goes in and comes out is fp32
      */
-    public static UNet open(Path folder, Precision precision, NDManager parent) {
-        return open(new FolderPart(folder, Part.UNet), precision, parent);
-    }
-
-    static UNet open(PartSource source, Precision precision, NDManager parent) {
+    public static UNet open(PartSource source, Precision precision, NDManager parent) {
         UNet unet = new UNet(UNetConfig.of(source.config()), precision, parent.newSubManager());
         source.load(unet.parameters, unet.manager);
         return unet;

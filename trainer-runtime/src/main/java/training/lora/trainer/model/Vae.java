@@ -170,14 +170,10 @@ public final class Vae implements AutoCloseable {
     }
 
     /**
-     * Reads {@code folder}/config.json and its weights.
+     * Reads its description and its weights.
      *
-     * @param scale scaling factor of latents where config.json has none
+     * @param scale scaling factor of latents where its description has none
      */
-    public static Vae open(Path folder, double scale, NDManager parent) {
-        return open(new FolderPart(folder, Part.Vae), scale, parent);
-    }
-
     static Vae open(PartSource source, double scale, NDManager parent) {
         Vae vae = new Vae(source.config(), scale, parent.newSubManager());
         source.load(vae.parameters, vae.manager);

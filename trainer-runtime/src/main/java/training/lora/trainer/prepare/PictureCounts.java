@@ -13,7 +13,7 @@ import training.lora.trainer.dataset.RunLength;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.picture.Item;
-import training.lora.trainer.train.TrainStage;
+import training.lora.trainer.train.BatchOrder;
 
 /** How many pictures a run needs and may have, and how long it is with them. */
 record PictureCounts(LoraTrainingSpec spec, Copies copies) {
@@ -64,7 +64,7 @@ record PictureCounts(LoraTrainingSpec spec, Copies copies) {
 
     /** Says how long the run is on what was prepared. */
     void tellLengthOf(List<Sample> samples) {
-        tell(TrainStage.length(spec, samples));
+        tell(BatchOrder.length(spec, samples));
     }
 
     private static void tell(RunLength length) {

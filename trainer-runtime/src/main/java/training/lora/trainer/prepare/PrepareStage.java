@@ -29,7 +29,7 @@ import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
-import training.lora.trainer.train.TrainStage;
+import training.lora.trainer.train.InterruptedTraining;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
 public final class PrepareStage {
@@ -159,7 +159,7 @@ public final class PrepareStage {
             MaskFiles.check(spec.preparation().mask().source(), items);
             InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
-            TrainStage.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
+            InterruptedTraining.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
             String key = key(inputs, geometry, items);
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);

@@ -1,5 +1,7 @@
 package training.lora.trainer.train;
 
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.api.LoraTrainingSpec;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,7 +22,7 @@ import training.lora.trainer.tensor.Randomness;
  * them: else the samples that their last batches are filled with would make these pictures more than those that are learned
  * from, the more so the more sizes they have.
  */
-final class BatchOrder {
+public final class BatchOrder {
     /** Epochs whose samples are kept: a batch may need those of the next one. */
     private static final int EPOCHS = 3;
 
@@ -77,6 +79,15 @@ final class BatchOrder {
             }
         }
         return skipped;
+    }
+
+    /** How long a run is on samples whose sizes are known. */
+    public static RunLength length(LoraTrainingSpec spec, List<Sample> samples) {
+        TrainingSpec training = spec.training();
+        Buckets buckets = Buckets.of(samples.stream().map(Sample::sizes).toList());
+        SampleOrder order = SampleOrder.of(samples, spec.datasets(), training.seed());
+        return new BatchOrder(order, buckets, training.batchSize(), training.seed())
+                .length(training, SampleOrder.settings(samples, spec.datasets()));
     }
 
     /**

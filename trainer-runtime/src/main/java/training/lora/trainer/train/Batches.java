@@ -66,7 +66,7 @@ final class Batches implements BatchSource {
      *
      * @param set names the set, so that each has noise of its own
      */
-    Batch fixed(String set, FixedSet.Part part, NDManager scope) {
+    Batch fixed(String set, FixedPart part, NDManager scope) {
         int[] samples = part.samples();
         int[] times = Arrays.stream(part.items())
                 .map(item -> (int) ((item + 0.5) * timesteps.count() / part.total()))

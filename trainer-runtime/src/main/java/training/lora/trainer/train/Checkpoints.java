@@ -38,13 +38,9 @@ import training.lora.trainer.publish.Publisher;
  * are kept, and beyond these the one that did best: by what was measured of it while it trained, else on held-out pictures,
  * where there are any.
  */
-public final class Checkpoints {
-    private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
-
+final class Checkpoints {
     /** The metric that tells the best while it trains, where checkpoints are not measured by then. */
     private static final String BEST_BY = "validationLoss";
-
-    private static final String DIGESTS = ".sha256";
 
     /** Checkpoints, their digests, and what is left of either where a process was killed. */
     private static final Pattern OWN = Pattern.compile("\\.?step-\\d+(\\.sha256)?(\\.tmp)?");
@@ -76,7 +72,7 @@ public final class Checkpoints {
             Consumer<List<Checkpoint>> listener) {
         this.run = run;
         this.length = length;
-        this.folder = folder(train);
+        this.folder = CheckpointFiles.folder(train);
         this.metadata = metadata;
         this.proof = proof;
         this.workflow = workflow;
@@ -88,67 +84,21 @@ public final class Checkpoints {
         Files.createDirectories(folder);
         kept.clear();
         Set<String> wanted = new HashSet<>();
-        for (Checkpoint checkpoint : whole(folder, checkpoints)) {
+        for (Checkpoint checkpoint : CheckpointFiles.whole(folder, checkpoints)) {
             kept.add(checkpoint);
             String name = Publisher.folderName(checkpoint.step());
             wanted.add(name);
-            wanted.add(name + DIGESTS);
+            wanted.add(name + CheckpointFiles.DIGESTS);
         }
         Folders.deleteIn(folder, name -> OWN.matcher(name).matches() && !wanted.contains(name));
         listener.accept(kept());
-    }
-
-    /**
-     * Those of {@code checkpoints} whose files are what was written; of the others the log says so.
-     *
-     * @param folder of all checkpoints
-     */
-    static List<Checkpoint> whole(Path folder, List<Checkpoint> checkpoints) throws IOException {
-        List<Checkpoint> whole = new ArrayList<>();
-        for (Checkpoint checkpoint : checkpoints) {
-            Path path = folder.resolve(Publisher.folderName(checkpoint.step()));
-            Path digests = folder.resolve(path.getFileName() + DIGESTS);
-            if (Files.isDirectory(path)
-                    && Files.isRegularFile(digests)
-                    && Files.readString(digests, StandardCharsets.ISO_8859_1).equals(digests(path))) {
-                whole.add(checkpoint);
-            } else {
-                LOG.warn("the checkpoint {} is left out: its files are missing or not those of {}", path, digests);
-            }
-        }
-        return whole;
-    }
-
-    /** Digests and names of all files below {@code checkpoint}, as sha256sum prints them there. */
-    private static String digests(Path checkpoint) throws IOException {
-        StringBuilder lines = new StringBuilder();
-        try (Stream<Path> files = Files.walk(checkpoint)) {
-            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-                lines.append(Sha256.of(file)).append("  ").append(checkpoint.relativize(file));
-                lines.append('\n');
-            }
-        }
-        return lines.toString();
-    }
-
-    /** The folder of all checkpoints. */
-    public static Path folder(Path train) {
-        return train.resolve("checkpoints");
-    }
-
-    /** The file that an adapter is read back from: kohya's form where it was asked for. */
-    public static Path adapterFile(RunSpec run, Path train, int step) {
-        String name = run.spec().output().formats().contains(AdapterFormat.Kohya)
-                ? Publisher.kohyaName(run)
-                : Publisher.DIFFUSERS;
-        return folder(train).resolve(Publisher.folderName(step)).resolve(name);
     }
 
     /** Writes a checkpoint and proves its files; it stands under its name only when it is whole, and nothing is left of one that fails. */
     Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
-        Path digestFile = folder.resolve(name + DIGESTS);
+        Path digestFile = folder.resolve(name + CheckpointFiles.DIGESTS);
         boolean whole = false;
         try {
             ExportMetadata described = metadata.with(TrainingMetadata.position(step, length));
@@ -163,7 +113,7 @@ public final class Checkpoints {
             }
             List<Proof> proofs = proof.prove(temporary, files, adapter);
             Json.PRETTY.writeValue(temporary.resolve(Publisher.PROOF).toFile(), proofs);
-            String digests = digests(temporary);
+            String digests = CheckpointFiles.digests(temporary);
             WholeFile.write(digestFile, file -> Files.writeString(file, digests));
             Files.move(temporary, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE);
             whole = true;
@@ -178,7 +128,7 @@ public final class Checkpoints {
         for (Checkpoint old : superfluous()) {
             kept.remove(old);
             Folders.delete(folder.resolve(Publisher.folderName(old.step())));
-            Files.deleteIfExists(folder.resolve(Publisher.folderName(old.step()) + DIGESTS));
+            Files.deleteIfExists(folder.resolve(Publisher.folderName(old.step()) + CheckpointFiles.DIGESTS));
         }
         listener.accept(kept());
         return checkpoint;

@@ -27,51 +27,13 @@ final class FixedSet {
     private final Batches batches;
     private final String name;
     private final int items;
-    private final List<Part> parts;
-
-    /**
-     * Items that are measured together.
-     *
-     * @param index of the part
-     * @param items numbers of its items, which say what their timesteps are
-     * @param samples of its items
-     * @param total items of the whole set
-     */
-    record Part(int index, int[] items, int[] samples, int total) {}
+    private final List<FixedPart> parts;
 
     private FixedSet(Batches batches, String name, int[] samples, int items, int batchSize) {
         this.batches = batches;
         this.name = name;
         this.items = items;
-        this.parts = parts(samples, items, batchSize, batches.buckets());
-    }
-
-    /** The items in parts of one size of picture, where {@code samples} take turns; the parts come as their first items do. */
-    static List<Part> parts(int[] samples, int items, int batchSize, Buckets buckets) {
-        Map<Integer, List<Integer>> open = new LinkedHashMap<>();
-        List<List<Integer>> all = new ArrayList<>();
-        for (int item = 0; item < items; item++) {
-            int bucket = buckets.of(samples[item % samples.length]);
-            List<Integer> part = open.get(bucket);
-            if (part == null || part.size() == batchSize) {
-                part = new ArrayList<>();
-                open.put(bucket, part);
-                all.add(part);
-            }
-            part.add(item);
-        }
-        return IntStream.range(0, all.size())
-                .mapToObj(index -> {
-                    int[] own = all.get(index).stream().mapToInt(i -> i).toArray();
-                    return new Part(
-                            index,
-                            own,
-                            Arrays.stream(own)
-                                    .map(i -> samples[i % samples.length])
-                                    .toArray(),
-                            items);
-                })
-                .toList();
+        this.parts = FixedPart.of(samples, items, batchSize, batches.buckets());
     }
 
     /**
@@ -131,7 +93,7 @@ final class FixedSet {
     @Nullable Double loss(LoraStep step, NDManager run, BooleanSupplier stopping) {
         LOG.info("measuring the loss over the {} set of {} items", name, items);
         double sum = 0;
-        for (Part part : parts) {
+        for (FixedPart part : parts) {
             if (stopping.getAsBoolean()) {
                 return null;
             }

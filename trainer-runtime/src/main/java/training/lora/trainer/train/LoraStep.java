@@ -27,14 +27,6 @@ final class LoraStep implements AutoCloseable {
             return torch.zero_(sum)
             """);
 
-    /**
-     * What was measured of a step.
-     *
-     * @param loss the weighted loss, its mean over the step's samples
-     * @param gradientNorm 2-norm of the gradient before it was scaled
-     */
-    record Measured(double loss, double gradientNorm) {}
-
     private final Networks networks;
     private final LoraAdapter adapter;
     private final Objective objective;
@@ -124,11 +116,11 @@ final class LoraStep implements AutoCloseable {
     }
 
     /** Reads what the steps since the last call measured; waits for them. */
-    List<Measured> drain() {
+    List<MeasuredStep> drain() {
         float[] values = HostCopy.floats(log);
-        List<Measured> measured = new ArrayList<>();
+        List<MeasuredStep> measured = new ArrayList<>();
         for (int i = 0; i < recorded; i++) {
-            measured.add(new Measured(values[2 * i], values[2 * i + 1]));
+            measured.add(new MeasuredStep(values[2 * i], values[2 * i + 1]));
         }
         recorded = 0;
         return measured;

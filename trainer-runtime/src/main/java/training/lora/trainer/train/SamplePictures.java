@@ -69,26 +69,6 @@ public final class SamplePictures {
                         1);
     }
 
-    /**
-     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
-     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
-     */
-    static @Nullable ImageSampler sampler(
-            LoraTrainingSpec spec, PreparedDataset data, StableDiffusion model, NDManager manager) {
-        SamplingSpec sampling = spec.sampling();
-        if (!sampling.enabled()) {
-            return null;
-        }
-        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
-        if (!spec.training().adapter().textEncoder()) {
-            sampler.embed(prompts(spec, data), manager);
-            if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
-                model.releasePrompts();
-            }
-        }
-        return sampler;
-    }
-
     /** The pictures of each concept that it is trained on, as the model is shown them. */
     public static List<PictureGrid.Strip> trainingPictures(LoraTrainingSpec spec, PreparedDataset data) {
         List<Concepts.Concept> concepts = Concepts.of(spec.datasets()).all();

@@ -65,7 +65,7 @@ final class TrainOutput {
                 .device(summary.device())
                 .stoppedEarly(summary.stoppedEarly())
                 .build();
-        return new Publisher(context).publish(state, Checkpoints.folder(folder), files);
+        return new Publisher(context).publish(state, CheckpointFiles.folder(folder), files);
     }
 
     /** Writes timing.json. */

@@ -1,5 +1,6 @@
 package training.lora.trainer.train;
 
+import training.lora.api.SamplingSpec;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -111,7 +112,7 @@ public final class TrainStage {
                 manager);
         List<Sample> samples = data.manifest().samples();
         List<DatasetSpec> datasets = context.run().spec().datasets();
-        this.length = length(context.run().spec(), samples);
+        this.length = BatchOrder.length(context.run().spec(), samples);
         TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
         this.batches = new Batches(
                 cached,
@@ -152,15 +153,6 @@ public final class TrainStage {
         this.judge = judge;
     }
 
-    /** How long a run is on samples whose sizes are known. */
-    public static RunLength length(LoraTrainingSpec spec, List<Sample> samples) {
-        TrainingSpec training = spec.training();
-        Buckets buckets = Buckets.of(samples.stream().map(Sample::sizes).toList());
-        SampleOrder order = SampleOrder.of(samples, spec.datasets(), training.seed());
-        return new BatchOrder(order, buckets, training.batchSize(), training.seed())
-                .length(training, SampleOrder.settings(samples, spec.datasets()));
-    }
-
     private Conditioning embed(List<String> texts, NDManager scope) {
         TextEmbedding text = model.prompts().encode(scope, texts);
         return new Conditioning(text.context(), text.pooled(), null);
@@ -181,38 +173,35 @@ public final class TrainStage {
                 StableDiffusion model = context.openModel(manager);
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
-            ImageSampler sampler = SamplePictures.sampler(context.run().spec(), data, model, manager);
+            ImageSampler sampler = sampler(context.run().spec(), data, model, manager);
             try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),
-                            Checkpoints.folder(context.workspace().train()))) {
+                            CheckpointFiles.folder(context.workspace().train()))) {
                 return new TrainStage(context, clock, data, model, adapter, sampler, judge, uploads, manager).run();
             }
         }
     }
 
     /**
-     * Refuses a run that may not go on from what an interrupted one left in the workspace, as long as all of that is there.
-     *
-     * @param now what it would be made from
-     * @param dataChange says what changed in the data of a digest
-     * @param manager where the state is read into
-     * @throws TrainerException InvalidConfiguration, with all that differs
+     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
+     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
      */
-    public static void requireSame(
-            RunContext context, InputDigests now, Function<String, String> dataChange, NDManager manager)
-            throws IOException {
-        try (StateFiles.State state = StateFiles.of(context, manager)) {
-            if (state != null) {
-                state.position()
-                        .isOf(
-                                context.run(),
-                                now,
-                                dataChange,
-                                context.workspace().train());
+    private static @Nullable ImageSampler sampler(
+            LoraTrainingSpec spec, PreparedDataset data, StableDiffusion model, NDManager manager) {
+        SamplingSpec sampling = spec.sampling();
+        if (!sampling.enabled()) {
+            return null;
+        }
+        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
+        if (!spec.training().adapter().textEncoder()) {
+            sampler.embed(SamplePictures.prompts(spec, data), manager);
+            if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
+                model.releasePrompts();
             }
         }
+        return sampler;
     }
 
     private Result run() throws IOException {

@@ -85,12 +85,12 @@ public record TrainSummary(
                     Reason.InvalidConfiguration, file + " must exist: the train stage has to end before evaluation");
         }
         TrainSummary written = Json.MAPPER.readValue(file.toFile(), TrainSummary.class);
-        List<Checkpoint> whole = Checkpoints.whole(Checkpoints.folder(train), written.checkpoints());
+        List<Checkpoint> whole = CheckpointFiles.whole(CheckpointFiles.folder(train), written.checkpoints());
         if (whole.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "a checkpoint in %s must be whole, but all are damaged; `train` writes the last one again"
-                            .formatted(Checkpoints.folder(train)));
+                            .formatted(CheckpointFiles.folder(train)));
         }
         return TrainSummaryBuilder.builder(written).checkpoints(whole).build();
     }

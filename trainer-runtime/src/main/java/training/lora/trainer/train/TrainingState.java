@@ -199,7 +199,7 @@ final class TrainingState {
      * @return what is wrong; null if all is well
      */
     Watchdog.@Nullable Alarm look(
-            List<LoraStep.Measured> measured, IntToDoubleFunction base, IntFunction<int[]> samples) {
+            List<MeasuredStep> measured, IntToDoubleFunction base, IntFunction<int[]> samples) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;

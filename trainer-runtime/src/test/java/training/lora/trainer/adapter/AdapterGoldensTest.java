@@ -3,6 +3,9 @@ package training.lora.trainer.adapter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static training.lora.trainer.Goldens.assertClose;
 
+import training.lora.trainer.model.Part;
+import training.lora.trainer.model.FolderPart;
+import training.lora.api.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -54,7 +57,7 @@ class AdapterGoldensTest {
     private static void check(String name, String network, ToDoubleFunction<String> alpha, double dropout, long seed) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(network), manager);
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, manager);
                 LoraAdapter adapter = LoraAdapter.of(
                                 unet.projections(), factors(golden, unet, alpha, manager), dropout, 0, manager)
                         .trainable()) {

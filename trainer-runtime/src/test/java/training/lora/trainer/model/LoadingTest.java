@@ -53,7 +53,7 @@ class LoadingTest {
 
     private void assertRefused(String... parts) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(folder, manager))
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager))
                     .isInstanceOfSatisfying(
                             TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidBaseModel))
                     .satisfies(e -> assertThat(e.getMessage()).contains(parts));
@@ -134,7 +134,7 @@ class LoadingTest {
             assertThat(tensors.keySet()).anyMatch(k -> k.contains("proj_attn"));
         });
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                Vae vae = Vae.open(folder, 0.18215, manager);
+                Vae vae = Vae.open(new FolderPart(folder, Part.Vae), 0.18215, manager);
                 Goldens golden = new Goldens("vae-a", manager)) {
             golden.assertMatches(vae.decode(golden.get("latents")), "decoded");
         }
@@ -155,9 +155,8 @@ class LoadingTest {
         });
         List<Tokens> tokens = List.of(new Tokens(new long[] {58, 3, 7, 59}, false));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                TextEncoder older = TextEncoder.open(folder, TextEncoder.Role.Only, Precision.Float32, manager);
-                TextEncoder newer = TextEncoder.open(
-                        Goldens.FOLDER.resolve("clip-text-a"), TextEncoder.Role.Only, Precision.Float32, manager)) {
+                TextEncoder older = TextEncoder.open(new FolderPart(folder, Part.TextEncoder), TextEncoder.Role.Only, Precision.Float32, manager);
+                TextEncoder newer = TextEncoder.open(new FolderPart(Goldens.FOLDER.resolve("clip-text-a"), Part.TextEncoder), TextEncoder.Role.Only, Precision.Float32, manager)) {
             assertThat(older.encode(manager, tokens, 59, 0, ProjectionDeltas.NONE)
                             .context()
                             .toFloatArray())

@@ -37,7 +37,7 @@ class NetworksTest {
     void denoiserHasDiffusersOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             NDArray sample = golden.get("sample");
             NDArray context = golden.get("context");
             sample.setRequiresGradient(true);
@@ -67,7 +67,7 @@ class NetworksTest {
     void denoisersOwnBackwardGoesToTheContext(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             UNet.Recording recording = unet.recordToText(
                     golden.get("sample"),
                     golden.get("timesteps"),
@@ -85,7 +85,7 @@ class NetworksTest {
     void denoisersOwnBackwardGoesDownToTheSample(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager)) {
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
                     golden.get("timesteps"),
@@ -103,7 +103,7 @@ class NetworksTest {
     void adaptersHavePeftsOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), manager);
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
@@ -133,7 +133,7 @@ class NetworksTest {
     void gradientsInBfloat16PointWherePeftsDo(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(Goldens.FOLDER.resolve(name), Precision.BFloat16, manager);
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.BFloat16, manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
@@ -184,7 +184,7 @@ class NetworksTest {
     void autoencoderHasDiffusersOutputAndGradient(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                Vae vae = Vae.open(Goldens.FOLDER.resolve(name), 0.18215, manager)) {
+                Vae vae = Vae.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.Vae), 0.18215, manager)) {
             NDArray image = golden.get("image");
             image.setRequiresGradient(true);
             try (GradientCollector collector = Engine.getInstance().newGradientCollector()) {
@@ -211,7 +211,7 @@ class NetworksTest {
         Files.copy(Goldens.FOLDER.resolve("unet-a/config.json"), folder.resolve("config.json"));
 
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(folder, manager))
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager))
                     .isInstanceOfSatisfying(
                             TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidBaseModel))
                     .hasMessageContaining("down_blocks.0.attentions.0.norm.weight is missing")
@@ -226,7 +226,7 @@ class NetworksTest {
         Files.write(folder.resolve("diffusion_pytorch_model.bin"), new byte[] {(byte) 0x80, 2});
 
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(folder, manager))
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager))
                     .hasMessageContaining("diffusion_pytorch_model.bin must be a .safetensors file")
                     .hasMessageContaining("safe_serialization=True");
         }
@@ -241,7 +241,7 @@ class NetworksTest {
                 java.util.Arrays.copyOf(whole, whole.length - 4));
 
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(folder, manager)).hasMessageContaining("ends before its tensor");
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager)).hasMessageContaining("ends before its tensor");
         }
     }
 }

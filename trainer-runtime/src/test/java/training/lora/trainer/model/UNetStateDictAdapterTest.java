@@ -2,6 +2,7 @@ package training.lora.trainer.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import training.lora.api.Precision;
 import ai.djl.ndarray.NDManager;
 import java.util.HashSet;
 import java.util.Set;
@@ -51,7 +52,7 @@ class UNetStateDictAdapterTest {
     @Test
     void everyWeightHasANameOfItsOwnThatLeadsBack() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                UNet unet = UNet.open(Goldens.FOLDER.resolve("sdxl/unet"), manager)) {
+                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve("sdxl/unet"), Part.UNet), Precision.Float32, manager)) {
             UNetStateDictAdapter names = new UNetStateDictAdapter(unet.config());
             Set<String> originals = new HashSet<>();
             for (Parameter weight : unet.parameters().all()) {

@@ -3,6 +3,7 @@ package training.lora.trainer.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import training.lora.api.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -86,7 +87,7 @@ class WeightFilesTest {
     private void assertGoldenOutput(double tolerance) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens("unet-a", manager);
-                UNet unet = UNet.open(folder, manager)) {
+                UNet unet = UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager)) {
             NDArray y = unet.forward(
                     golden.get("sample"),
                     golden.get("timesteps"),
@@ -98,7 +99,7 @@ class WeightFilesTest {
 
     private void assertRefused(String... parts) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(folder, manager))
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager))
                     .isInstanceOfSatisfying(
                             TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidBaseModel))
                     .satisfies(e -> assertThat(e.getMessage()).contains(parts));

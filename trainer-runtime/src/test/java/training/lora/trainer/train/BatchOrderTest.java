@@ -244,14 +244,4 @@ class BatchOrderTest {
         assertThat(length("batchSize: 4, epochs: 3", samples, TRAIN, heldOut).steps())
                 .isEqualTo(9);
     }
-
-    @Test
-    void fixedSetIsMeasuredInPartsOfOneSize() {
-        List<FixedSet.Part> parts =
-                FixedSet.parts(new int[] {0, 1, 2, 3}, 6, 2, buckets(samples(TRAIN, 512, 640, 512, 512)));
-
-        assertThat(parts.stream().map(part -> Arrays.toString(part.items())))
-                .containsExactly("[0, 2]", "[1, 5]", "[3, 4]");
-        assertThat(parts.get(1).samples()).containsExactly(1, 1);
-    }
 }

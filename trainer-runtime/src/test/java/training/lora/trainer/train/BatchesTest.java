@@ -71,9 +71,9 @@ class BatchesTest {
         return new Batches(NUMBERED, SampleOrder.uniform(7, seed), captions, training, Schedules.STABLE_DIFFUSION);
     }
 
-    private static FixedSet.Part part(int index, int items, int batchSize) {
+    private static FixedPart part(int index, int items, int batchSize) {
         int[] all = {0, 1, 2, 3, 4, 5, 6};
-        return FixedSet.parts(all, items, batchSize, Buckets.single(all.length)).get(index);
+        return FixedPart.of(all, items, batchSize, Buckets.single(all.length)).get(index);
     }
 
     @Test

@@ -80,7 +80,7 @@ class CheckpointsTest {
 
     /** Folders of checkpoints, each of which must have its digests beside it. */
     private List<String> names() throws IOException {
-        try (Stream<Path> all = Files.list(Checkpoints.folder(train))) {
+        try (Stream<Path> all = Files.list(CheckpointFiles.folder(train))) {
             List<String> names =
                     all.map(f -> f.getFileName().toString()).sorted().toList();
             List<String> folders =
@@ -97,16 +97,16 @@ class CheckpointsTest {
     void checkpointHoldsEveryFormThatWasAskedFor() throws IOException {
         write(checkpoints(), 10);
 
-        assertThat(Checkpoints.folder(train).resolve("step-000010/t.safetensors"))
+        assertThat(CheckpointFiles.folder(train).resolve("step-000010/t.safetensors"))
                 .isRegularFile();
-        assertThat(Checkpoints.folder(train).resolve("step-000010/diffusers/pytorch_lora_weights.safetensors"))
+        assertThat(CheckpointFiles.folder(train).resolve("step-000010/diffusers/pytorch_lora_weights.safetensors"))
                 .isRegularFile();
         Proof[] proofs = Json.MAPPER.readValue(
-                Checkpoints.folder(train).resolve("step-000010/proof.json").toFile(), Proof[].class);
+                CheckpointFiles.folder(train).resolve("step-000010/proof.json").toFile(), Proof[].class);
         assertThat(proofs)
                 .extracting(Proof::file)
                 .containsExactly("t.safetensors", "diffusers/pytorch_lora_weights.safetensors");
-        assertThat(Checkpoints.folder(train).resolve("step-000010/workflow.json"))
+        assertThat(CheckpointFiles.folder(train).resolve("step-000010/workflow.json"))
                 .isRegularFile();
     }
 
@@ -128,7 +128,7 @@ class CheckpointsTest {
         Checkpoints before = checkpoints();
         Checkpoint first = write(before, 10);
         write(before, 20);
-        Files.createDirectories(Checkpoints.folder(train).resolve(".step-000030.tmp/diffusers"));
+        Files.createDirectories(CheckpointFiles.folder(train).resolve(".step-000030.tmp/diffusers"));
 
         Checkpoints after = checkpoints();
         write(after, 10);
@@ -143,7 +143,7 @@ class CheckpointsTest {
         Checkpoints checkpoints = checkpoints();
         Checkpoint first = write(checkpoints, 10);
         inTheWay = "step-000020";
-        Files.createDirectories(Checkpoints.folder(train).resolve("step-000020/in the way"));
+        Files.createDirectories(CheckpointFiles.folder(train).resolve("step-000020/in the way"));
 
         assertThatThrownBy(() -> write(checkpoints, 20)).isInstanceOf(IOException.class);
 
@@ -156,7 +156,7 @@ class CheckpointsTest {
         Checkpoints checkpoints = checkpoints();
         Checkpoint first = write(checkpoints, 10);
         Checkpoint second = write(checkpoints, 20);
-        Path file = Checkpoints.folder(train).resolve("step-000020/diffusers/pytorch_lora_weights.safetensors");
+        Path file = CheckpointFiles.folder(train).resolve("step-000020/diffusers/pytorch_lora_weights.safetensors");
         byte[] bytes = Files.readAllBytes(file);
         bytes[bytes.length - 1] ^= 1;
         Files.write(file, bytes);
@@ -176,9 +176,9 @@ class CheckpointsTest {
         assertThat(checkpoints.kept()).containsExactly(first);
         assertThat(names()).containsExactly("step-000010");
 
-        Files.delete(Checkpoints.folder(train).resolve("step-000010/t.safetensors"));
+        Files.delete(CheckpointFiles.folder(train).resolve("step-000010/t.safetensors"));
         assertThatThrownBy(() -> TrainSummary.read(train))
-                .hasMessage("a checkpoint in " + Checkpoints.folder(train)
+                .hasMessage("a checkpoint in " + CheckpointFiles.folder(train)
                         + " must be whole, but all are damaged; `train` writes the last one again");
     }
 

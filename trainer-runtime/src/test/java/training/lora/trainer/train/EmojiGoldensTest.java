@@ -78,7 +78,7 @@ class EmojiGoldensTest {
             for (int k = 0; k < expected.size(); k++) {
                 step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)), k, rate);
             }
-            List<LoraStep.Measured> measured = step.drain();
+            List<MeasuredStep> measured = step.drain();
 
             assertThat(measured).hasSize(10);
             for (int k = 0; k < expected.size(); k++) {

@@ -36,7 +36,7 @@ class LoraStepTest {
     }
 
     /** Calls {@code after} with the steps done and the adapter's run after each. */
-    private static List<LoraStep.Measured> train(
+    private static List<MeasuredStep> train(
             String training, int batchSize, int steps, ObjIntConsumer<NDManager> after) {
         try (NDManager run = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TinyUNets.TINY, 3, run);
@@ -57,7 +57,7 @@ class LoraStepTest {
         }
     }
 
-    private static List<LoraStep.Measured> train(int steps) {
+    private static List<MeasuredStep> train(int steps) {
         return train("", 2, steps, (run, done) -> {});
     }
 
@@ -82,14 +82,14 @@ class LoraStepTest {
 
     @Test
     void lossFallsWhenTheSamePicturesAreSeenAgain() {
-        List<LoraStep.Measured> measured = train(40);
+        List<MeasuredStep> measured = train(40);
 
         double early = measured.subList(0, 10).stream()
-                .mapToDouble(LoraStep.Measured::loss)
+                .mapToDouble(MeasuredStep::loss)
                 .average()
                 .orElseThrow();
         double late = measured.subList(30, 40).stream()
-                .mapToDouble(LoraStep.Measured::loss)
+                .mapToDouble(MeasuredStep::loss)
                 .average()
                 .orElseThrow();
 
@@ -119,7 +119,7 @@ class LoraStepTest {
         }
     }
 
-    private record Moved(LoraStep.Measured first, NDArray parameters) {}
+    private record Moved(MeasuredStep first, NDArray parameters) {}
 
     private static Moved move(String training, BatchSource batches, NDManager run) {
         UNet unet = UNet.random(TinyUNets.TINY, 3, run);
