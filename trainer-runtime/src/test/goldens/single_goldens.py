@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 ROOT = pathlib.Path("trainer-runtime/src")
 OUT = ROOT / "test/resources/goldens/single"
-VOCABULARY = ROOT / "main/resources/training/lora/trainer/model/clip-bpe.txt.gz"
+VOCABULARY = ROOT / "main/resources/training/lora/trainer/model/text/clip-bpe.txt.gz"
 TEXTS = ["a photo of a cat", "Hello world!", "", "It's 2024, they'll pay $3.50...", "naïve café, ÅNGSTRÖM", "猫のイラスト 🐈‍⬛ (masterpiece:1.2)", "tab\tand\n\nlines", "l'été <lora:x:1> _under_score_", "supercalifragilisticexpialidocious"]
 TEXT = {"vocab_size": 49408, "max_position_embeddings": 77, "hidden_act": "quick_gelu"}
 RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0", "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}

@@ -1,6 +1,6 @@
 package training.lora.trainer.adapter;
 
-import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.layer.Projection;
 
 /**
  * A projection with what stands beside it, and its place in an adapter's array.

@@ -6,8 +6,8 @@ import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.model.Delta;
-import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.tensor.LazyTensor;
 
 /** A kind of adapter as it stands beside one module: its tensors, their shapes and first values, and what they do. */

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.model.Delta;
-import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.tensor.Randomness;
 
 /**

@@ -8,7 +8,7 @@ import training.lora.api.AdapterOverrideSpec;
 import training.lora.api.AdapterSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.layer.Projection;
 
 /**
  * The form of an adapter.

@@ -3,7 +3,7 @@ package training.lora.trainer.adapter;
 import ai.djl.ndarray.types.Shape;
 import java.util.Map;
 import java.util.Objects;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * An adapted module without its values.

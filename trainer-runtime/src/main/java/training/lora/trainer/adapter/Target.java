@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.model.Projection;
+import training.lora.trainer.model.layer.Projection;
 
 /**
  * What a spec calls some projections.

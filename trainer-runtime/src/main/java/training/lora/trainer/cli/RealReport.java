@@ -22,7 +22,7 @@ import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.publish.Output;
 import training.lora.trainer.tensor.TorchScript;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.TrainSummary;
 
 /**
  * The report of {@code verify-real}, in Markdown, from what a finished run left in its workspace.

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
-import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizes;
 
 /**
  * Which samples have one size: only these can be in a batch together. Buckets are numbered from 0, in the order of their

@@ -10,7 +10,7 @@ import training.lora.api.DatasetRole;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;

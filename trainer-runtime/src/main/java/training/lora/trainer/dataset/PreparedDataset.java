@@ -19,8 +19,8 @@ import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.model.PictureSizes;
-import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** The prepared data set, opened for reading. */

@@ -2,7 +2,7 @@ package training.lora.trainer.diffusion;
 
 import ai.djl.ndarray.NDArray;
 import training.lora.api.Prediction;
-import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.basemodel.Schedule;
 
 /**
  * Euler's method for the probability-flow ODE (Karras et al. 2022, algorithm 2 without churn), step for step what

@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import training.lora.api.Prediction;
-import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.tensor.TorchScript;
 
 /**

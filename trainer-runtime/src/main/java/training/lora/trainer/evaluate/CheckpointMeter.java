@@ -22,12 +22,12 @@ import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.onnx.OnnxFiles;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.train.CheckpointFiles;
+import training.lora.trainer.trained.CheckpointFiles;
 
 /**
  * Draws the same prompts and seeds with the base model and with checkpoints, read back from their files, and measures them.

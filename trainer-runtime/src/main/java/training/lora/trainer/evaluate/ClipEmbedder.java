@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
-import training.lora.trainer.model.Clip;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.sample.Picture;
 
 /**

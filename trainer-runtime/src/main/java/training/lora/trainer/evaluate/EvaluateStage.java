@@ -24,17 +24,17 @@ import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.WholeFile;
-import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.InputDigestsBuilder;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.PictureGrid;
-import training.lora.trainer.train.CheckpointFiles;
-import training.lora.trainer.train.SamplePictures;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.CheckpointFiles;
+import training.lora.trainer.trained.SamplePictures;
+import training.lora.trainer.trained.TrainSummary;
 
 /**
  * Draws the same prompts and seeds with the base model and with each checkpoint, read back from its file, measures them

@@ -11,7 +11,7 @@ import training.lora.api.PromptSpec;
 import training.lora.api.SafetyAction;
 import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.TrainSummary;
 
 /**
  * evaluation.json.

@@ -16,7 +16,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.TrainSummary;
 
 /** Puts together what evaluation.json says. */
 final class ReportFile {

@@ -25,9 +25,9 @@ import training.lora.trainer.page.Chart.Look;
 import training.lora.trainer.page.Page;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.sample.Picture;
-import training.lora.trainer.train.CheckpointFiles;
-import training.lora.trainer.train.SamplePictures;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.CheckpointFiles;
+import training.lora.trainer.trained.SamplePictures;
+import training.lora.trainer.trained.TrainSummary;
 
 /** report.html: what a training came to, in pictures, curves and numbers. */
 final class ReportPage {
@@ -364,7 +364,10 @@ final class ReportPage {
     private String shapes() {
         List<AdapterShape> shapes = report.checkpoints().stream()
                 .map(c -> AdapterShape.of(
-                        c.step(), CheckpointFiles.adapterFile(context.run(), train, c.step()), model, context.manager()))
+                        c.step(),
+                        CheckpointFiles.adapterFile(context.run(), train, c.step()),
+                        model,
+                        context.manager()))
                 .toList();
         return AdapterShape.charts(shapes);
     }

@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.files.FileDigests;
-import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.train.CheckpointJudge;
+import training.lora.trainer.trained.CheckpointJudge;
 
 /** Measures checkpoints while they are trained, by the pictures that the evaluation shows afterwards. */
 public final class ScoreJudge implements CheckpointJudge {

@@ -18,11 +18,11 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
 
 /** Adapters from files and as files hold them. */

@@ -16,8 +16,8 @@ import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 

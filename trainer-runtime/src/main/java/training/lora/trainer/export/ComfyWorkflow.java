@@ -9,7 +9,7 @@ import training.lora.api.Json;
 import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.files.WholeFile;
-import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.basemodel.Schedule;
 
 /**
  * A workflow for ComfyUI, in its API form, which can be dragged into its window or posted to it: the base model, the LoRA

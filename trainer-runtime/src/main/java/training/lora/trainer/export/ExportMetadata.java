@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 
 /**
  * What a file says of itself. Nothing in it depends on when or where it was made.

@@ -11,12 +11,12 @@ import java.util.List;
 import training.lora.api.Proof;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.files.Sha256;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.TextEmbedding;
-import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.tensor.Randomness;
 
 /**

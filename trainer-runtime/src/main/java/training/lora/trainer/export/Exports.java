@@ -14,7 +14,7 @@ import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.files.WholeFile;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * Writes an adapter in the forms that other tools read, and proves each file by reading it back before it has its name, so

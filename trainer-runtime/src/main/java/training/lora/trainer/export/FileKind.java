@@ -8,7 +8,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.ModelKind;
+import training.lora.trainer.model.basemodel.ModelKind;
 import training.lora.trainer.tensor.SafeTensors;
 
 /**

@@ -1,8 +1,8 @@
 package training.lora.trainer.export;
 
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * Names in kohya's files: {@code lora_unet_X.lora_down.weight}, {@code .lora_up.weight} and {@code .alpha}, with X the

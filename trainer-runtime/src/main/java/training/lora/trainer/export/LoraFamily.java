@@ -8,9 +8,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.UNetConfig;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** The families of base models that an adapter can be of, and how its files tell them. */

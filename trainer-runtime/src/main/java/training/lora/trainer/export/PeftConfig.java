@@ -13,7 +13,7 @@ import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.SafeTensors;
 
 /**

@@ -1,7 +1,7 @@
 package training.lora.trainer.export;
 
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * Names in diffusers' files: {@code unet.PATH.lora_A.weight} and {@code .lora_B.weight}, or {@code text_encoder.PATH},

@@ -7,8 +7,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.UNetStateDictAdapter;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * What the name of a tensor in an adapter's file means. Trainers join a module's name and a factor's ending freely, so

@@ -12,6 +12,15 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
+import training.lora.trainer.model.basemodel.ModelOptions;
+import training.lora.trainer.model.basemodel.ModelSource;
+import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.text.TextEncoder;
+import training.lora.trainer.model.text.Tokenizer;
+import training.lora.trainer.model.text.Tokens;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The texts' way to the denoiser: a tokenizer and its encoder, or SDXL's two of each, side by side. */

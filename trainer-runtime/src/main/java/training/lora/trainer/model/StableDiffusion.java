@@ -12,6 +12,21 @@ import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.basemodel.DiffusersFolder;
+import training.lora.trainer.model.basemodel.FolderPart;
+import training.lora.trainer.model.basemodel.ModelOptions;
+import training.lora.trainer.model.basemodel.ModelSource;
+import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.model.basemodel.ScheduleReader;
+import training.lora.trainer.model.basemodel.SingleFile;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.PictureSizes;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model, in a folder or a single file; each part is read when it is first asked for. */

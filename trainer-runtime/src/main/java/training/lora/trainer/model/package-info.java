@@ -1,4 +1,4 @@
-/** Stable Diffusion's networks and CLIP, built from their config.json, with weights by memory map. */
+/** Stable Diffusion: its denoiser, autoencoder, prompts and noise schedule, opened as one. */
 @NullMarked
 package training.lora.trainer.model;
 

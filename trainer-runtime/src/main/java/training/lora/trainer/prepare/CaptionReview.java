@@ -39,7 +39,7 @@ import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
 import training.lora.trainer.prepare.report.Reports;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
-import training.lora.trainer.train.InterruptedTraining;
+import training.lora.trainer.trained.InterruptedTraining;
 
 /**
  * The wait between prepare and train in which a person looks at the captions: they are put into the output, and what stands

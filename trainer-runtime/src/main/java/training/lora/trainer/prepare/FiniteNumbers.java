@@ -7,7 +7,7 @@ import training.lora.api.Reason;
 import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.LatentMoments;
-import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.tensor.Finite;
 
 /**

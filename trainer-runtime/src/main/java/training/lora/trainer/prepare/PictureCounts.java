@@ -9,11 +9,11 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
-import training.lora.trainer.dataset.RunLength;
+import training.lora.trainer.order.BatchOrder;
+import training.lora.trainer.order.RunLength;
 import training.lora.trainer.prepare.PicturePipeline.PreparedItem;
 import training.lora.trainer.prepare.augment.Copies;
 import training.lora.trainer.prepare.picture.Item;
-import training.lora.trainer.train.BatchOrder;
 
 /** How many pictures a run needs and may have, and how long it is with them. */
 record PictureCounts(LoraTrainingSpec spec, Copies copies) {

@@ -22,14 +22,14 @@ import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.prepare.StepCache.Step;
 import training.lora.trainer.prepare.mask.MaskFiles;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
-import training.lora.trainer.train.InterruptedTraining;
+import training.lora.trainer.trained.InterruptedTraining;
 
 /** Reads the data sets, and writes the prepared one: into a temporary folder that is renamed when it is whole. */
 public final class PrepareStage {

@@ -19,11 +19,11 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.PromptSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.EulerSampler;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.PictureSizes;
-import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.tensor.Randomness;
 
 /**

@@ -15,7 +15,7 @@ import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.florence.FlorenceFiles;
-import training.lora.trainer.model.PartFiles;
+import training.lora.trainer.model.basemodel.PartFiles;
 import training.lora.trainer.onnx.OnnxFiles;
 
 /**

@@ -22,7 +22,7 @@ import training.lora.trainer.http.Http;
 import training.lora.trainer.report.TensorBoard;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Surroundings;
-import training.lora.trainer.train.SamplePictures;
+import training.lora.trainer.trained.SamplePictures;
 
 /** All that a run is tracked by, as its spec says; nothing where it says nothing. */
 public final class Trackers implements Consumer<ProgressMessage>, AutoCloseable {

@@ -10,6 +10,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.progress.Watchdog;
 
 /**
  * Losses on the run's own batches without training on them: with the weights, timesteps, captions and noise that its steps

@@ -11,6 +11,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.run.RunContext;
+import training.lora.trainer.train.batch.Batches;
 
 /** The losses of a stage over its fixed sets: pictures that are learned from, and pictures that are held out. */
 final class FixedLosses {

@@ -1,18 +1,16 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.trainer.dataset.Buckets;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.train.batch.FixedPart;
 
 /**
  * The loss over a set of (picture, noise, timestep) that is the same whenever it is measured, so that a fall means that

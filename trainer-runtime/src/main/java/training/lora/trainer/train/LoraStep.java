@@ -8,9 +8,15 @@ import java.util.List;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.ProjectionDeltas;
+import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TorchScript;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.objective.LossTerm;
+import training.lora.trainer.train.objective.Objective;
+import training.lora.trainer.train.optimizer.Optimizer;
+import training.lora.trainer.train.progress.MeasuredStep;
 
 /**
  * One step of training: for each of its batches noise, prediction, loss and gradient, then the optimizer. Losses and

@@ -4,11 +4,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.ProjectionDeltas;
 import training.lora.trainer.model.PromptEncoder;
-import training.lora.trainer.model.TextEmbedding;
-import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.train.batch.Told;
 
 /**
  * The denoiser, and before it the text encoders where these are trained: from noisy latents (B, C, h, w), timesteps (B)

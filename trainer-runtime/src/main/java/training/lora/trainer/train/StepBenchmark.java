@@ -19,13 +19,16 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.Schedule;
-import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.run.ProcessMemory;
 import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.train.batch.BatchBuilder;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.Told;
 
 /**
  * Times the training step at the full architecture of Stable Diffusion 1.5 or XL with random weights: LoRA of rank 16 on

@@ -17,7 +17,13 @@ import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.publish.PublisherStateBuilder;
 import training.lora.trainer.run.ProcessMemory;
 import training.lora.trainer.run.RunContext;
-import training.lora.trainer.train.StageClock.Phase;
+import training.lora.trainer.train.progress.LossChart;
+import training.lora.trainer.train.progress.StageClock;
+import training.lora.trainer.train.progress.StageClock.Phase;
+import training.lora.trainer.trained.CheckpointFiles;
+import training.lora.trainer.trained.LossLog;
+import training.lora.trainer.trained.SamplePictures;
+import training.lora.trainer.trained.TrainSummary;
 
 /** Publishes what a training came to, and writes down where its time went. */
 final class TrainOutput {

@@ -1,4 +1,4 @@
-/** Trains an adapter: the step, its optimizer and losses, the loop with checkpoints and pictures, and what it publishes. */
+/** Trains an adapter: the step, and the loop with checkpoints and pictures. */
 @NullMarked
 package training.lora.trainer.train;
 

@@ -3,9 +3,6 @@ package training.lora.trainer.adapter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static training.lora.trainer.Goldens.assertClose;
 
-import training.lora.trainer.model.Part;
-import training.lora.trainer.model.FolderPart;
-import training.lora.api.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -18,11 +15,14 @@ import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.Projection;
-import training.lora.trainer.model.ProjectionDeltas;
-import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.basemodel.FolderPart;
+import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
@@ -57,7 +57,8 @@ class AdapterGoldensTest {
     private static void check(String name, String network, ToDoubleFunction<String> alpha, double dropout, long seed) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, manager);
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, manager);
                 LoraAdapter adapter = LoraAdapter.of(
                                 unet.projections(), factors(golden, unet, alpha, manager), dropout, 0, manager)
                         .trainable()) {

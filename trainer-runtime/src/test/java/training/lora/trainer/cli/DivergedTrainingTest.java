@@ -17,8 +17,8 @@ import training.lora.api.Json;
 import training.lora.api.Outcome;
 import training.lora.api.Reason;
 import training.lora.api.StageResult;
-import training.lora.trainer.train.TrainSummary;
-import training.lora.trainer.train.TrainSummary.Rollback;
+import training.lora.trainer.trained.TrainSummary;
+import training.lora.trainer.trained.TrainSummary.Rollback;
 
 /** Trainings at learning rates that are far too high. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)

@@ -28,8 +28,8 @@ import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Sources;
 import training.lora.trainer.source.Surroundings;
-import training.lora.trainer.train.CheckpointJudge;
 import training.lora.trainer.train.TrainStage;
+import training.lora.trainer.trained.CheckpointJudge;
 
 /** Trainings that stop early, undisturbed and killed around the measurements that stop them. */
 class EarlyStopRunTest {

@@ -20,8 +20,8 @@ import training.lora.trainer.OpenCvLibrary;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.dataset.Variation.Kind;
-import training.lora.trainer.model.PictureSizes;
-import training.lora.trainer.model.PictureSizesBuilder;
+import training.lora.trainer.model.unet.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizesBuilder;
 
 /** A run of a tiny SDXL on pictures of several shapes, at two resolutions, with mirrored and altered copies. */
 class GeometryRunTest {

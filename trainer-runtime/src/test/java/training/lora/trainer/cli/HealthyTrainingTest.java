@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.TrainSummary;
 
 /** The watchdog beside trainings whose losses are high because of what they draw, and beside ones that diverge. */
 class HealthyTrainingTest {

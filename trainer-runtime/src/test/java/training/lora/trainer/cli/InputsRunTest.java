@@ -21,7 +21,7 @@ import training.lora.api.StageResult;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
-import training.lora.trainer.model.ModelDigest;
+import training.lora.trainer.model.basemodel.ModelDigest;
 
 /** Runs whose data, base model or spec change between two commands. */
 class InputsRunTest {

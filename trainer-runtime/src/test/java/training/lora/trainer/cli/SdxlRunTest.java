@@ -9,8 +9,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.dataset.PreparedDataset;
-import training.lora.trainer.model.PictureSizesBuilder;
-import training.lora.trainer.model.TextEmbedding;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.PictureSizesBuilder;
 import training.lora.trainer.tensor.SafeTensors;
 
 class SdxlRunTest {

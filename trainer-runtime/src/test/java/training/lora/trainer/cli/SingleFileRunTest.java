@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.model.SingleGoldens;
+import training.lora.trainer.model.basemodel.SingleGoldens;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Whole runs from a single file, beside those from the same weights as a diffusers folder. */

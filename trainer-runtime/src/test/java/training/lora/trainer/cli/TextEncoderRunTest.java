@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.tensor.SafeTensors;
-import training.lora.trainer.train.TrainSummary;
+import training.lora.trainer.trained.TrainSummary;
 
 /** Runs that train text encoders, from the configuration to what their files do. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)

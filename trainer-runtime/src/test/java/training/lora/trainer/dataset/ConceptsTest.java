@@ -18,7 +18,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts.Concept;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
-import training.lora.trainer.model.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizes;
 
 class ConceptsTest {
     private static final DatasetSpec ROBOTS = dataset("robots", ConceptMode.Object, "zorbot");

@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.tensor.Randomness;
 
 /** Expected values: EulerDiscreteScheduler of diffusers 0.42 with scaled_linear betas 0.00085 to 0.012, steps_offset 1. */

@@ -7,7 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import org.junit.jupiter.api.Test;
-import training.lora.trainer.model.Schedule;
+import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.tensor.Randomness;
 
 class NoiseScheduleTest {

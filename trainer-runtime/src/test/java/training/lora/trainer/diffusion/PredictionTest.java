@@ -10,8 +10,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Prediction;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.model.Schedule;
-import training.lora.trainer.model.ScheduleBuilder;
+import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.model.basemodel.ScheduleBuilder;
 
 /** Against diffusers; the goldens are made by src/test/goldens/schedule_goldens.py. */
 class PredictionTest {

@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Json;
 import training.lora.api.PromptSpec;
-import training.lora.trainer.model.Clip;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.sample.Picture;
 
 class ClipMetricsTest {

@@ -15,7 +15,7 @@ import org.opencv.core.Mat;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.SmallHeap;
-import training.lora.trainer.model.Clip;
+import training.lora.trainer.model.text.Clip;
 import training.lora.trainer.sample.PictureGrid;
 
 /** That pictures are not all in Java's heap at once. */

@@ -24,7 +24,7 @@ import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;

@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
-import training.lora.trainer.model.Schedule;
-import training.lora.trainer.model.ScheduleBuilder;
+import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.model.basemodel.ScheduleBuilder;
 
 class ComfyWorkflowTest {
     /** How many outputs ComfyUI's nodes have. */

@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import training.lora.trainer.model.Component;
-import training.lora.trainer.model.UNetConfig;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.unet.UNetConfig;
 
 /**
  * By which names ComfyUI and AUTOMATIC1111 find a LoRA's tensors, told anew from their loaders' rules. Both hold the model

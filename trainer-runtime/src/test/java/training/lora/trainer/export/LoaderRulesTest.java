@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import training.lora.api.AdapterFormat;
 import training.lora.trainer.adapter.AdapterModule;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 

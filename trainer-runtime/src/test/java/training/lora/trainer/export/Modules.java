@@ -5,7 +5,7 @@ import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.Lora;
 import training.lora.trainer.adapter.ModuleForm;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.LazyTensor;
 
 /** Modules of adapters for tests. */

@@ -6,7 +6,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.model.Component;
+import training.lora.trainer.model.layer.Component;
 
 class NamesTest {
     @ParameterizedTest

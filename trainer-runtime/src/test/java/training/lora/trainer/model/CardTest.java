@@ -15,6 +15,11 @@ import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.PictureSizes;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.model.unet.UNetConfigBuilder;
 import training.lora.trainer.tensor.CardScripts;
 import training.lora.trainer.tensor.Randomness;
 

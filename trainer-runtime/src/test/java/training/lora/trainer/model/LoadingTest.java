@@ -24,6 +24,12 @@ import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.basemodel.FolderPart;
+import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.text.TextEncoder;
+import training.lora.trainer.model.text.Tokens;
+import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
@@ -155,8 +161,13 @@ class LoadingTest {
         });
         List<Tokens> tokens = List.of(new Tokens(new long[] {58, 3, 7, 59}, false));
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
-                TextEncoder older = TextEncoder.open(new FolderPart(folder, Part.TextEncoder), TextEncoder.Role.Only, Precision.Float32, manager);
-                TextEncoder newer = TextEncoder.open(new FolderPart(Goldens.FOLDER.resolve("clip-text-a"), Part.TextEncoder), TextEncoder.Role.Only, Precision.Float32, manager)) {
+                TextEncoder older = TextEncoder.open(
+                        new FolderPart(folder, Part.TextEncoder), TextEncoder.Role.Only, Precision.Float32, manager);
+                TextEncoder newer = TextEncoder.open(
+                        new FolderPart(Goldens.FOLDER.resolve("clip-text-a"), Part.TextEncoder),
+                        TextEncoder.Role.Only,
+                        Precision.Float32,
+                        manager)) {
             assertThat(older.encode(manager, tokens, 59, 0, ProjectionDeltas.NONE)
                             .context()
                             .toFloatArray())

@@ -25,6 +25,12 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.model.basemodel.FolderPart;
+import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -37,7 +43,8 @@ class NetworksTest {
     void denoiserHasDiffusersOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             NDArray sample = golden.get("sample");
             NDArray context = golden.get("context");
             sample.setRequiresGradient(true);
@@ -67,7 +74,8 @@ class NetworksTest {
     void denoisersOwnBackwardGoesToTheContext(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             UNet.Recording recording = unet.recordToText(
                     golden.get("sample"),
                     golden.get("timesteps"),
@@ -85,7 +93,8 @@ class NetworksTest {
     void denoisersOwnBackwardGoesDownToTheSample(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager)) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
                     golden.get("timesteps"),
@@ -103,7 +112,8 @@ class NetworksTest {
     void adaptersHavePeftsOutputAndGradients(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager);
+                UNet unet =
+                        UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.Float32, manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
@@ -133,7 +143,8 @@ class NetworksTest {
     void gradientsInBfloat16PointWherePeftsDo(String name) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.BFloat16, manager);
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.BFloat16, manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),
@@ -241,7 +252,8 @@ class NetworksTest {
                 java.util.Arrays.copyOf(whole, whole.length - 4));
 
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager)).hasMessageContaining("ends before its tensor");
+            assertThatThrownBy(() -> UNet.open(new FolderPart(folder, Part.UNet), Precision.Float32, manager))
+                    .hasMessageContaining("ends before its tensor");
         }
     }
 }

@@ -8,6 +8,11 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.ModelFamily;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.model.basemodel.ModelOptions;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.text.Tokenizer;
+import training.lora.trainer.model.unet.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizesBuilder;
 
 /** Text encoders against diffusers on a random tiny SDXL; the goldens are made by src/test/goldens/sdxl_goldens.py. */
 class SdxlGoldensTest {

@@ -23,13 +23,16 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
-import training.lora.trainer.model.Clip;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.UNet;
-import training.lora.trainer.model.UNetConfig;
-import training.lora.trainer.model.UNetConfigBuilder;
+import training.lora.trainer.model.text.Clip;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.model.unet.UNetConfigBuilder;
+import training.lora.trainer.order.SampleOrder;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.CardScripts;
+import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.train.batch.Captions;
 
 /**
  * The way of the data on libtorch's meta device, which stands for a card: a tensor that is left on the CPU, or a value

@@ -31,14 +31,19 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.Exports;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.ModelOptions;
-import training.lora.trainer.model.Projection;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.basemodel.ModelOptions;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchBuilder;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.Told;
+import training.lora.trainer.train.progress.MeasuredStep;
 
 /** Against diffusers and peft on the bundled model; the goldens are made by src/test/goldens/emoji_goldens.py. */
 class EmojiGoldensTest {

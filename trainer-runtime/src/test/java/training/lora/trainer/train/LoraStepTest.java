@@ -16,9 +16,19 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
-import training.lora.trainer.model.Conditioning;
-import training.lora.trainer.model.TinyUNets;
-import training.lora.trainer.model.UNet;
+import training.lora.trainer.model.unet.Conditioning;
+import training.lora.trainer.model.unet.TinyUNets;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.order.SampleOrder;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchBuilder;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.batch.Embeddings;
+import training.lora.trainer.train.batch.Told;
+import training.lora.trainer.train.batch.TrainingData;
+import training.lora.trainer.train.progress.MeasuredStep;
 
 class LoraStepTest {
     private static Batches batches(NDManager run, int batchSize, double dropout) {

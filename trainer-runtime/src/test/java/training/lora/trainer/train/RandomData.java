@@ -4,8 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.model.Conditioning;
+import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.train.batch.TrainingData;
 
 /** Random latents with random text, of Stable Diffusion 1.x; masks, where they are {@code masked}, leave all in. */
 record RandomData(int size, boolean masked) implements TrainingData {

@@ -6,17 +6,17 @@ import java.nio.file.Path;
 import training.lora.api.Json;
 
 /** What src/test/goldens/training_goldens.py made. */
-final class TrainingGoldens {
+public final class TrainingGoldens {
     private static final Path VALUES = Path.of("src/test/resources/training-goldens/values.json");
 
     private TrainingGoldens() {}
 
-    static JsonNode values() throws IOException {
+    public static JsonNode values() throws IOException {
         return Json.MAPPER.readTree(VALUES.toFile());
     }
 
     /** The numbers of an array. */
-    static float[] floats(JsonNode array) {
+    public static float[] floats(JsonNode array) {
         float[] values = new float[array.size()];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) array.get(i).asDouble();

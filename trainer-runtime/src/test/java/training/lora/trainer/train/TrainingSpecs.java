@@ -5,11 +5,11 @@ import training.lora.api.Json;
 import training.lora.api.TrainingSpec;
 
 /** spec.training as users write it. */
-final class TrainingSpecs {
+public final class TrainingSpecs {
     private TrainingSpecs() {}
 
     /** @param fields such as {@code batchSize: 2, loss: {weighting: Uniform}} */
-    static TrainingSpec of(String fields) {
+    public static TrainingSpec of(String fields) {
         try {
             return Json.STRICT_YAML.readValue("{" + fields + "}", TrainingSpec.class);
         } catch (JsonProcessingException e) {

@@ -10,7 +10,7 @@ import training.lora.api.CaptionsSpec;
 import training.lora.api.PlainText;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.model.Blip;
+import training.lora.trainer.model.blip.Blip;
 import training.lora.trainer.sample.Picture;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;

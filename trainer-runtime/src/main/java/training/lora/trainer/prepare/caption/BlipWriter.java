@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.IntFunction;
-import training.lora.trainer.model.Blip;
-import training.lora.trainer.model.BlipDecoder;
+import training.lora.trainer.model.blip.Blip;
+import training.lora.trainer.model.blip.BlipDecoder;
 
 /** Writes texts about pictures by BLIP, as a {@link Decoding} says, each of which goes on from a prompt. */
 record BlipWriter(Blip blip, Decoding decoding, long[] prompt) {

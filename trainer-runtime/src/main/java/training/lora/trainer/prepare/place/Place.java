@@ -5,8 +5,8 @@ import org.opencv.core.Mat;
 import org.opencv.core.Rect;
 import org.opencv.core.Size;
 import org.opencv.imgproc.Imgproc;
-import training.lora.trainer.model.PictureSizes;
-import training.lora.trainer.model.PictureSizesBuilder;
+import training.lora.trainer.model.unet.PictureSizes;
+import training.lora.trainer.model.unet.PictureSizesBuilder;
 
 /**
  * A part of a scaled picture.

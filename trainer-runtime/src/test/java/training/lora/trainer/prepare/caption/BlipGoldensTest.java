@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.model.Blip;
-import training.lora.trainer.model.BlipDecoder;
+import training.lora.trainer.model.blip.Blip;
+import training.lora.trainer.model.blip.BlipDecoder;
 
 /** BLIP against transformers, on a random tiny configuration. */
 class BlipGoldensTest {

@@ -1,0 +1,47 @@
+package training.lora.trainer.model.layer;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+import training.lora.trainer.model.layer.kernel.DeltaForm;
+
+/** What an adapter puts beside one projection: its arrays, what their gradients are added to, and its form. */
+public sealed interface Delta permits Delta.LowRank {
+    /** The arrays that native functions are given, in the order of the form's {@code DeltaText.arrays}. */
+    List<NDArray> arrays();
+
+    /** What the gradients are added to, in the order of the form's {@code DeltaText.gradients}; empty where nothing is trained. */
+    List<NDArray> gradients();
+
+    /** What of it is written into texts. */
+    DeltaForm form();
+
+    /**
+     * LoRA: y += scale * B A x.
+     *
+     * @param down A, shape (rank, in), or (rank, in k k) beside a convolution
+     * @param up B, shape (out, rank)
+     * @param scale of B A x
+     * @param dropout share of the entries of x, from 0 and below 1, that a recorded pass hides from the delta
+     * @param gradients what those of A and B are added to
+     */
+    record LowRank(NDArray down, NDArray up, double scale, double dropout, List<NDArray> gradients) implements Delta {
+        public LowRank {
+            gradients = List.copyOf(gradients);
+        }
+
+        /** Factors that are not trained. */
+        public LowRank(NDArray down, NDArray up, double scale) {
+            this(down, up, scale, 0, List.of());
+        }
+
+        @Override
+        public List<NDArray> arrays() {
+            return List.of(down, up);
+        }
+
+        @Override
+        public DeltaForm form() {
+            return new DeltaForm.LowRank(scale, dropout);
+        }
+    }
+}

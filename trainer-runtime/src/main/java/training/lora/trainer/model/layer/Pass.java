@@ -1,0 +1,48 @@
+package training.lora.trainer.model.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.soabase.recordbuilder.core.RecordBuilder;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one pass through a network has beside the layers' own inputs.
+ *
+ * @param scope owner of all that the pass makes
+ * @param time time embedding (B, W), null in an autoencoder
+ * @param context text embedding (B, S, D), null in an autoencoder
+ * @param deltas what an adapter adds
+ * @param contextGradient what the context's gradient is added to on the way back, (B, S, D) fp32; null where none is
+ *     wanted
+ * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
+ */
+@RecordBuilder
+public record Pass(
+        NDManager scope,
+        @Nullable NDArray time,
+        @Nullable NDArray context,
+        ProjectionDeltas deltas,
+        @Nullable NDArray contextGradient,
+        @Nullable NDArray timeGradient) {
+    /** A pass without time, text or adapter. */
+    public static Pass plain(NDManager scope) {
+        return PassBuilder.builder().scope(scope).deltas(ProjectionDeltas.NONE).build();
+    }
+
+    /** The same with arrays to add the gradients of context and, where wanted, time to. */
+    public Pass toText(NDArray ofContext, @Nullable NDArray ofTime) {
+        return PassBuilder.builder(this)
+                .contextGradient(ofContext)
+                .timeGradient(ofTime)
+                .build();
+    }
+
+    public NDArray requireTime() {
+        return Objects.requireNonNull(time, "a time embedding");
+    }
+
+    NDArray requireContext() {
+        return Objects.requireNonNull(context, "a text embedding");
+    }
+}

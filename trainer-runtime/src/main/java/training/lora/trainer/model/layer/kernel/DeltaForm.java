@@ -1,0 +1,38 @@
+package training.lora.trainer.model.layer.kernel;
+
+/** What of a delta is written into the text of a native function; its numbers come as arguments. */
+public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank {
+    /** No delta. */
+    DeltaForm NONE = new None();
+
+    /** Share of the entries of x that training hides from the delta. */
+    double dropout();
+
+    /** Its text beside {@code map}. */
+    DeltaText beside(FrozenText map);
+
+    /** That of a projection without a delta. */
+    record None() implements DeltaForm {
+        @Override
+        public double dropout() {
+            return 0;
+        }
+
+        @Override
+        public DeltaText beside(FrozenText map) {
+            return DeltaText.NONE;
+        }
+    }
+
+    /**
+     * That of a low-rank delta.
+     *
+     * @param scale of B A x
+     */
+    record LowRank(double scale, double dropout) implements DeltaForm {
+        @Override
+        public DeltaText beside(FrozenText map) {
+            return map.lowRank(this);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+package training.lora.trainer.model.text;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
+import training.lora.trainer.model.layer.Chain;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Pass;
+import training.lora.trainer.model.layer.PassBuilder;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.layer.kernel.Snippets;
+import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.ParameterSet;
+import training.lora.trainer.model.weights.PartSource;
+import training.lora.trainer.model.weights.Weights;
+import training.lora.trainer.tensor.TorchScript;
+
+/** A text encoder of Stable Diffusion, CLIPTextModel or CLIPTextModelWithProjection of transformers. */
+public final class TextEncoder implements AutoCloseable {
+    /** Another handle of x in fp32: x itself where it is. */
+    private static final TorchScript SINGLE = TorchScript.compile("x", "return torch.to(x, 6)");
+
+    private static final TorchScript LIKE = TorchScript.compile("d, x", "return torch.type_as(d, x)");
+
+    private static final TorchScript SUM = TorchScript.compile("d, x", "return torch.add(torch.type_as(d, x), x)");
+
+    private final NDManager manager;
+    private final Role role;
+    private final ParameterSet parameters;
+    private final TextTower tower;
+    private final Weights.@Nullable Kernel pool;
+    private final Weights.@Nullable Kernel poolGradient;
+
+    /** What a family takes of an encoder. */
+    public enum Role {
+        /** Stable Diffusion 1.x: the last layer's output, normed. */
+        Only(Component.TextEncoder),
+        /** SDXL's first: the last layer's input. */
+        First(Component.TextEncoder),
+        /** SDXL's second: the last layer's input; and, normed and projected, its output at the first end token. */
+        Second(Component.TextEncoder2);
+
+        private final Component component;
+
+        Role(Component component) {
+            this.component = component;
+        }
+
+        /** The part of the model that it is. */
+        Component component() {
+            return component;
+        }
+    }
+
+    private TextEncoder(NDManager manager, Role role, Precision precision, Config config) {
+        this.manager = manager;
+        this.role = role;
+        parameters = new ParameterSet(precision, false, manager.getDevice());
+        tower = new TextTower(parameters, role.component().folder() + ".", config);
+        if (role != Role.Second) {
+            pool = null;
+            poolGradient = null;
+            return;
+        }
+        Weights projection = new Weights()
+                .add(
+                        "w",
+                        parameters.declare(
+                                "text_projection.weight",
+                                config.integer("projection_dim"),
+                                config.integer("hidden_size")));
+        // h (B, S, C) at one place a text, mapped: (B, P).
+        pool = projection.kernel(
+                List.of("h", "at"),
+                "",
+                List.of("torch.to(torch.linear(torch.index(h, [%s, at]), w), 6)".formatted(Snippets.rows("h"))));
+        poolGradient = projection.kernel(List.of("d", "at", "h"), """
+                g = torch.zeros_like(h)
+                i = %s
+                _0 = torch.index_put_(g, [i, at], torch.mm(torch.type_as(d, w), w))
+                """.formatted(Snippets.rows("h")), List.of("g"));
+    }
+
+    /**
+     * Reads its description and its weights.
+     *
+     * @param precision of weights and activations; what comes out is fp32
+     */
+    public static TextEncoder open(PartSource source, Role role, Precision precision, NDManager parent) {
+        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, source.config());
+        source.load(encoder.parameters, encoder.manager);
+        return encoder;
+    }
+
+    /** What an adapter can stand beside in the encoder that {@code source} describes. */
+    public static List<Projection> projections(PartSource source, Role role, NDManager parent) {
+        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Precision.Float32, source.config())) {
+            return outline.tower.projections();
+        }
+    }
+
+    /** What an adapter can stand beside. */
+    List<Projection> projections() {
+        return tower.projections();
+    }
+
+    /**
+     * Embeds token sequences of equal length S.
+     *
+     * @param end the end token's id
+     * @param skip layers that are skipped beyond what the role skips
+     * @param deltas what an adapter adds
+     * @return in {@code scope}; pooled only in the role {@link Role#Second}
+     */
+    public TextEmbedding encode(NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas) {
+        try (NDManager inner = scope.newSubManager()) {
+            TextEmbedding embedding = new Recording(inner, texts, end, skip, deltas, false).embedding();
+            embedding.context().attach(scope);
+            NDArray pooled = embedding.pooled();
+            if (pooled != null) {
+                pooled.attach(scope);
+            }
+            return embedding;
+        }
+    }
+
+    /** {@link #encode} for training: what a backward pass needs is kept. The deltas must have gradients to add to. */
+    public Recording record(NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas) {
+        return new Recording(scope, texts, end, skip, deltas, true);
+    }
+
+    /** An embedding that can be walked back. */
+    public final class Recording {
+        private final NDManager scope;
+        private final Chain.Recording layers;
+        private final NDArray hidden;
+        private final @Nullable NDList normed;
+        private final @Nullable Pooled pooled;
+        private final TextEmbedding embedding;
+
+        private Recording(
+                NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas, boolean kept) {
+            this.scope = scope;
+            Pass pass = PassBuilder.builder().scope(scope).deltas(deltas).build();
+            int left = role == Role.Only ? skip : 1 + skip;
+            try (NDArray ids = ids(scope, texts)) {
+                NDArray x = tower.embed(scope, ids);
+                layers = kept
+                        ? tower.before(left).record(pass, x, false)
+                        : tower.before(left).pass(pass, x);
+            }
+            hidden = layers.output();
+            normed = role == Role.Only ? tower.normed(scope, hidden) : null;
+            pooled = pool == null
+                    ? null
+                    : new Pooled(pass, hidden, left, ends(texts, end), Objects.requireNonNull(poolGradient), kept);
+            embedding = new TextEmbedding(
+                    SINGLE.call(scope, normed == null ? hidden : normed.get(0)),
+                    pooled == null || pool == null ? null : pool.call(scope, pooled.normed.get(0), pooled.at));
+        }
+
+        private NDArray ends(List<Tokens> texts, long end) {
+            return scope.create(texts.stream().mapToLong(t -> t.firstOf(end)).toArray());
+        }
+
+        /** What was embedded, fp32. */
+        public TextEmbedding embedding() {
+            return embedding;
+        }
+
+        /** S, the tokens of a sequence. */
+        public long length() {
+            return hidden.getShape().get(1);
+        }
+
+        /** D, the numbers a token. */
+        public long width() {
+            return hidden.getShape().get(2);
+        }
+
+        /** Adds to the gradients of the adapter's factors; works once. The gradient is one of the {@link #embedding}. */
+        public void backward(TextEmbedding gradient) {
+            NDArray context = gradient.context();
+            if (normed != null) {
+                layers.backward(tower.normGradient(scope, context, hidden, normed))
+                        .close();
+            } else if (pooled == null) {
+                layers.backward(LIKE.call(scope, context, hidden)).close();
+            } else {
+                NDArray above = pooled.backward(Objects.requireNonNull(gradient.pooled(), "a pooled gradient"));
+                layers.backward(SUM.call(scope, context, above)).close();
+                above.close();
+            }
+        }
+    }
+
+    /** The way from what is the context up to the pooled embedding. */
+    private final class Pooled {
+        private final NDManager scope;
+        private final NDArray at;
+        private final Weights.Kernel back;
+        private final Chain.Recording layers;
+        private final NDList normed;
+
+        /**
+         * @param at place of the end token in each text
+         * @param back from the gradient of the pooled embedding to that of the norm
+         */
+        Pooled(Pass pass, NDArray hidden, int left, NDArray at, Weights.Kernel back, boolean kept) {
+            this.scope = pass.scope();
+            this.at = at;
+            this.back = back;
+            // The chain closes what it is given, and the context is wanted beyond it.
+            NDArray x = LIKE.call(scope, hidden, hidden);
+            layers = kept
+                    ? tower.last(left).record(pass, x, true)
+                    : tower.last(left).pass(pass, x);
+            normed = tower.normed(scope, layers.output());
+        }
+
+        /** The context's gradient (B, S, C) from that of the pooled embedding (B, P). */
+        NDArray backward(NDArray gradient) {
+            try (NDArray d = back.call(scope, gradient, at, normed.get(0))) {
+                return layers.backward(tower.normGradient(scope, d, layers.output(), normed));
+            }
+        }
+    }
+
+    static NDArray ids(NDManager scope, List<Tokens> texts) {
+        int length = texts.get(0).ids().length;
+        long[] flat = new long[texts.size() * length];
+        for (int i = 0; i < texts.size(); i++) {
+            System.arraycopy(texts.get(i).ids(), 0, flat, i * length, length);
+        }
+        return scope.create(flat, new Shape(texts.size(), length));
+    }
+
+    @Override
+    public void close() {
+        manager.close();
+    }
+}

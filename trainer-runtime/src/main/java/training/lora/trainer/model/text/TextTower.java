@@ -1,0 +1,88 @@
+package training.lora.trainer.model.text;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.util.List;
+import training.lora.trainer.model.layer.Chain;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.kernel.Snippets;
+import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.ParameterSet;
+import training.lora.trainer.model.weights.Weights;
+
+/** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the precision of the set. */
+final class TextTower {
+    private final ClipLayers layers;
+    private final Weights.Kernel embed;
+    private final Weights.Kernel norm;
+    private final Weights.Kernel normGradient;
+
+    /** @param prefix of the projections' paths */
+    TextTower(ParameterSet parameters, String prefix, Config config) {
+        long width = config.integer("hidden_size");
+        Weights embeddings = new Weights()
+                .add(
+                        "e",
+                        parameters.declare(
+                                "text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width))
+                .add(
+                        "p",
+                        parameters.declare(
+                                "text_model.embeddings.position_embedding.weight",
+                                config.integer("max_position_embeddings", 77),
+                                width));
+        layers = new ClipLayers(parameters, "text_model.encoder.layers", prefix, config, true);
+        Weights last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
+        embed = embeddings.kernel(
+                List.of("ids"),
+                "",
+                List.of("torch.add(torch.embedding(e, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))"));
+        norm = last.kernel(
+                List.of("x"),
+                Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5)),
+                List.of("n", "nm", "nr"));
+        normGradient = last.kernel(
+                List.of("d", "x", "m", "r"),
+                Snippets.layerNormGradient("g", "torch.type_as(d, x)", "x", "m", "r", "n", width),
+                List.of("g"));
+    }
+
+    /** What an adapter can stand beside. */
+    List<Projection> projections() {
+        return layers.projections();
+    }
+
+    /** The last layer's output, normed, of {@code ids}, int64 (B, S). */
+    NDArray forward(NDManager scope, NDArray ids) {
+        NDArray h = layers.forward(scope, embed(scope, ids));
+        NDList normed = normed(scope, h);
+        h.close();
+        return normed.get(0);
+    }
+
+    /** Tokens with their positions, what stands before the first layer. */
+    NDArray embed(NDManager scope, NDArray ids) {
+        return embed.call(scope, ids);
+    }
+
+    /** All layers but the last {@code left}. */
+    Chain before(int left) {
+        return layers.chain(0, layers.count() - left);
+    }
+
+    /** The last {@code left} layers. */
+    Chain last(int left) {
+        return layers.chain(layers.count() - left, layers.count());
+    }
+
+    /** The final layer norm of {@code h}, then what {@link #normGradient} wants of it beside h. */
+    NDList normed(NDManager scope, NDArray h) {
+        return norm.callAll(scope, h);
+    }
+
+    /** The gradient of {@code h} from that of its norm. */
+    NDArray normGradient(NDManager scope, NDArray gradient, NDArray h, NDList normed) {
+        return normGradient.call(scope, gradient, h, normed.get(1), normed.get(2));
+    }
+}

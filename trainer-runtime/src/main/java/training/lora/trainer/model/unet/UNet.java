@@ -1,0 +1,340 @@
+package training.lora.trainer.model.unet;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
+import training.lora.trainer.model.layer.Chain;
+import training.lora.trainer.model.layer.Convolution;
+import training.lora.trainer.model.layer.Layer;
+import training.lora.trainer.model.layer.Pass;
+import training.lora.trainer.model.layer.PassBuilder;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.layer.ResnetBlock;
+import training.lora.trainer.model.layer.ResnetSizes;
+import training.lora.trainer.model.layer.ResnetSizesBuilder;
+import training.lora.trainer.model.layer.SpatialTransformer;
+import training.lora.trainer.model.layer.TransformerSizes;
+import training.lora.trainer.model.layer.TransformerSizesBuilder;
+import training.lora.trainer.model.layer.kernel.Snippets;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.weights.ParameterSet;
+import training.lora.trainer.model.weights.PartSource;
+import training.lora.trainer.model.weights.Weights;
+import training.lora.trainer.tensor.TorchScript;
+
+/**
+ * The denoiser, UNet2DConditionModel of diffusers. B pictures, C latent channels, h x w latents, S text tokens of width
+ * D.
+ */
+public final class UNet implements AutoCloseable {
+    /** To the network's type, channels last. */
+    private static final TorchScript ENTER =
+            TorchScript.compile("x, like", "return torch.contiguous(torch.type_as(x, like), memory_format=2)");
+
+    private static final TorchScript LIKE = TorchScript.compile("x, like", "return torch.type_as(x, like)");
+
+    private static final TorchScript LEAVE =
+            TorchScript.compile("y", "return torch.contiguous(torch.to(y, 6), memory_format=0)");
+
+    private final UNetConfig config;
+    private final NDManager manager;
+    private final ParameterSet parameters;
+    private final List<Projection> projections;
+    private final Weights.Kernel embedTime;
+    private final @Nullable AddedEmbedding embedAddition;
+    private final Chain chain;
+
+    private UNet(UNetConfig config, Precision precision, NDManager manager) {
+        this.config = config;
+        this.parameters = new ParameterSet(precision, true, manager.getDevice());
+        this.manager = manager;
+        int first = config.widths().get(0);
+        long time = 4L * first;
+        Weights weights = new Weights()
+                .add("i", parameters.withBias("time_embedding.linear_1", time, first))
+                .add("o", parameters.withBias("time_embedding.linear_2", time, time));
+        embedTime = weights.kernel(
+                List.of("t"),
+                Snippets.waves("t", first) + "s = torch.type_as(w, iw)",
+                List.of("torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)"));
+        embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
+        List<Chain.Step> steps = new Build(time).steps();
+        chain = new Chain(steps);
+        projections =
+                steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
+    }
+
+    /** Puts the layers in their order: down, middle, up, each level at its resolution. */
+    private final class Build {
+        private final List<Chain.Step> steps = new ArrayList<>();
+        private final long time;
+
+        Build(long time) {
+            this.time = time;
+        }
+
+        List<Chain.Step> steps() {
+            int levels = config.widths().size();
+            int first = config.widths().get(0);
+            int last = config.widths().get(levels - 1);
+            Deque<Integer> skips = new ArrayDeque<>();
+            add(Convolution.plain(parameters, "conv_in", config.channels(), first, 3), false);
+            leave(skips, first);
+            int width = first;
+            for (int i = 0; i < levels; i++) {
+                String path = "down_blocks." + i;
+                for (int j = 0; j < config.layers(); j++) {
+                    int in = width;
+                    width = config.widths().get(i);
+                    resnet(path + ".resnets." + j, in, 0, width);
+                    attention(path + ".attentions." + j, i);
+                    leave(skips, width);
+                }
+                if (i < levels - 1) {
+                    add(Convolution.down(parameters, path + ".downsamplers.0.conv", width), false);
+                    leave(skips, width);
+                }
+            }
+            resnet("mid_block.resnets.0", last, 0, last);
+            transformer("mid_block.attentions.0", levels - 1);
+            resnet("mid_block.resnets.1", last, 0, last);
+            for (int i = levels - 1; i >= 0; i--) {
+                String path = "up_blocks." + (levels - 1 - i);
+                for (int j = 0; j <= config.layers(); j++) {
+                    int in = width;
+                    width = config.widths().get(i);
+                    resnet(path + ".resnets." + j, in, skips.pop(), width);
+                    attention(path + ".attentions." + j, i);
+                }
+                if (i > 0) {
+                    add(Convolution.up(parameters, path + ".upsamplers.0.conv", width), false);
+                }
+            }
+            add(
+                    Convolution.normed(
+                            parameters,
+                            "conv_norm_out",
+                            "conv_out",
+                            first,
+                            config.channels(),
+                            config.groups(),
+                            config.normEps()),
+                    false);
+            return steps;
+        }
+
+        private void add(Layer layer, boolean takes) {
+            steps.add(new Chain.Step(layer, takes, false));
+        }
+
+        /** Lets the newest step leave its output, of {@code width} channels, for the way up. */
+        private void leave(Deque<Integer> skips, int width) {
+            leave();
+            skips.push(width);
+        }
+
+        private void leave() {
+            steps.add(steps.remove(steps.size() - 1).leaving());
+        }
+
+        private void resnet(String path, long in, long skipped, long out) {
+            ResnetSizes sizes = ResnetSizesBuilder.builder()
+                    .in(in)
+                    .skipped(skipped)
+                    .out(out)
+                    .time(time)
+                    .build();
+            add(new ResnetBlock(parameters, path, sizes, config.groups(), config.normEps()), skipped > 0);
+        }
+
+        private void attention(String path, int level) {
+            if (config.attention().get(level)) {
+                transformer(path, level);
+            }
+        }
+
+        private void transformer(String path, int level) {
+            leave();
+            TransformerSizes sizes = TransformerSizesBuilder.builder()
+                    .width(config.widths().get(level))
+                    .context(config.contextWidth())
+                    .heads(config.heads().get(level))
+                    .blocks(config.transformerLayers().get(level))
+                    .groups(config.groups())
+                    .linear(config.linearProjection())
+                    .build();
+            SpatialTransformer.append(steps, parameters, path, sizes);
+        }
+    }
+
+    /**
+     * Reads its description and its weights.
+     *
+     * @param precision of weights and activations; what goes in and comes out is fp32
+     */
+    public static UNet open(PartSource source, Precision precision, NDManager parent) {
+        UNet unet = new UNet(UNetConfig.of(source.config()), precision, parent.newSubManager());
+        source.load(unet.parameters, unet.manager);
+        return unet;
+    }
+
+    /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
+    public static UNet outline(PartSource source, NDManager parent) {
+        UNet unet = new UNet(UNetConfig.of(source.config()), Precision.Float32, parent.newSubManager());
+        source.check(unet.parameters);
+        return unet;
+    }
+
+    /** With weights at random, all in fp32, for tests and benchmarks. */
+    public static UNet random(UNetConfig config, long seed, NDManager parent) {
+        return random(config, Precision.Float32, seed, parent);
+    }
+
+    /** The same in {@code precision}. */
+    public static UNet random(UNetConfig config, Precision precision, long seed, NDManager parent) {
+        UNet unet = new UNet(config, precision, parent.newSubManager());
+        unet.parameters.random(seed, unet.manager);
+        return unet;
+    }
+
+    /** Its description. */
+    public UNetConfig config() {
+        return config;
+    }
+
+    /** Of its weights and activations. */
+    public Precision precision() {
+        return parameters.precision();
+    }
+
+    /** Its frozen weights. */
+    public ParameterSet parameters() {
+        return parameters;
+    }
+
+    /** The maps that an adapter can stand beside, in the order of the network's construction. */
+    public List<Projection> projections() {
+        return projections;
+    }
+
+    /**
+     * Predicts the noise. What it makes belongs to {@code sample}'s manager.
+     *
+     * @param sample noisy latents (B, C, h, w); h and w must be divisible by 2 to the number of levels less one
+     * @param timesteps (B), fp32
+     * @param told text embedding of width D and what else the network takes
+     * @return (B, C, h, w)
+     */
+    public NDArray forward(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
+        return leave(pass, chain.forward(pass, enter(pass, sample)));
+    }
+
+    /**
+     * Predicts the noise and keeps what a backward pass needs: {@link #forward} for training. The deltas must have
+     * gradients to add to.
+     */
+    public Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        return record(sample, timesteps, told, deltas, false);
+    }
+
+    /** @param whole whether {@link Recording#backward} should go down to the sample */
+    public Recording record(
+            NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, boolean whole) {
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
+        return new Recording(pass, told, chain.record(pass, enter(pass, sample), whole));
+    }
+
+    /**
+     * {@link #record} for what stands before the denoiser: {@link Recording#backward} goes to what the text came to as
+     * well, and {@link Recording#toText} has that gradient.
+     */
+    public Recording recordToText(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        NDManager scope = sample.getManager();
+        Pass plain = pass(scope, timesteps, told, deltas);
+        NDArray time =
+                embedAddition == null ? null : scope.zeros(plain.requireTime().getShape());
+        Pass pass = plain.toText(scope.zeros(told.context().getShape()), time);
+        return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
+    }
+
+    private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
+        if (embedAddition != null) {
+            try (NDArray timeAlone = time) {
+                time = embedAddition.forward(scope, timeAlone, told); // (B, 4 first)
+            }
+        }
+        return PassBuilder.builder()
+                .scope(scope)
+                .deltas(deltas)
+                .time(time)
+                .context(LIKE.call(scope, told.context(), time))
+                .build();
+    }
+
+    private NDArray enter(Pass pass, NDArray x) {
+        return ENTER.call(pass.scope(), x, pass.requireTime());
+    }
+
+    private static NDArray leave(Pass pass, NDArray y) {
+        try (y) {
+            return LEAVE.call(pass.scope(), y);
+        }
+    }
+
+    /** A prediction that can be walked back. */
+    public final class Recording {
+        private final Pass pass;
+        private final Conditioning told;
+        private final Chain.Recording chain;
+        private final NDArray output;
+
+        private Recording(Pass pass, Conditioning told, Chain.Recording chain) {
+            this.pass = pass;
+            this.told = told;
+            this.chain = chain;
+            this.output = leave(pass, chain.output());
+        }
+
+        /** The prediction (B, C, h, w), fp32. */
+        public NDArray output() {
+            return output;
+        }
+
+        /**
+         * Adds to the gradients of the adapter's factors; works once.
+         *
+         * @param gradient of the output (B, C, h, w)
+         */
+        public void backward(NDArray gradient) {
+            chain.backward(enter(pass, gradient)).close();
+        }
+
+        /** The gradient of what the text came to, fp32, after {@link #backward}; only of {@link UNet#recordToText}. */
+        public TextEmbedding toText() {
+            NDArray context = Objects.requireNonNull(pass.contextGradient(), "a pass recorded to its text");
+            NDArray time = pass.timeGradient();
+            return new TextEmbedding(
+                    context,
+                    embedAddition == null || time == null ? null : embedAddition.backward(pass.scope(), time, told));
+        }
+
+        /** The same down to the sample, whose gradient (B, C, h, w) it returns. */
+        public NDArray backwardToSample(NDArray gradient) {
+            return leave(pass, chain.backward(enter(pass, gradient)));
+        }
+    }
+
+    @Override
+    public void close() {
+        manager.close();
+    }
+}

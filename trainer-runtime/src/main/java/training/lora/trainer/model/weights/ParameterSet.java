@@ -1,0 +1,213 @@
+package training.lora.trainer.model.weights;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Precision;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.TorchScript;
+
+/** The weights of a network: declared while it is built, checked all at once against a file, then read. */
+public final class ParameterSet {
+    private final Precision precision;
+    private final boolean channelsLast;
+    private final Device device;
+    private final List<Parameter> parameters = new ArrayList<>();
+
+    /** Weights in fp32, as files have them; {@code device} as below. */
+    public ParameterSet(Device device) {
+        this(Precision.Float32, false, device);
+    }
+
+    /**
+     * @param precision of all weights but those of norms, which are always fp32
+     * @param channelsLast whether convolutions' weights lie in memory as (out, height, width, in)
+     * @param device where they will be, which decides how a layer is computed
+     */
+    public ParameterSet(Precision precision, boolean channelsLast, Device device) {
+        this.device = device;
+        this.precision = precision;
+        this.channelsLast = channelsLast;
+    }
+
+    /** Of all weights but those of norms. */
+    public Precision precision() {
+        return precision;
+    }
+
+    /** Where they will be. */
+    public Device device() {
+        return device;
+    }
+
+    public Parameter declare(String name, long... shape) {
+        return add(new Parameter(name, precision, shape));
+    }
+
+    private Parameter add(Parameter parameter) {
+        parameters.add(parameter);
+        return parameter;
+    }
+
+    /** Weight and bias of {@code name}. */
+    public Parameter[] withBias(String name, long... shape) {
+        return new Parameter[] {declare(name + ".weight", shape), declare(name + ".bias", shape[0])};
+    }
+
+    /** Scale and shift of the norm {@code name} over {@code width} channels. */
+    public Parameter[] norm(String name, long width) {
+        return new Parameter[] {
+            add(new Parameter(name + ".weight", Precision.Float32, width)),
+            add(new Parameter(name + ".bias", Precision.Float32, width))
+        };
+    }
+
+    /** All that were declared. */
+    public List<Parameter> all() {
+        return Collections.unmodifiableList(parameters);
+    }
+
+    /**
+     * Reads every weight into {@code manager}.
+     *
+     * @param names finds a weight's name in the file, or null if the file lacks it
+     * @throws TrainerException InvalidBaseModel, with every missing weight and every wrong shape
+     */
+    public void load(SafeTensors file, Function<String, @Nullable String> names, NDManager manager) {
+        load(file, new Plain(names), manager);
+    }
+
+    /** The weights of a config.json under names of their own. */
+    private record Plain(Function<String, @Nullable String> names) implements Layout {
+        @Override
+        public @Nullable Stored place(String name) {
+            String key = names.apply(name);
+            return key == null ? null : Stored.whole(key);
+        }
+
+        @Override
+        public String description() {
+            return "that its config.json describes";
+        }
+
+        @Override
+        public boolean owns(String key) {
+            return false;
+        }
+    }
+
+    /**
+     * Reads every weight into {@code manager}, a tensor of the file at a time.
+     *
+     * @throws TrainerException InvalidBaseModel, with every missing weight, wrong shape and tensor that is left over
+     */
+    public void load(SafeTensors file, Layout layout, NDManager manager) {
+        check(file, layout);
+        for (Parameter parameter : parameters) {
+            Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
+            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
+        }
+    }
+
+    /** The same without reading. */
+    public void check(SafeTensors file, Function<String, @Nullable String> names) {
+        check(file, new Plain(names));
+    }
+
+    /** The same without reading. */
+    public void check(SafeTensors file, Layout layout) {
+        List<String> problems = new ArrayList<>();
+        Set<String> types = new TreeSet<>();
+        Set<String> used = new HashSet<>();
+        for (Parameter parameter : parameters) {
+            Stored stored = layout.place(parameter.name());
+            SafeTensors.Entry entry = stored == null ? null : file.entries().get(stored.key());
+            if (stored == null || entry == null) {
+                problems.add(parameter.name() + " is missing");
+                continue;
+            }
+            used.add(stored.key());
+            types.add(entry.dtype());
+            long[] wanted = stored.shape(parameter.shape());
+            if (!Arrays.equals(squeezed(entry.shape()), squeezed(wanted))) {
+                problems.add(parameter.name() + " must have shape " + Arrays.toString(wanted) + ", had "
+                        + Arrays.toString(entry.shape()));
+            }
+        }
+        file.entries().keySet().stream()
+                .filter(key -> layout.owns(key) && !used.contains(key))
+                .forEach(key -> problems.add(key + " is left over"));
+        types.removeAll(SafeTensors.FLOATS);
+        if (!types.isEmpty()) {
+            problems.add("weights must be of type F64, F32, F16 or BF16, but some are " + String.join(", ", types));
+        }
+        if (!problems.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidBaseModel,
+                    "%s must hold the weights %s: %s"
+                            .formatted(file.file(), layout.description(), String.join("; ", problems)));
+        }
+    }
+
+    private NDArray convert(Parameter parameter, Stored stored, NDArray values, NDManager manager) {
+        if (stored.transposed()) {
+            try (NDArray turned = values.transpose()) {
+                return convert(parameter, turned, manager);
+            }
+        }
+        if (stored.parts() == 1) {
+            return convert(parameter, values, manager);
+        }
+        long rows = parameter.shape()[0];
+        try (NDArray part = values.get("%d:%d".formatted(stored.part() * rows, (stored.part() + 1) * rows))) {
+            return convert(parameter, part, manager);
+        }
+    }
+
+    /** A copy in the parameter's own shape, precision and order in memory. */
+    private NDArray convert(Parameter parameter, NDArray values, NDManager manager) {
+        String format = channelsLast && parameter.shape().length == 4 ? "2" : "0";
+        String type = parameter.precision() == Precision.BFloat16 ? "15" : "6";
+        TorchScript convert = TorchScript.compile(
+                "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format));
+        try (NDArray shaped = values.reshape(new Shape(parameter.shape()))) {
+            return convert.call(manager, shaped);
+        }
+    }
+
+    /** Values at random, scaled so that activations keep their size: for tests and benchmarks without a file. */
+    public void random(long seed, NDManager manager) {
+        long i = 0;
+        for (Parameter parameter : parameters) {
+            Shape shape = new Shape(parameter.shape());
+            long fanIn = shape.size() / shape.get(0);
+            NDArray values = Randomness.normal(manager, Randomness.derive(seed, i++, "weights"), shape);
+            values.muli(shape.dimension() == 1 ? 0.02 : 1 / Math.sqrt(fanIn));
+            if (shape.dimension() == 1 && parameter.name().endsWith("weight")) {
+                values.addi(1);
+            }
+            try (values) {
+                parameter.bind(convert(parameter, values, manager));
+            }
+        }
+    }
+
+    /** Linear weights are stored as 1x1 convolutions in some files. */
+    private static long[] squeezed(long[] shape) {
+        return shape.length == 4 && shape[2] == 1 && shape[3] == 1 ? Arrays.copyOf(shape, 2) : shape;
+    }
+}

@@ -1,0 +1,54 @@
+package training.lora.trainer.train.batch;
+
+import java.util.SplittableRandom;
+import training.lora.api.LossSpec;
+import training.lora.trainer.diffusion.NoiseSchedule;
+
+/** Draws timesteps from the distribution that {@code spec.training.loss} asks for. */
+final class TimestepSampler {
+    private final LossSpec settings;
+    private final double[] logSigmas;
+
+    TimestepSampler(LossSpec settings, NoiseSchedule schedule) {
+        this.settings = settings;
+        this.logSigmas = new double[schedule.timesteps()];
+        for (int t = 0; t < logSigmas.length; t++) {
+            logSigmas[t] = Math.log(schedule.sigma(t));
+        }
+    }
+
+    /** Number of timesteps. */
+    int count() {
+        return logSigmas.length;
+    }
+
+    /** A timestep, from 0. */
+    int draw(SplittableRandom random) {
+        return switch (settings.timesteps()) {
+            case Uniform -> random.nextInt(count());
+            // The schedule's time goes with the logistic function of a normal variable (Esser et al. 2024).
+            case LogitNormal -> Math.min((int) (count() / (1 + Math.exp(-normal(random)))), count() - 1);
+            // ln sigma is normal (EDM, Karras et al. 2022); the timestep is the one whose ln sigma is nearest.
+            case LogNormalSigma -> nearest(normal(random));
+        };
+    }
+
+    private double normal(SplittableRandom random) {
+        return settings.meanOfTimesteps() + settings.deviationOfTimesteps() * random.nextGaussian();
+    }
+
+    /** Sigma rises with the timestep. */
+    private int nearest(double logSigma) {
+        int below = 0;
+        int above = logSigmas.length - 1;
+        while (above - below > 1) {
+            int middle = (below + above) / 2;
+            if (logSigmas[middle] <= logSigma) {
+                below = middle;
+            } else {
+                above = middle;
+            }
+        }
+        return logSigma - logSigmas[below] <= logSigmas[above] - logSigma ? below : above;
+    }
+}

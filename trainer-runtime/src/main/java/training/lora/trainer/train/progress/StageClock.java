@@ -1,0 +1,58 @@
+package training.lora.trainer.train.progress;
+
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+
+/** Where a stage's time goes: one phase at a time is running. */
+public final class StageClock {
+    /** What a stage spends its time on. */
+    public enum Phase {
+        Load,
+        Steps,
+        Samples,
+        Checkpoints,
+        Other
+    }
+
+    private final LongSupplier nanos;
+    private final Map<Phase, Long> spent = new EnumMap<>(Phase.class);
+    private Phase running = Phase.Other;
+    private long since;
+
+    public StageClock(LongSupplier nanos) {
+        this.nanos = nanos;
+        this.since = nanos.getAsLong();
+    }
+
+    /** Ends the running phase and begins {@code phase}. */
+    public void enter(Phase phase) {
+        long now = nanos.getAsLong();
+        spent.merge(running, now - since, Long::sum);
+        running = phase;
+        since = now;
+    }
+
+    /** Seconds spent in {@code phase} so far. */
+    public double seconds(Phase phase) {
+        long open = phase == running ? nanos.getAsLong() - since : 0;
+        return (spent.getOrDefault(phase, 0L) + open) / 1e9;
+    }
+
+    /** Share of the time after loading that went into steps and samples. */
+    public double usefulShare() {
+        double useful = seconds(Phase.Steps) + seconds(Phase.Samples);
+        double all = useful + seconds(Phase.Checkpoints) + seconds(Phase.Other);
+        return all == 0 ? 0 : useful / all;
+    }
+
+    /** Seconds by phase, for people. */
+    @Override
+    public String toString() {
+        return java.util.Arrays.stream(Phase.values())
+                .map(p -> "%s %.1f s".formatted(p.name().toLowerCase(Locale.ROOT), seconds(p)))
+                .collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,161 @@
+package training.lora.trainer.train.progress;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.DatasetRole;
+import training.lora.api.Json;
+import training.lora.api.RunSpec;
+import training.lora.api.SamplingSpec;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.export.ComfyWorkflow;
+import training.lora.trainer.export.ComfyWorkflowBuilder;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.order.RunLength;
+import training.lora.trainer.order.SampleOrder;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.trained.SamplePictures;
+
+/** What the adapter's files say of the training, in the keys that kohya's trainer writes. */
+public final class TrainingMetadata {
+    /** Tags that are written; more make a header that UIs are slow to list. */
+    private static final int TAGS = 500;
+
+    private TrainingMetadata() {}
+
+    public static ExportMetadata of(
+            RunSpec run, RunLength length, Path baseModel, StableDiffusion model, PreparedDataset data) {
+        return ExportMetadata.of(run.owner().name(), String.valueOf(baseModel.getFileName()), model, data.resolution())
+                .withTrigger(trigger(run))
+                .with(training(run.spec().training(), data))
+                .with(length(run.spec().training(), length))
+                .with(counts(run, data));
+    }
+
+    /** Draws the first of the run's prompts as the run itself does. */
+    public static ComfyWorkflow workflow(
+            RunSpec run, ExportMetadata metadata, PreparedDataset data, Schedule schedule) {
+        SamplingSpec sampling = run.spec().sampling();
+        return ComfyWorkflowBuilder.builder()
+                .baseModel(metadata.baseModel())
+                .lora(Publisher.kohyaName(run))
+                .prompt(SamplePictures.prompts(run.spec(), data).get(0))
+                .steps(sampling.steps())
+                .guidance(sampling.guidance())
+                .resolution(data.resolution())
+                .schedule(schedule)
+                .build();
+    }
+
+    private static @Nullable String trigger(RunSpec run) {
+        List<String> phrases =
+                new ArrayList<>(Concepts.of(run.spec().datasets()).triggers());
+        phrases.add(0, run.spec().preparation().captions().prefix().replaceAll("[\\s,]+$", ""));
+        phrases.remove("");
+        return phrases.isEmpty() ? null : String.join(", ", phrases);
+    }
+
+    /** Pictures, each counted as often as it is repeated. */
+    private static Map<String, String> counts(RunSpec run, PreparedDataset data) {
+        return Map.of(
+                "ss_num_train_images", count(run, data, DatasetRole.Train),
+                "ss_num_reg_images", count(run, data, DatasetRole.Regularization));
+    }
+
+    private static String count(RunSpec run, PreparedDataset data, DatasetRole role) {
+        return Integer.toString(data.manifest().samples().stream()
+                .filter(sample -> sample.role() == role)
+                .mapToInt(sample ->
+                        SampleOrder.settings(sample, run.spec().datasets()).repeats())
+                .sum());
+    }
+
+    private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
+        Map<String, String> meta = new TreeMap<>();
+        meta.put("ss_learning_rate", Double.toString(spec.optimizer().highestLearningRate()));
+        meta.put("ss_unet_lr", Double.toString(spec.optimizer().highestLearningRate()));
+        if (spec.adapter().textEncoder()) {
+            double factor = spec.optimizer().textEncoderFactor();
+            meta.put(
+                    "ss_text_encoder_lr",
+                    Double.toString(factor * spec.optimizer().highestLearningRate()));
+        }
+        meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
+        meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
+        meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());
+        meta.put("ss_caption_dropout_rate", spec.captions().dropout().toString());
+        meta.put("ss_shuffle_caption", spec.captions().shuffle() ? "True" : "False");
+        meta.put("ss_keep_tokens", spec.captions().keepTokens().toString());
+        meta.put("ss_caption_tag_dropout_rate", spec.captions().tagDropout().toString());
+        meta.put("ss_seed", spec.seed().toString());
+        meta.put("ss_tag_frequency", json(tags(data)));
+        return meta;
+    }
+
+    private static Map<String, String> length(TrainingSpec spec, RunLength length) {
+        return Map.of(
+                "ss_max_train_steps",
+                Integer.toString(length.steps()),
+                "ss_num_epochs",
+                Long.toString(length.epochs(length.steps())),
+                "ss_num_batches_per_epoch",
+                Long.toString(length.epochBatches()),
+                "ss_batch_size_per_device",
+                spec.batchSize().toString(),
+                "ss_gradient_accumulation_steps",
+                spec.gradientAccumulation().toString(),
+                "ss_total_batch_size",
+                Integer.toString(spec.batchSize() * spec.gradientAccumulation()));
+    }
+
+    /** What a checkpoint's files say of how far the training was. */
+    static Map<String, String> position(int step, RunLength length) {
+        return Map.of("ss_steps", Integer.toString(step), "ss_epoch", Long.toString(length.epochs(step)));
+    }
+
+    /** Tags of each data set that is learned from, by its name. */
+    private static Map<String, Map<String, Long>> tags(PreparedDataset data) {
+        Map<String, List<String>> captions = data.manifest().samples().stream()
+                .filter(s -> s.role() == DatasetRole.Train)
+                .collect(Collectors.groupingBy(
+                        Sample::dataset, TreeMap::new, Collectors.mapping(Sample::caption, Collectors.toList())));
+        Map<String, Map<String, Long>> tags = new TreeMap<>();
+        captions.forEach((dataset, all) -> tags.put(dataset, tags(all)));
+        return tags;
+    }
+
+    /** How many captions have each of their comma-separated parts, the most frequent first. */
+    static Map<String, Long> tags(List<String> captions) {
+        Map<String, Long> counts = captions.stream()
+                .flatMap(caption -> List.of(caption.split(",")).stream())
+                .map(String::strip)
+                .filter(tag -> !tag.isEmpty())
+                .collect(Collectors.groupingBy(tag -> tag, TreeMap::new, Collectors.counting()));
+        Map<String, Long> most = new LinkedHashMap<>();
+        counts.entrySet().stream()
+                .sorted(Map.Entry.comparingByValue(Comparator.reverseOrder()))
+                .limit(TAGS)
+                .forEach(tag -> most.put(tag.getKey(), tag.getValue()));
+        return most;
+    }
+
+    private static String json(Object value) {
+        try {
+            return Json.MAPPER.writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

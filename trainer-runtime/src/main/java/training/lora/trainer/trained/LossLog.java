@@ -1,0 +1,139 @@
+package training.lora.trainer.trained;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Json;
+import training.lora.trainer.files.WholeFile;
+
+/** The loss of every step, in memory and as JSON lines: line n is step n's, whatever interrupted the run. */
+public final class LossLog {
+    private static final Logger LOG = LoggerFactory.getLogger(LossLog.class);
+
+    /** Its name in the train stage's folder. */
+    public static final String FILE = "loss.jsonl";
+
+    /**
+     * A step's line.
+     *
+     * @param step steps done, from 1
+     * @param loss the batch's weighted loss
+     * @param learningRate the rate of the step
+     * @param gradientNorm 2-norm of the gradient before it was scaled
+     * @param validationLoss the loss over the held-out pictures after the step; null where it was not measured
+     * @param samples numbers of the pictures that it was trained on, in the order of the prepared data; null where an
+     *     earlier release wrote it
+     */
+    public record Line(
+            int step,
+            double loss,
+            double learningRate,
+            double gradientNorm,
+            @Nullable Double validationLoss,
+            int @Nullable [] samples) {
+        public Line(int step, double loss, double learningRate, double gradientNorm) {
+            this(step, loss, learningRate, gradientNorm, null, null);
+        }
+
+        public Line with(double measured) {
+            return new Line(step, loss, learningRate, gradientNorm, measured, samples);
+        }
+
+        public Line of(int[] pictures) {
+            return new Line(step, loss, learningRate, gradientNorm, validationLoss, pictures);
+        }
+    }
+
+    private final Path file;
+    private final List<Line> lines = new ArrayList<>();
+
+    /** Reads what an interrupted run left in {@code file}, up to the first line that is not whole. */
+    public LossLog(Path file) throws IOException {
+        this.file = file;
+        if (Files.isRegularFile(file)) {
+            for (String text : Files.readAllLines(file)) {
+                Line line = parse(text);
+                if (line.step() != lines.size() + 1) {
+                    break;
+                }
+                lines.add(line);
+            }
+        }
+    }
+
+    private static Line parse(String text) {
+        try {
+            return Json.MAPPER.readValue(text, Line.class);
+        } catch (JsonProcessingException e) {
+            return new Line(0, 0, 0, 0);
+        }
+    }
+
+    /** Adds lines, whose numbers are finite. */
+    public void add(List<Line> more) {
+        try {
+            Files.writeString(file, text(more), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            lines.addAll(more);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Puts what was measured after the newest step into its line. */
+    public void validated(double measured) throws IOException {
+        lines.add(lines.remove(lines.size() - 1).with(measured));
+        WholeFile.write(file, temporary -> Files.writeString(temporary, text(lines)));
+    }
+
+    /** Drops the lines after {@code step}. */
+    public void cut(int step) throws IOException {
+        lines.subList(step, lines.size()).clear();
+        WholeFile.write(file, temporary -> Files.writeString(temporary, text(lines)));
+    }
+
+    /** Waits until the lines are on the disk, so that no state is newer than they are. */
+    public void force() throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+    }
+
+    private static String text(List<Line> lines) throws JsonProcessingException {
+        StringBuilder text = new StringBuilder();
+        for (Line line : lines) {
+            text.append(Json.MAPPER.writeValueAsString(line)).append('\n');
+        }
+        return text.toString();
+    }
+
+    /** Whether it has the lines up to the state of step {@code state}; the log says if it hasn't. */
+    public boolean reaches(int state) {
+        boolean reaches = lines.size() >= state;
+        if (!reaches) {
+            LOG.warn("the loss log ends before the state of step {}, the one before it is used", state);
+        }
+        return reaches;
+    }
+
+    public List<Line> lines() {
+        return Collections.unmodifiableList(lines);
+    }
+
+    /** Mean loss of the newest {@code count} steps. */
+    public double recent(int count) {
+        return lines.subList(Math.max(0, lines.size() - count), lines.size()).stream()
+                .mapToDouble(Line::loss)
+                .average()
+                .orElse(Double.NaN);
+    }
+}

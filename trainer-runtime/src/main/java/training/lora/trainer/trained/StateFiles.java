@@ -1,0 +1,172 @@
+package training.lora.trainer.trained;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntPredicate;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.run.SavedStates;
+import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.SafeTensorsWriter;
+
+/**
+ * The states that a training can go on from, {@code train/state/step-000120.safetensors}: the optimizer's tensors, with
+ * the position and a digest over both in the header.
+ */
+public final class StateFiles {
+    private static final Logger LOG = LoggerFactory.getLogger(StateFiles.class);
+
+    /** With what is left of one where a process was killed. */
+    private static final Pattern OWN = Pattern.compile("\\.?step-\\d+\\.safetensors(\\.tmp)?");
+
+    private static final String POSITION = "position";
+
+    private static final String DIGEST = "sha256";
+
+    private final Path folder;
+    private final IntPredicate regular;
+    private final int keep;
+
+    /** A state that was read whole; its tensors live as long as it. */
+    public record State(Position position, Map<String, NDArray> tensors, NDManager manager) implements AutoCloseable {
+        @Override
+        public void close() {
+            manager.close();
+        }
+    }
+
+    /**
+     * @param regular steps at which an undisturbed run writes a state; others are needed only until the next
+     * @param keep how many regular ones are kept
+     */
+    public StateFiles(Path train, IntPredicate regular, int keep) {
+        this.folder = SavedStates.folder(train);
+        this.regular = regular;
+        this.keep = keep;
+    }
+
+    /** To read from alone. */
+    StateFiles(Path train) {
+        this(train, step -> false, 0);
+    }
+
+    /** The state that a run goes on from, as {@link #newest}. */
+    static @Nullable State of(RunContext context, NDManager parent) throws IOException {
+        Path train = context.workspace().train();
+        return new StateFiles(train).newest(new LossLog(train.resolve(LossLog.FILE))::reaches, parent);
+    }
+
+    /** Writes a state and deletes those that are no longer needed. */
+    public void write(Position position, Map<String, NDArray> tensors) throws IOException {
+        String json = Json.MAPPER.writeValueAsString(position);
+        SafeTensorsWriter.write(file(position.step()), tensors, Map.of(POSITION, json, DIGEST, digest(json, tensors)));
+        List<Integer> steps = steps();
+        List<Integer> needed =
+                new ArrayList<>(steps.stream().filter(regular::test).limit(keep).toList());
+        needed.add(position.step());
+        for (int step : steps) {
+            if (!needed.contains(step)) {
+                Files.delete(file(step));
+            }
+        }
+    }
+
+    /**
+     * The newest whole state at a step that is {@code wanted}; damaged ones are passed over, and the log says so.
+     *
+     * @throws TrainerException InvalidConfiguration if it is whole, but not of the version that this trainer writes
+     */
+    public @Nullable State newest(IntPredicate wanted, NDManager parent) throws IOException {
+        for (int step : steps()) {
+            if (wanted.test(step)) {
+                NDManager manager = parent.newSubManager();
+                Map<String, NDArray> tensors = new LinkedHashMap<>();
+                String position;
+                try {
+                    position = read(file(step), tensors, manager);
+                } catch (TrainerException e) {
+                    manager.close();
+                    LOG.warn("a state is damaged, the one before it is used: {}", e.getMessage());
+                    continue;
+                }
+                return new State(position(file(step), position), tensors, manager);
+            }
+        }
+        return null;
+    }
+
+    /** What is whole isn't passed over: beginning anew would throw away what another version has trained. */
+    private Position position(Path file, String json) {
+        String version = "of none";
+        try {
+            JsonNode tree = Json.MAPPER.readTree(json);
+            version = tree.path("version").asText();
+            if (version.equals(Position.VERSION)) {
+                return Json.MAPPER.treeToValue(tree, Position.class);
+            }
+        } catch (JsonProcessingException e) {
+            LOG.debug("{} can't be understood", file, e);
+        }
+        throw new TrainerException(
+                Reason.InvalidConfiguration,
+                "%s must be a state that this trainer can go on from, %s, but another release wrote it, %s; take another --workspace, or delete %s to begin anew"
+                        .formatted(file, Position.VERSION, version, folder.getParent()));
+    }
+
+    /** Deletes the states of steps after {@code step}. */
+    public void cut(int step) throws IOException {
+        for (int later : steps()) {
+            if (later > step) {
+                Files.delete(file(later));
+            }
+        }
+    }
+
+    /** Deletes all states. */
+    public void clear() throws IOException {
+        Folders.deleteIn(folder, name -> OWN.matcher(name).matches());
+    }
+
+    /** Reads tensors into {@code tensors}, and the position. */
+    private static String read(Path path, Map<String, NDArray> tensors, NDManager manager) {
+        try (SafeTensors file = SafeTensors.open(path)) {
+            file.entries().keySet().forEach(name -> tensors.put(name, file.read(name, manager)));
+            String json = file.metadata().getOrDefault(POSITION, "");
+            if (!digest(json, tensors).equals(file.metadata().get(DIGEST))) {
+                throw new TrainerException(Reason.InvalidData, path + " must have the content of its digest");
+            }
+            return json;
+        }
+    }
+
+    private static String digest(String position, Map<String, NDArray> tensors) {
+        return Sha256.of(position + "\n" + SafeTensorsWriter.bodyDigest(tensors));
+    }
+
+    /** Steps of all states, newest first. */
+    private List<Integer> steps() throws IOException {
+        return SavedStates.steps(folder);
+    }
+
+    private Path file(int step) {
+        return folder.resolve(Publisher.folderName(step) + ".safetensors");
+    }
+}
