@@ -155,6 +155,7 @@ def printed():
     options = {"quality": 95, "icc_profile": TABLES["cmyk"]}
     cmyk.save(OUT / "cmyk.jpg", "JPEG", subsampling=0, **options)
     to_srgb(Image.open(OUT / "cmyk.jpg"), TABLES["cmyk"], "cmyk")
+    Image.new("CMYK", (8, 8), (200, 10, 30, 0)).save(OUT / "cmyk.tif")
     # YCCK: what is stored of inks, which is 255 less them, as luminance and colour differences, by Adobe's mark alone.
     stored = Image.merge("RGB", [channel.point(lambda v: 255 - v) for channel in cmyk.split()[:3]])
     # libjpeg makes inks of them as 255 less red, green and blue, and Pillow writes them inverted.

@@ -145,6 +145,13 @@ class FormsTest {
     }
 
     @Test
+    void aTiffOfInksIsNamedWithWhatConvertsIt() throws IOException {
+        unreadable(
+                Files.readAllBytes(PICTURES.resolve("cmyk.tif")),
+                "can't be decoded: TIFF of inks (CMYK), which must become one of RGB: `vips icc_transform FILE FILE.png srgb`");
+    }
+
+    @Test
     void hugePictureIsRefusedByItsHeader() throws IOException {
         byte[] png = Files.readAllBytes(PICTURES.resolve("whole.png"));
         ByteBuffer.wrap(png).putInt(16, 60_000).putInt(20, 60_000);
