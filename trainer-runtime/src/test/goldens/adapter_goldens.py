@@ -73,6 +73,9 @@ def case(name, network, config, dropout_seed=None):
         a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
         a.data.copy_(randn(1000 + i, *a.shape) / a.shape[0])
         b.data.copy_(randn(2000 + i, *b.shape) * 0.1)
+        if config.get("use_dora"):
+            m = module.lora_magnitude_vector["default"].weight
+            m.data.copy_(0.6 + 0.1 * randn(3000 + i, *m.shape))
     if dropout_seed is not None:
         seeded(unet, found, dropout_seed)
         unet.train()
@@ -84,14 +87,17 @@ def case(name, network, config, dropout_seed=None):
     g = {"output": y, "loss": loss}
     for path, module in lora.items():
         g |= {f"{path}.grad.A": module.lora_A["default"].weight.grad, f"{path}.grad.B": module.lora_B["default"].weight.grad}
+        if config.get("use_dora"):
+            g[f"{path}.grad.magnitude"] = module.lora_magnitude_vector["default"].weight.grad
     save_file({k: v.detach().contiguous().clone() for k, v in g.items()}, OUT / f"{name}.safetensors")
     print(name, len(lora), "projections")
 
 
+EVERYTHING = dict(r=4, lora_alpha=2, target_modules=ATTENTION + FEED_FORWARD + CONVOLUTION,
+                  rank_pattern={"conv1": 2, "attn2.to_k": 3}, alpha_pattern={"conv1": 1, "attn2.to_k": 5})
+
 if __name__ == "__main__":
     case("dropout", "unet-a", dict(r=4, lora_alpha=2, use_rslora=True, lora_dropout=0.3, target_modules=ATTENTION), dropout_seed=77)
     for network in ("unet-a", "unet-bb"):
-        everything = dict(r=4, lora_alpha=2, target_modules=ATTENTION + FEED_FORWARD + CONVOLUTION,
-                          rank_pattern={"conv1": 2, "attn2.to_k": 3}, alpha_pattern={"conv1": 1, "attn2.to_k": 5})
-        case(f"all-{network}", network, everything)
-        case(f"all-dropout-{network}", network, everything | dict(lora_dropout=0.25), dropout_seed=78)
+        case(f"all-{network}", network, EVERYTHING)
+        case(f"all-dropout-{network}", network, EVERYTHING | dict(lora_dropout=0.25), dropout_seed=78)

@@ -43,11 +43,11 @@ def pictures():
     draw("cat-lora.png", "an emoji of a cat face", 1)
 
 
-def losses(weighting="MinSnr", kind="epsilon", delta=None, masked=False, parts=1, prodigy=False):
+def losses(weighting="MinSnr", kind="epsilon", delta=None, masked=False, parts=1, prodigy=False, dora=False):
     """Loss and gradient norm of ten steps."""
     unet = UNet2DConditionModel.from_pretrained(MODEL, subfolder="unet", torch_dtype=torch.float32)
     unet.requires_grad_(False)
-    unet.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_k", "to_q", "to_v", "to_out.0"]))
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_k", "to_q", "to_v", "to_out.0"], use_dora=dora))
     named = {n: p for n, p in unet.named_parameters() if p.requires_grad}
     downs = sorted(n for n in named if "lora_A" in n)
     for i, n in enumerate(downs):

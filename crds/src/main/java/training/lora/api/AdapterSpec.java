@@ -6,10 +6,19 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
 
-/** A LoRA: dW = (alpha / rank) B A beside each targeted projection. */
+/** What is trained beside each targeted projection: dW = (alpha / rank) B A, and DoRA's magnitudes. */
+@ValidationRule(
+        value = "self.type != 'DoRA' || self.dropout == 0.0",
+        message = "dropout must be 0 with DoRA, of which trainers mean different things by it",
+        fieldPath = ".dropout")
 public record AdapterSpec(
+        @JsonPropertyDescription(
+                "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another. Default LoRA.")
+        AdapterType type,
+
         @JsonPropertyDescription("Rank of the two factors. Default 16.") @Min(1) @Max(1024) Integer rank,
 
         @JsonPropertyDescription("Scales the adapter by alpha / rank. Default 16.") @Min(value = 0, inclusive = false) Double alpha,
@@ -33,6 +42,7 @@ public record AdapterSpec(
                 "Ranks and alphas of some of the targets; the last entry that matches a module counts.")
         @Size(max = 64) List<AdapterOverrideSpec> overrides) {
     public AdapterSpec {
+        type = orDefault(type, AdapterType.LoRA);
         rank = orDefault(rank, 16);
         alpha = orDefault(alpha, 16.0);
         rankStabilized = orDefault(rankStabilized, false);

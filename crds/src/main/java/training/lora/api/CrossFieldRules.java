@@ -61,6 +61,12 @@ record CrossFieldRules(List<String> problems) {
         if (maxTokens != 75 && maxTokens != 150 && maxTokens != 225) {
             problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
         }
+        AdapterSpec adapter = training.adapter();
+        if (adapter.type() == AdapterType.DoRA && adapter.dropout() != 0) {
+            problems.add(
+                    "`spec.training.adapter.dropout` must be 0 with DoRA, of which trainers mean different things by it, was "
+                            + adapter.dropout());
+        }
         int i = 0;
         for (AdapterOverrideSpec override : training.adapter().overrides()) {
             if (override.rank() == null && override.alpha() == null) {

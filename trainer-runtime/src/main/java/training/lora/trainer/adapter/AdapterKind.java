@@ -3,15 +3,16 @@ package training.lora.trainer.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
-import training.lora.trainer.tensor.LazyTensor;
 
 /** A kind of adapter as it stands beside one module: its tensors, their shapes and first values, and what they do. */
-public sealed interface AdapterKind permits Lora {
+public sealed interface AdapterKind permits Lora, Dora {
     /** Rank of its products. */
     int rank();
 
@@ -33,6 +34,11 @@ public sealed interface AdapterKind permits Lora {
 
     /** The same without rank stabilization, as kohya's files have it. */
     AdapterKind folded();
+
+    /** The same as it is trained, where files may have it otherwise. */
+    default AdapterKind trained() {
+        return this;
+    }
 
     /** The tensors that are trained, in the order in which they lie in an adapter's array. */
     List<AdapterPart> parts();
@@ -57,24 +63,42 @@ public sealed interface AdapterKind permits Lora {
      *
      * @param from values that it begins with, whose rank is not higher; null for a new one, which changes nothing yet
      * @param seed what is drawn follows from it and the projection's path
+     * @param weights what it may depend on; null where it depends on none
+     * @param scope on the CPU
      */
     Map<AdapterPart, NDArray> initial(
-            Projection projection, LoraAdapter.@Nullable Factors from, long seed, NDManager scope);
+            Projection projection,
+            LoraAdapter.@Nullable Factors from,
+            long seed,
+            @Nullable FrozenWeights weights,
+            NDManager scope);
+
+    /** The values of {@code from}, which is of this kind, as they are trained. */
+    default Map<AdapterPart, NDArray> given(
+            Projection projection, LoraAdapter.Factors from, @Nullable FrozenWeights weights, NDManager scope) {
+        Map<AdapterPart, NDArray> values = new EnumMap<>(AdapterPart.class);
+        parts().forEach(part -> values.put(part, from.value(part).in(scope)));
+        return values;
+    }
+
+    /** What it wants of the frozen weights at each pass; the arrays belong to {@code manager}. */
+    default List<NDArray> constants(Projection projection, @Nullable FrozenWeights weights, NDManager manager) {
+        return List.of();
+    }
 
     /**
      * What it adds to its projection.
      *
      * @param arrays the parts
      * @param gradients what theirs are added to; empty where nothing is trained
+     * @param constants as {@link #constants} gives them
      * @param dropout share of the entries of the projection's input that a recorded pass hides from it
      */
-    Delta delta(List<NDArray> arrays, List<NDArray> gradients, double dropout);
+    Delta delta(List<NDArray> arrays, List<NDArray> gradients, List<NDArray> constants, double dropout);
 
     /** The square of the Frobenius norm of its product, scale left out, in fp64, without dimensions, in {@code scope}. */
     NDArray productSquare(NDManager scope, Map<AdapterPart, NDArray> parts);
 
-    /** The parts of {@code values}, in their order. */
-    default List<LazyTensor> inOrder(Map<AdapterPart, LazyTensor> values) {
-        return parts().stream().map(values::get).toList();
-    }
+    /** The square of the Frobenius norm of what {@code delta} adds to the weight, in fp64, without dimensions. */
+    NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope);
 }

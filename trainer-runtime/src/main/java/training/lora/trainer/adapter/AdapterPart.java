@@ -7,7 +7,9 @@ public enum AdapterPart {
     /** A of a low-rank product. */
     Down(".lora_down.weight", ".lora_A.weight"),
     /** B of a low-rank product. */
-    Up(".lora_up.weight", ".lora_B.weight");
+    Up(".lora_up.weight", ".lora_B.weight"),
+    /** What DoRA gives each output. */
+    Magnitude(".dora_scale", ".lora_magnitude_vector");
 
     private final String kohya;
     private final String peft;

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.tensor.Randomness;
 
@@ -34,7 +35,7 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
         return switch (part) {
             case Down -> new Shape(rank, projection.fanIn());
             case Up -> new Shape(projection.out(), rank);
-            case Alpha -> throw new IllegalArgumentException("alpha is no array");
+            case Alpha, Magnitude -> throw new IllegalArgumentException(part + " is no array of a LoRA");
         };
     }
 
@@ -43,7 +44,7 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
         return switch (part) {
             case Down -> projection.downShape(rank);
             case Up -> projection.upShape(rank);
-            case Alpha -> new Shape();
+            case Alpha, Magnitude -> throw new IllegalArgumentException(part + " is no array of a LoRA");
         };
     }
 
@@ -61,7 +62,11 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
     /** A is drawn from N(0, 1/rank^2) as peft's "gaussian", B zero; {@code from} fills its first rows and columns. */
     @Override
     public Map<AdapterPart, NDArray> initial(
-            Projection projection, LoraAdapter.@Nullable Factors from, long seed, NDManager scope) {
+            Projection projection,
+            LoraAdapter.@Nullable Factors from,
+            long seed,
+            @Nullable FrozenWeights weights,
+            NDManager scope) {
         NDArray down = Randomness.normal(
                         scope,
                         Randomness.derive(seed, 0, "lora/" + projection.path()),
@@ -86,7 +91,7 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
     }
 
     @Override
-    public Delta delta(List<NDArray> arrays, List<NDArray> gradients, double dropout) {
+    public Delta.LowRank delta(List<NDArray> arrays, List<NDArray> gradients, List<NDArray> constants, double dropout) {
         return new Delta.LowRank(arrays.get(0), arrays.get(1), scale(), dropout, gradients);
     }
 
@@ -96,5 +101,11 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
                 scope,
                 Objects.requireNonNull(parts.get(AdapterPart.Down)),
                 Objects.requireNonNull(parts.get(AdapterPart.Up)));
+    }
+
+    @Override
+    public NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope) {
+        Delta.LowRank own = (Delta.LowRank) delta;
+        return ProductNorm.square(scope, own.down(), own.up()).mul(own.scale() * own.scale());
     }
 }

@@ -22,6 +22,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.Copy;
@@ -37,6 +38,8 @@ public final class LoraAdapter implements AutoCloseable {
     private final NDManager manager;
     private final NDArray arena;
     private final List<AdaptedProjection> projections;
+    private final List<List<NDArray>> constants = new ArrayList<>();
+    private final @Nullable FrozenWeights weights;
     private final TorchScript split;
     private final double dropout;
     private final long seed;
@@ -83,12 +86,19 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     private LoraAdapter(
-            NDManager manager, NDArray arena, List<AdaptedProjection> projections, double dropout, long seed) {
+            NDManager manager,
+            NDArray arena,
+            List<AdaptedProjection> projections,
+            @Nullable FrozenWeights weights,
+            double dropout,
+            long seed) {
+        this.weights = weights;
         this.dropout = dropout;
         this.seed = seed;
         this.manager = manager;
         this.arena = arena;
         this.projections = Collections.unmodifiableList(projections);
+        projections.forEach(p -> constants.add(p.kind().constants(p.projection(), weights, manager)));
         List<String> sizes = new ArrayList<>();
         List<String> views = new ArrayList<>();
         for (AdaptedProjection p : projections) {
@@ -106,20 +116,26 @@ public final class LoraAdapter implements AutoCloseable {
                 views.size());
     }
 
-    /** A new adapter, which changes nothing yet. */
+    /** A new LoRA, which changes nothing yet. */
     public static LoraAdapter create(List<Projection> all, LoraSettings settings, long seed, NDManager parent) {
-        return create(all, settings, seed, Map.of(), parent);
+        return create(plan(all, settings, Map.of()), settings, seed, Map.of(), null, parent);
+    }
+
+    /** A new adapter beside a network of {@code weights}, which changes nothing yet. */
+    public static LoraAdapter create(
+            List<Projection> all, LoraSettings settings, long seed, FrozenWeights weights, NDManager parent) {
+        return create(plan(all, settings, Map.of()), settings, seed, Map.of(), weights, parent);
     }
 
     /**
-     * A new adapter that changes what given factors change.
+     * What an adapter is made of.
      *
-     * @param begin factors by the projection's path
-     * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, or its rank is
-     *     higher than theirs
+     * @param begin factors that it begins with, by the projection's path
+     * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, its rank is higher
+     *     than theirs, or its kind another that they have no place for
      */
-    public static LoraAdapter create(
-            List<Projection> all, LoraSettings settings, long seed, Map<String, Factors> begin, NDManager parent) {
+    public static List<AdaptedProjection> plan(
+            List<Projection> all, LoraSettings settings, Map<String, Factors> begin) {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
         for (LoraSettings.Chosen c : settings.select(all)) {
@@ -128,16 +144,37 @@ public final class LoraAdapter implements AutoCloseable {
             offset += p.size();
         }
         begin.forEach((path, f) -> requireRoom(path, f, adapted));
+        return adapted;
+    }
+
+    /**
+     * A new adapter that changes what given factors change.
+     *
+     * @param plan what it is made of
+     * @param begin factors by the projection's path
+     * @param weights what it may depend on; null where it depends on none
+     */
+    public static LoraAdapter create(
+            List<AdaptedProjection> plan,
+            LoraSettings settings,
+            long seed,
+            Map<String, Factors> begin,
+            @Nullable FrozenWeights weights,
+            NDManager parent) {
         NDManager manager = parent.newSubManager();
-        NDArray arena = manager.zeros(new Shape(offset));
-        for (AdaptedProjection p : adapted) {
+        NDArray arena = manager.zeros(
+                new Shape(plan.stream().mapToLong(AdaptedProjection::size).sum()));
+        for (AdaptedProjection p : plan) {
+            Factors from = begin.get(p.projection().path());
             try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                p.kind()
-                        .initial(p.projection(), begin.get(p.projection().path()), seed, scratch)
-                        .forEach((part, values) -> put(arena, p.offset(part), values));
+                put(arena, p, p.kind().initial(p.projection(), from, seed, weights, scratch));
             }
         }
-        return new LoraAdapter(manager, arena, adapted, settings.dropout(), seed);
+        return new LoraAdapter(manager, arena, plan, weights, settings.dropout(), seed);
+    }
+
+    private static void put(NDArray arena, AdaptedProjection p, Map<AdapterPart, NDArray> values) {
+        values.forEach((part, value) -> put(arena, p.offset(part), value));
     }
 
     /** Copies {@code values}, which are on the CPU, into a flat array, which may be on a card. */
@@ -155,6 +192,11 @@ public final class LoraAdapter implements AutoCloseable {
                 .filter(p -> p.projection().path().equals(path))
                 .findFirst()
                 .orElse(null);
+        if (to != null && from.kind() instanceof Dora && !(to.kind() instanceof Dora)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.adapter.type` must be DoRA where `spec.training.initFrom` is a DoRA, was LoRA");
+        }
         if (to == null || to.rank() < from.rank()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
@@ -166,9 +208,15 @@ public final class LoraAdapter implements AutoCloseable {
         }
     }
 
-    /** An adapter with given factors, by the projection's path; for use, not for training with dropout. */
+    /** A LoRA with given factors, by the projection's path; for use, not for training with dropout. */
     public static LoraAdapter of(List<Projection> all, Map<String, Factors> factors, NDManager parent) {
         return of(all, factors, 0, 0, parent);
+    }
+
+    /** The same of any kind, beside a network of {@code weights}. */
+    public static LoraAdapter of(
+            List<Projection> all, Map<String, Factors> factors, FrozenWeights weights, NDManager parent) {
+        return of(all, factors, weights, 0, 0, parent);
     }
 
     /**
@@ -180,37 +228,35 @@ public final class LoraAdapter implements AutoCloseable {
      */
     public static LoraAdapter of(
             List<Projection> all, Map<String, Factors> factors, double dropout, long seed, NDManager parent) {
+        return of(all, factors, null, dropout, seed, parent);
+    }
+
+    static LoraAdapter of(
+            List<Projection> all,
+            Map<String, Factors> factors,
+            @Nullable FrozenWeights weights,
+            double dropout,
+            long seed,
+            NDManager parent) {
         List<AdaptedProjection> adapted = new ArrayList<>();
         long offset = 0;
         for (Projection projection : all) {
             Factors f = factors.get(projection.path());
             if (f != null) {
-                AdaptedProjection p = new AdaptedProjection(projection, f.kind(), offset);
+                AdaptedProjection p = new AdaptedProjection(projection, f.kind().trained(), offset);
                 adapted.add(p);
                 offset += p.size();
             }
         }
-        return of(parent, adapted, offset, factors, dropout, seed);
-    }
-
-    private static LoraAdapter of(
-            NDManager parent,
-            List<AdaptedProjection> adapted,
-            long size,
-            Map<String, Factors> factors,
-            double dropout,
-            long seed) {
         NDManager manager = parent.newSubManager();
-        NDArray arena = manager.zeros(new Shape(size));
+        NDArray arena = manager.zeros(new Shape(offset));
         for (AdaptedProjection p : adapted) {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                for (AdapterPart part : p.kind().parts()) {
-                    put(arena, p.offset(part), f.value(part).in(scratch));
-                }
+                put(arena, p, f.kind().given(p.projection(), f, weights, scratch));
             }
         }
-        return new LoraAdapter(manager, arena, adapted, dropout, seed);
+        return new LoraAdapter(manager, arena, adapted, weights, dropout, seed);
     }
 
     /** All parts, (n), fp32: for each projection its kind's in their order. */
@@ -261,46 +307,48 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     private ProjectionDeltas bind(NDManager scope, double dropping, long drawn) {
-        List<NDArray> views = split.callAll(scope, arena);
-        List<NDArray> gradients = gradient == null ? List.of() : split.callAll(scope, gradient);
+        List<Delta> deltas = deltas(scope, dropping);
         Map<String, Delta> byPath = new HashMap<>();
-        int first = 0;
-        for (AdaptedProjection p : projections) {
-            int next = first + p.kind().parts().size();
-            byPath.put(
-                    p.projection().path(),
-                    p.kind()
-                            .delta(
-                                    views.subList(first, next),
-                                    gradients.isEmpty() ? gradients : gradients.subList(first, next),
-                                    dropping));
-            first = next;
+        for (int i = 0; i < deltas.size(); i++) {
+            byPath.put(projections.get(i).projection().path(), deltas.get(i));
         }
         return new ProjectionDeltas(byPath, drawn);
+    }
+
+    /** Those of {@link #projections}, in their order. */
+    private List<Delta> deltas(NDManager scope, double dropping) {
+        List<NDArray> views = split.callAll(scope, arena);
+        List<NDArray> gradients = gradient == null ? List.of() : split.callAll(scope, gradient);
+        List<Delta> deltas = new ArrayList<>();
+        int first = 0;
+        for (int i = 0; i < projections.size(); i++) {
+            AdapterKind kind = projections.get(i).kind();
+            int next = first + kind.parts().size();
+            deltas.add(kind.delta(
+                    views.subList(first, next),
+                    gradients.isEmpty() ? gradients : gradients.subList(first, next),
+                    constants.get(i),
+                    dropping));
+            first = next;
+        }
+        return deltas;
     }
 
     /** Frobenius norm of what it adds to the weights of each part of the model that it adapts, scale included. */
     public Map<Component, Double> norms() {
         Map<Component, Double> norms = new EnumMap<>(Component.class);
         try (NDManager scope = manager.newSubManager()) {
-            List<NDArray> views = split.callAll(scope, arena);
+            List<Delta> deltas = deltas(scope, 0);
             NDList squares = new NDList();
-            int next = 0;
-            for (AdaptedProjection p : projections) {
-                Map<AdapterPart, NDArray> parts = new EnumMap<>(AdapterPart.class);
-                for (AdapterPart part : p.kind().parts()) {
-                    parts.put(part, views.get(next++));
-                }
-                squares.add(p.kind().productSquare(scope, parts));
+            for (int i = 0; i < deltas.size(); i++) {
+                AdaptedProjection p = projections.get(i);
+                squares.add(p.kind().changeSquare(p.projection(), deltas.get(i), weights, scope));
             }
             // Read at once: each reading waits for the device.
             double[] values = NDArrays.stack(squares).toDoubleArray();
             for (int i = 0; i < projections.size(); i++) {
                 AdaptedProjection p = projections.get(i);
-                norms.merge(
-                        p.projection().component(),
-                        Math.pow(p.kind().scale(), 2) * Math.max(0, values[i]),
-                        Double::sum);
+                norms.merge(p.projection().component(), Math.max(0, values[i]), Double::sum);
             }
         }
         norms.replaceAll((component, square) -> Math.sqrt(square));
@@ -321,6 +369,18 @@ public final class LoraAdapter implements AutoCloseable {
         Map<AdapterPart, LazyTensor> values = new EnumMap<>(AdapterPart.class);
         for (AdapterPart part : p.kind().parts()) {
             values.put(part, part(p.offset(part), p.kind().fileShape(part, p.projection())));
+        }
+        return values;
+    }
+
+    /** The same with DoRA's magnitudes for a reader that divides by {@code norm}. */
+    public Map<AdapterPart, LazyTensor> values(AdaptedProjection p, Dora.Norm norm) {
+        Map<AdapterPart, LazyTensor> values = values(p);
+        LazyTensor trained = values.get(AdapterPart.Magnitude);
+        if (trained != null && norm == Dora.Norm.Frozen) {
+            Factors factors = new Factors(p.kind(), values);
+            values.put(AdapterPart.Magnitude, new LazyTensor(trained.shape(), trained.type(), scope -> trained.in(scope)
+                    .div(Dora.ratio(p.projection(), factors, weights, scope))));
         }
         return values;
     }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import training.lora.api.AdapterOverrideSpec;
 import training.lora.api.AdapterSpec;
+import training.lora.api.AdapterType;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.layer.Projection;
@@ -13,6 +14,7 @@ import training.lora.trainer.model.layer.Projection;
 /**
  * The form of an adapter.
  *
+ * @param type what stands beside a projection
  * @param rank rank of the factors
  * @param alpha the scale is alpha / rank
  * @param rankStabilized whether the scale is alpha / sqrt(rank) instead, rsLoRA of Kalajdzievski 2023
@@ -21,6 +23,7 @@ import training.lora.trainer.model.layer.Projection;
  * @param overrides ranks and alphas of some of these; the last that matches counts
  */
 public record LoraSettings(
+        AdapterType type,
         int rank,
         double alpha,
         boolean rankStabilized,
@@ -39,15 +42,36 @@ public record LoraSettings(
         this(rank, alpha, false, 0, targets, List.of());
     }
 
+    /** A LoRA. */
+    public LoraSettings(
+            int rank,
+            double alpha,
+            boolean rankStabilized,
+            double dropout,
+            List<String> targets,
+            List<AdapterOverrideSpec> overrides) {
+        this(AdapterType.LoRA, rank, alpha, rankStabilized, dropout, targets, overrides);
+    }
+
     /** As the spec has it. */
     public static LoraSettings of(AdapterSpec spec) {
         return new LoraSettings(
-                spec.rank(), spec.alpha(), spec.rankStabilized(), spec.dropout(), spec.targets(), spec.overrides());
+                spec.type(),
+                spec.rank(),
+                spec.alpha(),
+                spec.rankStabilized(),
+                spec.dropout(),
+                spec.targets(),
+                spec.overrides());
     }
 
     /** What stands beside a projection. */
     AdapterKind kind(Chosen chosen) {
-        return new Lora(chosen.rank(), chosen.alpha(), rankStabilized);
+        Lora product = new Lora(chosen.rank(), chosen.alpha(), rankStabilized);
+        return switch (type) {
+            case LoRA -> product;
+            case DoRA -> new Dora(product, Dora.Norm.Adapted);
+        };
     }
 
     /** A projection that is adapted, with its own rank and alpha. */

@@ -16,6 +16,7 @@ import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
@@ -135,22 +136,29 @@ final class InspectCommand implements Callable<Integer> {
             TreeSet<Integer> ranks = new TreeSet<>();
             TreeSet<Double> alphas = new TreeSet<>();
             TreeSet<String> stabilized = new TreeSet<>();
+            TreeSet<String> magnitudes = new TreeSet<>();
             Map<Component, Norms> norms = new EnumMap<>(Component.class);
             file.modules().forEach(m -> {
                 ranks.add(m.form().rank());
                 alphas.add(m.form().kind().alpha());
                 stabilized.add(m.form().kind().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
+                if (m.form().kind() instanceof Dora dora) {
+                    magnitudes.add(dora.norm().reader());
+                }
                 norms.computeIfAbsent(m.form().component(), c -> new Norms()).add(m);
             });
             Map<String, String> meta = file.metadata();
             LoraFamily family = file.family();
-            say("what", "a LoRA in " + file.form());
+            say("what", file.what() + " in " + file.form());
             say("family", family == null ? "unknown: neither metadata nor tensors tell" : family);
             say("base", meta.getOrDefault("ss_sd_model_name", "unknown: the file doesn't tell"));
             say("trigger", meta.getOrDefault("modelspec.trigger_phrase", "unknown: the file doesn't tell"));
             say("rank", ranks);
             say("alpha", alphas);
             say("scale", String.join(", ", stabilized));
+            if (!magnitudes.isEmpty()) {
+                say("magnitudes", "of outputs, for " + String.join(" and ", magnitudes));
+            }
             norms.forEach((component, n) -> say(component.folder(), n));
             if (!file.onlyElsewhere().isEmpty()) {
                 say("applied here", "no, for it adapts " + String.join(", ", file.onlyElsewhere()));
@@ -173,9 +181,10 @@ final class InspectCommand implements Callable<Integer> {
         System.out.printf("%-14s %s%n", label, value);
     }
 
-    /** Norms of a component's changes. */
+    /** Norms of a component's products, which of a LoRA are the changes of the weights. */
     private static final class Norms {
         private int modules;
+        private boolean decomposed;
         private long parameters;
         private double sum;
         private double greatest;
@@ -183,6 +192,7 @@ final class InspectCommand implements Callable<Integer> {
         void add(AdapterModule module) {
             double norm = module.norm();
             modules++;
+            decomposed |= module.form().kind() instanceof Dora;
             parameters += module.form().size();
             sum += norm;
             greatest = Math.max(greatest, norm);
@@ -190,8 +200,8 @@ final class InspectCommand implements Callable<Integer> {
 
         @Override
         public String toString() {
-            return "%d modules, %d parameters, norm of the change %.4f mean, %.4f greatest"
-                    .formatted(modules, parameters, sum / modules, greatest);
+            return "%d modules, %d parameters, norm of the %s %.4f mean, %.4f greatest"
+                    .formatted(modules, parameters, decomposed ? "product" : "change", sum / modules, greatest);
         }
     }
 }

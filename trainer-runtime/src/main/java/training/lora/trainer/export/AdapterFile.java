@@ -22,6 +22,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterKind;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.adapter.Lora;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
@@ -31,7 +32,7 @@ import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
-/** A LoRA's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
+/** A LoRA's or DoRA's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
 public final class AdapterFile implements AutoCloseable {
     private final SafeTensors file;
     private final Map<ModuleName, Map<AdapterPart, String>> modules = new LinkedHashMap<>();
@@ -145,6 +146,11 @@ public final class AdapterFile implements AutoCloseable {
         return (told == null ? LoraFamily.SDXL : told).paths();
     }
 
+    /** What it is, with its article. */
+    public String what() {
+        return forms.values().stream().anyMatch(f -> f.kind() instanceof Dora) ? "a DoRA" : "a LoRA";
+    }
+
     /** Whose names it has, for a sentence. */
     public String form() {
         return namings.stream().map(Naming::owner).collect(Collectors.joining(" and ")) + " form";
@@ -203,12 +209,14 @@ public final class AdapterFile implements AutoCloseable {
         try {
             String alpha = parts.get(AdapterPart.Alpha);
             int rank = down.dimension() == 0 ? 0 : (int) down.get(0);
-            AdapterKind kind = alpha != null
+            Lora product = alpha != null
                     ? new Lora(rank, alpha(alpha), false)
                     : new Lora(
                             rank,
                             config.alpha(name.component(), name.path(), rank),
                             config.rankStabilized(name.component()));
+            String magnitude = parts.get(AdapterPart.Magnitude);
+            AdapterKind kind = magnitude == null ? product : new Dora(product, DoraNorms.of(file, magnitude));
             Map<AdapterPart, Shape> shapes = new EnumMap<>(AdapterPart.class);
             kind.parts().forEach(part -> shapes.put(part, shape(parts, part)));
             return new ModuleForm(name.component(), name.path(), kind, shapes);
@@ -226,13 +234,18 @@ public final class AdapterFile implements AutoCloseable {
         return value;
     }
 
+    /** That of the file; a magnitude is a row of outputs, whatever dimensions of 1 its form has beside. */
     private Shape shape(Map<AdapterPart, String> parts, AdapterPart part) {
-        return new Shape(file.entry(Objects.requireNonNull(parts.get(part))).shape());
+        String name = Objects.requireNonNull(parts.get(part));
+        Shape stored = new Shape(file.entry(name).shape());
+        return part == AdapterPart.Magnitude ? DoraNorms.outputs(name, stored) : stored;
     }
 
     private LazyTensor tensor(Map<AdapterPart, String> parts, AdapterPart part) {
         String name = Objects.requireNonNull(parts.get(part));
-        return new LazyTensor(shape(parts, part), DataType.FLOAT32, scope -> finite(name, file.read(name, scope)));
+        Shape shape = shape(parts, part);
+        return new LazyTensor(shape, DataType.FLOAT32, scope -> finite(name, file.read(name, scope))
+                .reshape(shape));
     }
 
     /** A training that diverged leaves others, which draw black pictures. */

@@ -9,11 +9,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.adapter.LoraSettings;
@@ -37,7 +40,7 @@ public final class AdapterFiles {
     public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
         List<Projection> all = projections(model, model.unet());
         try (AdapterFile opened = open(file, model, model.unet())) {
-            return LoraAdapter.of(all, factors(opened, all), manager);
+            return LoraAdapter.of(all, factors(opened, all), model::weight, manager);
         }
     }
 
@@ -61,45 +64,66 @@ public final class AdapterFiles {
      * What a training begins with: a new adapter, or one that goes on from a file.
      *
      * @param from the file to go on from, null for none
-     * @param unet the model's denoiser, with or without weights
-     * @throws TrainerException InvalidConfiguration if the targets or the file don't fit the denoiser or each other
+     * @throws TrainerException InvalidConfiguration if the targets or the file don't fit the model or each other
      */
     public static LoraAdapter start(
-            TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet, NDManager manager) {
-        try (AdapterFile opened = from == null ? null : open(from, model, unet)) {
-            Map<String, Factors> begin = opened == null ? Map.of() : factors(opened, projections(model, unet));
-            boolean texts = training.adapter().textEncoder();
-            if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
-                throw new TrainerException(
-                        Reason.InvalidConfiguration,
-                        "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
-                                + from + " does");
-            }
-            LoraAdapter adapter = LoraAdapter.create(
-                    texts ? projections(model, unet) : unet.projections(),
-                    LoraSettings.of(training.adapter()),
+            TrainingSpec training, @Nullable Path from, StableDiffusion model, NDManager manager) {
+        try (AdapterFile opened = from == null ? null : open(from, model)) {
+            Map<String, Factors> begin = opened == null ? Map.of() : factors(opened, projections(model, model.unet()));
+            LoraSettings settings = LoraSettings.of(training.adapter());
+            return LoraAdapter.create(
+                    plan(training, from, begin, model, model.unet()),
+                    settings,
                     training.seed(),
                     begin,
+                    model::weight,
                     manager);
-            if (texts && !adapter.adaptsText()) {
-                adapter.close();
-                throw new TrainerException(
-                        Reason.InvalidConfiguration,
-                        "`spec.training.adapter.targets` must match a module of the text encoders where `textEncoder` is true, but %s match none"
-                                .formatted(training.adapter().targets()));
-            }
-            return adapter;
         }
     }
 
-    /** The adapter as files hold it. */
-    static List<AdapterModule> modules(LoraAdapter adapter) {
+    /**
+     * Refuses what {@link #start} would, before weights are read.
+     *
+     * @param unet the model's denoiser, with or without weights
+     */
+    public static void check(TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet) {
+        try (AdapterFile opened = from == null ? null : open(from, model, unet)) {
+            plan(training, from, opened == null ? Map.of() : factors(opened, projections(model, unet)), model, unet);
+        }
+    }
+
+    private static List<AdaptedProjection> plan(
+            TrainingSpec training, @Nullable Path from, Map<String, Factors> begin, StableDiffusion model, UNet unet) {
+        boolean texts = training.adapter().textEncoder();
+        if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
+                            + from + " does");
+        }
+        List<AdaptedProjection> plan = LoraAdapter.plan(
+                texts ? projections(model, unet) : unet.projections(), LoraSettings.of(training.adapter()), begin);
+        if (texts && plan.stream().allMatch(p -> p.projection().component() == Component.UNet)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.adapter.targets` must match a module of the text encoders where `textEncoder` is true, but %s match none"
+                            .formatted(training.adapter().targets()));
+        }
+        return plan;
+    }
+
+    /** The adapter as files of {@code format} hold it. */
+    static List<AdapterModule> modules(LoraAdapter adapter, AdapterFormat format) {
+        Dora.Norm norm = DoraNorms.of(format);
         return adapter.projections().stream()
                 .map(p -> {
-                    Map<AdapterPart, LazyTensor> values = adapter.values(p);
+                    Map<AdapterPart, LazyTensor> values = adapter.values(p, norm);
                     return new AdapterModule(
                             new ModuleForm(
-                                    p.projection().component(), p.projection().modulePath(), p.kind(), shapes(values)),
+                                    p.projection().component(),
+                                    p.projection().modulePath(),
+                                    p.kind() instanceof Dora dora ? new Dora(dora.product(), norm) : p.kind(),
+                                    shapes(values)),
                             values);
                 })
                 .toList();

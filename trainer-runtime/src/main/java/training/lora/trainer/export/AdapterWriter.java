@@ -51,13 +51,11 @@ final class AdapterWriter {
                     String name = KohyaNames.module(family, paths, m.component(), m.path());
                     tensors.put(name + AdapterPart.Alpha.kohya(), scalar((float)
                             m.kind().foldedAlpha()));
-                    parts.forEach(part ->
-                            tensors.put(name + part.kohya(), module.value(part).as(type)));
+                    parts.forEach(part -> tensors.put(name + part.kohya(), stored(format, module, part, type)));
                 }
                 case Diffusers -> {
                     String name = PeftNames.module(m.component(), m.path());
-                    parts.forEach(part ->
-                            tensors.put(name + part.peft(), module.value(part).as(type)));
+                    parts.forEach(part -> tensors.put(name + part.peft(), stored(format, module, part, type)));
                 }
             }
         }
@@ -72,6 +70,7 @@ final class AdapterWriter {
         if (!convolutions.isEmpty()) {
             meta.put("ss_network_args", networkArguments(convolutions));
         }
+        DoraNorms.describe(meta, forms);
         String digest = SafeTensorsWriter.lazyBodyDigest(tensors);
         meta.put("sshs_model_hash", digest);
         meta.put("modelspec.hash_sha256", "0x" + digest);
@@ -79,6 +78,16 @@ final class AdapterWriter {
             meta.put(PeftConfig.KEY, config(forms));
         }
         SafeTensorsWriter.writeLazy(file, tensors, meta);
+    }
+
+    /** A part in the shape that the form has for it. */
+    private static LazyTensor stored(AdapterFormat format, AdapterModule module, AdapterPart part, DataType type) {
+        LazyTensor value = module.value(part).as(type);
+        if (part != AdapterPart.Magnitude) {
+            return value;
+        }
+        Shape shape = DoraNorms.stored(format, module.form());
+        return new LazyTensor(shape, type, scope -> value.in(scope).reshape(shape));
     }
 
     private static LazyTensor scalar(float value) {

@@ -5,12 +5,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.files.WholeFile;
@@ -29,7 +31,7 @@ public final class Exports {
     /** Writes {@code adapter} to {@code file}. */
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
-        List<AdapterModule> modules = AdapterFiles.modules(adapter);
+        List<AdapterModule> modules = AdapterFiles.modules(adapter, format);
         WholeFile.write(file, temporary -> {
             AdapterWriter.write(
                     temporary,
@@ -71,6 +73,7 @@ public final class Exports {
         metadata.putAll(source.metadata());
         metadata.remove(PeftConfig.KEY);
         LoraFamily known = family;
+        requireNormOf(to, source);
         requireModulesOf(known, source);
         WholeFile.write(file, temporary -> {
             AdapterWriter.write(temporary, to, source.modules(), known, known.paths(), source.type(), metadata);
@@ -78,6 +81,17 @@ public final class Exports {
                 prove(read, source.modules());
             }
         });
+    }
+
+    /** A magnitude for other readers could only be computed with the base model's weights. */
+    private static void requireNormOf(AdapterFormat to, AdapterFile source) {
+        if (source.modules().stream()
+                .anyMatch(m -> m.form().kind() instanceof Dora dora && dora.norm() != DoraNorms.of(to))) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--to must be the form that %s has, for it is a DoRA, whose magnitudes can't be put into another form without the base model; a run writes both"
+                            .formatted(source.file()));
+        }
     }
 
     /** kohya's form of XL has the original code's names, which not every path has. */
@@ -122,6 +136,11 @@ public final class Exports {
                 && x.path().equals(y.path())
                 && Math.abs(x.scale() - y.scale()) <= SCALE_TOLERANCE * Math.abs(x.scale())
                 && x.kind().parts().equals(y.kind().parts())
+                && norm(x).equals(norm(y))
                 && x.kind().parts().stream().allMatch(part -> a.value(part).same(b.value(part)));
+    }
+
+    private static Optional<Dora.Norm> norm(ModuleForm form) {
+        return form.kind() instanceof Dora dora ? Optional.of(dora.norm()) : Optional.empty();
     }
 }

@@ -20,7 +20,7 @@ import training.lora.trainer.tensor.SafeTensors;
 public record FileKind(String what, Role role) {
     /** What a file can be used as. */
     public enum Role {
-        /** A LoRA that {@link AdapterFile} reads. */
+        /** A LoRA or DoRA that {@link AdapterFile} reads. */
         Adapter,
         /** A whole model in one file. */
         Checkpoint,
@@ -41,7 +41,6 @@ public record FileKind(String what, Role role) {
             contains("a LoRA of convolutions with a Tucker core", ".lora_mid."),
             new Mark("a GLoRA", n -> n.startsWith("l") && (n.endsWith(".a1.weight") || n.endsWith(".b1.weight"))),
             contains("an (IA)^3 adapter", ".on_input", ".ia3_"),
-            contains("a DoRA", ".dora_scale", ".lora_magnitude_vector"),
             contains("a Control-LoRA", "lora_controlnet"),
             new Mark(
                     "a full difference of weights",
@@ -103,7 +102,7 @@ public record FileKind(String what, Role role) {
         }
         if (names.stream().anyMatch(FileKind::understood)) {
             String second = secondGeneration(file);
-            return second == null ? new FileKind("a LoRA", Role.Adapter) : new FileKind(second, Role.None);
+            return second == null ? new FileKind(adapter(names), Role.Adapter) : new FileKind(second, Role.None);
         }
         other = first(UNKNOWN, names);
         if (other != null) {
@@ -117,6 +116,10 @@ public record FileKind(String what, Role role) {
             return new FileKind("a textual-inversion embedding", Role.Embedding);
         }
         return new FileKind(ModelKind.unknown(names), Role.None);
+    }
+
+    private static String adapter(Set<String> names) {
+        return names.stream().anyMatch(TensorName::isMagnitude) ? "a DoRA" : "a LoRA";
     }
 
     /** A module of either family: upsamplers stand in other places in the original code's names. */

@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.SafeTensors;
@@ -66,6 +67,9 @@ final class PeftConfig {
         }
         if (stabilized) {
             all.put(prefix + "use_rslora", true);
+        }
+        if (modules.stream().anyMatch(m -> m.kind() instanceof Dora)) {
+            all.put(prefix + "use_dora", true);
         }
     }
 

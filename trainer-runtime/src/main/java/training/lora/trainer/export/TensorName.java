@@ -24,6 +24,10 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
     private static final Pattern FACTOR =
             Pattern.compile("(?<module>.+?)[._]lora(_linear_layer)?[._](?<side>down|up|A|B)((\\.[\\w-]+)?\\.weight)?");
 
+    /** kohya: .dora_scale; PEFT: .lora_magnitude_vector, .lora_magnitude_vector.default.weight. */
+    private static final Pattern MAGNITUDE =
+            Pattern.compile("(?<module>.+?)\\.(dora_scale|lora_magnitude_vector((\\.[\\w-]+)?\\.weight)?)");
+
     private static final Map<String, Component> UNDERSCORED = Map.of(
             "lora_unet_", Component.UNet,
             "lycoris_", Component.UNet,
@@ -74,7 +78,11 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
         String module;
         AdapterPart part;
         Matcher factor = FACTOR.matcher(tensor);
-        if (factor.matches()) {
+        Matcher magnitude = MAGNITUDE.matcher(tensor);
+        if (magnitude.matches()) {
+            module = magnitude.group("module");
+            part = AdapterPart.Magnitude;
+        } else if (factor.matches()) {
             module = factor.group("module");
             String side = factor.group("side");
             part = side.equals("down") || side.equals("A") ? AdapterPart.Down : AdapterPart.Up;
@@ -111,6 +119,11 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
     /** Whether {@code tensor} is named as a factor of some LoRA, of whatever architecture. */
     static boolean isFactor(String tensor) {
         return FACTOR.matcher(tensor).matches();
+    }
+
+    /** Whether {@code tensor} is named as a magnitude of DoRA. */
+    static boolean isMagnitude(String tensor) {
+        return MAGNITUDE.matcher(tensor).matches();
     }
 
     /** Whether the module {@code path} of a component stands outside of what is adapted here. */

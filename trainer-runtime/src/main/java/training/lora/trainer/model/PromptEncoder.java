@@ -211,6 +211,16 @@ public final class PromptEncoder implements AutoCloseable {
         }
     }
 
+    /** The frozen weight of a projection of one of the text encoders. */
+    NDArray weight(Projection projection) {
+        return parts.stream()
+                .map(Reader::encoder)
+                .filter(e -> e.component() == projection.component())
+                .findFirst()
+                .orElseThrow()
+                .weight(projection);
+    }
+
     /** Whether {@code text} is longer than the encoders read, so that its end is lost. */
     public boolean cuts(String text) {
         return parts.stream()

@@ -1,6 +1,7 @@
 package training.lora.trainer.model;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,7 @@ import training.lora.trainer.model.basemodel.Part;
 import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.model.basemodel.ScheduleReader;
 import training.lora.trainer.model.basemodel.SingleFile;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
@@ -197,6 +199,13 @@ public final class StableDiffusion implements AutoCloseable {
             prompts = PromptEncoder.open(source, options, manager);
         }
         return prompts;
+    }
+
+    /** The frozen weight of a projection, of the denoiser or a text encoder; the part is read if it isn't yet. */
+    public NDArray weight(Projection projection) {
+        return projection.component() == Component.UNet
+                ? unet().weight(projection)
+                : prompts().weight(projection);
     }
 
     /** Frees the text encoders' weights, which are read again when they are next asked for. */

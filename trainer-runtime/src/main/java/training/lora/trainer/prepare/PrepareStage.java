@@ -130,8 +130,7 @@ public final class PrepareStage {
     /** Targets that match nothing should be known before anything is encoded. */
     private void checkAdapter(StableDiffusion model, NDManager manager) {
         try (UNet outline = model.outline(manager)) {
-            AdapterFiles.start(spec.training(), context.initFrom(), model, outline, manager)
-                    .close();
+            AdapterFiles.check(spec.training(), context.initFrom(), model, outline);
         }
     }
 

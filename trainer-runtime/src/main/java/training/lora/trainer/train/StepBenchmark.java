@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import training.lora.api.AdapterType;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.api.ProcessLocale;
@@ -41,7 +42,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -61,6 +62,14 @@ public final class StepBenchmark {
                 };
         int threads = number(options, "threads");
         int rank = number(options, "rank");
+        AdapterType type =
+                switch (option(options, "adapter")) {
+                    case "lora" -> AdapterType.LoRA;
+                    case "dora" -> AdapterType.DoRA;
+                    default ->
+                        throw new IllegalArgumentException(
+                                "--adapter must be lora or dora, was " + options.get("adapter"));
+                };
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
         ComputeDevice device = ComputeDevice.choose(option(options, "device"));
@@ -68,8 +77,8 @@ public final class StepBenchmark {
         long parameters;
         try (NDManager run = device.newManager();
                 UNet unet = UNet.random(config, precision, 0, run);
-                LoraAdapter adapter = LoraAdapter.create(
-                        unet.projections(), new LoraSettings(rank, rank, List.of("Attention")), 0, run);
+                LoraAdapter adapter =
+                        LoraAdapter.create(unet.projections(), settings(type, rank), 0, unet::weight, run);
                 LoraStep step = step(unet, adapter, run)) {
             parameters = adapter.parameters().size();
             List<Shape> shapes = shapes(option(options, "res"), unet.config().channels());
@@ -145,6 +154,10 @@ public final class StepBenchmark {
         return new Conditioning(text, pooled, run.create(sizes, new Shape(1, sizes.length)));
     }
 
+    private static LoraSettings settings(AdapterType type, int rank) {
+        return new LoraSettings(type, rank, rank, false, 0, List.of("Attention"), List.of());
+    }
+
     private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
@@ -163,12 +176,12 @@ public final class StepBenchmark {
     private static Map<String, String> options(String[] args) {
         Map<String, String> options = new TreeMap<>(Map.of(
                 "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "rank",
-                "16", "profile", ""));
+                "16", "adapter", "lora", "profile", ""));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank or --profile, each with a value, was "
+                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank, --adapter or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);

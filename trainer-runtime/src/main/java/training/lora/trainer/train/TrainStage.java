@@ -189,7 +189,7 @@ public final class TrainStage {
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = sampler(context.run().spec(), data, model, manager);
-            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, model.unet(), manager);
+            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),

@@ -27,7 +27,7 @@ import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
 
-/** Outputs and gradients of adapters against peft; src/test/goldens/adapter_goldens.py made the goldens. */
+/** Outputs and gradients of adapters against peft; src/test/goldens/adapter_goldens.py and dora_goldens.py made the goldens. */
 class AdapterGoldensTest {
     private static final Path GOLDENS = Path.of("src/test/resources/adapter-goldens");
 
@@ -49,6 +49,12 @@ class AdapterGoldensTest {
         check("all-dropout-" + network, network, AdapterGoldensTest::alpha, 0.25, 78);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"unet-a", "unet-bb"})
+    void doraBesideEveryTargetIsPefts(String network) {
+        check("dora-" + network, network, AdapterGoldensTest::alpha, 0, 0);
+    }
+
     /** The script's alpha_pattern. */
     private static double alpha(String path) {
         return path.endsWith(".conv1") ? 1 : path.endsWith("attn2.to_k") ? 5 : 2;
@@ -60,7 +66,12 @@ class AdapterGoldensTest {
                 UNet unet = UNet.open(
                         new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, manager);
                 LoraAdapter adapter = LoraAdapter.of(
-                                unet.projections(), factors(golden, unet, alpha, manager), dropout, 0, manager)
+                                unet.projections(),
+                                factors(golden, unet, alpha, manager),
+                                unet::weight,
+                                dropout,
+                                0,
+                                manager)
                         .trainable()) {
             ProjectionDeltas deltas =
                     new ProjectionDeltas(adapter.bind(manager, 0).byPath(), seed);
@@ -74,7 +85,9 @@ class AdapterGoldensTest {
             assertClose(y, golden.read("output", manager), 1e-4, "output");
             NDArray target = Randomness.normal(manager, 3, y.getShape());
             recording.backward(y.sub(target).mul(2.0 / y.size()));
-            assertThat(golden.entries()).hasSize(2 + 2 * adapter.projections().size());
+            int parts = adapter.projections().get(0).kind().parts().size();
+            assertThat(golden.entries())
+                    .hasSize(2 + parts * adapter.projections().size());
             for (AdaptedProjection p : adapter.projections()) {
                 String path = p.projection().path();
                 NDArray a = golden.read(path + ".grad.A", manager);
@@ -82,7 +95,12 @@ class AdapterGoldensTest {
                 long middle = p.offset() + a.size();
                 NDArray gradient = adapter.gradient();
                 assertClose(gradient.get(p.offset() + ":" + middle), a.flatten(), 1e-4, path + " A");
-                assertClose(gradient.get(middle + ":" + (middle + b.size())), b.flatten(), 1e-4, path + " B");
+                long end = middle + b.size();
+                assertClose(gradient.get(middle + ":" + end), b.flatten(), 1e-4, path + " B");
+                if (p.kind() instanceof Dora) {
+                    NDArray m = golden.read(path + ".grad.magnitude", manager);
+                    assertClose(gradient.get(end + ":" + (end + m.size())), m.flatten(), 1e-4, path + " magnitude");
+                }
             }
         }
     }
@@ -102,12 +120,23 @@ class AdapterGoldensTest {
             NDArray down = Randomness.normal(manager, 1000 + i, shape).div(rank);
             NDArray up = Randomness.normal(manager, 2000 + i, shape(golden, p.path() + ".grad.B"))
                     .mul(0.1);
+            LoraAdapter.Factors lora = new LoraAdapter.Factors(
+                    rank, alpha.applyAsDouble(p.path()), LazyTensor.of(down), LazyTensor.of(up));
             factors.put(
                     p.path(),
-                    new LoraAdapter.Factors(
-                            rank, alpha.applyAsDouble(p.path()), LazyTensor.of(down), LazyTensor.of(up)));
+                    golden.entries().containsKey(p.path() + ".grad.magnitude")
+                            ? dora(lora, p, 3000 + i, manager)
+                            : lora);
         }
         return factors;
+    }
+
+    private static LoraAdapter.Factors dora(LoraAdapter.Factors lora, Projection p, long seed, NDManager manager) {
+        Map<AdapterPart, LazyTensor> values = new HashMap<>(lora.values());
+        NDArray magnitude =
+                Randomness.normal(manager, seed, new Shape(p.out())).mul(0.1).add(0.6);
+        values.put(AdapterPart.Magnitude, LazyTensor.of(magnitude));
+        return new LoraAdapter.Factors(new Dora((Lora) lora.kind(), Dora.Norm.Adapted), values);
     }
 
     private static Shape shape(SafeTensors golden, String name) {

@@ -71,11 +71,14 @@ class InitFromTest {
 
     private static LoraAdapter start(TrainingSpec training, Path from, UNet unet, NDManager manager) {
         try (AdapterFile file = AdapterFile.open(from, new UNetStateDictAdapter(unet.config()))) {
+            LoraSettings settings = LoraSettings.of(training.adapter());
+            Map<String, LoraAdapter.Factors> begin = AdapterFiles.factors(file, unet.projections());
             return LoraAdapter.create(
-                    unet.projections(),
-                    LoraSettings.of(training.adapter()),
+                    LoraAdapter.plan(unet.projections(), settings, begin),
+                    settings,
                     training.seed(),
-                    AdapterFiles.factors(file, unet.projections()),
+                    begin,
+                    unet::weight,
                     manager);
         }
     }
@@ -184,7 +187,7 @@ class InitFromTest {
                             manager.ones(new Shape(2, 64, 3, 3)),
                             module + ".lora_up.weight",
                             manager.ones(new Shape(64, 2, 1, 1)),
-                            module + ".dora_scale",
+                            module + ".hada_w1_a",
                             manager.ones(new Shape(64, 1, 1, 1))),
                     Map.of());
 
@@ -194,7 +197,7 @@ class InitFromTest {
                     .hasMessageContaining("attn2.to_k maps 20 to 32 features, the file's 24 to 32");
             assertThatThrownBy(() -> start(training, foreign, unet, manager))
                     .isInstanceOf(TrainerException.class)
-                    .hasMessageContaining("is a DoRA");
+                    .hasMessageContaining("is a LyCORIS LoHa");
         }
     }
 }

@@ -181,8 +181,6 @@ class ExportCommandTest {
                 "a LyCORIS LoHa | lora_unet_conv_in.hada_w1_a 2x3",
                 "a LyCORIS LoKr | lora_unet_conv_in.lokr_w1 2x3",
                 "an OFT adapter | lora_unet_conv_in.oft_blocks 2x3",
-                "a DoRA | lora_unet_conv_in.dora_scale 3x1",
-                "a DoRA | unet.conv_in.lora_magnitude_vector 3",
                 "a LoRA of convolutions with a Tucker core | lora_unet_conv_in.lora_mid.weight 2x2x3x3",
                 "a full difference of weights | lora_unet_conv_in.diff 2x3",
                 "a LoRA of Flux | lora_unet_double_blocks_0_img_attn_proj.lora_down.weight 2x3",

@@ -233,7 +233,7 @@ class ForeignAdaptersTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "is a DoRA | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.dora_scale 4x1",
+                "must be a whole LoRA, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have a magnitude of each of its 4 outputs | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.dora_scale 1x4",
                 "is a LyCORIS LoHa | QUERY.hada_w1_a 2x4, QUERY.hada_w1_b 2x4",
                 "is a LyCORIS LoKr | QUERY.lokr_w1 2x4, QUERY.lokr_w2_a 2x4",
                 "is a LoRA of convolutions with a Tucker core | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.lora_mid.weight 2x2",

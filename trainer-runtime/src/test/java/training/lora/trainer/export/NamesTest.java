@@ -58,6 +58,10 @@ class NamesTest {
         // diffusers' of several years.
         "UNet, Diffusers, Down, up_blocks.1.attentions.0.proj_in, unet.up_blocks.1.attentions.0.proj_in.lora_A.weight",
         "UNet, Diffusers, Up, conv_in, unet.conv_in.lora.up.weight",
+        // DoRA's, in PEFT's form, with an adapter's name, and in LyCORIS'.
+        "UNet, Diffusers, Magnitude, conv_in, unet.conv_in.lora_magnitude_vector",
+        "UNet, Diffusers, Magnitude, conv_in, unet.conv_in.lora_magnitude_vector.default.weight",
+        "UNet, Kohya, Magnitude, mid_block.resnets.0.conv1, lycoris_mid_block_resnets_0_conv1.dora_scale",
         "UNet, Diffusers, Down, mid_block.attentions.0.transformer_blocks.0.attn1.to_q, unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight",
         "UNet, Diffusers, Up, mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0, mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out_lora.up.weight",
         "TextEncoder, Diffusers, Up, text_model.encoder.layers.0.mlp.fc1, text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight",
@@ -91,7 +95,6 @@ class NamesTest {
                 "model.diffusion_model.input_blocks.0.0.weight",
                 "unet.conv_in.weight",
                 "unet.conv_in.lora_B.bias",
-                "unet.conv_in.lora_magnitude_vector.weight",
                 "transformer.x.lora_A.weight",
                 "diffusion_model.blocks.0.self_attn.q.lora_A.weight",
                 "lora_A.weight",

@@ -18,8 +18,10 @@ import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import training.lora.api.AdapterFormat;
+import training.lora.api.AdapterType;
 import training.lora.api.Json;
 import training.lora.api.OptimizerType;
 import training.lora.api.Precision;
@@ -27,6 +29,7 @@ import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
@@ -95,6 +98,45 @@ class EmojiGoldensTest {
                         .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(normPercent));
             }
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"AdamW, Float32, 0.01, 0.1", "Prodigy, Float32, 0.01, 0.1", "AdamW, BFloat16, 1, 3"})
+    void tenLossesAndGradientNormsOfDoraAreThoseOfPeft(
+            OptimizerType type, Precision precision, double lossPercent, double normPercent) throws Exception {
+        JsonNode expected =
+                Json.MAPPER.readTree(GOLDENS.resolve("dora.json").toFile()).get(type.name());
+        TrainingSpec training = TrainingSpecs.of("optimizer: {type: %s}, gradientAccumulation: %d"
+                .formatted(type, type == OptimizerType.Prodigy ? 2 : 1));
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, ModelOptions.in(precision), run);
+                LoraAdapter adapter = dora(model, run);
+                LoraStep step = new LoraStep(
+                        new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
+            for (int k = 0; k < expected.size(); k++) {
+                double rate = type == OptimizerType.Prodigy ? 1 : 1e-3;
+                step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, false, scope)), k, rate);
+            }
+            List<MeasuredStep> measured = step.drain();
+
+            assertThat(measured).hasSize(10);
+            for (int k = 0; k < expected.size(); k++) {
+                assertThat(measured.get(k).loss())
+                        .as("loss of step %d", k)
+                        .isCloseTo(expected.get(k).get(0).asDouble(), Percentage.withPercentage(lossPercent));
+                assertThat(measured.get(k).gradientNorm())
+                        .as("gradient norm of step %d", k)
+                        .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(normPercent));
+            }
+        }
+    }
+
+    /** A new one with the script's A. */
+    private static LoraAdapter dora(StableDiffusion model, NDManager run) {
+        List<Projection> all = model.unet().projections();
+        LoraSettings settings = new LoraSettings(AdapterType.DoRA, 4, 8, false, 0, List.of("Attention"), List.of());
+        Map<String, LoraAdapter.Factors> begin = fresh(all, run);
+        return LoraAdapter.create(LoraAdapter.plan(all, settings, begin), settings, 0, begin, model::weight, run);
     }
 
     private static Batch batch(long k, boolean masked, NDManager scope) {

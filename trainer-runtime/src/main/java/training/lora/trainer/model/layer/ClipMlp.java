@@ -78,7 +78,7 @@ public final class ClipMlp extends AdaptedLayer {
      */
     @Override
     Kernels compile(Variant variant) {
-        ProjectionText first = ProjectionText.linear(0, "s0", variant.form(0));
+        ProjectionText first = ProjectionText.remade(0, "s0", variant.form(0));
         ProjectionText second = ProjectionText.linear(1, "s1", variant.form(1));
         List<ProjectionText> p = List.of(first, second);
         String enter =

@@ -5,7 +5,7 @@ import java.util.List;
 import training.lora.trainer.model.layer.kernel.DeltaForm;
 
 /** What an adapter puts beside one projection: its arrays, what their gradients are added to, and its form. */
-public sealed interface Delta permits Delta.LowRank {
+public sealed interface Delta permits Delta.LowRank, Delta.Dora {
     /** The arrays that native functions are given, in the order of the form's {@code DeltaText.arrays}. */
     List<NDArray> arrays();
 
@@ -42,6 +42,30 @@ public sealed interface Delta permits Delta.LowRank {
         @Override
         public DeltaForm form() {
             return new DeltaForm.LowRank(scale, dropout);
+        }
+    }
+
+    /**
+     * DoRA on the output axis: y = m / |W + scale * B A| (W x + scale * B A x) + bias, the norm one of each output's row.
+     *
+     * @param product scale * B A
+     * @param magnitude m, shape (out)
+     * @param squares of the norms of W's rows, shape (out), fp32
+     * @param gradients what those of A, B and m are added to
+     */
+    record Dora(LowRank product, NDArray magnitude, NDArray squares, List<NDArray> gradients) implements Delta {
+        public Dora {
+            gradients = List.copyOf(gradients);
+        }
+
+        @Override
+        public List<NDArray> arrays() {
+            return List.of(product.down(), product.up(), magnitude, squares);
+        }
+
+        @Override
+        public DeltaForm form() {
+            return new DeltaForm.Dora(new DeltaForm.LowRank(product.scale(), product.dropout()));
         }
     }
 }

@@ -48,7 +48,7 @@ final class FeedForward extends AdaptedLayer {
     @Override
     Kernels compile(Variant variant) {
         List<ProjectionText> p = List.of(
-                ProjectionText.linear(0, "s0", variant.form(0)), ProjectionText.linear(1, "s1", variant.form(1)));
+                ProjectionText.remade(0, "s0", variant.form(0)), ProjectionText.linear(1, "s1", variant.form(1)));
         boolean adapted = p.stream().anyMatch(ProjectionText::adapted);
         String enter =
                 Snippets.layerNorm("n", "x", "n", width, eps) + "\ns = torch.reshape(n, [-1, %d])\n".formatted(width);

@@ -110,6 +110,16 @@ public final class TextEncoder implements AutoCloseable {
         return tower.projections();
     }
 
+    /** The frozen weight of one of {@link #projections}. */
+    public NDArray weight(Projection projection) {
+        return parameters.array(projection.modulePath() + ".weight");
+    }
+
+    /** The part of the model that it is. */
+    public Component component() {
+        return role.component();
+    }
+
     /**
      * Embeds token sequences of equal length S.
      *

@@ -214,6 +214,11 @@ public final class UNet implements AutoCloseable {
         return parameters.precision();
     }
 
+    /** The frozen weight of one of {@link #projections}. */
+    public NDArray weight(Projection projection) {
+        return parameters.array(projection.modulePath() + ".weight");
+    }
+
     /** Its frozen weights. */
     public ParameterSet parameters() {
         return parameters;

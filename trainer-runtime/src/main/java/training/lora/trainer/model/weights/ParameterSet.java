@@ -76,6 +76,15 @@ public final class ParameterSet {
         };
     }
 
+    /** The values of a weight that was read. */
+    public NDArray array(String name) {
+        return parameters.stream()
+                .filter(p -> p.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(name + " must be a weight of the network"))
+                .array();
+    }
+
     /** All that were declared. */
     public List<Parameter> all() {
         return Collections.unmodifiableList(parameters);

@@ -18,7 +18,8 @@ public record ConvolutionText(int i, String source, long in, long out, int kerne
     }
 
     @Override
-    public String forward(String bias) {
+    public String forward(String biasOrNone) {
+        String bias = biasOrNone.isEmpty() ? "None" : biasOrNone;
         if (kernel == 3 && stride == 1) {
             return Snippets.convolution3("y" + i, source, "w" + i, bias, in, out) + "\n";
         }
@@ -53,6 +54,33 @@ public record ConvolutionText(int i, String source, long in, long out, int kerne
     /** The source's size in dimension {@code d}, 2 or 3. */
     private String side(String dy, int d) {
         return "torch.mul(torch.size(%s, %d), %d)".formatted(dy, d, stride);
+    }
+
+    /** As the weight lies in memory, channels last. */
+    @Override
+    public String rows(String w) {
+        return "torch.reshape(torch.permute(%s, [0, 2, 3, 1]), [%d, %d])".formatted(w, out, fanIn());
+    }
+
+    @Override
+    public String rowsOfA(String a) {
+        return Template.fill(
+                "torch.reshape(torch.permute(torch.reshape({a}, [-1, {in}, {k}, {k}]), [0, 2, 3, 1]), [-1, {fanIn}])",
+                Map.of("a", a, "in", in, "k", kernel, "fanIn", fanIn()));
+    }
+
+    long fanIn() {
+        return in * kernel * kernel;
+    }
+
+    @Override
+    public String across(String x) {
+        return "torch.reshape(%s, [-1, 1, 1])".formatted(x);
+    }
+
+    @Override
+    public String dimensionsOfAnOutput() {
+        return "[0, 2, 3]";
     }
 
     @Override

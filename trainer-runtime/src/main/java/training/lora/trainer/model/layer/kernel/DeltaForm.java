@@ -1,15 +1,19 @@
 package training.lora.trainer.model.layer.kernel;
 
 /** What of a delta is written into the text of a native function; its numbers come as arguments. */
-public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank {
+public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank, DeltaForm.Dora {
     /** No delta. */
     DeltaForm NONE = new None();
 
     /** Share of the entries of x that training hides from the delta. */
     double dropout();
 
-    /** Its text beside {@code map}. */
-    DeltaText beside(FrozenText map);
+    /**
+     * Its text beside {@code map}.
+     *
+     * @param remade whether the layer makes the result again on the way back
+     */
+    DeltaText beside(FrozenText map, boolean remade);
 
     /** That of a projection without a delta. */
     record None() implements DeltaForm {
@@ -19,7 +23,7 @@ public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank {
         }
 
         @Override
-        public DeltaText beside(FrozenText map) {
+        public DeltaText beside(FrozenText map, boolean remade) {
             return DeltaText.NONE;
         }
     }
@@ -31,8 +35,21 @@ public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank {
      */
     record LowRank(double scale, double dropout) implements DeltaForm {
         @Override
-        public DeltaText beside(FrozenText map) {
+        public DeltaText beside(FrozenText map, boolean remade) {
             return map.lowRank(this);
+        }
+    }
+
+    /** That of a {@link Delta.Dora}. */
+    record Dora(LowRank product) implements DeltaForm {
+        @Override
+        public double dropout() {
+            return product.dropout();
+        }
+
+        @Override
+        public DeltaText beside(FrozenText map, boolean remade) {
+            return new DoraText(map, map.lowRank(product), remade);
         }
     }
 }

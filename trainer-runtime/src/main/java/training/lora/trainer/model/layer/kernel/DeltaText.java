@@ -25,19 +25,33 @@ public interface DeltaText {
         return List.of();
     }
 
-    /** Turns {@code yi}, which the frozen map made of the source, into the projection's result. */
-    default String forward() {
+    /** Whether the bias is added behind the delta, by its text, not by the frozen map. */
+    default boolean addsBias() {
+        return false;
+    }
+
+    /**
+     * Turns {@code yi}, which the frozen map made of the source, into the projection's result.
+     *
+     * @param bias a name or empty; only for a delta that {@link #addsBias}
+     */
+    default String forward(String bias) {
         return "";
     }
 
     /** The same in training, where the delta sees the source through its dropout, and makes {@link #kept}. */
-    default String record() {
+    default String record(String bias) {
         return "";
     }
 
     /** The same on the way back, from what {@link #record} kept. */
-    default String again() {
+    default String again(String bias) {
         return "";
+    }
+
+    /** Name of the gradient of what the frozen map made, after {@link #arrayGradients}. */
+    default String upstream(String dy) {
+        return dy;
     }
 
     /** Adds the arrays' gradients, given the result's, {@code dy}; must come before {@link #sourceGradient}. */
@@ -45,7 +59,7 @@ public interface DeltaText {
         return "";
     }
 
-    /** Adds to the source's gradient {@code ds}, which the frozen map made. */
+    /** Adds to the source's gradient {@code ds}, which the frozen map made; {@code dy} is the {@link #upstream} one. */
     default String sourceGradient(String ds, String dy) {
         return "";
     }

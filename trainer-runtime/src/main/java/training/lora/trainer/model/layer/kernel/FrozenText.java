@@ -23,6 +23,18 @@ sealed interface FrozenText permits LinearText, ConvolutionText {
         return sourceGradient(own, dy) + "%1$s_a%2$d = torch.add_(%1$s, %3$s)\n".formatted(ds, i(), own);
     }
 
+    /** The weight {@code w} as rows, one of each output. */
+    String rows(String w);
+
+    /** A of a low-rank delta beside it, with columns in the order of {@link #rows}. */
+    String rowsOfA(String a);
+
+    /** A number of each output, {@code x} (out), to be combined with the result. */
+    String across(String x);
+
+    /** The result's dimensions but that of outputs. */
+    String dimensionsOfAnOutput();
+
     /** The text of a low-rank delta beside it. */
     LowRankText lowRank(DeltaForm.LowRank form);
 }

@@ -26,6 +26,26 @@ record LinearText(int i, String source) implements FrozenText {
     }
 
     @Override
+    public String rows(String w) {
+        return w;
+    }
+
+    @Override
+    public String rowsOfA(String a) {
+        return a;
+    }
+
+    @Override
+    public String across(String x) {
+        return x;
+    }
+
+    @Override
+    public String dimensionsOfAnOutput() {
+        return "[0]";
+    }
+
+    @Override
     public LowRankText lowRank(DeltaForm.LowRank form) {
         return new LowRankLinearText(this, form);
     }

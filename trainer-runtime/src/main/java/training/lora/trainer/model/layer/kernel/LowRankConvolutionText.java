@@ -63,7 +63,7 @@ record LowRankConvolutionText(ConvolutionText map, DeltaForm.LowRank form) imple
                         "scale",
                         form.scale(),
                         "fanIn",
-                        map.in() * map.kernel() * map.kernel()));
+                        map.fanIn()));
     }
 
     @Override

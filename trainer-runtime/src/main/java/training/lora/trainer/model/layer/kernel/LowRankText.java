@@ -38,17 +38,17 @@ sealed interface LowRankText extends DeltaText permits LowRankLinearText, LowRan
     }
 
     @Override
-    default String forward() {
+    default String forward(String bias) {
         return down(map().source()) + up();
     }
 
     @Override
-    default String record() {
+    default String record(String bias) {
         return mask() + down(dropping() ? "z" + map().i() : map().source()) + up();
     }
 
     @Override
-    default String again() {
+    default String again(String bias) {
         return up();
     }
 

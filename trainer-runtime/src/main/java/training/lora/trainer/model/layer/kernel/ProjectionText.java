@@ -11,12 +11,18 @@ import java.util.stream.Stream;
  */
 public record ProjectionText(FrozenText map, DeltaText delta) {
     public static ProjectionText of(FrozenText map, DeltaForm form) {
-        return new ProjectionText(map, form.beside(map));
+        return new ProjectionText(map, form.beside(map, false));
     }
 
     /** A linear map, number {@code i} of its layer. */
     public static ProjectionText linear(int i, String source, DeltaForm form) {
         return of(new LinearText(i, source), form);
+    }
+
+    /** The same, whose result is made {@link #again} on the way back. */
+    public static ProjectionText remade(int i, String source, DeltaForm form) {
+        FrozenText map = new LinearText(i, source);
+        return new ProjectionText(map, form.beside(map, true));
     }
 
     public boolean adapted() {
@@ -25,17 +31,21 @@ public record ProjectionText(FrozenText map, DeltaText delta) {
 
     /** {@code yi} from the source; {@code bias} is a name or empty. */
     public String forward(String bias) {
-        return map.forward(bias) + delta.forward();
+        return frozen(bias) + delta.forward(bias);
     }
 
     /** The same in training, where {@link DeltaText#kept} is made. */
     public String record(String bias) {
-        return map.forward(bias) + delta.record();
+        return frozen(bias) + delta.record(bias);
     }
 
     /** {@code yi} again on the way back, from the source and what {@link #record} kept. */
     public String again(String bias) {
-        return map.forward(bias) + delta.again();
+        return frozen(bias) + delta.again(bias);
+    }
+
+    private String frozen(String bias) {
+        return map.forward(delta.addsBias() ? "" : bias);
     }
 
     /** Adds the gradients of the delta's arrays, given the result's, {@code dy}; must come before those of the source. */
@@ -45,12 +55,14 @@ public record ProjectionText(FrozenText map, DeltaText delta) {
 
     /** Makes the source's gradient {@code ds}. */
     public String sourceGradient(String ds, String dy) {
-        return map.sourceGradient(ds, dy) + delta.sourceGradient(ds, dy);
+        String upstream = delta.upstream(dy);
+        return map.sourceGradient(ds, upstream) + delta.sourceGradient(ds, upstream);
     }
 
     /** Adds the source's gradient to {@code ds}. */
     public String addSourceGradient(String ds, String dy) {
-        return map.addSourceGradient(ds, dy) + delta.sourceGradient(ds, dy);
+        String upstream = delta.upstream(dy);
+        return map.addSourceGradient(ds, upstream) + delta.sourceGradient(ds, upstream);
     }
 
     /** Names of the arrays that the deltas of {@code all} give to the forward pass. */
