@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import org.slf4j.Logger;
@@ -60,6 +62,7 @@ final class Captioning {
     private final CaptionSettings settings;
     private final CaptionRules rules;
     private final List<String> costs = new ArrayList<>();
+    private final List<String> notes = new ArrayList<>();
 
     /**
      * The caption of a prepared picture.
@@ -121,20 +124,21 @@ final class Captioning {
         }
         // Where they are rewritten after, that is the second half.
         int halves = context.run().spec().preparation().captions().cleanUp() == CleanUp.Model ? 2 : 1;
-        List<String> made = makes
+        List<@Nullable String> made = makes
                 ? made(without, keys, manager, (done, all) -> progress.tell(Part.CAPTIONED, done, halves * all))
                 : List.of();
         List<Said> said = new ArrayList<>();
         int next = 0;
         for (PreparedItem prepare : prepared) {
             Item item = prepare.item();
+            String text = item.captionFrom() == null && makes ? made.get(next++) : null;
             said.add(
-                    item.captionFrom() == null && makes
-                            ? new Said(
+                    text == null
+                            ? Said.of(item)
+                            : new Said(
                                     item,
-                                    List.of(made.get(next++)),
-                                    settings.captions().source().name())
-                            : Said.of(item));
+                                    List.of(text),
+                                    settings.captions().source().name()));
         }
         List<Said> rewritten = rewriting.rewritten(said);
         List<Caption> all = new ArrayList<>();
@@ -192,9 +196,9 @@ final class Captioning {
             keys.add(key(item, Sha256.of(small), models));
         }
         // They are captioned before the first picture is read.
-        List<String> captions = made(pictures, keys, manager, (done, all) -> {});
+        List<@Nullable String> captions = made(pictures, keys, manager, (done, all) -> {});
         Folders.delete(folder);
-        return captions;
+        return captions.stream().flatMap(Stream::ofNullable).toList();
     }
 
     private static byte[] small(Mat colour) throws IOException {
@@ -222,8 +226,11 @@ final class Captioning {
                 picture));
     }
 
-    /** Captions of {@code pictures}: those that an earlier preparation made, and those of the captioner. */
-    private List<String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager, Told told)
+    /**
+     * Captions of {@code pictures}: those that an earlier preparation made, and those of the captioner; null where it declined
+     * to give one.
+     */
+    private List<@Nullable String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager, Told told)
             throws IOException {
         Map<Integer, String> made = new TreeMap<>();
         Map<Integer, String> declined = new TreeMap<>();
@@ -273,10 +280,13 @@ final class Captioning {
                 if (cost != null) {
                     costs.add(cost);
                 }
+                if (captioner.note() != null) {
+                    notes.add(captioner.note());
+                }
             }
         }
-        requireNone(declined, pictures);
-        return List.copyOf(made.values());
+        tellOf(declined, pictures);
+        return IntStream.range(0, pictures.size()).mapToObj(made::get).toList();
     }
 
     /** Where it is kept that a captioner declined a picture: it is paid for, too, and another setting asks again. */
@@ -284,17 +294,30 @@ final class Captioning {
         return Sha256.of("declined\n" + key);
     }
 
-    /** All of them are told at once, after the others' captions are kept. */
-    private static void requireNone(Map<Integer, String> declined, List<CroppedPicture> pictures) {
-        if (!declined.isEmpty()) {
-            List<String> each = declined.entrySet().stream()
-                    .map(one -> pictures.get(one.getKey()).item().name() + " " + one.getValue())
-                    .toList();
+    /** All of them are told at once, after the others' captions are kept. One picture must not end what many are made for. */
+    private void tellOf(Map<Integer, String> declined, List<CroppedPicture> pictures) {
+        if (declined.isEmpty()) {
+            return;
+        }
+        List<String> each = declined.entrySet().stream()
+                .map(one -> "that of " + pictures.get(one.getKey()).item().name() + " " + one.getValue())
+                .toList();
+        String which =
+                "%d of %d captions were not made: %s".formatted(each.size(), pictures.size(), Names.some(each, NAMED));
+        if (2 * declined.size() > pictures.size()) {
             throw new TrainerException(
                     Reason.InvalidData,
-                    "each picture must have a caption of its own or one that the model gives, but that of %s; another setting of the captioner asks again"
-                            .formatted(Names.some(each, NAMED)));
+                    "most pictures must have a caption of their own or one that `%s` gives, but %s; another setting of it asks again"
+                            .formatted(settings.field(), which));
         }
+        notes.add(which
+                + "; these pictures are trained on the words that call the concept alone, unless a caption lies beside them or another setting of `%s`, which asks again, gives one"
+                        .formatted(settings.field()));
+    }
+
+    /** What people should know of captions that were made, and of those that were not, a sentence each. */
+    List<String> notes() {
+        return notes;
     }
 
     /** What captions have cost, a sentence each time; empty where they cost nothing. */
@@ -303,9 +326,12 @@ final class Captioning {
     }
 
     /** Pictures that are trained on without a word of their own, a sentence; null if none are. */
-    static @Nullable String note(List<Sample> samples) {
-        List<Sample> without =
-                samples.stream().filter(sample -> sample.captionFrom() == null).toList();
+    static @Nullable String note(List<Sample> samples, CaptionSettings settings) {
+        // Those that a captioner gave no caption are told with the reason.
+        List<Sample> without = samples.stream()
+                .filter(sample -> sample.captionFrom() == null
+                        && !settings.captions().source().made())
+                .toList();
         if (without.isEmpty()) {
             return null;
         }

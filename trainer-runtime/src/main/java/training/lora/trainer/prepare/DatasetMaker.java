@@ -116,7 +116,8 @@ final class DatasetMaker {
         new DatasetEncoder(context, inputs.model(), inputs.baseModel(), inputs.cache(), progress)
                 .write(samples, digests, inputs.folder());
         Reports.write(report, inputs.folder(), PreparedSamples.masks(prepared)::apply);
-        String note = String.join("; ", pictures.notes());
+        String note = Stream.concat(pictures.notes().stream(), captioning.notes().stream())
+                .collect(Collectors.joining("; "));
         return new Made(samples, note.isEmpty() ? null : note);
     }
 

@@ -89,7 +89,7 @@ public final class PrepareStage {
     }
 
     private void tellOfCaptions(List<Sample> samples, StableDiffusion model) {
-        tell(Captioning.note(samples));
+        tell(Captioning.note(samples, context.captioner()));
         tell(TextNotes.withoutWords(samples));
         tell(TextNotes.cutCaptions(samples, limit(model)));
         tellOfPrompts(model);
@@ -151,6 +151,7 @@ public final class PrepareStage {
             List<Item> items = raw.items();
             raw.notes().forEach(this::tell);
             tell(TextNotes.invisible(items));
+            tell(spec.preparation().captions().wildcards() ? null : TextNotes.choices(items));
             Geometry geometry = Geometry.of(spec, items, model);
             if (geometry.plain()) {
                 geometry.counts().tellLength(items);

@@ -1,6 +1,7 @@
 package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
@@ -11,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArraySet;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,6 +30,7 @@ class DeclinedPicturesRunTest {
     Path folder;
 
     private final AtomicInteger asked = new AtomicInteger();
+    private final Set<Integer> declines = new CopyOnWriteArraySet<>(Set.of(2));
     private TinyRun tiny;
     private HttpServer server;
 
@@ -41,7 +45,7 @@ class DeclinedPicturesRunTest {
             exchange.getRequestBody().readAllBytes();
             int count = asked.incrementAndGet();
             Map<String, String> message =
-                    count == 2 ? Map.of("refusal", "I will not") : Map.of("content", "picture " + count);
+                    declines.contains(count) ? Map.of("refusal", "I will not") : Map.of("content", "picture " + count);
             byte[] bytes = Json.MAPPER
                     .valueToTree(Map.of(
                             "choices", List.of(Map.of("message", message)),
@@ -69,22 +73,42 @@ class DeclinedPicturesRunTest {
     }
 
     @Test
-    void aPictureThatIsDeclinedIsPaidForOnceUntilASettingChanges() {
+    void aPictureThatIsDeclinedHasTheConceptsWordsAndIsPaidForOnceUntilASettingChanges() {
+        String note =
+                "1 of 3 captions were not made: that of main/crab.png was declined by the model: I will not; these pictures are trained on the words that call the concept alone";
         for (int i = 0; i < 2; i++) {
             Ran declined = prepare("");
 
-            assertThat(declined.code()).isEqualTo(Reason.InvalidData.exitCode());
-            assertThat(declined.error())
-                    .contains(
-                            "but that of main/crab.png was declined by the model: I will not; another setting of the captioner asks again");
+            assertThat(declined.code()).as(declined.error()).isZero();
+            assertThat(declined.error()).contains(note).doesNotContain("have no caption, and are trained on");
             assertThat(asked).as("attempt %d", i).hasValue(3);
+            assertThat(samples())
+                    .extracting(Sample::caption, Sample::captionFrom)
+                    .containsExactly(tuple("picture 1", "OpenAI"), tuple("", null), tuple("picture 3", "OpenAI"));
         }
         Ran again = prepare(", instruction: \"Say what it is.\"");
 
         assertThat(again.code()).as(again.error()).isZero();
+        assertThat(again.error()).doesNotContain("were not made");
         assertThat(asked).hasValue(6);
-        assertThat(PreparedDataset.manifest(tiny.workspace().resolve("dataset")).samples())
-                .extracting(Sample::caption)
-                .containsExactly("picture 4", "picture 5", "picture 6");
+        assertThat(samples()).extracting(Sample::caption).containsExactly("picture 4", "picture 5", "picture 6");
+    }
+
+    @Test
+    void whereMostAreDeclinedTheStageEndsWithWhatWasSaid() {
+        declines.addAll(Set.of(1, 3));
+
+        Ran declined = prepare("");
+
+        assertThat(declined.code()).isEqualTo(Reason.InvalidData.exitCode());
+        assertThat(declined.error())
+                .contains(
+                        "most pictures must have a caption of their own or one that `spec.preparation.captions` gives, but 3 of 3 captions were not made: that of main/bat.png was declined by the model: I will not, that of main/crab.png")
+                .contains("another setting of it asks again");
+        assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    private List<Sample> samples() {
+        return PreparedDataset.manifest(tiny.workspace().resolve("dataset")).samples();
     }
 }

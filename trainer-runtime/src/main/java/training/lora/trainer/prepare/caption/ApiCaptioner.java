@@ -9,10 +9,10 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionApiSpec;
 import training.lora.api.CaptionsSpec;
-import training.lora.api.PlainText;
 import training.lora.trainer.Waits;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.run.RunContext;
@@ -20,12 +20,15 @@ import training.lora.trainer.run.RunContext;
 /** Captions by a model that sees, behind an API as OpenAI's: a picture a call, or several on one sheet. */
 final class ApiCaptioner implements Captioner {
     /** Is raised where something else is asked or shown, so that it is asked anew. */
-    private static final int VERSION = 2;
+    private static final int VERSION = 3;
 
     private static final int SIDE = 512;
 
     /** Of a cell where several pictures are on a sheet. */
     private static final int CELL = 256;
+
+    /** How often a picture is asked for alone of which the answer is no caption. */
+    private static final int ATTEMPTS = 3;
 
     private static final String SYSTEM = "You write captions for pictures that an image generator learns from. "
             + "A caption is one plain sentence or phrase, in lower case, without a full stop. "
@@ -34,13 +37,17 @@ final class ApiCaptioner implements Captioner {
     private static final String INSTRUCTION =
             "Describe the picture in at most 20 words: what or who is in it, doing what, where, and how it is framed and lit.";
 
+    private final String field;
     private final CaptionsSpec captions;
     private final CaptionApiSpec api;
     private final ChatApi chat;
     private final Http http;
     private final ExecutorService threads;
+    private final AtomicInteger cut = new AtomicInteger();
 
-    ApiCaptioner(CaptionsSpec captions, CaptionApiSpec api, ChatApi chat, Http http) {
+    /** @param field that has {@code captions} */
+    ApiCaptioner(String field, CaptionsSpec captions, CaptionApiSpec api, ChatApi chat, Http http) {
+        this.field = field;
         this.captions = captions;
         this.api = api;
         this.chat = chat;
@@ -58,7 +65,7 @@ final class ApiCaptioner implements Captioner {
                 .timeoutSeconds(api.timeoutSeconds())
                 .secretRef(api.secretRef())
                 .build();
-        return new ApiCaptioner(captions, api, access.open(context, http), http);
+        return new ApiCaptioner(field, captions, api, access.open(context, http), http);
     }
 
     static String key(CaptionsSpec captions) {
@@ -124,12 +131,43 @@ final class ApiCaptioner implements Captioner {
     }
 
     private Answer one(CroppedPicture picture) throws IOException {
-        try {
-            PictureSheet sheet = PictureSheet.of(List.of(picture.file()), SIDE);
-            return new Answer(PlainText.of(chat.ask(question(sheet, instruction(), 1))), null);
-        } catch (ChatApi.DeclinedException e) {
-            return new Answer(null, String.valueOf(e.getMessage()));
+        ChatApi.Question question = question(PictureSheet.of(List.of(picture.file()), SIDE), instruction(), 1);
+        String said = "";
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            try {
+                said = chat.ask(
+                        attempt == 0
+                                ? question
+                                : ChatApiQuestionBuilder.builder(question)
+                                        .text(JsonAnswers.again(question.text(), "it was no caption"))
+                                        .build());
+            } catch (ChatApi.DeclinedException e) {
+                return new Answer(null, e.getMessage() + (e.wantsRoom() ? room() : ""));
+            }
+            String caption = caption(said);
+            if (caption != null) {
+                return new Answer(caption, null);
+            }
         }
+        return new Answer(null, "was declined by the model: " + Completion.shown(said));
+    }
+
+    /** What gives an answer more room. */
+    private String room() {
+        return ": `%s.maxTokens`, %d, may be more, also for what a model thinks, or `%s.api.model` another"
+                .formatted(field, captions.maxTokens(), field);
+    }
+
+    /** The caption in what the model said of a picture; null if it said none. */
+    private @Nullable String caption(String said) {
+        CaptionAnswer answer = CaptionAnswer.of(said);
+        if (answer.text().isEmpty() || CaptionAnswer.refuses(answer.text())) {
+            return null;
+        }
+        if (answer.cut()) {
+            cut.incrementAndGet();
+        }
+        return answer.text();
     }
 
     /** Captions of all pictures of a sheet; null if the model gave as many in no answer. */
@@ -138,12 +176,20 @@ final class ApiCaptioner implements Captioner {
         String text = """
                 The picture is a sheet of %d pictures, %d in a row, to be counted from left to right and row by row. For each of them: %s
                 Answer with JSON: {"captions": [...]}, %d texts in that order.""".formatted(files.size(), sheet.columns(), instruction(), files.size());
-        return new JsonAnswers(chat)
-                .texts(
-                        question(sheet, text, files.size()),
-                        texts -> texts.size() != files.size()
-                                ? "it had %d captions for %d pictures".formatted(texts.size(), files.size())
-                                : texts.contains("") ? "a caption was empty" : null);
+        List<String> texts = new JsonAnswers(chat).texts(question(sheet, text, files.size()), all -> {
+            if (all.size() != files.size()) {
+                return "it had %d captions for %d pictures".formatted(all.size(), files.size());
+            }
+            if (all.stream().anyMatch(CaptionAnswer::refuses)) {
+                return "a text was no caption";
+            }
+            return all.stream().anyMatch(said -> CaptionAnswer.of(said).text().isEmpty())
+                    ? "a caption was empty"
+                    : null;
+        });
+        return texts == null
+                ? null
+                : texts.stream().map(this::caption).map(Objects::requireNonNull).toList();
     }
 
     private String instruction() {
@@ -168,6 +214,14 @@ final class ApiCaptioner implements Captioner {
     @Override
     public String cost() {
         return chat.cost().sentence();
+    }
+
+    @Override
+    public @Nullable String note() {
+        return cut.get() == 0
+                ? null
+                : "%d answers of %s had more than a caption, such as words to you, quotes or Markdown, which is left out"
+                        .formatted(cut.get(), api.model());
     }
 
     @Override

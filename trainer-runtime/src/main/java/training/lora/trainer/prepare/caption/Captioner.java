@@ -24,6 +24,11 @@ public interface Captioner extends AutoCloseable {
         return null;
     }
 
+    /** What people should know of its captions, in a sentence; null if nothing. */
+    default @Nullable String note() {
+        return null;
+    }
+
     /** Frees what it holds. */
     @Override
     default void close() {}

@@ -1,6 +1,5 @@
 package training.lora.trainer.prepare.caption;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -30,8 +29,6 @@ import training.lora.trainer.http.RetryAfter;
 public final class ChatApi {
     private static final int STATUS_OK = 200;
 
-    private static final int STATUS_BAD = 400;
-
     private static final int STATUS_TIMEOUT = 408;
 
     private static final int STATUS_TOO_MANY = 429;
@@ -41,9 +38,12 @@ public final class ChatApi {
     /** Of an answer; a caption is short. */
     private static final int MOST_BYTES = 4 << 20;
 
-    private static final String THOUGHT = "<think>";
+    /** How often a model is asked that answers nothing. */
+    private static final int EMPTY_ANSWERS = 3;
 
-    private static final String THOUGHT_END = "</think>";
+    private static final List<Integer> BAD = List.of(400, 422);
+
+    private static final int STATUS_UNPAID = 402;
 
     /** The server's longest wish that is heeded. */
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
@@ -104,43 +104,59 @@ public final class ChatApi {
     public static final class DeclinedException extends Exception {
         private static final long serialVersionUID = 1;
 
-        DeclinedException(String message) {
+        private final boolean wantsRoom;
+
+        DeclinedException(String message, boolean wantsRoom) {
             super(message);
+            this.wantsRoom = wantsRoom;
+        }
+
+        /** Whether that may be for want of room. */
+        boolean wantsRoom() {
+            return wantsRoom;
         }
     }
 
     /**
      * The answer's text.
      *
-     * @throws DeclinedException if the model declines, or has no room for an answer; the message goes on after what was
-     *     asked for
+     * @throws DeclinedException if the model declines, answers nothing or has no room for an answer; the message goes on
+     *     after what was asked for
      */
     public String ask(Question question) throws DeclinedException {
         byte[] body = body(question);
         String problem = "";
+        int empty = 0;
         for (int attempt = 1; attempt <= settings.attempts(); attempt++) {
             Duration wait = Duration.ofSeconds(1L << Math.min(attempt - 1, 6));
             try (Http.Answer answer = http.post(url(), body, authorization(), settings.patience())) {
                 calls.incrementAndGet();
-                String text = read(answer);
+                Completion completion = read(answer);
                 if (answer.status() == STATUS_OK) {
-                    String content = content(text);
-                    if (content != null) {
-                        return content;
+                    if (completion.isOne()) {
+                        String content = content(completion);
+                        if (!content.isEmpty()) {
+                            return content;
+                        }
+                        empty++;
+                        if (empty == EMPTY_ANSWERS) {
+                            throw new DeclinedException(
+                                    "was answered with nothing, %d times%s".formatted(empty, finish(completion)), true);
+                        }
+                        problem = "it answered nothing" + finish(completion);
+                    } else {
+                        problem = "its answer was no chat completion: " + completion.shown();
                     }
-                    problem = "its answer was no chat completion: " + shown(text);
-                } else if (answer.status() == STATUS_TOO_MANY
-                        || answer.status() == STATUS_TIMEOUT
-                        || answer.status() >= STATUS_SERVER) {
-                    problem = "it answered " + answer.statusLine();
+                } else if (isPassing(answer.status()) && !completion.isUnpaid()) {
+                    problem = "it answered " + answer.statusLine() + says(completion);
                     Duration wish = RetryAfter.of(answer.header("Retry-After"), Instant.now());
                     if (wish != null) {
                         wait = wish.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : wish;
                     }
                 } else {
-                    byte[] adapted = answer.status() == STATUS_BAD ? adapted(question, text) : body;
+                    byte[] adapted = BAD.contains(answer.status()) ? adapted(question, completion) : body;
                     if (Arrays.equals(adapted, body)) {
-                        throw refused(answer, text);
+                        throw refused(answer, completion);
                     }
                     body = adapted;
                     attempt--;
@@ -159,6 +175,14 @@ public final class ChatApi {
                 Reason.SourceUnreachable,
                 "`%s` %s must answer, but in %d attempts it did not: %s"
                         .formatted(settings.field(), settings.base(), settings.attempts(), problem));
+    }
+
+    private static boolean isPassing(int status) {
+        return status == STATUS_TOO_MANY || status == STATUS_TIMEOUT || status >= STATUS_SERVER;
+    }
+
+    private static String finish(Completion completion) {
+        return completion.finish().isEmpty() ? "" : " (finish_reason " + completion.finish() + ")";
     }
 
     private URI url() {
@@ -206,68 +230,59 @@ public final class ChatApi {
         return root.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    private static String read(Http.Answer answer) throws IOException {
-        return new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8);
+    private Completion read(Http.Answer answer) throws IOException {
+        Completion completion = Completion.of(new String(answer.body().readNBytes(MOST_BYTES), StandardCharsets.UTF_8));
+        asked.addAndGet(completion.tokensIn());
+        answered.addAndGet(completion.tokensOut());
+        return completion;
     }
 
     /**
-     * Newer models of OpenAI take another name for the tokens, and no temperature; some servers take no schema. What is to
-     * be sent after such an answer; what was sent before if nothing of it can be otherwise. Another thread may have learned
-     * it first, while this question was on its way.
+     * Models that think take another name for the tokens, and no temperature; some servers take no schema. What is to be sent
+     * after such an answer; what was sent before if nothing of it can be otherwise. Another thread may have learned it first,
+     * while this question was on its way.
      */
-    private byte[] adapted(Question question, String answer) {
-        String says = says(answer);
-        if (says.contains("max_completion_tokens")) {
+    private byte[] adapted(Question question, Completion answer) {
+        if (answer.names("max_completion_tokens") || answer.names("max_tokens")) {
             newerTokens = true;
-        } else if (says.contains("temperature")) {
+        } else if (answer.names("temperature")) {
             ownTemperature = true;
-        } else if (says.contains("response_format") || says.contains("json_schema")) {
+        } else if (answer.names("response_format") || answer.names("json_schema")) {
             noSchema = true;
         }
         return body(question);
     }
 
-    /** The text of a completion; null where it is none. */
-    private @Nullable String content(String body) throws DeclinedException {
-        try {
-            JsonNode root = Json.MAPPER.readTree(body);
-            asked.addAndGet(root.at("/usage/prompt_tokens").asLong());
-            answered.addAndGet(root.at("/usage/completion_tokens").asLong());
-            JsonNode content = root.at("/choices/0/message/content");
-            JsonNode refusal = root.at("/choices/0/message/refusal");
-            String why = root.at("/choices/0/finish_reason").asText();
-            if (refusal.isTextual() && !refusal.asText().isBlank()) {
-                throw new DeclinedException("was declined by the model: " + shown(refusal.asText()));
-            }
-            if (why.equals("content_filter")) {
-                throw new DeclinedException("was stopped by the server's filter of content");
-            }
-            if (why.equals("length")) {
-                throw new DeclinedException("did not fit into maxTokens");
-            }
-            if (!content.isTextual() || content.asText().isBlank()) {
-                return null;
-            }
-            String answer = withoutThoughts(content.asText());
-            if (answer.isBlank()) {
-                throw new DeclinedException("was thought about, but not answered");
-            }
-            return answer;
-        } catch (JsonProcessingException e) {
-            return null;
+    /** The text of a completion; empty where the model might say something another time. */
+    private static String content(Completion completion) throws DeclinedException {
+        String refusal = completion.refusal();
+        if (refusal != null) {
+            throw new DeclinedException("was declined by the model: " + refusal, false);
         }
+        if (completion.finish().equals("content_filter")) {
+            throw new DeclinedException("was stopped by the server's filter of content", false);
+        }
+        String said = completion.said();
+        if (completion.finish().equals("length")) {
+            throw new DeclinedException(
+                    said.isEmpty()
+                            ? "was answered with nothing (finish_reason length)"
+                            : "did not fit into maxTokens (finish_reason length)",
+                    true);
+        }
+        String answer = Completion.withoutThoughts(said).strip();
+        if (answer.isEmpty() && !said.isEmpty()) {
+            throw new DeclinedException("was thought about, but not answered", true);
+        }
+        return answer;
     }
 
-    /** Some servers put what a model thinks before its answer; the first of these marks may be in what the model was shown. */
-    private static String withoutThoughts(String content) {
-        int end = content.lastIndexOf(THOUGHT_END);
-        String rest = end < 0 ? content : content.substring(end + THOUGHT_END.length());
-        int begin = rest.indexOf(THOUGHT);
-        return begin < 0 ? rest : rest.substring(0, begin);
-    }
-
-    private TrainerException refused(Http.Answer answer, String body) {
-        String says = says(body);
+    private TrainerException refused(Http.Answer answer, Completion completion) {
+        String says = says(completion);
+        if (answer.status() == STATUS_UNPAID || completion.isUnpaid()) {
+            return invalid("must be paid for, but the quota or credit of its key is used up, the server answered "
+                    + answer.statusLine() + says);
+        }
         return switch (answer.status()) {
             case 401, 403 ->
                 invalid((settings.key() == null
@@ -285,18 +300,12 @@ public final class ChatApi {
         };
     }
 
-    private static String says(String body) {
-        try {
-            String message = Json.MAPPER.readTree(body).at("/error/message").asText();
-            return message.isEmpty() ? "" : ": " + shown(message);
-        } catch (JsonProcessingException e) {
-            return "";
-        }
-    }
-
-    private static String shown(String text) {
-        String line = text.replaceAll("\\s+", " ").strip();
-        return line.length() <= 200 ? line : line.substring(0, 200) + "…";
+    /** What the server says of it; some repeat the key. */
+    private String says(Completion completion) {
+        String key = settings.key();
+        String says = completion.says();
+        String without = key == null || key.isEmpty() ? says : says.replace(key, "…");
+        return without.replaceAll("\\b(sk|key|gsk|hf)[-_][\\w*-]{6,}", "…");
     }
 
     private TrainerException invalid(String message) {

@@ -1,0 +1,134 @@
+package training.lora.trainer.prepare.caption;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import training.lora.api.PlainText;
+
+/**
+ * What a model that chats answered, as a caption. What it says around a caption is left out where it is known to be no part of
+ * one: words to the person who asks, Markdown, quotes around all of it.
+ *
+ * @param text the caption; empty if there was none
+ * @param cut whether it was more than the caption
+ */
+public record CaptionAnswer(String text, boolean cut) {
+    private static final int FLAGS = Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE;
+
+    private static final String YES = "(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|no problem|great)";
+
+    /** "Sure!", "Certainly, here is a caption for the picture:", "Caption:"; and the same on a line of their own. */
+    private static final Pattern BEFORE = Pattern.compile(
+            "^(?:" + YES + "(?:[!.]+|,(?= *here)) *)?"
+                    + "(?:here(?:'s| is| are| you go)\\b[^:\\n]{0,100}: *"
+                    + "|(?:(?:the|a|an|my|possible|suggested|short|image|picture|photo|final) )*(?:caption|description)s?"
+                    + "(?: (?:of|for) [^:\\n]{1,60})?: *)",
+            FLAGS);
+
+    private static final Pattern YES_ALONE = Pattern.compile("^" + YES + "!+ *", FLAGS);
+
+    /** What follows a caption, on lines of its own. */
+    private static final Pattern AFTER = Pattern.compile(
+            "^(?:let me know|feel free|please let me know|would you like|do you want|is there anything|i hope|hope this|"
+                    + "if you(?:'d| would) like|if you need|note:).*",
+            FLAGS);
+
+    private static final Pattern HEADING = Pattern.compile("^#{1,6} +");
+
+    private static final Pattern BULLET = Pattern.compile("^(?:[-*+•] +|1[.)] +)");
+
+    private static final Pattern FENCE = Pattern.compile("(?s)^```[a-z]*\\n(.*?)\\n?```$", FLAGS);
+
+    private static final Pattern EMPHASIS = Pattern.compile(
+            "(\\*\\*\\*|\\*\\*|__|`)(?=\\S)(.+?)(?<=\\S)\\1|(?<![\\p{L}\\p{N}*])(\\*)(?=\\S)([^*]+?)(?<=\\S)\\*(?![\\p{L}\\p{N}*])");
+
+    private static final List<String> QUOTES = List.of("\"\"", "''", "“”", "‘’", "«»", "„“", "「」");
+
+    private static final String CANNOT =
+            "(?:can't|cannot|can not|couldn't|could not|won't|will not|don't|do not|am unable to|'m unable to|am not able to|'m not able to)";
+
+    /** What a model does that says it can't. */
+    private static final String DOES =
+            "(?:assist|help|identify|describe|provide|comply|view|see|process|analy[sz]e|caption|create|generate|fulfil|continue|discuss|do that|recogni[sz]e|feel comfortable|have the ability)";
+
+    /** What it is sure that no caption says, wherever it stands: a person who speaks, and can't. */
+    private static final Pattern REFUSES = Pattern.compile(
+            "\\bi ?" + CANNOT + "(?: \\w+)? " + DOES + "\\b"
+                    + "|\\bi(?:'m| am) (?:really |very |so |truly )?(?:sorry|afraid)\\b[,.!]*(?: but)?(?: i\\b|$)"
+                    + "|^(?:i(?:'m| am) |we(?:'re| are) )?(?:really |very |so )?sorry[,.!]+ *(?:but )?(?:i|we|this|that|the|it)\\b"
+                    + "|^(?:i apologi[sz]e|my apologies|apologies,)"
+                    + "|\\bas an? (?:ai|artificial intelligence|large language model|language model|virtual assistant)"
+                    + "(?: (?:language model|assistant|model|system|developed by \\w+|trained by \\w+))*,? i\\b"
+                    + "|^(?:i(?:'m| am) )?(?:unable|not able) to " + DOES + "\\b"
+                    + "|^unfortunately,? i\\b"
+                    + "|^(?:there is |i see |i (?:do not|don't) see )?(?:no|any) (?:image|picture|photo) (?:was |is |has been )?(?:provided|attached|uploaded|to describe)"
+                    + "|^please (?:provide|upload|share|attach) (?:the|an|a|your) (?:image|picture|photo)",
+            FLAGS);
+
+    /** The caption in what a model said. */
+    public static CaptionAnswer of(String said) {
+        String text = said.replace("\r\n", "\n").strip();
+        Matcher fence = FENCE.matcher(text);
+        String caption = PlainText.of(inner(fence.matches() ? fence.group(1).strip() : text));
+        return new CaptionAnswer(caption, !caption.equals(PlainText.of(said)));
+    }
+
+    private static String inner(String said) {
+        List<String> lines = Arrays.stream(said.split("\n"))
+                .map(String::strip)
+                .filter(line -> !line.isEmpty())
+                .collect(Collectors.toList());
+        if (lines.size() > 1 && HEADING.matcher(lines.get(0)).find()) {
+            lines.remove(0);
+        }
+        while (lines.size() > 1
+                && AFTER.matcher(straight(lines.get(lines.size() - 1))).matches()) {
+            lines.remove(lines.size() - 1);
+        }
+        lines.replaceAll(CaptionAnswer::line);
+        lines.removeIf(String::isEmpty);
+        return quoted(String.join(" ", lines));
+    }
+
+    /** A line without Markdown and what is said before a caption; empty if nothing else is in it. */
+    private static String line(String said) {
+        String line = BULLET.matcher(HEADING.matcher(said).replaceFirst("")).replaceFirst("");
+        line = EMPHASIS.matcher(line)
+                .replaceAll(m -> Matcher.quoteReplacement(m.group(2) == null ? m.group(4) : m.group(2)));
+        Matcher before = BEFORE.matcher(straight(line));
+        if (before.find()) {
+            return line.substring(before.end());
+        }
+        Matcher yes = YES_ALONE.matcher(straight(line));
+        return yes.find() ? line.substring(yes.end()) : line;
+    }
+
+    /** With the apostrophe that the patterns have; as long as before. */
+    private static String straight(String text) {
+        return text.replace('’', '\'');
+    }
+
+    /** Without quotes that are around all of it. */
+    private static String quoted(String text) {
+        String bare = text.endsWith("\".") || text.endsWith("”.") ? text.substring(0, text.length() - 1) : text;
+        for (String pair : QUOTES) {
+            if (bare.length() > 2
+                    && bare.charAt(0) == pair.charAt(0)
+                    && bare.charAt(bare.length() - 1) == pair.charAt(1)) {
+                String in = bare.substring(1, bare.length() - 1);
+                boolean one = in.indexOf(pair.charAt(0)) < 0 && in.indexOf(pair.charAt(1)) < 0;
+                return one ? in.strip() : text;
+            }
+        }
+        return text;
+    }
+
+    /** Whether it is no caption, but the model's words that it gives none. */
+    public static boolean refuses(String text) {
+        return REFUSES.matcher(straight(PlainText.of(text)).toLowerCase(Locale.ROOT))
+                .find();
+    }
+}

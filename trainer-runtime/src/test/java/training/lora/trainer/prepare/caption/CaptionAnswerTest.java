@@ -1,0 +1,93 @@
+package training.lora.trainer.prepare.caption;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CaptionAnswerTest {
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Sure! Here is a caption: a red robot on a table",
+                "Sure! a red robot on a table",
+                "Certainly, here's a caption for the image:\n\n\"a red robot on a table\"",
+                "Here is a possible caption for the picture:\na red robot on a table\n\nLet me know if you'd like another one!",
+                "Caption: a red robot on a table",
+                "**Caption:** a red robot on a table",
+                "**a red robot** on a *table*",
+                "# Caption\n\na red robot on a table",
+                "- a red robot on a table",
+                "1. a red robot on a table",
+                "- a red robot\n- on a table",
+                "```\na red robot on a table\n```",
+                "“a red robot on a table”",
+                "'a red robot on a table'",
+                "Of course. Here’s a short caption: `a red robot on a table`",
+                "The caption for this image: a red robot on a table"
+            })
+    void whatIsSaidAroundACaptionIsLeftOut(String said) {
+        assertThat(CaptionAnswer.of(said)).isEqualTo(new CaptionAnswer("a red robot on a table", true));
+        assertThat(CaptionAnswer.refuses(said)).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "a red robot on a table",
+                "a sign that says: here is the exit",
+                "here is the place where a cat sits",
+                "a dog's bowl, 3 * 4 tiles and 2 * 2 more",
+                "\"open\" and \"closed\" on two signs",
+                "a sign with 'sorry, we are closed' on it",
+                "sorry board game on a table",
+                "a robot as an ai assistant, drawn in ink",
+                "a person unable to lift a box",
+                "a man who can't see the camera",
+                "a caption in white letters below a bat",
+                "1girl, solo, ^_^, snake_case",
+                "-- a dash before it",
+                "okay sign made with a hand"
+            })
+    void aCaptionStaysAsItIs(String said) {
+        assertThat(CaptionAnswer.of(said)).isEqualTo(new CaptionAnswer(said, false));
+        assertThat(CaptionAnswer.refuses(said)).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "I'm sorry, but I can't assist with that request.",
+                "I’m sorry, I can’t help with identifying people.",
+                "Sorry, I cannot describe this image.",
+                "I cannot assist with this.",
+                "I can't provide a caption for that.",
+                "As an AI language model, I do not see images.",
+                "As an AI, I can only read text.",
+                "I am unable to view the image.",
+                "Unable to process the picture.",
+                "I apologize, but this picture is against the rules.",
+                "Unfortunately, I can see nothing in it.",
+                "a person. I'm sorry, I can't identify who it is.",
+                "No image was provided.",
+                "Please upload the image you want captioned."
+            })
+    void aRefusalIsKnown(String said) {
+        assertThat(CaptionAnswer.refuses(CaptionAnswer.of(said).text())).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"Sure! Here is a caption:|''", "***|***", "\"\"|\"\""})
+    void nothingElseLeavesNothing(String said, String caption) {
+        assertThat(CaptionAnswer.of(said).text()).isEqualTo(caption);
+    }
+
+    @Test
+    void severalLinesAreOneCaption() {
+        assertThat(CaptionAnswer.of("a bat\r\nin a cave")).isEqualTo(new CaptionAnswer("a bat in a cave", false));
+    }
+}
