@@ -1,24 +1,53 @@
 package training.lora.trainer.dataset;
 
+import java.util.ArrayDeque;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Captions one of which is drawn each time, with {@code {a|b}} for a or b; {@code {{} and {@code }}} are braces. */
 public final class Wildcards {
     /** A choice; choices within others are none. */
     private static final Pattern CHOICE = Pattern.compile("\\{([^{}]*)\\}");
 
+    private static final Pattern ALTERNATIVES = Pattern.compile("\\{[^{}|]*\\|[^{}]*\\}");
+
     /** Stand for braces that are text, in what people can't type: private use. */
     private static final char OPEN = '\uE000';
 
     private static final char CLOSE = '\uE001';
 
+    /** What is said where braces have no others; {@link #unpaired} goes on. */
+    public static final String PAIRED = "must pair the braces of its choices ({{ and }} are braces), but ";
+
     private Wildcards() {}
+
+    /** What is wrong with the braces of a line, of which all would be trained on as it stands there; null if nothing. */
+    public static @Nullable String unpaired(String line) {
+        Deque<Integer> open = new ArrayDeque<>();
+        for (int i = 0; i < line.length(); i++) {
+            char c = line.charAt(i);
+            if ((c == '{' || c == '}') && i + 1 < line.length() && line.charAt(i + 1) == c) {
+                i++;
+            } else if (c == '{') {
+                open.push(i + 1);
+            } else if (c == '}' && open.poll() == null) {
+                return "the } at character %d closes nothing".formatted(i + 1);
+            }
+        }
+        return open.isEmpty() ? null : "the { at character %d is not closed".formatted(open.getLast());
+    }
+
+    /** Whether a text that is none of these looks like one. */
+    public static boolean looksLikeOne(String text) {
+        return ALTERNATIVES.matcher(text).find();
+    }
 
     /** The first line, with the first of each choice: what stands for a picture where nothing is drawn. */
     public static String first(List<String> lines) {

@@ -2,17 +2,23 @@ package training.lora.trainer.prepare;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.trainer.Names;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.Wildcards;
 
 /** What the spec says of captions: which files are heeded, and what words are put before what they say. */
 final class CaptionRules {
+    /** How many places of a file are named. */
+    private static final int NAMED = 5;
+
     private final CaptionsSpec captions;
     private final Concepts concepts;
 
@@ -45,12 +51,36 @@ final class CaptionRules {
     SidecarText ofFile(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {
         List<CaptionText> texts =
                 captions.wildcards() ? CaptionText.readLines(file.path()) : List.of(CaptionText.read(file.path()));
+        if (captions.wildcards()) {
+            List<String> lines = CaptionText.whole(file.path()).lines().toList();
+            requirePaired(IntStream.range(0, lines.size())
+                    .mapToObj(i -> unpaired("in line " + (i + 1), lines.get(i)))
+                    .flatMap(Stream::ofNullable)
+                    .toList());
+        }
         return of(file.name(), texts, false);
     }
 
-    SidecarText ofTable(CaptionTable table, CaptionTable.Said said) {
+    SidecarText ofTable(CaptionTable table, CaptionTable.Said said) throws CaptionText.NoTextException {
+        if (captions.wildcards()) {
+            requirePaired(said.texts().stream()
+                    .map(text -> unpaired("in what it says of " + said.picture(), text))
+                    .flatMap(Stream::ofNullable)
+                    .toList());
+        }
         List<CaptionText> texts = said.texts().stream().map(CaptionText::of).toList();
         return of(table.file().name(), texts, said.whole());
+    }
+
+    private static @Nullable String unpaired(String where, String text) {
+        String unpaired = Wildcards.unpaired(text);
+        return unpaired == null ? null : where + " " + unpaired;
+    }
+
+    private static void requirePaired(List<String> unpaired) throws CaptionText.NoTextException {
+        if (!unpaired.isEmpty()) {
+            throw new CaptionText.NoTextException(Wildcards.PAIRED + Names.some(unpaired, NAMED));
+        }
     }
 
     private static SidecarText of(String from, List<CaptionText> texts, boolean whole) {

@@ -348,16 +348,15 @@ final class RawDataset {
                             CaptionTable.names(saying),
                             caption == null ? "" : " and " + caption.name()));
         }
-        if (caption == null) {
-            for (Map.Entry<CaptionTable, CaptionTable.Said> first : found.entrySet()) {
-                return rules.ofTable(first.getKey(), first.getValue());
-            }
+        if (caption == null && saying.isEmpty()) {
             return null;
         }
         try {
-            return rules.ofFile(caption);
+            return caption == null
+                    ? rules.ofTable(saying.get(0), Objects.requireNonNull(found.get(saying.get(0))))
+                    : rules.ofFile(caption);
         } catch (CaptionText.NoTextException e) {
-            problems.add(caption.name() + " " + e.getMessage());
+            problems.add((caption == null ? saying.get(0).file() : caption).name() + " " + e.getMessage());
             return SidecarText.NONE;
         }
     }

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -16,6 +17,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -25,6 +27,7 @@ import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
+import training.lora.trainer.dataset.Wildcards;
 
 /** captions.jsonl as it came back from a person. Each complaint is a sentence with the file and, where there is one, the line. */
 final class ReviewedCaptions {
@@ -38,12 +41,30 @@ final class ReviewedCaptions {
             .with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .with(StreamReadFeature.STRICT_DUPLICATE_DETECTION);
 
+    /** How many mistakes are told at once. */
+    private static final int TOLD = 10;
+
     private final String place;
     private final List<Line> lines;
+    private final List<Mistake> mistakes;
 
-    private ReviewedCaptions(String place, List<Line> lines) {
+    private ReviewedCaptions(String place, List<Line> lines, List<Mistake> mistakes) {
         this.place = place;
         this.lines = lines;
+        this.mistakes = mistakes;
+    }
+
+    /**
+     * What is wrong with it.
+     *
+     * @param line from 1; 0 for all of it
+     * @param what goes on after the file or the line
+     * @param nameless whether it is a line of which nothing says what picture it is of
+     */
+    private record Mistake(int line, String what, boolean nameless) {
+        Mistake(int line, String what) {
+            this(line, what, false);
+        }
     }
 
     /**
@@ -58,21 +79,25 @@ final class ReviewedCaptions {
     record Line(int number, String file, @Nullable String picture, boolean byPerson, List<String> texts) {}
 
     /**
-     * Reads it.
+     * Reads it. What is wrong with its lines is told with what else is, where they are asked for.
      *
      * @param place where it is, for messages
-     * @throws TrainerException InvalidCaptions if it is no such file
+     * @throws TrainerException InvalidCaptions if it is no text
      */
     static ReviewedCaptions read(String place, byte[] content) {
         List<Line> lines = new ArrayList<>();
+        List<Mistake> mistakes = new ArrayList<>();
         int number = 0;
         for (String text : text(place, content).lines().toList()) {
             number++;
             if (!text.isBlank()) {
-                lines.add(line("%s, line %d,".formatted(place, number), number, text));
+                Line line = line(number, text, mistakes);
+                if (line != null) {
+                    lines.add(line);
+                }
             }
         }
-        return new ReviewedCaptions(place, lines);
+        return new ReviewedCaptions(place, lines, mistakes);
     }
 
     private static String text(String place, byte[] content) {
@@ -98,46 +123,57 @@ final class ReviewedCaptions {
         return line;
     }
 
-    private static Line line(String where, int number, String text) {
+    private static @Nullable Line line(int number, String text, List<Mistake> mistakes) {
         JsonNode line;
         try {
             line = READER.readValue(text);
         } catch (JsonProcessingException e) {
             int column = e.getLocation() == null ? 1 : e.getLocation().getColumnNr();
-            throw wrong("%s must be a JSON object, but is no JSON at column %d: %s"
-                    .formatted(
-                            where, column, e.getOriginalMessage().replaceFirst("(?s)( \\(start marker at |\n).*", "")));
+            String why = e.getOriginalMessage().replaceFirst("(?s)( \\(start marker at |\n).*", "");
+            mistakes.add(new Mistake(
+                    number, "must be a JSON object, but is no JSON at column %d: %s".formatted(column, why), true));
+            return null;
         }
         if (!line.isObject()) {
-            throw wrong("%s must be a JSON object, was %s".formatted(where, shown(line)));
+            mistakes.add(new Mistake(number, "must be a JSON object, was " + shown(line), true));
+            return null;
         }
         if (!line.path(CaptionsFile.FILE).isTextual()) {
-            throw wrong("%s must name its picture in `%s`, was %s"
-                    .formatted(where, CaptionsFile.FILE, shown(line.path(CaptionsFile.FILE))));
+            mistakes.add(new Mistake(
+                    number,
+                    "must name its picture in `%s`, was %s"
+                            .formatted(CaptionsFile.FILE, shown(line.path(CaptionsFile.FILE))),
+                    true));
+            return null;
         }
         JsonNode picture = line.path(CaptionsFile.PICTURE);
+        List<String> texts = texts(line.path(CaptionsFile.TEXT));
+        if (texts.isEmpty()) {
+            mistakes.add(new Mistake(
+                    number,
+                    "must have its caption in `%s`, a text or a list of texts, was %s"
+                            .formatted(CaptionsFile.TEXT, shown(line.path(CaptionsFile.TEXT)))));
+        }
         return new Line(
                 number,
                 line.path(CaptionsFile.FILE).asText(),
                 picture.isTextual() ? picture.asText() : null,
                 line.path(CaptionsFile.SOURCE).asText().equals(CaptionReview.FROM),
-                texts(where, line.path(CaptionsFile.TEXT)));
+                texts);
     }
 
-    private static List<String> texts(String where, JsonNode text) {
+    /** Empty where it is neither a text nor some. */
+    private static List<String> texts(JsonNode text) {
         if (text.isTextual()) {
             return List.of(CaptionText.of(text.asText()).text());
         }
         boolean several = text.isArray()
-                && !text.isEmpty()
                 && StreamSupport.stream(text.spliterator(), false).allMatch(JsonNode::isTextual);
-        if (!several) {
-            throw wrong("%s must have its caption in `%s`, a text or a list of texts, was %s"
-                    .formatted(where, CaptionsFile.TEXT, shown(text)));
-        }
-        return StreamSupport.stream(text.spliterator(), false)
-                .map(t -> CaptionText.of(t.asText()).text())
-                .toList();
+        return several
+                ? StreamSupport.stream(text.spliterator(), false)
+                        .map(t -> CaptionText.of(t.asText()).text())
+                        .toList()
+                : List.of();
     }
 
     private static String shown(JsonNode node) {
@@ -152,23 +188,50 @@ final class ReviewedCaptions {
         return new TrainerException(Reason.InvalidCaptions, sentence);
     }
 
+    /** @throws TrainerException InvalidCaptions if there are any */
+    private void requireNone(List<Mistake> found) {
+        if (found.isEmpty()) {
+            return;
+        }
+        List<String> told = new ArrayList<>();
+        found.stream()
+                .sorted(Comparator.comparingInt(mistake -> mistake.line() == 0 ? Integer.MAX_VALUE : mistake.line()))
+                .limit(TOLD)
+                .forEach(mistake -> told.add(
+                        mistake.line() == 0
+                                ? (told.isEmpty() ? place : "it") + " " + mistake.what()
+                                : "%sline %d, %s"
+                                        .formatted(
+                                                told.isEmpty() ? place + ", " : "", mistake.line(), mistake.what())));
+        int more = found.size() - told.size();
+        throw wrong(String.join("; ", told) + (more > 0 ? "; and %d more of such".formatted(more) : ""));
+    }
+
     /** Those of its lines that a review had changed before. */
     ReviewedCaptions byPerson() {
-        return new ReviewedCaptions(place, lines.stream().filter(Line::byPerson).toList());
+        return new ReviewedCaptions(place, lines.stream().filter(Line::byPerson).toList(), mistakes);
     }
 
     /**
      * Its lines by the prepared pictures, in the order of these.
      *
-     * @throws TrainerException InvalidCaptions if two are of one picture
+     * @throws TrainerException InvalidCaptions if one is wrong, or two are of one picture
      */
     SortedMap<String, Line> byFile() {
+        List<Mistake> found = new ArrayList<>(mistakes);
+        SortedMap<String, Line> byFile = byFile(found);
+        requireNone(found);
+        return byFile;
+    }
+
+    private SortedMap<String, Line> byFile(List<Mistake> found) {
         SortedMap<String, Line> byFile = new TreeMap<>();
         for (Line line : lines) {
             Line other = byFile.putIfAbsent(line.file(), line);
             if (other != null) {
-                throw wrong("%s, line %d, must be the only one of %s, but line %d has it too"
-                        .formatted(place, line.number(), line.file(), other.number()));
+                found.add(new Mistake(
+                        line.number(),
+                        "must be the only one of %s, but line %d has it too".formatted(line.file(), other.number())));
             }
         }
         return byFile;
@@ -176,31 +239,43 @@ final class ReviewedCaptions {
 
     /** What is to be said of a line that is of no known picture. */
     TrainerException unknown(Line line) {
-        return wrong("%s, line %d, must be of a prepared picture, but there is no %s"
-                .formatted(place, line.number(), line.file()));
+        return wrong("%s, line %d, %s".formatted(place, line.number(), isUnknown(line)));
+    }
+
+    private static String isUnknown(Line line) {
+        return "must be of a prepared picture, but there is no " + line.file();
     }
 
     /**
      * {@code samples} with the captions that it has.
      *
-     * @throws TrainerException InvalidCaptions unless it has one line for each picture, and no other
+     * @throws TrainerException InvalidCaptions, with all that is wrong, unless it has one line for each picture, and no other
      */
     List<Sample> of(List<Sample> samples, LoraTrainingSpec spec) {
+        List<Mistake> found = new ArrayList<>(mistakes);
         Set<String> known = samples.stream().map(Sample::file).collect(Collectors.toSet());
         for (Line line : lines) {
             if (!known.contains(line.file())) {
-                throw unknown(line);
+                found.add(new Mistake(line.number(), isUnknown(line)));
+            }
+            if (spec.preparation().captions().wildcards()) {
+                line.texts().stream()
+                        .map(Wildcards::unpaired)
+                        .flatMap(Stream::ofNullable)
+                        .forEach(unpaired -> found.add(new Mistake(line.number(), Wildcards.PAIRED + unpaired)));
             }
         }
-        Map<String, Line> byFile = byFile();
+        Map<String, Line> byFile = byFile(found);
         List<String> missing = samples.stream()
                 .map(Sample::file)
                 .filter(file -> !byFile.containsKey(file))
                 .toList();
-        if (!missing.isEmpty()) {
-            throw wrong("%s must have a line for each picture, but has none for %s"
-                    .formatted(place, Names.some(missing, NAMED)));
+        // Lines that say of no picture may be theirs.
+        if (missing.size() > mistakes.stream().filter(Mistake::nameless).count()) {
+            found.add(new Mistake(
+                    0, "must have a line for each picture, but has none for " + Names.some(missing, NAMED)));
         }
+        requireNone(found);
         CaptionRules rules = new CaptionRules(spec);
         return samples.stream()
                 .map(sample -> with(

@@ -222,19 +222,23 @@ final class Rewriting implements AutoCloseable {
                 .filter(text -> !text.isBlank())
                 .toList();
         String description = model == null || shown.isEmpty() ? null : model.description(subject, shown);
-        List<String> texts = group.stream()
-                .filter(said -> said.texts() != null)
-                .flatMap(said -> Objects.requireNonNull(said.texts()).stream()
-                        .filter(this::mayChange)
-                        .map(text -> concepts.withTriggers(said.item().dataset(), text)))
-                .filter(text -> !text.isBlank())
-                .toList();
+        Map<String, String> pictures = new LinkedHashMap<>();
+        List<String> texts = new ArrayList<>();
+        for (Said said : group) {
+            for (String text : said.texts() == null ? List.<String>of() : said.texts()) {
+                String changed = concepts.withTriggers(said.item().dataset(), text);
+                if (mayChange(text) && !changed.isBlank()) {
+                    texts.add(changed);
+                    pictures.putIfAbsent(changed, said.item().name());
+                }
+            }
+        }
         CleanUpRules rules = new CleanUpRules(subject, texts);
         report(subject, shown, description, rules);
         if (spec.cleanUp() == CleanUp.None || texts.isEmpty()) {
             return group;
         }
-        Map<String, String> cleaned = cleaned(subject, description, texts, rules);
+        Map<String, String> cleaned = cleaned(subject, description, pictures, rules);
         return group.stream().map(said -> rewritten(said, cleaned)).toList();
     }
 
@@ -269,7 +273,8 @@ final class Rewriting implements AutoCloseable {
     }
 
     private Map<String, String> cleaned(
-            Subject subject, @Nullable String description, List<String> texts, CleanUpRules rules) throws IOException {
+            Subject subject, @Nullable String description, Map<String, String> pictures, CleanUpRules rules)
+            throws IOException {
         Map<String, String> cleaned = new HashMap<>();
         String idle = "because %s; `spec.datasets[].concept.className` may say it"
                 .formatted(
@@ -277,10 +282,9 @@ final class Rewriting implements AutoCloseable {
                                 ? "nothing says what its style is called"
                                 : "there is no noun that most of them begin with");
         if (spec.cleanUp() == CleanUp.Model && model != null) {
-            LanguageModel.Cleaned answer = model.clean(subject, description, texts, watch);
+            LanguageModel.Cleaned answer = model.clean(subject, description, pictures, watch);
             cleaned.putAll(answer.texts());
-            long missing = texts.stream()
-                    .distinct()
+            long missing = pictures.keySet().stream()
                     .filter(text -> !answer.texts().containsKey(text))
                     .count();
             if (missing > 0) {
@@ -294,7 +298,7 @@ final class Rewriting implements AutoCloseable {
         } else if (rules.idle()) {
             notes.accept("captions of %s are not rewritten, %s".formatted(subject.name(), idle));
         }
-        for (String text : texts) {
+        for (String text : pictures.keySet()) {
             String now = cleaned.computeIfAbsent(text, rules::clean);
             if (!now.equals(text)) {
                 LOG.info("\"{}\" becomes \"{}\"", text, now);

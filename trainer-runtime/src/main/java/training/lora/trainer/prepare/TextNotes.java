@@ -25,6 +25,16 @@ final class TextNotes {
                         .formatted(found.size(), items.size(), found.get(0));
     }
 
+    /** Captions that look as if one of several words were drawn, where none is. */
+    static @Nullable String choices(List<Item> items) {
+        List<String> found =
+                names(items, item -> item.said() != null && item.said().stream().anyMatch(Wildcards::looksLikeOne));
+        return found.isEmpty()
+                ? null
+                : "%d of %d captions have choices in braces, such as that of %s, which are trained on as they stand there; with `spec.preparation.captions.wildcards` one is drawn each time"
+                        .formatted(found.size(), items.size(), found.get(0));
+    }
+
     /** Captions that are cut. */
     static @Nullable String cutCaptions(List<Sample> samples, Limit limit) {
         List<String> cut = samples.stream()

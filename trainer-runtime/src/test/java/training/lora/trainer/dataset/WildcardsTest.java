@@ -6,7 +6,10 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class WildcardsTest {
     private static java.util.Set<String> drawn(String... lines) {
@@ -26,6 +29,23 @@ class WildcardsTest {
     void anEmptyChoiceLeavesNoSpaceBehindAndDoubledBracesAreText() {
         assertThat(drawn("a {|big} cat")).containsExactlyInAnyOrder("a cat", "a big cat");
         assertThat(drawn("{{a|b}} {c}")).containsExactly("{a|b} c");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "a {red|blue robot; the { at character 3 is not closed",
+                "a red|blue} robot; the } at character 11 closes nothing",
+                "{a|b} {{c} d}; the } at character 10 closes nothing",
+                "{a {b|c}; the { at character 1 is not closed",
+                "{a|b}}; the { at character 1 is not closed",
+                "a {red|blue} {{robot}} {x {y|z} w}; ",
+                "{{{a|b}}}; ",
+                "a cat; "
+            })
+    void bracesAreClosedOrText(String line, @Nullable String problem) {
+        assertThat(Wildcards.unpaired(line)).isEqualTo(problem);
     }
 
     @Test

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
+import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
@@ -148,6 +149,29 @@ class CaptionRulesTest {
                                 List.of("in the style of blorp, a {small|big} bat", "a creature by blorp")),
                         tuple("in the style of blorp, a crab", null));
         assertThat(items("", dataset).get(0).caption()).isEqualTo("a {small|big} bat a creature by blorp");
+    }
+
+    @Test
+    void bracesThatAreNotClosedAreToldOfAllFilesAtOnceWithTheirPlaces() throws IOException {
+        write("bat.txt", "a {red|blue} bat\n\n a {red|blue bat\nb} {{a}}\n");
+        write("sub/metadata.csv", "file_name,text\ncrab.png,a {red|blue crab\n");
+
+        assertThatThrownBy(() -> items("wildcards: true", DATASET))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidData))
+                .hasMessageEndingWith(
+                        "bat.txt must pair the braces of its choices ({{ and }} are braces), but in line 3 the { at character 4 is not closed, in line 4 the } at character 2 closes nothing; "
+                                + "sub/metadata.csv must pair the braces of its choices ({{ and }} are braces), but in what it says of crab.png the { at character 3 is not closed");
+    }
+
+    @Test
+    void choicesThatAreNotDrawnAreTold() throws IOException {
+        write("bat.txt", "a {red|blue} bat");
+        write("sub/crab.txt", "a {red} crab | b");
+
+        assertThat(TextNotes.choices(items("source: Auto", DATASET)))
+                .isEqualTo(
+                        "1 of 2 captions have choices in braces, such as that of main/bat.png, which are trained on as they stand there; with `spec.preparation.captions.wildcards` one is drawn each time");
     }
 
     @Test

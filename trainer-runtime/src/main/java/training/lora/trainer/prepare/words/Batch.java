@@ -8,6 +8,7 @@ import java.util.regex.Matcher;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptMode;
 import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.prepare.caption.CaptionAnswer;
 import training.lora.trainer.prepare.caption.ChatApi;
 import training.lora.trainer.prepare.caption.ChatApiQuestionBuilder;
 import training.lora.trainer.prepare.caption.JsonAnswers;
@@ -29,7 +30,7 @@ final class Batch {
     private final int maxWords;
     private final JsonAnswers answers;
     private final Map<Integer, String> done = new TreeMap<>();
-    private String problem = "";
+    private final Map<Integer, String> wrong = new TreeMap<>();
 
     /** @param description of the subject; null where there is none */
     Batch(Subject subject, @Nullable String description, int maxWords, JsonAnswers answers) {
@@ -59,10 +60,10 @@ final class Batch {
     /**
      * What came of it.
      *
-     * @param texts rewritten captions, by their place in the batch; those that are missing were not answered rightly
-     * @param problem what was wrong with the last wrong answer; empty if none was
+     * @param texts rewritten captions, by their place in the batch
+     * @param wrong what was wrong with the others, by their place
      */
-    record Result(Map<Integer, String> texts, String problem) {}
+    record Result(Map<Integer, String> texts, Map<Integer, String> wrong) {}
 
     Result ask(List<String> captions) {
         Map<Integer, String> open = new TreeMap<>();
@@ -71,8 +72,10 @@ final class Batch {
         }
         ask(open);
         Map<Integer, String> texts = new TreeMap<>();
+        Map<Integer, String> missing = new TreeMap<>();
         done.forEach((id, text) -> texts.put(id - 1, text));
-        return new Result(texts, problem);
+        wrong.forEach((id, why) -> missing.put(id - 1, why));
+        return new Result(texts, missing);
     }
 
     private void ask(Map<Integer, String> open) {
@@ -88,11 +91,10 @@ final class Batch {
             try {
                 before = take(answers.numbered(question), open);
             } catch (ChatApi.DeclinedException e) {
-                problem = "it " + e.getMessage();
+                open.keySet().forEach(id -> wrong.put(id, "it " + e.getMessage()));
                 halves(open);
                 return;
             }
-            problem = before.isEmpty() ? problem : before;
         }
     }
 
@@ -112,9 +114,11 @@ final class Batch {
     /** Takes what is right out of {@code open}; says what is wrong with the rest. */
     private String take(@Nullable Map<Integer, String> said, Map<Integer, String> open) {
         if (said == null) {
-            return "it was no JSON of that form";
+            String why = "it was no JSON of that form";
+            open.keySet().forEach(id -> wrong.put(id, why));
+            return why;
         }
-        List<String> wrong = new ArrayList<>();
+        List<String> told = new ArrayList<>();
         for (Map.Entry<Integer, String> entry : List.copyOf(open.entrySet())) {
             int id = entry.getKey();
             String text = said.get(id);
@@ -122,16 +126,21 @@ final class Batch {
             if (text != null && why == null) {
                 done.put(id, placed(text));
                 open.remove(id);
+                wrong.remove(id);
             } else {
-                wrong.add("caption %d %s".formatted(id, why));
+                wrong.put(id, String.valueOf(why));
+                told.add("caption %d %s".formatted(id, why));
             }
         }
-        return String.join("; ", wrong.subList(0, Math.min(5, wrong.size())));
+        return String.join("; ", told.subList(0, Math.min(5, told.size())));
     }
 
     private @Nullable String wrong(String text, String original) {
         if (text.isEmpty()) {
             return "was empty";
+        }
+        if (CaptionAnswer.refuses(text) && !CaptionAnswer.refuses(original)) {
+            return "was no caption";
         }
         // It is asked for less: models count badly, and a caption of some words more is none the worse.
         if (WholeWords.count(text) > 2 * maxWords) {

@@ -3,10 +3,10 @@ package training.lora.trainer.prepare.words;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
@@ -181,7 +181,7 @@ public final class LanguageModel implements AutoCloseable {
      * Rewritten captions.
      *
      * @param texts by what they were; those that are missing were not answered rightly
-     * @param problem what was wrong with the last of these; empty if nothing is missing
+     * @param problem what was wrong with the first of these, with its picture; empty if nothing is missing
      */
     public record Cleaned(Map<String, String> texts, String problem) {}
 
@@ -196,36 +196,36 @@ public final class LanguageModel implements AutoCloseable {
      * where other captions were asked for with one.
      *
      * @param description of the subject; null where there is none
+     * @param pictures a picture for each caption, by which it is named
      * @throws TrainerException InvalidData if nothing is kept and of the first captions none can be used, or if of all, those
      *     that are kept too, fewer than half can be
      */
-    public Cleaned clean(Subject subject, @Nullable String description, List<String> captions, Watch watch)
+    public Cleaned clean(Subject subject, @Nullable String description, Map<String, String> pictures, Watch watch)
             throws IOException {
         Map<String, String> texts = new HashMap<>();
         List<String> open = new ArrayList<>();
-        Set<String> distinct = new LinkedHashSet<>(captions);
-        String problem = "";
-        for (String caption : distinct) {
+        Map<String, String> wrong = new LinkedHashMap<>();
+        for (String caption : pictures.keySet()) {
             String known = before.get(key("caption", subject, caption));
             String refusal = known != null ? null : before.get(key(DECLINED, subject, caption));
             if (known != null) {
                 texts.put(caption, known);
             } else if (refusal != null) {
-                problem = refusal;
+                wrong.put(caption, refusal);
             } else {
                 open.add(caption);
             }
         }
-        List<Future<Cleaned>> calls = new ArrayList<>();
+        List<Future<Answers>> calls = new ArrayList<>();
         for (List<Integer> batch : Batch.split(open)) {
             List<String> some = batch.stream().map(open::get).toList();
             calls.add(threads.submit(() -> clean(subject, description, some)));
         }
         try {
             for (int i = 0; i < calls.size(); i++) {
-                Cleaned call = Waits.get(calls.get(i));
+                Answers call = Waits.get(calls.get(i));
                 texts.putAll(call.texts());
-                problem = call.problem().isEmpty() ? problem : call.problem();
+                wrong.putAll(call.wrong());
                 if (texts.isEmpty()) {
                     break;
                 }
@@ -235,28 +235,46 @@ public final class LanguageModel implements AutoCloseable {
             calls.forEach(call -> call.cancel(true));
         }
         // Some that are never answered rightly must not end what went well before.
-        if (2 * texts.size() < distinct.size()) {
+        String problem = problem(wrong, pictures);
+        if (2 * texts.size() < pictures.size()) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "`%s` %s must rewrite captions as it is asked, but of %d captions of %s it gave %d that can be used: %s"
                             .formatted(
                                     chat.field(),
                                     spec.model(),
-                                    distinct.size(),
+                                    pictures.size(),
                                     subject.name(),
                                     texts.size(),
                                     problem));
         }
         for (String caption : open) {
-            if (!texts.containsKey(caption)) {
-                before.put(key(DECLINED, subject, caption), problem);
+            String why = wrong.get(caption);
+            if (why != null) {
+                before.put(key(DECLINED, subject, caption), why);
             }
         }
         return new Cleaned(texts, problem);
     }
 
+    /** What is wrong with the first, in words that a person knows it by. */
+    private static String problem(Map<String, String> wrong, Map<String, String> pictures) {
+        return pictures.keySet().stream()
+                .filter(wrong::containsKey)
+                .findFirst()
+                .map(caption -> {
+                    String why = Objects.requireNonNull(wrong.get(caption));
+                    // An answer that is none at all is of no caption.
+                    return why.startsWith("it ") ? why : "the caption of %s %s".formatted(pictures.get(caption), why);
+                })
+                .orElse("");
+    }
+
+    /** Of some captions: what they became, and what was wrong with the others. */
+    private record Answers(Map<String, String> texts, Map<String, String> wrong) {}
+
     /** Rewrites some by one call, and keeps what is right at once: it is paid for, whatever becomes of the others. */
-    private Cleaned clean(Subject subject, @Nullable String description, List<String> captions) throws IOException {
+    private Answers clean(Subject subject, @Nullable String description, List<String> captions) throws IOException {
         Batch.Result result = new Batch(subject, description, spec.maxWords(), new JsonAnswers(chat)).ask(captions);
         Map<String, String> texts = new HashMap<>();
         for (Map.Entry<Integer, String> entry : result.texts().entrySet()) {
@@ -264,7 +282,9 @@ public final class LanguageModel implements AutoCloseable {
             before.put(key("caption", subject, caption), entry.getValue());
             texts.put(caption, entry.getValue());
         }
-        return new Cleaned(texts, texts.size() < captions.size() ? result.problem() : "");
+        Map<String, String> wrong = new HashMap<>();
+        result.wrong().forEach((place, why) -> wrong.put(captions.get(place), why));
+        return new Answers(texts, wrong);
     }
 
     /** What it has cost so far; null where it was not asked. */

@@ -34,7 +34,7 @@ class LanguageModelTest extends LanguageServer {
         List<String> told = new ArrayList<>();
 
         LanguageModel.Cleaned cleaned =
-                model.clean(ROBOT, "a red robot", robots(count), (done, all) -> told.add(done + "/" + all));
+                model.clean(ROBOT, "a red robot", pictures(robots(count)), (done, all) -> told.add(done + "/" + all));
 
         int calls = (count + 19) / 20;
         assertThat(told)
@@ -105,6 +105,7 @@ class LanguageModelTest extends LanguageServer {
                 "no trigger; must say TOK once, but said it 0 times",
                 "the trigger twice; must say TOK once, but said it 2 times",
                 "brackets; had brackets",
+                "a refusal; was no caption",
                 "many words; had more than 20 words"
             })
     void whatIsRightInAnAnswerStaysAndTheRestIsAskedAgainSayingWhatWasWrong(String what, String problem)
@@ -133,6 +134,7 @@ class LanguageModelTest extends LanguageServer {
             case "an empty caption" -> second.put("caption", " ");
             case "no trigger" -> second.put("caption", "a tokyo robot");
             case "the trigger twice" -> second.put("caption", "TOK by tok");
+            case "a refusal" -> second.put("caption", "I'm sorry, I can't help with TOK");
             case "brackets" -> second.put("caption", "TOK <lora:x>");
             default -> second.put("caption", "TOK" + " on".repeat(40));
         }
@@ -190,7 +192,7 @@ class LanguageModelTest extends LanguageServer {
         LanguageModel.Cleaned cleaned = clean(ROBOT, null, robots(3));
 
         assertThat(cleaned.texts()).containsOnlyKeys("a robot on table 0", "a robot on table 2");
-        assertThat(cleaned.problem()).isEqualTo("caption 2 was missing, or there twice");
+        assertThat(cleaned.problem()).isEqualTo("the caption of main/1.png was missing, or there twice");
         assertThat(questions).hasSize(3);
 
         // A later preparation doesn't pay for it again; with another setting it does.
@@ -208,7 +210,8 @@ class LanguageModelTest extends LanguageServer {
 
         assertThatThrownBy(() -> clean(ROBOT, null, robots(3)))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
-                .hasMessageContaining("but of 3 captions of TOK it gave 1 that can be used: caption 1 was missing");
+                .hasMessageContaining(
+                        "but of 3 captions of TOK it gave 1 that can be used: the caption of main/0.png was missing");
     }
 
     @Test
@@ -263,12 +266,12 @@ class LanguageModelTest extends LanguageServer {
     }
 
     @Test
-    void nothingAtAllIsUnreachable() {
+    void anAnswerOfNothingIsToldAsSuch() {
         says("");
 
         assertThatThrownBy(() -> clean(ROBOT, null, robots(1)))
-                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.SourceUnreachable))
-                .hasMessageContaining("its answer was no chat completion");
+                .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.InvalidData))
+                .hasMessageEndingWith("it gave 0 that can be used: it was answered with nothing, 3 times");
     }
 
     @Test
@@ -351,7 +354,7 @@ class LanguageModelTest extends LanguageServer {
         model = model("{model: m, concurrency: 1}");
         rewrites(captions -> {});
 
-        assertThatThrownBy(() -> model.clean(ROBOT, null, robots(1000), (done, all) -> {
+        assertThatThrownBy(() -> model.clean(ROBOT, null, pictures(robots(1000)), (done, all) -> {
                     throw new TrainerException(Reason.Preempted, "asked to stop");
                 }))
                 .satisfies(e -> assertThat(reason(e)).isEqualTo(Reason.Preempted));

@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -150,7 +151,14 @@ abstract class LanguageServer {
 
     LanguageModel.Cleaned clean(Subject subject, @Nullable String description, List<String> captions)
             throws IOException {
-        return model.clean(subject, description, captions, (done, all) -> {});
+        return model.clean(subject, description, pictures(captions), (done, all) -> {});
+    }
+
+    /** With a picture for each, by which it is named. */
+    static Map<String, String> pictures(List<String> captions) {
+        Map<String, String> pictures = new LinkedHashMap<>();
+        captions.forEach(caption -> pictures.putIfAbsent(caption, "main/%d.png".formatted(pictures.size())));
+        return pictures;
     }
 
     static List<String> robots(int count) {
