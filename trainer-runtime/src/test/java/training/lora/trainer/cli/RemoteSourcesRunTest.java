@@ -9,20 +9,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipOutputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
@@ -30,55 +23,10 @@ import training.lora.api.Reason;
 import training.lora.api.SourceVersion;
 import training.lora.api.Stage;
 import training.lora.trainer.Goldens;
-import training.lora.trainer.files.Folders;
 import training.lora.trainer.source.TestHub;
 import training.lora.trainer.source.TestServer;
 
-/** Runs whose model is on a Hub and whose pictures are behind a url. */
-class RemoteSourcesRunTest {
-    private static final String MODEL = "someone/tiny-sd";
-
-    @TempDir
-    Path folder;
-
-    private TestHub hub;
-    private TestServer server;
-    private TinyRun tiny;
-    private Map<String, String> environment;
-
-    @BeforeEach
-    void start() throws IOException {
-        tiny = TinyRun.create(folder, "steps: 2, checkpoints: {everySteps: 2}");
-        hub = new TestHub(Files.createDirectories(folder.resolve("scratch")), "models", MODEL)
-                .add(folder.resolve("base"))
-                .serve();
-        server = new TestServer().file("/pictures", zip(folder.resolve("data")), "\"1\"");
-        Files.writeString(
-                tiny.yaml,
-                Files.readString(tiny.yaml)
-                        .replace("{uri: base}", "{uri: 'hf://%s'}".formatted(MODEL))
-                        .replace("{uri: data}", "{uri: '%s'}".formatted(server.url("/pictures?key=secret"))));
-        environment = new TreeMap<>(hub.environment(folder.resolve("home"), null));
-    }
-
-    @AfterEach
-    void stop() {
-        hub.close();
-        server.close();
-    }
-
-    static byte[] zip(Path from) throws IOException {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (ZipOutputStream zip = new ZipOutputStream(bytes);
-                Stream<Path> files = Files.walk(from)) {
-            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-                zip.putNextEntry(new ZipEntry(from.relativize(file).toString()));
-                Files.copy(file, zip);
-            }
-        }
-        return bytes.toByteArray();
-    }
-
+class RemoteSourcesRunTest extends RemoteRun {
     static byte[] tarGz(Path from, String prefix) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (OutputStream gzip = new GZIPOutputStream(bytes);
@@ -93,32 +41,27 @@ class RemoteSourcesRunTest {
         return bytes.toByteArray();
     }
 
-    private Ran run(String command, String... more) {
-        return tiny.runWith(environment::get, command, more);
+    private static ProgressMessage message(String line) {
+        try {
+            return Json.MAPPER.readValue(line, ProgressMessage.class);
+        } catch (IOException e) {
+            throw new IllegalArgumentException(line, e);
+        }
     }
 
-    private void ends(String command, String... more) {
-        Ran ended = run(command, more);
-        assertThat(ended.code()).as(ended.error()).isZero();
+    private static long parts(Path partial) {
+        java.io.File[] files = partial.toFile().listFiles();
+        return files == null
+                ? 0
+                : Stream.of(files).mapToLong(java.io.File::length).sum();
     }
 
-    private Manifest manifest() throws IOException {
-        return Json.MAPPER.readValue(
-                tiny.workspace().resolve("output/manifest.json").toFile(), Manifest.class);
-    }
-
-    private List<String> contents() {
-        return Stream.of(hub.hub(), hub.store(), server)
-                .flatMap(s -> s.take().stream())
-                .filter(request -> !"bytes=0-0".equals(request.range()))
-                .map(TestServer.Request::path)
-                .filter(path -> !path.startsWith("/api/"))
-                .toList();
-    }
-
-    private void changedPictures() throws IOException {
-        Files.writeString(folder.resolve("data/bat.txt"), "something else");
-        server.file("/pictures", zip(folder.resolve("data")), "\"2\"");
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test
@@ -144,93 +87,6 @@ class RemoteSourcesRunTest {
                     .as(file)
                     .doesNotContain("key=secret");
         }
-    }
-
-    @Test
-    void secondRunFetchesNothingAndHasNothingToDo() throws IOException {
-        ends("run");
-        assertThat(contents()).isNotEmpty();
-
-        Ran again = run("run");
-
-        assertThat(again.output()).contains("nothing to do");
-        assertThat(contents()).isEmpty();
-        Folders.delete(tiny.workspace().resolve("cache"));
-        Files.delete(tiny.workspace().resolve("sources.json"));
-        Folders.delete(tiny.workspace().resolve("dataset"));
-        for (String command : new String[] {"run", "train", "evaluate"}) {
-            assertThat(run(command).output()).as(command).contains("nothing to do");
-        }
-        assertThat(contents()).isEmpty();
-    }
-
-    @Test
-    void finishedRunIsTrainedAnewWhenItsPicturesChangeBehindTheirUrl() throws IOException {
-        ends("run");
-        byte[] before = tiny.lora();
-        changedPictures();
-
-        Ran again = run("run");
-
-        assertThat(again.code()).as(again.error()).isZero();
-        assertThat(again.error()).contains("is trained anew because the caption of main/bat.png has changed");
-        assertThat(tiny.lora()).isNotEqualTo(before);
-        assertThat(manifest().sources()).extracting(SourceVersion::version).contains("ETag \"2\"");
-        assertThat(run("run").output()).contains("nothing to do");
-    }
-
-    @Test
-    void interruptedTrainingIsRefusedWhenItsPicturesChangeBehindTheirUrl() throws IOException {
-        ends("prepare");
-        ends("train");
-        // As if it had been stopped after the first step.
-        Files.delete(tiny.state(2));
-        tiny.unpublish();
-        changedPictures();
-
-        Ran again = run("prepare");
-
-        assertThat(again.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(again.error()).contains("the caption of main/bat.png has changed");
-    }
-
-    @Test
-    void finishedRunStaysFinishedWhereItsSourcesAreGone() throws IOException {
-        ends("run");
-        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
-        server.on("/pictures", exchange -> exchange.fail(404, Map.of()));
-        hub.hub()
-                .on(
-                        "/api/models/" + MODEL + "/revision/main",
-                        exchange -> exchange.fail(404, Map.of("X-Error-Code", "RepoNotFound")));
-
-        Ran again = run("run");
-
-        assertThat(again.code()).as(again.error()).isZero();
-        assertThat(again.output()).contains("nothing to do");
-        assertThat(again.error())
-                .contains("stays finished, though nothing is left at `spec.datasets[0].uri` " + server.url("/pictures")
-                        + " (it must name a file, but 127.0.0.1 answered 404")
-                .contains("`spec.baseModel.uri` hf://" + MODEL + " (it must name a repository");
-        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
-    }
-
-    @Test
-    void finishedRunWhoseSourcesCantBeReachedIsLookedUpLater() throws IOException {
-        ends("run");
-        Map<String, String> output = TinyRun.digests(tiny.workspace().resolve("output"));
-        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
-
-        Ran again = run("run");
-
-        assertThat(again.code()).isEqualTo(Reason.SourceUnreachable.exitCode());
-        assertThat(again.error())
-                .contains("the run in " + tiny.workspace().resolve("output")
-                        + " is finished, but whether its sources are as they were can't be told yet: `spec.datasets[0].uri` "
-                        + server.url("/pictures") + " must be reachable, but 127.0.0.1 answered 503");
-        assertThat(TinyRun.digests(tiny.workspace().resolve("output"))).isEqualTo(output);
-        server.file("/pictures", zip(folder.resolve("data")), "\"1\"");
-        assertThat(run("run").output()).contains("nothing to do");
     }
 
     @Test
@@ -272,19 +128,6 @@ class RemoteSourcesRunTest {
     }
 
     @Test
-    void interruptedRunGoesOnWithWhatItFetchedWhileItsSourcesCantBeReached() throws IOException {
-        ends("prepare");
-        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
-        contents();
-
-        Ran ended = run("run");
-
-        assertThat(ended.code()).as(ended.error()).isZero();
-        assertThat(ended.error()).contains("what was fetched before is taken, since `spec.datasets[0].uri` ");
-        assertThat(contents()).containsOnly();
-    }
-
-    @Test
     void stagesAfterPrepareNeverAskTheNetwork() throws IOException {
         ends("prepare");
         hub.close();
@@ -292,18 +135,6 @@ class RemoteSourcesRunTest {
 
         ends("train");
         ends("evaluate");
-    }
-
-    @Test
-    void unreachableSourceEndsANewRunWithItsExitCode() {
-        server.on("/pictures", exchange -> exchange.fail(503, Map.of("Retry-After", "86400")));
-
-        Ran ended = run("prepare");
-
-        assertThat(ended.code()).isEqualTo(Reason.SourceUnreachable.exitCode());
-        assertThat(ended.error())
-                .contains("`spec.datasets[0].uri` " + server.url("/pictures")
-                        + " must be reachable, but 127.0.0.1 answered 503");
     }
 
     @Test
@@ -320,14 +151,6 @@ class RemoteSourcesRunTest {
         assertThat(messages).extracting(ProgressMessage::stage).containsOnly(Stage.Prepare);
         ProgressMessage last = messages.get(messages.size() - 1);
         assertThat(last.step()).isEqualTo(last.steps()).isNotZero();
-    }
-
-    private static ProgressMessage message(String line) {
-        try {
-            return Json.MAPPER.readValue(line, ProgressMessage.class);
-        } catch (IOException e) {
-            throw new IllegalArgumentException(line, e);
-        }
     }
 
     @Test
@@ -420,21 +243,6 @@ class RemoteSourcesRunTest {
                 .filteredOn(request -> request.path().equals("/model"))
                 .extracting(TestServer.Request::range)
                 .containsExactly("bytes=0-0", "bytes=3000000-");
-    }
-
-    private static long parts(Path partial) {
-        java.io.File[] files = partial.toFile().listFiles();
-        return files == null
-                ? 0
-                : Stream.of(files).mapToLong(java.io.File::length).sum();
-    }
-
-    private static void await(CountDownLatch latch) {
-        try {
-            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     @Test

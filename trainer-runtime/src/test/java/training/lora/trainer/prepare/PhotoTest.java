@@ -3,7 +3,6 @@ package training.lora.trainer.prepare;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,13 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
-import java.util.zip.CRC32;
-import java.util.zip.DeflaterOutputStream;
-import nu.pattern.OpenCV;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -30,7 +23,6 @@ import org.opencv.core.Core;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
 import org.opencv.core.MatOfByte;
-import org.opencv.core.MatOfInt;
 import org.opencv.core.Scalar;
 import org.opencv.imgcodecs.Imgcodecs;
 import training.lora.api.DatasetRole;
@@ -45,23 +37,13 @@ import training.lora.trainer.prepare.place.CentreCrop;
 import training.lora.trainer.prepare.place.Place;
 import training.lora.trainer.tensor.SafeTensors;
 
-/** Pictures come out upright and with their transparency, whatever they are stored in. */
-class PhotoTest {
+class PhotoTest extends WrittenPhotos {
     private static final int WIDTH = 48;
+
     private static final int HEIGHT = 32;
 
     /** Of the upright picture's corners: top left, top right, bottom left, bottom right; in BGR. */
     private static final int[][] CORNERS = {{0, 0, 255}, {0, 255, 0}, {255, 0, 0}, {0, 255, 255}};
-
-    private static final int GREY = 130;
-
-    @TempDir
-    Path folder;
-
-    @BeforeAll
-    static void natives() {
-        OpenCV.loadLocally();
-    }
 
     /** As a camera stores the picture, so that {@code orientation} makes it upright. */
     private static Mat stored(int orientation, boolean alpha) {
@@ -88,20 +70,6 @@ class PhotoTest {
         return picture;
     }
 
-    private static byte[] encoded(String form, Mat picture, int... settings) {
-        MatOfByte bytes = new MatOfByte();
-        Imgcodecs.imencode(form, picture, bytes, new MatOfInt(settings));
-        return bytes.toArray();
-    }
-
-    private Photo photo(byte[] bytes) throws IOException {
-        return Objects.requireNonNull(Photo.decode(Files.write(folder.resolve("picture"), bytes)));
-    }
-
-    private static int[] at(Mat picture, int row, int column) {
-        return Arrays.stream(picture.get(row, column)).mapToInt(v -> (int) v).toArray();
-    }
-
     private static byte[] exif(int orientation, ByteOrder order) {
         return ByteBuffer.allocate(26)
                 .order(order)
@@ -118,14 +86,6 @@ class PhotoTest {
                 .array();
     }
 
-    private static byte[] join(byte[]... parts) {
-        ByteArrayOutputStream all = new ByteArrayOutputStream();
-        for (byte[] part : parts) {
-            all.writeBytes(part);
-        }
-        return all.toByteArray();
-    }
-
     private static byte[] jpegWith(byte[] exif, byte[] jpeg) {
         byte[] head = ByteBuffer.allocate(10)
                 .putShort((short) 0xFFE1)
@@ -133,17 +93,6 @@ class PhotoTest {
                 .put("Exif\0\0".getBytes(StandardCharsets.US_ASCII))
                 .array();
         return join(Arrays.copyOf(jpeg, 2), head, exif, Arrays.copyOfRange(jpeg, 2, jpeg.length));
-    }
-
-    private static byte[] chunk(String type, byte[] data) {
-        byte[] body = join(type.getBytes(StandardCharsets.US_ASCII), data);
-        CRC32 sum = new CRC32();
-        sum.update(body);
-        return ByteBuffer.allocate(body.length + 8)
-                .putInt(data.length)
-                .put(body)
-                .putInt((int) sum.getValue())
-                .array();
     }
 
     /** @param atEnd whether the chunk stands after the pixels, where some programs append it */
@@ -248,149 +197,6 @@ class PhotoTest {
         assertThat(at(photo.colour(), WIDTH - 1, 0)).containsExactly(10, 20, 30);
     }
 
-    /** A PNG of one row, with or without a colour key, as no encoder here writes it. */
-    private static byte[] png(int bits, int type, byte[] row, byte @Nullable [] palette, byte[] key, int width)
-            throws IOException {
-        byte[] header = ByteBuffer.allocate(13)
-                .putInt(width)
-                .putInt(1)
-                .put((byte) bits)
-                .put((byte) type)
-                .array();
-        ByteArrayOutputStream packed = new ByteArrayOutputStream();
-        try (DeflaterOutputStream out = new DeflaterOutputStream(packed)) {
-            out.write(0);
-            out.write(row);
-        }
-        return join(
-                new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
-                chunk("IHDR", header),
-                palette == null ? new byte[0] : chunk("PLTE", palette),
-                chunk("tRNS", key),
-                chunk("IDAT", packed.toByteArray()),
-                chunk("IEND", new byte[0]));
-    }
-
-    private static byte[] bytes(int... values) {
-        byte[] bytes = new byte[values.length];
-        for (int i = 0; i < values.length; i++) {
-            bytes[i] = (byte) values[i];
-        }
-        return bytes;
-    }
-
-    static Stream<Arguments> colourKeys() {
-        // Two pixels each, of which the second is the key's.
-        return Stream.of(
-                Arguments.of("grey, 1 bit", 1, 0, bytes(0b01000000), null, bytes(0, 1), 0),
-                Arguments.of("grey, 2 bits", 2, 0, bytes(0b01100000), null, bytes(0, 2), 85),
-                Arguments.of("grey, 4 bits", 4, 0, bytes(0x3A), null, bytes(0, 10), 51),
-                Arguments.of("grey, 8 bits", 8, 0, bytes(GREY, 7), null, bytes(0, 7), GREY),
-                Arguments.of("grey, 16 bits", 16, 0, bytes(GREY, GREY, 7, 9), null, bytes(7, 9), GREY),
-                Arguments.of("grey, 16 bits, key in high byte only", 16, 0, bytes(7, 7, 7, 9), null, bytes(7, 9), 7),
-                Arguments.of(
-                        "RGB, 8 bits", 8, 2, bytes(GREY, GREY, GREY, 1, 2, 3), null, bytes(0, 1, 0, 2, 0, 3), GREY),
-                Arguments.of(
-                        "RGB, 16 bits",
-                        16,
-                        2,
-                        bytes(GREY, GREY, GREY, GREY, GREY, GREY, 1, 1, 2, 2, 3, 3),
-                        null,
-                        bytes(1, 1, 2, 2, 3, 3),
-                        GREY),
-                Arguments.of("palette", 8, 3, bytes(0, 1), bytes(GREY, GREY, GREY, 1, 2, 3), bytes(255, 0), GREY));
-    }
-
-    @ParameterizedTest(name = "{0}")
-    @MethodSource("colourKeys")
-    void colourThatStandsForTransparentIsTransparent(
-            String name, int bits, int type, byte[] row, byte @Nullable [] palette, byte[] key, int shade)
-            throws IOException {
-        Photo photo = photo(png(bits, type, row, palette, key, 2));
-
-        Mat alpha = Objects.requireNonNull(photo.alpha());
-        assertThat(at(alpha, 0, 0)).containsExactly(255);
-        assertThat(at(alpha, 0, 1)).containsExactly(0);
-        assertThat(at(photo.colour(), 0, 0)).containsExactly(shade, shade, shade);
-        assertThat(at(photo.colour(), 0, 1)).containsExactly(255, 255, 255);
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {"png", "webp", "tiff", "16-bit png", "16-bit tiff", "associated tiff", "associated 16-bit tiff"})
-    void halfTransparentColourIsHalfWhite(String form) throws IOException {
-        // Red of which 128 of 255 are there: 100 * 128 / 255 + 127 and so on.
-        Mat picture = new Mat(8, 8, CvType.CV_8UC4, new Scalar(20, 60, 100, 128));
-        Mat wide = new Mat();
-        picture.convertTo(wide, CvType.CV_16U, 257);
-        Mat multiplied = new Mat(8, 8, CvType.CV_8UC4, new Scalar(10, 30, 50, 128));
-        Mat wideMultiplied = new Mat();
-        multiplied.convertTo(wideMultiplied, CvType.CV_16U, 257);
-
-        Photo photo = photo(
-                switch (form) {
-                    case "png" -> encoded(".png", picture);
-                    case "webp" -> encoded(".webp", picture, Imgcodecs.IMWRITE_WEBP_QUALITY, 101);
-                    case "tiff" -> new Tiff(picture).bytes();
-                    case "16-bit png" -> encoded(".png", wide);
-                    case "16-bit tiff" -> new Tiff(wide).bytes();
-                    case "associated tiff" -> new Tiff(multiplied).extra(1).bytes();
-                    default -> new Tiff(wideMultiplied).extra(1).bytes();
-                });
-
-        assertThat(at(photo.colour(), 3, 3)).containsExactly(137, 157, 177);
-        assertThat(at(Objects.requireNonNull(photo.alpha()), 3, 3)).containsExactly(128);
-    }
-
-    @Test
-    void fourthChannelOfATiffWithoutMeaningIsNoTransparency() throws IOException {
-        Photo photo = photo(new Tiff(new Mat(8, 8, CvType.CV_8UC4, new Scalar(20, 60, 100, 0)))
-                .extra(0)
-                .bytes());
-
-        assertThat(photo.alpha()).isNull();
-        assertThat(at(photo.colour(), 3, 3)).containsExactly(20, 60, 100);
-    }
-
-    @Test
-    void bitmapWithUnusedFourthBytesIsOpaque() throws IOException {
-        byte[] header = ByteBuffer.allocate(58)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .put((byte) 'B')
-                .put((byte) 'M')
-                .putInt(58)
-                .putInt(0)
-                .putInt(54)
-                .putInt(40)
-                .putInt(1)
-                .putInt(1)
-                .putShort((short) 1)
-                .putShort((short) 32)
-                .putInt(34, 4)
-                .put(54, bytes(20, 60, 100, 0))
-                .array();
-
-        assertThat(at(photo(header).colour(), 0, 0)).containsExactly(20, 60, 100);
-    }
-
-    @Test
-    void pictureOfManyBitsIsRoundedToEight() throws IOException {
-        Mat wide = new Mat(8, 8, CvType.CV_16UC3, new Scalar(255 * 257, 100 * 257 + 128, 100 * 257 + 129));
-
-        assertThat(at(photo(encoded(".png", wide)).colour(), 0, 0)).containsExactly(255, 100, 101);
-        assertThat(at(photo(encoded(".tiff", wide)).colour(), 0, 0)).containsExactly(255, 100, 101);
-    }
-
-    @Test
-    void whiteIsZeroWhereATiffSaysSo() throws IOException {
-        for (int type : new int[] {CvType.CV_8U, CvType.CV_16U}) {
-            Mat black = new Mat(8, 8, type, new Scalar(0));
-
-            assertThat(at(photo(new Tiff(black).photometric(0).bytes()).colour(), 0, 0))
-                    .containsExactly(255, 255, 255);
-        }
-    }
-
     @Test
     void maskIsTheShadeOfWhatIsPainted() throws IOException {
         Mat painted = new Mat(8, 8, CvType.CV_8UC4, new Scalar(255, 255, 255, 0));
@@ -462,85 +268,6 @@ class PhotoTest {
         try (SafeTensors written = SafeTensors.open(folder.resolve(PreparedDataset.MASKS));
                 NDManager manager = NDManager.newBaseManager("PyTorch")) {
             assertThat(written.read("mask.0", manager).toFloatArray()).containsExactly(1, 0, 1, 0);
-        }
-    }
-
-    /** An uncompressed TIFF of one strip. */
-    private static final class Tiff {
-        private static final int FIELDS = 12;
-
-        private final Mat picture;
-        private int orientation = 1;
-        private int extra = 2;
-        private int photometric;
-
-        Tiff(Mat picture) {
-            this.picture = picture;
-            this.photometric = picture.channels() == 1 ? 1 : 2;
-        }
-
-        Tiff orientation(int value) {
-            orientation = value;
-            return this;
-        }
-
-        Tiff extra(int value) {
-            extra = value;
-            return this;
-        }
-
-        Tiff photometric(int value) {
-            photometric = value;
-            return this;
-        }
-
-        byte[] bytes() {
-            int channels = picture.channels();
-            int depth = picture.depth() == CvType.CV_16U ? 2 : 1;
-            int size = (int) picture.total() * channels * depth;
-            int bits = 8 + 2 + FIELDS * 12 + 4;
-            int data = bits + 8;
-            ByteBuffer file = ByteBuffer.allocate(data + size).order(ByteOrder.LITTLE_ENDIAN);
-            file.put((byte) 'I').put((byte) 'I').putShort((short) 42).putInt(8).putShort((short) FIELDS);
-            field(file, 256, 1, picture.width());
-            field(file, 257, 1, picture.height());
-            field(file, 258, channels, channels == 1 ? 8 * depth : bits);
-            field(file, 259, 1, 1);
-            field(file, 262, 1, photometric);
-            field(file, 273, 1, data);
-            field(file, 274, 1, orientation);
-            field(file, 277, 1, channels);
-            field(file, 278, 1, picture.height());
-            field(file, 279, 1, size);
-            field(file, 284, 1, 1);
-            // A tag of no importance stands in for that of the alpha channel.
-            field(file, channels == 4 ? 338 : 65000, 1, extra);
-            file.putInt(0);
-            for (int i = 0; i < 4; i++) {
-                file.putShort((short) (8 * depth));
-            }
-            for (int row = 0; row < picture.height(); row++) {
-                for (int column = 0; column < picture.width(); column++) {
-                    double[] pixel = picture.get(row, column);
-                    for (int c = 0; c < channels; c++) {
-                        double value = pixel[channels > 2 && c < 3 ? 2 - c : c];
-                        if (depth == 2) {
-                            file.putShort((short) (int) value);
-                        } else {
-                            file.put((byte) (int) value);
-                        }
-                    }
-                }
-            }
-            return file.array();
-        }
-
-        private static void field(ByteBuffer file, int tag, int count, int value) {
-            boolean wide = tag == 273 || tag == 279;
-            file.putShort((short) tag)
-                    .putShort((short) (wide ? 4 : 3))
-                    .putInt(count)
-                    .putInt(value);
         }
     }
 }
