@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** Where the course of a training is written to, beside the workspace's JSON lines. It changes no result. */
 public record TrackingSpec(
         @JsonPropertyDescription(
-                "Whether event files for TensorBoard are written, to train/tensorboard in the workspace: scalars, and the pictures drawn while it trains. Default false.")
+                "Whether event files for TensorBoard are written, to folders in train/tensorboard of the workspace, which is what tensorboard's --logdir takes: scalars, and the pictures drawn while it trains. Default false.")
         Boolean tensorBoard,
 
         @JsonPropertyDescription("A server of MLflow that is told too. Unset: none.") @Nullable MlflowSpec mlflow,

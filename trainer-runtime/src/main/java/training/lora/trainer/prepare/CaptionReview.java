@@ -266,7 +266,7 @@ public final class CaptionReview {
         }
     }
 
-    private static void report(List<Sample> samples, StableDiffusion model, Path folder, NDManager manager)
+    private void report(List<Sample> samples, StableDiffusion model, Path folder, NDManager manager)
             throws IOException {
         DataReport before = Json.MAPPER.readValue(folder.resolve(Reports.JSON).toFile(), DataReport.class);
         List<ReportedPicture> pictures = new ArrayList<>();
@@ -280,8 +280,12 @@ public final class CaptionReview {
         }
         try (PreparedDataset data = PreparedDataset.open(folder)) {
             Reports.write(
-                    DataReportBuilder.builder(
-                                    Reports.of(pictures, model.prompts().longest()))
+                    DataReportBuilder.builder(Reports.of(
+                                    pictures,
+                                    model.prompts().longest(),
+                                    context.run().spec().preparation().mask().source()))
+                            .notes(before.notes())
+                            .masks(before.masks())
                             .concepts(before.concepts())
                             .language(before.language())
                             .build(),

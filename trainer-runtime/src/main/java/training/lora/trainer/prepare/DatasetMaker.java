@@ -84,7 +84,11 @@ final class DatasetMaker {
     record Made(List<Sample> samples, @Nullable String note) {}
 
     /** What came of the pictures. */
-    private record Pictures(List<PreparedItem> prepared, Map<String, List<String>> maskPrompts, List<String> notes) {}
+    private record Pictures(
+            List<PreparedItem> prepared,
+            Map<String, List<String>> maskPrompts,
+            List<String> read,
+            List<String> notes) {}
 
     DatasetMaker(RunContext context, Inputs inputs) {
         this.context = context;
@@ -142,29 +146,41 @@ final class DatasetMaker {
             List<PreparedItem> prepared = pipeline.run(items, inputs.raw().digests());
             leaveOut(pipeline.unreadable(), prepared);
             inputs.geometry().counts().requirePrepared(prepared);
-            return new Pictures(prepared, found, notes(pipeline, prepared));
+            List<String> read = read(pipeline);
+            return new Pictures(prepared, found, read, notes(pipeline, prepared, read));
         }
     }
 
-    private List<String> notes(PicturePipeline pipeline, List<PreparedItem> prepared) throws IOException {
+    /** Which pictures were left out, and which are the first of several. */
+    private static List<String> read(PicturePipeline pipeline) {
+        List<String> read = new ArrayList<>();
+        if (!pipeline.unreadable().isEmpty()) {
+            read.add("pictures that can't be read are left out: " + Names.some(pipeline.unreadable(), NAMED));
+        }
+        if (!pipeline.animated().isEmpty()) {
+            read.add("the first picture of an animation is what is trained on: "
+                    + Names.some(pipeline.animated(), NAMED));
+        }
+        return read;
+    }
+
+    private List<String> notes(PicturePipeline pipeline, List<PreparedItem> prepared, List<String> read)
+            throws IOException {
         HeldOut heldOut = new HeldOut(options);
         prepared.forEach(heldOut::add);
-        String left = pipeline.unreadable().isEmpty()
-                ? null
-                : "pictures that can't be read are left out: " + Names.some(pipeline.unreadable(), NAMED);
-        String first = pipeline.animated().isEmpty()
-                ? null
-                : "the first picture of an animation is what is trained on: " + Names.some(pipeline.animated(), NAMED);
-        return Stream.of(left, first, unsafe(prepared), pipeline.unfound(prepared), heldOut.check())
+        return Stream.concat(read.stream(), Stream.of(unsafe(prepared), pipeline.unfound(prepared), heldOut.check()))
                 .filter(Objects::nonNull)
-                .collect(Collectors.toList());
+                .toList();
     }
 
     private DataReport report(Pictures pictures, List<Sample> samples) throws IOException {
         StableDiffusion model = inputs.model();
         return DataReportBuilder.builder(Reports.of(
                         PreparedSamples.reported(pictures.prepared(), samples, model),
-                        model.prompts().longest()))
+                        model.prompts().longest(),
+                        spec.preparation().mask().source()))
+                .notes(Stream.concat(inputs.raw().notes().stream(), pictures.read().stream())
+                        .toList())
                 .concepts(inputs.rewriting().concepts())
                 .masks(masks(pictures.maskPrompts()))
                 .language(inputs.rewriting().cost())

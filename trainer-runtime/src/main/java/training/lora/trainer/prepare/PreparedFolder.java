@@ -66,7 +66,7 @@ final class PreparedFolder {
             return false;
         }
         if (!manifest.key().equals(key)) {
-            LOG.info("{} holds other pictures, captions or latents and is made anew", folder);
+            LOG.info("{} was prepared from other data or settings; what changed is made anew", folder);
             return false;
         }
         boolean whole = PreparedDataset.digests(folder).equals(manifest.files());

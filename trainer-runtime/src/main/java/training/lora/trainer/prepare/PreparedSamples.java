@@ -47,6 +47,7 @@ final class PreparedSamples {
                         .tokens(model.prompts().tokens(sample.caption()))
                         .masked(mask == null ? null : mask.coverage())
                         .original(sample.original())
+                        .variation(picture.variation())
                         .build());
             }
         }

@@ -110,6 +110,9 @@ class PicturesRunTest {
         assertThat(result)
                 .contains("pictures that can't be read are left out: main/cut.png")
                 .contains("main/page.jpg");
+        assertThat(tiny.workspace().resolve("dataset/report.html"))
+                .content()
+                .contains("pictures that can&#39;t be read are left out: main/cut.png");
     }
 
     @Test

@@ -15,7 +15,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
-import training.lora.trainer.model.ModelDigest;
+import training.lora.trainer.model.basemodel.ModelDigest;
 
 /** Stages that run alone, where data, base model or spec changed since the stage before. */
 class StageInputsTest extends ChangingRun {

@@ -4,6 +4,7 @@ import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.prepare.caption.ChatApi;
 
 /**
@@ -12,10 +13,11 @@ import training.lora.trainer.prepare.caption.ChatApi;
  * @param version {@link #VERSION}
  * @param pictures all of them, in their order
  * @param buckets how many prepared pictures there are of a size, as in {@code 512x512}
- * @param alike pairs that may be one picture, by name
+ * @param alike groups of pictures, by name, that may be copies of one
  * @param concepts what is known of each concept that has captions
  * @param masks what masks are to find in each data set; empty where words don't find them
  * @param language what the language model has cost in this preparation; null where it was not asked
+ * @param notes which pictures were left out, or stand for more than they show, a sentence each
  * @param warnings what a maker would act on, a sentence each
  */
 @RecordBuilder
@@ -27,6 +29,7 @@ public record DataReport(
         List<ReportedConcept> concepts,
         List<ReportedMasks> masks,
         ChatApi.@Nullable Cost language,
+        List<String> notes,
         List<String> warnings) {
     /** Version of this JSON. */
     public static final String VERSION = "lora.training/dataset-report/v1";
@@ -44,6 +47,7 @@ public record DataReport(
      * A prepared picture.
      *
      * @param name data set and file
+     * @param variation how it was made of a picture that stands before it; null where it is the first of its file
      * @param role what the data set is for
      * @param file the prepared picture, relative to the data set's folder
      * @param width of the picture as it came
@@ -59,6 +63,7 @@ public record DataReport(
     @RecordBuilder
     public record ReportedPicture(
             String name,
+            @Nullable Variation variation,
             String role,
             String file,
             int width,
@@ -72,6 +77,11 @@ public record DataReport(
             @Nullable String original,
             int tokens,
             @Nullable Double masked) {
+        /** Whether its mask is what was found in the picture, not the ground that a smaller copy stands on. */
+        boolean masks() {
+            return masked != null && (variation == null || variation.kind() != Variation.Kind.Outpainted);
+        }
+
         double aspect() {
             return (double) width / height;
         }

@@ -1,6 +1,7 @@
 package training.lora.trainer.prepare.report;
 
 import java.util.Arrays;
+import java.util.HexFormat;
 import org.opencv.core.Core;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
@@ -17,19 +18,30 @@ import org.opencv.imgproc.Imgproc;
  * @param dark share of the pixels that are black, from 0 to 1
  * @param bright share of the pixels that are white, from 0 to 1
  * @param hash signs of the 64 lowest frequencies of a discrete cosine transform against their median (pHash), 16 hex digits
+ * @param colours means of the blue, green and red levels of 4 x 4 parts, row by row, 96 hex digits
  */
-public record PictureMeasures(double sharpness, double brightness, double dark, double bright, String hash) {
+public record PictureMeasures(
+        double sharpness, double brightness, double dark, double bright, String hash, String colours) {
     /** The longer side of what is measured; smaller pictures are measured as they are. */
     public static final int SIDE = 512;
 
     private static final int HASH_SIDE = 32;
     private static final int FREQUENCIES = 8;
+    private static final int COLOUR_SIDE = 4;
+
+    /** Of 64 bits: a picture from its JPEG in up to 4 (docs/decisions/0006), and cats that differ in their eyes in 2. */
+    private static final int ALIKE_BITS = 3;
+
+    /** Mean difference of levels: a picture from its JPEG in up to 1, and things of one form in two colours in 20 and more. */
+    private static final double ALIKE_LEVELS = 12;
+
     private static final double BLACK = 5;
     private static final double WHITE = 250;
 
     /** Of a picture, 8-bit BGR. */
     public static PictureMeasures of(Mat picture) {
         Mat grey = scaled(picture);
+        String colours = colours(grey);
         Imgproc.cvtColor(grey, grey, Imgproc.COLOR_BGR2GRAY);
         Mat laplacian = new Mat();
         Imgproc.Laplacian(grey, laplacian, CvType.CV_64F);
@@ -42,7 +54,8 @@ public record PictureMeasures(double sharpness, double brightness, double dark, 
                 rounded(Core.mean(grey).val[0] / 255),
                 rounded(share(grey, Core.CMP_LE, BLACK)),
                 rounded(share(grey, Core.CMP_GE, WHITE)),
-                hash(grey));
+                hash(grey),
+                colours);
         for (Mat mat : new Mat[] {grey, laplacian, mean, deviation}) {
             mat.release();
         }
@@ -91,8 +104,32 @@ public record PictureMeasures(double sharpness, double brightness, double dark, 
         return "%016x".formatted(bits);
     }
 
+    private static String colours(Mat colour) {
+        Mat small = new Mat();
+        Imgproc.resize(colour, small, new Size(COLOUR_SIDE, COLOUR_SIDE), 0, 0, Imgproc.INTER_AREA);
+        byte[] levels = new byte[COLOUR_SIDE * COLOUR_SIDE * small.channels()];
+        small.get(0, 0, levels);
+        small.release();
+        return HexFormat.of().formatHex(levels);
+    }
+
+    /** Whether another picture may be a copy of this one: of the same forms and colours. */
+    public boolean alike(PictureMeasures other) {
+        return distance(other) <= ALIKE_BITS && colourDistance(other) <= ALIKE_LEVELS;
+    }
+
+    private double colourDistance(PictureMeasures other) {
+        byte[] own = HexFormat.of().parseHex(colours);
+        byte[] others = HexFormat.of().parseHex(other.colours);
+        double sum = 0;
+        for (int i = 0; i < own.length; i++) {
+            sum += Math.abs(Byte.toUnsignedInt(own[i]) - Byte.toUnsignedInt(others[i]));
+        }
+        return sum / own.length;
+    }
+
     /** In how many of 64 bits the hashes of two pictures differ. */
-    public int distance(PictureMeasures other) {
+    private int distance(PictureMeasures other) {
         return Long.bitCount(Long.parseUnsignedLong(hash, 16) ^ Long.parseUnsignedLong(other.hash, 16));
     }
 }

@@ -9,10 +9,12 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Core;
 import org.opencv.core.Mat;
 import org.opencv.imgproc.Imgproc;
+import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.page.Page;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 import training.lora.trainer.sample.Picture;
@@ -65,11 +67,18 @@ final class ReportPage {
         for (int i = 0; i < pictures.size(); i++) {
             cards.append(card(pictures.get(i), masks.of(i)));
         }
-        String warnings = report.warnings().isEmpty()
+        // Some eight bars at most, whatever the model's size.
+        int longest = pictures.stream()
+                .mapToInt(p -> Math.max(p.width(), p.height()))
+                .max()
+                .orElse(1);
+        int step = Math.max(64, Integer.highestOneBit(longest / 8));
+        String warnings = Stream.concat(report.notes().stream(), report.warnings().stream())
+                .map(w -> "<li>" + withFields(w) + "</li>")
+                .collect(Collectors.joining());
+        warnings = warnings.isEmpty()
                 ? "<p>Nothing to act on was found.</p>"
-                : report.warnings().stream()
-                        .map(w -> "<li>" + Page.escape(w) + "</li>")
-                        .collect(Collectors.joining("", "<ul class=\"warnings\">", "</ul>"));
+                : "<ul class=\"warnings\">" + warnings + "</ul>";
         return """
                 <!DOCTYPE html>
                 <html lang="en">
@@ -104,7 +113,7 @@ final class ReportPage {
                 concepts() + masks(),
                 bars(report.buckets()),
                 bars(counted(pictures, ReportPage::aspect)),
-                bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), 512) + " px")),
+                bars(counted(pictures, p -> range(Math.max(p.width(), p.height()), step) + " px")),
                 bars(counted(pictures, p -> range(p.tokens(), 15))),
                 pictures.stream().allMatch(p -> p.masked() == null) ? "" : "\n<p>What masks leave out is darkened.</p>",
                 cards);
@@ -166,13 +175,18 @@ final class ReportPage {
         tiles.append(tile(Integer.toString(report.buckets().size()), "sizes"));
         tiles.append(tile("%.0f %%".formatted(100 * lost), "lost to crops on average"));
         tiles.append(tile("%.0f".formatted(tokens), "tokens in a caption on average"));
-        tiles.append(tile(Integer.toString(report.alike().size()), "pairs that look alike"));
+        tiles.append(tile(Integer.toString(report.alike().size()), "groups that look alike"));
         all.stream()
-                .filter(p -> p.masked() != null)
+                .filter(ReportedPicture::masks)
                 .mapToDouble(p -> Objects.requireNonNull(p.masked()))
                 .average()
                 .ifPresent(m -> tiles.append(tile("%.0f %%".formatted(100 * m), "covered by masks on average")));
         return tiles.toString();
+    }
+
+    /** A sentence with the names of fields, which stand between backticks, set apart. */
+    private static String withFields(String sentence) {
+        return Page.escape(sentence).replaceAll("`([^`]+)`", "<code>$1</code>");
     }
 
     private static String tile(String value, String what) {
@@ -237,8 +251,18 @@ final class ReportPage {
             }
         }
         String original = p.original() == null ? "" : "<p><s>%s</s></p>".formatted(Page.escape(p.original()));
+        String name = Page.escape(p.name()) + (p.variation() == null ? "" : " (" + made(p.variation()) + ")");
         return "<div class=\"card\">%s<div><b>%s</b><span>%s</span><p>%s</p>%s</div></div>"
-                .formatted(image, Page.escape(p.name()), facts, Page.escape(p.caption()), original);
+                .formatted(image, name, facts, Page.escape(p.caption()), original);
+    }
+
+    private static String made(Variation variation) {
+        return switch (variation.kind()) {
+            case Resolution -> "another size";
+            case Flip -> "mirrored";
+            case Augmented -> "altered";
+            case Outpainted -> "made smaller";
+        };
     }
 
     /** With what counts less made darker. */

@@ -3,14 +3,17 @@ package training.lora.trainer.prepare.report;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.Json;
+import training.lora.api.MaskSource;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 
 /** Makes and writes the report. */
@@ -21,16 +24,16 @@ public final class Reports {
     /** The report's name as a page. */
     public static final String PAGE = "report.html";
 
-    /** Of 64 bits: a picture from its JPEG in up to 4 (docs/decisions/0006), and cats that differ in their eyes in 2. */
-    private static final int ALIKE_BITS = 3;
-
     /** Pairs of so many pictures would take minutes to compare. */
     private static final int MOST_COMPARED = 5000;
 
     private Reports() {}
 
-    /** @param longest how many tokens of a caption are read */
-    public static DataReport of(List<ReportedPicture> pictures, int longest) {
+    /**
+     * @param longest how many tokens of a caption are read
+     * @param masks where masks come from
+     */
+    public static DataReport of(List<ReportedPicture> pictures, int longest, MaskSource masks) {
         Map<String, Integer> buckets = pictures.stream()
                 .collect(Collectors.toMap(
                         p -> p.preparedWidth() + "x" + p.preparedHeight(), p -> 1, Integer::sum, TreeMap::new));
@@ -42,24 +45,33 @@ public final class Reports {
                 .alike(alike)
                 .concepts(List.of())
                 .masks(List.of())
-                .warnings(new Warnings(pictures, longest).all(alike))
+                .notes(List.of())
+                .warnings(new Warnings(pictures, longest, masks).all(alike))
                 .build();
     }
 
+    /** Groups of names, each picture of which is like another of its group. */
     private static List<List<String>> alike(List<ReportedPicture> pictures) {
-        List<List<String>> alike = new ArrayList<>();
+        // Several pictures may be made of one.
+        Map<String, Set<String>> groups = new LinkedHashMap<>();
         int count = Math.min(MOST_COMPARED, pictures.size());
         for (int i = 0; i < count; i++) {
             ReportedPicture a = pictures.get(i);
             for (int j = i + 1; j < count; j++) {
                 ReportedPicture b = pictures.get(j);
-                // Several may be made of one.
-                if (!a.name().equals(b.name()) && a.measures().distance(b.measures()) <= ALIKE_BITS) {
-                    alike.add(List.of(a.name(), b.name()));
+                if (!a.name().equals(b.name()) && a.measures().alike(b.measures())) {
+                    join(groups, a.name(), b.name());
                 }
             }
         }
-        return alike.stream().distinct().toList();
+        return groups.values().stream().distinct().map(List::copyOf).toList();
+    }
+
+    private static void join(Map<String, Set<String>> groups, String a, String b) {
+        Set<String> joined = new TreeSet<>(List.of(a, b));
+        joined.addAll(groups.getOrDefault(a, Set.of()));
+        joined.addAll(groups.getOrDefault(b, Set.of()));
+        joined.forEach(name -> groups.put(name, joined));
     }
 
     /** The masks of a report's pictures, which are the caller's to release. */

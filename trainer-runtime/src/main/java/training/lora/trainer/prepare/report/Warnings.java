@@ -2,8 +2,10 @@ package training.lora.trainer.prepare.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import training.lora.api.MaskSource;
 import training.lora.trainer.Names;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 
@@ -22,12 +24,17 @@ final class Warnings {
 
     private final List<ReportedPicture> pictures;
     private final int longest;
+    private final MaskSource masks;
     private final List<String> warnings = new ArrayList<>();
 
-    /** @param longest how many tokens of a caption are read */
-    Warnings(List<ReportedPicture> pictures, int longest) {
+    /**
+     * @param longest how many tokens of a caption are read
+     * @param masks where masks come from
+     */
+    Warnings(List<ReportedPicture> pictures, int longest, MaskSource masks) {
         this.pictures = pictures;
         this.longest = longest;
+        this.masks = masks;
     }
 
     List<String> all(List<List<String>> alike) {
@@ -39,14 +46,15 @@ final class Warnings {
                 "lose more than %.0f %% of their area to the crop; crop them by hand, or look at `preparation`'s other ways of sizing"
                         .formatted(100 * MUCH_LOST));
         if (!alike.isEmpty()) {
-            warnings.add("%d pairs of pictures look alike, and pull twice; keep one of each: %s"
+            warnings.add("%s alike, and %s more than others; keep one of each group: %s"
                     .formatted(
-                            alike.size(),
-                            Names.some(
-                                    alike.stream()
-                                            .map(p -> String.join(" and ", p))
-                                            .toList(),
-                                    NAMED)));
+                            alike.size() == 1 ? "A group of pictures looks" : alike.size() + " groups of pictures look",
+                            alike.size() == 1 ? "counts" : "count",
+                            alike.stream()
+                                            .limit(NAMED)
+                                            .map(group -> Names.some(group, NAMED))
+                                            .collect(Collectors.joining("; "))
+                                    + (alike.size() > NAMED ? "; …" : "")));
         }
         tell(p -> p.measures().sharpness() < BLURRED, "look blurred; replace them unless that is meant");
         tell(p -> p.measures().brightness() < DARK || p.measures().dark() > MUCH_BLACK, "are very dark");
@@ -57,11 +65,26 @@ final class Warnings {
                 "have a caption of more than %d tokens, whose end is not read; shorten it or raise `training.captions.maxTokens`"
                         .formatted(longest));
         sameCaptions();
-        tell(p -> p.masked() != null && p.masked() < 0.02, "have a mask that leaves less than 2 % of them");
-        tell(
-                p -> p.masked() != null && p.masked() > 0.98,
-                "have a mask that leaves all of them, as without one: nothing was found, or too little of it to stand out; where `preparation.mask.source` is Segment, name what is looked for in `preparation.mask.prompts`, or try its `scoring`, `temperature` and `bias`");
+        tell(p -> p.masks() && covered(p) < 0.02, "have a mask that leaves less than 2 % of them");
+        String nothing =
+                switch (masks) {
+                    case Segment ->
+                        "name what is looked for in `preparation.mask.prompts`, or try its `scoring`, `temperature` and `bias`";
+                    case Face -> "replace them, or leave them out";
+                    // Whoever gives masks or transparency means what they leave.
+                    case None, Files, Alpha -> null;
+                };
+        if (nothing != null) {
+            tell(
+                    p -> p.masks() && covered(p) > 0.98,
+                    "have a mask that leaves all of them, as without one: nothing was found, or too little of it to stand out; "
+                            + nothing);
+        }
         return warnings;
+    }
+
+    private static double covered(ReportedPicture picture) {
+        return Objects.requireNonNull(picture.masked());
     }
 
     private void sameCaptions() {

@@ -20,8 +20,10 @@ import org.opencv.core.Size;
 import org.opencv.imgcodecs.Imgcodecs;
 import org.opencv.imgproc.Imgproc;
 import training.lora.api.Json;
+import training.lora.api.MaskSource;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.OpenCvLibrary;
+import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
 
 class ReportsTest {
@@ -84,7 +86,31 @@ class ReportsTest {
         pictures.add(picture("pear.png", bundled("pear"), "a pear").build());
         pictures.add(picture("small.png", small, "a crab again").build());
 
-        assertThat(Reports.of(pictures, 75).alike()).containsExactly(List.of("main/crab.png", "main/small.png"));
+        assertThat(Reports.of(pictures, 75, MaskSource.Segment).alike())
+                .containsExactly(List.of("main/crab.png", "main/small.png"));
+    }
+
+    @Test
+    void oneFormInOtherColoursIsNoCopyAndCopiesOfOnePictureAreAGroup() throws IOException {
+        Mat red = bundled("crab");
+        Mat blue = new Mat();
+        Imgproc.cvtColor(red, blue, Imgproc.COLOR_BGR2RGB);
+        MatOfByte jpeg = new MatOfByte();
+        Imgcodecs.imencode(".jpg", red, jpeg);
+        Mat small = new Mat();
+        Imgproc.resize(red, small, new Size(90, 90), 0, 0, Imgproc.INTER_AREA);
+        pictures.add(picture("red.png", red, "a crab").build());
+        pictures.add(picture("blue.png", blue, "a blue crab").build());
+        pictures.add(picture("jpeg.png", Imgcodecs.imdecode(jpeg, Imgcodecs.IMREAD_COLOR), "a crab too")
+                .build());
+        pictures.add(picture("small.png", small, "another crab").build());
+
+        DataReport report = Reports.of(pictures, 75, MaskSource.Segment);
+
+        assertThat(report.alike()).containsExactly(List.of("main/jpeg.png", "main/red.png", "main/small.png"));
+        assertThat(report.warnings())
+                .contains("A group of pictures looks alike, and counts more than others; keep one of each group: "
+                        + "main/jpeg.png, main/red.png, main/small.png");
     }
 
     @Test
@@ -98,7 +124,7 @@ class ReportsTest {
                 .masked(0.001)
                 .build());
 
-        List<String> warnings = Reports.of(pictures, 75).warnings();
+        List<String> warnings = Reports.of(pictures, 75, MaskSource.Segment).warnings();
 
         assertThat(warnings)
                 .anyMatch(w ->
@@ -107,7 +133,7 @@ class ReportsTest {
                 .anyMatch(w -> w.startsWith("1 of 2 pictures have an empty caption") && w.endsWith("main/a.png"))
                 .anyMatch(w -> w.contains("more than 75 tokens") && w.endsWith("main/b.png"))
                 .anyMatch(w -> w.contains("leaves less than 2 %") && w.endsWith("main/b.png"));
-        assertThat(Reports.of(List.of(picture("c.png", crab, "a crab").build()), 75)
+        assertThat(Reports.of(List.of(picture("c.png", crab, "a crab").build()), 75, MaskSource.None)
                         .warnings())
                 .noneMatch(w -> w.contains("caption") || w.contains("crop"));
     }
@@ -119,7 +145,7 @@ class ReportsTest {
         Mat left = new Mat(16, 16, CvType.CV_8U, new Scalar(0));
         left.submat(0, 16, 0, 8).setTo(new Scalar(255));
 
-        Reports.write(Reports.of(pictures, 75), folder, picture -> left.clone());
+        Reports.write(Reports.of(pictures, 75, MaskSource.Segment), folder, picture -> left.clone());
 
         String page = Files.readString(folder.resolve(Reports.PAGE));
         String image = page.replaceFirst("(?s).*src=\"data:image/jpeg;base64,([^\"]+).*", "$1");
@@ -130,10 +156,44 @@ class ReportsTest {
     }
 
     @Test
+    void pageSaysWhichPicturesWereLeftOutAndWhichAreCopies() throws IOException {
+        pictures.add(picture("a.png", bundled("crab"), "a crab").build());
+        pictures.add(picture("b.png", bundled("crab"), "a crab")
+                .name("main/a.png")
+                .variation(new Variation(Variation.Kind.Outpainted, 1, Map.of()))
+                .masked(1.0)
+                .build());
+        DataReport report = DataReportBuilder.builder(Reports.of(pictures, 75, MaskSource.Segment))
+                .notes(List.of("pictures that can't be read are left out: main/cut.jpg, set `preparation.strict`"))
+                .build();
+
+        Reports.write(report, folder, picture -> null);
+
+        assertThat(Files.readString(folder.resolve(Reports.PAGE)))
+                .contains(
+                        "<li>pictures that can&#39;t be read are left out: main/cut.jpg, set <code>preparation.strict</code></li>")
+                .contains("<b>main/a.png</b>", "<b>main/a.png (made smaller)</b>")
+                .doesNotContain("covered by masks");
+        assertThat(report.warnings()).noneMatch(w -> w.contains("mask"));
+    }
+
+    @Test
+    void transparencyAndMaskFilesLeaveWhatTheirMakerMeant() {
+        pictures.add(picture("a.png", bundled("crab"), "a crab").masked(1.0).build());
+
+        assertThat(Reports.of(pictures, 75, MaskSource.Alpha).warnings()).noneMatch(w -> w.contains("mask"));
+        assertThat(Reports.of(pictures, 75, MaskSource.Face).warnings())
+                .anyMatch(w -> w.contains("a mask that leaves all of them") && !w.contains("prompts"));
+        assertThat(Reports.of(pictures, 75, MaskSource.Segment).warnings())
+                .anyMatch(
+                        w -> w.contains("a mask that leaves all of them") && w.contains("`preparation.mask.prompts`"));
+    }
+
+    @Test
     void pageNeedsNothingElseAndTextsAreEscaped() throws IOException {
         pictures.add(picture("a.png", bundled("crab"), "<script>alert('x')</script> & \"more\"")
                 .build());
-        DataReport report = Reports.of(pictures, 75);
+        DataReport report = Reports.of(pictures, 75, MaskSource.Segment);
 
         Reports.write(report, folder, picture -> null);
 
