@@ -23,12 +23,14 @@ public record CaptionAnswer(String text, boolean cut) {
     /** "Sure!", "Certainly, here is a caption for the picture:", "Caption:"; and the same on a line of their own. */
     private static final Pattern BEFORE = Pattern.compile(
             "^(?:" + YES + "(?:[!.]+|,(?= *here)) *)?"
-                    + "(?:here(?:'s| is| are| you go)\\b[^:\\n]{0,100}: *"
+                    + "(?:here(?:'s| is| are| you go| it is)(?:\\b[^:\\n]{0,80}\\b"
+                    + "(?:captions?|descriptions?|sentence|phrase|text|answer|suggestion)\\b[^:\\n]{0,60})?: *"
                     + "|(?:(?:the|a|an|my|possible|suggested|short|image|picture|photo|final) )*(?:caption|description)s?"
                     + "(?: (?:of|for) [^:\\n]{1,60})?: *)",
             FLAGS);
 
-    private static final Pattern YES_ALONE = Pattern.compile("^" + YES + "!+ *", FLAGS);
+    private static final Pattern YES_ALONE = Pattern.compile(
+            "^(?:" + YES + "(?:!+ *|[!.]+(?: +|$)|$)|(?:sure|certainly|of course|absolutely), )", FLAGS);
 
     /** What follows a caption, on lines of its own. */
     private static final Pattern AFTER = Pattern.compile(
@@ -54,13 +56,18 @@ public record CaptionAnswer(String text, boolean cut) {
     private static final String DOES =
             "(?:assist|help|identify|describe|provide|comply|view|see|process|analy[sz]e|caption|create|generate|fulfil|continue|discuss|do that|recogni[sz]e|feel comfortable|have the ability)";
 
-    /** What it is sure that no caption says, wherever it stands: a person who speaks, and can't. */
+    /** Where a sentence of its own begins: what is quoted in a picture is its caption's. */
+    private static final String BEGINS = "(?:^|[.!?;] |\\bhowever,? )";
+
+    /** What no caption says: a person who speaks, and can't. */
     private static final Pattern REFUSES = Pattern.compile(
-            "\\bi ?" + CANNOT + "(?: \\w+)? " + DOES + "\\b"
-                    + "|\\bi(?:'m| am) (?:really |very |so |truly )?(?:sorry|afraid)\\b[,.!]*(?: but)?(?: i\\b|$)"
+            BEGINS + "i ?" + CANNOT + "(?: \\w+)? " + DOES + "\\b"
+                    + "|" + BEGINS
+                    + "i(?:'m| am) (?:really |very |so |truly )?(?:sorry|afraid)\\b[,.!]*(?: but)?(?: i\\b|$)"
                     + "|^(?:i(?:'m| am) |we(?:'re| are) )?(?:really |very |so )?sorry[,.!]+ *(?:but )?(?:i|we|this|that|the|it)\\b"
                     + "|^(?:i apologi[sz]e|my apologies|apologies,)"
-                    + "|\\bas an? (?:ai|artificial intelligence|large language model|language model|virtual assistant)"
+                    + "|" + BEGINS
+                    + "as an? (?:ai|artificial intelligence|large language model|language model|virtual assistant)"
                     + "(?: (?:language model|assistant|model|system|developed by \\w+|trained by \\w+))*,? i\\b"
                     + "|^(?:i(?:'m| am) )?(?:unable|not able) to " + DOES + "\\b"
                     + "|^unfortunately,? i\\b"

@@ -55,7 +55,9 @@ public final class JsonAnswers {
         ObjectNode schema = object(Map.of(name, Json.MAPPER.createObjectNode().put("type", "string")));
         return ask(question, schema, answer -> {
             String text = PlainText.of(answer.path(name).asText());
-            String problem = text.isEmpty() ? name + " was missing or empty" : check.apply(text);
+            String problem = text.isEmpty()
+                    ? name + " was missing or empty"
+                    : CaptionAnswer.refuses(text) ? name + " was no answer" : check.apply(text);
             return problem == null ? new Answer<>(text, "") : new Answer<>(null, problem);
         });
     }

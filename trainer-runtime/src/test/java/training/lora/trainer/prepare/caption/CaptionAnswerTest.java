@@ -13,6 +13,9 @@ class CaptionAnswerTest {
             strings = {
                 "Sure! Here is a caption: a red robot on a table",
                 "Sure! a red robot on a table",
+                "Of course, a red robot on a table",
+                "Certainly.\n\na red robot on a table",
+                "Here you go: a red robot on a table",
                 "Certainly, here's a caption for the image:\n\n\"a red robot on a table\"",
                 "Here is a possible caption for the picture:\na red robot on a table\n\nLet me know if you'd like another one!",
                 "Caption: a red robot on a table",
@@ -38,6 +41,10 @@ class CaptionAnswerTest {
             strings = {
                 "a red robot on a table",
                 "a sign that says: here is the exit",
+                "here are two cats: one red and one blue",
+                "a cat with the text \"i'm sorry, i can't help it\"",
+                "a meme that says i cannot see",
+                "a shirt that reads as an ai i dream",
                 "here is the place where a cat sits",
                 "a dog's bowl, 3 * 4 tiles and 2 * 2 more",
                 "\"open\" and \"closed\" on two signs",

@@ -36,6 +36,15 @@ class ConceptWordsTest extends LanguageServer {
     }
 
     @Test
+    void aRefusalIsNoDescription() throws IOException {
+        says("{\"description\": \"I'm sorry, but I can't describe that\"}");
+        says("{\"description\": \"a red robot\"}");
+
+        assertThat(model.description(ROBOT, robots(2))).isEqualTo("a red robot");
+        assertThat(text(questions.get(1))).contains("description was no answer");
+    }
+
+    @Test
     void masksAreToldAFewWordsOrThatThereAreNone() throws IOException {
         says("{\"prompt\": \"a very long phrase for a red toy robot\"}");
         says("{\"prompt\": \"red toy robot\"}");
