@@ -10,7 +10,6 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
 import training.lora.api.SamplingSpec;
@@ -126,12 +125,11 @@ public final class TrainStage {
                 training,
                 manager);
         List<Sample> samples = data.manifest().samples();
-        List<DatasetSpec> datasets = context.run().spec().datasets();
         this.length = BatchOrder.length(context.run().spec(), samples);
         TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
         this.batches = new Batches(
                 cached,
-                SampleOrder.of(samples, datasets, training.seed()),
+                SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
                 Captions.of(
                         cached,
                         samples,
