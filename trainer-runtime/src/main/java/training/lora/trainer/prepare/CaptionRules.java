@@ -10,7 +10,9 @@ import training.lora.api.CaptionsSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
 import training.lora.trainer.Names;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.Wildcards;
 
@@ -29,6 +31,11 @@ final class CaptionRules {
     CaptionRules(CaptionsSpec captions, Concepts concepts) {
         this.captions = captions;
         this.concepts = concepts;
+        String unpaired = captions.wildcards() ? Wildcards.unpaired(captions.prefix()) : null;
+        if (unpaired != null) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration, "`spec.preparation.captions.prefix` " + Wildcards.PAIRED + unpaired);
+        }
     }
 
     /** Whether nothing beside the pictures is heeded. */

@@ -165,6 +165,16 @@ class CaptionRulesTest {
     }
 
     @Test
+    void aPrefixWhoseBracesAreNotClosedIsAWrongField() {
+        assertThatThrownBy(() -> rules("wildcards: true, prefix: 'a {photo|painting of '", DATASET))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
+                .hasMessage(
+                        "`spec.preparation.captions.prefix` must pair the braces of its choices ({{ and }} are braces), but the { at character 3 is not closed");
+        assertThat(rules("prefix: 'a {photo of '", DATASET).ignored()).isFalse();
+    }
+
+    @Test
     void choicesThatAreNotDrawnAreTold() throws IOException {
         write("bat.txt", "a {red|blue} bat");
         write("sub/crab.txt", "a {red} crab | b");
