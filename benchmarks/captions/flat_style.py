@@ -3,7 +3,8 @@ style of Fluent emoji, on coloured grounds.
 
 usage: flat_style.py ICONS_JSON DATA_JSON OUT CAPTIONS
 Input: icons.json of npm's @iconify-json/fluent-emoji-flat and en/data.json of emojibase-data. Output: OUT/<stem>.png, and the
-true captions, a line of JSON each, in CAPTIONS, which no training sees but the one with true captions.
+true captions, a line of JSON each, in CAPTIONS; they are those of things/ in true.jsonl, which no training sees but the one
+with true captions.
 """
 import io
 import json
