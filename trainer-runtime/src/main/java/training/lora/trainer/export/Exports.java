@@ -3,10 +3,12 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
@@ -85,13 +87,20 @@ public final class Exports {
 
     /** A magnitude for other readers could only be computed with the base model's weights. */
     private static void requireNormOf(AdapterFormat to, AdapterFile source) {
-        if (source.modules().stream()
-                .anyMatch(m -> m.form().kind() instanceof Dora dora && dora.norm() != DoraNorms.of(to))) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "--to must be the form that %s has, for it is a DoRA, whose magnitudes can't be put into another form without the base model; a run writes both"
-                            .formatted(source.file()));
-        }
+        source.modules().stream()
+                .map(m -> m.form().kind())
+                .filter(kind -> kind instanceof Dora dora && dora.norm() != DoraNorms.of(to))
+                .findFirst()
+                .ifPresent(kind -> {
+                    String forms = Arrays.stream(AdapterFormat.values())
+                            .filter(form -> DoraNorms.of(form) == ((Dora) kind).norm())
+                            .map(AdapterFormat::name)
+                            .collect(Collectors.joining(" or "));
+                    throw new TrainerException(
+                            Reason.InvalidConfiguration,
+                            "--to must be %s for %s, for it is a DoRA, whose magnitudes can't be put into another form without the base model; a run writes both"
+                                    .formatted(forms, source.file()));
+                });
     }
 
     /** kohya's form of XL has the original code's names, which not every path has. */

@@ -22,6 +22,9 @@ final class CmykJpeg {
     private static final int SLOTS = 4;
     private static final int MIDDLE = 128;
 
+    /** Where the first component of a frame names its table. */
+    private static final int COMPONENTS = 12;
+
     private CmykJpeg() {}
 
     /**
@@ -32,12 +35,15 @@ final class CmykJpeg {
      *     where that can't be done
      */
     static Mat inks(byte[] file) {
-        Mat whole = decoded(file);
+        Mat whole = decoded(new MatOfByte(file));
+        if (whole.empty()) {
+            return whole;
+        }
         Mat colours = decoded(flattened(file, true));
         Mat black = decoded(flattened(file, false));
         try {
             boolean same = whole.size().equals(colours.size()) && whole.size().equals(black.size());
-            return whole.empty() || !same ? new Mat() : inks(whole, colours, black, isYcck(file));
+            return same ? inks(whole, colours, black, isYcck(file)) : new Mat();
         } finally {
             whole.release();
             colours.release();
@@ -83,6 +89,10 @@ final class CmykJpeg {
         for (int k = 0; k < 256; k++) {
             of[level(middle, k)] = with(of[level(middle, k)], k);
         }
+        // What no black gives is rounding.
+        for (int level = 1; level < 256; level++) {
+            of[level] = of[level].length == 0 ? of[level - 1] : of[level];
+        }
         return of;
     }
 
@@ -117,8 +127,7 @@ final class CmykJpeg {
         }
     }
 
-    private static Mat decoded(byte[] file) {
-        MatOfByte encoded = new MatOfByte(file);
+    private static Mat decoded(MatOfByte encoded) {
         try {
             return Imgcodecs.imdecode(encoded, Imgcodecs.IMREAD_COLOR | Imgcodecs.IMREAD_IGNORE_ORIENTATION);
         } finally {
@@ -126,9 +135,22 @@ final class CmykJpeg {
         }
     }
 
+    /** A file in the making, which is handed on without another copy. */
+    private static final class Bytes extends ByteArrayOutputStream {
+        Bytes(int size) {
+            super(size);
+        }
+
+        MatOfByte toMat() {
+            MatOfByte mat = new MatOfByte();
+            mat.fromArray(0, count, buf);
+            return mat;
+        }
+    }
+
     /** With black, or the three others, quantised by zeros, so that all of it is at its middle. */
-    private static byte[] flattened(byte[] file, boolean black) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(file.length + 512);
+    private static MatOfByte flattened(byte[] file, boolean black) {
+        Bytes out = new Bytes(file.length + 512);
         out.write(file, 0, 2);
         int slot = 0;
         int at = 2;
@@ -144,10 +166,10 @@ final class CmykJpeg {
             int length = 2 + ((file[at + 2] & 0xff) << 8 | file[at + 3] & 0xff);
             byte[] segment = Arrays.copyOfRange(file, at, Math.min(file.length, at + length));
             boolean frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-            if (frame) {
+            if (frame && segment.length > COMPONENTS + 3 * 3) {
                 slot = slot(segment, black);
                 for (int c = black ? 3 : 0; c < (black ? 4 : 3); c++) {
-                    segment[12 + 3 * c] = (byte) slot;
+                    segment[COMPONENTS + 3 * c] = (byte) slot;
                 }
             }
             if (marker == SCAN) {
@@ -162,21 +184,21 @@ final class CmykJpeg {
             }
         }
         out.write(file, Math.min(at, file.length), Math.max(0, file.length - at));
-        return out.toByteArray();
+        return out.toMat();
     }
 
     /** A place for the table that no component needs, or the one that is to be flattened needs alone. */
     private static int slot(byte[] frame, boolean black) {
         boolean[] used = new boolean[SLOTS];
         for (int c = 0; c < 4; c++) {
-            used[frame[12 + 3 * c] & 3] = true;
+            used[frame[COMPONENTS + 3 * c] & 3] = true;
         }
         for (int i = 0; i < SLOTS; i++) {
             if (!used[i]) {
                 return i;
             }
         }
-        return frame[12 + 3 * (black ? 3 : 0)] & 3;
+        return frame[COMPONENTS + 3 * (black ? 3 : 0)] & 3;
     }
 
     private static void zeros(int slot, ByteArrayOutputStream out) {

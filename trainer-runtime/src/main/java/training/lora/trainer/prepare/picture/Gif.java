@@ -32,6 +32,9 @@ record Gif(Mat pixels, boolean animated) {
                     transparent = bytes.at(at + 6);
                 }
                 at = behindBlocks(bytes, at + 2);
+            } else if (block == 0) {
+                // Some programs write one empty block too many.
+                at++;
             } else if (block == IMAGE) {
                 return image(bytes, at, colours == 0 ? -1 : HEADER, transparent);
             } else {
@@ -52,10 +55,16 @@ record Gif(Mat pixels, boolean animated) {
             return null;
         }
         PictureSize canvas = PictureSize.of(bytes, PictureFormat.GIF);
-        if (canvas == null || canvas.pixels() == 0 || (long) width * height > 4 * canvas.pixels()) {
+        // No more memory is asked for than the file can fill: a code of some bits stands for MOST_CODES indices at
+        // most.
+        long indexed = (long) width * height;
+        if (canvas == null
+                || indexed > canvas.pixels()
+                || indexed > Integer.MAX_VALUE - 8
+                || indexed / MOST_CODES > bytes.size()) {
             return null;
         }
-        byte[] indices = new Codes(bytes, data + 1, bytes.at(data)).decode(width * height);
+        byte[] indices = new Codes(bytes, data + 1, bytes.at(data)).decode((int) indexed);
         if (indices == null) {
             return null;
         }
@@ -79,27 +88,28 @@ record Gif(Mat pixels, boolean animated) {
         int height = (int) canvas.height();
         boolean covers = place[0] == 0 && place[1] == 0 && place[2] >= width && place[3] >= height;
         int channels = covers && transparent < 0 ? 3 : 4;
-        byte[] pixels = new byte[channels * width * height];
+        Mat mat = Mat.zeros(height, width, channels == 3 ? CvType.CV_8UC3 : CvType.CV_8UC4);
         int from = 0;
         for (int y : rows(place[3], interlaced)) {
+            byte[] row = new byte[channels * width];
             for (int x = 0; x < place[2]; x++) {
                 int index = indices[from++] & 0xff;
                 int left = place[0] + x;
-                int top = place[1] + y;
-                if (index == transparent || left >= width || top >= height) {
+                if (index == transparent || left >= width) {
                     continue;
                 }
-                int to = channels * (top * width + left);
-                pixels[to] = (byte) palette[index];
-                pixels[to + 1] = (byte) (palette[index] >> 8);
-                pixels[to + 2] = (byte) (palette[index] >> 16);
+                int to = channels * left;
+                row[to] = (byte) palette[index];
+                row[to + 1] = (byte) (palette[index] >> 8);
+                row[to + 2] = (byte) (palette[index] >> 16);
                 if (channels == 4) {
-                    pixels[to + 3] = (byte) 0xff;
+                    row[to + 3] = (byte) 0xff;
                 }
             }
+            if (place[1] + y < height) {
+                mat.put(place[1] + y, 0, row);
+            }
         }
-        Mat mat = new Mat(height, width, channels == 3 ? CvType.CV_8UC3 : CvType.CV_8UC4);
-        mat.put(0, 0, pixels);
         return mat;
     }
 

@@ -111,7 +111,10 @@ final class TableProfile {
             IccData profile = new IccData(bytes);
             int at = profile.find("A2B0");
             return at < 0 || channels(profile.space()) == 0 ? null : new TableProfile(profile, at);
-        } catch (IndexOutOfBoundsException | IllegalArgumentException | NegativeArraySizeException e) {
+        } catch (IndexOutOfBoundsException
+                | IllegalArgumentException
+                | NegativeArraySizeException
+                | ArithmeticException e) {
             return null;
         }
     }
@@ -138,6 +141,9 @@ final class TableProfile {
 
     /** Numbers of 1 or 2 bytes, from 0 to 1. */
     private float[] numbers(int at, int count, int word) {
+        if (word < 1 || word > 2 || count < 2) {
+            throw new IllegalArgumentException(count + " numbers of " + word + " bytes");
+        }
         // Before memory is asked for.
         profile.small(at + Math.multiplyExact(count, word) - 1);
         float[] numbers = new float[count];

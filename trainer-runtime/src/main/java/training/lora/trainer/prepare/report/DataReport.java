@@ -3,6 +3,7 @@ package training.lora.trainer.prepare.report;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.dataset.Variation;
 import training.lora.trainer.prepare.caption.ChatApi;
@@ -31,6 +32,12 @@ public record DataReport(
         ChatApi.@Nullable Cost language,
         List<String> notes,
         List<String> warnings) {
+    /** What an earlier release wrote lacks some of it. */
+    public DataReport {
+        masks = Objects.requireNonNullElse(masks, List.of());
+        notes = Objects.requireNonNullElse(notes, List.of());
+    }
+
     /** Version of this JSON. */
     public static final String VERSION = "lora.training/dataset-report/v1";
 

@@ -2,6 +2,7 @@ package training.lora.trainer.prepare.report;
 
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Objects;
 import org.opencv.core.Core;
 import org.opencv.core.CvType;
 import org.opencv.core.Mat;
@@ -22,6 +23,11 @@ import org.opencv.imgproc.Imgproc;
  */
 public record PictureMeasures(
         double sharpness, double brightness, double dark, double bright, String hash, String colours) {
+    /** What an earlier release measured has no colours. */
+    public PictureMeasures {
+        colours = Objects.requireNonNullElse(colours, "");
+    }
+
     /** The longer side of what is measured; smaller pictures are measured as they are. */
     public static final int SIDE = 512;
 
@@ -119,6 +125,9 @@ public record PictureMeasures(
     }
 
     private double colourDistance(PictureMeasures other) {
+        if (colours.isEmpty() || other.colours.isEmpty()) {
+            return 0;
+        }
         byte[] own = HexFormat.of().parseHex(colours);
         byte[] others = HexFormat.of().parseHex(other.colours);
         double sum = 0;

@@ -3,13 +3,13 @@ package training.lora.trainer.prepare.report;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.opencv.core.Mat;
 import training.lora.api.Json;
@@ -52,26 +52,39 @@ public final class Reports {
 
     /** Groups of names, each picture of which is like another of its group. */
     private static List<List<String>> alike(List<ReportedPicture> pictures) {
-        // Several pictures may be made of one.
-        Map<String, Set<String>> groups = new LinkedHashMap<>();
-        int count = Math.min(MOST_COMPARED, pictures.size());
+        // Several pictures may be made of one, which is looked at once.
+        List<ReportedPicture> files = List.copyOf(pictures.stream()
+                .collect(Collectors.toMap(ReportedPicture::name, p -> p, (first, copy) -> first, LinkedHashMap::new))
+                .values());
+        int count = Math.min(MOST_COMPARED, files.size());
+        int[] group = IntStream.range(0, count).toArray();
         for (int i = 0; i < count; i++) {
-            ReportedPicture a = pictures.get(i);
             for (int j = i + 1; j < count; j++) {
-                ReportedPicture b = pictures.get(j);
-                if (!a.name().equals(b.name()) && a.measures().alike(b.measures())) {
-                    join(groups, a.name(), b.name());
+                if (first(group, i) != first(group, j)
+                        && files.get(i).measures().alike(files.get(j).measures())) {
+                    group[first(group, j)] = first(group, i);
                 }
             }
         }
-        return groups.values().stream().distinct().map(List::copyOf).toList();
+        Map<Integer, List<String>> groups = new TreeMap<>();
+        for (int i = 0; i < count; i++) {
+            groups.computeIfAbsent(first(group, i), g -> new ArrayList<>())
+                    .add(files.get(i).name());
+        }
+        return groups.values().stream()
+                .filter(names -> names.size() > 1)
+                .map(names -> names.stream().sorted().toList())
+                .toList();
     }
 
-    private static void join(Map<String, Set<String>> groups, String a, String b) {
-        Set<String> joined = new TreeSet<>(List.of(a, b));
-        joined.addAll(groups.getOrDefault(a, Set.of()));
-        joined.addAll(groups.getOrDefault(b, Set.of()));
-        joined.forEach(name -> groups.put(name, joined));
+    /** The picture that a group is known by; what leads to it is made shorter on the way. */
+    private static int first(int[] group, int picture) {
+        int at = picture;
+        while (group[at] != at) {
+            group[at] = group[group[at]];
+            at = group[at];
+        }
+        return at;
     }
 
     /** The masks of a report's pictures, which are the caller's to release. */

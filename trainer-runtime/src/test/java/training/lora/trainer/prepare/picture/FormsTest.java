@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -126,6 +128,59 @@ class FormsTest {
     }
 
     @Test
+    void gifThatIsSaidToBeLargerThanItsBytesCanFillIsDamagedBeforeMemoryIsAskedFor() throws Exception {
+        ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(PICTURES.resolve("still.gif")))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        int picture = 13 + 3 * (2 << (file.get(10) & 7));
+        while (file.get(picture) != 0x2C) {
+            picture++;
+        }
+        file.putShort(picture + 5, (short) 9000).putShort(picture + 7, (short) 9000);
+        unreadable(file.array(), "damaged or cut off, or an odd kind of GIF");
+
+        file.putShort(6, (short) 9000).putShort(8, (short) 9000);
+        unreadable(file.array(), "damaged or cut off, or an odd kind of GIF");
+    }
+
+    @Test
+    void jpegOfInksWithAShortHeaderIsUnreadable() throws Exception {
+        byte[] file = Files.readAllBytes(PICTURES.resolve("cmyk.jpg"));
+        for (int i = 0; i < file.length - 8; i++) {
+            if ((file[i] & 0xff) == 0xFF && (file[i + 1] & 0xff) == 0xC0) {
+                file[i + 3] = 14;
+            }
+        }
+        unreadable(file, "");
+    }
+
+    /** @param at where the tag's table begins */
+    private static ByteBuffer profile(String space, String type, int at) {
+        ByteBuffer profile = ByteBuffer.allocate(1024);
+        profile.put(16, space.getBytes(StandardCharsets.US_ASCII)).put(20, "Lab ".getBytes(StandardCharsets.US_ASCII));
+        profile.putInt(128, 1).put(132, "A2B0".getBytes(StandardCharsets.US_ASCII));
+        profile.putInt(136, at).putInt(140, 1024 - at).put(at, type.getBytes(StandardCharsets.US_ASCII));
+        return profile.put(at + 8, (byte) space.trim().length()).put(at + 9, (byte) 3);
+    }
+
+    @Test
+    void tablesThatTheirProfileDoesNotHoldAreNone() {
+        int at = 144;
+        ByteBuffer precision = profile("RGB ", "mAB ", at);
+        precision.putInt(at + 12, 32).putInt(at + 24, 48);
+        precision.put(at + 48, (byte) 255).put(at + 49, (byte) 255).put(at + 50, (byte) 255);
+        ByteBuffer huge = profile("CMYK", "mft2", at).put(at + 10, (byte) 255);
+        huge.putShort(at + 48, (short) 2).putShort(at + 50, (short) 2);
+        ByteBuffer noCurve = profile("RGB ", "mft2", at).put(at + 10, (byte) 2);
+        noCurve.putShort(at + 48, (short) 2).putShort(at + 50, (short) 0);
+
+        for (ByteBuffer profile : new ByteBuffer[] {precision, huge, noCurve}) {
+            assertThat(TableProfile.of(profile.array())).isNull();
+        }
+        assertThat(TableProfile.of(noCurve.putShort(at + 50, (short) 2).array()))
+                .isNotNull();
+    }
+
+    @Test
     void transparentPartsHaveTheChosenColour() throws Exception {
         PictureOptions green = new PictureOptions("#00ff80", 1 << 20);
 
@@ -170,8 +225,8 @@ class FormsTest {
     void whatIsWrongWithAFileIsSaid() throws IOException {
         byte[] jpeg = Files.readAllBytes(PICTURES.resolve("display-p3.jpg"));
         unreadable(new byte[0], "is empty");
-        unreadable("<html>".getBytes(java.nio.charset.StandardCharsets.UTF_8), "is no picture, whatever it is called");
+        unreadable("<html>".getBytes(StandardCharsets.UTF_8), "is no picture, whatever it is called");
         unreadable(Arrays.copyOf(jpeg, jpeg.length / 2), "is cut off: the end of the JPEG is missing");
-        unreadable("8BPS\0\1".getBytes(java.nio.charset.StandardCharsets.UTF_8), "can't be decoded: Photoshop");
+        unreadable("8BPS\0\1".getBytes(StandardCharsets.UTF_8), "can't be decoded: Photoshop");
     }
 }

@@ -1,10 +1,12 @@
 package training.lora.trainer.prepare.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -111,6 +113,37 @@ class ReportsTest {
         assertThat(report.warnings())
                 .contains("A group of pictures looks alike, and counts more than others; keep one of each group: "
                         + "main/jpeg.png, main/red.png, main/small.png");
+    }
+
+    @Test
+    void aThousandPicturesOfOneThingAreOneGroupAtOnce() {
+        ReportedPicture crab = picture("crab.png", bundled("crab"), "a crab").build();
+        for (int i = 0; i < 1000; i++) {
+            pictures.add(DataReportReportedPictureBuilder.builder(crab)
+                    .name("main/" + i)
+                    .build());
+        }
+
+        List<List<String>> alike = assertTimeout(Duration.ofSeconds(20), () -> Reports.of(pictures, 75, MaskSource.None)
+                .alike());
+
+        assertThat(alike).singleElement().satisfies(group -> assertThat(group).hasSize(1000));
+    }
+
+    @Test
+    void reportOfAnEarlierReleaseIsRead() throws IOException {
+        pictures.add(picture("a.png", bundled("crab"), "a crab").build());
+        String now = Json.MAPPER.writeValueAsString(Reports.of(pictures, 75, MaskSource.None));
+        String before = now.replaceFirst(",\"colours\":\"[0-9a-f]*\"", "")
+                .replace("\"notes\":[],", "")
+                .replace("\"masks\":[],", "");
+
+        DataReport read = Json.MAPPER.readValue(before, DataReport.class);
+
+        assertThat(before).doesNotContain("colours", "notes", "\"masks\"");
+        assertThat(read.notes()).isEmpty();
+        assertThat(read.pictures().get(0).measures().alike(pictures.get(0).measures()))
+                .isTrue();
     }
 
     @Test
