@@ -31,11 +31,10 @@ public final class Wildcards {
     /** What is wrong with the braces of a line, of which all would be trained on as it stands there; null if nothing. */
     public static @Nullable String unpaired(String line) {
         Deque<Integer> open = new ArrayDeque<>();
-        for (int i = 0; i < line.length(); i++) {
-            char c = line.charAt(i);
-            if ((c == '{' || c == '}') && i + 1 < line.length() && line.charAt(i + 1) == c) {
-                i++;
-            } else if (c == '{') {
+        String marked = marked(line);
+        for (int i = 0; i < marked.length(); i++) {
+            char c = marked.charAt(i);
+            if (c == '{') {
                 open.push(i + 1);
             } else if (c == '}' && open.poll() == null) {
                 return "the } at character %d closes nothing".formatted(i + 1);
@@ -81,7 +80,50 @@ public final class Wildcards {
     }
 
     private static String hidden(String line) {
-        return line.replace("{{", String.valueOf(OPEN)).replace("}}", String.valueOf(CLOSE));
+        return marked(line).replace("" + OPEN + OPEN, "" + OPEN).replace("" + CLOSE + CLOSE, "" + CLOSE);
+    }
+
+    /**
+     * With both characters of each doubled brace replaced. Pairs are taken from the left, but for the last of a choice within
+     * doubled braces: of {@code {{{a|b}}}} it is the first of the three that closes the choice.
+     */
+    private static String marked(String line) {
+        StringBuilder text = new StringBuilder(line);
+        Deque<Character> open = new ArrayDeque<>();
+        for (int i = 0; i < line.length(); i++) {
+            char c = line.charAt(i);
+            if (c != '{' && c != '}') {
+                continue;
+            }
+            boolean opens = c == '{';
+            int equal = equal(line, i);
+            boolean innermost = !opens && equal % 2 == 1 && open.contains(OPEN) && open.element() == '{';
+            if (equal > 1 && !innermost) {
+                char mark = opens ? OPEN : CLOSE;
+                text.setCharAt(i, mark);
+                i++;
+                text.setCharAt(i, mark);
+                if (opens) {
+                    open.push(OPEN);
+                } else if (!open.isEmpty() && open.element() == OPEN) {
+                    open.pop();
+                }
+            } else if (opens) {
+                open.push(c);
+            } else {
+                open.removeFirstOccurrence('{');
+            }
+        }
+        return text.toString();
+    }
+
+    /** How many of one character stand there. */
+    private static int equal(String line, int from) {
+        int end = from;
+        while (end < line.length() && line.charAt(end) == line.charAt(from)) {
+            end++;
+        }
+        return end - from;
     }
 
     private static String resolved(String line, Function<String[], String> choice) {

@@ -135,7 +135,11 @@ public final class CaptionReview {
     }
 
     private Artifact put(List<Sample> samples) throws IOException {
-        return file.put(CaptionsFile.content(samples).getBytes(StandardCharsets.UTF_8));
+        return file.put(content(samples).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private String content(List<Sample> samples) {
+        return CaptionsFile.content(samples, new CaptionRules(context.run().spec()));
     }
 
     /**
@@ -260,7 +264,7 @@ public final class CaptionReview {
             LOG.info("made anew: {} text embeddings", cache.made(StepCache.Step.TEXT));
             WholeFile.write(
                     folder.resolve(CaptionTables.PREPARED),
-                    temporary -> Files.writeString(temporary, CaptionsFile.content(samples)));
+                    temporary -> Files.writeString(temporary, content(samples)));
             report(samples, model, folder, manager);
             return TextNotes.cutCaptions(samples, PrepareStage.limit(model));
         }

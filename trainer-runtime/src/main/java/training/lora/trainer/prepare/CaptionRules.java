@@ -14,6 +14,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
 
 /** What the spec says of captions: which files are heeded, and what words are put before what they say. */
@@ -118,6 +119,15 @@ final class CaptionRules {
     /** What is trained on where that was prepared: it has the concept's words. */
     Caption whole(List<String> texts) {
         return of(texts, true);
+    }
+
+    /** What a prepared picture is trained on, as texts that {@link #whole} reads as the same. */
+    List<String> lines(Sample sample) {
+        if (sample.variants() != null) {
+            return sample.variants();
+        }
+        // Nothing is drawn for it: its braces are text.
+        return List.of(captions.wildcards() ? Wildcards.escaped(sample.caption()) : sample.caption());
     }
 
     private Caption of(List<String> worded, boolean whole) {

@@ -124,9 +124,16 @@ final class Captioning {
         }
         // Where they are rewritten after, that is the second half.
         int halves = context.run().spec().preparation().captions().cleanUp() == CleanUp.Model ? 2 : 1;
+        Map<Integer, String> declined = new TreeMap<>();
         List<@Nullable String> made = makes
-                ? made(without, keys, manager, (done, all) -> progress.tell(Part.CAPTIONED, done, halves * all))
+                ? made(
+                        without,
+                        keys,
+                        declined,
+                        manager,
+                        (done, all) -> progress.tell(Part.CAPTIONED, done, halves * all))
                 : List.of();
+        tellOf(declined, without);
         List<Said> said = new ArrayList<>();
         int next = 0;
         for (PreparedItem prepare : prepared) {
@@ -196,7 +203,8 @@ final class Captioning {
             keys.add(key(item, Sha256.of(small), models));
         }
         // They are captioned before the first picture is read.
-        List<@Nullable String> captions = made(pictures, keys, manager, (done, all) -> {});
+        // One that is declined says nothing of what they have in common; its crops are asked for on their own.
+        List<@Nullable String> captions = made(pictures, keys, new TreeMap<>(), manager, (done, all) -> {});
         Folders.delete(folder);
         return captions.stream().flatMap(Stream::ofNullable).toList();
     }
@@ -229,11 +237,17 @@ final class Captioning {
     /**
      * Captions of {@code pictures}: those that an earlier preparation made, and those of the captioner; null where it declined
      * to give one.
+     *
+     * @param declined takes what was said of each of these, by its place
      */
-    private List<@Nullable String> made(List<CroppedPicture> pictures, List<String> keys, NDManager manager, Told told)
+    private List<@Nullable String> made(
+            List<CroppedPicture> pictures,
+            List<String> keys,
+            Map<Integer, String> declined,
+            NDManager manager,
+            Told told)
             throws IOException {
         Map<Integer, String> made = new TreeMap<>();
-        Map<Integer, String> declined = new TreeMap<>();
         List<Integer> open = new ArrayList<>();
         for (int i = 0; i < pictures.size(); i++) {
             byte[] kept = cache.get(Step.CAPTION, keys.get(i));
@@ -285,7 +299,6 @@ final class Captioning {
                 }
             }
         }
-        tellOf(declined, pictures);
         return IntStream.range(0, pictures.size()).mapToObj(made::get).toList();
     }
 

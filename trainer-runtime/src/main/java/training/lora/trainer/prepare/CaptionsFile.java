@@ -28,20 +28,20 @@ final class CaptionsFile {
 
     private CaptionsFile() {}
 
-    static void write(List<Sample> samples, Path folder) throws IOException {
-        Files.writeString(folder.resolve(CaptionTables.PREPARED), content(samples));
+    static void write(List<Sample> samples, CaptionRules rules, Path folder) throws IOException {
+        Files.writeString(folder.resolve(CaptionTables.PREPARED), content(samples, rules));
     }
 
-    static String content(List<Sample> samples) {
+    static String content(List<Sample> samples, CaptionRules rules) {
         StringBuilder lines = new StringBuilder();
         for (Sample sample : samples) {
             ObjectNode line = Json.MAPPER.createObjectNode();
             line.put(FILE, sample.file());
-            List<String> variants = sample.variants();
-            if (variants == null) {
-                line.put(TEXT, sample.caption());
+            List<String> texts = rules.lines(sample);
+            if (sample.variants() == null) {
+                line.put(TEXT, texts.get(0));
             } else {
-                variants.forEach(line.putArray(TEXT)::add);
+                texts.forEach(line.putArray(TEXT)::add);
             }
             line.put(MARK, true);
             line.put(PICTURE, sample.name());

@@ -110,7 +110,7 @@ final class DatasetMaker {
             inputs.geometry().counts().tellLengthOf(samples);
         }
         told.accept(samples);
-        CaptionsFile.write(samples, inputs.folder());
+        CaptionsFile.write(samples, new CaptionRules(spec), inputs.folder());
         PreparedSamples.writeMasks(prepared, inputs.folder(), manager);
         DataReport report = report(pictures, samples);
         List<String> digests = prepared.stream()

@@ -287,10 +287,10 @@ final class ReviewedCaptions {
 
     /** The sample with that caption, if it is another: what it says is trained on as it stands there. */
     static Sample with(Sample sample, List<String> texts, CaptionRules rules) {
-        List<String> prepared = sample.variants() == null ? List.of(sample.caption()) : sample.variants();
         // As a line of them is read: a caption may have a space at its end that no line keeps.
-        if (texts.equals(
-                prepared.stream().map(text -> CaptionText.of(text).text()).toList())) {
+        if (texts.equals(rules.lines(sample).stream()
+                .map(text -> CaptionText.of(text).text())
+                .toList())) {
             return sample;
         }
         CaptionRules.Caption caption = rules.whole(texts);

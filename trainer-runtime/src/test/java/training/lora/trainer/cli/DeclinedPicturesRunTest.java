@@ -21,11 +21,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.Reason;
+import training.lora.trainer.Goldens;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 
 /** A captioner behind an API that declines the second picture that it is shown. */
 class DeclinedPicturesRunTest {
+    /** What the language model says, whatever it is asked. */
+    private static final String WORDS = "{\"prompt\": \"bat\", \"description\": \"a bat\", \"trigger\": \"vespur\"}";
+
     @TempDir
     Path folder;
 
@@ -42,10 +46,11 @@ class DeclinedPicturesRunTest {
         }
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/chat/completions", exchange -> {
-            exchange.getRequestBody().readAllBytes();
-            int count = asked.incrementAndGet();
-            Map<String, String> message =
-                    declines.contains(count) ? Map.of("refusal", "I will not") : Map.of("content", "picture " + count);
+            boolean words = Json.MAPPER
+                    .readTree(exchange.getRequestBody().readAllBytes())
+                    .at("/messages/1/content")
+                    .isTextual();
+            Map<String, String> message = words ? Map.of("content", WORDS) : picture();
             byte[] bytes = Json.MAPPER
                     .valueToTree(Map.of(
                             "choices", List.of(Map.of("message", message)),
@@ -57,6 +62,11 @@ class DeclinedPicturesRunTest {
             exchange.close();
         });
         server.start();
+    }
+
+    private Map<String, String> picture() {
+        int count = asked.incrementAndGet();
+        return declines.contains(count) ? Map.of("refusal", "I will not") : Map.of("content", "picture " + count);
     }
 
     @AfterEach
@@ -106,6 +116,32 @@ class DeclinedPicturesRunTest {
                         "most pictures must have a caption of their own or one that `spec.preparation.captions` gives, but 3 of 3 captions were not made: that of main/bat.png was declined by the model: I will not, that of main/crab.png")
                 .contains("another setting of it asks again");
         assertThat(tiny.workspace().resolve("dataset")).doesNotExist();
+    }
+
+    @Test
+    void wholePicturesThatAreDeclinedAreNotThoseThatAreTrainedOn() {
+        declines.add(1);
+        String url = "http://127.0.0.1:%d".formatted(server.getAddress().getPort());
+
+        Ran ran = tiny.run(
+                "prepare",
+                "--set",
+                "preparation={resolution: 64, captions: {source: OpenAI, api: {url: \"%s\", model: m, concurrency: 1}, language: {url: \"%s\", model: m}}, mask: {source: Segment, scoring: Sigmoid, model: {uri: \"%s\"}}}"
+                        .formatted(
+                                url,
+                                url,
+                                Goldens.BUNDLED
+                                        .resolve("emoji-clipseg")
+                                        .toAbsolutePath()
+                                        .normalize()),
+                "--set",
+                "datasets=[{uri: data, concept: {mode: Object}}]");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(ran.error()).doesNotContain("were not made");
+        assertThat(samples())
+                .extracting(Sample::caption)
+                .containsExactly("TOK, picture 4", "TOK, picture 5", "TOK, picture 6");
     }
 
     private List<Sample> samples() {

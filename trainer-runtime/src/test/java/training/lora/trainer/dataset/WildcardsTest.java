@@ -29,6 +29,10 @@ class WildcardsTest {
     void anEmptyChoiceLeavesNoSpaceBehindAndDoubledBracesAreText() {
         assertThat(drawn("a {|big} cat")).containsExactlyInAnyOrder("a cat", "a big cat");
         assertThat(drawn("{{a|b}} {c}")).containsExactly("{a|b} c");
+        assertThat(drawn("{{{a|b}}}")).containsExactlyInAnyOrder("{a}", "{b}");
+        assertThat(drawn("{{{{{a|b}}}}}")).containsExactlyInAnyOrder("{{a}}", "{{b}}");
+        assertThat(drawn("{a|b {{x}}}")).containsExactlyInAnyOrder("a", "b {x}");
+        assertThat(drawn("{a|b}}}")).containsExactlyInAnyOrder("a", "b}");
     }
 
     @ParameterizedTest
@@ -42,6 +46,8 @@ class WildcardsTest {
                 "{a|b}}; the { at character 1 is not closed",
                 "a {red|blue} {{robot}} {x {y|z} w}; ",
                 "{{{a|b}}}; ",
+                "{{{a|b}}; the { at character 3 is not closed",
+                "{{a|b}}}; the } at character 8 closes nothing",
                 "a cat; "
             })
     void bracesAreClosedOrText(String line, @Nullable String problem) {

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -21,6 +22,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.prepare.picture.Item;
 
@@ -214,6 +216,14 @@ class CaptionRulesTest {
         assertThat(items("prefix: 'x, '", "uri: data, concept: {trigger: blorp}"))
                 .extracting(Item::caption, Item::variants)
                 .containsExactly(tuple("an edited bat", null), tuple("one", List.of("one", "two")));
+
+        // Braces of a caption for which nothing is drawn.
+        List<Sample> samples = List.of(Json.MAPPER.convertValue(
+                Map.of("name", "main/bat.png", "file", "bat.png", "caption", "a { bat"), Sample.class));
+        write("captions.jsonl", CaptionsFile.content(samples, rules("wildcards: true", DATASET)));
+        assertThat(items("wildcards: true", DATASET).get(0))
+                .extracting(Item::caption, Item::variants)
+                .containsExactly("a { bat", null);
 
         // A file of the same name that prepare didn't write.
         write("captions.jsonl", "{\"file_name\": \"bat.png\", \"text\": \"a bat\"}");

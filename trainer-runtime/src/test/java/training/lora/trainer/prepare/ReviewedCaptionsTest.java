@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
@@ -19,7 +22,11 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 /** What is said of captions.jsonl as it came back. */
 class ReviewedCaptionsTest {
     private static List<Sample> samples(int count) {
-        return IntStream.range(0, count)
+        return samples(Collections.nCopies(count, "a cat"));
+    }
+
+    private static List<Sample> samples(List<String> captions) {
+        return IntStream.range(0, captions.size())
                 .mapToObj(i -> Json.MAPPER.convertValue(
                         Map.of(
                                 "name",
@@ -27,17 +34,24 @@ class ReviewedCaptionsTest {
                                 "file",
                                 "images/%d.png".formatted(i),
                                 "caption",
-                                "a cat"),
+                                captions.get(i)),
                         Sample.class))
                 .toList();
     }
 
     private static List<Sample> read(int pictures, String captions, String content) throws IOException {
-        LoraTrainingSpec spec = Json.STRICT_YAML.readValue(
+        return read(samples(pictures), spec(captions), content);
+    }
+
+    private static List<Sample> read(List<Sample> samples, LoraTrainingSpec spec, String content) {
+        return ReviewedCaptions.read("captions.jsonl", content.getBytes(StandardCharsets.UTF_8))
+                .of(samples, spec);
+    }
+
+    private static LoraTrainingSpec spec(String captions) throws IOException {
+        return Json.STRICT_YAML.readValue(
                 "{baseModel: {uri: m}, datasets: [{uri: d}], preparation: {captions: {%s}}}".formatted(captions),
                 LoraTrainingSpec.class);
-        return ReviewedCaptions.read("captions.jsonl", content.getBytes(StandardCharsets.UTF_8))
-                .of(samples(pictures), spec);
     }
 
     private static String line(int picture, String text) {
@@ -93,5 +107,18 @@ class ReviewedCaptionsTest {
                 .hasMessage(
                         "captions.jsonl, line 1, must pair the braces of its choices ({{ and }} are braces), but the { at character 3 is not closed");
         assertThat(read(1, "", content).get(0).variants()).containsExactly("a {red|blue cat", "a cat");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"wildcards: true", "wildcards: false"})
+    void aFileThatNobodyEditedIsTakenAsItIsWhateverBracesItsCaptionsHave(String captions) throws IOException {
+        List<Sample> samples = samples(List.of("a { b", "code with {x|y} } on a screen", "a cat"));
+        LoraTrainingSpec spec = spec(captions);
+        String content = CaptionsFile.content(samples, new CaptionRules(spec));
+
+        assertThat(read(samples, spec, content)).isEqualTo(samples);
+        assertThat(read(samples, spec, content.replace("a cat", "a {{dog}}")).get(2))
+                .extracting(Sample::caption, Sample::captionFrom)
+                .containsExactly(captions.endsWith("true") ? "a {dog}" : "a {{dog}}", CaptionReview.FROM);
     }
 }

@@ -180,12 +180,13 @@ final class ApiCaptioner implements Captioner {
             if (all.size() != files.size()) {
                 return "it had %d captions for %d pictures".formatted(all.size(), files.size());
             }
-            if (all.stream().anyMatch(CaptionAnswer::refuses)) {
+            // What is around a caption may hide that it is none.
+            List<String> bare =
+                    all.stream().map(said -> CaptionAnswer.of(said).text()).toList();
+            if (bare.stream().anyMatch(CaptionAnswer::refuses)) {
                 return "a text was no caption";
             }
-            return all.stream().anyMatch(said -> CaptionAnswer.of(said).text().isEmpty())
-                    ? "a caption was empty"
-                    : null;
+            return bare.contains("") ? "a caption was empty" : null;
         });
         return texts == null
                 ? null

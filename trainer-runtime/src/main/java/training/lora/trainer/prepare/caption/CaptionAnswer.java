@@ -29,8 +29,13 @@ public record CaptionAnswer(String text, boolean cut) {
                     + "(?: (?:of|for) [^:\\n]{1,60})?: *)",
             FLAGS);
 
-    private static final Pattern YES_ALONE = Pattern.compile(
-            "^(?:" + YES + "(?:!+ *|[!.]+(?: +|$)|$)|(?:sure|certainly|of course|absolutely), )", FLAGS);
+    /** On a line of its own, above others. */
+    private static final Pattern YES_ALONE = Pattern.compile("^" + YES + "[!.,:]*$", FLAGS);
+
+    /** Before a caption on its line: words that begin none. "OK! magazine" and "absolutely, positively" may. */
+    private static final Pattern YES_BEFORE = Pattern.compile(
+            "^(?:(?:sure(?: thing)?|certainly|of course|no problem)(?:!+ *|[!.]+(?: +|$)|$)|(?:sure|certainly|of course), )",
+            FLAGS);
 
     /** What follows a caption, on lines of its own. */
     private static final Pattern AFTER = Pattern.compile(
@@ -45,30 +50,49 @@ public record CaptionAnswer(String text, boolean cut) {
     private static final Pattern FENCE = Pattern.compile("(?s)^```[a-z]*\\n(.*?)\\n?```$", FLAGS);
 
     private static final Pattern EMPHASIS = Pattern.compile(
-            "(\\*\\*\\*|\\*\\*|__|`)(?=\\S)(.+?)(?<=\\S)\\1|(?<![\\p{L}\\p{N}*])(\\*)(?=\\S)([^*]+?)(?<=\\S)\\*(?![\\p{L}\\p{N}*])");
+            "(?<![\\p{L}\\p{N}*_])(?:(\\*\\*\\*|\\*\\*|__|`)(?=\\S)(.+?)(?<=\\S)\\1|\\*(?=\\S)([^*]+?)(?<=\\S)\\*)"
+                    + "(?!\\.?[\\p{L}\\p{N}*_])");
 
     private static final List<String> QUOTES = List.of("\"\"", "''", "“”", "‘’", "«»", "„“", "「」");
 
-    private static final String CANNOT =
-            "(?:can't|cannot|can not|couldn't|could not|won't|will not|don't|do not|am unable to|'m unable to|am not able to|'m not able to)";
+    /** An apostrophe at the beginning that is no quote: of a word without its first letters, or of a decade. */
+    private static final Pattern ELISION = Pattern.compile("^(?:tis|twas|til|em|cause|n|round|[0-9]0s)\\b", FLAGS);
+
+    /** What is quoted within a text: a picture's words, not the model's. */
+    private static final Pattern QUOTED = Pattern.compile(
+            "\"[^\"]*\"|“[^”]*”|«[^»]*»" + "|(?<![\\p{L}\\p{N}])['‘](?=\\S).+?(?<=\\S)'(?![\\p{L}\\p{N}])");
+
+    private static final String AI =
+            "an? (?:ai|artificial intelligence|large language model|language model|virtual assistant)\\b";
+
+    private static final String CANNOT = "(?:can't|cannot|can not|couldn't|could not|won't|will not|don't|do not"
+            + "|(?:am|'m|was) (?:unable|not able) to|wasn't able to)";
 
     /** What a model does that says it can't. */
     private static final String DOES =
-            "(?:assist|help|identify|describe|provide|comply|view|see|process|analy[sz]e|caption|create|generate|fulfil|continue|discuss|do that|recogni[sz]e|feel comfortable|have the ability)";
+            "(?:assist|help|identify|describe|provide|comply|view|see|process|analy[sz]e|caption|create|generate|fulfill?|continue|discuss|do that|recogni[sz]e|feel comfortable"
+                    + "|answer|write|give|make|determine|tell|engage|access|have (?:the ability|access))";
 
     /** Where a sentence of its own begins: what is quoted in a picture is its caption's. */
-    private static final String BEGINS = "(?:^|[.!?;] |\\bhowever,? )";
+    private static final String BEGINS = "(?:^|[.!?] |\\bhowever,? )";
+
+    private static final String SORRY = "^(?:i(?:'m| am) |we(?:'re| are) )?(?:really |very |so )?sorry";
 
     /** What no caption says: a person who speaks, and can't. */
     private static final Pattern REFUSES = Pattern.compile(
-            BEGINS + "i ?" + CANNOT + "(?: \\w+)? " + DOES + "\\b"
+            BEGINS + "i ?" + CANNOT + "(?: be able to)?(?: \\w+)? " + DOES + "\\b"
                     + "|" + BEGINS
                     + "i(?:'m| am) (?:really |very |so |truly )?(?:sorry|afraid)\\b[,.!]*(?: but)?(?: i\\b|$)"
-                    + "|^(?:i(?:'m| am) |we(?:'re| are) )?(?:really |very |so )?sorry[,.!]+ *(?:but )?(?:i|we|this|that|the|it)\\b"
+                    + "|" + SORRY
+                    + "(?:[,.!]+ *(?:but )?(?:i|we)\\b|[,.]+ *(?:but )?(?:this|that|it|the (?:image|picture|photo))\\b)"
+                    // Whatever stands between, such as why.
+                    + "|" + SORRY + "(?:[,.]| but\\b).{0,200}?\\b(?:i ?" + CANNOT + "|as " + AI + ")"
                     + "|^(?:i apologi[sz]e|my apologies|apologies,)"
                     + "|" + BEGINS
-                    + "as an? (?:ai|artificial intelligence|large language model|language model|virtual assistant)"
+                    + "as " + AI
                     + "(?: (?:language model|assistant|model|system|developed by \\w+|trained by \\w+))*,? i\\b"
+                    + "|" + BEGINS + "i(?:'m| am) (?:just |only )?" + AI
+                    + "[^.!?]{0,80}? (?:can't|cannot|can not|unable|don't|do not)\\b"
                     + "|^(?:i(?:'m| am) )?(?:unable|not able) to " + DOES + "\\b"
                     + "|^unfortunately,? i\\b"
                     + "|^(?:there is |i see |i (?:do not|don't) see )?(?:no|any) (?:image|picture|photo) (?:was |is |has been )?(?:provided|attached|uploaded|to describe)"
@@ -91,6 +115,9 @@ public record CaptionAnswer(String text, boolean cut) {
         if (lines.size() > 1 && HEADING.matcher(lines.get(0)).find()) {
             lines.remove(0);
         }
+        if (lines.size() > 1 && YES_ALONE.matcher(straight(lines.get(0))).find()) {
+            lines.remove(0);
+        }
         while (lines.size() > 1
                 && AFTER.matcher(straight(lines.get(lines.size() - 1))).matches()) {
             lines.remove(lines.size() - 1);
@@ -104,12 +131,12 @@ public record CaptionAnswer(String text, boolean cut) {
     private static String line(String said) {
         String line = BULLET.matcher(HEADING.matcher(said).replaceFirst("")).replaceFirst("");
         line = EMPHASIS.matcher(line)
-                .replaceAll(m -> Matcher.quoteReplacement(m.group(2) == null ? m.group(4) : m.group(2)));
+                .replaceAll(m -> Matcher.quoteReplacement(m.group(2) == null ? m.group(3) : m.group(2)));
         Matcher before = BEFORE.matcher(straight(line));
         if (before.find()) {
             return line.substring(before.end());
         }
-        Matcher yes = YES_ALONE.matcher(straight(line));
+        Matcher yes = YES_BEFORE.matcher(straight(line));
         return yes.find() ? line.substring(yes.end()) : line;
     }
 
@@ -126,7 +153,9 @@ public record CaptionAnswer(String text, boolean cut) {
                     && bare.charAt(0) == pair.charAt(0)
                     && bare.charAt(bare.length() - 1) == pair.charAt(1)) {
                 String in = bare.substring(1, bare.length() - 1);
-                boolean one = in.indexOf(pair.charAt(0)) < 0 && in.indexOf(pair.charAt(1)) < 0;
+                boolean one = in.indexOf(pair.charAt(0)) < 0
+                        && in.indexOf(pair.charAt(1)) < 0
+                        && !(pair.equals("''") && ELISION.matcher(in).find());
                 return one ? in.strip() : text;
             }
         }
@@ -135,7 +164,7 @@ public record CaptionAnswer(String text, boolean cut) {
 
     /** Whether it is no caption, but the model's words that it gives none. */
     public static boolean refuses(String text) {
-        return REFUSES.matcher(straight(PlainText.of(text)).toLowerCase(Locale.ROOT))
-                .find();
+        String own = QUOTED.matcher(straight(PlainText.of(text))).replaceAll("\"\"");
+        return REFUSES.matcher(own.toLowerCase(Locale.ROOT)).find();
     }
 }

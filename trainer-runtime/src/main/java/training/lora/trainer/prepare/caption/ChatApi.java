@@ -147,6 +147,8 @@ public final class ChatApi {
                     } else {
                         problem = "its answer was no chat completion: " + completion.shown();
                     }
+                } else if (completion.isFiltered()) {
+                    throw filtered();
                 } else if (isPassing(answer.status()) && !completion.isUnpaid()) {
                     problem = "it answered " + answer.statusLine() + says(completion);
                     Duration wish = RetryAfter.of(answer.header("Retry-After"), Instant.now());
@@ -260,7 +262,7 @@ public final class ChatApi {
             throw new DeclinedException("was declined by the model: " + refusal, false);
         }
         if (completion.finish().equals("content_filter")) {
-            throw new DeclinedException("was stopped by the server's filter of content", false);
+            throw filtered();
         }
         String said = completion.said();
         if (completion.finish().equals("length")) {
@@ -275,6 +277,11 @@ public final class ChatApi {
             throw new DeclinedException("was thought about, but not answered", true);
         }
         return answer;
+    }
+
+    /** Some servers say it in a completion, others as an error. */
+    private static DeclinedException filtered() {
+        return new DeclinedException("was stopped by the server's filter of content", false);
     }
 
     private TrainerException refused(Http.Answer answer, Completion completion) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -20,6 +21,10 @@ final class Completion {
     /** What servers call it where nothing is paid any more, in an error's code, type or message. */
     private static final List<String> UNPAID = List.of(
             "insufficient_quota", "insufficient_credit", "insufficient_balance", "insufficient balance", "billing_");
+
+    /** What servers call it, in an error's code, where a filter stops what it is asked. */
+    private static final Set<String> FILTERED =
+            Set.of("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation");
 
     private final String body;
     private final JsonNode root;
@@ -86,6 +91,12 @@ final class Completion {
                         + root.at("/error/type").asText() + " " + error())
                 .toLowerCase(Locale.ROOT);
         return UNPAID.stream().anyMatch(error::contains);
+    }
+
+    /** Whether an error is that a filter of content stopped what it was asked. */
+    boolean isFiltered() {
+        return FILTERED.contains(root.at("/error/code").asText())
+                || FILTERED.contains(root.at("/error/innererror/code").asText());
     }
 
     /** The server's own sentence of an error, after a colon; empty where there is none. */

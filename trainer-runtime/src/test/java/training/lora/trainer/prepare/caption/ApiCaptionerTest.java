@@ -93,6 +93,23 @@ class ApiCaptionerTest extends ChatServer {
         assertThat(captioner.note()).startsWith("1 answers");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\\\"I'm sorry, I can't assist with that.\\\"",
+                "“I can't assist with that.”",
+                "**I'm sorry**, but I can't do that",
+                "- I can't assist with it",
+                "Caption: I cannot identify the person"
+            })
+    void aRefusalOnASheetIsKnownWhateverIsAroundIt(String refusal) throws Exception {
+        says("{\"captions\": [\"a bat\", \"%s\"]}".formatted(refusal));
+        says("{\"captions\": [\"a bat\", \"a crab\"]}");
+
+        assertThat(captioner(2).captions(robots(2))).containsExactly("a bat", "a crab");
+        assertThat(questions.get(1).at("/messages/1/content/0/text").asText()).contains("a text was no caption");
+    }
+
     @Test
     void aSheetThatIsDeclinedIsAskedPictureByPicture() throws Exception {
         completes("{\"message\": {\"refusal\": \"no\"}}");

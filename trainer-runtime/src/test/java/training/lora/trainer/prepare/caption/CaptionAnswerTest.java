@@ -13,6 +13,9 @@ class CaptionAnswerTest {
             strings = {
                 "Sure! Here is a caption: a red robot on a table",
                 "Sure! a red robot on a table",
+                "OK!\na red robot on a table",
+                "Absolutely:\n\na red robot on a table",
+                "__a red robot__ on `a table`",
                 "Of course, a red robot on a table",
                 "Certainly.\n\na red robot on a table",
                 "Here you go: a red robot on a table",
@@ -56,7 +59,23 @@ class CaptionAnswerTest {
                 "a caption in white letters below a bat",
                 "1girl, solo, ^_^, snake_case",
                 "-- a dash before it",
-                "okay sign made with a hand"
+                "okay sign made with a hand",
+                "OK! magazine cover with a woman",
+                "Great! a poster",
+                "OK",
+                "absolutely, positively the best",
+                "f**k and s**t on a wall",
+                "__init__.py on a screen",
+                "'tis the season'",
+                "'90s dancers'",
+                "a meme with the words \"stop. I can't see you\"",
+                "a tweet: \"hello! I don't see why not\"",
+                "a tweet: “hello! I don’t see why not”",
+                "a poster that says 'hello! I can't help it' in red",
+                "a sign reads \"sorry. I'm sorry I\"",
+                "a comic panel; I can't help it",
+                "Sorry! the board game on a table",
+                "a robot, i'm an ai on its shirt, that cannot see"
             })
     void aCaptionStaysAsItIs(String said) {
         assertThat(CaptionAnswer.of(said)).isEqualTo(new CaptionAnswer(said, false));
@@ -79,7 +98,24 @@ class CaptionAnswerTest {
                 "Unfortunately, I can see nothing in it.",
                 "a person. I'm sorry, I can't identify who it is.",
                 "No image was provided.",
-                "Please upload the image you want captioned."
+                "Please upload the image you want captioned.",
+                "I cannot fulfill this request.",
+                "I can't fulfil that.",
+                "I'm sorry, but as an AI language model, I can't assist with that.",
+                "I’m sorry, but due to our policy, I can’t describe people",
+                "Sorry, because of who is in \"it\", I won't say.",
+                "I won't be able to help",
+                "I can't answer that.",
+                "I cannot write a caption for it.",
+                "I can't give one.",
+                "I can't determine what is shown.",
+                "I was unable to view the image",
+                "I'm an AI and can't see images",
+                "I don't have access to the image",
+                "\"I'm sorry, I can't assist with that.\"",
+                "**I'm sorry**, but I can't do that.",
+                "- I can't assist with it",
+                "Caption: I cannot identify the person"
             })
     void aRefusalIsKnown(String said) {
         assertThat(CaptionAnswer.refuses(CaptionAnswer.of(said).text())).isTrue();

@@ -71,6 +71,22 @@ class ChatApiTest extends ChatServer {
         assertThat(questions).hasSize(1);
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'code': 'content_filter', 'param': 'prompt', 'message': 'filtered, whatever the temperature', 'status': 400}",
+                "{'code': 'content_policy_violation', 'message': 'against the rules'}",
+                "{'message': 'filtered', 'innererror': {'code': 'ResponsibleAIPolicyViolation'}}"
+            })
+    void aPictureThatAServersFilterStopsIsDeclinedAndNoMistakeOfTheField(String error) {
+        answers(400, "{\"error\": %s}".formatted(error.replace('\'', '"')));
+
+        assertThatThrownBy(() -> api("k").ask(question()))
+                .isInstanceOf(ChatApi.DeclinedException.class)
+                .hasMessage("was stopped by the server's filter of content");
+        assertThat(questions).hasSize(1);
+    }
+
     @Test
     void newerModelsAreAskedInTheirWordsFromThenOn() throws Exception {
         answers(400, "{\"error\": {\"message\": \"Use 'max_completion_tokens' instead\"}}");
