@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.api.model.ContainerStatusBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.PodConditionBuilder;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -39,8 +40,19 @@ final class RealCluster extends Kube {
 
     private void install() {
         kubectl("apply", "--server-side", "-f", CRD.toString()).ok();
-        kubectl("wait", "--for", "condition=Established", "crd/loratrainings.lora.training")
-                .ok();
+        // Not by `kubectl wait`: it gives up on a definition that the server has not given any conditions yet.
+        client().apiextensions()
+                .v1()
+                .customResourceDefinitions()
+                .withName("loratrainings.lora.training")
+                .waitUntilCondition(RealCluster::established, 60, TimeUnit.SECONDS);
+    }
+
+    private static boolean established(@Nullable CustomResourceDefinition crd) {
+        return crd != null
+                && crd.getStatus() != null
+                && crd.getStatus().getConditions().stream()
+                        .anyMatch(c -> c.getType().equals("Established") && "True".equals(c.getStatus()));
     }
 
     /** Starts the operator if it does not run. */
