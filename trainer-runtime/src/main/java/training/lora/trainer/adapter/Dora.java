@@ -12,6 +12,8 @@ import training.lora.trainer.model.layer.Delta;
 import training.lora.trainer.model.layer.DoraNorm;
 import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.tensor.ComputeDevice;
+import training.lora.trainer.tensor.LazyTensor;
 
 /**
  * DoRA (Liu et al. 2024) on the output axis: the direction of W + s B A and, apart from it, a magnitude m of each output, W' =
@@ -130,22 +132,28 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
         };
     }
 
+    /** The magnitude of {@code trained} for a reader that divides by |W|; it is made once, however often it is read. */
+    static LazyTensor forFrozen(Projection projection, LoraAdapter.Factors trained, @Nullable FrozenWeights weights) {
+        LazyTensor magnitude = trained.value(AdapterPart.Magnitude);
+        try (NDManager scope = ComputeDevice.CPU.newManager()) {
+            float[] values = magnitude
+                    .in(scope)
+                    .div(ratio(projection, trained, weights, scope))
+                    .toFloatArray();
+            return new LazyTensor(magnitude.shape(), magnitude.type(), s -> s.create(values, magnitude.shape()));
+        }
+    }
+
     /** |W + s B A| / |W| (out), on the CPU. */
-    static NDArray ratio(
+    private static NDArray ratio(
             Projection projection, LoraAdapter.Factors factors, @Nullable FrozenWeights weights, NDManager scope) {
         Lora product = ((Dora) factors.kind()).product;
         Map<AdapterPart, NDArray> values = product.given(projection, factors, weights, scope);
-        NDArray frozen = norms(
-                projection,
-                product,
-                Map.of(
-                        AdapterPart.Down,
-                        scope.zeros(product.shape(AdapterPart.Down, projection)),
-                        AdapterPart.Up,
-                        scope.zeros(product.shape(AdapterPart.Up, projection))),
-                weights,
-                scope);
-        return norms(projection, product, values, weights, scope).div(frozen);
+        NDArray weight = require(weights).of(projection);
+        try (NDManager there = weight.getManager().newSubManager()) {
+            return norms(projection, product, values, weights, scope)
+                    .div(moved(DoraNorm.frozenNorms(weight, there), scope));
+        }
     }
 
     /** |W + s B A| (out), on the CPU. */
@@ -166,10 +174,14 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
                             there(values, AdapterPart.Up, product.shape(AdapterPart.Up, projection), weight),
                             product.scale()),
                     there);
-            NDArray result = norms.toDevice(scope.getDevice(), true);
-            result.attach(scope);
-            return result;
+            return moved(norms, scope);
         }
+    }
+
+    private static NDArray moved(NDArray array, NDManager scope) {
+        NDArray result = array.toDevice(scope.getDevice(), true);
+        result.attach(scope);
+        return result;
     }
 
     private static NDArray there(Map<AdapterPart, NDArray> values, AdapterPart part, Shape shape, NDArray weight) {

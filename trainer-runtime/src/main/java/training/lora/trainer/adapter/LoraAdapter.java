@@ -376,11 +376,10 @@ public final class LoraAdapter implements AutoCloseable {
     /** The same with DoRA's magnitudes for a reader that divides by {@code norm}. */
     public Map<AdapterPart, LazyTensor> values(AdaptedProjection p, Dora.Norm norm) {
         Map<AdapterPart, LazyTensor> values = values(p);
-        LazyTensor trained = values.get(AdapterPart.Magnitude);
-        if (trained != null && norm == Dora.Norm.Frozen) {
-            Factors factors = new Factors(p.kind(), values);
-            values.put(AdapterPart.Magnitude, new LazyTensor(trained.shape(), trained.type(), scope -> trained.in(scope)
-                    .div(Dora.ratio(p.projection(), factors, weights, scope))));
+        if (p.kind() instanceof Dora && norm == Dora.Norm.Frozen) {
+            values.put(
+                    AdapterPart.Magnitude,
+                    Dora.forFrozen(p.projection(), new Factors(p.kind(), Map.copyOf(values)), weights));
         }
         return values;
     }

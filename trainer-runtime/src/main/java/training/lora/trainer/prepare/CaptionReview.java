@@ -34,7 +34,6 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.prepare.LatentMasks.LatentMask;
 import training.lora.trainer.prepare.report.DataReport;
 import training.lora.trainer.prepare.report.DataReport.ReportedPicture;
-import training.lora.trainer.prepare.report.DataReportBuilder;
 import training.lora.trainer.prepare.report.DataReportReportedPictureBuilder;
 import training.lora.trainer.prepare.report.Reports;
 import training.lora.trainer.run.RunContext;
@@ -284,15 +283,11 @@ public final class CaptionReview {
         }
         try (PreparedDataset data = PreparedDataset.open(folder)) {
             Reports.write(
-                    DataReportBuilder.builder(Reports.of(
-                                    pictures,
-                                    model.prompts().longest(),
-                                    context.run().spec().preparation().mask().source()))
-                            .notes(before.notes())
-                            .masks(before.masks())
-                            .concepts(before.concepts())
-                            .language(before.language())
-                            .build(),
+                    Reports.recaptioned(
+                            before,
+                            pictures,
+                            model.prompts().longest(),
+                            context.run().spec().preparation().mask().source()),
                     folder,
                     picture -> data.masked() ? mask(data, picture, manager) : null);
         }

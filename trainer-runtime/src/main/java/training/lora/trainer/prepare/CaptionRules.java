@@ -57,16 +57,15 @@ final class CaptionRules {
     }
 
     SidecarText ofFile(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {
-        List<CaptionText> texts =
-                captions.wildcards() ? CaptionText.readLines(file.path()) : List.of(CaptionText.read(file.path()));
-        if (captions.wildcards()) {
-            List<String> lines = CaptionText.whole(file.path()).lines().toList();
-            requirePaired(IntStream.range(0, lines.size())
-                    .mapToObj(i -> unpaired("in line " + (i + 1), lines.get(i)))
-                    .flatMap(Stream::ofNullable)
-                    .toList());
+        if (!captions.wildcards()) {
+            return of(file.name(), List.of(CaptionText.read(file.path())), false);
         }
-        return of(file.name(), texts, false);
+        List<String> lines = CaptionText.whole(file.path()).lines().toList();
+        requirePaired(IntStream.range(0, lines.size())
+                .mapToObj(i -> unpaired("in line " + (i + 1), lines.get(i)))
+                .flatMap(Stream::ofNullable)
+                .toList());
+        return of(file.name(), CaptionText.ofLines(lines), false);
     }
 
     SidecarText ofTable(CaptionTable table, CaptionTable.Said said) throws CaptionText.NoTextException {

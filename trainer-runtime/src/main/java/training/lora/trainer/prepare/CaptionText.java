@@ -38,10 +38,9 @@ record CaptionText(String text, int invisible) {
         return of(whole(file));
     }
 
-    /** Reads a file whose lines are texts; those that are blank are none. */
-    static List<CaptionText> readLines(Path file) throws IOException, NoTextException {
-        return whole(file)
-                .lines()
+    /** Texts that are lines of a file; those that are blank are none. */
+    static List<CaptionText> ofLines(List<String> lines) {
+        return lines.stream()
                 .map(CaptionText::of)
                 .filter(line -> !line.text().isEmpty())
                 .toList();

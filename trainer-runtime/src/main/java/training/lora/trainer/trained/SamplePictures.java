@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -118,8 +119,9 @@ public final class SamplePictures {
                 .boxed()
                 .toList();
         for (int step : steps) {
+            Map<String, Double> known = UnsafePictures.read(folder(step));
             for (int i = 0; i < prompts.size(); i++) {
-                Double probability = unsafe(step, i);
+                Double probability = known.get(name(i));
                 if (probability != null) {
                     unsafe.add(SafetyCheck.named("sample %d of step %d".formatted(i + 1, step), probability));
                 }
@@ -155,8 +157,8 @@ public final class SamplePictures {
     public static List<Path> files(Path train, int step) {
         Path folder = train.resolve("samples").resolve(Publisher.folderName(step));
         List<Path> files = new ArrayList<>();
-        for (int i = 0; Files.isRegularFile(folder.resolve("%02d.png".formatted(i))); i++) {
-            files.add(folder.resolve("%02d.png".formatted(i)));
+        for (int i = 0; Files.isRegularFile(folder.resolve(name(i))); i++) {
+            files.add(folder.resolve(name(i)));
         }
         return files;
     }

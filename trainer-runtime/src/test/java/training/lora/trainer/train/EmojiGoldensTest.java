@@ -82,21 +82,7 @@ class EmojiGoldensTest {
                         model.unet().projections(), fresh(model.unet().projections(), run), run);
                 LoraStep step = new LoraStep(
                         new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
-            double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
-            for (int k = 0; k < expected.size(); k++) {
-                step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)), k, rate);
-            }
-            List<MeasuredStep> measured = step.drain();
-
-            assertThat(measured).hasSize(10);
-            for (int k = 0; k < expected.size(); k++) {
-                assertThat(measured.get(k).loss())
-                        .as("loss of step %d", k)
-                        .isCloseTo(expected.get(k).get(0).asDouble(), Percentage.withPercentage(lossPercent));
-                assertThat(measured.get(k).gradientNorm())
-                        .as("gradient norm of step %d", k)
-                        .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(normPercent));
-            }
+            assertTenStepsAre(expected, step, training, masked, lossPercent, normPercent);
         }
     }
 
@@ -113,21 +99,32 @@ class EmojiGoldensTest {
                 LoraAdapter adapter = dora(model, run);
                 LoraStep step = new LoraStep(
                         new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
-            for (int k = 0; k < expected.size(); k++) {
-                double rate = type == OptimizerType.Prodigy ? 1 : 1e-3;
-                step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, false, scope)), k, rate);
-            }
-            List<MeasuredStep> measured = step.drain();
+            assertTenStepsAre(expected, step, training, false, lossPercent, normPercent);
+        }
+    }
 
-            assertThat(measured).hasSize(10);
-            for (int k = 0; k < expected.size(); k++) {
-                assertThat(measured.get(k).loss())
-                        .as("loss of step %d", k)
-                        .isCloseTo(expected.get(k).get(0).asDouble(), Percentage.withPercentage(lossPercent));
-                assertThat(measured.get(k).gradientNorm())
-                        .as("gradient norm of step %d", k)
-                        .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(normPercent));
-            }
+    /** @param expected loss and gradient norm of each step */
+    private static void assertTenStepsAre(
+            JsonNode expected,
+            LoraStep step,
+            TrainingSpec training,
+            boolean masked,
+            double lossPercent,
+            double normPercent) {
+        double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
+        for (int k = 0; k < expected.size(); k++) {
+            step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)), k, rate);
+        }
+        List<MeasuredStep> measured = step.drain();
+
+        assertThat(measured).hasSize(10);
+        for (int k = 0; k < expected.size(); k++) {
+            assertThat(measured.get(k).loss())
+                    .as("loss of step %d", k)
+                    .isCloseTo(expected.get(k).get(0).asDouble(), Percentage.withPercentage(lossPercent));
+            assertThat(measured.get(k).gradientNorm())
+                    .as("gradient norm of step %d", k)
+                    .isCloseTo(expected.get(k).get(1).asDouble(), Percentage.withPercentage(normPercent));
         }
     }
 

@@ -14,6 +14,9 @@ public final class DoraNorm {
             return torch.sum(torch.mul(r, r), [1])
             """);
 
+    private static final TorchScript FROZEN =
+            TorchScript.compile("sq", "return torch.sqrt(torch.clamp_min(sq, %s))".formatted(NormText.LEAST));
+
     /** |(g - 1) W + g s B A|^2 for g = m / |W + s B A|, summed over rows, in fp64. */
     private static final String CHANGE = """
             g = torch.div(mag, norm0)
@@ -31,6 +34,11 @@ public final class DoraNorm {
     /** The squares of the norms of a weight's rows, (O), fp32. */
     public static NDArray squares(NDArray weight, NDManager scope) {
         return SQUARES.call(scope, weight);
+    }
+
+    /** Norms of the rows of W, (O), fp32, as those of {@link #norms} are where B A is zero. */
+    public static NDArray frozenNorms(NDArray weight, NDManager scope) {
+        return FROZEN.call(scope, squares(weight, scope));
     }
 
     /**

@@ -97,23 +97,23 @@ final class IccData {
     }
 
     private double points(int at, double x) {
-        int count = bytes.getInt(at + 8);
+        int count = number(at + 8);
         if (count == 0) {
             return x;
         }
         if (count == 1) {
-            return Math.pow(x, (bytes.getShort(at + 12) & 0xffff) / 256.0);
+            return Math.pow(x, word(at + 12) / 256.0);
         }
         double place = x * (count - 1);
         int low = Math.min((int) place, count - 2);
-        double a = (bytes.getShort(at + 12 + 2 * low) & 0xffff) / 65535.0;
-        double b = (bytes.getShort(at + 14 + 2 * low) & 0xffff) / 65535.0;
+        double a = word(at + 12 + 2 * low) / 65535.0;
+        double b = word(at + 14 + 2 * low) / 65535.0;
         return a + (b - a) * (place - low);
     }
 
     /** The five functions of section 10.16. */
     private double parametric(int at, double x) {
-        int type = bytes.getShort(at + 8);
+        int type = word(at + 8);
         double g = fixed(at + 12);
         if (type == 0) {
             return Math.pow(x, g);

@@ -50,6 +50,15 @@ public final class Reports {
                 .build();
     }
 
+    /** {@code before} with other captions: {@code pictures} are its own but for these. */
+    public static DataReport recaptioned(
+            DataReport before, List<ReportedPicture> pictures, int longest, MaskSource masks) {
+        return DataReportBuilder.builder(before)
+                .pictures(pictures)
+                .warnings(new Warnings(pictures, longest, masks).all(before.alike()))
+                .build();
+    }
+
     /** Groups of names, each picture of which is like another of its group. */
     private static List<List<String>> alike(List<ReportedPicture> pictures) {
         // Several pictures may be made of one, which is looked at once.

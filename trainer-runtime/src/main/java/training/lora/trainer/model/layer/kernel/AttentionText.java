@@ -45,6 +45,13 @@ public sealed interface AttentionText
                 : new CardAttentionText(width, heads, causal);
     }
 
+    /** Rows {@code y} (B S, C) as (B, S, heads, size). */
+    static String split(String y, int heads, long size) {
+        return Template.fill(
+                "torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}])",
+                Map.of("y", y, "heads", heads, "size", size));
+    }
+
     /**
      * libtorch's kernel for CPUs (Dao et al. 2022), which never holds more of the T x S products than a tile.
      *
@@ -102,9 +109,7 @@ public sealed interface AttentionText
         }
 
         private String heads(String y) {
-            return Template.fill(
-                    "torch.transpose(torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}]), 1, 2)",
-                    Map.of("y", y, "heads", heads, "size", width / heads));
+            return "torch.transpose(%s, 1, 2)".formatted(split(y, heads, width / heads));
         }
 
         private String rows(String e) {
@@ -225,9 +230,8 @@ public sealed interface AttentionText
         }
 
         String heads(String y) {
-            return Template.fill(
-                    "torch.contiguous(torch.flatten(torch.transpose(torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}]), 1, 2), 0, 1))",
-                    Map.of("y", y, "heads", heads, "size", width / heads));
+            return "torch.contiguous(torch.flatten(torch.transpose(%s, 1, 2), 0, 1))"
+                    .formatted(split(y, heads, width / heads));
         }
 
         String rows(String e) {

@@ -99,9 +99,7 @@ record CardAttentionText(long width, int heads, boolean causal) implements Atten
     }
 
     private String heads(String y) {
-        String split = Template.fill(
-                "torch.reshape({y}, [torch.size(x, 0), -1, {heads}, {size}])",
-                Map.of("y", y, "heads", heads, "size", size()));
+        String split = AttentionText.split(y, heads, size());
         return aligned()
                 ? split
                 : "torch.constant_pad_nd(%s, [0, %d], 0.)".formatted(split, ALIGNMENT - size() % ALIGNMENT);

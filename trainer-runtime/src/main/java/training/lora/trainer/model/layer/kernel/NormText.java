@@ -10,7 +10,7 @@ import training.lora.trainer.tensor.Template;
  */
 public final class NormText {
     /** Under the root: a row of zeros has a norm that can be divided by. */
-    private static final double LEAST = 1e-24;
+    public static final double LEAST = 1e-24;
 
     /** Makes {@code norm} (O) of {@code a}, {@code b}, the weight and {@code sq}, its rows' squares. */
     private static final String NORM = """
