@@ -26,7 +26,7 @@ public record AdaptedProjection(Projection projection, AdapterKind kind, long of
     }
 
     /** Where a part starts. */
-    long offset(AdapterPart part) {
+    public long offset(AdapterPart part) {
         return offset
                 + kind.parts().stream()
                         .takeWhile(p -> p != part)

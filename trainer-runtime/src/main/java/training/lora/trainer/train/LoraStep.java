@@ -15,7 +15,10 @@ import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
+import training.lora.trainer.train.optimizer.AdapterTable;
 import training.lora.trainer.train.optimizer.Optimizer;
+import training.lora.trainer.train.optimizer.OptimizerSet;
+import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
 
 /**
@@ -38,7 +41,7 @@ final class LoraStep implements AutoCloseable {
     private final Objective objective;
     private final int parts;
     private final NDManager manager;
-    private final Optimizer optimizer;
+    private final OptimizerSet optimizers = new OptimizerSet();
     private final NDArray log;
     private final NDArray lossSum;
     private int recorded;
@@ -50,7 +53,10 @@ final class LoraStep implements AutoCloseable {
         this.objective = new Objective(schedule, training.loss());
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
-        this.optimizer = Optimizer.of(training.optimizer(), adapter.parameters(), adapter.textOffset(), manager);
+        optimizers.add(
+                "",
+                Optimizer.of(training.optimizer(), AdapterTable.of(adapter, training), adapter.parameters(), manager),
+                adapter.gradient());
         this.log = manager.zeros(new Shape(CAPACITY, 2));
         this.lossSum = manager.zeros(new Shape());
     }
@@ -59,8 +65,9 @@ final class LoraStep implements AutoCloseable {
      * Trains on the batches of a step, as on one batch of all their samples.
      *
      * @param step steps done before
+     * @param rates of each optimizer
      */
-    void train(BatchSource batches, int step, double learningRate) {
+    void train(BatchSource batches, int step, List<Rates> rates) {
         int samples = 0;
         for (int part = 0; part < parts; part++) {
             samples += batches.size((long) step * parts + part);
@@ -73,7 +80,7 @@ final class LoraStep implements AutoCloseable {
         }
         try (NDManager scope = manager.newSubManager();
                 NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
-            NDArray norm = optimizer.step(adapter.gradient(), learningRate, scope);
+            NDArray norm = optimizers.step(rates, scope);
             RECORD.call(scope, log, at, lossSum, norm);
         }
         recorded++;
@@ -111,9 +118,9 @@ final class LoraStep implements AutoCloseable {
         return scope.create(times, new Shape(times.length));
     }
 
-    /** The optimizer, which holds all that the next step depends on. */
-    Optimizer optimizer() {
-        return optimizer;
+    /** The optimizers, which hold all that the next step depends on. */
+    OptimizerSet optimizers() {
+        return optimizers;
     }
 
     /** Whether {@link #drain} must come before the next step. */
@@ -134,6 +141,7 @@ final class LoraStep implements AutoCloseable {
 
     @Override
     public void close() {
+        optimizers.close();
         manager.close();
     }
 }

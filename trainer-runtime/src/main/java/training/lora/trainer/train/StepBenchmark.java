@@ -30,6 +30,7 @@ import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.train.batch.BatchBuilder;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.Told;
+import training.lora.trainer.train.optimizer.LearningRates;
 
 /**
  * Times the training step at the full architecture of Stable Diffusion 1.5 or XL with random weights: LoRA of rank 16 on
@@ -115,7 +116,7 @@ public final class StepBenchmark {
                                     .build();
                         }),
                         k,
-                        1e-4);
+                        new LearningRates(step.optimizers().tables(), seconds.length).at(k, 1));
                 double loss = step.drain().get(0).loss();
                 if (!Double.isFinite(loss)) {
                     throw new IllegalStateException("the loss must be finite, was " + loss);

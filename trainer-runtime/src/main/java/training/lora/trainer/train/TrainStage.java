@@ -156,7 +156,7 @@ public final class TrainStage {
                 data.manifest(),
                 folder,
                 adapter,
-                step.optimizer(),
+                step.optimizers(),
                 losses,
                 checkpoints,
                 manager);
@@ -341,7 +341,7 @@ public final class TrainStage {
     private void step() {
         clock.enter(Phase.Steps);
         int k = state.done();
-        step.train(batches, k, state.rate(k));
+        step.train(batches, k, state.rates(k));
         state.stepped();
         progress.stepped();
     }

@@ -33,6 +33,7 @@ import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.CardScripts;
 import training.lora.trainer.train.batch.Batches;
 import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.optimizer.Rates;
 
 /**
  * The way of the data on libtorch's meta device, which stands for a card: a tensor that is left on the CPU, or a value
@@ -109,8 +110,8 @@ class CardStepTest {
             try (LoraStep step = step(training, precision)) {
                 Batches batches = batches(training);
 
-                step.train(batches, 0, 1e-2);
-                step.train(batches, 1, 1e-2);
+                step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
+                step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
 
                 assertThatThrownBy(step::drain)
                         .isInstanceOf(EngineException.class)

@@ -46,6 +46,7 @@ import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchBuilder;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.Told;
+import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
 
 /** Against diffusers and peft on the bundled model; the goldens are made by src/test/goldens/emoji_goldens.py. */
@@ -113,7 +114,10 @@ class EmojiGoldensTest {
             double normPercent) {
         double rate = training.optimizer().type() == OptimizerType.Prodigy ? 1 : 1e-3;
         for (int k = 0; k < expected.size(); k++) {
-            step.train(BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)), k, rate);
+            step.train(
+                    BatchSource.of(index -> 2, (index, scope) -> batch(index, masked, scope)),
+                    k,
+                    List.of(Rates.constant(k, rate, 1)));
         }
         List<MeasuredStep> measured = step.drain();
 

@@ -28,6 +28,7 @@ import training.lora.trainer.train.batch.Captions;
 import training.lora.trainer.train.batch.Embeddings;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.batch.TrainingData;
+import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
 
 class LoraStepTest {
@@ -60,7 +61,7 @@ class LoraStepTest {
                         run)) {
             Batches batches = batches(run, batchSize, 0.1);
             for (int i = 0; i < steps; i++) {
-                step.train(batches, i, 1e-2);
+                step.train(batches, i, List.of(Rates.constant(i, 1e-2, 1)));
                 after.accept(run, i + 1);
             }
             return step.drain();
@@ -137,8 +138,8 @@ class LoraStepTest {
                 LoraAdapter.create(unet.projections(), new LoraSettings(4, 4, List.of("Attention")), 5, run);
         LoraStep step = new LoraStep(
                 new Networks(unet, null), adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run);
-        step.train(batches, 0, 1e-2);
-        step.train(batches, 1, 1e-2);
+        step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
+        step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
         return new Moved(step.drain().get(0), adapter.parameters());
     }
 

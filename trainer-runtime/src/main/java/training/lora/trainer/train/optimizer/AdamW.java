@@ -11,100 +11,101 @@ import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * AdamW (Loshchilov and Hutter 2019) over one flat array, as torch.optim.AdamW does it: decay first, bias corrections,
- * epsilon outside the root. All of it is one native call.
+ * AdamW (Loshchilov and Hutter 2019) over one flat array, as torch.optim.AdamW does it: decay first, bias corrections of
+ * each group's own steps, epsilon outside the root. All of it is one native call.
  */
 final class AdamW extends Optimizer {
     private static final double EPSILON = 1e-8;
 
     /** Parameters that are moved at a time, so that what is made on the way is small and stays in the cache. */
-    private static final int TILE = 1 << 18;
+    static final int TILE = 1 << 18;
+
+    /** Numbers of a step before those of groups. */
+    private static final int SHARED = 4;
+
+    /** Numbers of a step that each group has. */
+    private static final int OWN = 3;
 
     /**
-     * Moves one group. p: parameters, g: gradient, m and v: moments, all of the group's size; k: the step's numbers, of
-     * which two are the group's: what its parameters decay to, and its rate.
+     * Moves tiles of p: parameters, by g: gradient, with m and v: moments, all (n); k: the step's numbers, of which three are
+     * a group's: the root of its second moment's correction, what its parameters decay to, and its rate. For each tile
+     * {starts}, {ends} and {groups} tell where it lies and where its group's numbers begin.
      */
     private static final String MOVE = """
-            s = torch.size({p}, 0)
-            for i in range(torch.floordiv(torch.add(s, {short}), {tile})):
-             i0 = torch.mul(i, {tile})
-             i1 = torch.add(i0, {tile})
-             gi = torch.slice({g}, 0, i0, i1)
-             mi = torch.lerp_(torch.slice({m}, 0, i0, i1), gi, k[1])
-             vi = torch.mul_(torch.slice({v}, 0, i0, i1), k[2])
+            starts = [{starts}]
+            ends = [{ends}]
+            groups = [{groups}]
+            for i in range({count}):
+             i0 = starts[i]
+             i1 = ends[i]
+             q = groups[i]
+             gi = torch.slice(g, 0, i0, i1)
+             mi = torch.lerp_(torch.slice(m, 0, i0, i1), gi, k[1])
+             vi = torch.mul_(torch.slice(v, 0, i0, i1), k[2])
              _1 = torch.add_(vi, torch.mul_(torch.mul(gi, gi), k[3]))
-             d = torch.add_(torch.mul_(torch.sqrt(vi), k[4]), {epsilon})
-             pi = torch.mul_(torch.slice({p}, 0, i0, i1), k[{decay}])
-             _2 = torch.sub_(pi, torch.mul_(torch.div(mi, d), k[{rate}]))
+             d = torch.add_(torch.mul_(torch.sqrt(vi), k[q]), {epsilon})
+             pi = torch.mul_(torch.slice(p, 0, i0, i1), k[torch.add(q, 1)])
+             _2 = torch.sub_(pi, torch.mul_(torch.div(mi, d), k[torch.add(q, 2)]))
+            _3 = torch.zero_(g)
+            return n
             """;
 
     private final OptimizerSpec settings;
-    private final Groups groups;
-    private final TorchScript script;
     private final NDArray firstMoment;
     private final NDArray secondMoment;
 
     /** @param parameters (n), fp32 */
-    AdamW(NDArray parameters, Groups groups, OptimizerSpec settings, NDManager parent) {
-        super(parameters, parent);
+    AdamW(ParameterTable table, NDArray parameters, OptimizerSpec settings, NDManager parent) {
+        super(table, parameters, parent);
         this.settings = settings;
-        this.groups = groups;
-        this.script = TorchScript.compile(
-                "p, g, m, v, c", "k = torch.unbind(c, 0)\n" + CLIP + moves(groups) + "_3 = torch.zero_(g)\nreturn n");
         this.firstMoment = zeros("firstMoment");
         this.secondMoment = zeros("secondMoment");
     }
 
-    private static String moves(Groups groups) {
-        StringBuilder lines = new StringBuilder();
-        for (int i = 0; i < groups.factors().size(); i++) {
-            lines.append(Template.fill(
-                    MOVE,
-                    Map.of(
-                            "short",
-                            TILE - 1,
-                            "p",
-                            groups.part("p", i),
-                            "g",
-                            groups.part("g", i),
-                            "m",
-                            groups.part("m", i),
-                            "v",
-                            groups.part("v", i),
-                            "tile",
-                            TILE,
-                            "epsilon",
-                            EPSILON,
-                            "decay",
-                            5 + 2 * i,
-                            "rate",
-                            6 + 2 * i)));
-        }
-        return lines.toString();
+    @Override
+    TorchScript compile(String clip, List<ParameterTable.Run> moving) {
+        Tiles tiles = Tiles.of(moving, TILE);
+        return TorchScript.compile(
+                "p, g, m, v, c",
+                clip
+                        + Template.fill(
+                                MOVE,
+                                Map.of(
+                                        "starts",
+                                        tiles.starts(),
+                                        "ends",
+                                        tiles.ends(),
+                                        "groups",
+                                        tiles.groups(SHARED, OWN),
+                                        "count",
+                                        tiles.count(),
+                                        "epsilon",
+                                        EPSILON)));
     }
 
     @Override
-    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
-        steps++;
-        double correction1 = 1 - Math.pow(settings.beta1(), steps);
-        double correction2 = 1 - Math.pow(settings.beta2(), steps);
-        List<Double> factors = groups.factors();
+    NDArray move(NDArray gradient, Rates rates, NDManager scope) {
+        int groups = table.groups().size();
         float[] numbers = Arrays.copyOf(
                 new float[] {
                     settings.maxGradientNorm().floatValue(),
                     (float) (1 - settings.beta1()),
                     settings.beta2().floatValue(),
-                    (float) (1 - settings.beta2()),
-                    (float) (1 / Math.sqrt(correction2))
+                    (float) (1 - settings.beta2())
                 },
-                5 + 2 * factors.size());
-        for (int i = 0; i < factors.size(); i++) {
-            double rate = factors.get(i) * learningRate;
-            numbers[5 + 2 * i] = (float) (1 - rate * settings.weightDecay());
-            numbers[6 + 2 * i] = (float) (rate / correction1);
+                SHARED + OWN * groups);
+        for (int i = 0; i < groups; i++) {
+            int steps = rates.groups().get(i).step() + 1;
+            double correction1 = 1 - Math.pow(settings.beta1(), steps);
+            double correction2 = 1 - Math.pow(settings.beta2(), steps);
+            double rate = table.groups().get(i).factor() * rates.groups().get(i).rate();
+            numbers[SHARED + OWN * i] = (float) (1 / Math.sqrt(correction2));
+            numbers[SHARED + OWN * i + 1] =
+                    (float) (1 - rate * table.groups().get(i).weightDecay());
+            numbers[SHARED + OWN * i + 2] = (float) (rate / correction1);
         }
         try (NDArray constants = scope.create(numbers, new Shape(numbers.length))) {
-            return script.call(scope, parameters, gradient, firstMoment, secondMoment, constants);
+            return script(rates).call(scope, parameters, gradient, firstMoment, secondMoment, constants);
         }
     }
 }

@@ -2,6 +2,8 @@ package training.lora.trainer.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.Template;
@@ -18,17 +20,29 @@ final class Prodigy extends Optimizer {
     /** Parameters that are moved at a time, so that what is made on the way is small; fewer cost time in calls. */
     static final int TILE = 1 << 20;
 
+    /** Numbers of a step before those of groups. */
+    private static final int SHARED = 2;
+
+    /** Numbers of a step that each group has. */
+    private static final int OWN = 2;
+
     /** d before the first step; divides what would be too small for fp32. */
     private static final double D0 = 1e-6;
 
     /**
      * p: parameters, b: their values at the beginning, g: gradient, m and v: moments, s: sum of gradients, all (n); e: d, the
-     * numerator of its next value and the number of steps; c: greatest norm and rate. The step and the decay use the old d,
-     * epsilon the new one. All groups share d, and what its numerator takes the step to be: the rate of the first group.
+     * numerator of its next value and the number of steps; c: greatest norm, rate, and for each group what its rate is
+     * divided by this, and its weight decay. The step and the decay use the old d, epsilon the new one. All groups that move
+     * share d, and what its numerator takes the step to be: the highest of their rates before their factors. For each tile
+     * {starts}, {ends} and {groups} tell where it lies and where its group's numbers begin.
      */
     private static final String STEP = """
-            k = torch.unbind(c, 0)
             {clip}
+            starts = [{starts}]
+            ends = [{ends}]
+            groups = [{groups}]
+            sumStarts = [{sumStarts}]
+            sumEnds = [{sumEnds}]
             u = torch.unbind(e, 0)
             d = torch.clone(u[0])
             i = torch.to(torch.add(u[2], 1.), 7)
@@ -36,9 +50,9 @@ final class Prodigy extends Optimizer {
             r = torch.div(d, {d0})
             _1 = torch.mul_(u[1], {beta3})
             a = torch.zeros_like(d)
-            for j in range(torch.floordiv(torch.add(torch.size(p, 0), {short}), {tile})):
-             j0 = torch.mul(j, {tile})
-             j1 = torch.add(j0, {tile})
+            for j in range({sums}):
+             j0 = sumStarts[j]
+             j1 = sumEnds[j]
              gj = torch.slice(g, 0, j0, j1)
              bj = torch.sub(torch.slice(b, 0, j0, j1), torch.slice(p, 0, j0, j1))
              _2 = torch.add_(u[1], torch.mul(torch.mul(r, h), torch.dot(gj, bj)))
@@ -55,33 +69,21 @@ final class Prodigy extends Optimizer {
             _8 = torch.add_(u[2], moves)
             l = torch.mul(h, moves)
             w = torch.mul(u[0], {epsilon})
-            {moves}
+            for j in range({count}):
+             j0 = starts[j]
+             j1 = ends[j]
+             x = torch.mul(l, k[groups[j]])
+             pj = torch.slice(p, 0, j0, j1)
+             q = torch.div(torch.slice(m, 0, j0, j1), torch.add_(torch.sqrt(torch.slice(v, 0, j0, j1)), w))
+             _1 = torch.sub_(pj, torch.mul(pj, torch.mul(x, k[torch.add(groups[j], 1)])))
+             _2 = torch.sub_(pj, torch.mul(q, x))
             _9 = torch.zero_(g)
             return n
-            """;
-
-    /** Moves one group at the rate l; p, m and v as above, of the group's size, and w: epsilon. */
-    private static final String MOVE = """
-            x = {rate}
-            for j in range(torch.floordiv(torch.add(torch.size({p}, 0), {short}), {tile})):
-             j0 = torch.mul(j, {tile})
-             j1 = torch.add(j0, {tile})
-             pj = torch.slice({p}, 0, j0, j1)
-             q = torch.div(torch.slice({m}, 0, j0, j1), torch.add_(torch.sqrt(torch.slice({v}, 0, j0, j1)), w))
-             _1 = torch.sub_(pj, torch.mul(pj, torch.mul(x, {weightDecay})))
-             _2 = torch.sub_(pj, torch.mul(q, x))
             """;
 
     /** sqrt(1 - beta2^i) / (1 - beta1^i), in fp64 because beta2^i is near 1. */
     private static final String CORRECTION =
             "torch.to(torch.div(torch.sqrt(torch.rsub(torch.pow(%2$s, i), 1.)), torch.rsub(torch.pow(%1$s, i), 1.)), 6)";
-
-    /** A step at rate 0, at which prodigyopt leaves all as it was. */
-    private static final TorchScript REST = TorchScript.compile("g", """
-            n = torch.norm(g)
-            _0 = torch.zero_(g)
-            return n
-            """);
 
     /**
      * How it differs from prodigyopt's defaults.
@@ -94,8 +96,8 @@ final class Prodigy extends Optimizer {
         static final Variant DIFFUSION = new Variant(true, true);
     }
 
-    private final float greatestNorm;
-    private final TorchScript script;
+    private final OptimizerSpec settings;
+    private final Variant variant;
     private final NDArray beginning;
     private final NDArray firstMoment;
     private final NDArray secondMoment;
@@ -103,33 +105,10 @@ final class Prodigy extends Optimizer {
     private final NDArray estimate;
 
     /** @param parameters (n), fp32 */
-    Prodigy(NDArray parameters, Groups groups, OptimizerSpec settings, Variant variant, NDManager parent) {
-        super(parameters, parent);
-        this.greatestNorm = settings.maxGradientNorm().floatValue();
-        this.script = TorchScript.compile(
-                "p, b, g, m, v, s, e, c",
-                Template.fill(
-                        STEP,
-                        Map.ofEntries(
-                                Map.entry("clip", CLIP.strip()),
-                                Map.entry(
-                                        "correction",
-                                        variant.biasCorrection()
-                                                ? CORRECTION.formatted(settings.beta1(), settings.beta2())
-                                                : "1."),
-                                Map.entry("d0", D0),
-                                Map.entry("beta3", Math.sqrt(settings.beta2())),
-                                Map.entry("beta1", settings.beta1()),
-                                Map.entry("rest1", 1 - settings.beta1()),
-                                Map.entry("beta2", settings.beta2()),
-                                Map.entry("rest2", 1 - settings.beta2()),
-                                Map.entry("sum", variant.safeguardWarmup() ? "d" : "h"),
-                                Map.entry("epsilon", EPSILON),
-                                Map.entry(
-                                        "moves",
-                                        moves(groups, settings.weightDecay()).strip()),
-                                Map.entry("short", TILE - 1),
-                                Map.entry("tile", TILE))));
+    Prodigy(ParameterTable table, NDArray parameters, OptimizerSpec settings, Variant variant, NDManager parent) {
+        super(table, parameters, parent);
+        this.settings = settings;
+        this.variant = variant;
         this.beginning = keep("beginning", parameters.duplicate());
         this.firstMoment = zeros("firstMoment");
         this.secondMoment = zeros("secondMoment");
@@ -137,47 +116,63 @@ final class Prodigy extends Optimizer {
         this.estimate = keep("estimate", parent.create(new float[] {(float) D0, 0, 0}));
     }
 
-    private static String moves(Groups groups, double weightDecay) {
-        StringBuilder lines = new StringBuilder();
-        for (int i = 0; i < groups.factors().size(); i++) {
-            double factor = groups.factors().get(i);
-            lines.append(Template.fill(
-                    MOVE,
-                    Map.of(
-                            "p",
-                            groups.part("p", i),
-                            "m",
-                            groups.part("m", i),
-                            "v",
-                            groups.part("v", i),
-                            "short",
-                            TILE - 1,
-                            "tile",
-                            TILE,
-                            "weightDecay",
-                            weightDecay,
-                            "rate",
-                            factor == 1 ? "l" : "torch.mul(l, %s)".formatted(factor))));
-        }
-        return lines.toString();
+    @Override
+    TorchScript compile(String clip, List<ParameterTable.Run> moving) {
+        Tiles tiles = Tiles.of(moving, TILE);
+        Tiles sums = Tiles.of(ParameterTable.joined(moving), TILE);
+        Map<String, Object> values = new HashMap<>();
+        values.put("clip", clip.strip());
+        values.put(
+                "correction",
+                variant.biasCorrection() ? CORRECTION.formatted(settings.beta1(), settings.beta2()) : "1.");
+        values.put("d0", D0);
+        values.put("beta3", Math.sqrt(settings.beta2()));
+        values.put("beta1", settings.beta1());
+        values.put("rest1", 1 - settings.beta1());
+        values.put("beta2", settings.beta2());
+        values.put("rest2", 1 - settings.beta2());
+        values.put("sum", variant.safeguardWarmup() ? "d" : "h");
+        values.put("epsilon", EPSILON);
+        values.put("sumStarts", sums.starts());
+        values.put("sumEnds", sums.ends());
+        values.put("sums", sums.count());
+        values.put("starts", tiles.starts());
+        values.put("ends", tiles.ends());
+        values.put("groups", tiles.groups(SHARED, OWN));
+        values.put("count", tiles.count());
+        return TorchScript.compile("p, b, g, m, v, s, e, c", Template.fill(STEP, values));
     }
 
     @Override
-    public NDArray step(NDArray gradient, double learningRate, NDManager scope) {
-        if (learningRate == 0) {
-            return REST.call(scope, gradient);
+    NDArray move(NDArray gradient, Rates rates, NDManager scope) {
+        double highest =
+                rates.groups().stream().mapToDouble(Rates.Group::rate).max().orElseThrow();
+        if (highest == 0) {
+            // prodigyopt leaves all as it was.
+            return rest(gradient, scope);
         }
-        try (NDArray constants = scope.create(new float[] {greatestNorm, (float) learningRate})) {
-            return script.call(
-                    scope,
-                    parameters,
-                    beginning,
-                    gradient,
-                    firstMoment,
-                    secondMoment,
-                    gradientSum,
-                    estimate,
-                    constants);
+        int groups = table.groups().size();
+        float[] numbers = new float[SHARED + OWN * groups];
+        numbers[0] = settings.maxGradientNorm().floatValue();
+        numbers[1] = (float) highest;
+        for (int i = 0; i < groups; i++) {
+            ParameterGroup group = table.groups().get(i);
+            numbers[SHARED + OWN * i] =
+                    (float) (group.factor() * (rates.groups().get(i).rate() / highest));
+            numbers[SHARED + OWN * i + 1] = (float) group.weightDecay();
+        }
+        try (NDArray constants = scope.create(numbers)) {
+            return script(rates)
+                    .call(
+                            scope,
+                            parameters,
+                            beginning,
+                            gradient,
+                            firstMoment,
+                            secondMoment,
+                            gradientSum,
+                            estimate,
+                            constants);
         }
     }
 }

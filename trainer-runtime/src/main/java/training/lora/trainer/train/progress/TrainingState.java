@@ -24,8 +24,9 @@ import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.tensor.TorchScript;
-import training.lora.trainer.train.optimizer.LearningRateSchedule;
-import training.lora.trainer.train.optimizer.Optimizer;
+import training.lora.trainer.train.optimizer.LearningRates;
+import training.lora.trainer.train.optimizer.OptimizerSet;
+import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.trained.LossLog;
 import training.lora.trainer.trained.Position;
 import training.lora.trainer.trained.PositionBeginBuilder;
@@ -51,11 +52,11 @@ public final class TrainingState {
     private final DatasetManifest data;
     private final Path folder;
     private final LoraAdapter adapter;
-    private final Optimizer optimizer;
+    private final OptimizerSet optimizers;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final Milestones milestones;
-    private final LearningRateSchedule rates;
+    private final LearningRates rates;
     private final StateFiles states;
     private final Watchdog watchdog;
     private final NDManager manager;
@@ -67,7 +68,7 @@ public final class TrainingState {
     /**
      * @param length of the run
      * @param folder the train stage's
-     * @param optimizer of the adapter's factors
+     * @param optimizers of what is trained
      * @param manager where states are read into
      */
     public TrainingState(
@@ -76,7 +77,7 @@ public final class TrainingState {
             DatasetManifest data,
             Path folder,
             LoraAdapter adapter,
-            Optimizer optimizer,
+            OptimizerSet optimizers,
             LossLog losses,
             Checkpoints checkpoints,
             NDManager manager) {
@@ -86,12 +87,12 @@ public final class TrainingState {
         this.data = data;
         this.folder = folder;
         this.adapter = adapter;
-        this.optimizer = optimizer;
+        this.optimizers = optimizers;
         this.losses = losses;
         this.checkpoints = checkpoints;
         this.manager = manager;
         this.milestones = new Milestones(length);
-        this.rates = LearningRateSchedule.of(training.optimizer(), length.steps());
+        this.rates = new LearningRates(optimizers.tables(), length.steps());
         this.states =
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
@@ -134,7 +135,7 @@ public final class TrainingState {
         position = state.position();
         done = position.step();
         norms = null;
-        optimizer.restore(state.tensors(), done);
+        optimizers.restore(state.tensors());
         losses.cut(done);
         checkpoints.restore(position.checkpoints());
         if (atCheckpoint()
@@ -165,9 +166,14 @@ public final class TrainingState {
         return norms;
     }
 
-    /** The learning rate of step {@code k}, from 0. */
-    public double rate(int k) {
-        return position.learningRateFactor() * rates.at(k);
+    /** The learning rate that is shown of step {@code k}, from 0. */
+    private double rate(int k) {
+        return rates.shown(k, position.learningRateFactor());
+    }
+
+    /** The learning rates of step {@code k}, from 0, for each optimizer. */
+    public List<Rates> rates(int k) {
+        return rates.at(k, position.learningRateFactor());
     }
 
     /** Whether there is a checkpoint at the steps done. */
@@ -289,7 +295,7 @@ public final class TrainingState {
     public void saveState() throws IOException {
         position = position.at(done, greatestNorms(), checkpoints.kept());
         losses.force();
-        states.write(position, optimizer.state());
+        states.write(position, optimizers.state());
         lastState = System.nanoTime();
     }
 

@@ -24,11 +24,14 @@ class AdamWTest {
                 .optimizer();
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
-                AdamW optimizer = new AdamW(p, Groups.single(3), settings, manager)) {
+                AdamW optimizer =
+                        new AdamW(ParameterTable.single(3, ParameterGroup.of(settings)), p, settings, manager)) {
             for (int k = 0; k < gradients.length; k++) {
                 NDArray gradient = manager.create(gradients[k]);
 
-                float norm = optimizer.step(gradient, 0.02, manager).getFloat();
+                float norm = optimizer
+                        .step(gradient, Rates.constant(k, 0.02, 1), manager)
+                        .getFloat();
 
                 assertThat(norm).isCloseTo(norms[k], within(1e-6f));
                 assertThat(p.toFloatArray()).containsExactly(expected[k], within(1e-7f));
@@ -51,10 +54,10 @@ class AdamWTest {
                 .optimizer();
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 NDArray p = manager.create(new float[] {1, -0.5f, 0.25f});
-                Optimizer optimizer = Optimizer.of(settings, p, 2, manager)) {
+                Optimizer optimizer = Optimizer.of(settings, Tables.withText(3, 2, settings), p, manager)) {
             for (int k = 0; k < gradients.length; k++) {
                 // The schedule is at half its height.
-                optimizer.step(manager.create(gradients[k]), 0.02, manager);
+                optimizer.step(manager.create(gradients[k]), Rates.constant(k, 0.02, 2), manager);
 
                 assertThat(p.toFloatArray()).containsExactly(expected[k], within(1e-7f));
             }

@@ -37,6 +37,10 @@ class ProdigyTest {
         return gradient;
     }
 
+    private ParameterTable single(OptimizerSpec settings) {
+        return ParameterTable.single(parameters.size(), ParameterGroup.of(settings));
+    }
+
     private static double d(Prodigy optimizer) {
         return Objects.requireNonNull(optimizer.state().get("estimate")).getFloat(0);
     }
@@ -57,10 +61,12 @@ class ProdigyTest {
                 .optimizer();
         assertThat(golden).hasSizeGreaterThanOrEqualTo(20);
         try (manager;
-                Prodigy optimizer =
-                        new Prodigy(parameters, Groups.single(parameters.size()), settings, variant, manager)) {
+                Prodigy optimizer = new Prodigy(single(settings), parameters, settings, variant, manager)) {
             for (int k = 0; k < golden.size(); k++) {
-                optimizer.step(gradient(k, manager), warmup == 0 ? 1 : Math.min(1, k / (double) warmup), manager);
+                optimizer.step(
+                        gradient(k, manager),
+                        Rates.constant(k, warmup == 0 ? 1 : Math.min(1, k / (double) warmup), 1),
+                        manager);
 
                 float[] expected = TrainingGoldens.floats(golden.get(k));
                 assertThat(d(optimizer)).as("d of step %d", k).isCloseTo(expected[0], Percentage.withPercentage(0.01));
@@ -76,18 +82,18 @@ class ProdigyTest {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
         Map<String, NDArray> kept = new LinkedHashMap<>();
         try (manager;
-                Optimizer first = Optimizer.of(settings, parameters, parameters.size(), manager)) {
+                Optimizer first = Optimizer.of(settings, single(settings), parameters, manager)) {
             for (int k = 0; k < 20; k++) {
                 if (k == 10) {
                     first.state().forEach((name, array) -> kept.put(name, array.duplicate()));
                 }
-                first.step(gradient(k, manager), 1, manager);
+                first.step(gradient(k, manager), Rates.constant(k, 1, 1), manager);
             }
             float[] uninterrupted = parameters.toFloatArray();
-            Optimizer second = Optimizer.of(settings, parameters, parameters.size(), manager);
-            second.restore(kept, 10);
+            Optimizer second = Optimizer.of(settings, single(settings), parameters, manager);
+            second.restore(kept);
             for (int k = 10; k < 20; k++) {
-                second.step(gradient(k, manager), 1, manager);
+                second.step(gradient(k, manager), Rates.constant(k, 1, 1), manager);
             }
 
             assertThat(parameters.toFloatArray()).isEqualTo(uninterrupted);
@@ -99,8 +105,10 @@ class ProdigyTest {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy, weightDecay: 0, %s}".formatted(fields))
                 .optimizer();
         NDArray all = manager.zeros(SHAPE);
-        try (Optimizer optimizer = Optimizer.of(settings, all, SHAPE.size() / 2, manager)) {
-            optimizer.step(gradient(0, manager), 1, manager);
+        ParameterTable table = Tables.withText(SHAPE.size(), SHAPE.size() / 2, settings);
+        try (Optimizer optimizer = Optimizer.of(settings, table, all, manager)) {
+            optimizer.step(
+                    gradient(0, manager), Rates.constant(0, 1, table.groups().size()), manager);
             return all.toFloatArray();
         }
     }
@@ -127,11 +135,12 @@ class ProdigyTest {
         NDArray all = parameters.tile(times);
         NDArray centres = centre.tile(times);
         NDArray weights = weight.tile(times);
-        try (Optimizer optimizer = Optimizer.of(settings, all, all.size() / 2, manager)) {
+        ParameterTable table = Tables.withText(all.size(), all.size() / 2, settings);
+        try (Optimizer optimizer = Optimizer.of(settings, table, all, manager)) {
             for (int k = 0; k < 60; k++) {
                 try (NDManager step = manager.newSubManager();
                         NDArray gradient = all.sub(centres)) {
-                    optimizer.step(gradient.muli(weights), 1, step);
+                    optimizer.step(gradient.muli(weights), Rates.constant(k, 1, 2), step);
                 }
             }
         }
@@ -166,9 +175,9 @@ class ProdigyTest {
         OptimizerSpec settings = TrainingSpecs.of("optimizer: {type: Prodigy}").optimizer();
         float[] before = parameters.toFloatArray();
         try (manager;
-                Prodigy optimizer = new Prodigy(
-                        parameters, Groups.single(parameters.size()), settings, Prodigy.Variant.DIFFUSION, manager)) {
-            optimizer.step(manager.zeros(SHAPE), 1, manager);
+                Prodigy optimizer =
+                        new Prodigy(single(settings), parameters, settings, Prodigy.Variant.DIFFUSION, manager)) {
+            optimizer.step(manager.zeros(SHAPE), Rates.constant(0, 1, 1), manager);
 
             assertThat(parameters.toFloatArray()).isEqualTo(before);
             assertThat(d(optimizer)).isEqualTo(1e-6f);

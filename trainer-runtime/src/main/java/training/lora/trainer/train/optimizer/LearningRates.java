@@ -1,0 +1,29 @@
+package training.lora.trainer.train.optimizer;
+
+import java.util.List;
+
+/**
+ * The learning rates of all steps of a training.
+ *
+ * @param tables of its optimizers
+ * @param steps in all
+ */
+public record LearningRates(List<ParameterTable> tables, int steps) {
+    public LearningRates {
+        tables = List.copyOf(tables);
+    }
+
+    /**
+     * Those of step {@code k}, from 0, for each optimizer.
+     *
+     * @param factor what all are multiplied by
+     */
+    public List<Rates> at(int k, double factor) {
+        return tables.stream().map(table -> Rates.of(table, k, factor, steps)).toList();
+    }
+
+    /** The one that is shown: of the first group of the first optimizer, before its factor. */
+    public double shown(int k, double factor) {
+        return at(k, factor).get(0).groups().get(0).rate();
+    }
+}
