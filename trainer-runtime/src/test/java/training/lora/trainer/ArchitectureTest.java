@@ -1,7 +1,10 @@
 package training.lora.trainer;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
 import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.equivalentTo;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
 import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
@@ -100,6 +103,15 @@ class ArchitectureTest {
                     "..trainer.train..",
                     "..trainer.evaluate..",
                     "..trainer.track..");
+
+    @ArchTest
+    static final ArchRule CONFIGURATIONS_OF_OTHERS_ARE_READ_BY_THE_API_ALONE = noClasses()
+            .that()
+            .resideInAPackage("..trainer.convert..")
+            .should()
+            .dependOnClassesThat(resideInAPackage("training.lora.trainer..")
+                    .and(not(resideInAPackage("training.lora.trainer.convert..")))
+                    .and(not(equivalentTo(TrainerException.class))));
 
     @ArchTest
     static void packagesOfModelUseEachOtherAsDesigned(JavaClasses classes) {

@@ -22,10 +22,16 @@ class TrainerCommandsTest {
         try (ScratchCheckout checkout = new ScratchCheckout(dir, trainer, Map.of())) {
             Files.delete(dir.resolve("examples"));
             checkout.write("examples/blue-ink/training.yaml", quick.replace("name: quick", "name: blue-ink"));
+            checkout.write(
+                    "examples/eden/training_args.json",
+                    Files.readString(Scripts.HOME.resolve("examples/eden/training_args.json"))
+                            .replace("\"max_train_steps\": 200", "\"max_train_steps\": 4"));
             for (String command : Documents.at("trainer")) {
                 checkout.works(command);
             }
         }
+        assertThat(dir.resolve("runs/robot/output/robot.safetensors")).exists();
+        assertThat(dir.resolve("robot.yaml")).content().contains("kind: LoraTraining");
         for (int demo = 1; demo <= 3; demo++) {
             assertThat(dir.resolve("demo-output/" + demo + "/manifest.json")).exists();
         }

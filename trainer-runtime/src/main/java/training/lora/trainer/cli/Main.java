@@ -23,6 +23,7 @@ import training.lora.trainer.TrainerException;
             SampleCommand.class,
             InspectCommand.class,
             ExportCommand.class,
+            ConvertConfigCommand.class,
             VerifyRealCommand.class,
             CommandLine.HelpCommand.class
         },
@@ -34,6 +35,8 @@ import training.lora.trainer.TrainerException;
             "      --prompt \"an emoji of a pear\" --out .",
             "  lora-trainer inspect my.safetensors",
             "  lora-trainer export my.safetensors --to diffusers",
+            "  lora-trainer run training_args.json",
+            "  lora-trainer convert-config training_args.json -o my.yaml",
             "  lora-trainer verify-real --base stable-diffusion-v1-5 --data pictures",
             "",
             "Exit codes: 0 done; 1 a fault of this program; 2 wrong usage;",

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -17,7 +16,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import training.lora.api.Manifest;
 import training.lora.api.ProgressMessage;
 import training.lora.api.Reason;
@@ -54,8 +52,8 @@ import training.lora.trainer.track.Trackers;
 /** {@code run}: prepare, train and evaluate; and each of these alone. */
 @Command(name = "run", mixinStandardHelpOptions = true, description = "Prepares, trains and evaluates.")
 class RunCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", description = "A LoraTraining in YAML, or a run spec.")
-    private Path file = Path.of("");
+    @Mixin
+    private TrainingFile training = new TrainingFile();
 
     @Option(names = "--workspace", paramLabel = "DIR", description = "Where it works; default: runs/<name>.")
     private @Nullable Path workspace;
@@ -65,13 +63,6 @@ class RunCommand implements Callable<Integer> {
             paramLabel = "DIR",
             description = "Where it publishes; default: what spec.output.uri names, else output in the workspace.")
     private @Nullable Path output;
-
-    @Option(
-            names = "--set",
-            paramLabel = "FIELD=VALUE",
-            description =
-                    "Replaces a field under spec, such as training.steps=20, datasets[0].uri=pictures or, by its name, datasets[main].uri=pictures; may be repeated.")
-    private List<String> settings = new ArrayList<>();
 
     @Option(
             names = "--reviewed",
@@ -100,7 +91,7 @@ class RunCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         RunSpecs.Loaded loaded;
         try {
-            loaded = RunSpecs.load(file, settings);
+            loaded = training.load();
         } catch (TrainerException e) {
             leaveWord(e);
             throw e;
@@ -111,8 +102,7 @@ class RunCommand implements Callable<Integer> {
                 ? workspace
                 : Path.of("runs").resolve(run.owner().name());
         Path folder = root.toAbsolutePath().normalize();
-        Sources local = Sources.of(
-                environment, loaded.mounted() ? null : file.toAbsolutePath().getParent());
+        Sources local = Sources.of(environment, loaded.mounted() ? null : training.folder());
         try (Destination destination = destination(run, local)) {
             Workspace space = space(folder, destination);
             WorkspaceLock lock = open(space);
@@ -171,7 +161,7 @@ class RunCommand implements Callable<Integer> {
     private int run(RunSpecs.Loaded loaded, Workspace space) throws IOException {
         RunSpec run = loaded.run();
         RunLog.open(space.log());
-        Path relativeTo = loaded.mounted() ? null : file.toAbsolutePath().getParent();
+        Path relativeTo = loaded.mounted() ? null : training.folder();
         try (Push push = push();
                 Trackers trackers = opened(() -> Trackers.of(run, stages(), space, surroundings()));
                 NDManager manager = opened(() -> device.choose().newManager())) {

@@ -40,10 +40,20 @@ public final class RunSpecs {
             throw invalid(file + " must be a file: a LoraTraining in YAML, or a run spec");
         }
         try {
-            JsonNode tree = Json.STRICT_YAML.readTree(file.toFile());
-            if (!(tree instanceof ObjectNode root) || !(root.path("spec") instanceof ObjectNode spec)) {
-                throw invalid(file + " must be a LoraTraining with a spec");
-            }
+            return load(file, Json.STRICT_YAML.readTree(file.toFile()), settings);
+        } catch (JsonProcessingException e) {
+            throw noYaml(file.toString(), e);
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be readable: " + e.getMessage(), e);
+        }
+    }
+
+    /** The same of what was made from {@code file}. */
+    public static Loaded load(Path file, JsonNode tree, List<String> settings) {
+        if (!(tree instanceof ObjectNode root) || !(root.path("spec") instanceof ObjectNode spec)) {
+            throw invalid(file + " must be a LoraTraining with a spec");
+        }
+        try {
             boolean mounted = root.path("version").asText().equals(RunSpec.VERSION);
             Owner owner = owner(file, root, mounted);
             for (String setting : settings) {
@@ -58,8 +68,6 @@ public final class RunSpecs {
             return new Loaded(RunSpec.of(owner.namespace(), owner.name(), bound), mounted);
         } catch (JsonProcessingException e) {
             throw noYaml(file.toString(), e);
-        } catch (IOException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, file + " must be readable: " + e.getMessage(), e);
         }
     }
 

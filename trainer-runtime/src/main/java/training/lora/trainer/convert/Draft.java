@@ -1,0 +1,105 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.math.BigDecimal;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import training.lora.api.Json;
+
+/** A LoraTraining as it is put together, with the options that its fields came from. */
+final class Draft {
+    private static final int LONGEST_NAME = 50;
+
+    private final ObjectNode root = Json.MAPPER.createObjectNode();
+    private final ObjectNode spec;
+    private final Map<String, String> origins = new LinkedHashMap<>();
+
+    Draft(String name) {
+        root.put("apiVersion", "lora.training/v1alpha1").put("kind", "LoraTraining");
+        root.putObject("metadata").put("name", name(name, LONGEST_NAME));
+        spec = root.putObject("spec");
+    }
+
+    /** {@code text} as the name of a resource: small letters, digits and hyphens; "training" where nothing is left of it. */
+    static String name(String text, int longest) {
+        String name =
+                text.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-+", "");
+        name = name.substring(0, Math.min(longest, name.length())).replaceAll("-+$", "");
+        return name.isEmpty() ? "training" : name;
+    }
+
+    /**
+     * Sets a field.
+     *
+     * @param key the option that it came from; empty where none was given
+     * @param path the field below spec
+     * @param value text, number, truth, list of text, or a node
+     */
+    void put(String key, String path, Object value) {
+        String[] steps = path.split("\\.");
+        ObjectNode at = spec;
+        for (int i = 0; i < steps.length - 1; i++) {
+            at = at.withObject("/" + steps[i]);
+        }
+        at.set(steps[steps.length - 1], node(value));
+        origin(key, "spec." + path);
+    }
+
+    /** Sets a field that no option names. */
+    void put(String path, Object value) {
+        put("", path, value);
+    }
+
+    /** Appends an entry to a list. */
+    ObjectNode add(String path) {
+        String pointer = "/" + path.replace('.', '/');
+        ArrayNode list = spec.withArray(pointer);
+        return list.addObject();
+    }
+
+    /** Appends a data set, of a name that no other has. */
+    ObjectNode dataset(String key, String uri) {
+        int index = spec.path("datasets").size();
+        origin(key, "spec.datasets[" + index + "].uri");
+        return add("datasets")
+                .put("name", index == 0 ? "main" : "main-" + (index + 1))
+                .put("uri", uri);
+    }
+
+    /** Says which option the field {@code path} came from. */
+    void origin(String key, String path) {
+        if (!key.isEmpty()) {
+            origins.put(path, key);
+        }
+    }
+
+    /** The value of a field; a missing node where it isn't set. */
+    JsonNode at(String path) {
+        return spec.at("/" + path.replace('.', '/'));
+    }
+
+    static JsonNode node(Object value) {
+        if (value instanceof Double number) {
+            return Json.MAPPER
+                    .getNodeFactory()
+                    .numberNode(BigDecimal.valueOf(number).stripTrailingZeros());
+        }
+        if (value instanceof Enum<?> constant) {
+            return Json.MAPPER.getNodeFactory().textNode(constant.name());
+        }
+        if (value instanceof List<?> list) {
+            ArrayNode array = Json.MAPPER.createArrayNode();
+            list.forEach(entry -> array.add(node(entry)));
+            return array;
+        }
+        return Json.MAPPER.valueToTree(value);
+    }
+
+    Converted done(Tool tool, Findings findings) {
+        return new Converted(tool, findings.file(), root, findings.warnings(), Map.copyOf(origins));
+    }
+}

@@ -1,0 +1,61 @@
+package training.lora.trainer.convert;
+
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+
+/**
+ * Where the paths of a configuration lead. These tools take a relative path from the folder in which they were started.
+ *
+ * @param from that folder, absolute
+ * @param to the folder of the file that the resource stands in, absolute: its paths begin there
+ */
+public record Places(Path from, Path to) {
+    private static final String REMOTE = "(?is)(https?|hf|s3|pvc|bundled)://.*";
+
+    /** Names of repositories on the Hugging Face Hub. */
+    private static final String REPOSITORY = "[A-Za-z0-9._-]+/[A-Za-z0-9._-]+";
+
+    /** Whether {@code text} is an address and no path. */
+    static boolean isAddress(String text) {
+        return text.matches(REMOTE);
+    }
+
+    /**
+     * A path or an address as a field has it.
+     *
+     * @param key the option, for messages
+     */
+    String uri(Findings findings, String key, String text) {
+        if (isAddress(text)) {
+            return text;
+        }
+        Path path = path(findings, key, text);
+        if (Path.of(text).isAbsolute()) {
+            return path.toString();
+        }
+        String relative = to.relativize(path).toString();
+        return relative.isEmpty() ? "." : relative;
+    }
+
+    /** A base model: a path that exists, or else a repository of the Hub, as these tools read it. */
+    String model(Findings findings, String key, String text) {
+        if (isAddress(text) || !text.matches(REPOSITORY) || Files.exists(path(findings, key, text))) {
+            return uri(findings, key, text);
+        }
+        return "hf://" + text;
+    }
+
+    /** The file that {@code text} names. */
+    Path path(Findings findings, String key, String text) {
+        if (text.contains(":")) {
+            throw findings.invalid(
+                    "`%s` must be a path without a colon, or an address, was \"%s\"".formatted(key, text));
+        }
+        try {
+            return from.resolve(text).normalize();
+        } catch (InvalidPathException e) {
+            throw findings.invalid("`%s` must be a path, was \"%s\"".formatted(key, text));
+        }
+    }
+}

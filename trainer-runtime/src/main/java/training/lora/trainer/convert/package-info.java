@@ -1,0 +1,5 @@
+/** Configurations of other trainers, as a LoraTraining. It reads their text files and knows the API alone. */
+@NullMarked
+package training.lora.trainer.convert;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,106 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Reason;
+import training.lora.trainer.Goldens;
+
+/** Eden's training_args.json on the command line, trained and converted. */
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
+class EdenRunTest {
+    @TempDir
+    Path folder;
+
+    private Path file;
+
+    @BeforeEach
+    void aFileOfTwoSteps() throws IOException {
+        String example = Files.readString(Path.of("../examples/eden/training_args.json"));
+        file = Files.writeString(
+                folder.resolve("training_args.json"),
+                example.replace("\"max_train_steps\": 200", "\"max_train_steps\": 2")
+                        .replace("\"n_sample_imgs\": 4", "\"n_sample_imgs\": 1"));
+    }
+
+    private static Ran run(String... arguments) {
+        return Ran.of(
+                name -> name.equals("LORA_BUNDLED")
+                        ? Goldens.BUNDLED.toAbsolutePath().normalize().toString()
+                        : System.getenv(name),
+                arguments);
+    }
+
+    @Test
+    void itTrainsAsItIs() {
+        Path work = folder.resolve("work");
+
+        Ran ran =
+                run("run", "-c", file.toString(), "--workspace", work.toString(), "--set", "evaluation.enabled=false");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(ran.error()).contains(file + ": TOK is plain text: ");
+        assertThat(work.resolve("output/robot.safetensors")).isNotEmptyFile();
+    }
+
+    @Test
+    void whatItIsConvertedToIsTheSameRun() throws IOException {
+        Path yaml = folder.resolve("converted/robot.yaml");
+        Files.createDirectories(yaml.getParent());
+
+        Ran converted = run("convert-config", file.toString(), "-o", yaml.toString());
+        Ran prepared = run(
+                "prepare", yaml.toString(), "--workspace", folder.resolve("a").toString());
+        Ran direct = run(
+                "prepare", file.toString(), "--workspace", folder.resolve("b").toString());
+
+        assertThat(converted.code()).as(converted.error()).isZero();
+        assertThat(converted.output()).contains(yaml.toString());
+        assertThat(prepared.code()).as(prepared.error()).isZero();
+        assertThat(direct.code()).as(direct.error()).isZero();
+        List<String> runs = new ArrayList<>();
+        for (String name : List.of("a", "b")) {
+            String result = Files.readString(folder.resolve(name).resolve("results/prepare/result.json"));
+            runs.add(result.replaceAll("(?s).*\"runId\" : \"([^\"]+)\".*\"datasetDigest\" : \"([^\"]+)\".*", "$1 $2"));
+        }
+        assertThat(runs.get(0)).matches("\\S+ [0-9a-f]+").isEqualTo(runs.get(1));
+    }
+
+    @Test
+    void whatIsWrongIsSaidInItsWords() throws IOException {
+        Path wrong = folder.resolve("wrong.json");
+        Files.writeString(wrong, Files.readString(file).replace("\"lora_rank\": 16", "\"lora_rank\": 4096"));
+
+        for (String command : List.of("run", "convert-config")) {
+            Ran ran = run(command, wrong.toString());
+
+            assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+            assertThat(ran.error())
+                    .contains(wrong + ": `lora_rank` (spec.training.adapter.rank) must be at most 1024, was 4096");
+        }
+    }
+
+    @Test
+    void whatIsOfNoToolIsRefused() throws IOException {
+        Path other = Files.writeString(folder.resolve("other.json"), "{\"learning\": 1}");
+
+        Ran converted = run("convert-config", other.toString());
+        Ran named = run("convert-config", "--from", "invoke", file.toString());
+        Ran ran = run("run", other.toString());
+
+        assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(converted.error()).contains(other + " must have keys of eden, kohya, onetrainer or ai-toolkit");
+        assertThat(named.error()).contains("--from must be one of eden, kohya, onetrainer, ai-toolkit, was invoke");
+        assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ran.error()).contains(other + " must be a LoraTraining with a spec");
+    }
+}

@@ -1,0 +1,62 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.SpecValidator;
+
+/** Conversions of small configurations that tests put together. */
+final class Conversions {
+    static final Path CONFIGS = Path.of("src/test/resources/configs");
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private Conversions() {}
+
+    /** The least configuration of {@code tool}, as JSON. */
+    static ObjectNode least(Tool tool) throws IOException {
+        return (ObjectNode)
+                JSON.readTree(CONFIGS.resolve(tool.id() + "/least.json").toFile());
+    }
+
+    /** What stands in the table of {@code tool}, below its root. */
+    static ObjectNode options(Tool tool, ObjectNode file) {
+        return tool == Tool.AiToolkit ? (ObjectNode) file.at("/config/process/0") : file;
+    }
+
+    /** Sets an option, in the first entry where it is one of a list's. */
+    static void set(ObjectNode options, String key, JsonNode value) {
+        ObjectNode at = options;
+        String[] steps = key.split("\\.");
+        for (int i = 0; i < steps.length - 1; i++) {
+            JsonNode next = at.get(steps[i]);
+            if (next instanceof ArrayNode list) {
+                next = list.isEmpty() ? list.addObject() : list.get(0);
+            }
+            at = next instanceof ObjectNode group ? group : at.putObject(steps[i]);
+        }
+        at.set(steps[steps.length - 1], value);
+    }
+
+    /** What comes of {@code config}, as if it stood in a file of {@code folder} and its tool had been started there. */
+    static Converted convert(Tool tool, Path folder, ObjectNode config) throws IOException {
+        Path file = Files.writeString(folder.resolve("config.json"), JSON.writeValueAsString(config));
+        return Conversion.convert(tool, file, new Places(folder, folder));
+    }
+
+    /** What is wrong with a resource. */
+    static List<String> problems(JsonNode training) throws IOException {
+        return SpecValidator.problems(Json.STRICT_YAML.treeToValue(training.get("spec"), LoraTrainingSpec.class));
+    }
+
+    static JsonNode json(String text) throws IOException {
+        return JSON.readTree(text);
+    }
+}

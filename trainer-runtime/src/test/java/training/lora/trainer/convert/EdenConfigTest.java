@@ -1,0 +1,117 @@
+package training.lora.trainer.convert;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+class EdenConfigTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"object", "style", "face"})
+    void aConfigurationBecomesTheTrainingThatIsKept(String name) throws IOException {
+        Path file = Conversions.CONFIGS.resolve("eden/" + name + ".json");
+        Path here = Conversions.CONFIGS.toAbsolutePath();
+
+        Converted converted = Conversion.convert(Tool.Eden, file, new Places(here, here));
+
+        assertThat(Conversion.recognise(file)).isEqualTo(Tool.Eden);
+        assertThat(Conversions.problems(converted.training())).isEmpty();
+        Kept.requireSame(converted, "eden/" + name + ".yaml");
+    }
+
+    @Test
+    void laxTypesAndNullsMeanWhatTheyDoThere() throws IOException {
+        ObjectNode lax = Conversions.least(Tool.Eden);
+        lax.put("use_dora", "true")
+                .put("max_train_steps", "120")
+                .put("train_batch_size", 2.0)
+                .put("unet_lr", "1e-4");
+        lax.putNull("name").putNull("unet_lr_warmup_steps").putNull("seed").putNull("validation_img_size");
+        ObjectNode strict = Conversions.least(Tool.Eden);
+        strict.put("use_dora", true)
+                .put("max_train_steps", 120)
+                .put("train_batch_size", 2)
+                .put("unet_lr", 0.0001);
+
+        Converted converted = Conversions.convert(Tool.Eden, folder, lax);
+
+        assertThat(converted.training())
+                .isEqualTo(Conversions.convert(Tool.Eden, folder, strict).training());
+        assertThat(converted.training().at("/spec/training/steps").intValue()).isEqualTo(120);
+    }
+
+    @Test
+    void unknownKeysAreNamedInOneWarning() throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden);
+        config.put("lora_ranc", 8).put("shiny", true);
+
+        assertThat(Conversions.convert(Tool.Eden, folder, config).warnings())
+                .contains("unknown, and so without effect: `lora_ranc`, `shiny`");
+    }
+
+    @Test
+    void pathsBeginWhereTheToolWouldHaveBeenStarted() throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden);
+        config.put("lora_training_urls", "sets/mine|/data/more | https://example.org/a.zip?sig=x");
+        config.put("ckpt_path", "models/base.safetensors");
+        Path file = Files.writeString(folder.resolve("config.json"), config.toString());
+        Path from = folder.resolve("work");
+
+        JsonNode spec = Conversion.convert(Tool.Eden, file, new Places(from, folder.resolve("out")))
+                .training()
+                .get("spec");
+
+        assertThat(spec.at("/baseModel/uri").asText()).isEqualTo("../work/models/base.safetensors");
+        assertThat(spec.at("/datasets").findValuesAsText("uri"))
+                .containsExactly("../work/sets/mine", "/data/more", "https://example.org/a.zip?sig=x");
+        assertThat(spec.at("/datasets").findValuesAsText("name")).containsExactly("main", "main-2", "main-3");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "max_train_steps | \"many\" | `max_train_steps` must be a number, was \"many\"",
+                "max_train_steps | 1.5 | `max_train_steps` must be a whole number, was 1.5",
+                "max_train_steps | 0 | `max_train_steps` must be at least 1, was 0",
+                "use_dora | \"perhaps\" | `use_dora` must be true or false, was \"perhaps\"",
+                "concept_mode | \"thing\" | `concept_mode` must be one of face, style, object, was \"thing\"",
+                "sd_model_version | \"flux\" | `sd_model_version` must be one of sdxl, sd15, was \"flux\"",
+                "seed | -1 | `seed` must be a whole number of 0 or more, was -1",
+                "lora_training_urls | null | `lora_training_urls` must be given, was unset",
+                "ckpt_path | \"C:/base\" | `ckpt_path` must be a path without a colon, or an address, was \"C:/base\"",
+                "sd_model_version | null | `ckpt_path` must be given where `sd_model_version` is not, was unset"
+            })
+    void whatIsWrongIsSaidWithFileKeyAndValue(String key, String value, String sentence) throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden);
+        config.set(key, Conversions.json(value));
+
+        assertThatThrownBy(() -> Conversions.convert(Tool.Eden, folder, config))
+                .isInstanceOfSatisfying(
+                        TrainerException.class, e -> assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration))
+                .hasMessage(folder.resolve("config.json") + ": " + sentence);
+    }
+
+    @Test
+    void aSyntaxErrorIsNamedWithFileAndLine() throws IOException {
+        Path file = Files.writeString(folder.resolve("args.json"), "{\n \"seed\": 1,\n \"seed\" 2}");
+
+        assertThatThrownBy(() -> Conversion.convert(Tool.Eden, file, new Places(folder, folder)))
+                .hasMessageContaining(file + " must be JSON: ")
+                .hasMessageContaining("line 3");
+    }
+}

@@ -1,0 +1,124 @@
+package training.lora.trainer.convert;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+
+/** Each table names each option of its tool, and the code does with each what its table says. */
+class OptionTableTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @EnumSource(names = "Eden")
+    void everyOptionOfTheToolIsInItsTable(Tool tool) throws IOException {
+        List<String> known = Files.readAllLines(Conversions.CONFIGS.resolve(tool.id() + "-options.txt")).stream()
+                .filter(line -> !line.startsWith("#"))
+                .toList();
+
+        TreeSet<String> missing = new TreeSet<>(known);
+        missing.removeAll(OptionTable.read(tool.id()).options().keySet());
+
+        assertThat(known).hasSizeGreaterThan(50);
+        assertThat(missing).isEmpty();
+    }
+
+    static Stream<Arguments> options() {
+        List<Arguments> all = new ArrayList<>();
+        for (Tool tool : List.of(Tool.Eden)) {
+            OptionTable.read(tool.id()).options().forEach((key, option) -> all.add(Arguments.of(tool, key, option)));
+        }
+        return all.stream();
+    }
+
+    @ParameterizedTest(name = "{0} {1}")
+    @MethodSource("options")
+    void anOptionDoesWhatItsTableSays(Tool tool, String key, Option option) throws IOException {
+        if (option.example() != null) {
+            ObjectNode without = config(tool, option, "", null);
+            ObjectNode with = config(tool, option, key, option.example());
+            if (option.to() != null) {
+                Converted plain = Conversions.convert(tool, folder, without);
+                Converted converted = Conversions.convert(tool, folder, with);
+                assertThat(converted.training()).isNotEqualTo(plain.training());
+                assertThat(Conversions.problems(converted.training())).isEmpty();
+            } else if (option.ignored() != null) {
+                Converted plain = Conversions.convert(tool, folder, without);
+                Converted converted = Conversions.convert(tool, folder, with);
+                assertThat(converted.training()).isEqualTo(plain.training());
+                assertThat(converted.warnings()).anySatisfy(warning -> assertThat(warning)
+                        .startsWith("without effect: ")
+                        .contains("`" + key + "`", option.ignored()));
+                assertThat(converted.warnings().stream().filter(w -> w.startsWith("without effect: ")))
+                        .hasSize(1);
+            } else {
+                requireRefusal(tool, key, option, option.example());
+            }
+        }
+        if (option.refuses() != null) {
+            requireRefusal(tool, key, option, option.refuses());
+        }
+        // Of each option something is shown to be so.
+        assertThat(option.example() != null || option.refuses() != null).isTrue();
+    }
+
+    private void requireRefusal(Tool tool, String key, Option option, JsonNode value) throws IOException {
+        ObjectNode refused = config(tool, option, key, value);
+        assertThatThrownBy(() -> Conversions.convert(tool, folder, refused))
+                .isInstanceOfSatisfying(TrainerException.class, e -> {
+                    assertThat(e.reason()).isEqualTo(Reason.InvalidConfiguration);
+                    assertThat(e)
+                            .hasMessageContaining("config.json: `" + key + "` can't be " + Values.shown(value))
+                            .hasMessageContaining(Objects.requireNonNull(option.refused()));
+                });
+    }
+
+    private ObjectNode config(Tool tool, Option option, String key, @Nullable JsonNode value) throws IOException {
+        ObjectNode file = Conversions.least(tool);
+        ObjectNode options = Conversions.options(tool, file);
+        for (Map.Entry<String, JsonNode> other : Objects.requireNonNullElse(option.with(), Map.<String, JsonNode>of())
+                .entrySet()) {
+            Conversions.set(options, other.getKey(), other.getValue());
+        }
+        if (value != null) {
+            Conversions.set(options, key, value);
+        }
+        return file;
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = "Eden")
+    void fieldsThatATableNamesAreThere(Tool tool) throws IOException {
+        String fields = Files.readString(Path.of("../docs/fields.md"));
+        OptionTable.read(tool.id()).options().forEach((key, option) -> {
+            if (option.to() != null) {
+                assertThat(Arrays.asList(option.to().split(", "))).as(key).allSatisfy(field -> assertThat(
+                                field.equals("metadata.name")
+                                        || fields.contains("| `" + field + "` |")
+                                        || fields.contains("| `" + field + "."))
+                        .as(field)
+                        .isTrue());
+            }
+        });
+    }
+}
