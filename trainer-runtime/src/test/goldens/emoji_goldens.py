@@ -43,18 +43,22 @@ def pictures():
     draw("cat-lora.png", "an emoji of a cat face", 1)
 
 
-def losses(weighting="MinSnr", kind="epsilon", delta=None, masked=False, parts=1, prodigy=False, dora=False):
-    """Loss and gradient norm of ten steps."""
-    unet = UNet2DConditionModel.from_pretrained(MODEL, subfolder="unet", torch_dtype=torch.float32)
-    unet.requires_grad_(False)
+def by_peft(unet, dora):
     unet.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=["to_k", "to_q", "to_v", "to_out.0"], use_dora=dora))
     named = {n: p for n, p in unet.named_parameters() if p.requires_grad}
-    downs = sorted(n for n in named if "lora_A" in n)
-    for i, n in enumerate(downs):
+    for i, n in enumerate(sorted(n for n in named if "lora_A" in n)):
         named[n].data.copy_(randn(1000 + i, *named[n].shape) / 4)
     for n, p in named.items():
         if "lora_B" in n:
             p.data.zero_()
+    return named
+
+
+def losses(weighting="MinSnr", kind="epsilon", delta=None, masked=False, parts=1, prodigy=False, dora=False, adapt=None):
+    """Loss and gradient norm of ten steps; adapt(unet) adds another adapter than peft's and gives its parameters by name."""
+    unet = UNet2DConditionModel.from_pretrained(MODEL, subfolder="unet", torch_dtype=torch.float32)
+    unet.requires_grad_(False)
+    named = (adapt or (lambda unet: by_peft(unet, dora)))(unet)
     scheduler = DDPMScheduler.from_config(MODEL, subfolder="scheduler")
     unet.train()
     if prodigy:

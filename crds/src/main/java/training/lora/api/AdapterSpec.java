@@ -8,18 +8,29 @@ import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** What is trained beside each targeted projection: dW = (alpha / rank) B A, and DoRA's magnitudes. */
+/** What is trained beside each targeted projection: with LoRA dW = (alpha / rank) B A. */
 @ValidationRule(
-        value = "self.type != 'DoRA' || self.dropout == 0.0",
-        message = "dropout must be 0 with DoRA, of which trainers mean different things by it",
+        value = "self.type == 'LoRA' || self.dropout == 0.0",
+        message = "dropout must be 0 with DoRA, LoHa and LoKr, of which trainers mean different things by it",
         fieldPath = ".dropout")
+@ValidationRule(
+        value = "!has(self.factor) || (self.type == 'LoKr' && self.factor != 0)",
+        message = "factor must be unset unless type is LoKr, and not be 0",
+        fieldPath = ".factor")
 public record AdapterSpec(
         @JsonPropertyDescription(
-                "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another. Default LoRA.")
+                "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another. LoHa (Hyeon-Woo et al. 2022): the product, entry by entry, of two products of a low rank, whose own rank can be as high as theirs squared. LoKr (Yeh et al. 2023): a Kronecker product, of few numbers. Both have LyCORIS' names and formulas and one file, kohya's form, which ComfyUI and AUTOMATIC1111 read. OFT, BOFT and others are not trained. Default LoRA.")
         AdapterType type,
 
-        @JsonPropertyDescription("Rank of the two factors. Default 16.") @Min(1) @Max(1024) Integer rank,
+        @JsonPropertyDescription(
+                "Rank of the factors. A LoKr's second matrix is whole where it is half of its greater side or more. Default 16.")
+        @Min(1) @Max(1024) Integer rank,
+
+        @JsonPropertyDescription(
+                "LoKr's: into what the inputs and outputs of a module are divided, as LyCORIS' factor: the first matrix is as wide and as high as this where it divides them, else as the nearest divisor below it; -1: as the root of each, which makes the adapter smallest. Unset: -1.")
+        @Min(-1) @Max(1024) @Nullable Integer factor,
 
         @JsonPropertyDescription("Scales the adapter by alpha / rank. Default 16.") @Min(value = 0, inclusive = false) Double alpha,
 

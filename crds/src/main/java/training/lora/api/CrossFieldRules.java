@@ -62,18 +62,7 @@ record CrossFieldRules(List<String> problems) {
             problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
         }
         AdapterSpec adapter = training.adapter();
-        if (adapter.type() == AdapterType.DoRA && adapter.dropout() != 0) {
-            problems.add(
-                    "`spec.training.adapter.dropout` must be 0 with DoRA, of which trainers mean different things by it, was "
-                            + adapter.dropout());
-        }
-        int i = 0;
-        for (AdapterOverrideSpec override : training.adapter().overrides()) {
-            if (override.rank() == null && override.alpha() == null) {
-                problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
-            }
-            i++;
-        }
+        new AdapterRules(problems).check(adapter, spec.output());
         length(training);
         OptimizerSpec optimizer = training.optimizer();
         prodigyRate(optimizer, "learningRate", optimizer.learningRate());

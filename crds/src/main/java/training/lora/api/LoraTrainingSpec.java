@@ -31,6 +31,11 @@ import org.jspecify.annotations.Nullable;
         value = "self.preparation.captions.cleanUp == 'None' || self.datasets.exists(d, has(d.concept))",
         message = "preparation.captions.cleanUp must be None where no data set has a concept",
         fieldPath = ".preparation")
+@ValidationRule(
+        value = "self.training.adapter.type in ['LoRA', 'DoRA'] || !self.output.formats.exists(f, f == 'Diffusers')",
+        message =
+                "output.formats must be [Kohya] where training.adapter.type is LoHa or LoKr, which diffusers' loader doesn't read",
+        fieldPath = ".output")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

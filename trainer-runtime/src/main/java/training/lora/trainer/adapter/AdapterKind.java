@@ -12,7 +12,10 @@ import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 
 /** A kind of adapter as it stands beside one module: its tensors, their shapes and first values, and what they do. */
-public sealed interface AdapterKind permits Lora, Dora {
+public sealed interface AdapterKind permits Lora, Dora, Loha, Lokr {
+    /** Its name, for a sentence. */
+    String name();
+
     /** Rank of its products. */
     int rank();
 
@@ -57,6 +60,26 @@ public sealed interface AdapterKind permits Lora, Dora {
      * @throws IllegalArgumentException if they are no adapter of this kind
      */
     void check(String path, Map<AdapterPart, Shape> shapes);
+
+    /** Features that a module maps from, or channels times the kernel's area, by the shapes that its file has. */
+    long fanIn(Map<AdapterPart, Shape> shapes);
+
+    /** Features or channels that a module maps to, by the shapes that its file has. */
+    long out(Map<AdapterPart, Shape> shapes);
+
+    /** Whether a training of this kind can begin with an adapter of kind {@code from}. */
+    boolean goesOnFrom(AdapterKind from);
+
+    /**
+     * Why this has no place for what {@code from}, of a kind that it {@link #goesOnFrom}, holds; null if it has. It is a
+     * sentence in which %s stands for the module.
+     */
+    default @Nullable String problemWith(AdapterKind from) {
+        return rank() >= from.rank()
+                ? null
+                : "`spec.training.adapter.rank` must be at least that of `spec.training.initFrom`, %d at %%s, was %d"
+                        .formatted(from.rank(), rank());
+    }
 
     /**
      * First values, each part in as many numbers as its shape has.

@@ -45,6 +45,11 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
     }
 
     @Override
+    public String name() {
+        return "DoRA";
+    }
+
+    @Override
     public int rank() {
         return product.rank();
     }
@@ -94,6 +99,21 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
                     "%s must have a magnitude of each of its %d outputs, as DoRA on the output axis has, but its shape is %s"
                             .formatted(path, up.get(0), magnitude));
         }
+    }
+
+    @Override
+    public long fanIn(Map<AdapterPart, Shape> shapes) {
+        return product.fanIn(shapes);
+    }
+
+    @Override
+    public long out(Map<AdapterPart, Shape> shapes) {
+        return product.out(shapes);
+    }
+
+    @Override
+    public boolean goesOnFrom(AdapterKind from) {
+        return from instanceof Dora || product.goesOnFrom(from);
     }
 
     /** The magnitude is |W + s B A| at first, so that the function is that of the product alone, or of {@code from}. */

@@ -21,6 +21,11 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
     private static final List<AdapterPart> PARTS = List.of(AdapterPart.Down, AdapterPart.Up);
 
     @Override
+    public String name() {
+        return "LoRA";
+    }
+
+    @Override
     public Lora folded() {
         return new Lora(rank, foldedAlpha(), false);
     }
@@ -35,7 +40,7 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
         return switch (part) {
             case Down -> new Shape(rank, projection.fanIn());
             case Up -> new Shape(projection.out(), rank);
-            case Alpha, Magnitude -> throw new IllegalArgumentException(part + " is no array of a LoRA");
+            default -> throw new IllegalArgumentException(part + " is no array of a LoRA");
         };
     }
 
@@ -44,7 +49,7 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
         return switch (part) {
             case Down -> projection.downShape(rank);
             case Up -> projection.upShape(rank);
-            case Alpha, Magnitude -> throw new IllegalArgumentException(part + " is no array of a LoRA");
+            default -> throw new IllegalArgumentException(part + " is no array of a LoRA");
         };
     }
 
@@ -57,6 +62,21 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
                     "%s must have factors of one rank, at least 1, but their shapes are %s and %s"
                             .formatted(path, down, up));
         }
+    }
+
+    @Override
+    public long fanIn(Map<AdapterPart, Shape> shapes) {
+        return Objects.requireNonNull(shapes.get(AdapterPart.Down)).size() / rank;
+    }
+
+    @Override
+    public long out(Map<AdapterPart, Shape> shapes) {
+        return Objects.requireNonNull(shapes.get(AdapterPart.Up)).size() / rank;
+    }
+
+    @Override
+    public boolean goesOnFrom(AdapterKind from) {
+        return from instanceof Lora;
     }
 
     /** A is drawn from N(0, 1/rank^2) as peft's "gaussian", B zero; {@code from} fills its first rows and columns. */

@@ -1,6 +1,5 @@
 package training.lora.trainer.adapter;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -18,14 +17,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Delta;
 import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
-import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
@@ -127,24 +123,10 @@ public final class LoraAdapter implements AutoCloseable {
         return create(plan(all, settings, Map.of()), settings, seed, Map.of(), weights, parent);
     }
 
-    /**
-     * What an adapter is made of.
-     *
-     * @param begin factors that it begins with, by the projection's path
-     * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, its rank is higher
-     *     than theirs, or its kind another that they have no place for
-     */
+    /** As {@link AdapterPlan#of}. */
     public static List<AdaptedProjection> plan(
             List<Projection> all, LoraSettings settings, Map<String, Factors> begin) {
-        List<AdaptedProjection> adapted = new ArrayList<>();
-        long offset = 0;
-        for (LoraSettings.Chosen c : settings.select(all)) {
-            AdaptedProjection p = new AdaptedProjection(c.projection(), settings.kind(c), offset);
-            adapted.add(p);
-            offset += p.size();
-        }
-        begin.forEach((path, f) -> requireRoom(path, f, adapted));
-        return adapted;
+        return AdapterPlan.of(all, settings, begin);
     }
 
     /**
@@ -162,50 +144,9 @@ public final class LoraAdapter implements AutoCloseable {
             @Nullable FrozenWeights weights,
             NDManager parent) {
         NDManager manager = parent.newSubManager();
-        NDArray arena = manager.zeros(
-                new Shape(plan.stream().mapToLong(AdaptedProjection::size).sum()));
-        for (AdaptedProjection p : plan) {
-            Factors from = begin.get(p.projection().path());
-            try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                put(arena, p, p.kind().initial(p.projection(), from, seed, weights, scratch));
-            }
-        }
+        NDArray arena = AdapterPlan.arena(plan, manager, (p, scratch) -> p.kind()
+                .initial(p.projection(), begin.get(p.projection().path()), seed, weights, scratch));
         return new LoraAdapter(manager, arena, plan, weights, settings.dropout(), seed);
-    }
-
-    private static void put(NDArray arena, AdaptedProjection p, Map<AdapterPart, NDArray> values) {
-        values.forEach((part, value) -> put(arena, p.offset(part), value));
-    }
-
-    /** Copies {@code values}, which are on the CPU, into a flat array, which may be on a card. */
-    private static void put(NDArray arena, long offset, NDArray values) {
-        NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
-        try (NDArray part = arena.get(range);
-                NDArray there = values.toDevice(arena.getDevice(), true);
-                NDArray row = there.reshape(values.size())) {
-            Copy.into(part, row);
-        }
-    }
-
-    private static void requireRoom(String path, Factors from, List<AdaptedProjection> adapted) {
-        AdaptedProjection to = adapted.stream()
-                .filter(p -> p.projection().path().equals(path))
-                .findFirst()
-                .orElse(null);
-        if (to != null && from.kind() instanceof Dora && !(to.kind() instanceof Dora)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.adapter.type` must be DoRA where `spec.training.initFrom` is a DoRA, was LoRA");
-        }
-        if (to == null || to.rank() < from.rank()) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    to == null
-                            ? "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
-                                    + path
-                            : "`spec.training.adapter.rank` must be at least that of `spec.training.initFrom`, %d at %s, was %d"
-                                    .formatted(from.rank(), path, to.rank()));
-        }
     }
 
     /** A LoRA with given factors, by the projection's path; for use, not for training with dropout. */
@@ -238,25 +179,13 @@ public final class LoraAdapter implements AutoCloseable {
             double dropout,
             long seed,
             NDManager parent) {
-        List<AdaptedProjection> adapted = new ArrayList<>();
-        long offset = 0;
-        for (Projection projection : all) {
-            Factors f = factors.get(projection.path());
-            if (f != null) {
-                AdaptedProjection p = new AdaptedProjection(projection, f.kind().trained(), offset);
-                adapted.add(p);
-                offset += p.size();
-            }
-        }
+        List<AdaptedProjection> plan = AdapterPlan.of(all, factors);
         NDManager manager = parent.newSubManager();
-        NDArray arena = manager.zeros(new Shape(offset));
-        for (AdaptedProjection p : adapted) {
+        NDArray arena = AdapterPlan.arena(plan, manager, (p, scratch) -> {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
-            try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                put(arena, p, f.kind().given(p.projection(), f, weights, scratch));
-            }
-        }
-        return new LoraAdapter(manager, arena, adapted, weights, dropout, seed);
+            return f.kind().given(p.projection(), f, weights, scratch);
+        });
+        return new LoraAdapter(manager, arena, plan, weights, dropout, seed);
     }
 
     /** All parts, (n), fp32: for each projection its kind's in their order. */

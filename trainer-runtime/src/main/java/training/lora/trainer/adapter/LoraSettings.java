@@ -18,6 +18,7 @@ import training.lora.trainer.model.layer.Projection;
  * @param rank rank of the factors
  * @param alpha the scale is alpha / rank
  * @param rankStabilized whether the scale is alpha / sqrt(rank) instead, rsLoRA of Kalajdzievski 2023
+ * @param factor of LoKr's matrices, as {@link Lokr.Split#of} takes it
  * @param dropout share of the entries of a projection's input that training hides from the adapter
  * @param targets which projections are adapted, as {@link Target} has them
  * @param overrides ranks and alphas of some of these; the last that matches counts
@@ -27,9 +28,13 @@ public record LoraSettings(
         int rank,
         double alpha,
         boolean rankStabilized,
+        int factor,
         double dropout,
         List<String> targets,
         List<AdapterOverrideSpec> overrides) {
+    /** LoKr's factor where none is given: as equal as can be. */
+    private static final int EQUAL = -1;
+
     private static final String SPEC = "spec.training.adapter.";
 
     public LoraSettings {
@@ -53,6 +58,18 @@ public record LoraSettings(
         this(AdapterType.LoRA, rank, alpha, rankStabilized, dropout, targets, overrides);
     }
 
+    /** Of any kind. */
+    public LoraSettings(
+            AdapterType type,
+            int rank,
+            double alpha,
+            boolean rankStabilized,
+            double dropout,
+            List<String> targets,
+            List<AdapterOverrideSpec> overrides) {
+        this(type, rank, alpha, rankStabilized, EQUAL, dropout, targets, overrides);
+    }
+
     /** As the spec has it. */
     public static LoraSettings of(AdapterSpec spec) {
         return new LoraSettings(
@@ -60,6 +77,7 @@ public record LoraSettings(
                 spec.rank(),
                 spec.alpha(),
                 spec.rankStabilized(),
+                spec.factor() == null ? EQUAL : spec.factor(),
                 spec.dropout(),
                 spec.targets(),
                 spec.overrides());
@@ -71,6 +89,8 @@ public record LoraSettings(
         return switch (type) {
             case LoRA -> product;
             case DoRA -> new Dora(product, Dora.Norm.Adapted);
+            case LoHa -> new Loha(chosen.rank(), chosen.alpha(), rankStabilized);
+            case LoKr -> Lokr.of(chosen.projection(), chosen.rank(), chosen.alpha(), rankStabilized, factor);
         };
     }
 
@@ -108,7 +128,7 @@ public record LoraSettings(
                     ownAlpha = override.alpha() == null ? ownAlpha : override.alpha();
                 }
             }
-            if (ownRank > p.greatestRank()) {
+            if (type != AdapterType.LoKr && ownRank > p.greatestRank()) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "`%s` must be at most %d, the size of %s, was %d"

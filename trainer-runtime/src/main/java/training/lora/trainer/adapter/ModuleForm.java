@@ -34,10 +34,19 @@ public record ModuleForm(Component component, String path, AdapterKind kind, Map
         return kind.scale();
     }
 
-    /** Whether it stands beside a convolution that sees more than a pixel. */
+    /** Whether its factors show that it stands beside a convolution that sees more than a pixel. */
     public boolean convolution() {
-        Shape down = shape(AdapterPart.Down);
-        return down.dimension() == 4 && down.get(2) > 1;
+        return shapes.values().stream().anyMatch(shape -> shape.dimension() == 4 && shape.get(3) > 1);
+    }
+
+    /** Features that it maps from, or channels times the kernel's area. */
+    public long fanIn() {
+        return kind.fanIn(shapes);
+    }
+
+    /** Features or channels that it maps to. */
+    public long out() {
+        return kind.out(shapes);
     }
 
     /** Numbers in all parts. */

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import training.lora.trainer.tensor.TorchScript;
 
-/** Frobenius norm of B A, the product of two factors, which is far larger than they are. */
+/** Frobenius norms of adapters' products, most of which are far larger than their factors. */
 final class ProductNorm {
     /** Its square is the trace of (B^T B)(A A^T), which are only (rank, rank). */
     private static final TorchScript SQUARE = TorchScript.compile("a, b", """
@@ -13,7 +13,24 @@ final class ProductNorm {
             return torch.sum(torch.mul(d, u))
             """);
 
+    private static final TorchScript WHOLE = TorchScript.compile("x", "return torch.sum(torch.pow(torch.to(x, 7), 2))");
+
+    private static final TorchScript HADAMARD = TorchScript.compile("a, b, c, d", """
+            w = torch.mul(torch.mm(torch.to(a, 6), torch.to(b, 6)), torch.mm(torch.to(c, 6), torch.to(d, 6)))
+            return torch.sum(torch.pow(w, 2), dtype=7)
+            """);
+
     private ProductNorm() {}
+
+    /** The square of that of {@code x}, in fp64, without dimensions. */
+    static NDArray square(NDManager scope, NDArray x) {
+        return WHOLE.call(scope, x);
+    }
+
+    /** The square of that of (a b) o (c d), which is made for it, in fp64, without dimensions. */
+    static NDArray hadamardSquare(NDManager scope, NDArray a, NDArray b, NDArray c, NDArray d) {
+        return HADAMARD.call(scope, a, b, c, d);
+    }
 
     /**
      * The square of the norm in fp64, without dimensions, in {@code scope}; rounding may leave a little less than nothing.

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.StableDiffusion;
@@ -27,9 +28,9 @@ final class AdapterShape {
     private static final int BINS = 8;
 
     private final int step;
-    private final double[] down = new double[(MOST - LEAST) * BINS];
-    private final double[] up = new double[(MOST - LEAST) * BINS];
+    private final Map<AdapterPart, double[]> counts = new EnumMap<>(AdapterPart.class);
     private final Map<Component, Double> squares = new EnumMap<>(Component.class);
+    private boolean decomposed;
 
     private AdapterShape(int step) {
         this.step = step;
@@ -41,8 +42,13 @@ final class AdapterShape {
             for (AdapterModule module : opened.modules()) {
                 double norm = module.norm();
                 shape.squares.merge(module.form().component(), norm * norm, Double::sum);
-                count(module.value(AdapterPart.Down), shape.down, parent);
-                count(module.value(AdapterPart.Up), shape.up, parent);
+                shape.decomposed |= module.form().kind() instanceof Dora;
+                for (AdapterPart part : module.form().kind().parts()) {
+                    count(
+                            module.value(part),
+                            shape.counts.computeIfAbsent(part, p -> new double[(MOST - LEAST) * BINS]),
+                            parent);
+                }
             }
         }
         return shape;
@@ -60,8 +66,7 @@ final class AdapterShape {
 
     /** Charts of all checkpoints, the later ones in other colours. */
     static String charts(List<AdapterShape> shapes) {
-        Chart downs = new Chart("Histogram of the weights of A (down), by log10 of their size").fromZero();
-        Chart ups = new Chart("Histogram of the weights of B (up), by log10 of their size").fromZero();
+        Map<AdapterPart, Chart> histograms = new EnumMap<>(AdapterPart.class);
         double[] x = new double[(MOST - LEAST) * BINS];
         for (int i = 0; i < x.length; i++) {
             x[i] = LEAST + (i + 0.5) / BINS;
@@ -69,19 +74,38 @@ final class AdapterShape {
         Map<Component, List<double[]>> norms = new LinkedHashMap<>();
         for (int i = 0; i < shapes.size(); i++) {
             AdapterShape shape = shapes.get(i);
-            downs.curve("step " + shape.step, x, shares(shape.down), Look.Line, i);
-            ups.curve("step " + shape.step, x, shares(shape.up), Look.Line, i);
+            int colour = i;
+            shape.counts.forEach((part, counts) -> histograms
+                    .computeIfAbsent(part, p -> new Chart(
+                                    "Histogram of the weights of %s, by log10 of their size".formatted(name(p)))
+                            .fromZero())
+                    .curve("step " + shape.step, x, shares(counts), Look.Line, colour));
             shape.squares.forEach((component, square) -> norms.computeIfAbsent(component, c -> new ArrayList<>())
                     .add(new double[] {shape.step, Math.sqrt(square)}));
         }
-        Chart sizes = new Chart("Norm of what the adapter adds to the weights").fromZero();
+        Chart sizes = new Chart(
+                        shapes.stream().anyMatch(s -> s.decomposed)
+                                ? "Norm of the product s B A, which DoRA adds to the weights before it gives outputs their magnitudes"
+                                : "Norm of what the adapter adds to the weights")
+                .fromZero();
         norms.forEach((component, points) -> sizes.curve(
                 component.folder(),
                 points.stream().mapToDouble(p -> p[0]).toArray(),
                 points.stream().mapToDouble(p -> p[1]).toArray(),
                 Look.Dots,
                 component.ordinal()));
-        return sizes.html() + downs.html() + ups.html();
+        StringBuilder html = new StringBuilder(sizes.html());
+        histograms.values().forEach(chart -> html.append(chart.html()));
+        return html.toString();
+    }
+
+    private static String name(AdapterPart part) {
+        return switch (part) {
+            case Down -> "A (down)";
+            case Up -> "B (up)";
+            case Magnitude -> "the magnitudes";
+            default -> part.kohya().substring(1);
+        };
     }
 
     private static double[] shares(double[] counts) {

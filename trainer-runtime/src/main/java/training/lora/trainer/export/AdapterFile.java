@@ -2,7 +2,6 @@ package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -19,11 +18,8 @@ import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.adapter.AdapterKind;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
-import training.lora.trainer.adapter.Dora;
-import training.lora.trainer.adapter.Lora;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 import training.lora.trainer.model.layer.Component;
@@ -32,7 +28,7 @@ import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
-/** A LoRA's or DoRA's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
+/** An adapter's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
 public final class AdapterFile implements AutoCloseable {
     private final SafeTensors file;
     private final Map<ModuleName, Map<AdapterPart, String>> modules = new LinkedHashMap<>();
@@ -61,8 +57,9 @@ public final class AdapterFile implements AutoCloseable {
             }
         }
         modules.forEach((module, parts) -> {
-            if (!parts.containsKey(AdapterPart.Down) || !parts.containsKey(AdapterPart.Up)) {
-                foreign.add(parts.values().iterator().next() + " without its other factor");
+            String lone = FileModule.incomplete(parts);
+            if (lone != null) {
+                foreign.add(lone);
             }
         });
         if (!foreign.isEmpty()) {
@@ -148,7 +145,11 @@ public final class AdapterFile implements AutoCloseable {
 
     /** What it is, with its article. */
     public String what() {
-        return forms.values().stream().anyMatch(f -> f.kind() instanceof Dora) ? "a DoRA" : "a LoRA";
+        return forms.values().stream()
+                .map(f -> "a " + f.kind().name())
+                .distinct()
+                .sorted()
+                .collect(Collectors.joining(" and "));
     }
 
     /** Whose names it has, for a sentence. */
@@ -166,14 +167,16 @@ public final class AdapterFile implements AutoCloseable {
         return file.metadata();
     }
 
-    /** The type that holds every factor without a loss: fp16 if all of them are, else fp32. */
+    /** The type that holds every factor without a loss: fp16 if all of them are and none has to be computed, else fp32. */
     DataType type() {
-        boolean halves = modules.values().stream()
-                .flatMap(parts -> parts.entrySet().stream())
-                .filter(e -> e.getKey() != AdapterPart.Alpha)
-                .map(Map.Entry::getValue)
-                .allMatch(tensor ->
-                        file.entry(Objects.requireNonNull(tensor)).dtype().equals("F16"));
+        boolean halves = modules.values().stream().noneMatch(FileModule::folds)
+                && modules.values().stream()
+                        .flatMap(parts -> parts.entrySet().stream())
+                        .filter(e -> e.getKey() != AdapterPart.Alpha)
+                        .map(Map.Entry::getValue)
+                        .allMatch(tensor -> file.entry(Objects.requireNonNull(tensor))
+                                .dtype()
+                                .equals("F16"));
         return halves ? DataType.FLOAT16 : DataType.FLOAT32;
     }
 
@@ -198,54 +201,19 @@ public final class AdapterFile implements AutoCloseable {
     }
 
     private AdapterModule module(ModuleForm form, Map<AdapterPart, String> parts) {
+        FileModule module = new FileModule(file, parts);
         Map<AdapterPart, LazyTensor> values = new EnumMap<>(AdapterPart.class);
-        form.kind().parts().forEach(part -> values.put(part, tensor(parts, part)));
+        form.kind().parts().forEach(part -> values.put(part, module.tensor(part, this::finite)));
         return new AdapterModule(form, values);
     }
 
-    /** Every reader divides an alpha among the tensors by the rank, whatever else the file says. */
     private ModuleForm form(ModuleName name, Map<AdapterPart, String> parts, PeftConfig config) {
-        Shape down = shape(parts, AdapterPart.Down);
         try {
-            String alpha = parts.get(AdapterPart.Alpha);
-            int rank = down.dimension() == 0 ? 0 : (int) down.get(0);
-            Lora product = alpha != null
-                    ? new Lora(rank, alpha(alpha), false)
-                    : new Lora(
-                            rank,
-                            config.alpha(name.component(), name.path(), rank),
-                            config.rankStabilized(name.component()));
-            String magnitude = parts.get(AdapterPart.Magnitude);
-            AdapterKind kind = magnitude == null ? product : new Dora(product, DoraNorms.of(file, magnitude));
-            Map<AdapterPart, Shape> shapes = new EnumMap<>(AdapterPart.class);
-            kind.parts().forEach(part -> shapes.put(part, shape(parts, part)));
-            return new ModuleForm(name.component(), name.path(), kind, shapes);
+            return new FileModule(file, parts).form(name.component(), name.path(), config);
         } catch (IllegalArgumentException e) {
             throw new TrainerException(
-                    Reason.InvalidConfiguration, file.file() + " must be a whole LoRA, but: " + e.getMessage(), e);
+                    Reason.InvalidConfiguration, file.file() + " must be a whole adapter, but: " + e.getMessage(), e);
         }
-    }
-
-    private double alpha(String tensor) {
-        double value = file.number(tensor);
-        if (!Double.isFinite(value)) {
-            throw new IllegalArgumentException("%s must be a number, was %s".formatted(tensor, value));
-        }
-        return value;
-    }
-
-    /** That of the file; a magnitude is a row of outputs, whatever dimensions of 1 its form has beside. */
-    private Shape shape(Map<AdapterPart, String> parts, AdapterPart part) {
-        String name = Objects.requireNonNull(parts.get(part));
-        Shape stored = new Shape(file.entry(name).shape());
-        return part == AdapterPart.Magnitude ? DoraNorms.outputs(name, stored) : stored;
-    }
-
-    private LazyTensor tensor(Map<AdapterPart, String> parts, AdapterPart part) {
-        String name = Objects.requireNonNull(parts.get(part));
-        Shape shape = shape(parts, part);
-        return new LazyTensor(shape, DataType.FLOAT32, scope -> finite(name, file.read(name, scope))
-                .reshape(shape));
     }
 
     /** A training that diverged leaves others, which draw black pictures. */

@@ -154,8 +154,8 @@ public final class AdapterFiles {
         Map<String, Factors> result = new LinkedHashMap<>();
         for (AdapterModule module : file.modules()) {
             ModuleForm m = module.form();
-            long in = m.shape(AdapterPart.Down).size() / m.rank();
-            long out = m.shape(AdapterPart.Up).size() / m.rank();
+            long in = m.fanIn();
+            long out = m.out();
             Projection p = byPath.get(Projection.path(m.component(), m.path()));
             if (p == null) {
                 problems.add("it has no " + Projection.path(m.component(), m.path()) + " that could be adapted");

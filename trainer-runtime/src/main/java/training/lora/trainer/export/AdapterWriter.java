@@ -65,11 +65,7 @@ final class AdapterWriter {
         meta.put(
                 "ss_network_alpha",
                 common(forms, m -> Float.toString((float) m.kind().foldedAlpha())));
-        List<ModuleForm> convolutions =
-                forms.stream().filter(ModuleForm::convolution).toList();
-        if (!convolutions.isEmpty()) {
-            meta.put("ss_network_args", networkArguments(convolutions));
-        }
+        NetworkArguments.describe(meta, forms);
         DoraNorms.describe(meta, forms);
         String digest = SafeTensorsWriter.lazyBodyDigest(tensors);
         meta.put("sshs_model_hash", digest);
@@ -94,18 +90,8 @@ final class AdapterWriter {
         return new LazyTensor(new Shape(), DataType.FLOAT32, scope -> scope.create(value));
     }
 
-    /** What kohya's trainer is told of convolutions. */
-    private static String networkArguments(List<ModuleForm> convolutions) {
-        ObjectNode arguments = Json.MAPPER.createObjectNode();
-        arguments.put("conv_dim", common(convolutions, m -> Integer.toString(m.rank())));
-        arguments.put(
-                "conv_alpha",
-                common(convolutions, m -> Float.toString((float) m.kind().foldedAlpha())));
-        return arguments.toString();
-    }
-
     /** The value that all have in common, or what kohya writes where they have none. */
-    private static String common(List<ModuleForm> modules, Function<ModuleForm, String> value) {
+    static String common(List<ModuleForm> modules, Function<ModuleForm, String> value) {
         List<String> values = modules.stream().map(value).distinct().toList();
         return values.size() == 1 ? values.get(0) : "Dynamic";
     }

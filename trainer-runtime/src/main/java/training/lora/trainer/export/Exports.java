@@ -15,6 +15,8 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.Dora;
+import training.lora.trainer.adapter.Loha;
+import training.lora.trainer.adapter.Lokr;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.files.WholeFile;
@@ -75,6 +77,7 @@ public final class Exports {
         metadata.putAll(source.metadata());
         metadata.remove(PeftConfig.KEY);
         LoraFamily known = family;
+        requireKindOf(to, source);
         requireNormOf(to, source);
         requireModulesOf(known, source);
         WholeFile.write(file, temporary -> {
@@ -83,6 +86,19 @@ public final class Exports {
                 prove(read, source.modules());
             }
         });
+    }
+
+    /** diffusers hands its form to PEFT as a LoRA. */
+    private static void requireKindOf(AdapterFormat to, AdapterFile source) {
+        boolean lycoris = source.modules().stream()
+                .map(m -> m.form().kind())
+                .anyMatch(kind -> kind instanceof Loha || kind instanceof Lokr);
+        if (to == AdapterFormat.Diffusers && lycoris) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--to must be Kohya for %s, for it is %s, which diffusers' loader doesn't read"
+                            .formatted(source.file(), source.what()));
+        }
     }
 
     /** A magnitude for other readers could only be computed with the base model's weights. */

@@ -20,7 +20,7 @@ import training.lora.trainer.tensor.SafeTensors;
 public record FileKind(String what, Role role) {
     /** What a file can be used as. */
     public enum Role {
-        /** A LoRA or DoRA that {@link AdapterFile} reads. */
+        /** A LoRA, DoRA, LoHa or LoKr that {@link AdapterFile} reads. */
         Adapter,
         /** A whole model in one file. */
         Checkpoint,
@@ -31,14 +31,12 @@ public record FileKind(String what, Role role) {
     }
 
     /**
-     * Marks of adapters of any architecture that are no plain LoRA, and of LoRAs with more than that; the first that fits
+     * Marks of adapters of any architecture of kinds that are not read, and of LoRAs with more than that; the first that fits
      * counts.
      */
     private static final List<Mark> OTHER_METHODS = List.of(
-            contains("a LyCORIS LoHa", ".hada_w", ".hada_t"),
-            contains("a LyCORIS LoKr", ".lokr_"),
-            contains("an OFT adapter", ".oft_", ".boft_"),
-            contains("a LoRA of convolutions with a Tucker core", ".lora_mid."),
+            contains("a BOFT adapter", ".boft_"),
+            contains("an OFT adapter", ".oft_"),
             new Mark("a GLoRA", n -> n.startsWith("l") && (n.endsWith(".a1.weight") || n.endsWith(".b1.weight"))),
             contains("an (IA)^3 adapter", ".on_input", ".ia3_"),
             contains("a Control-LoRA", "lora_controlnet"),
@@ -72,8 +70,8 @@ public record FileKind(String what, Role role) {
     /** Marks of what no name is understood in. */
     private static final List<Mark> UNKNOWN = List.of(
             new Mark(
-                    "a LoRA in PEFT's own form, whose scale stands in adapter_config.json",
-                    n -> n.startsWith("base_model.model.") && lora(n)),
+                    "an adapter in PEFT's own form, whose scale stands in adapter_config.json",
+                    n -> n.startsWith("base_model.model.") && (lora(n) || TensorName.isFactor(n))),
             new Mark(
                     "a LoRA of a diffusion transformer",
                     n -> (n.startsWith("transformer.")
@@ -119,6 +117,12 @@ public record FileKind(String what, Role role) {
     }
 
     private static String adapter(Set<String> names) {
+        if (names.stream().anyMatch(n -> TensorName.isLycoris(n, "hada"))) {
+            return "a LoHa";
+        }
+        if (names.stream().anyMatch(n -> TensorName.isLycoris(n, "lokr"))) {
+            return "a LoKr";
+        }
         return names.stream().anyMatch(TensorName::isMagnitude) ? "a DoRA" : "a LoRA";
     }
 

@@ -63,8 +63,10 @@ public enum LoraFamily {
         List<Module> modules = new ArrayList<>();
         file.entries().forEach((tensor, entry) -> {
             TensorName name = TensorName.parse(tensor, SD15.paths);
-            if (name != null && name.part() == AdapterPart.Down) {
-                modules.add(new Module(name.component(), name.path(), entry.shape().length < 2 ? 0 : entry.shape()[1]));
+            if (name != null) {
+                boolean tells = name.part() == AdapterPart.Down || name.part() == AdapterPart.HadaW1B;
+                long in = tells && entry.shape().length > 1 ? entry.shape()[1] : 0;
+                modules.add(new Module(name.component(), name.path(), in));
             }
         });
         return told(file.metadata(), modules);
@@ -75,10 +77,7 @@ public enum LoraFamily {
         return told(
                 metadata,
                 modules.stream()
-                        .map(m -> new Module(
-                                m.component(),
-                                m.path(),
-                                m.shape(AdapterPart.Down).get(1)))
+                        .map(m -> new Module(m.component(), m.path(), m.fanIn()))
                         .toList());
     }
 

@@ -28,6 +28,10 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
     private static final Pattern MAGNITUDE =
             Pattern.compile("(?<module>.+?)\\.(dora_scale|lora_magnitude_vector((\\.[\\w-]+)?\\.weight)?)");
 
+    /** LyCORIS' names, which PEFT's LoHa and LoKr have too, with an adapter's name behind them. */
+    private static final Pattern LYCORIS = Pattern.compile(
+            "(?<module>.+?)\\.(?<part>hada_w[12]_[ab]|hada_t[12]|lokr_w[12]|lokr_w[12]_[ab]|lokr_t2|lora_mid)(\\.weight|\\.default)?");
+
     private static final Map<String, Component> UNDERSCORED = Map.of(
             "lora_unet_", Component.UNet,
             "lycoris_", Component.UNet,
@@ -79,9 +83,13 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
         AdapterPart part;
         Matcher factor = FACTOR.matcher(tensor);
         Matcher magnitude = MAGNITUDE.matcher(tensor);
+        Matcher lycoris = LYCORIS.matcher(tensor);
         if (magnitude.matches()) {
             module = magnitude.group("module");
             part = AdapterPart.Magnitude;
+        } else if (lycoris.matches()) {
+            module = lycoris.group("module");
+            part = lycorisPart(lycoris.group("part"));
         } else if (factor.matches()) {
             module = factor.group("module");
             String side = factor.group("side");
@@ -116,9 +124,24 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
         return null;
     }
 
+    private static AdapterPart lycorisPart(String name) {
+        for (AdapterPart part : AdapterPart.values()) {
+            if (part.kohya().replaceFirst("\\.weight$", "").equals("." + name)) {
+                return part;
+            }
+        }
+        throw new IllegalStateException(name + " must be a part of an adapter");
+    }
+
+    /** Whether {@code tensor} is named as a part of LyCORIS' {@code method}, hada or lokr. */
+    static boolean isLycoris(String tensor, String method) {
+        Matcher matcher = LYCORIS.matcher(tensor);
+        return matcher.matches() && matcher.group("part").startsWith(method);
+    }
+
     /** Whether {@code tensor} is named as a factor of some LoRA, of whatever architecture. */
     static boolean isFactor(String tensor) {
-        return FACTOR.matcher(tensor).matches();
+        return FACTOR.matcher(tensor).matches() || LYCORIS.matcher(tensor).matches();
     }
 
     /** Whether {@code tensor} is named as a magnitude of DoRA. */

@@ -43,7 +43,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -67,9 +67,11 @@ public final class StepBenchmark {
                 switch (option(options, "adapter")) {
                     case "lora" -> AdapterType.LoRA;
                     case "dora" -> AdapterType.DoRA;
+                    case "loha" -> AdapterType.LoHa;
+                    case "lokr" -> AdapterType.LoKr;
                     default ->
                         throw new IllegalArgumentException(
-                                "--adapter must be lora or dora, was " + options.get("adapter"));
+                                "--adapter must be lora, dora, loha or lokr, was " + options.get("adapter"));
                 };
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));

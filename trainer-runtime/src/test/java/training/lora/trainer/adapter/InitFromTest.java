@@ -197,7 +197,7 @@ class InitFromTest {
                     .hasMessageContaining("attn2.to_k maps 20 to 32 features, the file's 24 to 32");
             assertThatThrownBy(() -> start(training, foreign, unet, manager))
                     .isInstanceOf(TrainerException.class)
-                    .hasMessageContaining("is a LyCORIS LoHa");
+                    .hasMessageContaining("hada_w1_a, which no LoRA has");
         }
     }
 }

@@ -160,7 +160,7 @@ class ExportCommandTest {
 
         assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(ran.error())
-                .contains("must be a whole LoRA")
+                .contains("must be a whole adapter")
                 .contains("must have factors of one rank, at least 1, but their shapes are (0, 768) and (8, 0)");
     }
 
@@ -178,16 +178,17 @@ class ExportCommandTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "a LyCORIS LoHa | lora_unet_conv_in.hada_w1_a 2x3",
-                "a LyCORIS LoKr | lora_unet_conv_in.lokr_w1 2x3",
+                "a LoRA of another architecture | lora_unet_blocks_0_attn_to_q.hada_w1_a 2x3",
+                "a LoRA of Flux | lora_unet_double_blocks_0_img_attn_proj.lokr_w1 2x3",
+                "an adapter in PEFT's own form | base_model.model.conv_in.hada_w1_a 2x3",
+                "a BOFT adapter | lora_unet_conv_in.boft_R 2x3",
                 "an OFT adapter | lora_unet_conv_in.oft_blocks 2x3",
-                "a LoRA of convolutions with a Tucker core | lora_unet_conv_in.lora_mid.weight 2x2x3x3",
                 "a full difference of weights | lora_unet_conv_in.diff 2x3",
                 "a LoRA of Flux | lora_unet_double_blocks_0_img_attn_proj.lora_down.weight 2x3",
                 "a LoRA of Flux | transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight 2x3",
                 "a LoRA of Stable Diffusion 3 | lora_unet_joint_blocks_0_x.lora_down.weight 2x3",
                 "a LoRA of Stable Diffusion 2 | lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight 2x1024",
-                "a LoRA in PEFT's own form | base_model.model.conv_in.lora_A.weight 2x3",
+                "an adapter in PEFT's own form | base_model.model.conv_in.lora_A.weight 2x3",
                 "a ControlNet | control_model.input_blocks.0.0.weight 2x3",
                 "the UNet of a diffusers model | down_blocks.0.resnets.0.conv1.weight 2x3x3x3",
                 "a VAE | decoder.conv_in.weight 2x3",

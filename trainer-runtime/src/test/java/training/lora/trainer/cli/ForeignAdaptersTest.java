@@ -233,10 +233,13 @@ class ForeignAdaptersTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "must be a whole LoRA, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have a magnitude of each of its 4 outputs | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.dora_scale 1x4",
-                "is a LyCORIS LoHa | QUERY.hada_w1_a 2x4, QUERY.hada_w1_b 2x4",
-                "is a LyCORIS LoKr | QUERY.lokr_w1 2x4, QUERY.lokr_w2_a 2x4",
-                "is a LoRA of convolutions with a Tucker core | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.lora_mid.weight 2x2",
+                "must be a whole adapter, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have a magnitude of each of its 4 outputs | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.dora_scale 1x4",
+                "holds QUERY.hada_w1_a without its other factor | QUERY.hada_w1_a 2x4, QUERY.hada_w1_b 2x4",
+                "must be a whole adapter, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have two products of the same shapes and one rank | QUERY.hada_w1_a 4x2, QUERY.hada_w1_b 2x4, QUERY.hada_w2_a 4x3, QUERY.hada_w2_b 3x4",
+                "holds QUERY.lokr_w1 without its other factor | QUERY.lokr_w1 2x4, QUERY.lokr_w2_a 2x4",
+                "holds QUERY.lokr_w1, which no LoRA has | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.lokr_w1 2x2",
+                "must be a whole adapter, but: QUERY.lora_mid.weight must be a core (rank, rank, k, k) between factors of its ranks, was (2, 2) beside (2, 4) | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.lora_mid.weight 2x2",
+                "is a BOFT adapter | QUERY.boft_R.weight 2x4",
                 "is an OFT adapter | QUERY.oft_R.weight 2x4",
                 "is a full difference of weights | diffusion_model.out.2.diff_b 4",
                 "is an adapter of norms | lora_unet_conv_norm_out.w_norm 4",
@@ -244,10 +247,10 @@ class ForeignAdaptersTest {
                 "is a LoRA with bundled embeddings | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, bundle_emb.word.clip_l 1x768",
                 "is a LoRA of another architecture | lora_unet_blocks_0_attn_to_q.lora_down.weight 2x4",
                 "is a LoRA of a diffusion transformer | diffusion_model.blocks.0.self_attn.q.lora_A.weight 2x4",
-                "is a LoRA in PEFT's own form, whose scale stands in adapter_config.json | base_model.model.mid_block.resnets.0.conv1.lora_A.weight 2x4",
+                "is an adapter in PEFT's own form, whose scale stands in adapter_config.json | base_model.model.mid_block.resnets.0.conv1.lora_A.weight 2x4",
                 "holds lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight beside lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight, which means the same | lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight 2x4, lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight 4x2, lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight 2x4",
                 "holds QUERY.lora_down.weight without its other factor | QUERY.lora_down.weight 2x4",
-                "must be a whole LoRA, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have factors of one rank | QUERY.lora_down.weight 2, QUERY.lora_up.weight 4",
+                "must be a whole adapter, but: mid_block.attentions.0.transformer_blocks.0.attn1.to_q must have factors of one rank | QUERY.lora_down.weight 2, QUERY.lora_up.weight 4",
                 "holds tensor QUERY.alpha as 2 numbers, not one | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, QUERY.alpha 2",
             })
     void everyCommandRefusesWithTheSameSentence(String why, String content) throws IOException {

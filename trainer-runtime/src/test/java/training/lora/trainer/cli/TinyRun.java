@@ -31,7 +31,13 @@ final class TinyRun {
     /** @param training the fields under spec.training */
     static TinyRun create(Path folder, String training) throws IOException {
         copyStableDiffusion(folder.resolve("base"));
-        return create(folder, training, "{enabled: false}");
+        return sampled(folder, training, "{enabled: false}");
+    }
+
+    /** The same with other fields of the spec, which this class doesn't write. */
+    static TinyRun create(Path folder, String training, String more) throws IOException {
+        copyStableDiffusion(folder.resolve("base"));
+        return create(folder, "baseModel: {uri: base}\n  " + more, training, "{enabled: false}", "{enabled: false}");
     }
 
     /** The same with a tiny SDXL as the base model. */
@@ -44,7 +50,7 @@ final class TinyRun {
                 Files.copy(file, target);
             }
         }
-        return create(folder, training, sampling);
+        return sampled(folder, training, sampling);
     }
 
     private static void copyStableDiffusion(Path base) throws IOException {
@@ -61,7 +67,7 @@ final class TinyRun {
         Files.writeString(base.resolve("scheduler/scheduler_config.json"), "{\"beta_schedule\": \"scaled_linear\"}");
     }
 
-    private static TinyRun create(Path folder, String training, String sampling) throws IOException {
+    private static TinyRun sampled(Path folder, String training, String sampling) throws IOException {
         return create(folder, "baseModel: {uri: base}", training, sampling, "{enabled: false}");
     }
 

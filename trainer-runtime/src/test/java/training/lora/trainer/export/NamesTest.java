@@ -88,7 +88,8 @@ class NamesTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "lora_unet_down_blocks_0_attentions_0_proj_in.hada_w1_a",
+                "lora_unet_down_blocks_0_attentions_0_proj_in.hada_w3_a",
+                "lora_unet_blocks_0_attn_to_q.lokr_w1",
                 "lora_unet_input_blocks_99_0_op.alpha",
                 "lora_unet_blocks_0_attn_to_q.lora_down.weight",
                 "lora_te1_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight",

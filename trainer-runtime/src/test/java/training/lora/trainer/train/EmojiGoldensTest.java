@@ -28,6 +28,8 @@ import training.lora.api.Precision;
 import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.adapter.AdaptedProjection;
+import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -40,6 +42,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.sample.Picture;
+import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.train.batch.Batch;
@@ -102,6 +105,62 @@ class EmojiGoldensTest {
                         new Networks(model.unet(), null), adapter, NoiseSchedule.of(model.schedule()), training, run)) {
             assertTenStepsAre(expected, step, training, false, lossPercent, normPercent);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "LoHa, 4, -1, Float32, 0.01, 0.1",
+        "LoHa, 4, -1, BFloat16, 1, 3",
+        "LoKr, 2, 8, Float32, 0.01, 0.1",
+        "LoKr, 2, 8, BFloat16, 1, 3"
+    })
+    void tenLossesAndGradientNormsOfLohaAndLokrAreTheirFormulas(
+            AdapterType type, int rank, int factor, Precision precision, double lossPercent, double normPercent)
+            throws Exception {
+        JsonNode expected =
+                Json.MAPPER.readTree(GOLDENS.resolve("lycoris.json").toFile()).get(type.name());
+        LoraSettings settings =
+                new LoraSettings(type, rank, rank / 2.0, false, factor, 0, List.of("Attention"), List.of());
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(MODEL, ModelOptions.in(precision), run);
+                LoraAdapter adapter = drawn(LoraAdapter.create(model.unet().projections(), settings, 0, run));
+                LoraStep step = new LoraStep(
+                        new Networks(model.unet(), null),
+                        adapter,
+                        NoiseSchedule.of(model.schedule()),
+                        TrainingSpecs.of(""),
+                        run)) {
+            assertTenStepsAre(expected, step, TrainingSpecs.of(""), false, lossPercent, normPercent);
+        }
+    }
+
+    /** With lycoris_goldens.py's first values; what begins with zero stays. */
+    private static LoraAdapter drawn(LoraAdapter adapter) {
+        Map<AdapterPart, double[]> drawn = Map.of(
+                AdapterPart.HadaW1A, new double[] {1000, 0.1},
+                AdapterPart.HadaW1B, new double[] {2000, 1},
+                AdapterPart.HadaW2B, new double[] {4000, 1},
+                AdapterPart.LokrW1, new double[] {1000, 0.3},
+                AdapterPart.LokrW2A, new double[] {3000, 0.5});
+        List<AdaptedProjection> sorted = adapter.projections().stream()
+                .sorted(java.util.Comparator.comparing(p -> p.projection().path()))
+                .toList();
+        NDArray parameters = adapter.parameters();
+        for (int i = 0; i < sorted.size(); i++) {
+            AdaptedProjection p = sorted.get(i);
+            long begin = p.offset();
+            for (AdapterPart part : p.kind().parts()) {
+                Shape shape = p.kind().shape(part, p.projection());
+                double[] d = drawn.get(part);
+                if (d != null) {
+                    NDArray values = Randomness.normal(parameters.getManager(), (long) d[0] + i, shape)
+                            .mul(d[1]);
+                    Copy.into(parameters.get(begin + ":" + (begin + shape.size())), values.flatten());
+                }
+                begin += shape.size();
+            }
+        }
+        return adapter;
     }
 
     /** @param expected loss and gradient norm of each step */

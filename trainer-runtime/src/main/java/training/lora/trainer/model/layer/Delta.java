@@ -5,7 +5,7 @@ import java.util.List;
 import training.lora.trainer.model.layer.kernel.DeltaForm;
 
 /** What an adapter puts beside one projection: its arrays, what their gradients are added to, and its form. */
-public sealed interface Delta permits Delta.LowRank, Delta.Dora {
+public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard, Delta.Kronecker {
     /** The arrays that native functions are given, in the order of the form's {@code DeltaText.arrays}. */
     List<NDArray> arrays();
 
@@ -66,6 +66,38 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora {
         @Override
         public DeltaForm form() {
             return new DeltaForm.Dora(new DeltaForm.LowRank(product.scale(), product.dropout()));
+        }
+    }
+
+    /**
+     * LoHa: y += scale * ((a b) o (c d)) x, the product of each entry.
+     *
+     * @param arrays a (out, rank), b (rank, in) or (rank, in k k) beside a convolution, c as a, d as b
+     * @param scale of what is added
+     * @param gradients what those of the arrays are added to, in their order
+     */
+    record Hadamard(List<NDArray> arrays, double scale, List<NDArray> gradients) implements Delta {
+        public Hadamard {
+            arrays = List.copyOf(arrays);
+            gradients = List.copyOf(gradients);
+        }
+
+        @Override
+        public DeltaForm form() {
+            return new DeltaForm.Hadamard(scale);
+        }
+    }
+
+    /**
+     * LoKr: y += scale * kron(w1, w2) x.
+     *
+     * @param arrays w1 (L, M) or its factors (L, r) and (r, M); w2 (K, N), or (K, N k k) beside a convolution, or its factors
+     * @param gradients what those of the arrays are added to, in their order
+     */
+    record Kronecker(List<NDArray> arrays, DeltaForm.Kronecker form, List<NDArray> gradients) implements Delta {
+        public Kronecker {
+            arrays = List.copyOf(arrays);
+            gradients = List.copyOf(gradients);
         }
     }
 }

@@ -87,4 +87,14 @@ public record ConvolutionText(int i, String source, long in, long out, int kerne
     public LowRankText lowRank(DeltaForm.LowRank form) {
         return new LowRankConvolutionText(this, form);
     }
+
+    @Override
+    public HadamardText hadamard(DeltaForm.Hadamard form) {
+        return new HadamardConvolutionText(this, form);
+    }
+
+    @Override
+    public KroneckerText kronecker(DeltaForm.Kronecker form) {
+        return new KroneckerConvolutionText(this, form);
+    }
 }

@@ -1,12 +1,15 @@
 package training.lora.trainer.model.layer.kernel;
 
 /** What of a delta is written into the text of a native function; its numbers come as arguments. */
-public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank, DeltaForm.Dora {
+public sealed interface DeltaForm
+        permits DeltaForm.None, DeltaForm.LowRank, DeltaForm.Dora, DeltaForm.Hadamard, DeltaForm.Kronecker {
     /** No delta. */
     DeltaForm NONE = new None();
 
     /** Share of the entries of x that training hides from the delta. */
-    double dropout();
+    default double dropout() {
+        return 0;
+    }
 
     /**
      * Its text beside {@code map}.
@@ -17,11 +20,6 @@ public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank, Del
 
     /** That of a projection without a delta. */
     record None() implements DeltaForm {
-        @Override
-        public double dropout() {
-            return 0;
-        }
-
         @Override
         public DeltaText beside(FrozenText map, boolean remade) {
             return DeltaText.NONE;
@@ -50,6 +48,34 @@ public sealed interface DeltaForm permits DeltaForm.None, DeltaForm.LowRank, Del
         @Override
         public DeltaText beside(FrozenText map, boolean remade) {
             return new DoraText(map, map.lowRank(product), remade);
+        }
+    }
+
+    /**
+     * That of a LoHa.
+     *
+     * @param scale of what is added
+     */
+    record Hadamard(double scale) implements DeltaForm {
+        @Override
+        public DeltaText beside(FrozenText map, boolean remade) {
+            return map.hadamard(this);
+        }
+    }
+
+    /**
+     * That of a LoKr, out = L K and in = M N.
+     *
+     * @param scale of what is added
+     * @param columns of w2 as rows: N, or N k k beside a convolution
+     * @param firstFactored whether w1 (L, M) is a product of two factors
+     * @param secondFactored whether w2 (K, N) is
+     */
+    record Kronecker(double scale, long l, long m, long k, long columns, boolean firstFactored, boolean secondFactored)
+            implements DeltaForm {
+        @Override
+        public DeltaText beside(FrozenText map, boolean remade) {
+            return map.kronecker(this);
         }
     }
 }

@@ -37,4 +37,10 @@ sealed interface FrozenText permits LinearText, ConvolutionText {
 
     /** The text of a low-rank delta beside it. */
     LowRankText lowRank(DeltaForm.LowRank form);
+
+    /** The text of a LoHa beside it. */
+    HadamardText hadamard(DeltaForm.Hadamard form);
+
+    /** The text of a LoKr beside it. */
+    KroneckerText kronecker(DeltaForm.Kronecker form);
 }

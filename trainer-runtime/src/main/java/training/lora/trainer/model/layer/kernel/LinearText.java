@@ -49,4 +49,14 @@ record LinearText(int i, String source) implements FrozenText {
     public LowRankText lowRank(DeltaForm.LowRank form) {
         return new LowRankLinearText(this, form);
     }
+
+    @Override
+    public HadamardText hadamard(DeltaForm.Hadamard form) {
+        return new HadamardLinearText(this, form);
+    }
+
+    @Override
+    public KroneckerText kronecker(DeltaForm.Kronecker form) {
+        return new KroneckerLinearText(this, form);
+    }
 }

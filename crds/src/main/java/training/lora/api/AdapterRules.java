@@ -1,0 +1,37 @@
+package training.lora.api;
+
+import java.util.List;
+
+/**
+ * The CRD's CEL rules of an adapter, with the same sentences.
+ *
+ * @param problems takes what is wrong, a sentence each
+ */
+record AdapterRules(List<String> problems) {
+    /** Adds what is wrong with an adapter, and with the forms that it is written in. */
+    void check(AdapterSpec adapter, OutputSpec output) {
+        if (adapter.type() != AdapterType.LoRA && adapter.dropout() != 0) {
+            problems.add(
+                    "`spec.training.adapter.dropout` must be 0 with DoRA, LoHa and LoKr, of which trainers mean different things by it, was %s with %s"
+                            .formatted(adapter.dropout(), adapter.type()));
+        }
+        Integer factor = adapter.factor();
+        if (factor != null && (adapter.type() != AdapterType.LoKr || factor == 0)) {
+            problems.add(
+                    "`spec.training.adapter.factor` must be unset unless type is LoKr, and not be 0, was %d with %s"
+                            .formatted(factor, adapter.type()));
+        }
+        if (!adapter.type().ofDiffusers() && output.formats().contains(AdapterFormat.Diffusers)) {
+            problems.add(
+                    "`spec.output.formats` must be [Kohya] where `spec.training.adapter.type` is LoHa or LoKr, which diffusers' loader doesn't read, was %s with %s"
+                            .formatted(output.formats(), adapter.type()));
+        }
+        int i = 0;
+        for (AdapterOverrideSpec override : adapter.overrides()) {
+            if (override.rank() == null && override.alpha() == null) {
+                problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
+            }
+            i++;
+        }
+    }
+}

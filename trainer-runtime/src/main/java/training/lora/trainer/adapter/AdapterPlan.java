@@ -1,0 +1,113 @@
+package training.lora.trainer.adapter;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BiFunction;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.LoraAdapter.Factors;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.tensor.Copy;
+
+/** Which projections an adapter stands beside, and where the parts of each lie in its flat array. */
+final class AdapterPlan {
+    private AdapterPlan() {}
+
+    /**
+     * What an adapter is made of.
+     *
+     * @param begin factors that it begins with, by the projection's path
+     * @throws TrainerException InvalidConfiguration if the settings leave out a module of {@code begin}, its rank is higher
+     *     than theirs, or its kind another that they have no place for
+     */
+    static List<AdaptedProjection> of(List<Projection> all, LoraSettings settings, Map<String, Factors> begin) {
+        List<AdaptedProjection> adapted = new ArrayList<>();
+        for (LoraSettings.Chosen c : settings.select(all)) {
+            append(adapted, c.projection(), settings.kind(c));
+        }
+        begin.forEach((path, f) -> requireRoom(path, f, adapted));
+        return adapted;
+    }
+
+    /** That of given factors, by the projection's path. */
+    static List<AdaptedProjection> of(List<Projection> all, Map<String, Factors> factors) {
+        List<AdaptedProjection> adapted = new ArrayList<>();
+        for (Projection projection : all) {
+            Factors f = factors.get(projection.path());
+            if (f != null) {
+                append(adapted, projection, f.kind().trained());
+            }
+        }
+        return adapted;
+    }
+
+    private static void append(List<AdaptedProjection> adapted, Projection projection, AdapterKind kind) {
+        adapted.add(new AdaptedProjection(projection, kind, size(adapted)));
+    }
+
+    private static long size(List<AdaptedProjection> adapted) {
+        if (adapted.isEmpty()) {
+            return 0;
+        }
+        AdaptedProjection last = adapted.get(adapted.size() - 1);
+        return last.offset() + last.size();
+    }
+
+    private static void requireRoom(String path, Factors from, List<AdaptedProjection> adapted) {
+        AdaptedProjection to = adapted.stream()
+                .filter(p -> p.projection().path().equals(path))
+                .findFirst()
+                .orElse(null);
+        if (to == null) {
+            throw refused(
+                    "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
+                            + path);
+        }
+        if (!to.kind().goesOnFrom(from.kind())) {
+            throw refused("`spec.training.adapter.type` must be %1$s where `spec.training.initFrom` is a %1$s, was %2$s"
+                    .formatted(from.kind().name(), to.kind().name()));
+        }
+        String problem = to.kind().problemWith(from.kind());
+        if (problem != null) {
+            throw refused(problem.formatted(path));
+        }
+    }
+
+    private static TrainerException refused(String sentence) {
+        return new TrainerException(Reason.InvalidConfiguration, sentence);
+    }
+
+    /**
+     * A flat array of all parts.
+     *
+     * @param values gives a projection's, on the CPU, in the manager that it is given
+     */
+    static NDArray arena(
+            List<AdaptedProjection> plan,
+            NDManager manager,
+            BiFunction<AdaptedProjection, NDManager, Map<AdapterPart, NDArray>> values) {
+        NDArray arena = manager.zeros(new Shape(size(plan)));
+        for (AdaptedProjection p : plan) {
+            try (NDManager scratch = manager.newSubManager(Device.cpu())) {
+                values.apply(p, scratch).forEach((part, value) -> put(arena, p.offset(part), value));
+            }
+        }
+        return arena;
+    }
+
+    /** Copies {@code values}, which are on the CPU, into a flat array, which may be on a card. */
+    private static void put(NDArray arena, long offset, NDArray values) {
+        NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
+        try (NDArray part = arena.get(range);
+                NDArray there = values.toDevice(arena.getDevice(), true);
+                NDArray row = there.reshape(values.size())) {
+            Copy.into(part, row);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import training.lora.api.Reason;
+import training.lora.trainer.files.Folders;
+
+/** A LoHa and a LoKr from the configuration to their files, in one run that is gone on from. */
+@Timeout(value = 180, unit = TimeUnit.SECONDS)
+class LycorisRunTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"'type: LoHa, rank: 2', LoHa, loha, hada_w2_a", "'type: LoKr, rank: 2, factor: 4', LoKr, lokr, lokr_w1"
+    })
+    void adapterIsTrainedResumedWrittenExplainedAndDrawn(String adapter, String kind, String algorithm, String part)
+            throws Exception {
+        TinyRun run = TinyRun.create(
+                folder,
+                "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {" + adapter
+                        + ", textEncoder: true, targets: [Attention, Convolution]}, optimizer: {learningRate: 1e-2}",
+                "output: {formats: [Kohya]}");
+
+        Ran ended = run.run("run");
+        assertThat(ended.code()).as(ended.error()).isZero();
+        byte[] whole = run.lora();
+        // As if the first attempt had ended at step 6.
+        Files.delete(run.state(12));
+        Files.delete(run.workspace().resolve("train/summary.json"));
+        Folders.delete(run.workspace().resolve("train/checkpoints/step-000012"));
+        run.unpublish();
+        Ran again = run.run("run", "--attempt", "2");
+        assertThat(again.code()).as(again.error()).isZero();
+
+        assertThat(again.output() + again.error()).contains("going on from step 6 of 12");
+        assertThat(run.lora()).isEqualTo(whole);
+        Path file = run.workspace().resolve("output/tiny.safetensors");
+        assertThat(new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1))
+                .contains("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q." + part);
+        Ran inspected = Ran.of("inspect", file.toString());
+        assertThat(inspected.output().replaceAll(" +", " "))
+                .contains("what a " + kind + " in kohya's form\n")
+                .contains("ss_network_module = lycoris.kohya\n")
+                .contains("\"algo\":\"" + algorithm + "\"");
+        Ran converted = Ran.of("export", file.toString(), "--to", "diffusers");
+        assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(converted.error()).contains("--to must be Kohya for ").contains("is a " + kind);
+        assertThat(picture("adapted", "--lora", file.toString())).isNotEqualTo(picture("plain"));
+    }
+
+    private byte[] picture(String name, String... more) throws Exception {
+        Path out = folder.resolve(name);
+        java.util.List<String> arguments = new java.util.ArrayList<>(java.util.List.of(
+                "sample",
+                "--base",
+                folder.resolve("base").toString(),
+                "--prompt",
+                "a cat",
+                "--steps",
+                "2",
+                "--resolution",
+                "64",
+                "--out",
+                out.toString()));
+        arguments.addAll(java.util.List.of(more));
+        Ran ran = Ran.of(arguments.toArray(String[]::new));
+        assertThat(ran.code()).as(ran.error()).isZero();
+        return Files.readAllBytes(out.resolve("a-cat-0.png"));
+    }
+}
