@@ -79,7 +79,7 @@ def kohya(clone, commit):
         "DB_SUBSET_DISTINCT_SCHEMA",
         "FT_SUBSET_DISTINCT_SCHEMA",
     ]
-    for name in subset + ["DATASET_ASCENDABLE_SCHEMA"]:
+    for name in subset[:3] + ["DATASET_ASCENDABLE_SCHEMA"]:
         options += ["datasets." + key for key in schema(tree, name)]
     for name in subset:
         options += ["datasets.subsets." + key for key in schema(tree, name)]

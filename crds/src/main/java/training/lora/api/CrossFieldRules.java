@@ -83,6 +83,20 @@ record CrossFieldRules(List<String> problems) {
             problems.add(
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
         }
+        timestepRange(loss);
+    }
+
+    private void timestepRange(LossSpec loss) {
+        Integer least = loss.minimumTimestep();
+        Integer greatest = loss.maximumTimestep();
+        if (least != null && greatest != null && least > greatest) {
+            problems.add("`spec.training.loss.minimumTimestep` must be at most maximumTimestep %d, was %d"
+                    .formatted(greatest, least));
+        }
+        if (loss.timesteps() == TimestepDistribution.LogNormalSigma && (least != null || greatest != null)) {
+            problems.add(
+                    "`spec.training.loss.minimumTimestep` and `maximumTimestep` must be unset with LogNormalSigma, which follows sigmas");
+        }
     }
 
     private void mask(MaskSpec mask) {

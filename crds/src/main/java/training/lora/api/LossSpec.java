@@ -13,6 +13,15 @@ import org.jspecify.annotations.Nullable;
         value = "self.timesteps != 'Uniform' || (!has(self.timestepMean) && !has(self.timestepDeviation))",
         message = "timestepMean and timestepDeviation must be unset with Uniform timesteps",
         fieldPath = ".timesteps")
+@ValidationRule(
+        value =
+                "!has(self.minimumTimestep) || !has(self.maximumTimestep) || self.minimumTimestep <= self.maximumTimestep",
+        message = "minimumTimestep must be at most maximumTimestep",
+        fieldPath = ".minimumTimestep")
+@ValidationRule(
+        value = "self.timesteps != 'LogNormalSigma' || (!has(self.minimumTimestep) && !has(self.maximumTimestep))",
+        message = "minimumTimestep and maximumTimestep must be unset with LogNormalSigma, which follows sigmas",
+        fieldPath = ".timesteps")
 public record LossSpec(
         @JsonPropertyDescription(
                 "What a timestep counts: MinSnr (Hang et al. 2023), Debiased (Yu et al. 2023) or Uniform. Default MinSnr.")
@@ -45,7 +54,14 @@ public record LossSpec(
         @Min(-10) @Max(10) @Nullable Double timestepMean,
 
         @JsonPropertyDescription("Its standard deviation. Unset: 1 and 1.2.")
-        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double timestepDeviation) {
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double timestepDeviation,
+
+        @JsonPropertyDescription(
+                "The least timestep that is trained on, of those from 0 (no noise) to 999; the distribution is stretched between it and maximumTimestep. Unset: 0.")
+        @Min(0) @Max(999) @Nullable Integer minimumTimestep,
+
+        @JsonPropertyDescription("The greatest timestep that is trained on. Unset: the model's last, 999.")
+        @Min(0) @Max(999) @Nullable Integer maximumTimestep) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);
         minSnrGamma = orDefault(minSnrGamma, 5.0);

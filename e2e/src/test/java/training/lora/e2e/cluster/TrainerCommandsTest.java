@@ -26,11 +26,13 @@ class TrainerCommandsTest {
                     "examples/eden/training_args.json",
                     Files.readString(Scripts.HOME.resolve("examples/eden/training_args.json"))
                             .replace("\"max_train_steps\": 200", "\"max_train_steps\": 4"));
+            Files.createDirectories(dir.resolve("pictures/10_robot"));
             for (String command : Documents.at("trainer")) {
                 checkout.works(command);
             }
         }
         assertThat(dir.resolve("runs/robot/output/robot.safetensors")).exists();
+        assertThat(dir.resolve("style.yaml")).content().contains("uri: pictures/10_robot");
         assertThat(dir.resolve("robot.yaml")).content().contains("kind: LoraTraining");
         for (int demo = 1; demo <= 3; demo++) {
             assertThat(dir.resolve("demo-output/" + demo + "/manifest.json")).exists();

@@ -11,6 +11,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.convert.Conversion;
 import training.lora.trainer.convert.Converted;
 import training.lora.trainer.files.Folders;
 
@@ -23,10 +24,13 @@ import training.lora.trainer.files.Folders;
                 + " is run, as they do in those tools.")
 final class ConvertConfigCommand implements Callable<Integer> {
     @Parameters(
-            arity = "0..1",
+            arity = "0..*",
             paramLabel = "FILE",
-            description = "training_args.json, a TOML file, a JSON file of OneTrainer or a YAML file of ai-toolkit.")
-    private @Nullable Path file;
+            description =
+                    "Eden's training_args.json, a JSON file of OneTrainer, a YAML file of ai-toolkit, a TOML file of"
+                            + " kohya's, or a script with a command line of train_network.py; or, behind --, such a command"
+                            + " line.")
+    private List<String> words = List.of();
 
     @Option(names = "-c", paramLabel = "FILE", description = "The same.")
     private @Nullable Path config;
@@ -42,25 +46,15 @@ final class ConvertConfigCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Path given = file != null ? file : config;
-        if (given == null || (file != null && config != null)) {
-            throw new TrainerException(Reason.Usage, "FILE must be given, once");
-        }
         Path target = out == null ? null : out.toAbsolutePath().normalize();
         if (target != null && Files.exists(target)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration, "--out must not exist yet, but there is a " + target);
         }
         Path folder = target == null ? Path.of("").toAbsolutePath() : target.resolveSibling("");
-        Converted converted = ForeignConfig.read(given, from, folder);
-        if (converted == null) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "%s must have keys of eden, kohya, onetrainer or ai-toolkit; --from says whose it is"
-                            .formatted(given));
-        }
+        Converted converted = converted(folder);
         ForeignConfig.warn(converted);
-        ForeignConfig.load(converted, given, List.of());
+        ForeignConfig.load(converted, Path.of(converted.file()), List.of());
         if (target == null) {
             System.out.print(converted.yaml());
         } else {
@@ -69,5 +63,23 @@ final class ConvertConfigCommand implements Callable<Integer> {
             System.out.println(out);
         }
         return 0;
+    }
+
+    private Converted converted(Path folder) {
+        if (words.size() > 1) {
+            return Conversion.convert(words, ForeignConfig.places(folder));
+        }
+        Path given = words.isEmpty() ? config : Path.of(words.get(0));
+        if (given == null || (!words.isEmpty() && config != null)) {
+            throw new TrainerException(Reason.Usage, "FILE must be given, once");
+        }
+        Converted converted = ForeignConfig.read(given, from, folder);
+        if (converted == null) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must have keys of eden, kohya, onetrainer or ai-toolkit; --from says whose it is"
+                            .formatted(given));
+        }
+        return converted;
     }
 }

@@ -27,7 +27,12 @@ final class ForeignConfig {
         Tool tool = from == null ? Conversion.recognise(file) : Tool.of(from);
         Places places =
                 new Places(Path.of("").toAbsolutePath(), folder.toAbsolutePath().normalize());
-        return tool == null ? null : Conversion.convert(tool, file, places);
+        return tool == null ? null : Conversion.convert(tool, file, places(folder));
+    }
+
+    /** Paths begin where this process does, and in {@code folder} in what is made of them. */
+    static Places places(Path folder) {
+        return new Places(Path.of("").toAbsolutePath(), folder.toAbsolutePath().normalize());
     }
 
     /** Tells what has no effect. */

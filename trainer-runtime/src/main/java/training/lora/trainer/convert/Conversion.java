@@ -3,6 +3,7 @@ package training.lora.trainer.convert;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.TrainerException;
 
@@ -15,19 +16,42 @@ public final class Conversion {
         if (!Files.isRegularFile(file)) {
             return null;
         }
-        JsonNode root;
         try {
-            root = ConfigText.read(file);
+            if (isScript(file)) {
+                return Tool.Kohya;
+            }
+            JsonNode root = ConfigText.read(file);
+            return root.has("apiVersion") || root.has("spec") ? null : byKeys(root);
         } catch (TrainerException e) {
             // Whoever reads it as a LoraTraining says what is wrong with it.
-            return null;
+            return file.getFileName().toString().endsWith(".toml") ? Tool.Kohya : null;
         }
-        if (root.has("apiVersion") || root.has("spec")) {
-            return null;
+    }
+
+    private static @Nullable Tool byKeys(JsonNode root) {
+        if (root.has("lora_training_urls") || (root.has("concept_mode") && root.has("max_train_steps"))) {
+            return Tool.Eden;
         }
-        return root.has("lora_training_urls") || (root.has("concept_mode") && root.has("max_train_steps"))
-                ? Tool.Eden
-                : null;
+        if (root.findValue("pretrained_model_name_or_path") != null
+                || root.at("/datasets/0/subsets").isArray()) {
+            return Tool.Kohya;
+        }
+        if (root.at("/config/process").isArray()) {
+            return Tool.AiToolkit;
+        }
+        boolean oneTrainer =
+                root.has("training_method") || root.has("base_model_name") || root.has("concept_file_name");
+        return oneTrainer ? Tool.OneTrainer : null;
+    }
+
+    /** Whether it is a shell's script, and no table. */
+    private static boolean isScript(Path file) {
+        String name = file.getFileName().toString();
+        return !name.endsWith(".json")
+                && !name.endsWith(".toml")
+                && !name.endsWith(".yaml")
+                && !name.endsWith(".yml")
+                && KohyaArguments.isIn(ConfigText.text(file));
     }
 
     /**
@@ -37,7 +61,20 @@ public final class Conversion {
      * @throws TrainerException InvalidConfiguration with file, key and value
      */
     public static Converted convert(Tool tool, Path file, Places places) {
-        String name = file.toString();
-        return EdenConfig.convert(ConfigText.options(file), name, places);
+        return switch (tool) {
+            case Eden -> EdenConfig.convert(ConfigText.options(file), file.toString(), places);
+            case Kohya -> isScript(file) ? KohyaConfig.script(file, places) : KohyaConfig.file(file, places);
+            case OneTrainer -> OneTrainerConfig.convert(ConfigText.options(file), file.toString(), places);
+            case AiToolkit -> AiToolkitConfig.convert(ConfigText.options(file), file.toString(), places);
+        };
+    }
+
+    /**
+     * The same of a command line of kohya's {@code train_network.py}.
+     *
+     * @param words the command's, such as {@code accelerate launch train_network.py --network_dim 8}
+     */
+    public static Converted convert(List<String> words, Places places) {
+        return KohyaConfig.words(words, places);
     }
 }

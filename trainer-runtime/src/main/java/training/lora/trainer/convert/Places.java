@@ -16,6 +16,8 @@ public record Places(Path from, Path to) {
     /** Names of repositories on the Hugging Face Hub. */
     private static final String REPOSITORY = "[A-Za-z0-9._-]+/[A-Za-z0-9._-]+";
 
+    private static final String FILE = "(?i).*\\.(safetensors|ckpt|pt|pth|bin)";
+
     /** Whether {@code text} is an address and no path. */
     static boolean isAddress(String text) {
         return text.matches(REMOTE);
@@ -40,7 +42,7 @@ public record Places(Path from, Path to) {
 
     /** A base model: a path that exists, or else a repository of the Hub, as these tools read it. */
     String model(Findings findings, String key, String text) {
-        if (isAddress(text) || !text.matches(REPOSITORY) || Files.exists(path(findings, key, text))) {
+        if (isAddress(text) || !text.matches(REPOSITORY) || text.matches(FILE) || Files.exists(path(findings, key, text))) {
             return uri(findings, key, text);
         }
         return "hf://" + text;

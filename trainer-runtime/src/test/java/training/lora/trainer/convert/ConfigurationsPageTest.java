@@ -13,7 +13,7 @@ class ConfigurationsPageTest {
     private static final Path PAGE = Path.of("../docs/configurations.md");
 
     @ParameterizedTest
-    @EnumSource(names = "Eden")
+    @EnumSource
     void thePageHasTheTable(Tool tool) throws IOException {
         String page = Files.readString(PAGE);
         Pattern place = Pattern.compile("(?s)(<!-- table " + tool.id() + " -->\n).*?(<!-- end -->)");

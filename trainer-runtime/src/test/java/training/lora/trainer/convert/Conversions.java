@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.SpecValidator;
@@ -15,6 +16,8 @@ import training.lora.api.SpecValidator;
 /** Conversions of small configurations that tests put together. */
 final class Conversions {
     static final Path CONFIGS = Path.of("src/test/resources/configs");
+
+    private static final Set<String> LISTS = Set.of("datasets", "subsets", "concepts", "samples");
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -37,6 +40,9 @@ final class Conversions {
         String[] steps = key.split("\\.");
         for (int i = 0; i < steps.length - 1; i++) {
             JsonNode next = at.get(steps[i]);
+            if (next == null && LISTS.contains(steps[i])) {
+                next = at.putArray(steps[i]);
+            }
             if (next instanceof ArrayNode list) {
                 next = list.isEmpty() ? list.addObject() : list.get(0);
             }

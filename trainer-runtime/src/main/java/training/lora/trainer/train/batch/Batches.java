@@ -72,7 +72,7 @@ public final class Batches implements BatchSource {
     public Batch fixed(String set, FixedPart part, NDManager scope) {
         int[] samples = part.samples();
         int[] times = Arrays.stream(part.items())
-                .map(item -> (int) ((item + 0.5) * timesteps.count() / part.total()))
+                .map(item -> timesteps.at((item + 0.5) / part.total()))
                 .toArray();
         float[] weights = new float[samples.length];
         Arrays.fill(weights, 1);

@@ -2,12 +2,16 @@ package training.lora.trainer.train.batch;
 
 import java.util.SplittableRandom;
 import training.lora.api.LossSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.diffusion.NoiseSchedule;
 
 /** Draws timesteps from the distribution that {@code spec.training.loss} asks for. */
 final class TimestepSampler {
     private final LossSpec settings;
     private final double[] logSigmas;
+    private final int first;
+    private final int count;
 
     TimestepSampler(LossSpec settings, NoiseSchedule schedule) {
         this.settings = settings;
@@ -15,19 +19,29 @@ final class TimestepSampler {
         for (int t = 0; t < logSigmas.length; t++) {
             logSigmas[t] = Math.log(schedule.sigma(t));
         }
+        Integer least = settings.minimumTimestep();
+        Integer greatest = settings.maximumTimestep();
+        first = least == null ? 0 : least;
+        count = Math.min(greatest == null ? logSigmas.length : greatest + 1, logSigmas.length) - first;
+        if (count < 1) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.loss.minimumTimestep` must be one of the model's %d timesteps, was %d"
+                            .formatted(logSigmas.length, first));
+        }
     }
 
-    /** Number of timesteps. */
-    int count() {
-        return logSigmas.length;
+    /** The timestep at {@code share} of the way through those that are trained on, from 0 to less than 1. */
+    int at(double share) {
+        return first + (int) (share * count);
     }
 
     /** A timestep, from 0. */
     int draw(SplittableRandom random) {
         return switch (settings.timesteps()) {
-            case Uniform -> random.nextInt(count());
+            case Uniform -> first + random.nextInt(count);
             // The schedule's time goes with the logistic function of a normal variable (Esser et al. 2024).
-            case LogitNormal -> Math.min((int) (count() / (1 + Math.exp(-normal(random)))), count() - 1);
+            case LogitNormal -> first + Math.min((int) (count / (1 + Math.exp(-normal(random)))), count - 1);
             // ln sigma is normal (EDM, Karras et al. 2022); the timestep is the one whose ln sigma is nearest.
             case LogNormalSigma -> nearest(normal(random));
         };

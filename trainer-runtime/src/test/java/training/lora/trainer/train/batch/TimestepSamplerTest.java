@@ -14,13 +14,16 @@ class TimestepSamplerTest {
 
     /** Timesteps in rising order. */
     private static int[] draws(String loss) {
-        TimestepSampler sampler =
-                new TimestepSampler(TrainingSpecs.of("loss: {" + loss + "}").loss(), Schedules.STABLE_DIFFUSION);
+        TimestepSampler sampler = sampler(loss);
         SplittableRandom random = new SplittableRandom(5);
         int[] drawn = new int[DRAWS];
         Arrays.setAll(drawn, i -> sampler.draw(random));
         Arrays.sort(drawn);
         return drawn;
+    }
+
+    private static TimestepSampler sampler(String loss) {
+        return new TimestepSampler(TrainingSpecs.of("loss: {" + loss + "}").loss(), Schedules.STABLE_DIFFUSION);
     }
 
     private static int quantile(int[] drawn, double share) {
@@ -60,5 +63,32 @@ class TimestepSamplerTest {
         }
         assertThat(drawn[DRAWS - 1]).isBetween(900, 999);
         assertThat(drawn[0]).isZero();
+    }
+
+    @Test
+    void aRangeStretchesTheDistributionOverItself() {
+        int[] uniform = draws("minimumTimestep: 200, maximumTimestep: 399");
+
+        assertThat(uniform[0]).isEqualTo(200);
+        assertThat(uniform[DRAWS - 1]).isEqualTo(399);
+        assertThat(quantile(uniform, 0.25)).isCloseTo(250, within(4));
+        assertThat(quantile(uniform, 0.5)).isCloseTo(300, within(4));
+        int[] logistic = draws("timesteps: LogitNormal, minimumTimestep: 500");
+        assertThat(logistic[0]).isGreaterThanOrEqualTo(500);
+        assertThat(logistic[DRAWS - 1]).isLessThanOrEqualTo(999);
+        assertThat(quantile(logistic, 0.25)).isCloseTo(500 + 337 / 2, within(6));
+        assertThat(Arrays.stream(draws("maximumTimestep: 0")).max()).hasValue(0);
+    }
+
+    /** Held-out pictures are measured at timesteps that are trained on, as far apart as they can be. */
+    @Test
+    void sharesOfTheWayLieInTheRange() {
+        TimestepSampler whole = sampler("");
+        TimestepSampler part = sampler("minimumTimestep: 100, maximumTimestep: 299");
+
+        assertThat(whole.at(0.25)).isEqualTo(250);
+        assertThat(part.at(0)).isEqualTo(100);
+        assertThat(part.at(0.25)).isEqualTo(150);
+        assertThat(part.at(0.9999)).isEqualTo(299);
     }
 }

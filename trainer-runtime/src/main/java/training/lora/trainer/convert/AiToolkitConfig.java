@@ -1,0 +1,313 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterType;
+import training.lora.api.Json;
+import training.lora.api.LossWeighting;
+import training.lora.api.ModelFamily;
+import training.lora.api.OptimizerType;
+import training.lora.api.Precision;
+import training.lora.api.Prediction;
+import training.lora.api.ScheduleType;
+
+/** ai-toolkit's YAML: the first process of its job. */
+final class AiToolkitConfig {
+    private static final String CLIP = "hf://openai/clip-vit-base-patch32";
+    private static final double NO_CLIPPING = 1e9;
+    private static final int LAST_TIMESTEP = 999;
+
+    private final Options options;
+    private final Options train;
+    private final Options network;
+    private final Findings findings;
+    private final Places places;
+    private final Draft draft;
+    private final String name;
+
+    private AiToolkitConfig(Options options, Places places, String name) {
+        this.options = options;
+        this.train = options.child("train");
+        this.network = options.child("network");
+        this.findings = options.findings();
+        this.places = places;
+        this.name = name;
+        draft = new Draft(name);
+    }
+
+    static Converted convert(ObjectNode file, String fileName, Places places) {
+        Findings findings = new Findings(fileName, OptionTable.read("ai-toolkit"));
+        JsonNode processes = file.at("/config/process");
+        if (!(processes.path(0) instanceof ObjectNode process)) {
+            throw findings.invalid("`config.process` must be a list of one group of options");
+        }
+        if (processes.size() > 1) {
+            findings.note("of %d processes the first is taken".formatted(processes.size()));
+        }
+        if (process.path("type").asText().matches("diffusion_trainer|ui_trainer")) {
+            process.put("type", "sd_trainer");
+        }
+        findings.look(process, "");
+        Options options = new Options(findings, process, "");
+        if (!options.has("network")) {
+            throw findings.invalid("`network` must be given: adapters alone are trained");
+        }
+        String name = file.at("/config/name").asText();
+        AiToolkitConfig config = new AiToolkitConfig(options, places, name.isBlank() ? "lora" : name);
+        config.baseModel();
+        new AiToolkitData(options, places, config.draft).put();
+        config.training();
+        config.adapter();
+        config.optimizer();
+        config.loss();
+        config.sampling();
+        config.output();
+        return config.draft.done(Tool.AiToolkit, findings);
+    }
+
+    private void baseModel() {
+        Options model = options.child("model");
+        String path = model.text("name_or_path");
+        if (path == null) {
+            throw model.wrong("name_or_path", "be given");
+        }
+        String arch = model.text("arch", model.flag("is_xl", false) ? "sdxl" : "");
+        switch (arch.toLowerCase(Locale.ROOT)) {
+            case "" -> {}
+            case "sd1", "sd15" -> draft.put("model.arch", "baseModel.family", ModelFamily.SD15);
+            case "sdxl" -> draft.put("model.arch", "baseModel.family", ModelFamily.SDXL);
+            default -> throw model.refused("arch");
+        }
+        draft.put("model.name_or_path", "baseModel.uri", places.model(findings, "model.name_or_path", path));
+        if (model.flag("is_v_pred", false)) {
+            draft.put("model.is_v_pred", "baseModel.prediction", Prediction.V);
+        }
+        String vae = model.text("vae_path");
+        if (vae != null) {
+            draft.put("model.vae_path", "baseModel.vae.uri", places.model(findings, "model.vae_path", vae));
+        }
+    }
+
+    /** Batches of a step, which may be given in two ways, of which one counts them as steps. */
+    private int accumulation() {
+        int batches = train.whole("gradient_accumulation", 1);
+        int steps = train.whole("gradient_accumulation_steps", 1);
+        if (batches < 1) {
+            throw train.wrong("gradient_accumulation", "be at least 1");
+        }
+        if (steps < 1) {
+            throw train.wrong("gradient_accumulation_steps", "be at least 1");
+        }
+        return Math.max(batches, steps);
+    }
+
+    private int inSteps(int counted) {
+        int each = train.whole("gradient_accumulation_steps", 1);
+        return (counted + each - 1) / each;
+    }
+
+    private void training() {
+        draft.put("train.gradient_accumulation_steps", "training.gradientAccumulation", accumulation());
+        draft.put("train.steps", "training.steps", inSteps(train.whole("steps", 1000)));
+        draft.put("train.batch_size", "training.batchSize", train.whole("batch_size", 1));
+        Long seed = options.seed("training_seed");
+        draft.put("training_seed", "training.seed", seed == null ? 0L : seed);
+        String type = train.text("dtype", "fp32").toLowerCase(Locale.ROOT);
+        boolean full = List.of("fp32", "float32", "float").contains(type);
+        if (!full && !List.of("bf16", "bfloat16", "fp16", "float16").contains(type)) {
+            throw train.refused("dtype");
+        }
+        draft.put("training.precision", full ? Precision.Float32 : Precision.BFloat16);
+        if (type.equals("fp16") || type.equals("float16")) {
+            findings.note("`train.dtype` %s became BFloat16: what is trained is fp32, and bf16 can't overflow"
+                    .formatted(type));
+        }
+        Options save = options.child("save");
+        draft.put("save.save_every", "training.checkpoints.everySteps", inSteps(save.whole("save_every", 1000)));
+        draft.put("save.max_step_saves_to_keep", "training.checkpoints.keep", save.whole("max_step_saves_to_keep", 5));
+    }
+
+    private void adapter() {
+        String adapter = "training.adapter.";
+        AdapterType type =
+                switch (network.text("type", "lora").toLowerCase(Locale.ROOT)) {
+                    case "lora", "locon" -> AdapterType.LoRA;
+                    case "dora" -> AdapterType.DoRA;
+                    default -> throw network.refused("type");
+                };
+        draft.put("network.type", adapter + "type", type);
+        String key = network.has("rank") ? "rank" : "linear";
+        draft.put("network." + key, adapter + "rank", network.whole(key, 4));
+        double alpha = network.number("linear_alpha", network.number("alpha", 1));
+        draft.put("network.linear_alpha", adapter + "alpha", alpha);
+        Integer convolutions = network.whole("conv");
+        if (convolutions == null) {
+            draft.put(adapter + "targets", List.of("Attention", "FeedForward"));
+        } else {
+            draft.put(adapter + "targets", List.of("Attention", "FeedForward", "Convolution"));
+            draft.origin("network.conv", "spec.training.adapter.overrides[0].rank");
+            draft.add(adapter + "overrides")
+                    .put("target", "Convolution")
+                    .put("rank", convolutions)
+                    .set("alpha", Draft.node(network.number("conv_alpha", convolutions)));
+        }
+        double dropout = network.number("dropout", 0);
+        if (dropout != 0) {
+            draft.put("network.dropout", adapter + "dropout", dropout);
+        }
+        draft.put("train.train_text_encoder", adapter + "textEncoder", train.flag("train_text_encoder", false));
+        String before = network.text("pretrained_lora_path");
+        if (before != null) {
+            draft.put(
+                    "network.pretrained_lora_path",
+                    "training.initFrom.uri",
+                    places.uri(findings, "network.pretrained_lora_path", before));
+        }
+    }
+
+    private void optimizer() {
+        String path = "training.optimizer.";
+        OptimizerType type =
+                switch (train.text("optimizer", "adamw").toLowerCase(Locale.ROOT)) {
+                    case "adamw" -> OptimizerType.AdamW;
+                    case "prodigy" -> OptimizerType.Prodigy;
+                    default -> throw train.refused("optimizer");
+                };
+        draft.put("train.optimizer", path + "type", type);
+        double common = train.number("lr", 1e-6);
+        double rate = rate(type, train.number("unet_lr", common));
+        draft.put(train.has("unet_lr") ? "train.unet_lr" : "train.lr", path + "learningRate", rate);
+        double text = rate(type, train.number("text_encoder_lr", common));
+        if (train.flag("train_text_encoder", false) && text != rate) {
+            draft.put("train.text_encoder_lr", path + "textEncoderLearningRate", text);
+        }
+        Options parameters = train.child("optimizer_params");
+        draft.put(
+                "train.optimizer_params.weight_decay",
+                path + "weightDecay",
+                parameters.number("weight_decay", type == OptimizerType.Prodigy ? 0 : 0.01));
+        JsonNode betas = parameters.raw("betas");
+        if (betas != null) {
+            if (betas.size() != 2 || !betas.path(0).isNumber() || !betas.path(1).isNumber()) {
+                throw parameters.wrong("betas", "be a list of two numbers");
+            }
+            draft.put(
+                    "train.optimizer_params.betas",
+                    path + "beta1",
+                    betas.path(0).asDouble());
+            draft.put(
+                    "train.optimizer_params.betas",
+                    path + "beta2",
+                    betas.path(1).asDouble());
+        }
+        double norm = train.number("max_grad_norm", 1);
+        draft.put("train.max_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        schedule(path + "schedule.");
+    }
+
+    /** There a rate of less than 0.1 is 1 with Prodigy. */
+    private static double rate(OptimizerType type, double given) {
+        return type == OptimizerType.Prodigy && given < 0.1 ? 1 : given;
+    }
+
+    private void schedule(String path) {
+        String wanted = train.text("lr_scheduler", "constant").toLowerCase(Locale.ROOT);
+        ScheduleType type =
+                switch (wanted) {
+                    case "constant", "constant_with_warmup" -> ScheduleType.Constant;
+                    case "linear" -> ScheduleType.Linear;
+                    case "cosine" -> ScheduleType.Cosine;
+                    case "cosine_with_restarts" -> ScheduleType.CosineRestarts;
+                    default -> throw train.refused("lr_scheduler");
+                };
+        draft.put("train.lr_scheduler", path + "type", type);
+        Options parameters = train.child("lr_scheduler_params");
+        if (wanted.equals("constant_with_warmup")) {
+            draft.put(
+                    "train.lr_scheduler_params.num_warmup_steps",
+                    path + "warmupSteps",
+                    inSteps(parameters.whole("num_warmup_steps", 1000)));
+        }
+    }
+
+    private void loss() {
+        String loss = "training.loss.";
+        Double gamma = train.number("min_snr_gamma");
+        boolean weighted = gamma != null && gamma > 0;
+        draft.put(loss + "weighting", weighted ? LossWeighting.MinSnr : LossWeighting.Uniform);
+        if (gamma != null && gamma > 0) {
+            draft.put("train.min_snr_gamma", loss + "minSnrGamma", gamma);
+        }
+        draft.put("train.noise_offset", loss + "offsetNoise", train.number("noise_offset", 0));
+        int least = train.whole("min_denoising_steps", 0);
+        int greatest = train.whole("max_denoising_steps", LAST_TIMESTEP);
+        if (least > 0) {
+            draft.put("train.min_denoising_steps", loss + "minimumTimestep", least);
+        }
+        if (greatest < LAST_TIMESTEP) {
+            draft.put("train.max_denoising_steps", loss + "maximumTimestep", greatest);
+        }
+    }
+
+    private void sampling() {
+        Options sample = options.child("sample");
+        ArrayNode prompts = Json.MAPPER.createArrayNode();
+        for (String prompt : sample.texts("prompts")) {
+            prompt(prompts, sample, prompt, null);
+        }
+        for (Options own : sample.children("samples")) {
+            String text = own.text("prompt");
+            if (text != null) {
+                prompt(prompts, sample, text, own);
+            }
+        }
+        if (prompts.isEmpty() || train.flag("disable_sampling", false)) {
+            draft.put("train.disable_sampling", "sampling.enabled", false);
+        } else {
+            draft.put("sample.prompts", "sampling.prompts", prompts);
+            draft.put("sample.sample_steps", "sampling.steps", sample.whole("sample_steps", 20));
+            draft.put("sample.guidance_scale", "sampling.guidance", sample.number("guidance_scale", 7));
+        }
+        if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {
+            draft.put("evaluation.clip.uri", CLIP);
+        }
+    }
+
+    private void prompt(ArrayNode prompts, Options sample, String text, @Nullable Options own) {
+        Long first = sample.seed("seed");
+        long seed = (first == null ? 0 : first) + (sample.flag("walk_seed", false) ? prompts.size() : 0);
+        Long given = own == null ? null : own.seed("seed");
+        String negative = own == null ? null : own.text("neg");
+        String common = sample.node().path("neg").isTextual() ? sample.text("neg", "") : "";
+        boolean triggered = draft.at("datasets.0.concept.trigger").isTextual();
+        prompts.addObject()
+                .put(
+                        "text",
+                        text.replace("[trigger]", triggered ? "<concept>" : "").strip())
+                .put("negative", negative == null ? common : negative)
+                .put("seed", given == null ? seed : given);
+    }
+
+    private void output() {
+        String folder = options.text("training_folder");
+        if (folder != null) {
+            String uri = places.uri(findings, "training_folder", folder);
+            draft.put("training_folder", "output.uri", uri.replaceFirst("/+$", "") + "/" + Draft.name(name, 50));
+        }
+        if (options.has("log_dir")) {
+            draft.put("log_dir", "tracking.tensorBoard", true);
+        }
+        Options logging = options.child("logging");
+        if (logging.flag("use_wandb", false)) {
+            draft.put("logging.project_name", "tracking.wandb.project", logging.text("project_name", "ai-toolkit"));
+            String run = logging.text("run_name");
+            if (run != null) {
+                draft.put("logging.run_name", "tracking.wandb.runName", run);
+            }
+        }
+    }
+}

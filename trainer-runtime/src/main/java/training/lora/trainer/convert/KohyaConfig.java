@@ -1,0 +1,282 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.Json;
+import training.lora.api.ModelFamily;
+import training.lora.api.Precision;
+import training.lora.api.Prediction;
+
+/** kohya's sd-scripts: what {@code train_network.py} does with a configuration and its arguments. */
+final class KohyaConfig {
+    /** Groups of a dataset configuration, whose options may stand at its root or on the command line as well. */
+    static final List<String> GROUPS = List.of("datasets.subsets", "datasets", "general");
+
+    private static final String CLIP = "hf://openai/clip-vit-base-patch32";
+
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final boolean xl;
+    private final Draft draft;
+
+    private KohyaConfig(Options options, Places places, boolean xl) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        this.xl = xl;
+        draft = new Draft(options.text("output_name", "last"));
+    }
+
+    /** What a TOML file, with the sections that people like to give it, asks for. */
+    static Converted file(Path file, Places places) {
+        return convert(file.toString(), flat(ConfigText.options(file)), false, places);
+    }
+
+    /** What a script with a command line in it asks for. */
+    static Converted script(Path file, Places places) {
+        return arguments(file.toString(), KohyaArguments.ofScript(file.toString(), ConfigText.text(file)), places);
+    }
+
+    /** What a command line asks for. */
+    static Converted words(List<String> words, Places places) {
+        String name = "the command line";
+        return arguments(name, KohyaArguments.of(name, words), places);
+    }
+
+    /** Options of the command line count before those of the file that it names. */
+    private static Converted arguments(String name, KohyaArguments arguments, Places places) {
+        ObjectNode options = Json.MAPPER.createObjectNode();
+        JsonNode config = arguments.options().path("config_file");
+        if (config.isTextual()) {
+            String file = config.asText();
+            options.setAll(
+                    flat(ConfigText.options(places.from().resolve(file.endsWith(".toml") ? file : file + ".toml"))));
+        }
+        options.setAll(arguments.options());
+        options.remove("config_file");
+        return convert(name, options, arguments.xl(), places);
+    }
+
+    /** Sections of a file for --config_file mean nothing; tables of a file for --dataset_config do. */
+    private static ObjectNode flat(ObjectNode file) {
+        ObjectNode flat = Json.MAPPER.createObjectNode();
+        file.fields().forEachRemaining(field -> {
+            boolean table = field.getValue() instanceof ObjectNode && !GROUPS.contains(field.getKey());
+            if (table && !field.getKey().endsWith("_args")) {
+                flat.setAll((ObjectNode) field.getValue());
+            } else {
+                flat.set(field.getKey(), field.getValue());
+            }
+        });
+        return flat;
+    }
+
+    private static Converted convert(String name, ObjectNode options, boolean xl, Places places) {
+        Findings findings = new Findings(name, OptionTable.read("kohya"));
+        ObjectNode file = options.deepCopy();
+        file.remove(List.of("network_args", "optimizer_args"));
+        Options root = new Options(findings, file, "");
+        arguments(new Options(findings, options, ""), file, "network_args");
+        arguments(new Options(findings, options, ""), file, "optimizer_args");
+        String dataset = root.text("dataset_config");
+        if (dataset != null) {
+            ObjectNode data = ConfigText.options(places.path(findings, "dataset_config", dataset));
+            for (String group : List.of("general", "datasets")) {
+                if (data.has(group)) {
+                    file.set(group, data.get(group));
+                }
+            }
+        }
+        findings.look(file, "");
+        KohyaConfig config = new KohyaConfig(root, places, xl);
+        config.baseModel();
+        new KohyaData(root, places, config.draft).put();
+        config.training();
+        new KohyaAdapter(root, places, config.draft).put();
+        new KohyaOptimizer(root, config.draft).put();
+        config.sampling();
+        config.output();
+        return config.draft.done(Tool.Kohya, findings);
+    }
+
+    /** {@code network_args} and {@code optimizer_args}, which are NAME=VALUE, as a group. */
+    private static void arguments(Options from, ObjectNode to, String key) {
+        if (from.raw(key) instanceof ObjectNode table) {
+            to.set(key, table);
+            return;
+        }
+        List<String> texts = from.texts(key);
+        if (texts.isEmpty()) {
+            return;
+        }
+        ObjectNode group = to.putObject(key);
+        for (String text : texts) {
+            int equals = text.indexOf('=');
+            if (equals < 1) {
+                throw from.wrong(key, "be of the form NAME=VALUE");
+            }
+            group.put(
+                    text.substring(0, equals).strip(),
+                    text.substring(equals + 1).strip());
+        }
+    }
+
+    private void baseModel() {
+        String model = options.text("pretrained_model_name_or_path");
+        if (model == null) {
+            throw options.wrong("pretrained_model_name_or_path", "be given");
+        }
+        if (xl) {
+            draft.put("baseModel.family", ModelFamily.SDXL);
+        }
+        draft.put(
+                "pretrained_model_name_or_path",
+                "baseModel.uri",
+                places.model(findings, "pretrained_model_name_or_path", model));
+        String vae = options.text("vae");
+        if (vae != null) {
+            draft.put("vae", "baseModel.vae.uri", places.model(findings, "vae", vae));
+        }
+        if (options.flag("v_parameterization", false)) {
+            draft.put("v_parameterization", "baseModel.prediction", Prediction.V);
+        }
+        if (options.flag("zero_terminal_snr", false)) {
+            draft.put("zero_terminal_snr", "baseModel.zeroTerminalSnr", true);
+        }
+    }
+
+    private void training() {
+        Integer epochs = options.whole("max_train_epochs");
+        if (epochs != null) {
+            draft.put("max_train_epochs", "training.epochs", epochs);
+        } else {
+            draft.put("max_train_steps", "training.steps", options.whole("max_train_steps", 1600));
+        }
+        draft.put(
+                "gradient_accumulation_steps",
+                "training.gradientAccumulation",
+                options.whole("gradient_accumulation_steps", 1));
+        Long seed = options.seed("seed");
+        draft.put("seed", "training.seed", seed == null ? 0L : seed);
+        String precision = options.choice("mixed_precision", "no", List.of("no", "fp16", "bf16"));
+        draft.put("training.precision", precision.equals("no") ? Precision.Float32 : Precision.BFloat16);
+        if (precision.equals("fp16")) {
+            findings.note("`mixed_precision` fp16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
+        }
+        int skip = options.whole("clip_skip", 1);
+        if (skip < 1) {
+            throw options.wrong("clip_skip", "be at least 1");
+        }
+        draft.put("clip_skip", "training.captions.clipSkip", xl ? 0 : skip - 1);
+        checkpoints(epochs);
+    }
+
+    /** Steps of an epoch; null where a folder's pictures can't be counted. */
+    private @Nullable Integer epoch() {
+        Integer pictures = KohyaData.pictures(draft, places);
+        int batch = draft.at("training.batchSize").asInt()
+                * draft.at("training.gradientAccumulation").asInt();
+        return pictures == null || batch < 1 ? null : Math.max(1, (pictures + batch - 1) / batch);
+    }
+
+    private void checkpoints(@Nullable Integer epochs) {
+        Integer every = options.whole("save_every_n_steps");
+        Integer everyEpochs = options.whole("save_every_n_epochs");
+        Integer ratio = options.whole("save_n_epoch_ratio");
+        String key = every != null
+                ? "save_every_n_steps"
+                : everyEpochs != null ? "save_every_n_epochs" : "save_n_epoch_ratio";
+        Integer epoch = everyEpochs != null || epochs != null ? epoch() : null;
+        if (every == null && everyEpochs != null) {
+            every = epoch == null ? null : Integer.valueOf(everyEpochs * epoch);
+        } else if (every == null && ratio != null && ratio > 0 && (epochs == null || epoch != null)) {
+            int steps = epochs == null || epoch == null ? options.whole("max_train_steps", 1600) : epochs * epoch;
+            every = Math.max(1, steps / ratio);
+        }
+        if (every == null && (everyEpochs != null || ratio != null)) {
+            findings.note(
+                    "`%s` needs folders of pictures that are here to be counted: there are four checkpoints instead"
+                            .formatted(key));
+            return;
+        }
+        // Without any it saves the last one alone.
+        int steps = every == null ? 10_000_000 : every;
+        draft.put(key, "training.checkpoints.everySteps", steps);
+        Integer last = options.whole("save_last_n_steps");
+        Integer lastEpochs = options.whole("save_last_n_epochs");
+        if (last != null && every != null) {
+            draft.put("save_last_n_steps", "training.checkpoints.keep", Math.max(1, last / every));
+        } else if (lastEpochs != null && everyEpochs != null) {
+            draft.put("save_last_n_epochs", "training.checkpoints.keep", Math.max(1, lastEpochs / everyEpochs));
+        } else if (every != null) {
+            // It keeps all.
+            draft.put("training.checkpoints.keep", KohyaData.ALL_CHECKPOINTS);
+        }
+    }
+
+    private void sampling() {
+        String file = options.text("sample_prompts");
+        if (file == null) {
+            draft.put("sampling.enabled", false);
+        } else {
+            List<ObjectNode> prompts = KohyaPrompts.read(places.path(findings, "sample_prompts", file));
+            ArrayNode texts = Json.MAPPER.createArrayNode();
+            for (ObjectNode prompt : prompts) {
+                ObjectNode text =
+                        texts.addObject().put("text", prompt.path("prompt").asText());
+                if (!prompt.path("negative_prompt").asText().isEmpty()) {
+                    text.put("negative", prompt.path("negative_prompt").asText());
+                }
+                BigDecimal seed = KohyaPrompts.number(prompt, "seed");
+                text.put("seed", seed == null ? 0 : seed.longValue());
+            }
+            draft.put("sample_prompts", "sampling.prompts", texts);
+            steps(prompts);
+        }
+        if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {
+            draft.put("evaluation.clip.uri", CLIP);
+        }
+    }
+
+    /** All pictures have the steps and the guidance of the first, whose defaults are 30 and 7.5. */
+    private void steps(List<ObjectNode> prompts) {
+        BigDecimal steps = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "sample_steps");
+        BigDecimal scale = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "scale");
+        draft.put("sampling.steps", steps == null ? 30 : steps.intValue());
+        draft.put("sampling.guidance", scale == null ? 7.5 : scale.doubleValue());
+        for (String key : List.of("sample_steps", "scale")) {
+            if (prompts.stream().map(p -> p.path(key).asText()).distinct().count() > 1) {
+                findings.note("of the prompts' %s that of the first counts for all".formatted(key));
+            }
+        }
+        if (prompts.stream().anyMatch(p -> p.has("width") || p.has("height"))) {
+            findings.note("prompts' sizes have no effect: pictures are drawn at the training's size");
+        }
+    }
+
+    private void output() {
+        String folder = options.text("output_dir");
+        if (folder != null) {
+            String uri = places.uri(findings, "output_dir", folder);
+            String name = Draft.name(options.text("output_name", "last"), 50);
+            draft.put("output_dir", "output.uri", uri.replaceFirst("/+$", "") + "/" + name);
+        }
+        String log = options.choice("log_with", "tensorboard", List.of("tensorboard", "wandb", "all"));
+        if (!log.equals("wandb") && (options.has("log_with") || options.has("logging_dir"))) {
+            draft.put("tracking.tensorBoard", true);
+        }
+        if (log.equals("wandb") || log.equals("all")) {
+            draft.put("log_tracker_name", "tracking.wandb.project", options.text("log_tracker_name", "network_train"));
+            String run = options.text("wandb_run_name");
+            if (run != null) {
+                draft.put("wandb_run_name", "tracking.wandb.runName", run);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.function.Function;
+import training.lora.api.CaptionSource;
+import training.lora.api.DatasetRole;
+
+/** OneTrainer's concepts, each a data set; what is done with pictures and captions they must have in common. */
+final class OneTrainerConcepts {
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final Draft draft;
+    private final List<Options> concepts;
+
+    OneTrainerConcepts(Options options, Places places, Draft draft) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        this.draft = draft;
+        concepts = options.children("concepts").stream()
+                .filter(concept -> concept.flag("enabled", true))
+                .toList();
+    }
+
+    void put() {
+        if (concepts.isEmpty()) {
+            throw options.wrong("concepts", "have one that is enabled, or `concept_file_name` name a file with it");
+        }
+        concepts.forEach(this::dataset);
+        boolean flip = common("image.enable_random_flip", c -> image(c).flag("enable_random_flip", false));
+        draft.put("concepts.image.enable_random_flip", "preparation.flip", flip);
+        captions();
+    }
+
+    private static Options image(Options concept) {
+        return concept.child("image");
+    }
+
+    private static Options text(Options concept) {
+        return concept.child("text");
+    }
+
+    private void dataset(Options concept) {
+        String path = concept.text("path");
+        if (path == null) {
+            throw concept.wrong("path", "be given");
+        }
+        ObjectNode dataset = draft.dataset("concepts.path", places.uri(findings, "concepts.path", path));
+        String name = concept.text("name");
+        String wanted = name == null ? "" : Draft.name(name, 63);
+        boolean taken = draft.at("datasets").findValuesAsText("name").contains(wanted);
+        if (!wanted.isEmpty() && !taken) {
+            dataset.put("name", wanted);
+        }
+        switch (concept.text("type", "STANDARD").toUpperCase(Locale.ROOT)) {
+            case "STANDARD" -> {}
+            case "VALIDATION" -> dataset.put("role", DatasetRole.Validation.name());
+            default -> throw concept.refused("type");
+        }
+        if (!dataset.has("role")) {
+            int repeats = (int) Math.max(1, Math.round(concept.number("balancing", 1)));
+            double weight = concept.number("loss_weight", 1);
+            if (repeats != 1) {
+                dataset.put("repeats", repeats);
+            }
+            if (weight != 1) {
+                dataset.set("weight", Draft.node(weight));
+            }
+        }
+        if (source(concept).equals("concept")) {
+            dataset.putObject("concept").put("mode", "Object").put("trigger", prompt(concept));
+            draft.origin(
+                    "concepts.text.prompt_path",
+                    "spec.datasets[%d].concept.trigger"
+                            .formatted(draft.at("datasets").size() - 1));
+        }
+    }
+
+    private String source(Options concept) {
+        String source = text(concept).text("prompt_source", "sample").toLowerCase(Locale.ROOT);
+        if (!List.of("sample", "concept").contains(source)) {
+            throw text(concept).refused("prompt_source");
+        }
+        return source;
+    }
+
+    private String prompt(Options concept) {
+        String path = text(concept).text("prompt_path", "");
+        List<String> lines = ConfigText.text(places.path(findings, "concepts.text.prompt_path", path))
+                .lines()
+                .filter(line -> !line.isBlank())
+                .toList();
+        if (lines.size() != 1) {
+            throw text(concept).wrong("prompt_path", "name a file of one line, which calls the concept");
+        }
+        return lines.get(0).strip();
+    }
+
+    private void captions() {
+        boolean named = common("text.prompt_source", this::source).equals("concept");
+        draft.put("preparation.captions.source", named ? CaptionSource.None : CaptionSource.Auto);
+        String captions = "training.captions.";
+        draft.put(
+                "concepts.text.enable_tag_shuffling",
+                captions + "shuffle",
+                common("text.enable_tag_shuffling", c -> text(c).flag("enable_tag_shuffling", false)));
+        draft.put(
+                "concepts.text.keep_tags_count",
+                captions + "keepTokens",
+                common("text.keep_tags_count", c -> text(c).whole("keep_tags_count", 1)));
+        double share = common(
+                "text.tag_dropout_probability",
+                c -> text(c).flag("tag_dropout_enable", false) ? text(c).number("tag_dropout_probability", 0) : 0);
+        String mode = common("text.tag_dropout_mode", c -> text(c).text("tag_dropout_mode", "FULL"));
+        if (share > 0 && !List.of("FULL", "RANDOM").contains(mode)) {
+            throw text(concepts.get(0)).refused("tag_dropout_mode");
+        }
+        String field = mode.equals("RANDOM") ? "tagDropout" : "dropout";
+        draft.put(captions + "dropout", 0);
+        if (share > 0) {
+            draft.put("concepts.text.tag_dropout_probability", captions + field, share);
+        }
+    }
+
+    /** What all concepts that are learned from say. */
+    private <T> T common(String key, Function<Options, T> value) {
+        T first = value.apply(concepts.get(0));
+        for (Options concept : concepts) {
+            T other = value.apply(concept);
+            if (!Objects.equals(first, other)) {
+                throw findings.invalid("`concepts.%s` must be the same in all concepts here, was %s and %s"
+                        .formatted(key, first, other));
+            }
+        }
+        return first;
+    }
+}

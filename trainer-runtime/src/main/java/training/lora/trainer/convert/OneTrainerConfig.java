@@ -1,0 +1,370 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterType;
+import training.lora.api.Json;
+import training.lora.api.LossWeighting;
+import training.lora.api.MaskSource;
+import training.lora.api.ModelFamily;
+import training.lora.api.OptimizerType;
+import training.lora.api.Precision;
+import training.lora.api.Prediction;
+import training.lora.api.ScheduleType;
+import training.lora.api.Sizing;
+import training.lora.api.TimestepDistribution;
+
+/** OneTrainer's JSON: a whole configuration, or a preset of some options; concepts and samples in it or in files of their own. */
+final class OneTrainerConfig {
+    private static final double LEARNING_RATE = 3e-6;
+    private static final int TIMESTEPS = 1000;
+    private static final double NO_CLIPPING = 1e9;
+    private static final String CLIP = "hf://openai/clip-vit-base-patch32";
+
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final Draft draft;
+    private final boolean xl;
+
+    private OneTrainerConfig(Options options, Places places) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        draft = new Draft(name());
+        String type = options.text("model_type", "STABLE_DIFFUSION_15");
+        xl = type.equals("STABLE_DIFFUSION_XL_10_BASE");
+        if (!xl && !type.equals("STABLE_DIFFUSION_15")) {
+            throw options.refused("model_type");
+        }
+    }
+
+    static Converted convert(ObjectNode file, String name, Places places) {
+        ObjectNode node = file.deepCopy();
+        Findings findings = new Findings(name, OptionTable.read("onetrainer"));
+        Options options = new Options(findings, node, "");
+        read(options, places, "concepts", "concept_file_name");
+        read(options, places, "samples", "sample_definition_file_name");
+        withoutVersions(node);
+        findings.look(node, "");
+        OneTrainerConfig config = new OneTrainerConfig(options, places);
+        config.baseModel();
+        new OneTrainerConcepts(options, places, config.draft).put();
+        config.preparation();
+        config.training();
+        config.adapter();
+        config.optimizer();
+        config.loss();
+        config.sampling();
+        config.output();
+        return config.draft.done(Tool.OneTrainer, findings);
+    }
+
+    /** A list that may stand in a file of its own. */
+    private static void read(Options options, Places places, String key, String fileKey) {
+        String file = options.text(fileKey);
+        if (!options.has(key) && file != null) {
+            Path path = places.path(options.findings(), fileKey, file);
+            options.node().set(key, ConfigText.read(path));
+        }
+    }
+
+    /** OneTrainer writes into each group which version of it wrote it. */
+    private static void withoutVersions(JsonNode node) {
+        if (node instanceof ObjectNode group) {
+            group.remove("__version");
+        }
+        node.forEach(OneTrainerConfig::withoutVersions);
+    }
+
+    private String destination() {
+        return options.text("output_model_destination", "models/lora.safetensors")
+                .replace('\\', '/');
+    }
+
+    private String name() {
+        return destination().replaceFirst("^.*/", "").replaceFirst("\\.[A-Za-z]+$", "");
+    }
+
+    private void baseModel() {
+        draft.put("model_type", "baseModel.family", xl ? ModelFamily.SDXL : ModelFamily.SD15);
+        String model = options.text(
+                "base_model_name",
+                xl ? "stabilityai/stable-diffusion-xl-base-1.0" : "stable-diffusion-v1-5/stable-diffusion-v1-5");
+        draft.put("base_model_name", "baseModel.uri", places.model(findings, "base_model_name", model));
+        String vae = options.child("vae").text("model_name");
+        if (vae != null) {
+            draft.put("vae.model_name", "baseModel.vae.uri", places.model(findings, "vae.model_name", vae));
+        }
+        if (options.flag("force_v_prediction", false)) {
+            draft.put("force_v_prediction", "baseModel.prediction", Prediction.V);
+        } else if (options.flag("force_epsilon_prediction", false)) {
+            draft.put("force_epsilon_prediction", "baseModel.prediction", Prediction.Epsilon);
+        }
+        if (options.flag("rescale_noise_scheduler_to_zero_terminal_snr", false)) {
+            draft.put("rescale_noise_scheduler_to_zero_terminal_snr", "baseModel.zeroTerminalSnr", true);
+        }
+    }
+
+    private void preparation() {
+        List<Integer> sides = new ArrayList<>();
+        for (String part : options.text("resolution", "512").split(",")) {
+            if (!part.strip().matches("[1-9]\\d{0,4}")) {
+                throw options.refused("resolution");
+            }
+            sides.add(Math.max(1, Math.round(Integer.parseInt(part.strip()) / 64f)) * 64);
+        }
+        if (sides.size() == 1) {
+            draft.put("resolution", "preparation.resolution", sides.get(0));
+        } else {
+            draft.put(
+                    "resolution",
+                    "preparation.resolutions",
+                    sides.stream().distinct().toList());
+        }
+        boolean buckets = options.flag("aspect_ratio_bucketing", true);
+        draft.put("preparation.sizing", buckets ? Sizing.Buckets : Sizing.CenterCrop);
+        if (options.flag("masked_training", false)) {
+            draft.put("masked_training", "preparation.mask.source", MaskSource.Files);
+            draft.put("unmasked_weight", "preparation.mask.bias", options.number("unmasked_weight", 0.1));
+        }
+    }
+
+    private void training() {
+        draft.put("epochs", "training.epochs", options.whole("epochs", 100));
+        draft.put("batch_size", "training.batchSize", options.whole("batch_size", 1));
+        draft.put(
+                "gradient_accumulation_steps",
+                "training.gradientAccumulation",
+                options.whole("gradient_accumulation_steps", 1));
+        String type = options.text("train_dtype", "FLOAT_16");
+        boolean full = type.equals("FLOAT_32") || type.equals("TFLOAT_32");
+        draft.put("training.precision", full ? Precision.Float32 : Precision.BFloat16);
+        if (options.has("train_dtype") && type.equals("FLOAT_16")) {
+            findings.note("`train_dtype` FLOAT_16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
+        }
+        draft.put("text_encoder_layer_skip", "training.captions.clipSkip", options.whole("text_encoder_layer_skip", 0));
+        checkpoints();
+    }
+
+    private void checkpoints() {
+        int every = options.whole("save_every", 0);
+        String unit = options.text("save_every_unit", "NEVER").toUpperCase(Locale.ROOT);
+        Integer epoch = epoch();
+        if (every > 0 && unit.equals("STEP")) {
+            draft.put("save_every", "training.checkpoints.everySteps", every);
+        } else if (every > 0 && unit.equals("EPOCH") && epoch != null) {
+            draft.put("save_every", "training.checkpoints.everySteps", every * epoch);
+        } else if (every > 0 && !unit.equals("NEVER")) {
+            findings.note("`save_every` %d %s can't be counted in steps: there are four checkpoints instead"
+                    .formatted(every, unit));
+        }
+    }
+
+    /** Steps of an epoch; null where the pictures can't be counted. */
+    private @Nullable Integer epoch() {
+        Integer pictures = KohyaData.pictures(draft, places);
+        int batch = draft.at("training.batchSize").asInt()
+                * draft.at("training.gradientAccumulation").asInt();
+        return pictures == null || batch < 1 ? null : Integer.valueOf(Math.max(1, (pictures + batch - 1) / batch));
+    }
+
+    private boolean trainsTextEncoder() {
+        boolean first = options.child("text_encoder").flag("train", true);
+        if (xl && first != options.child("text_encoder_2").flag("train", true)) {
+            throw options.child("text_encoder_2").refused("train");
+        }
+        return first;
+    }
+
+    private void adapter() {
+        String adapter = "training.adapter.";
+        if (options.flag("lora_decompose", false)) {
+            if (!options.flag("lora_decompose_output_axis", false)) {
+                throw options.refused("lora_decompose_output_axis");
+            }
+            draft.put("lora_decompose", adapter + "type", AdapterType.DoRA);
+        }
+        draft.put("lora_rank", adapter + "rank", options.whole("lora_rank", 16));
+        draft.put("lora_alpha", adapter + "alpha", options.number("lora_alpha", 1));
+        double dropout = options.number("dropout_probability", 0);
+        if (dropout != 0) {
+            draft.put("dropout_probability", adapter + "dropout", dropout);
+        }
+        draft.put("layer_filter", adapter + "targets", targets());
+        draft.put("text_encoder.train", adapter + "textEncoder", trainsTextEncoder());
+        String before = options.text("lora_model_name");
+        if (before != null) {
+            draft.put("lora_model_name", "training.initFrom.uri", places.uri(findings, "lora_model_name", before));
+        }
+    }
+
+    /** The filter is a list of parts of modules' names; presets are names of such lists. */
+    private List<String> targets() {
+        String filter = options.text("layer_filter");
+        String preset = options.text("layer_filter_preset", "full");
+        if (filter != null) {
+            preset = filter.equals("attentions") ? "attn-mlp" : filter.equals("attn") ? "attn-only" : "custom";
+        }
+        return switch (preset) {
+            case "full" -> List.of("Attention", "FeedForward", "Convolution");
+            case "attn-mlp" -> List.of("Attention", "FeedForward");
+            case "attn-only" -> List.of("Attention");
+            case "custom" -> {
+                List<String> targets = new ArrayList<>();
+                for (String part : (filter == null ? "" : filter).split(",")) {
+                    targets.add("*" + part.strip() + "*");
+                }
+                if (trainsTextEncoder()) {
+                    targets.add("text_encoder*");
+                }
+                yield targets;
+            }
+            default -> throw options.refused("layer_filter_preset");
+        };
+    }
+
+    private void optimizer() {
+        String path = "training.optimizer.";
+        Options optimizer = options.child("optimizer");
+        OptimizerType type =
+                switch (optimizer.text("optimizer", "ADAMW")) {
+                    case "ADAMW" -> OptimizerType.AdamW;
+                    case "PRODIGY" -> OptimizerType.Prodigy;
+                    default -> throw optimizer.refused("optimizer");
+                };
+        draft.put("optimizer.optimizer", path + "type", type);
+        double common = options.number("learning_rate", LEARNING_RATE);
+        Double own = options.child("unet").number("learning_rate");
+        double rate = own == null ? common : own;
+        draft.put(own == null ? "learning_rate" : "unet.learning_rate", path + "learningRate", rate);
+        Double text = options.child("text_encoder").number("learning_rate");
+        double textRate = text == null ? common : text;
+        if (trainsTextEncoder() && textRate != rate) {
+            draft.put("text_encoder.learning_rate", path + "textEncoderLearningRate", textRate);
+        }
+        draft.put(
+                "optimizer.weight_decay",
+                path + "weightDecay",
+                optimizer.number("weight_decay", type == OptimizerType.Prodigy ? 0 : 0.01));
+        draft.put("optimizer.beta1", path + "beta1", optimizer.number("beta1", 0.9));
+        draft.put("optimizer.beta2", path + "beta2", optimizer.number("beta2", 0.999));
+        double norm = options.number("clip_grad_norm", 1);
+        draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        schedule(path + "schedule.");
+    }
+
+    private void schedule(String path) {
+        ScheduleType type =
+                switch (options.text("learning_rate_scheduler", "CONSTANT")) {
+                    case "CONSTANT" -> ScheduleType.Constant;
+                    case "LINEAR" -> ScheduleType.Linear;
+                    case "COSINE" -> ScheduleType.Cosine;
+                    case "COSINE_WITH_HARD_RESTARTS" -> ScheduleType.CosineRestarts;
+                    default -> throw options.refused("learning_rate_scheduler");
+                };
+        draft.put("learning_rate_scheduler", path + "type", type);
+        if (type == ScheduleType.CosineRestarts) {
+            int cycles = (int) Math.max(1, Math.round(options.number("learning_rate_cycles", 1)));
+            draft.put("learning_rate_cycles", path + "cycles", cycles);
+        }
+        double factor = options.number("learning_rate_min_factor", 0);
+        if (factor != 0 && type != ScheduleType.Constant) {
+            draft.put("learning_rate_min_factor", path + "finalFraction", factor);
+        }
+        double warmUp = options.number("learning_rate_warmup_steps", 200);
+        Integer epoch = epoch();
+        if (warmUp > 0 && warmUp <= 1) {
+            if (epoch == null) {
+                findings.note(
+                        "`learning_rate_warmup_steps` %s is a share of steps that can't be counted here: there is none"
+                                .formatted(warmUp));
+                return;
+            }
+            warmUp = warmUp * epoch * draft.at("training.epochs").asInt();
+        }
+        if (warmUp >= 1) {
+            draft.put("learning_rate_warmup_steps", path + "warmupSteps", (int) warmUp);
+        }
+    }
+
+    private void loss() {
+        String loss = "training.loss.";
+        LossWeighting weighting =
+                switch (options.text("loss_weight_fn", "CONSTANT")) {
+                    case "CONSTANT" -> LossWeighting.Uniform;
+                    case "MIN_SNR_GAMMA" -> LossWeighting.MinSnr;
+                    case "DEBIASED_ESTIMATION" -> LossWeighting.Debiased;
+                    default -> throw options.refused("loss_weight_fn");
+                };
+        draft.put("loss_weight_fn", loss + "weighting", weighting);
+        if (weighting == LossWeighting.MinSnr) {
+            draft.put("loss_weight_strength", loss + "minSnrGamma", options.number("loss_weight_strength", 5));
+        }
+        draft.put("offset_noise_weight", loss + "offsetNoise", options.number("offset_noise_weight", 0));
+        draft.put(
+                "perturbation_noise_weight",
+                loss + "inputPerturbation",
+                options.number("perturbation_noise_weight", 0));
+        switch (options.text("timestep_distribution", "UNIFORM")) {
+            case "UNIFORM" -> {}
+            case "LOGIT_NORMAL" -> {
+                draft.put("timestep_distribution", loss + "timesteps", TimestepDistribution.LogitNormal);
+                draft.put("noising_bias", loss + "timestepMean", options.number("noising_bias", 0));
+                draft.put("noising_weight", loss + "timestepDeviation", 1 + options.number("noising_weight", 0));
+            }
+            default -> throw options.refused("timestep_distribution");
+        }
+        int least = (int) (options.number("min_noising_strength", 0) * TIMESTEPS);
+        int end = (int) (options.number("max_noising_strength", 1) * TIMESTEPS);
+        if (least > 0) {
+            draft.put("min_noising_strength", loss + "minimumTimestep", least);
+        }
+        if (end < TIMESTEPS) {
+            draft.put("max_noising_strength", loss + "maximumTimestep", end - 1);
+        }
+    }
+
+    private void sampling() {
+        List<Options> samples = options.children("samples").stream()
+                .filter(sample -> sample.flag("enabled", true) && sample.text("prompt") != null)
+                .toList();
+        if (samples.isEmpty()) {
+            draft.put("sampling.enabled", false);
+        } else {
+            ArrayNode prompts = Json.MAPPER.createArrayNode();
+            for (Options sample : samples) {
+                Long seed = sample.seed("seed");
+                prompts.addObject()
+                        .put("text", sample.text("prompt", ""))
+                        .put("negative", sample.text("negative_prompt", ""))
+                        .put("seed", seed == null ? 42 : seed);
+            }
+            draft.put("samples.prompt", "sampling.prompts", prompts);
+            draft.put(
+                    "samples.diffusion_steps", "sampling.steps", samples.get(0).whole("diffusion_steps", 20));
+            draft.put("samples.cfg_scale", "sampling.guidance", samples.get(0).number("cfg_scale", 7));
+        }
+        if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {
+            draft.put("evaluation.clip.uri", CLIP);
+        }
+    }
+
+    private void output() {
+        if (options.has("output_model_destination")) {
+            String folder = destination().replaceFirst("[^/]*$", "");
+            String uri = places.uri(findings, "output_model_destination", folder.isEmpty() ? "." : folder);
+            draft.put(
+                    "output_model_destination",
+                    "output.uri",
+                    uri.replaceFirst("/+$", "") + "/" + Draft.name(name(), 50));
+        }
+        draft.put("tracking.tensorBoard", options.flag("tensorboard", true));
+    }
+}
