@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
 import training.lora.api.Json;
 import training.lora.api.LossWeighting;
@@ -19,6 +20,9 @@ import training.lora.api.ScheduleType;
 final class AiToolkitConfig {
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
     private static final double NO_CLIPPING = 1e9;
+    /** At which a LoKr's second matrix is whole. */
+    private static final int MOST_RANK = 1024;
+
     private static final int LAST_TIMESTEP = 999;
 
     private final Options options;
@@ -137,12 +141,18 @@ final class AiToolkitConfig {
                 switch (network.text("type", "lora").toLowerCase(Locale.ROOT)) {
                     case "lora", "locon" -> AdapterType.LoRA;
                     case "dora" -> AdapterType.DoRA;
+                    case "lokr" -> AdapterType.LoKr;
                     default -> throw network.refused("type");
                 };
         draft.put("network.type", adapter + "type", type);
         String key = network.has("rank") ? "rank" : "linear";
-        draft.put("network." + key, adapter + "rank", network.whole(key, 4));
-        double alpha = network.number("linear_alpha", network.number("alpha", 1));
+        boolean whole = type == AdapterType.LoKr && network.flag("lokr_full_rank", true);
+        draft.put("network." + key, adapter + "rank", whole ? MOST_RANK : network.whole(key, 4));
+        double alpha = whole ? MOST_RANK : network.number("linear_alpha", network.number("alpha", 1));
+        if (type == AdapterType.LoKr) {
+            draft.put("network.lokr_factor", adapter + "factor", network.whole("lokr_factor", -1));
+            draft.put("network.type", "output.formats", List.of(AdapterFormat.Kohya));
+        }
         draft.put("network.linear_alpha", adapter + "alpha", alpha);
         Integer convolutions = network.whole("conv");
         if (convolutions == null) {

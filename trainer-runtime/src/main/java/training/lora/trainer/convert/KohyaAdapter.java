@@ -1,9 +1,9 @@
 package training.lora.trainer.convert;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
 
 /** kohya's network: LoRA of its own module and of LyCORIS. */
@@ -30,7 +30,14 @@ final class KohyaAdapter {
 
     void put() {
         String adapter = "training.adapter.";
-        draft.put("network_module", adapter + "type", type());
+        AdapterType type = type();
+        draft.put("network_module", adapter + "type", type);
+        if (type == AdapterType.LoHa || type == AdapterType.LoKr) {
+            draft.put("network_module", "output.formats", List.of(AdapterFormat.Kohya));
+        }
+        if (type == AdapterType.LoKr) {
+            draft.put("network_args.factor", adapter + "factor", arguments.whole("factor", -1));
+        }
         int rank = options.whole("network_dim", 4);
         double alpha = options.number("network_alpha", 1);
         draft.put("network_dim", adapter + "rank", rank);
@@ -47,9 +54,11 @@ final class KohyaAdapter {
         }
         List<String> targets = new ArrayList<>(List.of("Attention", "FeedForward"));
         Integer convolutions = arguments.whole("conv_dim");
-        if (convolutions != null) {
+        if (convolutions != null || isLycoris()) {
             targets.add("Convolution");
-            double convolutionAlpha = arguments.number("conv_alpha", 1);
+        }
+        if (convolutions != null) {
+            double convolutionAlpha = arguments.number("conv_alpha", isLycoris() ? alpha : 1);
             draft.origin("network_args.conv_dim", "spec.training.adapter.overrides[0].rank");
             draft.add(adapter + "overrides")
                     .put("target", "Convolution")
@@ -69,17 +78,31 @@ final class KohyaAdapter {
 
     private AdapterType type() {
         String module = options.text("network_module", "networks.lora").toLowerCase(Locale.ROOT);
-        if (module.equals("networks.lora")) {
-            return AdapterType.LoRA;
+        return switch (module) {
+            case "networks.lora" -> AdapterType.LoRA;
+            case "networks.loha" -> AdapterType.LoHa;
+            case "networks.lokr" -> AdapterType.LoKr;
+            case "lycoris.kohya" -> ofLycoris();
+            default -> throw options.refused("network_module");
+        };
+    }
+
+    private boolean isLycoris() {
+        return options.text("network_module", "").equalsIgnoreCase("lycoris.kohya");
+    }
+
+    private AdapterType ofLycoris() {
+        boolean magnitudes = arguments.flag("dora_wd", false);
+        AdapterType type =
+                switch (arguments.text("algo", "lora").toLowerCase(Locale.ROOT)) {
+                    case "lora", "locon" -> magnitudes ? AdapterType.DoRA : AdapterType.LoRA;
+                    case "loha" -> AdapterType.LoHa;
+                    case "lokr" -> AdapterType.LoKr;
+                    default -> throw arguments.refused("algo");
+                };
+        if (magnitudes && type != AdapterType.DoRA) {
+            throw arguments.refused("dora_wd");
         }
-        JsonNode given = arguments.raw("algo");
-        String algorithm = given == null ? "lora" : given.asText().toLowerCase(Locale.ROOT);
-        if (!module.equals("lycoris.kohya")) {
-            throw options.refused("network_module");
-        }
-        if (!List.of("lora", "locon").contains(algorithm)) {
-            throw arguments.refused("algo");
-        }
-        return arguments.flag("dora_wd", false) ? AdapterType.DoRA : AdapterType.LoRA;
+        return type;
     }
 }

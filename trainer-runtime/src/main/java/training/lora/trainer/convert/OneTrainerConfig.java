@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
 import training.lora.api.Json;
 import training.lora.api.LossWeighting;
@@ -23,6 +24,9 @@ import training.lora.api.TimestepDistribution;
 /** OneTrainer's JSON: a whole configuration, or a preset of some options; concepts and samples in it or in files of their own. */
 final class OneTrainerConfig {
     private static final double LEARNING_RATE = 3e-6;
+    /** At which a LoKr's second matrix is whole. */
+    private static final int MOST_RANK = 1024;
+
     private static final int TIMESTEPS = 1000;
     private static final double NO_CLIPPING = 1e9;
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
@@ -185,13 +189,26 @@ final class OneTrainerConfig {
 
     private void adapter() {
         String adapter = "training.adapter.";
-        if (options.flag("lora_decompose", false)) {
+        String type = options.text("peft_type", "LORA");
+        if (!List.of("LORA", "LOHA", "LOKR").contains(type)) {
+            throw options.refused("peft_type");
+        }
+        if (!type.equals("LORA")) {
+            draft.put("peft_type", adapter + "type", type.equals("LOHA") ? AdapterType.LoHa : AdapterType.LoKr);
+            draft.put("peft_type", "output.formats", List.of(AdapterFormat.Kohya));
+        } else if (options.flag("lora_decompose", false)) {
             if (!options.flag("lora_decompose_output_axis", false)) {
                 throw options.refused("lora_decompose_output_axis");
             }
             draft.put("lora_decompose", adapter + "type", AdapterType.DoRA);
         }
-        draft.put("lora_rank", adapter + "rank", options.whole("lora_rank", 16));
+        boolean kronecker = type.equals("LOKR");
+        int rank = options.whole(kronecker ? "lokr_dim" : "lora_rank", 16);
+        boolean whole = kronecker && options.flag("lokr_full_matrix", false);
+        draft.put(kronecker ? "lokr_dim" : "lora_rank", adapter + "rank", whole ? MOST_RANK : rank);
+        if (kronecker) {
+            draft.put("lokr_decompose_factor", adapter + "factor", options.whole("lokr_decompose_factor", -1));
+        }
         draft.put("lora_alpha", adapter + "alpha", options.number("lora_alpha", 1));
         double dropout = options.number("dropout_probability", 0);
         if (dropout != 0) {

@@ -42,7 +42,10 @@ public record Places(Path from, Path to) {
 
     /** A base model: a path that exists, or else a repository of the Hub, as these tools read it. */
     String model(Findings findings, String key, String text) {
-        if (isAddress(text) || !text.matches(REPOSITORY) || text.matches(FILE) || Files.exists(path(findings, key, text))) {
+        if (isAddress(text)
+                || !text.matches(REPOSITORY)
+                || text.matches(FILE)
+                || Files.exists(path(findings, key, text))) {
             return uri(findings, key, text);
         }
         return "hf://" + text;

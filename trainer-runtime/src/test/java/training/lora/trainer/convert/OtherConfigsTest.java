@@ -53,7 +53,7 @@ class OtherConfigsTest {
                 "OneTrainer | concept_file_name | \"none.json\" | none.json must be a file",
                 "AiToolkit | train.steps | \"many\" | `train.steps` must be a number, was \"many\"",
                 "AiToolkit | model.is_flux | true | `model.is_flux` can't be true: Stable Diffusion 1.x and XL are here, and no other family",
-                "AiToolkit | network.type | \"lokr\" | `network.type` can't be \"lokr\": ",
+                "AiToolkit | network.type | \"lorm\" | `network.type` can't be \"lorm\": ",
                 "AiToolkit | datasets | 3 | `datasets` must be a list, was 3",
                 "AiToolkit | type | \"concept_slider\" | `type` can't be \"concept_slider\": of processes sd_trainer is here"
             })
