@@ -1,6 +1,7 @@
 package training.lora.api;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The CRD's CEL rules of an adapter, with the same sentences.
@@ -21,6 +22,16 @@ record AdapterRules(List<String> problems) {
                     "`spec.training.adapter.factor` must be unset unless type is LoKr, and not be 0, was %d with %s"
                             .formatted(factor, adapter.type()));
         }
+        if (adapter.type() != AdapterType.LoRA) {
+            ofLora("rankDropout", adapter.rankDropout(), adapter.type());
+            ofLora("timestepRank", adapter.timestepRank(), adapter.type());
+            ofLora("maximumNorm", adapter.maximumNorm(), adapter.type());
+        }
+        TimestepRankSpec ranks = adapter.timestepRank();
+        if (ranks != null && ranks.minimum() > adapter.rank()) {
+            problems.add("`spec.training.adapter.timestepRank.minimum` must be at most rank, %d, was %d"
+                    .formatted(adapter.rank(), ranks.minimum()));
+        }
         if (!adapter.type().ofDiffusers() && output.formats().contains(AdapterFormat.Diffusers)) {
             problems.add(
                     "`spec.output.formats` must be [Kohya] where `spec.training.adapter.type` is LoHa or LoKr, which diffusers' loader doesn't read, was %s with %s"
@@ -32,6 +43,13 @@ record AdapterRules(List<String> problems) {
                 problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
             }
             i++;
+        }
+    }
+
+    private void ofLora(String field, @Nullable Object value, AdapterType type) {
+        if (value != null) {
+            problems.add("`spec.training.adapter.%s` must be unset unless type is LoRA, was %s with %s"
+                    .formatted(field, value, type));
         }
     }
 }

@@ -19,6 +19,13 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.factor) || (self.type == 'LoKr' && self.factor != 0)",
         message = "factor must be unset unless type is LoKr, and not be 0",
         fieldPath = ".factor")
+@ValidationRule(
+        value = "self.type == 'LoRA' || (!has(self.rankDropout) && !has(self.timestepRank) && !has(self.maximumNorm))",
+        message = "rankDropout, timestepRank and maximumNorm must be unset unless type is LoRA")
+@ValidationRule(
+        value = "!has(self.timestepRank) || self.timestepRank.minimum <= self.rank",
+        message = "timestepRank.minimum must be at most rank",
+        fieldPath = ".timestepRank")
 public record AdapterSpec(
         @JsonPropertyDescription(
                 "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another. LoHa (Hyeon-Woo et al. 2022): the product, entry by entry, of two products of a low rank, whose own rank can be as high as theirs squared. LoKr (Yeh et al. 2023): a Kronecker product, of few numbers. Both have LyCORIS' names and formulas and one file, kohya's form, which ComfyUI and AUTOMATIC1111 read. OFT, BOFT and others are not trained. Default LoRA.")
@@ -40,6 +47,22 @@ public record AdapterSpec(
         @JsonPropertyDescription(
                 "Share of the entries of a projection's input that the adapter doesn't see at a step; sampling and evaluation see all. Default 0.")
         @Min(0) @Max(value = 1, inclusive = false) Double dropout,
+
+        @JsonPropertyDescription(
+                "LoRA's: chance of each rank of a module to be left out for a sample of a step; the others are scaled up for it, as kohya's rank_dropout. Unset: 0.")
+        @Min(0) @Max(value = 1, inclusive = false) @Nullable Double rankDropout,
+
+        @JsonPropertyDescription(
+                "Chance of each module's adapter to be left out at a batch of a step, as kohya's module_dropout. Unset: 0.")
+        @Min(0) @Max(value = 1, inclusive = false) @Nullable Double moduleDropout,
+
+        @JsonPropertyDescription(
+                "LoRA's: ranks that the denoiser's modules train fall with the timestep (T-LoRA), which keeps few pictures from being learned by heart; the file is a plain LoRA, drawn with all ranks. Unset: all ranks at every timestep.")
+        @Nullable TimestepRankSpec timestepRank,
+
+        @JsonPropertyDescription(
+                "LoRA's: greatest norm of what a module adds to its weight; after a step the factors of a greater one are scaled down, as kohya's scale_weight_norms. Unset: any.")
+        @Min(value = 0, inclusive = false) @Nullable Double maximumNorm,
 
         @JsonPropertyDescription(
                 "Which modules of the denoiser, and with textEncoder of the text encoders, are adapted: Attention (queries, keys, values, outputs), FeedForward (the transformers' other maps, which with Attention is what kohya adapts by default), Convolution (all of ResNets and samplers), or patterns over module paths such as *.attn2.to_k or text_encoder_2.*. Default [Attention].")

@@ -37,7 +37,8 @@ public final class LoraAdapter implements AutoCloseable {
     private final List<List<NDArray>> constants = new ArrayList<>();
     private final @Nullable FrozenWeights weights;
     private final TorchScript split;
-    private final double dropout;
+    private final Dropouts dropouts;
+    private final @Nullable Double maximumNorm;
     private final long seed;
     private @Nullable NDArray gradient;
 
@@ -86,10 +87,12 @@ public final class LoraAdapter implements AutoCloseable {
             NDArray arena,
             List<AdaptedProjection> projections,
             @Nullable FrozenWeights weights,
-            double dropout,
+            Dropouts dropouts,
+            @Nullable Double maximumNorm,
             long seed) {
         this.weights = weights;
-        this.dropout = dropout;
+        this.dropouts = dropouts;
+        this.maximumNorm = maximumNorm;
         this.seed = seed;
         this.manager = manager;
         this.arena = arena;
@@ -146,7 +149,7 @@ public final class LoraAdapter implements AutoCloseable {
         NDManager manager = parent.newSubManager();
         NDArray arena = AdapterPlan.arena(plan, manager, (p, scratch) -> p.kind()
                 .initial(p.projection(), begin.get(p.projection().path()), seed, weights, scratch));
-        return new LoraAdapter(manager, arena, plan, weights, settings.dropout(), seed);
+        return new LoraAdapter(manager, arena, plan, weights, settings.dropouts(), settings.maximumNorm(), seed);
     }
 
     /** A LoRA with given factors, by the projection's path; for use, not for training with dropout. */
@@ -185,7 +188,7 @@ public final class LoraAdapter implements AutoCloseable {
             Factors f = Objects.requireNonNull(factors.get(p.projection().path()));
             return f.kind().given(p.projection(), f, weights, scratch);
         });
-        return new LoraAdapter(manager, arena, plan, weights, dropout, seed);
+        return new LoraAdapter(manager, arena, plan, weights, Dropouts.ofEntries(dropout), null, seed);
     }
 
     /** All parts, (n), fp32: for each projection its kind's in their order. */
@@ -225,23 +228,51 @@ public final class LoraAdapter implements AutoCloseable {
         return textOffset() < arena.size();
     }
 
-    /** Views of the factors, and of their gradients if it is trainable, without dropout; they belong to {@code scope}. */
+    /** Views of the factors, and of their gradients if it is trainable, with nothing left out; they belong to {@code scope}. */
     public ProjectionDeltas bind(NDManager scope) {
-        return bind(scope, 0, 0);
-    }
-
-    /** The same for a pass of {@code step}, whose dropout follows from the adapter's seed and the step alone. */
-    public ProjectionDeltas bind(NDManager scope, long step) {
-        return bind(scope, dropout, Randomness.derive(seed, step, "lora/dropout"));
-    }
-
-    private ProjectionDeltas bind(NDManager scope, double dropping, long drawn) {
-        List<Delta> deltas = deltas(scope, dropping);
         Map<String, Delta> byPath = new HashMap<>();
+        List<Delta> deltas = deltas(scope, 0);
         for (int i = 0; i < deltas.size(); i++) {
             byPath.put(projections.get(i).projection().path(), deltas.get(i));
         }
-        return new ProjectionDeltas(byPath, drawn);
+        return new ProjectionDeltas(byPath, 0);
+    }
+
+    /**
+     * The same for a pass of {@code step}; what it leaves out follows from the adapter's seed, the step and the timesteps alone.
+     *
+     * @param times of each sample
+     */
+    public ProjectionDeltas bind(NDManager scope, long step, Dropouts.Times times) {
+        Map<String, Delta> byPath = new HashMap<>();
+        List<Delta> deltas = deltas(scope, dropouts.entries());
+        for (int i = 0; i < deltas.size(); i++) {
+            AdaptedProjection p = projections.get(i);
+            Projection projection = p.projection();
+            Delta delta = deltas.get(i);
+            if (dropouts.masks(projection)) {
+                float[] mask = dropouts.mask(projection, p.rank(), times, seed, step);
+                delta = ((Delta.LowRank) delta)
+                        .masked(scope.create(mask, new Shape(times.timesteps().length, p.rank())));
+            }
+            if (!dropouts.leavesOut(projection, seed, step)) {
+                byPath.put(projection.path(), delta);
+            }
+        }
+        return new ProjectionDeltas(byPath, Randomness.derive(seed, step, "lora/dropout"));
+    }
+
+    /** Scales factors down whose product is greater than the settings allow, as kohya's scale_weight_norms. */
+    public void limitNorms() {
+        if (maximumNorm == null) {
+            return;
+        }
+        try (NDManager scope = manager.newSubManager()) {
+            for (Delta delta : deltas(scope, 0)) {
+                Delta.LowRank own = (Delta.LowRank) delta;
+                ProductNorm.limit(scope, own.down(), own.up(), own.scale(), maximumNorm);
+            }
+        }
     }
 
     /** Those of {@link #projections}, in their order. */

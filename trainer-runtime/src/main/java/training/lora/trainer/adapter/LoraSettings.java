@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterOverrideSpec;
 import training.lora.api.AdapterSpec;
 import training.lora.api.AdapterType;
@@ -19,7 +20,8 @@ import training.lora.trainer.model.layer.Projection;
  * @param alpha the scale is alpha / rank
  * @param rankStabilized whether the scale is alpha / sqrt(rank) instead, rsLoRA of Kalajdzievski 2023
  * @param factor of LoKr's matrices, as {@link Lokr.Split#of} takes it
- * @param dropout share of the entries of a projection's input that training hides from the adapter
+ * @param dropouts what a pass of training leaves out
+ * @param maximumNorm greatest norm of what a module adds to its weight, which a LoRA is scaled down to after a step; null for any
  * @param targets which projections are adapted, as {@link Target} has them
  * @param overrides ranks and alphas of some of these; the last that matches counts
  */
@@ -29,7 +31,8 @@ public record LoraSettings(
         double alpha,
         boolean rankStabilized,
         int factor,
-        double dropout,
+        Dropouts dropouts,
+        @Nullable Double maximumNorm,
         List<String> targets,
         List<AdapterOverrideSpec> overrides) {
     /** LoKr's factor where none is given: as equal as can be. */
@@ -70,6 +73,19 @@ public record LoraSettings(
         this(type, rank, alpha, rankStabilized, EQUAL, dropout, targets, overrides);
     }
 
+    /** Of any kind, with LoKr's factor. */
+    public LoraSettings(
+            AdapterType type,
+            int rank,
+            double alpha,
+            boolean rankStabilized,
+            int factor,
+            double dropout,
+            List<String> targets,
+            List<AdapterOverrideSpec> overrides) {
+        this(type, rank, alpha, rankStabilized, factor, Dropouts.ofEntries(dropout), null, targets, overrides);
+    }
+
     /** As the spec has it. */
     public static LoraSettings of(AdapterSpec spec) {
         return new LoraSettings(
@@ -78,7 +94,8 @@ public record LoraSettings(
                 spec.alpha(),
                 spec.rankStabilized(),
                 spec.factor() == null ? EQUAL : spec.factor(),
-                spec.dropout(),
+                Dropouts.of(spec),
+                spec.maximumNorm(),
                 spec.targets(),
                 spec.overrides());
     }

@@ -2,6 +2,8 @@ package training.lora.trainer.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.Map;
+import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /** Frobenius norms of adapters' products, most of which are far larger than their factors. */
@@ -20,7 +22,25 @@ final class ProductNorm {
             return torch.sum(torch.pow(w, 2), dtype=7)
             """);
 
+    /** With n = max(scale |B A|, m / 2): both factors times the root of min(n, m) / n. */
+    private static final String LIMIT = """
+            d = torch.to(torch.mm(a, torch.t(a)), 7)
+            u = torch.to(torch.mm(torch.t(b), b), 7)
+            n = torch.mul(torch.sqrt(torch.clamp_min(torch.sum(torch.mul(d, u)), 0.)), {scale})
+            c = torch.clamp_min(n, {half})
+            q = torch.to(torch.sqrt(torch.div(torch.clamp_max(c, {most}), c)), 6)
+            _0 = torch.mul_(a, q)
+            _1 = torch.mul_(b, q)
+            return n
+            """;
+
     private ProductNorm() {}
+
+    /** Scales A and B down, in place, so that the norm of {@code scale} B A is at most {@code most}. */
+    static void limit(NDManager scope, NDArray a, NDArray b, double scale, double most) {
+        TorchScript.compile("a, b", Template.fill(LIMIT, Map.of("scale", scale, "half", most / 2, "most", most)))
+                .call(scope, a, b);
+    }
 
     /** The square of that of {@code x}, in fp64, without dimensions. */
     static NDArray square(NDManager scope, NDArray x) {

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import training.lora.api.TrainingSpec;
+import training.lora.trainer.adapter.Dropouts;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.layer.ProjectionDeltas;
@@ -39,6 +40,7 @@ final class LoraStep implements AutoCloseable {
     private final Networks networks;
     private final LoraAdapter adapter;
     private final Objective objective;
+    private final int timesteps;
     private final int parts;
     private final NDManager manager;
     private final OptimizerSet optimizers = new OptimizerSet();
@@ -51,6 +53,7 @@ final class LoraStep implements AutoCloseable {
         this.networks = networks;
         this.adapter = adapter.trainable();
         this.objective = new Objective(schedule, training.loss());
+        this.timesteps = schedule.timesteps();
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
         optimizers.add(
@@ -81,6 +84,7 @@ final class LoraStep implements AutoCloseable {
         try (NDManager scope = manager.newSubManager();
                 NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
             NDArray norm = optimizers.step(rates, scope);
+            adapter.limitNorms();
             RECORD.call(scope, log, at, lossSum, norm);
         }
         recorded++;
@@ -89,7 +93,10 @@ final class LoraStep implements AutoCloseable {
     /** Adds a batch's share to the step's loss and gradient. */
     private void accumulate(Batch batch, long index, int samples, NDManager scope) {
         Networks.Recording recording = networks.record(
-                objective.noisy(batch, scope), times(batch, scope), batch.told(), adapter.bind(scope, index));
+                objective.noisy(batch, scope),
+                times(batch, scope),
+                batch.told(),
+                adapter.bind(scope, index, new Dropouts.Times(batch.timesteps(), timesteps)));
         LossTerm.Value value = objective.of(recording.output(), batch, samples, scope);
         recording.backward(value.gradient());
         ADD.call(scope, lossSum, value.loss());

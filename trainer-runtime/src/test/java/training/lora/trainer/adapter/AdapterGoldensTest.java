@@ -73,8 +73,10 @@ class AdapterGoldensTest {
                                 0,
                                 manager)
                         .trainable()) {
-            ProjectionDeltas deltas =
-                    new ProjectionDeltas(adapter.bind(manager, 0).byPath(), seed);
+            ProjectionDeltas deltas = new ProjectionDeltas(
+                    adapter.bind(manager, 0, new Dropouts.Times(new int[] {3, 731}, 1000))
+                            .byPath(),
+                    seed);
             UNet.Recording recording = unet.record(
                     Randomness.normal(manager, 1, new Shape(2, 4, 8, 16)),
                     manager.create(new float[] {3, 731}),

@@ -117,7 +117,7 @@ class LoraAdapterTest {
                         Randomness.normal(scope, 1, new Shape(2, 4, 8, 8)),
                         scope.create(new float[] {3, 700}),
                         Conditioning.of(Randomness.normal(scope, 2, new Shape(2, 5, 24))),
-                        adapter.bind(scope, step))
+                        adapter.bind(scope, step, new Dropouts.Times(new int[] {3}, 1000)))
                 .output()
                 .toFloatArray();
     }

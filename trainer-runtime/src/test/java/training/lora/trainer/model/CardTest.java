@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.adapter.Dropouts;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.model.unet.Conditioning;
@@ -67,7 +68,7 @@ class CardTest {
                             Randomness.normal(manager, 5, new Shape(2, 5, 24)),
                             Randomness.normal(manager, 6, new Shape(2, 16)),
                             PictureSizes.timeIds(List.of(PictureSizes.square(64), PictureSizes.square(128)), manager)),
-                    adapter.bind(manager, 1),
+                    adapter.bind(manager, 1, new Dropouts.Times(new int[] {1}, 1000)),
                     true);
             float[] output = recording.output().toFloatArray();
             NDArray sample = recording.backwardToSample(

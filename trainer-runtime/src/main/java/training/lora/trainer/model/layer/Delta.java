@@ -2,6 +2,7 @@ package training.lora.trainer.model.layer;
 
 import ai.djl.ndarray.NDArray;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.kernel.DeltaForm;
 
 /** What an adapter puts beside one projection: its arrays, what their gradients are added to, and its form. */
@@ -22,11 +23,28 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
      * @param up B, shape (out, rank)
      * @param scale of B A x
      * @param dropout share of the entries of x, from 0 and below 1, that a recorded pass hides from the delta
+     * @param mask what A x of each sample is multiplied by, shape (samples, rank), fp32; null for nothing
      * @param gradients what those of A and B are added to
      */
-    record LowRank(NDArray down, NDArray up, double scale, double dropout, List<NDArray> gradients) implements Delta {
+    record LowRank(
+            NDArray down,
+            NDArray up,
+            double scale,
+            double dropout,
+            @Nullable NDArray mask,
+            List<NDArray> gradients) implements Delta {
         public LowRank {
             gradients = List.copyOf(gradients);
+        }
+
+        /** With all ranks of every sample. */
+        public LowRank(NDArray down, NDArray up, double scale, double dropout, List<NDArray> gradients) {
+            this(down, up, scale, dropout, null, gradients);
+        }
+
+        /** The same with another mask. */
+        public LowRank masked(NDArray other) {
+            return new LowRank(down, up, scale, dropout, other, gradients);
         }
 
         /** Factors that are not trained. */
@@ -36,12 +54,12 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
 
         @Override
         public List<NDArray> arrays() {
-            return List.of(down, up);
+            return mask == null ? List.of(down, up) : List.of(down, up, mask);
         }
 
         @Override
         public DeltaForm form() {
-            return new DeltaForm.LowRank(scale, dropout);
+            return new DeltaForm.LowRank(scale, dropout, mask != null);
         }
     }
 
@@ -65,7 +83,7 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
 
         @Override
         public DeltaForm form() {
-            return new DeltaForm.Dora(new DeltaForm.LowRank(product.scale(), product.dropout()));
+            return new DeltaForm.Dora(new DeltaForm.LowRank(product.scale(), product.dropout(), false));
         }
     }
 

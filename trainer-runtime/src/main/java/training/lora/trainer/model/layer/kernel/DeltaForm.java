@@ -30,8 +30,9 @@ public sealed interface DeltaForm
      * That of a low-rank delta.
      *
      * @param scale of B A x
+     * @param masked whether A x of each sample is multiplied by numbers of its ranks
      */
-    record LowRank(double scale, double dropout) implements DeltaForm {
+    record LowRank(double scale, double dropout, boolean masked) implements DeltaForm {
         @Override
         public DeltaText beside(FrozenText map, boolean remade) {
             return map.lowRank(this);

@@ -1,5 +1,6 @@
 package training.lora.trainer.model.layer.kernel;
 
+import java.util.HashMap;
 import java.util.Map;
 import training.lora.trainer.tensor.Template;
 
@@ -29,6 +30,13 @@ record LowRankConvolutionText(ConvolutionText map, DeltaForm.LowRank form) imple
     }
 
     @Override
+    public String masked(String name, String m) {
+        return Template.fill(
+                "{x} = torch.mul({x}, torch.reshape(torch.type_as({m}, {x}), [torch.size({m}, 0), -1, 1, 1]))\n",
+                Map.of("x", name, "m", m));
+    }
+
+    @Override
     public String up() {
         return Template.fill(
                 "y{i}_ = torch.add_(y{i}, torch.conv2d(u{i}, {b}, None, [1, 1], [0, 0], [1, 1], 1), alpha={scale})\n",
@@ -38,32 +46,19 @@ record LowRankConvolutionText(ConvolutionText map, DeltaForm.LowRank form) imple
     /** Makes {@code ei} too, the gradient of z. */
     @Override
     public String arrayGradients(String dy) {
-        return Template.fill(
-                """
+        Map<String, Object> values = new HashMap<>(Map.of("i", map.i(), "dy", dy, "b", upWeight(dy), "z", seenAgain()));
+        values.put("a", downWeight("v" + map.i()));
+        values.put("geometry", map.geometry());
+        values.put("out", map.out());
+        values.put("scale", form.scale());
+        values.put("fanIn", map.fanIn());
+        return Template.fill("""
                 v{i}, gb{i}, gb{i}_ = torch.convolution_backward({dy}, u{i}, {b}, [0], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, False])
+                """, values) + masked("v") + Template.fill("""
                 e{i}, ga{i}, ga{i}_ = torch.convolution_backward(v{i}, {z}, {a}, [0], {geometry}, False, [0, 0], 1, [True, True, False])
                 db{i}_ = torch.add_(db{i}, torch.reshape(gb{i}, [{out}, -1]), alpha={scale})
                 da{i}_ = torch.add_(da{i}, torch.reshape(ga{i}, [-1, {fanIn}]), alpha={scale})
-                """,
-                Map.of(
-                        "i",
-                        map.i(),
-                        "dy",
-                        dy,
-                        "b",
-                        upWeight(dy),
-                        "z",
-                        seenAgain(),
-                        "a",
-                        downWeight("v" + map.i()),
-                        "geometry",
-                        map.geometry(),
-                        "out",
-                        map.out(),
-                        "scale",
-                        form.scale(),
-                        "fanIn",
-                        map.fanIn()));
+                """, values);
     }
 
     @Override

@@ -12,6 +12,14 @@ record LowRankLinearText(LinearText map, DeltaForm.LowRank form) implements LowR
     }
 
     @Override
+    public String masked(String name, String m) {
+        return Template.fill("""
+                {x}_p = torch.mul(torch.reshape({x}, [torch.size({m}, 0), -1, torch.size({m}, 1)]), torch.unsqueeze(torch.type_as({m}, {x}), 1))
+                {x} = torch.reshape({x}_p, [-1, torch.size({m}, 1)])
+                """, Map.of("x", name, "m", m));
+    }
+
+    @Override
     public String up() {
         return Template.fill(
                 "y{i}_ = torch.addmm_(y{i}, u{i}, torch.t(torch.type_as(b{i}, u{i})), beta=1, alpha={scale})\n",
@@ -20,8 +28,9 @@ record LowRankLinearText(LinearText map, DeltaForm.LowRank form) implements LowR
 
     @Override
     public String arrayGradients(String dy) {
-        return Template.fill("""
-                v{i} = torch.mm({dy}, torch.type_as(b{i}, {dy}))
+        return Template.fill("v{i} = torch.mm({dy}, torch.type_as(b{i}, {dy}))\n", Map.of("i", map.i(), "dy", dy))
+                + masked("v")
+                + Template.fill("""
                 db{i}_ = torch.add_(db{i}, torch.mm(torch.t({dy}), u{i}), alpha={scale})
                 da{i}_ = torch.add_(da{i}, torch.mm(torch.t(v{i}), {z}), alpha={scale})
                 """, Map.of("i", map.i(), "dy", dy, "z", seenAgain(), "scale", form.scale()));

@@ -2,12 +2,13 @@ package training.lora.trainer.model.layer.kernel;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import training.lora.trainer.tensor.Template;
 
 /**
  * TorchScript of y += scale * B A z, where z is the source or what dropout left of it. Names: {@code ai} and {@code bi} are
  * A and B, {@code dai} and {@code dbi} their gradients, {@code ui} = A z, {@code vi} the gradient of ui, {@code ki} the
- * dropout's mask.
+ * dropout's mask, {@code rmi} (samples, r) what ui and vi of each sample are multiplied by, where there is one.
  */
 sealed interface LowRankText extends DeltaText permits LowRankLinearText, LowRankConvolutionText {
     /** What it stands beside. */
@@ -18,12 +19,23 @@ sealed interface LowRankText extends DeltaText permits LowRankLinearText, LowRan
     /** Makes {@code ui} of {@code seen}. */
     String down(String seen);
 
+    /** {@code name}, which is ui or vi, of each sample times the mask {@code m}. */
+    String masked(String name, String m);
+
+    /** The same of {@code name}i with the mask that there is. */
+    default String masked(String name) {
+        return form().masked() ? masked(name + map().i(), "rm" + map().i()) : "";
+    }
+
     /** Adds scale * B ui to {@code yi}. */
     String up();
 
     @Override
     default List<String> arrays() {
-        return List.of("a" + map().i(), "b" + map().i());
+        List<String> factors = List.of("a" + map().i(), "b" + map().i());
+        return form().masked()
+                ? Stream.concat(factors.stream(), Stream.of("rm" + map().i())).toList()
+                : factors;
     }
 
     @Override
@@ -39,12 +51,12 @@ sealed interface LowRankText extends DeltaText permits LowRankLinearText, LowRan
 
     @Override
     default String forward(String bias) {
-        return down(map().source()) + up();
+        return down(map().source()) + masked("u") + up();
     }
 
     @Override
     default String record(String bias) {
-        return mask() + down(dropping() ? "z" + map().i() : map().source()) + up();
+        return mask() + down(dropping() ? "z" + map().i() : map().source()) + masked("u") + up();
     }
 
     @Override
