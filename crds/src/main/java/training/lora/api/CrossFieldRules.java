@@ -63,6 +63,7 @@ record CrossFieldRules(List<String> problems) {
         }
         AdapterSpec adapter = training.adapter();
         new AdapterRules(problems).check(adapter, spec.output());
+        new TokenRules(problems).check(spec);
         length(training);
         OptimizerSpec optimizer = training.optimizer();
         prodigyRate(optimizer, "learningRate", optimizer.learningRate());

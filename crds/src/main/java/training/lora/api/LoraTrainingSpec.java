@@ -36,6 +36,21 @@ import org.jspecify.annotations.Nullable;
         message =
                 "output.formats must be [Kohya] where training.adapter.type is LoHa or LoKr, which diffusers' loader doesn't read",
         fieldPath = ".output")
+@ValidationRule(
+        value =
+                "self.training.tokens.count == 0 || self.datasets.all(d, d.role != 'Train' || has(d.concept) && (has(d.concept.trigger) || d.concept.mode != 'Style'))",
+        message = "datasets of role Train must have a trigger, in whose place training.tokens are trained",
+        fieldPath = ".datasets")
+@ValidationRule(
+        value =
+                "self.training.tokens.count == 0 || self.datasets.all(d, !has(d.concept) || !has(d.concept.trigger) || !d.concept.trigger.matches('[./\\\\\\\\:*?\"|]'))",
+        message =
+                "triggers must have none of . / \\ : * ? \" | where training.tokens are trained, for they name their files",
+        fieldPath = ".datasets")
+@ValidationRule(
+        value = "self.training.tokens.count == 0 || self.output.formats.exists(f, f == 'Kohya')",
+        message = "output.formats must have Kohya where training.tokens are trained, for that file holds them",
+        fieldPath = ".output")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -22,7 +22,28 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.optimizer.textEncoderLearningRate) || self.adapter.textEncoder",
         message = "optimizer.textEncoderLearningRate must be unset unless adapter.textEncoder is true",
         fieldPath = ".optimizer.textEncoderLearningRate")
+@ValidationRule(
+        value = "self.method != 'TextualInversion' || self.tokens.count > 0",
+        message = "tokens.count must be at least 1 with TextualInversion",
+        fieldPath = ".tokens.count")
+@ValidationRule(
+        value = "self.method != 'TextualInversion' || !self.adapter.textEncoder",
+        message = "adapter.textEncoder must be false with TextualInversion, which trains no adapter",
+        fieldPath = ".adapter.textEncoder")
+@ValidationRule(
+        value = "self.method != 'TextualInversion' || !has(self.initFrom)",
+        message = "initFrom must be unset with TextualInversion, which trains no adapter",
+        fieldPath = ".initFrom")
+@ValidationRule(
+        value =
+                "has(self.epochs) || self.tokens.warmupSteps == 0 || self.tokens.warmupSteps < (has(self.steps) ? self.steps : "
+                        + TrainingSpec.DEFAULT_STEPS + ")",
+        message = "tokens.warmupSteps must be less than steps",
+        fieldPath = ".tokens.warmupSteps")
 public record TrainingSpec(
+        @JsonPropertyDescription("Adapter, or TextualInversion: embeddings of new tokens alone. Default Adapter.")
+        TrainingMethod method,
+
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")
         @Min(1) @Max(TrainingSpec.MOST_STEPS) @Nullable Integer steps,
 
@@ -48,6 +69,10 @@ public record TrainingSpec(
         @JsonPropertyDescription("The adapter's form and size.")
         AdapterSpec adapter,
 
+        @JsonPropertyDescription(
+                "New tokens in the place of triggers, whose embeddings text encoders learn: with an adapter together (pivotal tuning), or alone with TextualInversion. Captions are then embedded at every step.")
+        TokensSpec tokens,
+
         @JsonPropertyDescription("What moves the adapter, and its learning rate.")
         OptimizerSpec optimizer,
 
@@ -64,20 +89,35 @@ public record TrainingSpec(
     /** Steps of a run that says neither steps nor epochs. */
     static final int DEFAULT_STEPS = 1000;
 
+    private static final double PIVOTAL_STOP = 0.7;
+
     /** The most steps that a run may have. */
     public static final int MOST_STEPS = 10000000;
 
     public TrainingSpec {
+        method = orDefault(method, TrainingMethod.Adapter);
         steps = steps == null && epochs == null ? Integer.valueOf(DEFAULT_STEPS) : steps;
         batchSize = orDefault(batchSize, 1);
         gradientAccumulation = orDefault(gradientAccumulation, 1);
         precision = orDefault(precision, Precision.BFloat16);
         seed = orDefault(seed, 0L);
         adapter = orDefault(adapter, Defaults.of(AdapterSpec.class));
+        tokens = orDefault(tokens, Defaults.of(TokensSpec.class));
         optimizer = orDefault(optimizer, Defaults.of(OptimizerSpec.class));
         loss = orDefault(loss, Defaults.of(LossSpec.class));
         captions = orDefault(captions, Defaults.of(CaptionTrainingSpec.class));
         checkpoints = orDefault(checkpoints, Defaults.of(CheckpointsSpec.class));
         watchdog = orDefault(watchdog, Defaults.of(WatchdogSpec.class));
+    }
+
+    /** Whether what text encoders make of a text changes in the training. */
+    public boolean adaptsText() {
+        return adapter.textEncoder() || tokens.any();
+    }
+
+    /** Share of the training after which tokens stay as they are: as given, else by the method. */
+    public double tokensStop() {
+        Double given = tokens.stopFraction();
+        return given != null ? given : method == TrainingMethod.TextualInversion ? 1 : PIVOTAL_STOP;
     }
 }

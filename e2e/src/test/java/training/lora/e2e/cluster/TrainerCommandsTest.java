@@ -27,6 +27,11 @@ class TrainerCommandsTest {
                     Files.readString(Scripts.HOME.resolve("examples/eden/training_args.json"))
                             .replace("\"max_train_steps\": 200", "\"max_train_steps\": 4"));
             Files.createDirectories(dir.resolve("pictures/10_robot"));
+            checkout.write(
+                    "examples/textual-inversion/training.yaml",
+                    Files.readString(Scripts.HOME.resolve("examples/textual-inversion/training.yaml"))
+                            .replace("steps: 300", "steps: 4\n    checkpoints: {everySteps: 4}")
+                            .replace("samplesPerPrompt: 2", "samplesPerPrompt: 1"));
             for (String command : Documents.at("trainer")) {
                 checkout.works(command);
             }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Delta;
 import training.lora.trainer.model.layer.FrozenWeights;
@@ -36,11 +37,12 @@ public final class LoraAdapter implements AutoCloseable {
     private final List<AdaptedProjection> projections;
     private final List<List<NDArray>> constants = new ArrayList<>();
     private final @Nullable FrozenWeights weights;
-    private final TorchScript split;
+    private final @Nullable TorchScript split;
     private final Dropouts dropouts;
     private final @Nullable Double maximumNorm;
     private final long seed;
     private @Nullable NDArray gradient;
+    private @Nullable TokenEmbeddings tokens;
 
     /**
      * What stands beside a module, as files have it.
@@ -107,12 +109,14 @@ public final class LoraAdapter implements AutoCloseable {
                 sizes.add(Long.toString(p.size(part)));
             }
         }
-        split = TorchScript.compile(
-                List.of("x"),
-                List.of(
-                        "s = torch.split_with_sizes(x, [%s], 0)".formatted(String.join(", ", sizes)),
-                        "return (%s)".formatted(String.join(", ", views))),
-                views.size());
+        split = projections.isEmpty()
+                ? null
+                : TorchScript.compile(
+                        List.of("x"),
+                        List.of(
+                                "s = torch.split_with_sizes(x, [%s], 0)".formatted(String.join(", ", sizes)),
+                                "return (%s)".formatted(String.join(", ", views))),
+                        views.size());
     }
 
     /** A new LoRA, which changes nothing yet. */
@@ -201,6 +205,9 @@ public final class LoraAdapter implements AutoCloseable {
         if (gradient == null) {
             gradient = manager.zeros(arena.getShape());
         }
+        if (tokens != null) {
+            tokens.trainable();
+        }
         return this;
     }
 
@@ -223,9 +230,20 @@ public final class LoraAdapter implements AutoCloseable {
                 .orElse(arena.size());
     }
 
-    /** Whether it adapts text encoders. */
+    /** Whether it adapts text encoders, or has tokens beside their vocabularies. */
     public boolean adaptsText() {
-        return textOffset() < arena.size();
+        return tokens != null || textOffset() < arena.size();
+    }
+
+    /** Gives it tokens, which are closed with it. */
+    public LoraAdapter with(TokenEmbeddings added) {
+        tokens = added;
+        return this;
+    }
+
+    /** What stands in the place of words; null for nothing. */
+    public @Nullable TokenEmbeddings tokens() {
+        return tokens;
     }
 
     /** Views of the factors, and of their gradients if it is trainable, with nothing left out; they belong to {@code scope}. */
@@ -235,7 +253,7 @@ public final class LoraAdapter implements AutoCloseable {
         for (int i = 0; i < deltas.size(); i++) {
             byPath.put(projections.get(i).projection().path(), deltas.get(i));
         }
-        return new ProjectionDeltas(byPath, 0);
+        return new ProjectionDeltas(byPath, 0, added(scope));
     }
 
     /**
@@ -259,7 +277,11 @@ public final class LoraAdapter implements AutoCloseable {
                 byPath.put(projection.path(), delta);
             }
         }
-        return new ProjectionDeltas(byPath, Randomness.derive(seed, step, "lora/dropout"));
+        return new ProjectionDeltas(byPath, Randomness.derive(seed, step, "lora/dropout"), added(scope));
+    }
+
+    private @Nullable AddedTokens added(NDManager scope) {
+        return tokens == null ? null : tokens.bind(scope);
     }
 
     /** Scales factors down whose product is greater than the settings allow, as kohya's scale_weight_norms. */
@@ -277,6 +299,9 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** Those of {@link #projections}, in their order. */
     private List<Delta> deltas(NDManager scope, double dropping) {
+        if (split == null) {
+            return List.of();
+        }
         List<NDArray> views = split.callAll(scope, arena);
         List<NDArray> gradients = gradient == null ? List.of() : split.callAll(scope, gradient);
         List<Delta> deltas = new ArrayList<>();
@@ -297,6 +322,9 @@ public final class LoraAdapter implements AutoCloseable {
     /** Frobenius norm of what it adds to the weights of each part of the model that it adapts, scale included. */
     public Map<Component, Double> norms() {
         Map<Component, Double> norms = new EnumMap<>(Component.class);
+        if (projections.isEmpty()) {
+            return norms;
+        }
         try (NDManager scope = manager.newSubManager()) {
             List<Delta> deltas = deltas(scope, 0);
             NDList squares = new NDList();
@@ -353,6 +381,9 @@ public final class LoraAdapter implements AutoCloseable {
 
     @Override
     public void close() {
+        if (tokens != null) {
+            tokens.close();
+        }
         manager.close();
     }
 }

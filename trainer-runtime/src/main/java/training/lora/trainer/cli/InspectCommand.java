@@ -20,6 +20,7 @@ import training.lora.trainer.adapter.Dora;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.export.TokenFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelDigest;
@@ -149,13 +150,16 @@ final class InspectCommand implements Callable<Integer> {
             });
             Map<String, String> meta = file.metadata();
             LoraFamily family = file.family();
-            say("what", file.what() + " in " + file.form());
+            say("what", file.what() + (file.form().isEmpty() ? "" : " in " + file.form()));
             say("family", family == null ? "unknown: neither metadata nor tensors tell" : family);
             say("base", meta.getOrDefault("ss_sd_model_name", "unknown: the file doesn't tell"));
             say("trigger", meta.getOrDefault("modelspec.trigger_phrase", "unknown: the file doesn't tell"));
-            say("rank", ranks);
-            say("alpha", alphas);
-            say("scale", String.join(", ", stabilized));
+            file.tokens().forEach((word, rows) -> say("tokens", "%s: %s".formatted(word, TokenFiles.describe(rows))));
+            if (!ranks.isEmpty()) {
+                say("rank", ranks);
+                say("alpha", alphas);
+                say("scale", String.join(", ", stabilized));
+            }
             if (!magnitudes.isEmpty()) {
                 say("magnitudes", "of outputs, for " + String.join(" and ", magnitudes));
             }

@@ -60,6 +60,13 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
     private @Nullable Path lora;
 
+    @Option(
+            names = "--embedding",
+            paramLabel = "FILE",
+            description =
+                    "Embeddings of new tokens, by whichever trainer, in whose place prompts say the file's name; may be repeated.")
+    private List<Path> embeddings = new ArrayList<>();
+
     @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw; may be repeated.")
     private List<String> prompts = new ArrayList<>();
 
@@ -113,7 +120,7 @@ final class SampleCommand implements Callable<Integer> {
     private int draw(Path place) throws IOException {
         try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
-                LoraAdapter adapter = lora == null ? null : AdapterFiles.read(lora, model, manager)) {
+                LoraAdapter adapter = AdapterFiles.read(lora, embeddings, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
             int grain = model.resolutionStep();
             require(

@@ -185,7 +185,7 @@ final class CheckpointMeter {
 
     /** Embeds the prompts once for all checkpoints, so that no text encoder is needed to draw them. */
     void embedPrompts() {
-        if (!embedded && !spec.training().adapter().textEncoder()) {
+        if (!embedded && !spec.training().adaptsText()) {
             sampler.embed(prompts, manager);
             embedded = true;
         }

@@ -97,7 +97,7 @@ public final class EvaluateStage {
                 Clip clip = Clip.open(clipFolder, manager)) {
             CheckpointMeter meter = new CheckpointMeter(context, data, model, clip, manager);
             meter.embedPrompts();
-            if (!context.run().spec().training().adapter().textEncoder()) {
+            if (!context.run().spec().training().adaptsText()) {
                 // Before the denoiser is read.
                 model.releasePrompts();
             }

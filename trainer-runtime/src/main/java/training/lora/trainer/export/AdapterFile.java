@@ -34,15 +34,20 @@ public final class AdapterFile implements AutoCloseable {
     private final Map<ModuleName, Map<AdapterPart, String>> modules = new LinkedHashMap<>();
     private final Map<ModuleName, ModuleForm> forms = new LinkedHashMap<>();
     private final Set<Naming> namings = EnumSet.noneOf(Naming.class);
+    private final Map<String, Map<Component, LazyTensor>> tokens;
     private final @Nullable LoraFamily family;
 
     private record ModuleName(Component component, String path) {}
 
     private AdapterFile(SafeTensors file, UNetStateDictAdapter paths) {
         this.file = file;
+        this.tokens = TokenFiles.bundledIn(file);
         PeftConfig config = PeftConfig.of(file);
         List<String> foreign = new ArrayList<>();
         for (String tensor : file.entries().keySet()) {
+            if (TokenFiles.isBundled(tensor)) {
+                continue;
+            }
             TensorName name = TensorName.parse(tensor, paths);
             if (name == null) {
                 foreign.add(tensor);
@@ -145,6 +150,9 @@ public final class AdapterFile implements AutoCloseable {
 
     /** What it is, with its article. */
     public String what() {
+        if (forms.isEmpty()) {
+            return "bundled embeddings";
+        }
         return forms.values().stream()
                 .map(f -> "a " + f.kind().name())
                 .distinct()
@@ -152,9 +160,11 @@ public final class AdapterFile implements AutoCloseable {
                 .collect(Collectors.joining(" and "));
     }
 
-    /** Whose names it has, for a sentence. */
+    /** Whose names its modules have, for a sentence; empty where it has none. */
     public String form() {
-        return namings.stream().map(Naming::owner).collect(Collectors.joining(" and ")) + " form";
+        return namings.isEmpty()
+                ? ""
+                : namings.stream().map(Naming::owner).collect(Collectors.joining(" and ")) + " form";
     }
 
     /** The family of its base model, null if nothing tells. */
@@ -190,6 +200,11 @@ public final class AdapterFile implements AutoCloseable {
         return forms.entrySet().stream()
                 .map(e -> module(e.getValue(), Objects.requireNonNull(modules.get(e.getKey()))))
                 .toList();
+    }
+
+    /** The embeddings of new tokens that it bundles, by word and text encoder; they can be read until it is closed. */
+    public Map<String, Map<Component, LazyTensor>> tokens() {
+        return tokens;
     }
 
     /** Paths of the modules that other tools apply and nothing here does. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
+import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdaptedProjection;
@@ -21,6 +22,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.adapter.ModuleForm;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 import training.lora.trainer.model.layer.Component;
@@ -40,8 +42,35 @@ public final class AdapterFiles {
     public static LoraAdapter read(Path file, StableDiffusion model, NDManager manager) {
         List<Projection> all = projections(model, model.unet());
         try (AdapterFile opened = open(file, model, model.unet())) {
-            return LoraAdapter.of(all, factors(opened, all), model::weight, manager);
+            Map<String, Map<Component, LazyTensor>> tokens = opened.tokens();
+            TokenEmbeddings added = tokens.isEmpty() ? null : TokenFiles.of(tokens, file, model, manager);
+            LoraAdapter adapter = LoraAdapter.of(all, factors(opened, all), model::weight, manager);
+            return added == null ? adapter : adapter.with(added);
         }
+    }
+
+    /**
+     * The same with embeddings of new tokens beside it.
+     *
+     * @param file null for embeddings alone
+     * @param embeddings files of one word each, whose names are the words
+     * @return null where nothing is read
+     * @throws TrainerException InvalidConfiguration as for one file, and if both bring embeddings
+     */
+    public static @Nullable LoraAdapter read(
+            @Nullable Path file, List<Path> embeddings, StableDiffusion model, NDManager manager) {
+        LoraAdapter adapter = file == null ? null : read(file, model, manager);
+        if (embeddings.isEmpty()) {
+            return adapter;
+        }
+        if (adapter != null && adapter.tokens() != null) {
+            adapter.close();
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--embedding must not be given where --lora bundles embeddings, as %s does".formatted(file));
+        }
+        LoraAdapter beside = adapter == null ? LoraAdapter.of(List.of(), Map.of(), manager) : adapter;
+        return beside.with(TokenFiles.read(embeddings, model, manager));
     }
 
     /** All that an adapter can stand beside: the denoiser's, then the text encoders'. */
@@ -94,6 +123,9 @@ public final class AdapterFiles {
 
     private static List<AdaptedProjection> plan(
             TrainingSpec training, @Nullable Path from, Map<String, Factors> begin, StableDiffusion model, UNet unet) {
+        if (training.method() == TrainingMethod.TextualInversion) {
+            return List.of();
+        }
         boolean texts = training.adapter().textEncoder();
         if (!texts && begin.keySet().stream().anyMatch(path -> Projection.componentOf(path) != Component.UNet)) {
             throw new TrainerException(

@@ -29,6 +29,7 @@ final class AdapterWriter {
      * Writes {@code modules} to {@code file}, the same bytes for the same input. Their values are read twice, for
      * the digest comes before them, and one tensor at a time is in memory.
      *
+     * @param tokens that are written beside them, by their names
      * @param paths names of the UNet in the original code
      * @param type of the factors, fp32 or fp16
      * @param metadata what else the file says of itself
@@ -37,6 +38,7 @@ final class AdapterWriter {
             Path file,
             AdapterFormat format,
             List<AdapterModule> modules,
+            Map<String, LazyTensor> tokens,
             LoraFamily family,
             UNetStateDictAdapter paths,
             DataType type,
@@ -59,12 +61,15 @@ final class AdapterWriter {
                 }
             }
         }
+        tensors.putAll(tokens);
         List<ModuleForm> forms = modules.stream().map(AdapterModule::form).toList();
         Map<String, String> meta = new TreeMap<>(metadata);
-        meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
-        meta.put(
-                "ss_network_alpha",
-                common(forms, m -> Float.toString((float) m.kind().foldedAlpha())));
+        if (!forms.isEmpty()) {
+            meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
+            meta.put(
+                    "ss_network_alpha",
+                    common(forms, m -> Float.toString((float) m.kind().foldedAlpha())));
+        }
         NetworkArguments.describe(meta, forms);
         DoraNorms.describe(meta, forms);
         String digest = SafeTensorsWriter.lazyBodyDigest(tensors);

@@ -8,8 +8,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Proof;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.ProjectionDeltas;
@@ -62,13 +65,13 @@ public final class ExportProof {
         try (NDManager scope = manager.newSubManager()) {
             NDList expected = outputs(trained, scope);
             for (String name : names) {
-                proofs.add(prove(folder, name, expected));
+                proofs.add(prove(folder, name, trained, expected));
             }
         }
         return proofs;
     }
 
-    private Proof prove(Path folder, String name, NDList expected) throws IOException {
+    private Proof prove(Path folder, String name, LoraAdapter trained, NDList expected) throws IOException {
         Path file = folder.resolve(name);
         double tolerance =
                 switch (model.unet().precision()) {
@@ -77,7 +80,7 @@ public final class ExportProof {
                 };
         double difference;
         try (NDManager scope = manager.newSubManager();
-                LoraAdapter read = AdapterFiles.read(file, model, scope)) {
+                LoraAdapter read = withTokens(AdapterFiles.read(file, model, scope), folder, trained.tokens(), scope)) {
             NDList actual = outputs(read, scope);
             if (actual.size() != expected.size()) {
                 throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
@@ -95,6 +98,28 @@ public final class ExportProof {
         return new Proof(name, Sha256.of(file), difference, tolerance);
     }
 
+    /** A form that has no place for tokens is used together with the files of embeddings beside it. */
+    private LoraAdapter withTokens(LoraAdapter read, Path folder, @Nullable TokenEmbeddings trained, NDManager scope) {
+        if (trained == null || read.tokens() != null) {
+            return read;
+        }
+        List<Path> files =
+                TokenFiles.names(trained).stream().map(folder::resolve).toList();
+        return read.with(TokenFiles.read(files, model, scope));
+    }
+
+    /** A text that says the words of tokens. */
+    private static String text(LoraAdapter adapter) {
+        TokenEmbeddings tokens = adapter.tokens();
+        return tokens == null
+                ? TEXT
+                : TEXT + ", "
+                        + tokens.words().stream()
+                                .map(TokenEmbeddings.Word::text)
+                                .sorted()
+                                .collect(Collectors.joining(", "));
+    }
+
     /** Greatest difference over the greatest value. */
     private static double difference(NDArray actual, NDArray expected) {
         return actual.sub(expected).abs().max().getFloat()
@@ -106,7 +131,7 @@ public final class ExportProof {
         ProjectionDeltas deltas = adapter.bind(scope);
         NDList outputs = new NDList(predict(deltas, scope));
         if (adapter.adaptsText()) {
-            TextEmbedding text = model.prompts().encode(scope, List.of(TEXT), deltas);
+            TextEmbedding text = model.prompts().encode(scope, List.of(text(adapter)), deltas);
             outputs.add(text.context());
             if (text.pooled() != null) {
                 outputs.add(text.pooled());

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -19,8 +20,10 @@ import training.lora.trainer.adapter.Loha;
 import training.lora.trainer.adapter.Lokr;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.tensor.LazyTensor;
 
 /**
  * Writes an adapter in the forms that other tools read, and proves each file by reading it back before it has its name, so
@@ -36,17 +39,22 @@ public final class Exports {
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
         List<AdapterModule> modules = AdapterFiles.modules(adapter, format);
+        TokenEmbeddings added = adapter.tokens();
+        Map<String, LazyTensor> tokens =
+                added == null || format != AdapterFormat.Kohya ? Map.of() : TokenFiles.bundle(added.values());
         WholeFile.write(file, temporary -> {
             AdapterWriter.write(
                     temporary,
                     format,
                     modules,
+                    tokens,
                     metadata.family(),
                     metadata.paths(),
                     DataType.FLOAT32,
                     metadata.entries());
             try (AdapterFile read = AdapterFile.open(temporary, metadata.paths())) {
                 prove(read, modules);
+                prove(read, tokens);
             }
         });
     }
@@ -79,11 +87,19 @@ public final class Exports {
         LoraFamily known = family;
         requireKindOf(to, source);
         requireNormOf(to, source);
+        Map<String, LazyTensor> tokens = TokenFiles.bundle(source.tokens());
+        if (to != AdapterFormat.Kohya && !tokens.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--to must be Kohya for %s, for it bundles embeddings, for which no other form has a place"
+                            .formatted(source.file()));
+        }
         requireModulesOf(known, source);
         WholeFile.write(file, temporary -> {
-            AdapterWriter.write(temporary, to, source.modules(), known, known.paths(), source.type(), metadata);
+            AdapterWriter.write(temporary, to, source.modules(), tokens, known, known.paths(), source.type(), metadata);
             try (AdapterFile read = AdapterFile.open(temporary, known.paths())) {
                 prove(read, source.modules());
+                prove(read, tokens);
             }
         });
     }
@@ -148,6 +164,19 @@ public final class Exports {
                 throw unequal(file, "its " + written.get(i).form().path() + " is another");
             }
         }
+    }
+
+    /** The same of tokens, by the names of their tensors. */
+    private static void prove(AdapterFile file, Map<String, LazyTensor> written) {
+        Map<String, LazyTensor> read = TokenFiles.bundle(file.tokens());
+        if (!read.keySet().equals(written.keySet())) {
+            throw unequal(file, "it holds %s, not %s".formatted(read.keySet(), written.keySet()));
+        }
+        written.forEach((name, rows) -> {
+            if (!rows.same(Objects.requireNonNull(read.get(name)))) {
+                throw unequal(file, "its " + name + " is another");
+            }
+        });
     }
 
     private static IllegalStateException unequal(AdapterFile file, String what) {

@@ -51,8 +51,7 @@ public record FileKind(String what, Role role) {
             new Mark("a LoRA with biases", n -> lora(n) && n.endsWith(".bias")),
             new Mark(
                     "a LoRA that replaces or reshapes weights",
-                    n -> n.endsWith(".set_weight") || n.endsWith(".reshape_weight")),
-            new Mark("a LoRA with bundled embeddings", n -> n.startsWith("bundle_emb.")));
+                    n -> n.endsWith(".set_weight") || n.endsWith(".reshape_weight")));
 
     /** Marks of LoRAs of other architectures. */
     private static final List<Mark> OTHER_ARCHITECTURES = List.of(
@@ -101,6 +100,9 @@ public record FileKind(String what, Role role) {
         if (names.stream().anyMatch(FileKind::understood)) {
             String second = secondGeneration(file);
             return second == null ? new FileKind(adapter(names), Role.Adapter) : new FileKind(second, Role.None);
+        }
+        if (names.stream().allMatch(TokenFiles::isBundled) && !names.isEmpty()) {
+            return new FileKind("bundled embeddings", Role.Adapter);
         }
         other = first(UNKNOWN, names);
         if (other != null) {
@@ -164,6 +166,9 @@ public record FileKind(String what, Role role) {
                 && !names.isEmpty()
                 && file.entries().values().stream()
                         .allMatch(e -> e.shape().length == 2
-                                && (e.shape()[1] == 768 || e.shape()[1] == 1024 || e.shape()[1] == 1280));
+                                && (TokenFiles.NAMES.containsAll(names)
+                                        || e.shape()[1] == 768
+                                        || e.shape()[1] == 1024
+                                        || e.shape()[1] == 1280));
     }
 }

@@ -15,12 +15,14 @@ import training.lora.api.ModelFamily;
 import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.ModelSource;
 import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.text.TextEncoder;
 import training.lora.trainer.model.text.Tokenizer;
 import training.lora.trainer.model.text.Tokens;
+import training.lora.trainer.model.text.Vocabulary;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The texts' way to the denoiser: a tokenizer and its encoder, or SDXL's two of each, side by side. */
@@ -112,7 +114,12 @@ public final class PromptEncoder implements AutoCloseable {
             apart.add(joined(
                     scope,
                     part.encoder()
-                            .encode(scope, tokens(part, texts), part.tokenizer().end(), clipSkip, deltas)));
+                            .encode(
+                                    scope,
+                                    tokens(part, texts, deltas),
+                                    part.tokenizer().end(),
+                                    clipSkip,
+                                    deltas)));
         }
         return together(scope, apart);
     }
@@ -142,9 +149,11 @@ public final class PromptEncoder implements AutoCloseable {
         return new TextEmbedding(context, pooled);
     }
 
-    private List<Tokens> tokens(Reader part, List<String> texts) {
+    private List<Tokens> tokens(Reader part, List<String> texts, ProjectionDeltas deltas) {
+        AddedTokens added = deltas.tokens();
+        List<AddedTokens.Word> words = added == null ? List.of() : added.words();
         return texts.stream()
-                .flatMap(t -> part.tokenizer().chunks(t, chunks).stream())
+                .flatMap(t -> part.tokenizer().chunks(t, chunks, words).stream())
                 .toList();
     }
 
@@ -173,7 +182,12 @@ public final class PromptEncoder implements AutoCloseable {
             List<TextEmbedding> apart = new ArrayList<>();
             for (Reader part : parts) {
                 TextEncoder.Recording recording = part.encoder()
-                        .record(scope, tokens(part, texts), part.tokenizer().end(), clipSkip, deltas);
+                        .record(
+                                scope,
+                                tokens(part, texts, deltas),
+                                part.tokenizer().end(),
+                                clipSkip,
+                                deltas);
                 recordings.add(recording);
                 apart.add(joined(scope, recording.embedding()));
             }
@@ -221,10 +235,19 @@ public final class PromptEncoder implements AutoCloseable {
                 .weight(projection);
     }
 
+    /** The vocabulary of each text encoder, as new tokens may begin. */
+    public List<Vocabulary> vocabularies() {
+        return parts.stream()
+                .map(part -> new Vocabulary(
+                        part.encoder().component(), part.encoder().table(), part.tokenizer()::vocabulary))
+                .toList();
+    }
+
     /** Whether {@code text} is longer than the encoders read, so that its end is lost. */
     public boolean cuts(String text) {
         return parts.stream()
-                .anyMatch(part -> part.tokenizer().chunks(text, chunks).get(0).truncated());
+                .anyMatch(part ->
+                        part.tokenizer().chunks(text, chunks, List.of()).get(0).truncated());
     }
 
     /** How many tokens a text has, by the encoder that makes most of it. */

@@ -9,9 +9,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.ConceptMode;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
 import training.lora.api.Stage;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
@@ -127,6 +130,21 @@ public final class PrepareStage {
                         .formatted(String.join(", ", known));
     }
 
+    /** In whose place new tokens stand is lost to captions: the default trigger, which is an accident of the vocabulary, is not. */
+    private void requireNewWords(StableDiffusion model) {
+        if (!spec.training().tokens().any()) {
+            return;
+        }
+        for (String trigger : Concepts.of(spec.datasets()).triggers()) {
+            if (!trigger.equals(ConceptMode.TRIGGER) && model.prompts().isOneToken(trigger)) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.datasets[].concept.trigger` must be a word that the base model doesn't know where `spec.training.tokens` are trained, was "
+                                + trigger);
+            }
+        }
+    }
+
     /** Targets that match nothing should be known before anything is encoded. */
     private void checkAdapter(StableDiffusion model, NDManager manager) {
         try (UNet outline = model.outline(manager)) {
@@ -146,6 +164,7 @@ public final class PrepareStage {
                 StableDiffusion model = context.openToEmbed(manager);
                 Rewriting rewriting = new Rewriting(spec, model.prompts()::isOneToken, this::tell)) {
             checkAdapter(model, manager);
+            requireNewWords(model);
             tell(knownTriggers(model));
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);
             List<Item> items = raw.items();

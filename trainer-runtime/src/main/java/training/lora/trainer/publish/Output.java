@@ -192,7 +192,9 @@ public final class Output {
     }
 
     private boolean isAmong(Set<String> names, String name) {
-        return names.contains(name) || name.equals(Publisher.kohyaName(owner));
+        return names.contains(name)
+                || name.equals(Publisher.kohyaName(owner))
+                || Publisher.EMBEDDING.matcher(name).matches();
     }
 
     /** Files of nobody's under names that runs publish. */
@@ -203,9 +205,11 @@ public final class Output {
                 names.add(name);
             }
         }
-        for (String name : store.below(Publisher.CHECKPOINTS)) {
-            if (isPublished(name) && !own.contains(name)) {
-                names.add(name);
+        for (String folder : List.of(Publisher.CHECKPOINTS, Publisher.EMBEDDINGS)) {
+            for (String name : store.below(folder)) {
+                if (isPublished(name) && !own.contains(name)) {
+                    names.add(name);
+                }
             }
         }
         return List.copyOf(names);

@@ -47,6 +47,12 @@ public final class Publisher {
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
+    /** The folder of embeddings of new tokens, a file each. */
+    public static final String EMBEDDINGS = "embeddings/";
+
+    /** The names of such files. */
+    static final Pattern EMBEDDING = Pattern.compile(EMBEDDINGS + "[^/]+\\.safetensors");
+
     /** What a checkpoint's files were proven to do. */
     public static final String PROOF = "proof.json";
 
@@ -285,6 +291,9 @@ public final class Publisher {
         if (name.startsWith(CHECKPOINTS)) {
             return "checkpoint";
         }
+        if (name.startsWith(EMBEDDINGS)) {
+            return "embedding";
+        }
         return switch (name) {
             case "samples.png" -> "samples";
             case "loss.png" -> "loss";
@@ -302,7 +311,7 @@ public final class Publisher {
     }
 
     private static @Nullable AdapterFormat format(String name) {
-        if (!name.endsWith(".safetensors")) {
+        if (!name.endsWith(".safetensors") || EMBEDDING.matcher(name).find()) {
             return null;
         }
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;

@@ -240,7 +240,7 @@ public record RunContext(
      * every step, else in fp32.
      */
     public StableDiffusion openModel(NDManager parent) {
-        boolean trained = run.spec().training().adapter().textEncoder();
+        boolean trained = run.spec().training().adaptsText();
         return openModel(trained ? run.spec().training().precision() : Precision.Float32, parent);
     }
 

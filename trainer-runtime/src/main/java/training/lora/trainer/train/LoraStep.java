@@ -5,9 +5,12 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.Dropouts;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
@@ -44,6 +47,7 @@ final class LoraStep implements AutoCloseable {
     private final int parts;
     private final NDManager manager;
     private final OptimizerSet optimizers = new OptimizerSet();
+    private final @Nullable TokenTraining tokens;
     private final NDArray log;
     private final NDArray lossSum;
     private int recorded;
@@ -56,10 +60,21 @@ final class LoraStep implements AutoCloseable {
         this.timesteps = schedule.timesteps();
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
-        optimizers.add(
-                "",
-                Optimizer.of(training.optimizer(), AdapterTable.of(adapter, training), adapter.parameters(), manager),
-                adapter.gradient());
+        if (!adapter.projections().isEmpty()) {
+            optimizers.add(
+                    "",
+                    Optimizer.of(
+                            training.optimizer(), AdapterTable.of(adapter, training), adapter.parameters(), manager),
+                    adapter.gradient());
+        }
+        TokenEmbeddings added = adapter.tokens();
+        if (added == null) {
+            tokens = null;
+        } else {
+            tokens = new TokenTraining(
+                    added, training, Objects.requireNonNull(networks.prompts()).vocabularies(), manager);
+            optimizers.add(TokenTraining.PREFIX, tokens.optimizer(), added.gradient());
+        }
         this.log = manager.zeros(new Shape(CAPACITY, 2));
         this.lossSum = manager.zeros(new Shape());
     }
@@ -83,6 +98,9 @@ final class LoraStep implements AutoCloseable {
         }
         try (NDManager scope = manager.newSubManager();
                 NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
+            if (tokens != null) {
+                tokens.regularize(scope);
+            }
             NDArray norm = optimizers.step(rates, scope);
             adapter.limitNorms();
             RECORD.call(scope, log, at, lossSum, norm);
@@ -149,6 +167,9 @@ final class LoraStep implements AutoCloseable {
     @Override
     public void close() {
         optimizers.close();
+        if (tokens != null) {
+            tokens.close();
+        }
         manager.close();
     }
 }

@@ -18,7 +18,6 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
@@ -187,7 +186,7 @@ public final class TrainStage {
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = sampler(context.run().spec(), data, model, manager);
-            try (LoraAdapter adapter = AdapterFiles.start(training, context.initFrom(), model, manager);
+            try (LoraAdapter adapter = NewAdapter.of(context, model, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),
@@ -208,7 +207,7 @@ public final class TrainStage {
             return null;
         }
         ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
-        if (!spec.training().adapter().textEncoder()) {
+        if (!spec.training().adaptsText()) {
             sampler.embed(SamplePictures.prompts(spec, data), manager);
             if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
                 model.releasePrompts();

@@ -244,7 +244,7 @@ class ForeignAdaptersTest {
                 "is a full difference of weights | diffusion_model.out.2.diff_b 4",
                 "is an adapter of norms | lora_unet_conv_norm_out.w_norm 4",
                 "is a LoRA with biases | unet.conv_in.lora_A.weight 2x4, unet.conv_in.lora_B.weight 4x2, unet.conv_in.lora_B.bias 4",
-                "is a LoRA with bundled embeddings | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, bundle_emb.word.clip_l 1x768",
+                "must bundle embeddings of clip_l and clip_g alone, but holds bundle_emb.word.t5xxl | QUERY.lora_down.weight 2x4, QUERY.lora_up.weight 4x2, bundle_emb.word.t5xxl 1x768",
                 "is a LoRA of another architecture | lora_unet_blocks_0_attn_to_q.lora_down.weight 2x4",
                 "is a LoRA of a diffusion transformer | diffusion_model.blocks.0.self_attn.q.lora_A.weight 2x4",
                 "is an adapter in PEFT's own form, whose scale stands in adapter_config.json | base_model.model.mid_block.resnets.0.conv1.lora_A.weight 2x4",

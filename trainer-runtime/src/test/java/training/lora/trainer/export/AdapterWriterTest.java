@@ -106,6 +106,7 @@ class AdapterWriterTest {
                 file,
                 format,
                 modules,
+                Map.of(),
                 family,
                 family.paths(),
                 DataType.FLOAT32,

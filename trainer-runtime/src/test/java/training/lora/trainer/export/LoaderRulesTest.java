@@ -43,7 +43,7 @@ class LoaderRulesTest {
         List<AdapterModule> all = LoaderRules.modules(family).stream()
                 .map(LoaderRulesTest::module)
                 .toList();
-        AdapterWriter.write(file, format, all, family, family.paths(), DataType.FLOAT32, Map.of());
+        AdapterWriter.write(file, format, all, Map.of(), family, family.paths(), DataType.FLOAT32, Map.of());
         try (SafeTensors tensors = SafeTensors.open(file)) {
             return Set.copyOf(tensors.entries().keySet());
         }

@@ -4,18 +4,25 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an adapter adds to the projections of a model.
+ * What is added to a model.
  *
  * @param byPath deltas by the projection's path
  * @param seed what a recorded pass draws its dropout from
+ * @param tokens that its text encoders know beside their own; null for none
  */
-public record ProjectionDeltas(Map<String, Delta> byPath, long seed) {
+public record ProjectionDeltas(
+        Map<String, Delta> byPath, long seed, @Nullable AddedTokens tokens) {
     /** No adapter. */
     public static final ProjectionDeltas NONE = new ProjectionDeltas(Map.of());
 
     /** Without dropout. */
     public ProjectionDeltas(Map<String, Delta> byPath) {
-        this(byPath, 0);
+        this(byPath, 0, null);
+    }
+
+    /** Without added tokens. */
+    public ProjectionDeltas(Map<String, Delta> byPath, long seed) {
+        this(byPath, seed, null);
     }
 
     @Nullable Delta at(String path) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
+import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Pass;
@@ -115,6 +116,11 @@ public final class TextEncoder implements AutoCloseable {
         return parameters.array(projection.modulePath() + ".weight");
     }
 
+    /** The embeddings of the vocabulary's tokens (V, D). */
+    public NDArray table() {
+        return tower.table();
+    }
+
     /** The part of the model that it is. */
     public Component component() {
         return role.component();
@@ -150,6 +156,8 @@ public final class TextEncoder implements AutoCloseable {
         private final NDManager scope;
         private final Chain.Recording layers;
         private final NDArray hidden;
+        private final AddedTokens.@Nullable Rows added;
+        private final @Nullable AddedPlaces places;
         private final @Nullable NDList normed;
         private final @Nullable Pooled pooled;
         private final TextEmbedding embedding;
@@ -159,10 +167,15 @@ public final class TextEncoder implements AutoCloseable {
             this.scope = scope;
             Pass pass = PassBuilder.builder().scope(scope).deltas(deltas).build();
             int left = role == Role.Only ? skip : 1 + skip;
+            AddedTokens tokens = deltas.tokens();
+            added = tokens == null ? null : tokens.of(component());
+            places = added == null ? null : AddedPlaces.of(texts, scope);
             try (NDArray ids = ids(scope, texts)) {
-                NDArray x = tower.embed(scope, ids);
+                NDArray x = added == null || places == null
+                        ? tower.embed(scope, ids)
+                        : tower.embed(scope, ids, places, added.embeddings());
                 layers = kept
-                        ? tower.before(left).record(pass, x, false)
+                        ? tower.before(left).record(pass, x, places != null)
                         : tower.before(left).pass(pass, x);
             }
             hidden = layers.output();
@@ -194,18 +207,28 @@ public final class TextEncoder implements AutoCloseable {
             return hidden.getShape().get(2);
         }
 
-        /** Adds to the gradients of the adapter's factors; works once. The gradient is one of the {@link #embedding}. */
+        /**
+         * Adds to the gradients of the adapter's factors and of added tokens; works once. The gradient is one of the
+         * {@link #embedding}.
+         */
         public void backward(TextEmbedding gradient) {
+            try (NDArray embedded = layers.backward(ofHidden(gradient))) {
+                if (places != null && added != null) {
+                    places.addTo(Objects.requireNonNull(added.gradient(), "a gradient of tokens"), embedded, scope);
+                }
+            }
+        }
+
+        private NDArray ofHidden(TextEmbedding gradient) {
             NDArray context = gradient.context();
             if (normed != null) {
-                layers.backward(tower.normGradient(scope, context, hidden, normed))
-                        .close();
-            } else if (pooled == null) {
-                layers.backward(LIKE.call(scope, context, hidden)).close();
-            } else {
-                NDArray above = pooled.backward(Objects.requireNonNull(gradient.pooled(), "a pooled gradient"));
-                layers.backward(SUM.call(scope, context, above)).close();
-                above.close();
+                return tower.normGradient(scope, context, hidden, normed);
+            }
+            if (pooled == null) {
+                return LIKE.call(scope, context, hidden);
+            }
+            try (NDArray above = pooled.backward(Objects.requireNonNull(gradient.pooled(), "a pooled gradient"))) {
+                return SUM.call(scope, context, above);
             }
         }
     }
@@ -246,7 +269,10 @@ public final class TextEncoder implements AutoCloseable {
         int length = texts.get(0).ids().length;
         long[] flat = new long[texts.size() * length];
         for (int i = 0; i < texts.size(); i++) {
-            System.arraycopy(texts.get(i).ids(), 0, flat, i * length, length);
+            for (int j = 0; j < length; j++) {
+                // The place of an added token is any token's until its embedding is put there.
+                flat[i * length + j] = Math.max(0, texts.get(i).ids()[j]);
+            }
         }
         return scope.create(flat, new Shape(texts.size(), length));
     }

@@ -8,24 +8,25 @@ import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.Weights;
 
 /** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the precision of the set. */
 final class TextTower {
     private final ClipLayers layers;
+    private final Parameter table;
     private final Weights.Kernel embed;
+    private final Weights.Kernel embedAdded;
     private final Weights.Kernel norm;
     private final Weights.Kernel normGradient;
 
     /** @param prefix of the projections' paths */
     TextTower(ParameterSet parameters, String prefix, Config config) {
         long width = config.integer("hidden_size");
+        table = parameters.declare("text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width);
         Weights embeddings = new Weights()
-                .add(
-                        "e",
-                        parameters.declare(
-                                "text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width))
+                .add("e", table)
                 .add(
                         "p",
                         parameters.declare(
@@ -38,6 +39,14 @@ final class TextTower {
                 List.of("ids"),
                 "",
                 List.of("torch.add(torch.embedding(e, ids), torch.slice(p, 0, 0, torch.size(ids, 1)))"));
+        // Row k of t at place s of text b, in the place of the vocabulary's.
+        embedAdded = embeddings.kernel(
+                List.of("ids", "b", "s", "k", "t"),
+                """
+                x = torch.embedding(e, ids)
+                _0 = torch.index_put_(x, [b, s], torch.type_as(torch.embedding(t, k), x))
+                """,
+                List.of("torch.add(x, torch.slice(p, 0, 0, torch.size(ids, 1)))"));
         norm = last.kernel(
                 List.of("x"),
                 Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5)),
@@ -64,6 +73,16 @@ final class TextTower {
     /** Tokens with their positions, what stands before the first layer. */
     NDArray embed(NDManager scope, NDArray ids) {
         return embed.call(scope, ids);
+    }
+
+    /** The same with {@code embeddings} of added tokens (n, C) where {@code places} says so. */
+    NDArray embed(NDManager scope, NDArray ids, AddedPlaces places, NDArray embeddings) {
+        return embedAdded.call(scope, ids, places.texts(), places.positions(), places.tokens(), embeddings);
+    }
+
+    /** The embeddings that the vocabulary has, (V, C). */
+    NDArray table() {
+        return table.array();
     }
 
     /** All layers but the last {@code left}. */

@@ -1,6 +1,5 @@
 package training.lora.trainer.model.text;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -16,9 +15,14 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.weights.Config;
 
 /** CLIP's tokenizer: byte-pair encoding of lower-cased text between a begin and an end token, padded to one length. */
@@ -190,26 +194,58 @@ public final class Tokenizer implements AutoCloseable {
 
     /** Encodes {@code text} to one length, cut before the end token if it is too long. */
     public Tokens encode(String text) {
-        Encoding encoding = tokenizer.encode(text, false, false);
-        long[] content = encoding.getIds();
-        int kept = Math.min(content.length, room());
-        long[] ids = new long[length];
-        Arrays.fill(ids, pad);
-        ids[0] = begin;
-        System.arraycopy(content, 0, ids, 1, kept);
-        ids[kept + 1] = end;
-        return new Tokens(ids, kept < content.length);
+        return chunks(text, 1, List.of()).get(0);
+    }
+
+    /** The tokens of {@code text} alone, those of {@code words} in the place of these. */
+    private long[] content(String text, List<AddedTokens.Word> words) {
+        if (words.isEmpty()) {
+            return vocabulary(text);
+        }
+        // The first word that is found, and of several at one place the longest; what is left and right of it may hold
+        // others.
+        MatchResult found = null;
+        int word = 0;
+        int first = 0;
+        int before = 0;
+        for (int i = 0; i < words.size(); i++) {
+            Matcher matcher = words.get(i).pattern().matcher(text);
+            if (matcher.find() && (found == null || precedes(matcher, found))) {
+                found = matcher.toMatchResult();
+                word = i;
+                first = before;
+            }
+            before += words.get(i).count();
+        }
+        if (found == null) {
+            return vocabulary(text);
+        }
+        int begins = first;
+        return Stream.of(
+                        Arrays.stream(vocabulary(text.substring(0, found.start()))),
+                        IntStream.range(0, words.get(word).count()).mapToLong(i -> Tokens.added(begins + i)),
+                        Arrays.stream(content(text.substring(found.end()), words)))
+                .flatMapToLong(ids -> ids)
+                .toArray();
+    }
+
+    private static boolean precedes(MatchResult a, MatchResult b) {
+        return a.start() < b.start() || a.start() == b.start() && a.end() > b.end();
+    }
+
+    /** The tokens of {@code text} in the vocabulary, however many. */
+    public long[] vocabulary(String text) {
+        return tokenizer.encode(text, false, false).getIds();
     }
 
     /**
      * Encodes {@code text} to {@code count} sequences of one length, each between a begin and an end token, as kohya does:
      * the text goes on from one to the next, cut behind the last; one that is left empty holds an end token.
+     *
+     * @param words that stand for added tokens
      */
-    public List<Tokens> chunks(String text, int count) {
-        if (count == 1) {
-            return List.of(encode(text));
-        }
-        long[] content = tokenizer.encode(text, false, false).getIds();
+    public List<Tokens> chunks(String text, int count, List<AddedTokens.Word> words) {
+        long[] content = content(text, words);
         int room = room();
         List<Tokens> chunks = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -226,12 +262,12 @@ public final class Tokenizer implements AutoCloseable {
 
     /** Whether {@code text} is one token of the vocabulary. */
     public boolean isOneToken(String text) {
-        return tokenizer.encode(text, false, false).getIds().length == 1;
+        return vocabulary(text).length == 1;
     }
 
     /** How many tokens {@code text} has, however many of them are read. */
     public int count(String text) {
-        return tokenizer.encode(text, false, false).getIds().length;
+        return vocabulary(text).length;
     }
 
     /** Encodes each of {@code texts}. */

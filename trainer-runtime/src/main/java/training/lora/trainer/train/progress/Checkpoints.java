@@ -19,10 +19,12 @@ import training.lora.api.Metric;
 import training.lora.api.Proof;
 import training.lora.api.RunSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.export.Exports;
+import training.lora.trainer.export.TokenFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.order.RunLength;
@@ -99,7 +101,15 @@ public final class Checkpoints {
         try {
             ExportMetadata described = metadata.with(TrainingMetadata.position(step, length));
             List<String> files = new ArrayList<>();
+            TokenEmbeddings tokens = adapter.tokens();
+            if (tokens != null) {
+                TokenFiles.write(temporary, tokens, described);
+            }
             for (AdapterFormat format : run.spec().output().formats()) {
+                if (format == AdapterFormat.Diffusers && adapter.projections().isEmpty()) {
+                    // It has no place for tokens, which are all that there is.
+                    continue;
+                }
                 String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
                 Exports.write(temporary.resolve(file), format, adapter, described);
                 files.add(file);

@@ -1,0 +1,89 @@
+package training.lora.api;
+
+import java.util.List;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The CRD's CEL rules of tokens, with the same sentences.
+ *
+ * @param problems takes what is wrong, a sentence each
+ */
+record TokenRules(List<String> problems) {
+    /** What the name of a file, or of a tensor in it, can't have. */
+    private static final Pattern UNFIT = Pattern.compile("[./\\\\:*?\"|]");
+
+    /** Adds what is wrong with tokens, and with what they are trained on and written in. */
+    void check(LoraTrainingSpec spec) {
+        TrainingSpec training = spec.training();
+        TokensSpec tokens = training.tokens();
+        if (training.method() == TrainingMethod.TextualInversion) {
+            if (!tokens.any()) {
+                problems.add("`spec.training.tokens.count` must be at least 1 with TextualInversion, was 0");
+            }
+            if (training.adapter().textEncoder()) {
+                problems.add(
+                        "`spec.training.adapter.textEncoder` must be false with TextualInversion, which trains no adapter, was true");
+            }
+            if (training.initFrom() != null) {
+                problems.add("`spec.training.initFrom` must be unset with TextualInversion, which trains no adapter");
+            }
+        }
+        if (!tokens.any()) {
+            if (tokens.initializer() != null
+                    || tokens.learningRate() != null
+                    || tokens.stopFraction() != null
+                    || tokens.warmupSteps() != 0) {
+                problems.add(
+                        "`spec.training.tokens.count` must be at least 1 where anything else of tokens is set, was 0");
+            }
+            return;
+        }
+        settings(tokens, training.steps());
+        around(spec);
+    }
+
+    private void settings(TokensSpec tokens, @Nullable Integer steps) {
+        if (tokens.optimizer() != OptimizerType.AdamW && tokens.optimizer() != OptimizerType.Prodigy) {
+            problems.add("`spec.training.tokens.optimizer` must be AdamW or Prodigy, was " + tokens.optimizer());
+        }
+        if (tokens.optimizer() == OptimizerType.Prodigy
+                && tokens.highestLearningRate() < OptimizerSpec.LEAST_PRODIGY_RATE) {
+            problems.add(
+                    "`spec.training.tokens.learningRate` must be at least 0.1 with Prodigy, which multiplies it by the rate that it finds, was "
+                            + tokens.learningRate());
+        }
+        if (tokens.covarianceWeight() > 0 && tokens.count() < 2) {
+            problems.add("`spec.training.tokens.covarianceWeight` must be 0 where count is below 2, was "
+                    + tokens.covarianceWeight());
+        }
+        if (steps != null && tokens.warmupSteps() > 0 && tokens.warmupSteps() >= steps) {
+            problems.add("`spec.training.tokens.warmupSteps` must be less than steps, %d, was %d"
+                    .formatted(steps, tokens.warmupSteps()));
+        }
+    }
+
+    private void around(LoraTrainingSpec spec) {
+        if (!spec.output().formats().contains(AdapterFormat.Kohya)) {
+            problems.add(
+                    "`spec.output.formats` must have Kohya where `spec.training.tokens` are trained, for that file holds them, was "
+                            + spec.output().formats());
+        }
+        int i = 0;
+        for (DatasetSpec dataset : spec.datasets()) {
+            ConceptSpec concept = dataset.concept();
+            if (dataset.role() == DatasetRole.Train && (concept == null || concept.trigger() == null)) {
+                problems.add(
+                        "`spec.datasets[%d].concept` must have a trigger, in whose place `spec.training.tokens` are trained, but has none"
+                                .formatted(i));
+            }
+            String trigger = concept == null ? null : concept.trigger();
+            if (trigger != null && UNFIT.matcher(trigger).find()) {
+                problems.add(
+                        "`spec.datasets[%d].concept.trigger` must have none of . / \\ : * ? \" | where `spec.training.tokens` are trained, for it names their file, was \"%s\""
+                                .formatted(i, trigger));
+            }
+            i++;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package training.lora.api;
+
+import static training.lora.api.Defaults.orDefault;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
+
+/** New tokens that text encoders learn, in the place of each concept's trigger. */
+@ValidationRule(
+        value =
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && self.warmupSteps == 0",
+        message = "count must be at least 1 where anything else of tokens is set",
+        fieldPath = ".count")
+@ValidationRule(
+        value = "self.optimizer == 'AdamW' || self.optimizer == 'Prodigy'",
+        message = "optimizer must be AdamW or Prodigy",
+        fieldPath = ".optimizer")
+@ValidationRule(
+        value = "self.optimizer != 'Prodigy' || !has(self.learningRate) || self.learningRate >= 0.1",
+        message = "learningRate must be at least 0.1 with Prodigy, which multiplies it by the rate that it finds",
+        fieldPath = ".learningRate")
+@ValidationRule(
+        value = "self.covarianceWeight == 0.0 || self.count > 1",
+        message = "covarianceWeight must be 0 where count is below 2",
+        fieldPath = ".covarianceWeight")
+public record TokensSpec(
+        @JsonPropertyDescription(
+                "How many tokens the trigger of each concept stands for; each data set of role Train must have one. 0: none are trained. Default 0.")
+        @Min(0) @Max(32) Integer count,
+
+        @JsonPropertyDescription(
+                "Words that the tokens begin as, such as cat; where there are more tokens, the words are gone through again. Unset: the concept's className; without one, random embeddings of the vocabulary's deviation.")
+        @Size(min = 1, max = 100) @Nullable String initializer,
+
+        @JsonPropertyDescription(
+                "Highest learning rate of their embeddings; with Prodigy, what the rate that it finds is multiplied by. Unset: 1e-3 with AdamW, 1 with Prodigy.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double learningRate,
+
+        @JsonPropertyDescription("Steps of a linear rise to the highest rate. Default 0.") @Min(0) @Max(1000000) Integer warmupSteps,
+
+        @JsonPropertyDescription(
+                "The rate falls as (1 - share of the training done)^decayPower, as in Eden's trainer; 0 leaves it as it is. Unset: 1.7 with AdamW, 0 with Prodigy.")
+        @Min(0) @Max(10) @Nullable Double decayPower,
+
+        @JsonPropertyDescription(
+                "Share of the training after which they stay as they are. Unset: 0.7 beside an adapter, 1 with TextualInversion.")
+        @Min(value = 0, inclusive = false) @Max(1) @Nullable Double stopFraction,
+
+        @JsonPropertyDescription("AdamW or Prodigy, which finds its rate apart from the adapter's. Default AdamW.")
+        OptimizerType optimizer,
+
+        @JsonPropertyDescription("Decoupled weight decay of their embeddings. Default 0.") @Min(0) @Max(1) Double weightDecay,
+
+        @JsonPropertyDescription(
+                "Weight of a loss that holds the standard deviation of each embedding to what the vocabulary's embeddings have: mean((mu - std)^2) / (var / mu), with mean mu and variance var of the deviations over the vocabulary. Default 0.01.")
+        @Min(0) @Max(1000000) Double deviationWeight,
+
+        @JsonPropertyDescription(
+                "Weight of a loss that holds the covariance of the embeddings' dimensions to the vocabulary's: the Frobenius norm of the difference over the square of the width; it takes at least two tokens. Default 0.")
+        @Min(0) @Max(1000000) Double covarianceWeight) {
+    public TokensSpec {
+        count = orDefault(count, 0);
+        warmupSteps = orDefault(warmupSteps, 0);
+        optimizer = orDefault(optimizer, OptimizerType.AdamW);
+        weightDecay = orDefault(weightDecay, 0.0);
+        deviationWeight = orDefault(deviationWeight, 0.01);
+        covarianceWeight = orDefault(covarianceWeight, 0.0);
+    }
+
+    /** Whether any are trained. */
+    public boolean any() {
+        return count > 0;
+    }
+
+    /** The power by which the rate falls: as given, else by the optimizer. */
+    public double power() {
+        if (decayPower != null) {
+            return decayPower;
+        }
+        return optimizer == OptimizerType.Prodigy ? 0 : 1.7;
+    }
+
+    /** The highest learning rate: as given, else by the optimizer. */
+    public double highestLearningRate() {
+        if (learningRate != null) {
+            return learningRate;
+        }
+        return optimizer == OptimizerType.Prodigy ? 1 : 1e-3;
+    }
+}

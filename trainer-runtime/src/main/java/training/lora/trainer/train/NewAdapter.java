@@ -1,0 +1,62 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDManager;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptSpec;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.TokensSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
+import training.lora.trainer.adapter.TokenEmbeddings.Word;
+import training.lora.trainer.dataset.Concepts;
+import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.run.RunContext;
+
+/** What a training begins with: its adapter, and the tokens that it gives the triggers of its concepts. */
+final class NewAdapter {
+    private NewAdapter() {}
+
+    /** What the run of {@code context} trains, as it is before the first step: an adapter, with tokens where it asks for some. */
+    static LoraAdapter of(RunContext context, StableDiffusion model, NDManager manager) {
+        LoraTrainingSpec spec = context.run().spec();
+        LoraAdapter adapter = AdapterFiles.start(spec.training(), context.initFrom(), model, manager);
+        return spec.training().tokens().any() ? adapter.with(tokens(spec, model, manager)) : adapter;
+    }
+
+    private static TokenEmbeddings tokens(LoraTrainingSpec spec, StableDiffusion model, NDManager manager) {
+        TokensSpec tokens = spec.training().tokens();
+        Map<String, String> classNames = classNames(spec.datasets());
+        List<Word> words = Concepts.of(spec.datasets()).triggers().stream()
+                .map(trigger -> new Word(trigger, tokens.count(), initial(tokens, classNames.get(trigger))))
+                .toList();
+        return TokenEmbeddings.create(
+                words,
+                model.prompts().vocabularies(),
+                WholeWords::of,
+                spec.training().seed(),
+                manager);
+    }
+
+    private static @Nullable String initial(TokensSpec tokens, @Nullable String className) {
+        return tokens.initializer() != null ? tokens.initializer() : className;
+    }
+
+    private static Map<String, String> classNames(List<DatasetSpec> datasets) {
+        Map<String, String> names = new LinkedHashMap<>();
+        for (DatasetSpec dataset : datasets) {
+            ConceptSpec concept = dataset.concept();
+            if (dataset.role() == DatasetRole.Train && concept != null && concept.className() != null) {
+                names.put(Objects.requireNonNull(concept.trigger()), concept.className());
+            }
+        }
+        return names;
+    }
+}
