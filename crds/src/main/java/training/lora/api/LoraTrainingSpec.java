@@ -43,9 +43,9 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".datasets")
 @ValidationRule(
         value =
-                "self.training.tokens.count == 0 || self.datasets.all(d, !has(d.concept) || !has(d.concept.trigger) || !d.concept.trigger.matches('[./\\\\\\\\:*?\"|]'))",
+                "self.training.tokens.count == 0 || self.datasets.all(d, !has(d.concept) || !has(d.concept.trigger) || !d.concept.trigger.matches('[\\s./\\\\\\\\:*?\"|]'))",
         message =
-                "triggers must have none of . / \\ : * ? \" | where training.tokens are trained, for they name their files",
+                "triggers must have no spaces and none of . / \\ : * ? \" | where training.tokens are trained, for they name their files",
         fieldPath = ".datasets")
 @ValidationRule(
         value = "self.training.tokens.count == 0 || self.output.formats.exists(f, f == 'Kohya')",

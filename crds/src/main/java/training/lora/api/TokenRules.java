@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param problems takes what is wrong, a sentence each
  */
 record TokenRules(List<String> problems) {
-    /** What the name of a file, or of a tensor in it, can't have. */
-    private static final Pattern UNFIT = Pattern.compile("[./\\\\:*?\"|]");
+    /** What the name of a file or of a tensor in it can't have, or a prompt of ComfyUI that calls it. */
+    private static final Pattern UNFIT = Pattern.compile("[\\s./\\\\:*?\"|]");
 
     /** Adds what is wrong with tokens, and with what they are trained on and written in. */
     void check(LoraTrainingSpec spec) {
@@ -80,7 +80,7 @@ record TokenRules(List<String> problems) {
             String trigger = concept == null ? null : concept.trigger();
             if (trigger != null && UNFIT.matcher(trigger).find()) {
                 problems.add(
-                        "`spec.datasets[%d].concept.trigger` must have none of . / \\ : * ? \" | where `spec.training.tokens` are trained, for it names their file, was \"%s\""
+                        "`spec.datasets[%d].concept.trigger` must have no spaces and none of . / \\ : * ? \" | where `spec.training.tokens` are trained, for it names their file, was \"%s\""
                                 .formatted(i, trigger));
             }
             i++;

@@ -4,10 +4,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
+import training.lora.trainer.dataset.WholeWords;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.basemodel.Schedule;
 
@@ -16,7 +20,9 @@ import training.lora.trainer.model.basemodel.Schedule;
  * and a picture of one prompt by Euler's method.
  *
  * @param baseModel name of the base model, whose checkpoint ComfyUI must have
- * @param lora name of the LoRA's file in kohya's form, which goes to ComfyUI's {@code models/loras}
+ * @param name of the pictures' files
+ * @param lora name of the LoRA's file in kohya's form, which goes to ComfyUI's {@code models/loras}; null for none
+ * @param embeddings triggers whose embeddings go to ComfyUI's {@code models/embeddings}, a file called as each
  * @param prompt what is drawn
  * @param steps of the sampler
  * @param guidance scale of the guidance
@@ -26,13 +32,19 @@ import training.lora.trainer.model.basemodel.Schedule;
 @RecordBuilder
 public record ComfyWorkflow(
         String baseModel,
-        String lora,
+        String name,
+        @Nullable String lora,
+        List<String> embeddings,
         PromptSpec prompt,
         int steps,
         double guidance,
         int resolution,
         Schedule schedule) {
     private static final String MODEL = "model";
+
+    private static final String BASE = "1";
+
+    private static final String LORA = "2";
 
     /** They weigh what they enclose; square ones and braces mean nothing to its text encoder. */
     private static final Pattern BRACKET = Pattern.compile("[()]");
@@ -46,12 +58,14 @@ public record ComfyWorkflow(
     /** Its nodes by number. */
     ObjectNode json() {
         ObjectNode nodes = Json.MAPPER.createObjectNode();
-        ObjectNode checkpoint = node(nodes, "1", "CheckpointLoaderSimple", "Base model: choose your checkpoint");
+        ObjectNode checkpoint = node(nodes, BASE, "CheckpointLoaderSimple", "Base model: choose your checkpoint");
         checkpoint.put("ckpt_name", baseModel.endsWith(".safetensors") ? baseModel : baseModel + ".safetensors");
-        ObjectNode loader = node(nodes, "2", "LoraLoader", "The trained LoRA");
-        loader.put("lora_name", lora).put("strength_model", 1.0).put("strength_clip", 1.0);
-        link(loader, MODEL, "1", 0);
-        link(loader, "clip", "1", 1);
+        if (lora != null) {
+            ObjectNode loader = node(nodes, LORA, "LoraLoader", "The trained LoRA");
+            loader.put("lora_name", lora).put("strength_model", 1.0).put("strength_clip", 1.0);
+            link(loader, MODEL, BASE, 0);
+            link(loader, "clip", BASE, 1);
+        }
         text(nodes, "3", "Prompt", prompt.text());
         text(nodes, "4", "Negative prompt", prompt.negative());
         node(nodes, "5", "EmptyLatentImage", "Size")
@@ -65,20 +79,20 @@ public record ComfyWorkflow(
                 .put("sampler_name", "euler")
                 .put("scheduler", scheduler())
                 .put("denoise", 1.0);
-        link(sampler, MODEL, velocity() ? "9" : "2", 0);
+        link(sampler, MODEL, velocity() ? "9" : model(), 0);
         link(sampler, "positive", "3", 0);
         link(sampler, "negative", "4", 0);
         link(sampler, "latent_image", "5", 0);
         ObjectNode decoder = node(nodes, "7", "VAEDecode", "Latents to pixels");
         link(decoder, "samples", "6", 0);
-        link(decoder, "vae", "1", 2);
+        link(decoder, "vae", BASE, 2);
         ObjectNode save = node(nodes, "8", "SaveImage", "Picture");
-        save.put("filename_prefix", lora.replaceFirst("\\.safetensors$", ""));
+        save.put("filename_prefix", name);
         link(save, "images", "7", 0);
         if (velocity()) {
             ObjectNode prediction = node(nodes, "9", "ModelSamplingDiscrete", "Prediction type");
             prediction.put("sampling", "v_prediction").put("zsnr", schedule.zeroTerminalSnr());
-            link(prediction, MODEL, "2", 0);
+            link(prediction, MODEL, model(), 0);
         }
         return nodes;
     }
@@ -92,9 +106,17 @@ public record ComfyWorkflow(
         return schedule.spacing() == Schedule.Spacing.Trailing ? "simple" : "normal";
     }
 
-    private static void text(ObjectNode nodes, String id, String title, String text) {
+    /** The node that a model and its text encoders come from: the LoRA's, or the base model's without one. */
+    private String model() {
+        return lora == null ? BASE : LORA;
+    }
+
+    private void text(ObjectNode nodes, String id, String title, String text) {
         String literal = BRACKET.matcher(text).replaceAll("\\\\$0");
-        link(node(nodes, id, "CLIPTextEncode", title).put("text", literal), "clip", "2", 1);
+        for (String word : embeddings) {
+            literal = WholeWords.of(word).matcher(literal).replaceAll(Matcher.quoteReplacement("embedding:" + word));
+        }
+        link(node(nodes, id, "CLIPTextEncode", title).put("text", literal), "clip", model(), 1);
     }
 
     /** Adds a node; what is returned are its inputs. */

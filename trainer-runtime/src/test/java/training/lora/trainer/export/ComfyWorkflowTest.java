@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,17 +70,46 @@ class ComfyWorkflowTest {
                 .prediction(prediction)
                 .zeroTerminalSnr(zeroTerminalSnr)
                 .build();
-        ComfyWorkflowBuilder.builder()
+        workflow(text, schedule, List.of(), "banny.safetensors").write(file);
+        return Json.MAPPER.readTree(file.toFile());
+    }
+
+    private static ComfyWorkflow workflow(
+            String text, Schedule schedule, List<String> embeddings, @Nullable String lora) {
+        return ComfyWorkflowBuilder.builder()
                 .baseModel("dream")
-                .lora("banny.safetensors")
+                .name("banny")
+                .embeddings(embeddings)
                 .prompt(new PromptSpec(text, "blurry (bad)", 7L))
                 .steps(25)
                 .guidance(6.5)
                 .resolution(768)
                 .schedule(schedule)
-                .build()
-                .write(file);
-        return Json.MAPPER.readTree(file.toFile());
+                .lora(lora)
+                .build();
+    }
+
+    @Test
+    void embeddingsAreCalledByTheirFilesAndNeedNoLora() {
+        Schedule schedule = ScheduleBuilder.builder()
+                .trainTimesteps(1000)
+                .betaStart(0.00085)
+                .betaEnd(0.012)
+                .betas(Schedule.Betas.ScaledLinear)
+                .spacing(Schedule.Spacing.Leading)
+                .stepsOffset(1)
+                .prediction(Prediction.Epsilon)
+                .zeroTerminalSnr(false)
+                .build();
+
+        JsonNode nodes = workflow("Banny, a banny-like (big) thing", schedule, List.of("banny"), null)
+                .json();
+
+        assertThat(nodes.at("/3/inputs/text").asText())
+                .isEqualTo("embedding:banny, a embedding:banny-like \\(big\\) thing");
+        assertThat(nodes.has("2")).isFalse();
+        assertThat(nodes.at("/6/inputs/model/0").asText()).isEqualTo("1");
+        assertThat(nodes.at("/3/inputs/clip/0").asText()).isEqualTo("1");
     }
 
     private JsonNode workflow(Prediction prediction) throws Exception {

@@ -14,6 +14,7 @@ import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.RunSpec;
 import training.lora.api.SamplingSpec;
+import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
@@ -48,14 +49,20 @@ public final class TrainingMetadata {
     public static ComfyWorkflow workflow(
             RunSpec run, ExportMetadata metadata, PreparedDataset data, Schedule schedule) {
         SamplingSpec sampling = run.spec().sampling();
+        TrainingSpec training = run.spec().training();
         return ComfyWorkflowBuilder.builder()
                 .baseModel(metadata.baseModel())
-                .lora(Publisher.kohyaName(run))
+                .name(run.owner().name())
+                .embeddings(
+                        training.tokens().any()
+                                ? Concepts.of(run.spec().datasets()).triggers()
+                                : List.of())
                 .prompt(SamplePictures.prompts(run.spec(), data).get(0))
                 .steps(sampling.steps())
                 .guidance(sampling.guidance())
                 .resolution(data.resolution())
                 .schedule(schedule)
+                .lora(training.method() == TrainingMethod.TextualInversion ? null : Publisher.kohyaName(run))
                 .build();
     }
 

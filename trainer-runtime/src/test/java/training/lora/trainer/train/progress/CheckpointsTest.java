@@ -66,12 +66,14 @@ class CheckpointsTest {
                 new ExportProof(MODEL, MANAGER),
                 ComfyWorkflowBuilder.builder()
                         .baseModel("base")
-                        .lora("t.safetensors")
+                        .name("t")
+                        .embeddings(List.of())
                         .prompt(new PromptSpec("a bat", "", 1L))
                         .steps(20)
                         .guidance(5)
                         .resolution(64)
                         .schedule(MODEL.schedule())
+                        .lora("t.safetensors")
                         .build(),
                 kept -> {});
         checkpoints.restore(List.of());
