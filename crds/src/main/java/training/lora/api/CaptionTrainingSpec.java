@@ -6,6 +6,7 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.ValidationRule;
+import org.jspecify.annotations.Nullable;
 
 /** What is done with captions at each step. */
 @ValidationRule(
@@ -13,8 +14,13 @@ import io.fabric8.generator.annotation.ValidationRule;
         message = "maxTokens must be 75, 150 or 225",
         fieldPath = ".maxTokens")
 public record CaptionTrainingSpec(
-        @JsonPropertyDescription("Share of samples that are trained on the empty caption. Default 0.05.")
+        @JsonPropertyDescription(
+                "Share of samples that are trained on the empty caption, or what dropoutLeaves says. Default 0.05.")
         @Min(0) @Max(1) Double dropout,
+
+        @JsonPropertyDescription(
+                "What dropout leaves of a caption: Nothing, so that drawing without a text is learned, which guidance wants; or Trigger, the words that call the concept, as in Eden's trainer, and nothing where a data set has none. Unset: Nothing.")
+        @Nullable DropoutRest dropoutLeaves,
 
         @JsonPropertyDescription(
                 "Whether the tags of a caption, which commas part, are put in another order each time. Default false.")

@@ -34,6 +34,10 @@ public record CaptionsSpec(
         @Size(max = 500) String prefix,
 
         @JsonPropertyDescription(
+                "Put behind every caption but those of Regularization sets, for example the words of a look. Default empty.")
+        @Size(max = 500) @Nullable String suffix,
+
+        @JsonPropertyDescription(
                 "Auto: the captions beside the pictures; for pictures without, those of the platform's captioner where it has one, else the words that call the concept, with a warning. Sidecar: each picture must have a caption beside it. Blip: for pictures without a caption, by a BLIP model, of the picture as it is cropped. Florence2: the same by Florence-2. Tagger: the same by a tagger, as tags with commas between them. OpenAI: the same by a model behind an API. None: the words that call the concept alone, whatever lies beside the pictures. Beside a picture means NAME.txt or NAME.caption, or an entry in metadata.json, metadata.jsonl or metadata.csv (file_name and text, as on the Hugging Face Hub, or as kohya's scripts write them). Default Auto.")
         CaptionSource source,
 
@@ -83,6 +87,7 @@ public record CaptionsSpec(
         @JsonPropertyDescription("Tokens of a captioner's caption at most. Default 50.") @Min(1) @Max(500) Integer maxTokens) {
     public CaptionsSpec {
         prefix = PlainText.unstripped(orDefault(prefix, ""));
+        suffix = suffix == null || suffix.isEmpty() ? null : PlainText.unstripped(suffix);
         source = orDefault(source, CaptionSource.Auto);
         pauseForReview = orDefault(pauseForReview, false);
         wildcards = orDefault(wildcards, false);

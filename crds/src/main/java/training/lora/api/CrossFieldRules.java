@@ -54,6 +54,10 @@ record CrossFieldRules(List<String> problems) {
         if (resolution != null && resolution % 64 != 0) {
             problems.add("`spec.preparation.resolution` must be a multiple of 64, was " + resolution);
         }
+        Integer size = spec.sampling().size();
+        if (size != null && size % 64 != 0) {
+            problems.add("`spec.sampling.size` must be a multiple of 64, was " + size);
+        }
         preparation(spec.preparation());
         mask(spec.preparation().mask());
         TrainingSpec training = spec.training();

@@ -6,9 +6,15 @@ import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Pictures drawn while it trains, at step 0 and with every checkpoint. */
+@ValidationRule(
+        value = "!has(self.size) || self.size % 64 == 0",
+        message = "size must be a multiple of 64",
+        fieldPath = ".size")
 public record SamplingSpec(
         @JsonPropertyDescription("Whether they are drawn. Default true.")
         Boolean enabled,
@@ -20,11 +26,24 @@ public record SamplingSpec(
 
         @JsonPropertyDescription(
                 "Classifier-free guidance scale, for these pictures and for the evaluation's. Default 5.")
-        @Min(0) @Max(100) Double guidance) {
+        @Min(0) @Max(100) Double guidance,
+
+        @JsonPropertyDescription(
+                "Side of these pictures and of the evaluation's in pixels, a multiple of 64. Unset: the training's resolution.")
+        @Min(64) @Max(2048) @Nullable Integer size) {
     public SamplingSpec {
         enabled = orDefault(enabled, true);
         prompts = prompts == null ? List.of() : List.copyOf(prompts);
         steps = orDefault(steps, 20);
         guidance = orDefault(guidance, 5.0);
+    }
+
+    /**
+     * The pictures' side.
+     *
+     * @param trained the training's resolution
+     */
+    public int side(int trained) {
+        return size == null ? trained : size;
     }
 }

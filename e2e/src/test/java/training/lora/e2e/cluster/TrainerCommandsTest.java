@@ -32,12 +32,16 @@ class TrainerCommandsTest {
                     Files.readString(Scripts.HOME.resolve("examples/textual-inversion/training.yaml"))
                             .replace("steps: 300", "steps: 4\n    checkpoints: {everySteps: 4}")
                             .replace("samplesPerPrompt: 2", "samplesPerPrompt: 1"));
+            Files.createDirectories(dir.resolve("examples/bundled"));
+            Files.createSymbolicLink(
+                    dir.resolve("examples/bundled/robot"), Scripts.HOME.resolve("examples/bundled/robot"));
             for (String command : Documents.at("trainer")) {
                 checkout.works(command);
             }
         }
         assertThat(dir.resolve("runs/robot/output/robot.safetensors")).exists();
         assertThat(dir.resolve("style.yaml")).content().contains("uri: pictures/10_robot");
+        assertThat(dir.resolve("scores.json")).content().contains("training_image_alignment");
         assertThat(dir.resolve("robot.yaml")).content().contains("kind: LoraTraining");
         for (int demo = 1; demo <= 3; demo++) {
             assertThat(dir.resolve("demo-output/" + demo + "/manifest.json")).exists();

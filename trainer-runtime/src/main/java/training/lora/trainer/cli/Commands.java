@@ -17,8 +17,8 @@ record Commands(Function<String, @Nullable String> environment) implements Comma
         if (type == RunCommand.Train.class) {
             return type.cast(new RunCommand.Train(environment));
         }
-        if (type == RunCommand.Evaluate.class) {
-            return type.cast(new RunCommand.Evaluate(environment));
+        if (type == EvaluateCommand.class) {
+            return type.cast(new EvaluateCommand(environment));
         }
         if (type == SampleCommand.class) {
             return type.cast(new SampleCommand(environment));

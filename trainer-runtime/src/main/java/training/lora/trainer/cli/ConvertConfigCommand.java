@@ -28,7 +28,8 @@ final class ConvertConfigCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description =
                     "Eden's training_args.json, a JSON file of OneTrainer, a YAML file of ai-toolkit, a TOML file of"
-                            + " kohya's, or a script with a command line of train_network.py; or, behind --, such a command"
+                            + " kohya's and, where it is another one, that for --dataset_config, or a script with a command line"
+                            + " of train_network.py; or, behind --, such a command"
                             + " line.")
     private List<String> words = List.of();
 
@@ -66,6 +67,9 @@ final class ConvertConfigCommand implements Callable<Integer> {
     }
 
     private Converted converted(Path folder) {
+        if (words.size() == 2 && words.stream().allMatch(word -> word.endsWith(".toml"))) {
+            return Conversion.convert(Path.of(words.get(0)), Path.of(words.get(1)), ForeignConfig.places(folder));
+        }
         if (words.size() > 1) {
             return Conversion.convert(words, ForeignConfig.places(folder));
         }

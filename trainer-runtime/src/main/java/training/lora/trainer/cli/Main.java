@@ -19,7 +19,7 @@ import training.lora.trainer.TrainerException;
             RunCommand.class,
             RunCommand.Prepare.class,
             RunCommand.Train.class,
-            RunCommand.Evaluate.class,
+            EvaluateCommand.class,
             SampleCommand.class,
             InspectCommand.class,
             ExportCommand.class,

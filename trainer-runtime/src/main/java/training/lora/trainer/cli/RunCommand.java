@@ -82,6 +82,18 @@ class RunCommand implements Callable<Integer> {
         this.environment = environment;
     }
 
+    Function<String, @Nullable String> environment() {
+        return environment;
+    }
+
+    TrainingFile training() {
+        return training;
+    }
+
+    DeviceOption device() {
+        return device;
+    }
+
     /** The stages to run. */
     List<Stage> stages() {
         return List.of(Stage.values());
@@ -366,22 +378,6 @@ class RunCommand implements Callable<Integer> {
         @Override
         List<Stage> stages() {
             return List.of(Stage.Train);
-        }
-    }
-
-    /** {@code evaluate}. */
-    @Command(
-            name = "evaluate",
-            mixinStandardHelpOptions = true,
-            description = "Measures base model and checkpoints and chooses the best; needs train.")
-    static final class Evaluate extends RunCommand {
-        Evaluate(Function<String, @Nullable String> environment) {
-            super(environment);
-        }
-
-        @Override
-        List<Stage> stages() {
-            return List.of(Stage.Evaluate);
         }
     }
 }

@@ -33,6 +33,10 @@ final class TrainingFile {
                     "Replaces a field under spec, such as training.steps=20, datasets[0].uri=pictures or, by its name, datasets[main].uri=pictures; may be repeated.")
     private List<String> settings = new ArrayList<>();
 
+    List<String> settings() {
+        return settings;
+    }
+
     private Path file() {
         Path given = file != null ? file : config;
         if (given == null || (file != null && config != null)) {

@@ -280,6 +280,11 @@ final class AiToolkitConfig {
         } else {
             draft.put("sample.prompts", "sampling.prompts", prompts);
             draft.put("sample.sample_steps", "sampling.steps", sample.whole("sample_steps", 20));
+            Integer width = sample.whole("width");
+            Integer height = sample.whole("height");
+            if (width != null && height != null && width > 0 && height > 0) {
+                draft.put("sample.width", "sampling.size", Draft.side(width, height));
+            }
             draft.put("sample.guidance_scale", "sampling.guidance", sample.number("guidance_scale", 7));
         }
         if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {

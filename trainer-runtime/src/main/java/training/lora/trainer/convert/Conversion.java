@@ -9,11 +9,14 @@ import training.lora.trainer.TrainerException;
 
 /** Reads a configuration of another trainer. */
 public final class Conversion {
+    /** In bytes; a larger file is no configuration, and isn't read. */
+    private static final long LARGEST = 4 << 20;
+
     private Conversion() {}
 
     /** The tool whose configuration {@code file} is, by its keys; null where it is none, or is no file. */
     public static @Nullable Tool recognise(Path file) {
-        if (!Files.isRegularFile(file)) {
+        if (!Files.isRegularFile(file) || file.toFile().length() > LARGEST) {
             return null;
         }
         try {
@@ -67,6 +70,15 @@ public final class Conversion {
             case OneTrainer -> OneTrainerConfig.convert(ConfigText.options(file), file.toString(), places);
             case AiToolkit -> AiToolkitConfig.convert(ConfigText.options(file), file.toString(), places);
         };
+    }
+
+    /**
+     * The same of two files of kohya's.
+     *
+     * @param dataset a file for {@code --dataset_config}
+     */
+    public static Converted convert(Path file, Path dataset, Places places) {
+        return KohyaConfig.files(file, dataset, places);
     }
 
     /**

@@ -82,6 +82,11 @@ final class Draft {
         return spec.at("/" + path.replace('.', '/'));
     }
 
+    /** The side of a square of so many pixels, to a multiple of 64. */
+    static int side(double width, double height) {
+        return (int) Math.max(1, Math.round(Math.sqrt(width * height) / 64)) * 64;
+    }
+
     static JsonNode node(Object value) {
         if (value instanceof Double number) {
             return Json.MAPPER

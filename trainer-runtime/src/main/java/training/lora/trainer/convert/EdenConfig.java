@@ -1,20 +1,13 @@
 package training.lora.trainer.convert;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionDetail;
 import training.lora.api.CaptionSource;
 import training.lora.api.CleanUp;
 import training.lora.api.ConceptMode;
 import training.lora.api.CropMode;
-import training.lora.api.Json;
+import training.lora.api.DropoutRest;
 import training.lora.api.LossWeighting;
 import training.lora.api.MaskSource;
 import training.lora.api.ModelFamily;
@@ -30,9 +23,7 @@ final class EdenConfig {
 
     private static final int LONGEST_NAME = 40;
     private static final String TOKEN = "TOK";
-    private static final String NEGATIVE = "blurry, deformed, disfigured, bad anatomy, text, watermark, nudity";
     private static final String CLIPSEG = "hf://Xenova/clipseg-rd64-refined";
-    private static final String CLIP = "hf://openai/clip-vit-base-patch32";
 
     private final Options options;
     private final Findings findings;
@@ -70,7 +61,7 @@ final class EdenConfig {
         config.adapter();
         config.optimizer();
         config.loss();
-        config.sampling();
+        new EdenSampling(config.options, config.draft, config.mode).put();
         config.output();
         return config.draft.done(Tool.Eden, findings);
     }
@@ -139,12 +130,9 @@ final class EdenConfig {
         return draft.at("datasets.0.concept.trigger").isTextual();
     }
 
+    /** What stands around captions: before the modifier's {} with the prefix, and behind it. */
     private String prefix() {
-        String modifier = options.text("prompt_modifier", "{}");
-        if (!modifier.endsWith("{}") || modifier.indexOf("{}") != modifier.length() - 2) {
-            throw options.refused("prompt_modifier");
-        }
-        return modifier.substring(0, modifier.length() - 2) + options.text("caption_prefix", "");
+        return EdenSampling.modifier(options)[0] + options.text("caption_prefix", "");
     }
 
     private void preparation() {
@@ -186,6 +174,10 @@ final class EdenConfig {
                 draft.put(captions + "maxTokens", 200);
                 draft.put(captions + "beams", 3);
             }
+        }
+        String suffix = EdenSampling.modifier(options)[1];
+        if (!suffix.isEmpty()) {
+            draft.put("prompt_modifier", captions + "suffix", suffix);
         }
         if (!prefix().isEmpty()) {
             draft.put(
@@ -255,15 +247,17 @@ final class EdenConfig {
         if (weights.equals("fp16")) {
             findings.note("`weight_type` fp16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
         }
-        draft.put("training.captions.dropout", 0);
+        draft.put("caption_dropout", "training.captions.dropout", options.number("caption_dropout", 0.1));
+        if (hasTrigger()) {
+            draft.put("training.captions.dropoutLeaves", DropoutRest.Trigger);
+        }
         int every = options.whole("checkpointing_steps", 10000);
         draft.put(
                 "checkpointing_steps", "training.checkpoints.everySteps", every < 1 ? steps() : batchesInSteps(every));
     }
 
     private long seed() {
-        Long seed = options.seed("seed");
-        return seed == null ? 0 : seed;
+        return EdenSampling.seed(options);
     }
 
     private void adapter() {
@@ -335,48 +329,6 @@ final class EdenConfig {
         draft.put("training.loss.weighting", gamma == 0 ? LossWeighting.Uniform : LossWeighting.MinSnr);
         if (gamma != 0) {
             draft.put("snr_gamma", "training.loss.minSnrGamma", gamma);
-        }
-    }
-
-    private void sampling() {
-        int count = options.whole("n_sample_imgs", 4);
-        if (count <= 0) {
-            draft.put("sampling.enabled", false);
-        } else {
-            draft.origin("n_sample_imgs", "spec.sampling.prompts");
-            List<String> texts = prompts();
-            ArrayNode prompts = Json.MAPPER.createArrayNode();
-            for (int i = 0; i < count; i++) {
-                String text = texts.get(i % texts.size());
-                prompts.addObject()
-                        .put("text", hasTrigger() ? text : withoutTrigger(text))
-                        .put("negative", NEGATIVE)
-                        .put("seed", seed() + i);
-            }
-            draft.put("n_sample_imgs", "sampling.prompts", prompts);
-            draft.put("sampling.steps", 25);
-            draft.put("sampling.guidance", 8);
-        }
-        if (!bundled()) {
-            draft.put("evaluation.clip.uri", CLIP);
-        }
-    }
-
-    private String withoutTrigger(String text) {
-        return text.replace("<concept>", mode == ConceptMode.Face ? "a person" : "an object");
-    }
-
-    private List<String> prompts() {
-        String name = "eden-prompts.yaml";
-        try (@Nullable InputStream in = EdenConfig.class.getResourceAsStream(name)) {
-            List<String> texts = new ArrayList<>();
-            Json.STRICT_YAML
-                    .readTree(in)
-                    .path(mode.name().toLowerCase(Locale.ROOT))
-                    .forEach(text -> texts.add(text.asText()));
-            return texts;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
     }
 

@@ -3,6 +3,7 @@ package training.lora.trainer.convert;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
 
@@ -49,6 +50,9 @@ final class KohyaAdapter {
         if (dropout != null && dropout != 0) {
             draft.put("network_dropout", adapter + "dropout", dropout);
         }
+        number("network_args.rank_dropout", arguments.number("rank_dropout"), adapter + "rankDropout");
+        number("network_args.module_dropout", arguments.number("module_dropout"), adapter + "moduleDropout");
+        number("scale_weight_norms", options.number("scale_weight_norms"), adapter + "maximumNorm");
         if (arguments.flag("rs_lora", false)) {
             draft.put("network_args.rs_lora", adapter + "rankStabilized", true);
         }
@@ -73,6 +77,12 @@ final class KohyaAdapter {
                     "network_weights",
                     "training.initFrom.uri",
                     places.uri(options.findings(), "network_weights", before));
+        }
+    }
+
+    private void number(String key, @Nullable Double value, String path) {
+        if (value != null && value != 0) {
+            draft.put(key, path, value);
         }
     }
 

@@ -38,6 +38,12 @@ final class KohyaConfig {
         return convert(file.toString(), flat(ConfigText.options(file)), false, places);
     }
 
+    /** The same with a file for --dataset_config beside it. */
+    static Converted files(Path file, Path dataset, Places places) {
+        ObjectNode options = flat(ConfigText.options(file)).put("dataset_config", dataset.toString());
+        return convert(file.toString(), options, false, places);
+    }
+
     /** What a script with a command line in it asks for. */
     static Converted script(Path file, Places places) {
         return arguments(file.toString(), KohyaArguments.ofScript(file.toString(), ConfigText.text(file)), places);
@@ -255,8 +261,13 @@ final class KohyaConfig {
                 findings.note("of the prompts' %s that of the first counts for all".formatted(key));
             }
         }
-        if (prompts.stream().anyMatch(p -> p.has("width") || p.has("height"))) {
-            findings.note("prompts' sizes have no effect: pictures are drawn at the training's size");
+        BigDecimal width = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "width");
+        BigDecimal height = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "height");
+        if (width != null && height != null) {
+            draft.put("sampling.size", Draft.side(width.doubleValue(), height.doubleValue()));
+            if (width.compareTo(height) != 0) {
+                findings.note("pictures are squares of the area that the first prompt asks for");
+            }
         }
     }
 

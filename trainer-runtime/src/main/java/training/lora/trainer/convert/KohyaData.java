@@ -282,6 +282,10 @@ final class KohyaData {
         if (prefix != null && !prefix.asText().isBlank()) {
             draft.put("caption_prefix", "preparation.captions.prefix", prefix.asText() + " ");
         }
+        JsonNode suffix = common("caption_suffix");
+        if (suffix != null && !suffix.asText().isBlank()) {
+            draft.put("caption_suffix", "preparation.captions.suffix", " " + suffix.asText());
+        }
         if (flag("enable_wildcard")) {
             draft.put("enable_wildcard", "preparation.captions.wildcards", true);
         }

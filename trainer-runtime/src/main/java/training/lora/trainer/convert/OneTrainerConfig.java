@@ -366,6 +366,11 @@ final class OneTrainerConfig {
             draft.put("samples.prompt", "sampling.prompts", prompts);
             draft.put(
                     "samples.diffusion_steps", "sampling.steps", samples.get(0).whole("diffusion_steps", 20));
+            Integer width = samples.get(0).whole("width");
+            Integer height = samples.get(0).whole("height");
+            if (width != null && height != null && width > 0 && height > 0) {
+                draft.put("samples.width", "sampling.size", Draft.side(width, height));
+            }
             draft.put("samples.cfg_scale", "sampling.guidance", samples.get(0).number("cfg_scale", 7));
         }
         if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {

@@ -66,8 +66,11 @@ final class CheckpointMeter {
         Concepts concepts = Concepts.of(spec.datasets());
         this.prompts = repeated(prompts(concepts), spec.evaluation().samplesPerPrompt());
         this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
-        this.sampler =
-                new ImageSampler(model, spec.sampling().steps(), spec.sampling().guidance(), data.resolution());
+        this.sampler = new ImageSampler(
+                model,
+                spec.sampling().steps(),
+                spec.sampling().guidance(),
+                spec.sampling().side(data.resolution()));
         List<String> words =
                 prompts.stream().map(p -> concepts.withClassNames(p.text())).toList();
         PromptTexts texts = new PromptTexts(words, embedder.texts(words));
@@ -273,7 +276,7 @@ final class CheckpointMeter {
                 prompts,
                 spec.sampling().steps(),
                 spec.sampling().guidance(),
-                data.resolution());
+                spec.sampling().side(data.resolution()));
         List<Path> found = cache.find(key, prompts.size());
         if (found != null) {
             progress.found(found.size());

@@ -51,7 +51,10 @@ final class ReportFile {
                 .definitions(definitions())
                 .clip(clip)
                 .sampler(new EvaluationReport.Sampler(
-                        "Euler", spec.sampling().steps(), spec.sampling().guidance(), data.resolution()))
+                        "Euler",
+                        spec.sampling().steps(),
+                        spec.sampling().guidance(),
+                        spec.sampling().side(data.resolution())))
                 .prompts(meter.prompts())
                 .trainingImages(meter.meters().stream()
                         .mapToInt(m -> m.share().trainingImages())

@@ -32,11 +32,23 @@ final class CaptionRules {
     CaptionRules(CaptionsSpec captions, Concepts concepts) {
         this.captions = captions;
         this.concepts = concepts;
-        String unpaired = captions.wildcards() ? Wildcards.unpaired(captions.prefix()) : null;
+        if (captions.wildcards()) {
+            requirePaired("prefix", captions.prefix());
+            requirePaired("suffix", behind());
+        }
+    }
+
+    private static void requirePaired(String field, String text) {
+        String unpaired = Wildcards.unpaired(text);
         if (unpaired != null) {
             throw new TrainerException(
-                    Reason.InvalidConfiguration, "`spec.preparation.captions.prefix` " + Wildcards.PAIRED + unpaired);
+                    Reason.InvalidConfiguration,
+                    "`spec.preparation.captions.%s` %s%s".formatted(field, Wildcards.PAIRED, unpaired));
         }
+    }
+
+    private String behind() {
+        return captions.suffix() == null ? "" : captions.suffix();
     }
 
     /** Whether nothing beside the pictures is heeded. */
@@ -53,7 +65,7 @@ final class CaptionRules {
     String worded(DatasetSpec dataset, String text) {
         return dataset.role() == DatasetRole.Regularization
                 ? text
-                : captions.prefix() + concepts.caption(dataset, text);
+                : captions.prefix() + concepts.caption(dataset, text) + behind();
     }
 
     SidecarText ofFile(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {

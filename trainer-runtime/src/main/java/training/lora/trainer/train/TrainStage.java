@@ -129,12 +129,7 @@ public final class TrainStage {
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
-                Captions.of(
-                        cached,
-                        samples,
-                        training.captions(),
-                        adapter.adaptsText() ? null : this::embed,
-                        training.seed()),
+                Captions.of(cached, samples, context.run().spec(), adapter.adaptsText() ? null : this::embed),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);
@@ -206,7 +201,8 @@ public final class TrainStage {
         if (!sampling.enabled()) {
             return null;
         }
-        ImageSampler sampler = new ImageSampler(model, sampling.steps(), sampling.guidance(), data.resolution());
+        ImageSampler sampler =
+                new ImageSampler(model, sampling.steps(), sampling.guidance(), sampling.side(data.resolution()));
         if (!spec.training().adaptsText()) {
             sampler.embed(SamplePictures.prompts(spec, data), manager);
             if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {

@@ -2,18 +2,22 @@ package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.sample.Picture;
 
 /** Eden's training_args.json on the command line, trained and converted. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
@@ -29,7 +33,7 @@ class EdenRunTest {
         file = Files.writeString(
                 folder.resolve("training_args.json"),
                 example.replace("\"max_train_steps\": 200", "\"max_train_steps\": 2")
-                        .replace("\"n_sample_imgs\": 4", "\"n_sample_imgs\": 1"));
+                        .replace("\"n_sample_imgs\": 4", "\"n_sample_imgs\": 1, \"validation_img_size\": 64"));
     }
 
     private static Ran run(String... arguments) {
@@ -41,7 +45,7 @@ class EdenRunTest {
     }
 
     @Test
-    void itTrainsAsItIs() {
+    void itTrainsAsItIs() throws IOException {
         Path work = folder.resolve("work");
 
         Ran ran =
@@ -50,6 +54,66 @@ class EdenRunTest {
         assertThat(ran.code()).as(ran.error()).isZero();
         assertThat(ran.error()).contains(file + ": TOK is plain text: ");
         assertThat(work.resolve("output/robot.safetensors")).isNotEmptyFile();
+        try (Stream<Path> samples = Files.walk(work.resolve("train/samples"))) {
+            assertThat(samples.filter(f -> f.toString().endsWith(".png")).map(f -> Picture.read(f)))
+                    .isNotEmpty()
+                    .allMatch(picture -> picture.width() == 64 && picture.height() == 64);
+        }
+        requireScores(work.resolve("output"));
+    }
+
+    /** As Eden's script is called. */
+    private void requireScores(Path checkpoint) throws IOException {
+        Path pictures = folder.resolve("pictures");
+        Path json = folder.resolve("scores/scores.json");
+
+        Ran ran = run(
+                "evaluate",
+                "--config_filename",
+                file.toString(),
+                "--checkpoint_folder",
+                checkpoint.toString(),
+                "--output_json",
+                json.toString(),
+                "--output_folder",
+                pictures.toString(),
+                "--training_images_folder",
+                Goldens.BUNDLED.resolve("robot").toString(),
+                "--set",
+                "sampling.steps=2");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        for (int i = 0; i < 4; i++) {
+            assertThat(pictures.resolve(i + ".jpg")).isNotEmptyFile();
+        }
+        JsonNode scores = Json.MAPPER.readTree(json.toFile());
+        assertThat(scores.fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder(
+                        "sd_model_version",
+                        "checkpoint_folder",
+                        "concept_mode",
+                        "output_folder",
+                        "training_images_folder",
+                        "scores");
+        assertThat(scores.path("concept_mode").asText()).isEqualTo("object");
+        JsonNode numbers = scores.path("scores");
+        assertThat(numbers.path("clip_diversity").asDouble()).isBetween(0.001, 1.0);
+        assertThat(numbers.path("image_text_alignment").asDouble())
+                .isBetween(-1.0, 1.0)
+                .isNotZero();
+        assertThat(numbers.path("training_image_alignment").asDouble())
+                .isBetween(-1.0, 1.0)
+                .isNotZero();
+        assertThat(numbers.path("aesthetic_score").isNull()).isTrue();
+    }
+
+    @Test
+    void edensArgumentsBelongTogether() {
+        Ran ran = run("evaluate", "--config_filename", file.toString(), "--output_json", "scores.json");
+
+        assertThat(ran.code()).isEqualTo(Reason.Usage.exitCode());
+        assertThat(ran.error()).contains("--checkpoint_folder must be given with Eden's other options");
     }
 
     @Test

@@ -50,6 +50,21 @@ class KohyaConfigTest {
                 .isTrue();
     }
 
+    @Test
+    void theFileOfDataSetsMayStandBesideTheOther() throws IOException {
+        Path file = Files.writeString(folder.resolve("c.toml"), "pretrained_model_name_or_path = \"a/b\"");
+        Path dataset = Files.writeString(
+                folder.resolve("d.toml"),
+                "[[datasets]]\nresolution = 768\n[[datasets.subsets]]\nimage_dir = \"one\"\nnum_repeats = 2");
+
+        Converted converted = Conversion.convert(file, dataset, new Places(folder, folder));
+
+        assertThat(converted.training().at("/spec/preparation/resolution").intValue())
+                .isEqualTo(768);
+        assertThat(converted.training().at("/spec/datasets/0").toString())
+                .isEqualTo("{\"name\":\"main\",\"uri\":\"one\",\"repeats\":2}");
+    }
+
     private void pictures() throws IOException {
         Files.createDirectories(folder.resolve("sets/3_x"));
     }

@@ -53,6 +53,17 @@ class CaptionRulesTest {
         return read("{%s}".formatted(fields), DatasetSpec.class);
     }
 
+    @Test
+    void whatStandsAroundCaptionsLeavesThoseOfRegularizationAlone() {
+        CaptionRules rules = rules("prefix: \"new, \", suffix: \", on paper\"", DATASET);
+
+        assertThat(rules.worded(dataset(DATASET), "a bat")).isEqualTo("new, a bat, on paper");
+        assertThat(rules.worded(dataset(DATASET + ", role: Regularization"), "a bat"))
+                .isEqualTo("a bat");
+        assertThatThrownBy(() -> rules("wildcards: true, suffix: \"{a|b\"", DATASET))
+                .hasMessageContaining("`spec.preparation.captions.suffix` ");
+    }
+
     private static <T> T read(String yaml, Class<T> type) {
         try {
             return Json.STRICT_YAML.readValue(yaml, type);

@@ -12,6 +12,9 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionTrainingSpec;
+import training.lora.api.DatasetSpec;
+import training.lora.api.DropoutRest;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.model.unet.Conditioning;
@@ -27,6 +30,10 @@ public final class Captions {
     private final TrainingData data;
     private final List<String> captions;
     private final Map<Integer, List<String>> variants = new HashMap<>();
+
+    /** What is left of captions that are dropped, of samples of which something is. */
+    private final Map<Integer, String> rests = new HashMap<>();
+
     private final CaptionTrainingSpec settings;
     private final @Nullable Embedder embedder;
     private final long seed;
@@ -57,11 +64,9 @@ public final class Captions {
 
     /** Of prepared pictures, some of which may have several captions. */
     public static Captions of(
-            TrainingData data,
-            List<Sample> samples,
-            CaptionTrainingSpec settings,
-            @Nullable Embedder embedder,
-            long seed) {
+            TrainingData data, List<Sample> samples, LoraTrainingSpec spec, @Nullable Embedder embedder) {
+        CaptionTrainingSpec settings = spec.training().captions();
+        long seed = spec.training().seed();
         List<String> plain = samples.stream().map(Sample::caption).toList();
         Captions captions = new Captions(data, plain, settings, embedder, seed);
         for (int i = 0; i < samples.size(); i++) {
@@ -70,7 +75,23 @@ public final class Captions {
                 captions.variants.put(i, several);
             }
         }
+        if (settings.dropoutLeaves() == DropoutRest.Trigger) {
+            captions.leaveTriggers(samples, spec.datasets());
+        }
         return captions;
+    }
+
+    private void leaveTriggers(List<Sample> samples, List<DatasetSpec> datasets) {
+        for (int i = 0; i < samples.size(); i++) {
+            String dataset = samples.get(i).dataset();
+            for (DatasetSpec other : datasets) {
+                String trigger =
+                        other.concept() == null ? null : other.concept().trigger();
+                if (other.name().equals(dataset) && trigger != null) {
+                    rests.put(i, trigger);
+                }
+            }
+        }
     }
 
     /** Whether {@code settings} change captions, or some of {@code samples} have several: these are embedded at each step. */
@@ -79,7 +100,11 @@ public final class Captions {
     }
 
     private static boolean vary(CaptionTrainingSpec settings) {
-        return settings.shuffle() || settings.tagDropout() > 0;
+        return settings.shuffle() || settings.tagDropout() > 0 || leaves(settings);
+    }
+
+    private static boolean leaves(CaptionTrainingSpec settings) {
+        return settings.dropout() > 0 && settings.dropoutLeaves() == DropoutRest.Trigger;
     }
 
     /** What is said of {@code samples}, those of batch {@code index}. */
@@ -90,10 +115,13 @@ public final class Captions {
         boolean[] empty = new boolean[samples.length];
         String[] varied = new String[samples.length];
         for (int i = 0; i < samples.length; i++) {
-            empty[i] = drops.nextDouble() < settings.dropout();
+            boolean dropped = drops.nextDouble() < settings.dropout();
+            String rest = rests.get(samples[i]);
+            empty[i] = dropped && rest == null;
             String caption = captions.get(samples[i]);
             List<String> several = variants.get(samples[i]);
-            String text = vary(several == null ? caption : Wildcards.draw(several, choices), tags);
+            String varying = vary(several == null ? caption : Wildcards.draw(several, choices), tags);
+            String text = dropped && rest != null ? rest : varying;
             if (!empty[i] && !text.equals(caption)) {
                 varied[i] = text;
             }
@@ -137,7 +165,7 @@ public final class Captions {
 
     /** The caption with its tags shuffled and dropped as the settings say; the caption itself where they say nothing. */
     String vary(String caption, SplittableRandom random) {
-        if (!vary(settings)) {
+        if (!settings.shuffle() && settings.tagDropout() == 0) {
             return caption;
         }
         List<String> all = Arrays.stream(caption.split(","))

@@ -60,7 +60,7 @@ public final class TrainingMetadata {
                 .prompt(SamplePictures.prompts(run.spec(), data).get(0))
                 .steps(sampling.steps())
                 .guidance(sampling.guidance())
-                .resolution(data.resolution())
+                .resolution(sampling.side(data.resolution()))
                 .schedule(schedule)
                 .lora(training.method() == TrainingMethod.TextualInversion ? null : Publisher.kohyaName(run))
                 .build();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -14,6 +15,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import training.lora.api.DatasetRole;
+import training.lora.api.Json;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.model.unet.Conditioning;
@@ -108,20 +111,54 @@ class CaptionsTest {
                 .build();
     }
 
+    private static LoraTrainingSpec spec(String concept, String captions, int seed) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue("""
+                baseModel: {uri: base}
+                datasets: [{uri: data, concept: %s}]
+                training: {seed: %d, captions: {%s}}
+                """.formatted(concept, seed, captions), LoraTrainingSpec.class);
+    }
+
     @Test
-    void ofSeveralCaptionsOneIsDrawnForEachBatchAndPictureFromTheSeed() {
+    void ofADroppedCaptionItsConceptsWordsAreLeftWhereTheyAreAskedFor() throws JsonProcessingException {
+        List<Sample> samples = List.of(sample("a red cat, TOK", null), sample("TOK in snow", null));
+        String concept = "{mode: Object, trigger: TOK}";
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            Map<String, Integer> drawn = new TreeMap<>();
+            Captions some = Captions.of(NONE, samples, spec(concept, "dropout: 0.25, dropoutLeaves: Trigger", 3), null);
+            for (int i = 0; i < 1000; i++) {
+                ((Told.Texts) some.at(i, new int[] {0, 1}, scope))
+                        .texts()
+                        .forEach(text -> drawn.merge(text, 1, Integer::sum));
+            }
+            assertThat(drawn.keySet()).containsExactly("TOK", "TOK in snow", "a red cat, TOK");
+            assertThat(drawn.get("TOK")).isBetween(420, 580);
+
+            Captions nameless =
+                    Captions.of(NONE, samples, spec("{mode: Style}", "dropout: 1, dropoutLeaves: Trigger", 3), null);
+            assertThat(((Told.Texts) nameless.at(0, new int[] {0, 1}, scope)).texts())
+                    .containsExactly("", "");
+        }
+        assertThat(Captions.vary(
+                        spec(concept, "dropoutLeaves: Trigger", 0).training().captions(), samples))
+                .isTrue();
+        assertThat(Captions.vary(
+                        spec(concept, "dropout: 0, dropoutLeaves: Trigger", 0)
+                                .training()
+                                .captions(),
+                        samples))
+                .isFalse();
+    }
+
+    @Test
+    void ofSeveralCaptionsOneIsDrawnForEachBatchAndPictureFromTheSeed() throws JsonProcessingException {
         List<Sample> samples =
                 List.of(sample("a red cat", List.of("a {red|blue} cat", "an animal")), sample("a {plain} dog", null));
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             Map<String, Integer> drawn = new TreeMap<>();
             List<List<String>> all = new ArrayList<>();
             for (int seed : new int[] {5, 5, 6}) {
-                Captions captions = Captions.of(
-                        NONE,
-                        samples,
-                        TrainingSpecs.of("captions: {dropout: 0}").captions(),
-                        null,
-                        seed);
+                Captions captions = Captions.of(NONE, samples, spec("{mode: Style}", "dropout: 0", seed), null);
                 List<String> told = new ArrayList<>();
                 for (int i = 0; i < 1000; i++) {
                     List<String> texts = ((Told.Texts) captions.at(i, new int[] {0, 1}, scope)).texts();
