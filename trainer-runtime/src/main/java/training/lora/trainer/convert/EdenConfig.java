@@ -15,6 +15,7 @@ import training.lora.api.OptimizerType;
 import training.lora.api.Precision;
 import training.lora.api.ScheduleType;
 import training.lora.api.Sizing;
+import training.lora.api.TrainingMethod;
 
 /** Eden's {@code training_args.json}: its recipe, with the defaults of its newest version (August 2025). */
 final class EdenConfig {
@@ -59,6 +60,9 @@ final class EdenConfig {
         config.mask();
         config.training();
         config.adapter();
+        if (config.tokens && config.hasTrigger()) {
+            new EdenTokens(config.options, config.draft).put();
+        }
         config.optimizer();
         config.loss();
         new EdenSampling(config.options, config.draft, config.mode).put();
@@ -121,8 +125,8 @@ final class EdenConfig {
                 dataset.putObject("concept").put("mode", mode.name());
             }
         }
-        if (tokens) {
-            findings.note("TOK is plain text: Eden trains new tokens for it, which this trainer doesn't");
+        if (tokens && !hasTrigger()) {
+            findings.note("no tokens are trained, since `caption_prefix` has no TOK");
         }
     }
 
@@ -289,8 +293,13 @@ final class EdenConfig {
     private void optimizer() {
         String optimizer = "training.optimizer.";
         Double rate = options.number("unet_lr");
-        if (rate != null && rate == 0) {
+        boolean alone = rate != null && rate == 0;
+        if (alone && !(tokens && hasTrigger())) {
             throw options.refused("unet_lr");
+        }
+        if (alone) {
+            draft.put("unet_lr", "training.method", TrainingMethod.TextualInversion);
+            return;
         }
         boolean prodigy = false;
         switch (options.choice("unet_optimizer_type", "adamw", List.of("adamw", "prodigy", "adamw8bit"))) {

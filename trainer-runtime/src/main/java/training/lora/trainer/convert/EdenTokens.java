@@ -1,0 +1,47 @@
+package training.lora.trainer.convert;
+
+import java.util.List;
+import training.lora.api.OptimizerType;
+
+/** Eden's textual inversion: new tokens in the trigger's place. */
+final class EdenTokens {
+    private final Options options;
+    private final Draft draft;
+
+    EdenTokens(Options options, Draft draft) {
+        this.options = options;
+        this.draft = draft;
+    }
+
+    void put() {
+        String path = "training.tokens.";
+        int count = options.whole("n_tokens", 3);
+        if (count < 1) {
+            throw options.wrong("n_tokens", "be at least 1");
+        }
+        draft.put("n_tokens", path + "count", count);
+        boolean prodigy = options.choice("ti_optimizer", "adamw", List.of("adamw", "prodigy"))
+                .equals("prodigy");
+        draft.put("ti_optimizer", path + "optimizer", prodigy ? OptimizerType.Prodigy : OptimizerType.AdamW);
+        if (prodigy) {
+            draft.put("ti_optimizer", path + "stopFraction", 1);
+        } else {
+            draft.put("ti_lr", path + "learningRate", options.number("ti_lr", 1e-3));
+            draft.put(
+                    "freeze_ti_after_completion_f",
+                    path + "stopFraction",
+                    Math.min(1, options.number("freeze_ti_after_completion_f", 0.7)));
+        }
+        int warmUp = options.whole("ti_lr_warmup_steps", 0);
+        if (warmUp > 0) {
+            draft.put("ti_lr_warmup_steps", path + "warmupSteps", warmUp);
+        }
+        draft.put("ti_weight_decay", path + "weightDecay", options.number("ti_weight_decay", 0));
+        double covariance = options.number("tok_cov_reg_w", 0);
+        if (covariance != 0 && count > 1) {
+            draft.put("tok_cov_reg_w", path + "covarianceWeight", covariance);
+        } else if (covariance != 0) {
+            options.findings().note("`tok_cov_reg_w` has no effect, since one token has no covariance");
+        }
+    }
+}
