@@ -39,8 +39,9 @@ record AdapterRules(List<String> problems) {
         }
         int i = 0;
         for (AdapterOverrideSpec override : adapter.overrides()) {
-            if (override.rank() == null && override.alpha() == null) {
-                problems.add("`spec.training.adapter.overrides[%d]` must have a rank or an alpha".formatted(i));
+            if (override.rank() == null && override.alpha() == null && override.learningRateFactor() == null) {
+                problems.add("`spec.training.adapter.overrides[%d]` must have a rank, an alpha or a learningRateFactor"
+                        .formatted(i));
             }
             i++;
         }

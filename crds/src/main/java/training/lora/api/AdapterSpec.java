@@ -73,7 +73,7 @@ public record AdapterSpec(
         Boolean textEncoder,
 
         @JsonPropertyDescription(
-                "Ranks and alphas of some of the targets; the last entry that matches a module counts.")
+                "Ranks, alphas and learning rates of some of the targets; the last entry that matches a module counts.")
         @Size(max = 64) List<AdapterOverrideSpec> overrides) {
     public AdapterSpec {
         type = orDefault(type, AdapterType.LoRA);

@@ -69,19 +69,7 @@ record CrossFieldRules(List<String> problems) {
         new AdapterRules(problems).check(adapter, spec.output());
         new TokenRules(problems).check(spec);
         length(training);
-        OptimizerSpec optimizer = training.optimizer();
-        prodigyRate(optimizer, "learningRate", optimizer.learningRate());
-        prodigyRate(optimizer, "textEncoderLearningRate", optimizer.textEncoderLearningRate());
-        if (optimizer.textEncoderLearningRate() != null && !training.adapter().textEncoder()) {
-            problems.add(
-                    "`spec.training.optimizer.textEncoderLearningRate` must be unset unless `spec.training.adapter.textEncoder` is true, was "
-                            + optimizer.textEncoderLearningRate());
-        }
-        ScheduleSpec schedule = optimizer.schedule();
-        if (schedule.type() == ScheduleType.Exponential && schedule.lowestFraction() == 0) {
-            problems.add(
-                    "`spec.training.optimizer.schedule.finalFraction` must be greater than 0 with Exponential, was 0");
-        }
+        new OptimizerRules(problems).check(training);
         LossSpec loss = training.loss();
         if (loss.timesteps() == TimestepDistribution.Uniform
                 && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
@@ -275,18 +263,10 @@ record CrossFieldRules(List<String> problems) {
                     .formatted(steps, training.epochs()));
             return;
         }
-        int warmup = training.optimizer().schedule().warmupSteps();
-        if (warmup >= steps) {
-            problems.add("`spec.training.optimizer.schedule.warmupSteps` must be less than steps (%d), was %d"
-                    .formatted(steps, warmup));
-        }
-    }
-
-    private void prodigyRate(OptimizerSpec optimizer, String field, @Nullable Double rate) {
-        if (optimizer.type() == OptimizerType.Prodigy && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
-            problems.add(
-                    "`spec.training.optimizer.%s` must be at least %s with Prodigy, which multiplies it by the rate that it finds, was %s"
-                            .formatted(field, OptimizerSpec.LEAST_PRODIGY_RATE, rate));
+        ScheduleSpec schedule = training.optimizer().schedule();
+        if (!schedule.rises(steps)) {
+            problems.add("`spec.training.optimizer.schedule.warmupSteps` must be %s steps (%d), was %d"
+                    .formatted(schedule.warmupFrom() == null ? "less than" : "at most", steps, schedule.warmupSteps()));
         }
     }
 

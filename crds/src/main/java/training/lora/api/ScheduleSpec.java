@@ -10,15 +10,25 @@ import org.jspecify.annotations.Nullable;
 
 /** The learning rate's course: a linear warm-up to the highest rate, then a fall. */
 @ValidationRule(
-        value = "self.type != 'Exponential' || !has(self.finalFraction) || self.finalFraction > 0.0",
+        value = "!has(self.type) || self.type != 'Exponential' || !has(self.finalFraction) || self.finalFraction > 0.0",
         message = "finalFraction must be greater than 0 with Exponential",
         fieldPath = ".finalFraction")
+@ValidationRule(
+        value = "!has(self.warmupFrom) || self.warmupSteps > 0",
+        message = "warmupFrom must be unset where there are no warmupSteps",
+        fieldPath = ".warmupFrom")
 public record ScheduleSpec(
         @JsonPropertyDescription(
-                "How it falls: Constant (not at all), Linear, Cosine (half a wave), CosineRestarts (half a wave in each cycle), Polynomial or Exponential. Default Cosine.")
-        ScheduleType type,
+                "How it falls: Constant (not at all), Linear, Cosine (half a wave), CosineRestarts (half a wave in each cycle), Polynomial or Exponential. Unset: Constant with schedule-free optimizers, else Cosine.")
+        @Nullable ScheduleType type,
 
-        @JsonPropertyDescription("Steps in which the rate rises linearly from 0. Default 0.") @Min(0) @Max(10000000) Integer warmupSteps,
+        @JsonPropertyDescription(
+                "Steps in which the rate rises, linearly from 0 unless there is a warmupFrom. Default 0.")
+        @Min(0) @Max(10000000) Integer warmupSteps,
+
+        @JsonPropertyDescription(
+                "Learning rate with which the warm-up begins, to rise by the same factor at each step; it is multiplied as learningRate is where rates differ. Unset: it rises linearly from 0.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double warmupFrom,
 
         @JsonPropertyDescription(
                 "Share of the highest rate to which it falls, from 0 to 1. Unset: 0.01 with Exponential, else 0.")
@@ -31,10 +41,24 @@ public record ScheduleSpec(
     private static final double EXPONENTIAL_FRACTION = 0.01;
 
     public ScheduleSpec {
-        type = orDefault(type, ScheduleType.Cosine);
         warmupSteps = orDefault(warmupSteps, 0);
         cycles = orDefault(cycles, 3);
         power = orDefault(power, 2.0);
+    }
+
+    /** The same, of {@code unset} where it has no type. */
+    ScheduleSpec orType(ScheduleType unset) {
+        return type != null ? this : new ScheduleSpec(unset, warmupSteps, warmupFrom, finalFraction, cycles, power);
+    }
+
+    /** Whether its warm-up has an end within {@code steps}; one that begins above 0 may last for all of them. */
+    public boolean rises(long steps) {
+        return warmupSteps < steps || (warmupFrom != null && warmupSteps == steps);
+    }
+
+    /** How it falls; where it has no type, as with most optimizers. */
+    public ScheduleType course() {
+        return type == null ? ScheduleType.Cosine : type;
     }
 
     /** Share of the highest rate to which it falls: as given, else by its type. */

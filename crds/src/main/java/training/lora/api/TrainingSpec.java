@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".epochs")
 @ValidationRule(
         value = "has(self.epochs) || self.optimizer.schedule.warmupSteps < (has(self.steps) ? self.steps : "
-                + TrainingSpec.DEFAULT_STEPS + ")",
-        message = "optimizer.schedule.warmupSteps must be less than steps",
+                + TrainingSpec.DEFAULT_STEPS + ") + (has(self.optimizer.schedule.warmupFrom) ? 1 : 0)",
+        message = "optimizer.schedule.warmupSteps must be less than steps, or with warmupFrom at most steps",
         fieldPath = ".optimizer.schedule.warmupSteps")
 @ValidationRule(
         value = "!has(self.optimizer.textEncoderLearningRate) || self.adapter.textEncoder",
@@ -40,6 +40,31 @@ import org.jspecify.annotations.Nullable;
                         + TrainingSpec.DEFAULT_STEPS + ")",
         message = "tokens.warmupSteps must be less than steps",
         fieldPath = ".tokens.warmupSteps")
+@ValidationRule(
+        value = "!has(self.optimizer.textEncoderStopFraction) || self.adapter.textEncoder",
+        message = "optimizer.textEncoderStopFraction must be unset unless adapter.textEncoder is true",
+        fieldPath = ".optimizer.textEncoderStopFraction")
+@ValidationRule(
+        value =
+                "(!has(self.optimizer.startFraction) && !has(self.optimizer.stopFraction)) || self.adapter.textEncoder || self.tokens.count > 0",
+        message =
+                "optimizer.startFraction and stopFraction must be unset unless adapter.textEncoder is true or there are tokens, since nothing else would move",
+        fieldPath = ".optimizer.startFraction")
+@ValidationRule(
+        value = "!has(self.optimizer.loraPlusRatio) || self.adapter.type in ['LoRA', 'DoRA']",
+        message = "optimizer.loraPlusRatio must be unset unless adapter.type is LoRA or DoRA",
+        fieldPath = ".optimizer.loraPlusRatio")
+@ValidationRule(
+        value = "!has(self.ema) || !(self.optimizer.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree'])",
+        message =
+                "ema must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, which put out an average of their own",
+        fieldPath = ".ema")
+@ValidationRule(
+        value =
+                "!has(self.adapter.maximumNorm) || !(self.optimizer.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree'])",
+        message =
+                "adapter.maximumNorm must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, whose average would not keep to it",
+        fieldPath = ".adapter.maximumNorm")
 public record TrainingSpec(
         @JsonPropertyDescription("Adapter, or TextualInversion: embeddings of new tokens alone. Default Adapter.")
         TrainingMethod method,
@@ -75,6 +100,10 @@ public record TrainingSpec(
 
         @JsonPropertyDescription("What moves the adapter, and its learning rate.")
         OptimizerSpec optimizer,
+
+        @JsonPropertyDescription(
+                "A moving average of the adapter and of tokens, which checkpoints, pictures and measurements are of; what is trained stays beside it. Unset: none.")
+        @Nullable EmaSpec ema,
 
         @JsonPropertyDescription("What is minimised.") LossSpec loss,
 

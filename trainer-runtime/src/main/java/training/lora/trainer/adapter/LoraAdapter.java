@@ -226,6 +226,11 @@ public final class LoraAdapter implements AutoCloseable {
         return Objects.requireNonNull(gradient, "an adapter must be trainable to have a gradient");
     }
 
+    /** The same with other numbers, {@code parameters} (n), fp32, as they are when it is used; it lives as long as this. */
+    public LoraAdapter with(NDArray parameters) {
+        return new LoraAdapter(manager.newSubManager(), parameters, projections, weights, dropouts, maximumNorm, seed);
+    }
+
     /** The adapted projections, in the arena's order. */
     public List<AdaptedProjection> projections() {
         return projections;

@@ -46,12 +46,30 @@ public final class TokenEmbeddings implements AutoCloseable {
 
     private TokenEmbeddings(
             NDManager manager, List<Word> words, Function<String, Pattern> finder, Map<Component, Long> widths) {
+        this(manager, words, finder, widths, manager.zeros(new Shape(size(words, widths))));
+    }
+
+    private TokenEmbeddings(
+            NDManager manager,
+            List<Word> words,
+            Function<String, Pattern> finder,
+            Map<Component, Long> widths,
+            NDArray arena) {
         this.manager = manager;
         this.words = List.copyOf(words);
         this.finder = finder;
         this.widths = widths;
-        long width = widths.values().stream().mapToLong(w -> w).sum();
-        this.arena = manager.zeros(new Shape(count() * width));
+        this.arena = arena;
+    }
+
+    private static long size(List<Word> words, Map<Component, Long> widths) {
+        return words.stream().mapToLong(Word::count).sum()
+                * widths.values().stream().mapToLong(w -> w).sum();
+    }
+
+    /** The same with other numbers, {@code parameters} (n), fp32, as they are when it is used; it lives as long as this. */
+    public TokenEmbeddings with(NDArray parameters) {
+        return new TokenEmbeddings(manager.newSubManager(), words, finder, widths, parameters);
     }
 
     /**

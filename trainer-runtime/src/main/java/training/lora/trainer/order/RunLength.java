@@ -93,11 +93,13 @@ public record RunLength(
             throw invalid("`spec.training.epochs` must come to at most %d steps, but %d epochs of %d are %d"
                     .formatted(TrainingSpec.MOST_STEPS, epochs, ceil(steps, epochs), steps));
         }
-        int warmup = training.optimizer().schedule().warmupSteps();
-        if (warmup >= steps) {
+        if (!training.optimizer().schedule().rises(steps)) {
             throw invalid(
                     "`spec.training.optimizer.schedule.warmupSteps` must be less than the %d steps of %d epochs, was %d"
-                            .formatted(steps, epochs, warmup));
+                            .formatted(
+                                    steps,
+                                    epochs,
+                                    training.optimizer().schedule().warmupSteps()));
         }
         return (int) steps;
     }

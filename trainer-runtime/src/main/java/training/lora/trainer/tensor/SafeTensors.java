@@ -295,6 +295,22 @@ public final class SafeTensors implements AutoCloseable {
         return whole;
     }
 
+    /** Reads a tensor of bytes, U8, as it is. */
+    public NDArray readBytes(String name, NDManager manager) {
+        SafeTensors holder = shards.getOrDefault(name, this);
+        Entry entry = holder.entry(name);
+        if (!entry.dtype().equals("U8")) {
+            throw broken(holder.file, "holds tensor " + name + " as " + entry.dtype() + ", not as bytes", null);
+        }
+        try (NDManager host = manager.newSubManager(Device.cpu())) {
+            NDArray values = host.create(holder.bytes(entry, staging), new Shape(entry.shape()), DataType.UINT8);
+            // The buffer is the next one's too.
+            NDArray copy = values.duplicate().toDevice(manager.getDevice(), false);
+            copy.attach(manager);
+            return copy;
+        }
+    }
+
     /**
      * Reads a floating-point tensor into memory that all reads share, so that a large model costs one tensor more than
      * what {@code convert} makes of them.

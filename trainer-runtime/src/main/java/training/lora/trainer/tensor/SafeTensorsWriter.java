@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.trainer.files.Sha256;
 
-/** Writes fp32 and fp16 tensors as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
+/** Writes tensors of fp32, fp16 and bytes as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
 public final class SafeTensorsWriter {
     private SafeTensorsWriter() {}
 
@@ -41,13 +41,15 @@ public final class SafeTensorsWriter {
         long offset = 0;
         for (Map.Entry<String, LazyTensor> tensor : tensors.entrySet()) {
             ObjectNode node = header.putObject(tensor.getKey());
-            boolean halves = tensor.getValue().type() == DataType.FLOAT16;
-            node.put("dtype", halves ? "F16" : "F32");
+            DataType type = tensor.getValue().type();
+            node.put("dtype", type == DataType.FLOAT16 ? "F16" : type == DataType.UINT8 ? "U8" : "F32");
             var shape = node.putArray("shape");
             for (long d : tensor.getValue().shape().getShape()) {
                 shape.add(d);
             }
-            long end = offset + (halves ? 2 : 4) * tensor.getValue().shape().size();
+            long end = offset
+                    + (type == DataType.UINT8 ? 1 : type == DataType.FLOAT16 ? 2 : 4)
+                            * tensor.getValue().shape().size();
             node.putArray("data_offsets").add(offset).add(end);
             offset = end;
         }
@@ -108,7 +110,7 @@ public final class SafeTensorsWriter {
     }
 
     private static ByteBuffer bytes(NDArray tensor) {
-        if (tensor.getDataType() == DataType.FLOAT16) {
+        if (tensor.getDataType() == DataType.FLOAT16 || tensor.getDataType() == DataType.UINT8) {
             return HostCopy.bytes(tensor);
         }
         float[] floats = HostCopy.floats(tensor);

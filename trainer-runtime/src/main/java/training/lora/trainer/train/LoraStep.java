@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.TrainingSpec;
@@ -48,6 +49,7 @@ final class LoraStep implements AutoCloseable {
     private final NDManager manager;
     private final OptimizerSet optimizers = new OptimizerSet();
     private final @Nullable TokenTraining tokens;
+    private final LoraAdapter output;
     private final NDArray log;
     private final NDArray lossSum;
     private int recorded;
@@ -61,11 +63,9 @@ final class LoraStep implements AutoCloseable {
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
         if (!adapter.projections().isEmpty()) {
-            optimizers.add(
-                    "",
-                    Optimizer.of(
-                            training.optimizer(), AdapterTable.of(adapter, training), adapter.parameters(), manager),
-                    adapter.gradient());
+            Optimizer optimizer = Optimizer.of(
+                    training.optimizer(), AdapterTable.of(adapter, training), adapter.parameters(), manager);
+            optimizers.add("", averaged(optimizer, training), adapter.gradient());
         }
         TokenEmbeddings added = adapter.tokens();
         if (added == null) {
@@ -73,10 +73,33 @@ final class LoraStep implements AutoCloseable {
         } else {
             tokens = new TokenTraining(
                     added, training, Objects.requireNonNull(networks.prompts()).vocabularies(), manager);
-            optimizers.add(TokenTraining.PREFIX, tokens.optimizer(), added.gradient());
+            optimizers.add(TokenTraining.PREFIX, averaged(tokens.optimizer(), training), added.gradient());
         }
+        this.output = output(adapter, optimizers.outputs());
         this.log = manager.zeros(new Shape(CAPACITY, 2));
         this.lossSum = manager.zeros(new Shape());
+    }
+
+    private static Optimizer averaged(Optimizer optimizer, TrainingSpec training) {
+        return training.ema() == null
+                ? optimizer
+                : optimizer.averaged(training.ema().decay());
+    }
+
+    /**
+     * An adapter with what is put out in the place of what is trained.
+     *
+     * @param outputs for each array that is trained what is put out of it
+     */
+    private static LoraAdapter output(LoraAdapter trained, Map<NDArray, NDArray> outputs) {
+        if (outputs.entrySet().stream().allMatch(e -> e.getKey() == e.getValue())) {
+            return trained;
+        }
+        LoraAdapter output = trained.with(outputs.getOrDefault(trained.parameters(), trained.parameters()));
+        TokenEmbeddings tokens = trained.tokens();
+        return tokens == null
+                ? output
+                : output.with(tokens.with(Objects.requireNonNull(outputs.get(tokens.parameters()))));
     }
 
     /**
@@ -103,6 +126,7 @@ final class LoraStep implements AutoCloseable {
             }
             NDArray norm = optimizers.step(rates, scope);
             adapter.limitNorms();
+            optimizers.average(rates, scope);
             RECORD.call(scope, log, at, lossSum, norm);
         }
         recorded++;
@@ -120,9 +144,15 @@ final class LoraStep implements AutoCloseable {
         ADD.call(scope, lossSum, value.loss());
     }
 
-    /** The loss of a batch under the adapter, a scalar in {@code scope}. */
+    /** The adapter as it is put out, up to date until the next step: the trained one, or one with averages of its numbers. */
+    LoraAdapter output() {
+        optimizers.outputs();
+        return output;
+    }
+
+    /** The loss of a batch under the adapter that is put out, a scalar in {@code scope}. */
     NDArray loss(Batch batch, NDManager scope) {
-        return loss(batch, adapter.bind(scope), scope);
+        return loss(batch, output().bind(scope), scope);
     }
 
     /** The same under the base model alone. */

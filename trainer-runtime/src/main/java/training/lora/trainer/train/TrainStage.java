@@ -10,9 +10,7 @@ import org.slf4j.LoggerFactory;
 import training.lora.api.Artifact;
 import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
-import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Metric;
-import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
@@ -150,6 +148,7 @@ public final class TrainStage {
                 data.manifest(),
                 folder,
                 adapter,
+                step::output,
                 step.optimizers(),
                 losses,
                 checkpoints,
@@ -180,7 +179,7 @@ public final class TrainStage {
                 StableDiffusion model = context.openModel(manager);
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
-            ImageSampler sampler = sampler(context.run().spec(), data, model, manager);
+            ImageSampler sampler = StageSampler.of(context.run().spec(), data, model, manager);
             try (LoraAdapter adapter = NewAdapter.of(context, model, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
@@ -189,27 +188,6 @@ public final class TrainStage {
                 return new TrainStage(context, clock, data, model, adapter, sampler, judge, uploads, manager).run();
             }
         }
-    }
-
-    /**
-     * What draws on the way, null if nothing is drawn. Its prompts are embedded before the denoiser is read, and text
-     * encoders that nothing else asks for are let go, so that they and it are not in memory together.
-     */
-    private static @Nullable ImageSampler sampler(
-            LoraTrainingSpec spec, PreparedDataset data, StableDiffusion model, NDManager manager) {
-        SamplingSpec sampling = spec.sampling();
-        if (!sampling.enabled()) {
-            return null;
-        }
-        ImageSampler sampler =
-                new ImageSampler(model, sampling.steps(), sampling.guidance(), sampling.side(data.resolution()));
-        if (!spec.training().adaptsText()) {
-            sampler.embed(SamplePictures.prompts(spec, data), manager);
-            if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
-                model.releasePrompts();
-            }
-        }
-        return sampler;
     }
 
     private Result run() throws IOException {
@@ -352,7 +330,12 @@ public final class TrainStage {
             String where = "while it drew the pictures of step %d of %d".formatted(done, length.steps());
             try (SafetyCheck safety = SafetyCheck.open(context)) {
                 pictures.lookedAtBy(safety)
-                        .draw(done, sampler, done == 0 ? null : adapter, manager, more -> context.stopIfAsked(where));
+                        .draw(
+                                done,
+                                sampler,
+                                done == 0 ? null : step.output(),
+                                manager,
+                                more -> context.stopIfAsked(where));
             }
             // Steps need the memory; to read it again takes little beside the pictures.
             model.releaseVae();

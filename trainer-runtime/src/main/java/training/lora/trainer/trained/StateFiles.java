@@ -148,7 +148,10 @@ public final class StateFiles {
     /** Reads tensors into {@code tensors}, and the position. */
     private static String read(Path path, Map<String, NDArray> tensors, NDManager manager) {
         try (SafeTensors file = SafeTensors.open(path)) {
-            file.entries().keySet().forEach(name -> tensors.put(name, file.read(name, manager)));
+            file.entries()
+                    .forEach((name, entry) -> tensors.put(
+                            name,
+                            entry.dtype().equals("U8") ? file.readBytes(name, manager) : file.read(name, manager)));
             String json = file.metadata().getOrDefault(POSITION, "");
             if (!digest(json, tensors).equals(file.metadata().get(DIGEST))) {
                 throw new TrainerException(Reason.InvalidData, path + " must have the content of its digest");

@@ -270,7 +270,8 @@ class LoraAdapterTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
             List<AdapterOverrideSpec> overrides = List.of(
-                    new AdapterOverrideSpec("Convolution", 2, 1.0), new AdapterOverrideSpec("*.conv2", null, 3.0));
+                    new AdapterOverrideSpec("Convolution", 2, 1.0, null),
+                    new AdapterOverrideSpec("*.conv2", null, 3.0, null));
             LoraSettings settings = new LoraSettings(4, 8, false, 0, GROUPS, overrides);
 
             assertThat(settings.select(unet.projections())).allSatisfy(c -> {
@@ -304,7 +305,7 @@ class LoraAdapterTest {
                 LoraAdapter adapter = LoraAdapter.create(
                         unet.projections(),
                         new LoraSettings(
-                                4, 8, true, 0, GROUPS, List.of(new AdapterOverrideSpec("Convolution", 2, 1.0))),
+                                4, 8, true, 0, GROUPS, List.of(new AdapterOverrideSpec("Convolution", 2, 1.0, null))),
                         5,
                         manager)) {
             Path file = folder.resolve("lora.safetensors");

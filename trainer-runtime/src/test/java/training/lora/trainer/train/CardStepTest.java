@@ -102,6 +102,13 @@ class CardStepTest {
     @ValueSource(
             strings = {
                 "batchSize: 2, gradientAccumulation: 2",
+                "optimizer: {type: AdamW8bit}, ema: {decay: 0.9}",
+                "optimizer: {type: Adafactor}",
+                "optimizer: {type: CAME}",
+                "optimizer: {type: Lion}",
+                "optimizer: {type: ScheduleFreeAdamW}",
+                "optimizer: {type: ProdigyScheduleFree}",
+                "optimizer: {type: Prodigy, growthRate: 1.02}",
                 "batchSize: 2, optimizer: {type: Prodigy, learningRate: 1}, loss: {huberDelta: 0.1, offsetNoise: 0.1,"
                         + " pyramidNoise: 0.5, inputPerturbation: 0.1}"
             })
@@ -112,6 +119,7 @@ class CardStepTest {
 
                 step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
                 step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
+                step.output();
 
                 assertThatThrownBy(step::drain)
                         .isInstanceOf(EngineException.class)

@@ -2,8 +2,6 @@ package training.lora.trainer.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import training.lora.api.OptimizerSpec;
@@ -64,47 +62,24 @@ final class AdamW extends Optimizer {
 
     @Override
     TorchScript compile(String clip, List<ParameterTable.Run> moving) {
-        Tiles tiles = Tiles.of(moving, TILE);
         return TorchScript.compile(
                 "p, g, m, v, c",
-                clip
-                        + Template.fill(
-                                MOVE,
-                                Map.of(
-                                        "starts",
-                                        tiles.starts(),
-                                        "ends",
-                                        tiles.ends(),
-                                        "groups",
-                                        tiles.groups(SHARED, OWN),
-                                        "count",
-                                        tiles.count(),
-                                        "epsilon",
-                                        EPSILON)));
+                clip + Template.fill(MOVE, Tiles.of(moving, TILE).values(SHARED, OWN, Map.of("epsilon", EPSILON))));
     }
 
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
-        int groups = table.groups().size();
-        float[] numbers = Arrays.copyOf(
-                new float[] {
-                    settings.maxGradientNorm().floatValue(),
-                    (float) (1 - settings.beta1()),
-                    settings.beta2().floatValue(),
-                    (float) (1 - settings.beta2())
-                },
-                SHARED + OWN * groups);
-        for (int i = 0; i < groups; i++) {
-            int steps = rates.groups().get(i).step() + 1;
-            double correction1 = 1 - Math.pow(settings.beta1(), steps);
-            double correction2 = 1 - Math.pow(settings.beta2(), steps);
-            double rate = table.groups().get(i).factor() * rates.groups().get(i).rate();
-            numbers[SHARED + OWN * i] = (float) (1 / Math.sqrt(correction2));
-            numbers[SHARED + OWN * i + 1] =
-                    (float) (1 - rate * table.groups().get(i).weightDecay());
-            numbers[SHARED + OWN * i + 2] = (float) (rate / correction1);
-        }
-        try (NDArray constants = scope.create(numbers, new Shape(numbers.length))) {
+        StepNumbers numbers = new StepNumbers(
+                settings.maxGradientNorm(),
+                1 - settings.firstDecay(),
+                settings.secondDecay(),
+                1 - settings.secondDecay());
+        table.each(rates, (group, rate, step) -> {
+            double correction1 = 1 - Math.pow(settings.firstDecay(), step);
+            double correction2 = 1 - Math.pow(settings.secondDecay(), step);
+            numbers.add(1 / Math.sqrt(correction2), 1 - rate * group.weightDecay(), rate / correction1);
+        });
+        try (NDArray constants = numbers.in(scope)) {
             return script(rates).call(scope, parameters, gradient, firstMoment, secondMoment, constants);
         }
     }

@@ -2,12 +2,15 @@ package training.lora.trainer.train.optimizer;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import training.lora.api.OptimizerSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.RateFactors;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Projection;
 
 /** What lies in an adapter's array of parameters, and how a spec has it moved. */
 public final class AdapterTable {
@@ -17,9 +20,16 @@ public final class AdapterTable {
     public static ParameterTable of(LoraAdapter adapter, TrainingSpec training) {
         List<ParameterTensor> tensors = new ArrayList<>();
         List<ParameterGroup> groups = new ArrayList<>();
+        Map<Projection, Double> factors = RateFactors.of(
+                training.adapter(),
+                adapter.projections().stream()
+                        .map(AdaptedProjection::projection)
+                        .toList());
         for (AdaptedProjection p : adapter.projections()) {
             for (AdapterPart part : p.kind().parts()) {
-                ParameterGroup group = group(p, training.optimizer());
+                double factor = factors.getOrDefault(p.projection(), 1.0)
+                        * (part == AdapterPart.Up ? training.optimizer().upFactor() : 1);
+                ParameterGroup group = group(p, factor, training.optimizer());
                 if (!groups.contains(group)) {
                     groups.add(group);
                 }
@@ -33,10 +43,12 @@ public final class AdapterTable {
         return new ParameterTable(tensors, groups);
     }
 
-    private static ParameterGroup group(AdaptedProjection p, OptimizerSpec settings) {
+    private static ParameterGroup group(AdaptedProjection p, double factor, OptimizerSpec settings) {
         boolean text = p.projection().component() != Component.UNet;
         return ParameterGroupBuilder.builder(ParameterGroup.of(settings))
-                .factor(text ? settings.textEncoderFactor() : 1)
+                .factor(factor * (text ? settings.textEncoderFactor() : 1))
+                .start(text ? 0 : settings.start())
+                .stop(text ? settings.textEncoderStop() : settings.stop())
                 .build();
     }
 }

@@ -4,8 +4,8 @@ import training.lora.api.OptimizerSpec;
 import training.lora.api.ScheduleSpec;
 
 /**
- * The learning rate of each step, as the schedules of diffusers and transformers give it: a linear rise from 0, then a
- * fall from the peak to a fraction of it.
+ * The learning rate of each step, as the schedules of diffusers and transformers give it: a linear rise from 0, or b (peak
+ * / b)^(k / n) in n steps from a rate b, then a fall from the peak to a fraction of it.
  *
  * @param peak the highest rate
  * @param settings warm-up and course
@@ -16,16 +16,17 @@ public record LearningRateSchedule(double peak, ScheduleSpec settings, int steps
         return new LearningRateSchedule(optimizer.highestLearningRate(), optimizer.schedule(), steps);
     }
 
-    /** The rate of step {@code k}, from 0; the first step of a warm-up has rate 0. */
+    /** The rate of step {@code k}, from 0; the first step of a linear warm-up has rate 0. */
     public double at(int k) {
         int warmup = settings.warmupSteps();
         if (k < warmup) {
-            return peak * k / warmup;
+            Double from = settings.warmupFrom();
+            return from == null ? peak * k / warmup : from * Math.pow(peak / from, (double) k / warmup);
         }
         double progress = Math.min(1, (double) (k - warmup) / Math.max(1, steps - warmup));
         double lowest = settings.lowestFraction();
         return peak
-                * switch (settings.type()) {
+                * switch (settings.course()) {
                     case Constant -> 1;
                     case Linear -> above(lowest, 1 - progress);
                     case Cosine -> above(lowest, halfWave(progress));

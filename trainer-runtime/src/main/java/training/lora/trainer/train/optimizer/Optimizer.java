@@ -2,6 +2,8 @@ package training.lora.trainer.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashMap;
@@ -9,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.OptimizerSpec;
 import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.TorchScript;
@@ -17,7 +20,8 @@ import training.lora.trainer.tensor.TorchScript;
  * Moves a flat array of parameters (n) by their gradient, in place; nothing of a step is read back, so that nothing
  * waits for it. What the next step depends on is {@link #state} and the step's {@link Rates} alone.
  */
-public abstract sealed class Optimizer implements AutoCloseable permits AdamW, Prodigy {
+public abstract sealed class Optimizer implements AutoCloseable
+        permits AdamW, AdamW8bit, Factored, Lion, Prodigy, ScheduleFree, ProdigyScheduleFree {
     /** torch's clip_grad_norm_ adds it to the norm. */
     static final double NORM_EPSILON = 1e-6;
 
@@ -42,6 +46,8 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, P
     /** Of what it keeps beside the parameters. */
     private final NDManager manager;
 
+    private @Nullable MovingAverage average;
+
     private final Map<BitSet, TorchScript> scripts = new HashMap<>();
 
     final ParameterTable table;
@@ -65,6 +71,17 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, P
         return keep(name, manager.zeros(parameters.getShape()));
     }
 
+    /** Zeros that are kept as {@code name}. */
+    final NDArray zeros(String name, long size, DataType type) {
+        return keep(name, manager.zeros(new Shape(size), type));
+    }
+
+    /** An array that lives as long as this and is no part of its state. */
+    final NDArray own(NDArray array) {
+        array.attach(manager);
+        return array;
+    }
+
     /** An array of any shape and type that is kept as {@code name}. */
     final NDArray keep(String name, NDArray array) {
         array.attach(manager);
@@ -81,6 +98,11 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, P
     public static Optimizer of(OptimizerSpec settings, ParameterTable table, NDArray parameters, NDManager parent) {
         return switch (settings.type()) {
             case AdamW -> new AdamW(table, parameters, settings, parent);
+            case AdamW8bit -> new AdamW8bit(table, parameters, settings, parent);
+            case Adafactor, CAME -> new Factored(table, parameters, settings, parent);
+            case Lion -> new Lion(table, parameters, settings, parent);
+            case ScheduleFreeAdamW -> new ScheduleFree(table, parameters, settings, parent);
+            case ProdigyScheduleFree -> new ProdigyScheduleFree(table, parameters, settings, parent);
             case Prodigy -> new Prodigy(table, parameters, settings, Prodigy.Variant.DIFFUSION, parent);
         };
     }
@@ -104,6 +126,13 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, P
                     .formatted(table.groups().size(), rates));
         }
         return rates.moving() ? move(gradient, rates, scope) : rest(gradient, scope);
+    }
+
+    /** Takes what a step came to, and what else was done to the parameters since, into the average, where there is one. */
+    final void average(Rates rates, NDManager scope) {
+        if (average != null) {
+            average.step(parameters, rates.step(), scope);
+        }
     }
 
     /** As {@link #step}, where a group moves. */
@@ -140,6 +169,25 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, P
      * @param moving the runs that move; the others' gradients are zero by then
      */
     abstract TorchScript compile(String clip, List<ParameterTable.Run> moving);
+
+    /** Keeps a moving average of the parameters, which is what is put out, and which a state holds. */
+    public final Optimizer averaged(double decay) {
+        average = new MovingAverage(keep("average", parameters.duplicate()), decay);
+        return this;
+    }
+
+    /**
+     * What checkpoints, pictures and measurements are of, (n): the parameters themselves, or a copy that is up to date until
+     * the next step. Nothing in the parameters changes for it.
+     */
+    public final NDArray output() {
+        return average == null ? current() : average.values();
+    }
+
+    /** The same without an average. */
+    NDArray current() {
+        return parameters;
+    }
 
     /** All that the next step depends on but its rates: parameters and what else, by name. */
     public final Map<String, NDArray> state() {

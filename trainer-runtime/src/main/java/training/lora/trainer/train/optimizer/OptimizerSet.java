@@ -3,6 +3,7 @@ package training.lora.trainer.train.optimizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +54,24 @@ public final class OptimizerSet implements AutoCloseable {
             throw new IllegalStateException("a training must have an optimizer");
         }
         return norm;
+    }
+
+    /** Takes what a step came to into the averages of those that keep one. */
+    public void average(List<Rates> rates, NDManager scope) {
+        for (int i = 0; i < members.size(); i++) {
+            members.get(i).optimizer().average(rates.get(i), scope);
+        }
+    }
+
+    /**
+     * For each array of parameters what is put out of it, as {@link Optimizer#output}: always the same array, whose numbers
+     * are up to date until the next step.
+     */
+    public Map<NDArray, NDArray> outputs() {
+        Map<NDArray, NDArray> outputs = new IdentityHashMap<>();
+        members.forEach(member ->
+                outputs.put(member.optimizer().parameters, member.optimizer().output()));
+        return outputs;
     }
 
     /** All that the next step depends on but its rates, by name. */

@@ -35,6 +35,23 @@ public record ParameterTable(List<ParameterTensor> tensors, List<ParameterGroup>
         return new ParameterTable(List.of(new ParameterTensor("parameters", 0, new Shape(size), 0)), List.of(group));
     }
 
+    /** Takes a group of a step. */
+    interface GroupStep {
+        /**
+         * @param rate with the group's factor
+         * @param step steps of the group, from 1
+         */
+        void take(ParameterGroup group, double rate, int step);
+    }
+
+    /** Goes through the groups in their order. */
+    void each(Rates rates, GroupStep taker) {
+        for (int i = 0; i < groups.size(); i++) {
+            Rates.Group own = rates.groups().get(i);
+            taker.take(groups.get(i), groups.get(i).factor() * own.rate(), own.step() + 1);
+        }
+    }
+
     /** Numbers in all. */
     long size() {
         return tensors.isEmpty() ? 0 : tensors.get(tensors.size() - 1).end();

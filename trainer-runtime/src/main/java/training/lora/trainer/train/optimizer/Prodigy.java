@@ -10,7 +10,7 @@ import training.lora.trainer.tensor.Template;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * Prodigy (Mishchenko and Defazio 2023) over one flat array, as prodigyopt does it with unlimited growth: Adam whose rate
+ * Prodigy (Mishchenko and Defazio 2023) over one flat array, as prodigyopt does it: Adam whose rate
  * is an estimate d of the distance to the solution. The schedule's rate, 1 at its height, multiplies d and never takes
  * its place. d and what it is made of stay in native memory.
  */
@@ -31,7 +31,7 @@ final class Prodigy extends Optimizer {
 
     /**
      * p: parameters, b: their values at the beginning, g: gradient, m and v: moments, s: sum of gradients, all (n); e: d, the
-     * numerator of its next value and the number of steps; c: greatest norm, rate, and for each group what its rate is
+     * numerator of its next value, the number of steps and, where growth is limited, the most that was found; c: greatest norm, rate, and for each group what its rate is
      * divided by this, and its weight decay. The step and the decay use the old d, epsilon the new one. All groups that move
      * share d, and what its numerator takes the step to be: the highest of their rates before their factors. For each tile
      * {starts}, {ends} and {groups} tell where it lies and where its group's numbers begin.
@@ -64,8 +64,8 @@ final class Prodigy extends Optimizer {
              _5 = torch.add_(sj, torch.mul(gj, torch.mul(r, {sum})))
              _6 = torch.add_(a, torch.sum(torch.abs(sj)))
             moves = torch.gt(a, 0.)
-            found = torch.where(moves, torch.div(u[1], a), d)
-            _7 = torch.copy_(u[0], torch.maximum(d, found))
+            found = torch.where(moves, torch.mul(torch.div(u[1], a), {coefficient}), d)
+            {growth}
             _8 = torch.add_(u[2], moves)
             l = torch.mul(h, moves)
             w = torch.mul(u[0], {epsilon})
@@ -79,6 +79,17 @@ final class Prodigy extends Optimizer {
              _2 = torch.sub_(pj, torch.mul(q, x))
             _9 = torch.zero_(g)
             return n
+            """;
+
+    /** d becomes what was found where that is more. */
+    private static final String UNLIMITED = "_7 = torch.copy_(u[0], torch.maximum(d, found))";
+
+    /** The same, but by no more than a factor at a step; u[3] is the most that was found. */
+    private static final String LIMITED = """
+            begun = torch.where(torch.eq(d, {d0}), torch.maximum(d, found), d)
+            most = torch.copy_(u[3], torch.maximum(u[3], found))
+            grown = torch.minimum(most, torch.mul(begun, {limit}))
+            _7 = torch.copy_(u[0], torch.where(moves, grown, d))
             """;
 
     /** sqrt(1 - beta2^i) / (1 - beta1^i), in fp64 because beta2^i is near 1. */
@@ -113,7 +124,12 @@ final class Prodigy extends Optimizer {
         this.firstMoment = zeros("firstMoment");
         this.secondMoment = zeros("secondMoment");
         this.gradientSum = zeros("gradientSum");
-        this.estimate = keep("estimate", parent.create(new float[] {(float) D0, 0, 0}));
+        this.estimate = keep(
+                "estimate",
+                parent.create(
+                        settings.growthRate() == null
+                                ? new float[] {(float) D0, 0, 0}
+                                : new float[] {(float) D0, 0, 0, (float) D0}));
     }
 
     @Override
@@ -124,23 +140,27 @@ final class Prodigy extends Optimizer {
         values.put("clip", clip.strip());
         values.put(
                 "correction",
-                variant.biasCorrection() ? CORRECTION.formatted(settings.beta1(), settings.beta2()) : "1.");
+                variant.biasCorrection() ? CORRECTION.formatted(settings.firstDecay(), settings.secondDecay()) : "1.");
         values.put("d0", D0);
-        values.put("beta3", Math.sqrt(settings.beta2()));
-        values.put("beta1", settings.beta1());
-        values.put("rest1", 1 - settings.beta1());
-        values.put("beta2", settings.beta2());
-        values.put("rest2", 1 - settings.beta2());
+        values.put("coefficient", settings.coefficient());
+        Double limit = settings.growthRate();
+        values.put(
+                "growth",
+                limit == null
+                        ? UNLIMITED
+                        : Template.fill(LIMITED, Map.of("d0", D0, "limit", limit))
+                                .strip());
+        values.put("beta3", Math.sqrt(settings.secondDecay()));
+        values.put("beta1", settings.firstDecay());
+        values.put("rest1", 1 - settings.firstDecay());
+        values.put("beta2", settings.secondDecay());
+        values.put("rest2", 1 - settings.secondDecay());
         values.put("sum", variant.safeguardWarmup() ? "d" : "h");
         values.put("epsilon", EPSILON);
         values.put("sumStarts", sums.starts());
         values.put("sumEnds", sums.ends());
         values.put("sums", sums.count());
-        values.put("starts", tiles.starts());
-        values.put("ends", tiles.ends());
-        values.put("groups", tiles.groups(SHARED, OWN));
-        values.put("count", tiles.count());
-        return TorchScript.compile("p, b, g, m, v, s, e, c", Template.fill(STEP, values));
+        return TorchScript.compile("p, b, g, m, v, s, e, c", Template.fill(STEP, tiles.values(SHARED, OWN, values)));
     }
 
     @Override
@@ -151,17 +171,12 @@ final class Prodigy extends Optimizer {
             // prodigyopt leaves all as it was.
             return rest(gradient, scope);
         }
-        int groups = table.groups().size();
-        float[] numbers = new float[SHARED + OWN * groups];
-        numbers[0] = settings.maxGradientNorm().floatValue();
-        numbers[1] = (float) highest;
-        for (int i = 0; i < groups; i++) {
+        StepNumbers numbers = new StepNumbers(settings.maxGradientNorm(), highest);
+        for (int i = 0; i < table.groups().size(); i++) {
             ParameterGroup group = table.groups().get(i);
-            numbers[SHARED + OWN * i] =
-                    (float) (group.factor() * (rates.groups().get(i).rate() / highest));
-            numbers[SHARED + OWN * i + 1] = (float) group.weightDecay();
+            numbers.add(group.factor() * (rates.groups().get(i).rate() / highest), group.weightDecay());
         }
-        try (NDArray constants = scope.create(numbers)) {
+        try (NDArray constants = numbers.in(scope)) {
             return script(rates)
                     .call(
                             scope,

@@ -1,7 +1,9 @@
 package training.lora.trainer.train.optimizer;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
 
@@ -26,26 +28,46 @@ record Tiles(List<ParameterTable.Run> runs) {
         return new Tiles(tiles);
     }
 
+    /**
+     * What fills the holes of a text that goes through them: {starts}, {ends} and {groups}, lists that tell of each tile
+     * where it lies and where its group's numbers begin, and {count}, how many there are.
+     *
+     * @param shared numbers of a step before those of groups
+     * @param own numbers of a step that each group has
+     * @param more holes
+     */
+    Map<String, Object> values(int shared, int own, Map<String, ?> more) {
+        Map<String, Object> values = new HashMap<>(more);
+        values.put("starts", starts());
+        values.put("ends", ends());
+        values.put("groups", groups(shared, own));
+        values.put("count", count());
+        return values;
+    }
+
     int count() {
         return runs.size();
     }
 
     /** Where each begins. */
     String starts() {
-        return list(ParameterTable.Run::begin);
+        return list(runs, ParameterTable.Run::begin);
     }
 
     /** Where each ends. */
     String ends() {
-        return list(ParameterTable.Run::end);
+        return list(runs, ParameterTable.Run::end);
     }
 
     /** Where its group's numbers begin, of which there are {@code own} behind {@code shared} others. */
     String groups(int shared, int own) {
-        return list(run -> shared + (long) own * run.group());
+        return list(runs, run -> shared + (long) own * run.group());
     }
 
-    private String list(ToLongFunction<ParameterTable.Run> number) {
-        return runs.stream().map(run -> Long.toString(number.applyAsLong(run))).collect(Collectors.joining(", "));
+    /** A number of each of {@code things}, as a list's text without its brackets. */
+    static <T> String list(List<T> things, ToLongFunction<T> number) {
+        return things.stream()
+                .map(thing -> Long.toString(number.applyAsLong(thing)))
+                .collect(Collectors.joining(", "));
     }
 }

@@ -99,7 +99,7 @@ public final class TrainingMetadata {
                     "ss_text_encoder_lr",
                     Double.toString(factor * spec.optimizer().highestLearningRate()));
         }
-        meta.put("ss_lr_scheduler", spec.optimizer().schedule().type().name().toLowerCase(java.util.Locale.ROOT));
+        meta.put("ss_lr_scheduler", spec.optimizer().schedule().course().name().toLowerCase(java.util.Locale.ROOT));
         meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
         meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());
         meta.put("ss_caption_dropout_rate", spec.captions().dropout().toString());

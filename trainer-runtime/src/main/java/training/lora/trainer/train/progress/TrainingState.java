@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.function.IntToDoubleFunction;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +53,7 @@ public final class TrainingState {
     private final DatasetManifest data;
     private final Path folder;
     private final LoraAdapter adapter;
+    private final Supplier<LoraAdapter> output;
     private final OptimizerSet optimizers;
     private final LossLog losses;
     private final Checkpoints checkpoints;
@@ -68,6 +70,7 @@ public final class TrainingState {
     /**
      * @param length of the run
      * @param folder the train stage's
+     * @param output gives the adapter that checkpoints are of, as it is when it is asked for
      * @param optimizers of what is trained
      * @param manager where states are read into
      */
@@ -77,6 +80,7 @@ public final class TrainingState {
             DatasetManifest data,
             Path folder,
             LoraAdapter adapter,
+            Supplier<LoraAdapter> output,
             OptimizerSet optimizers,
             LossLog losses,
             Checkpoints checkpoints,
@@ -87,6 +91,7 @@ public final class TrainingState {
         this.data = data;
         this.folder = folder;
         this.adapter = adapter;
+        this.output = output;
         this.optimizers = optimizers;
         this.losses = losses;
         this.checkpoints = checkpoints;
@@ -143,7 +148,8 @@ public final class TrainingState {
                 && checkpoints.kept().stream().noneMatch(c -> c.step() == done)) {
             // It was damaged, but its adapter is the state's.
             List<Checkpoint> written = position.checkpoints();
-            checkpoints.write(done, adapter, written.get(written.size() - 1).metrics());
+            checkpoints.write(
+                    done, output.get(), written.get(written.size() - 1).metrics());
         }
     }
 
@@ -286,7 +292,7 @@ public final class TrainingState {
             if (validation != null) {
                 metrics.add(Metric.of("validationLoss", validation));
             }
-            checkpoints.write(done, adapter, metrics);
+            checkpoints.write(done, output.get(), metrics);
         }
         saveState();
     }

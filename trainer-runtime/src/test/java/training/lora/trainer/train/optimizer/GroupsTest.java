@@ -70,7 +70,7 @@ class GroupsTest {
 
             assertThat(part(manager.create(half), true)).isEqualTo(part(manager.create(begin), true));
             assertThat(part(together, false)).isEqualTo(part(manager.create(half), false));
-            if (type != OptimizerType.Prodigy) {
+            if (!type.findsItsRate()) {
                 // Whose d the second has found by then.
                 assertThat(part(together, true)).isEqualTo(alone(settings, true, 4, STEPS));
             }

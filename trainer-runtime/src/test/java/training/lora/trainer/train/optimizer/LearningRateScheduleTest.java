@@ -64,10 +64,30 @@ class LearningRateScheduleTest {
 
     @ParameterizedTest
     @EnumSource
-    void rateOfProdigyIsOneAndOfOthersSmall(OptimizerType type) {
+    void rateOfThoseThatFindTheirsIsOneAndOfOthersSmall(OptimizerType type) {
         OptimizerSpec optimizer =
                 TrainingSpecs.of("optimizer: {type: %s}".formatted(type)).optimizer();
 
-        assertThat(LearningRateSchedule.of(optimizer, 10).at(0)).isEqualTo(type == OptimizerType.Prodigy ? 1 : 1e-4);
+        double rate = LearningRateSchedule.of(optimizer, 10).at(0);
+
+        assertThat(rate).isEqualTo(optimizer.highestLearningRate());
+        if (type.findsItsRate()) {
+            assertThat(rate).isEqualTo(1);
+        } else {
+            assertThat(rate).isBetween(1e-5, 1e-3);
+        }
+    }
+
+    /** b (target / b)^(k / n), as Eden's trainer rises, and no higher. */
+    @Test
+    void anExponentialWarmUpRisesByAFactorAndStays() {
+        LearningRateSchedule schedule = schedule(3e-4, "type: Constant, warmupSteps: 4, warmupFrom: 5e-5", 8);
+
+        for (int k = 0; k < 8; k++) {
+            assertThat(schedule.at(k)).isCloseTo(5e-5 * Math.pow(6, Math.min(k, 4) / 4.0), within(1e-12));
+        }
+        assertThat(schedule(3e-4, "type: Constant, warmupSteps: 8, warmupFrom: 5e-5", 8)
+                        .at(7))
+                .isCloseTo(5e-5 * Math.pow(6, 7 / 8.0), within(1e-12));
     }
 }

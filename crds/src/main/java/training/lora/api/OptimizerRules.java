@@ -1,0 +1,109 @@
+package training.lora.api;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The CRD's CEL rules of optimizers and of what they may be combined with, with the same sentences.
+ *
+ * @param problems takes what is wrong, a sentence each
+ */
+record OptimizerRules(List<String> problems) {
+    private static final String FIELD = "`spec.training.optimizer.";
+
+    /** Adds what is wrong with a training's. */
+    void check(TrainingSpec training) {
+        OptimizerSpec optimizer = training.optimizer();
+        AdapterSpec adapter = training.adapter();
+        prodigyRate(optimizer, "learningRate", optimizer.learningRate());
+        prodigyRate(optimizer, "textEncoderLearningRate", optimizer.textEncoderLearningRate());
+        type(optimizer);
+        if (optimizer.start() >= optimizer.stop()) {
+            problems.add(FIELD
+                    + "startFraction` must be less than stopFraction, were %s and %s"
+                            .formatted(optimizer.start(), optimizer.stop()));
+        }
+        if (!adapter.textEncoder()) {
+            textEncoder("textEncoderLearningRate", optimizer.textEncoderLearningRate());
+            textEncoder("textEncoderStopFraction", optimizer.textEncoderStopFraction());
+            boolean timed = optimizer.startFraction() != null || optimizer.stopFraction() != null;
+            if (timed && !training.tokens().any()) {
+                problems.add(FIELD
+                        + "startFraction` and `stopFraction` must be unset unless `spec.training.adapter.textEncoder` is true or there are tokens, since nothing else would move, were %s and %s"
+                                .formatted(optimizer.startFraction(), optimizer.stopFraction()));
+            }
+        }
+        if (optimizer.loraPlusRatio() != null
+                && adapter.type() != AdapterType.LoRA
+                && adapter.type() != AdapterType.DoRA) {
+            problems.add(FIELD
+                    + "loraPlusRatio` must be unset unless `spec.training.adapter.type` is LoRA or DoRA, was %s and type %s"
+                            .formatted(optimizer.loraPlusRatio(), adapter.type()));
+        }
+        if (training.ema() != null && optimizer.type().scheduleFree()) {
+            problems.add(
+                    "`spec.training.ema` must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, which put out an average of their own, had decay "
+                            + training.ema().decay());
+        }
+        if (adapter.maximumNorm() != null && optimizer.type().scheduleFree()) {
+            problems.add(
+                    "`spec.training.adapter.maximumNorm` must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, whose average would not keep to it, was "
+                            + adapter.maximumNorm());
+        }
+        ScheduleSpec schedule = optimizer.schedule();
+        if (schedule.course() == ScheduleType.Exponential && schedule.lowestFraction() == 0) {
+            problems.add(FIELD + "schedule.finalFraction` must be greater than 0 with Exponential, was 0");
+        }
+        if (schedule.warmupFrom() != null && schedule.warmupSteps() == 0) {
+            problems.add(FIELD + "schedule.warmupFrom` must be unset where there are no warmupSteps, was "
+                    + schedule.warmupFrom());
+        }
+    }
+
+    /** What a type has no place for. */
+    private void type(OptimizerSpec optimizer) {
+        OptimizerType type = optimizer.type();
+        if (type.scheduleFree() && optimizer.schedule().course() != ScheduleType.Constant) {
+            problems.add(FIELD
+                    + "schedule.type` must be Constant with ScheduleFreeAdamW and ProdigyScheduleFree, whose average stands in place of a schedule, was "
+                    + optimizer.schedule().course());
+        }
+        Double beta1 = optimizer.beta1();
+        if (type.scheduleFree() && beta1 != null && beta1 == 0) {
+            problems.add(
+                    FIELD
+                            + "beta1` must be greater than 0 with ScheduleFreeAdamW and ProdigyScheduleFree, whose average it makes, was 0");
+        }
+        if (!type.hasBetas() && (beta1 != null || optimizer.beta2() != null)) {
+            problems.add(FIELD
+                    + "beta1` and `beta2` must be unset with Adafactor, whose decay follows from the steps, were %s and %s"
+                            .formatted(beta1, optimizer.beta2()));
+        }
+        if (!type.findsItsRate() && optimizer.dCoefficient() != null) {
+            problems.add(FIELD
+                    + "dCoefficient` must be unset unless type is Prodigy or ProdigyScheduleFree, was %s with %s"
+                            .formatted(optimizer.dCoefficient(), type));
+        }
+        if (type != OptimizerType.Prodigy && optimizer.growthRate() != null) {
+            problems.add(FIELD
+                    + "growthRate` must be unset unless type is Prodigy, was %s with %s"
+                            .formatted(optimizer.growthRate(), type));
+        }
+    }
+
+    private void textEncoder(String field, @Nullable Double value) {
+        if (value != null) {
+            problems.add(FIELD
+                    + "%s` must be unset unless `spec.training.adapter.textEncoder` is true, was %s"
+                            .formatted(field, value));
+        }
+    }
+
+    private void prodigyRate(OptimizerSpec optimizer, String field, @Nullable Double rate) {
+        if (optimizer.type().findsItsRate() && rate != null && rate < OptimizerSpec.LEAST_PRODIGY_RATE) {
+            problems.add(FIELD
+                    + "%s` must be at least %s with Prodigy and ProdigyScheduleFree, which multiply it by the rate that they find, was %s"
+                            .formatted(field, OptimizerSpec.LEAST_PRODIGY_RATE, rate));
+        }
+    }
+}
