@@ -181,12 +181,10 @@ final class AiToolkitConfig {
 
     private void optimizer() {
         String path = "training.optimizer.";
-        OptimizerType type =
-                switch (train.text("optimizer", "adamw").toLowerCase(Locale.ROOT)) {
-                    case "adamw" -> OptimizerType.AdamW;
-                    case "prodigy" -> OptimizerType.Prodigy;
-                    default -> throw train.refused("optimizer");
-                };
+        OptimizerType type = Optimizers.of(train.text("optimizer", "adamw"));
+        if (type == null) {
+            throw train.refused("optimizer");
+        }
         draft.put("train.optimizer", path + "type", type);
         double common = train.number("lr", 1e-6);
         double rate = rate(type, train.number("unet_lr", common));
@@ -199,7 +197,7 @@ final class AiToolkitConfig {
         draft.put(
                 "train.optimizer_params.weight_decay",
                 path + "weightDecay",
-                parameters.number("weight_decay", type == OptimizerType.Prodigy ? 0 : 0.01));
+                parameters.number("weight_decay", Optimizers.decay(type)));
         JsonNode betas = parameters.raw("betas");
         if (betas != null) {
             if (betas.size() != 2 || !betas.path(0).isNumber() || !betas.path(1).isNumber()) {
@@ -213,6 +211,14 @@ final class AiToolkitConfig {
                     "train.optimizer_params.betas",
                     path + "beta2",
                     betas.path(1).asDouble());
+        }
+        Double coefficient = parameters.number("d_coef");
+        if (coefficient != null && coefficient != 1) {
+            draft.put("train.optimizer_params.d_coef", path + "dCoefficient", coefficient);
+        }
+        Options average = train.child("ema_config");
+        if (average.flag("use_ema", false)) {
+            draft.put("train.ema_config.ema_decay", "training.ema.decay", average.number("ema_decay", 0.999));
         }
         double norm = train.number("max_grad_norm", 1);
         draft.put("train.max_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);

@@ -2,6 +2,7 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.Objects;
 import training.lora.api.CaptionDetail;
 import training.lora.api.CaptionSource;
 import training.lora.api.CleanUp;
@@ -21,6 +22,11 @@ import training.lora.api.TrainingMethod;
 final class EdenConfig {
     /** A norm that no gradient has: Eden doesn't clip. */
     private static final double NO_CLIPPING = 1e9;
+
+    /** With which its rate begins to rise. */
+    private static final double RATE_BEFORE = 5e-5;
+
+    private static final double RATE_BEFORE_WITHOUT_TOKENS = 2e-4;
 
     private static final int LONGEST_NAME = 40;
     private static final String TOKEN = "TOK";
@@ -301,16 +307,18 @@ final class EdenConfig {
             draft.put("unet_lr", "training.method", TrainingMethod.TextualInversion);
             return;
         }
-        boolean prodigy = false;
-        switch (options.choice("unet_optimizer_type", "adamw", List.of("adamw", "prodigy", "adamw8bit"))) {
-            case "prodigy" -> prodigy = true;
-            case "adamw8bit" -> throw options.refused("unet_optimizer_type");
-            default -> {}
-        }
-        draft.put(optimizer + "type", prodigy ? OptimizerType.Prodigy : OptimizerType.AdamW);
+        OptimizerType type =
+                Optimizers.of(options.choice("unet_optimizer_type", "adamw", List.of("adamw", "prodigy", "adamw8bit")));
+        boolean prodigy = type == OptimizerType.Prodigy;
+        draft.put(optimizer + "type", Objects.requireNonNull(type));
         if (prodigy) {
             draft.put(optimizer + "learningRate", 1);
             draft.put(optimizer + "beta2", 0.99);
+            draft.put("prodigy_d_coef", optimizer + "dCoefficient", options.number("prodigy_d_coef", 1));
+            double growth = options.number("unet_prodigy_growth_factor", 1.05);
+            if (growth > 1) {
+                draft.put("unet_prodigy_growth_factor", optimizer + "growthRate", growth);
+            }
         } else {
             draft.put("unet_lr", optimizer + "learningRate", rate == null ? 3e-4 : rate);
         }
@@ -323,12 +331,17 @@ final class EdenConfig {
         boolean dora = options.flag("use_dora", false);
         draft.put(
                 "lora_weight_decay", optimizer + "weightDecay", dora ? 0 : options.number("lora_weight_decay", 0.004));
+        double start = options.number("freeze_unet_before_completion_f", 0);
+        if (start > 0) {
+            draft.put("freeze_unet_before_completion_f", optimizer + "startFraction", start);
+        }
         draft.put(optimizer + "maxGradientNorm", NO_CLIPPING);
         draft.put(optimizer + "schedule.type", ScheduleType.Constant);
         Integer given = options.whole("unet_lr_warmup_steps");
         int warmUp = given == null ? steps() : batchesInSteps(given);
         if (!prodigy && warmUp > 0) {
-            draft.put("unet_lr_warmup_steps", optimizer + "schedule.warmupSteps", Math.min(warmUp, steps() - 1));
+            draft.put("unet_lr_warmup_steps", optimizer + "schedule.warmupSteps", Math.min(warmUp, steps()));
+            draft.put(optimizer + "schedule.warmupFrom", tokens ? RATE_BEFORE : RATE_BEFORE_WITHOUT_TOKENS);
         }
     }
 

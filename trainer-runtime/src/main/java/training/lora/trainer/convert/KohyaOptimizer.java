@@ -38,21 +38,55 @@ final class KohyaOptimizer {
                 draft.put("text_encoder_lr", optimizer + "textEncoderLearningRate", text);
             }
         }
-        double decay = arguments.number("weight_decay", type == OptimizerType.Prodigy ? 0 : 0.01);
-        draft.put("optimizer_args.weight_decay", optimizer + "weightDecay", decay);
+        draft.put(
+                "optimizer_args.weight_decay",
+                optimizer + "weightDecay",
+                arguments.number("weight_decay", Optimizers.decay(type)));
         betas();
+        Double coefficient = arguments.number("d_coef");
+        if (coefficient != null && coefficient != 1) {
+            draft.put("optimizer_args.d_coef", optimizer + "dCoefficient", coefficient);
+        }
+        String growth = arguments.text("growth_rate", "inf");
+        if (!growth.matches("(?i)(float\\()?['\"]?inf.*")) {
+            draft.put("optimizer_args.growth_rate", optimizer + "growthRate", arguments.number("growth_rate", 1));
+        }
+        Options network = options.child("network_args");
+        Double ratio = network.number("loraplus_unet_lr_ratio");
+        ratio = ratio == null ? network.number("loraplus_lr_ratio") : ratio;
+        if (ratio != null) {
+            draft.put("network_args.loraplus_lr_ratio", optimizer + "loraPlusRatio", ratio);
+        }
         double norm = options.number("max_grad_norm", 1);
         draft.put("max_grad_norm", optimizer + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
-        schedule();
+        if (type.scheduleFree()) {
+            // There a schedule is passed over with these.
+            draft.put(optimizer + "schedule.type", ScheduleType.Constant);
+            int warmUp = arguments.whole("warmup_steps", 0);
+            if (warmUp > 0) {
+                draft.put("optimizer_args.warmup_steps", optimizer + "schedule.warmupSteps", warmUp);
+            }
+        } else {
+            schedule();
+        }
         loss();
     }
 
     private OptimizerType type() {
-        return switch (options.text("optimizer_type", "AdamW").toLowerCase(Locale.ROOT)) {
-            case "adamw" -> OptimizerType.AdamW;
-            case "prodigy" -> OptimizerType.Prodigy;
-            default -> throw options.refused("optimizer_type");
-        };
+        if (options.flag("use_8bit_adam", false)) {
+            return OptimizerType.AdamW8bit;
+        }
+        if (options.flag("use_lion_optimizer", false)) {
+            return OptimizerType.Lion;
+        }
+        OptimizerType type = Optimizers.of(options.text("optimizer_type", "AdamW"));
+        if (type == null) {
+            throw options.refused("optimizer_type");
+        }
+        if (type == OptimizerType.Adafactor && arguments.flag("relative_step", true)) {
+            throw arguments.refused("relative_step");
+        }
+        return type;
     }
 
     private double textEncoderRate(double common) {

@@ -14,21 +14,17 @@ import training.lora.api.Json;
 import training.lora.api.LossWeighting;
 import training.lora.api.MaskSource;
 import training.lora.api.ModelFamily;
-import training.lora.api.OptimizerType;
 import training.lora.api.Precision;
 import training.lora.api.Prediction;
-import training.lora.api.ScheduleType;
 import training.lora.api.Sizing;
 import training.lora.api.TimestepDistribution;
 
 /** OneTrainer's JSON: a whole configuration, or a preset of some options; concepts and samples in it or in files of their own. */
 final class OneTrainerConfig {
-    private static final double LEARNING_RATE = 3e-6;
     /** At which a LoKr's second matrix is whole. */
     private static final int MOST_RANK = 1024;
 
     private static final int TIMESTEPS = 1000;
-    private static final double NO_CLIPPING = 1e9;
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
 
     private final Options options;
@@ -63,7 +59,7 @@ final class OneTrainerConfig {
         config.preparation();
         config.training();
         config.adapter();
-        config.optimizer();
+        new OneTrainerOptimizer(options, config.draft, config.epoch(), config.trainsTextEncoder()).put();
         config.loss();
         config.sampling();
         config.output();
@@ -245,70 +241,6 @@ final class OneTrainerConfig {
             }
             default -> throw options.refused("layer_filter_preset");
         };
-    }
-
-    private void optimizer() {
-        String path = "training.optimizer.";
-        Options optimizer = options.child("optimizer");
-        OptimizerType type =
-                switch (optimizer.text("optimizer", "ADAMW")) {
-                    case "ADAMW" -> OptimizerType.AdamW;
-                    case "PRODIGY" -> OptimizerType.Prodigy;
-                    default -> throw optimizer.refused("optimizer");
-                };
-        draft.put("optimizer.optimizer", path + "type", type);
-        double common = options.number("learning_rate", LEARNING_RATE);
-        Double own = options.child("unet").number("learning_rate");
-        double rate = own == null ? common : own;
-        draft.put(own == null ? "learning_rate" : "unet.learning_rate", path + "learningRate", rate);
-        Double text = options.child("text_encoder").number("learning_rate");
-        double textRate = text == null ? common : text;
-        if (trainsTextEncoder() && textRate != rate) {
-            draft.put("text_encoder.learning_rate", path + "textEncoderLearningRate", textRate);
-        }
-        draft.put(
-                "optimizer.weight_decay",
-                path + "weightDecay",
-                optimizer.number("weight_decay", type == OptimizerType.Prodigy ? 0 : 0.01));
-        draft.put("optimizer.beta1", path + "beta1", optimizer.number("beta1", 0.9));
-        draft.put("optimizer.beta2", path + "beta2", optimizer.number("beta2", 0.999));
-        double norm = options.number("clip_grad_norm", 1);
-        draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
-        schedule(path + "schedule.");
-    }
-
-    private void schedule(String path) {
-        ScheduleType type =
-                switch (options.text("learning_rate_scheduler", "CONSTANT")) {
-                    case "CONSTANT" -> ScheduleType.Constant;
-                    case "LINEAR" -> ScheduleType.Linear;
-                    case "COSINE" -> ScheduleType.Cosine;
-                    case "COSINE_WITH_HARD_RESTARTS" -> ScheduleType.CosineRestarts;
-                    default -> throw options.refused("learning_rate_scheduler");
-                };
-        draft.put("learning_rate_scheduler", path + "type", type);
-        if (type == ScheduleType.CosineRestarts) {
-            int cycles = (int) Math.max(1, Math.round(options.number("learning_rate_cycles", 1)));
-            draft.put("learning_rate_cycles", path + "cycles", cycles);
-        }
-        double factor = options.number("learning_rate_min_factor", 0);
-        if (factor != 0 && type != ScheduleType.Constant) {
-            draft.put("learning_rate_min_factor", path + "finalFraction", factor);
-        }
-        double warmUp = options.number("learning_rate_warmup_steps", 200);
-        Integer epoch = epoch();
-        if (warmUp > 0 && warmUp <= 1) {
-            if (epoch == null) {
-                findings.note(
-                        "`learning_rate_warmup_steps` %s is a share of steps that can't be counted here: there is none"
-                                .formatted(warmUp));
-                return;
-            }
-            warmUp = warmUp * epoch * draft.at("training.epochs").asInt();
-        }
-        if (warmUp >= 1) {
-            draft.put("learning_rate_warmup_steps", path + "warmupSteps", (int) warmUp);
-        }
     }
 
     private void loss() {
