@@ -71,6 +71,17 @@ record CrossFieldRules(List<String> problems) {
         length(training);
         new OptimizerRules(problems).check(training);
         LossSpec loss = training.loss();
+        PreservationSpec preservation = loss.preservation();
+        if (preservation.outsideMask() > 0 && spec.preparation().mask().source() == MaskSource.None) {
+            problems.add(
+                    "`spec.training.loss.preservation.outsideMask` must be 0 where `spec.preparation.mask.source` is None, was "
+                            + preservation.outsideMask());
+        }
+        if (preservation.emptyPrompt() > 0 && training.method() == TrainingMethod.TextualInversion) {
+            problems.add(
+                    "`spec.training.loss.preservation.emptyPrompt` must be 0 with TextualInversion, for the empty text has no token, was "
+                            + preservation.emptyPrompt());
+        }
         if (loss.timesteps() == TimestepDistribution.Uniform
                 && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
             problems.add(

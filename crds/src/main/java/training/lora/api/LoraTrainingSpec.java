@@ -43,7 +43,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".datasets")
 @ValidationRule(
         value =
-                "self.training.tokens.count == 0 || self.datasets.all(d, !has(d.concept) || !has(d.concept.trigger) || !d.concept.trigger.matches('[\\s./\\\\\\\\:*?\"|]'))",
+                "self.training.tokens.count == 0 || self.datasets.all(d, !has(d.concept) || !has(d.concept.trigger) || !d.concept.trigger.matches('[\\\\s./\\\\\\\\:*?\"|]'))",
         message =
                 "triggers must have no spaces and none of . / \\ : * ? \" | where training.tokens are trained, for they name their files",
         fieldPath = ".datasets")
@@ -51,6 +51,10 @@ import org.jspecify.annotations.Nullable;
         value = "self.training.tokens.count == 0 || self.output.formats.exists(f, f == 'Kohya')",
         message = "output.formats must have Kohya where training.tokens are trained, for that file holds them",
         fieldPath = ".output")
+@ValidationRule(
+        value = "self.training.loss.preservation.outsideMask == 0.0 || self.preparation.mask.source != 'None'",
+        message = "training.loss.preservation.outsideMask must be 0 where preparation.mask.source is None",
+        fieldPath = ".training")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -61,7 +61,11 @@ public record LossSpec(
         @Min(0) @Max(999) @Nullable Integer minimumTimestep,
 
         @JsonPropertyDescription("The greatest timestep that is trained on. Unset: the model's last, 999.")
-        @Min(0) @Max(999) @Nullable Integer maximumTimestep) {
+        @Min(0) @Max(999) @Nullable Integer maximumTimestep,
+
+        @JsonPropertyDescription(
+                "Keeps the base model's predictions as they are where nothing new is taught, without regularization pictures. The loss that is logged is without it.")
+        PreservationSpec preservation) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);
         minSnrGamma = orDefault(minSnrGamma, 5.0);
@@ -69,6 +73,7 @@ public record LossSpec(
         pyramidNoise = orDefault(pyramidNoise, 0.0);
         inputPerturbation = orDefault(inputPerturbation, 0.0);
         timesteps = orDefault(timesteps, TimestepDistribution.Uniform);
+        preservation = orDefault(preservation, Defaults.of(PreservationSpec.class));
     }
 
     /** Mean of the normal distribution behind the timesteps: as given, else as the distribution's authors have it. */

@@ -1,6 +1,10 @@
 package training.lora.api;
 
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param problems takes what is wrong, a sentence each
  */
 record TokenRules(List<String> problems) {
+    private static final int LONGEST_BYTES = 200;
+
     /** What the name of a file or of a tensor in it can't have, or a prompt of ComfyUI that calls it. */
     private static final Pattern UNFIT = Pattern.compile("[\\s./\\\\:*?\"|]");
 
@@ -30,10 +36,7 @@ record TokenRules(List<String> problems) {
             }
         }
         if (!tokens.any()) {
-            if (tokens.initializer() != null
-                    || tokens.learningRate() != null
-                    || tokens.stopFraction() != null
-                    || tokens.warmupSteps() != 0) {
+            if (!tokens.equals(Defaults.of(TokensSpec.class))) {
                 problems.add(
                         "`spec.training.tokens.count` must be at least 1 where anything else of tokens is set, was 0");
             }
@@ -63,7 +66,31 @@ record TokenRules(List<String> problems) {
         }
     }
 
+    /** Triggers are found whatever their case, and name files, which may be of at most 255 bytes with their ending. */
+    private void triggers(List<DatasetSpec> datasets) {
+        Map<String, String> byLowerCase = new HashMap<>();
+        for (DatasetSpec dataset : datasets) {
+            String trigger =
+                    dataset.concept() == null ? null : dataset.concept().trigger();
+            if (trigger == null) {
+                continue;
+            }
+            if (trigger.getBytes(StandardCharsets.UTF_8).length > LONGEST_BYTES) {
+                problems.add(
+                        "`spec.datasets[].concept.trigger` must be of at most %d bytes where `spec.training.tokens` are trained, for it names their file, was \"%s\""
+                                .formatted(LONGEST_BYTES, trigger));
+            }
+            String other = byLowerCase.putIfAbsent(trigger.toLowerCase(Locale.ROOT), trigger);
+            if (other != null && !other.equals(trigger)) {
+                problems.add(
+                        "`spec.datasets[].concept.trigger` must differ in more than upper and lower case where `spec.training.tokens` are trained, was \"%s\" and \"%s\""
+                                .formatted(other, trigger));
+            }
+        }
+    }
+
     private void around(LoraTrainingSpec spec) {
+        triggers(spec.datasets());
         if (!spec.output().formats().contains(AdapterFormat.Kohya)) {
             problems.add(
                     "`spec.output.formats` must have Kohya where `spec.training.tokens` are trained, for that file holds them, was "

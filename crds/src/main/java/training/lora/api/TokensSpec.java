@@ -5,6 +5,7 @@ import static training.lora.api.Defaults.orDefault;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import org.jspecify.annotations.Nullable;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && self.warmupSteps == 0",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -34,7 +35,7 @@ public record TokensSpec(
 
         @JsonPropertyDescription(
                 "Words that the tokens begin as, such as cat; where there are more tokens, the words are gone through again. Unset: the concept's className; without one, random embeddings of the vocabulary's deviation.")
-        @Size(min = 1, max = 100) @Nullable String initializer,
+        @Pattern("\\S") @Size(min = 1, max = 100) @Nullable String initializer,
 
         @JsonPropertyDescription(
                 "Highest learning rate of their embeddings; with Prodigy, what the rate that it finds is multiplied by. Unset: 1e-3 with AdamW, 1 with Prodigy.")

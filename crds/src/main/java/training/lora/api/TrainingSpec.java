@@ -65,8 +65,13 @@ import org.jspecify.annotations.Nullable;
         message =
                 "adapter.maximumNorm must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, whose average would not keep to it",
         fieldPath = ".adapter.maximumNorm")
+@ValidationRule(
+        value = "self.method != 'TextualInversion' || self.loss.preservation.emptyPrompt == 0.0",
+        message = "loss.preservation.emptyPrompt must be 0 with TextualInversion, for the empty text has no token",
+        fieldPath = ".loss.preservation.emptyPrompt")
 public record TrainingSpec(
-        @JsonPropertyDescription("Adapter, or TextualInversion: embeddings of new tokens alone. Default Adapter.")
+        @JsonPropertyDescription(
+                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written. Default Adapter.")
         TrainingMethod method,
 
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")

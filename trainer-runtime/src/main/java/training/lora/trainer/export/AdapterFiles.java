@@ -74,7 +74,7 @@ public final class AdapterFiles {
     }
 
     /** All that an adapter can stand beside: the denoiser's, then the text encoders'. */
-    public static List<Projection> projections(StableDiffusion model, UNet unet) {
+    private static List<Projection> projections(StableDiffusion model, UNet unet) {
         List<Projection> all = new ArrayList<>(unet.projections());
         all.addAll(model.textProjections());
         return all;
@@ -85,8 +85,7 @@ public final class AdapterFiles {
         return open(file, model, model.unet());
     }
 
-    /** The same with {@code unet}, the model's denoiser, which may be without weights. */
-    public static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
+    private static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
         return AdapterFile.open(file, new UNetStateDictAdapter(unet.config()), model.family());
     }
 
@@ -98,7 +97,7 @@ public final class AdapterFiles {
      */
     public static LoraAdapter start(
             TrainingSpec training, @Nullable Path from, StableDiffusion model, NDManager manager) {
-        try (AdapterFile opened = from == null ? null : open(from, model)) {
+        try (AdapterFile opened = from == null ? null : begun(open(from, model))) {
             Map<String, Factors> begin = opened == null ? Map.of() : factors(opened, projections(model, model.unet()));
             LoraSettings settings = LoraSettings.of(training.adapter());
             return LoraAdapter.create(
@@ -117,9 +116,22 @@ public final class AdapterFiles {
      * @param unet the model's denoiser, with or without weights
      */
     public static void check(TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet) {
-        try (AdapterFile opened = from == null ? null : open(from, model, unet)) {
+        try (AdapterFile opened = from == null ? null : begun(open(from, model, unet))) {
             plan(training, from, opened == null ? Map.of() : factors(opened, projections(model, unet)), model, unet);
         }
+    }
+
+    /** Tokens that a file bundles can't be gone on from: they would be lost without a word. */
+    private static AdapterFile begun(AdapterFile file) {
+        if (!file.tokens().isEmpty()) {
+            file.close();
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.initFrom` must be an adapter without embeddings of tokens, which no training goes on from, but %s bundles those of %s"
+                            .formatted(
+                                    file.file(), String.join(", ", file.tokens().keySet())));
+        }
+        return file;
     }
 
     private static List<AdaptedProjection> plan(

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Prediction;
@@ -112,11 +114,28 @@ public record ComfyWorkflow(
     }
 
     private void text(ObjectNode nodes, String id, String title, String text) {
-        String literal = BRACKET.matcher(text).replaceAll("\\\\$0");
-        for (String word : embeddings) {
-            literal = WholeWords.of(word).matcher(literal).replaceAll(Matcher.quoteReplacement("embedding:" + word));
-        }
+        String literal = BRACKET.matcher(called(text)).replaceAll("\\\\$0");
         link(node(nodes, id, "CLIPTextEncode", title).put("text", literal), "clip", model(), 1);
+    }
+
+    /** {@code text} with its embeddings as ComfyUI calls them, each a word between spaces. */
+    private String called(String text) {
+        String any = embeddings.stream()
+                .sorted(Comparator.comparingInt(String::length).reversed())
+                .map(word -> WholeWords.of(word).pattern())
+                .collect(Collectors.joining("|"));
+        if (any.isEmpty()) {
+            return text;
+        }
+        return Pattern.compile(any, Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
+                .matcher(text)
+                .replaceAll(found -> Matcher.quoteReplacement(" embedding:" + word(found.group()) + " "))
+                .replaceAll(" {2,}", " ")
+                .strip();
+    }
+
+    private String word(String found) {
+        return embeddings.stream().filter(found::equalsIgnoreCase).findFirst().orElseThrow();
     }
 
     /** Adds a node; what is returned are its inputs. */

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Proof;
@@ -67,35 +68,63 @@ public final class ExportProof {
             for (String name : names) {
                 proofs.add(prove(folder, name, trained, expected));
             }
+            TokenEmbeddings tokens = trained.tokens();
+            if (tokens != null && trained.projections().isEmpty()) {
+                proofs.addAll(proveEmbeddings(folder, TokenFiles.names(tokens), expected));
+            }
+        }
+        return proofs;
+    }
+
+    /** Files of embeddings that are all that was trained; together they do it. */
+    private List<Proof> proveEmbeddings(Path folder, List<String> names, NDList expected) throws IOException {
+        double tolerance = tolerance();
+        double difference;
+        List<Path> files = names.stream().map(folder::resolve).toList();
+        try (NDManager scope = manager.newSubManager();
+                LoraAdapter read = Objects.requireNonNull(AdapterFiles.read(null, files, model, scope))) {
+            difference = difference(files.get(0), outputs(read, scope), expected, tolerance);
+        }
+        List<Proof> proofs = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            proofs.add(new Proof(names.get(i), Sha256.of(files.get(i)), difference, tolerance));
         }
         return proofs;
     }
 
     private Proof prove(Path folder, String name, LoraAdapter trained, NDList expected) throws IOException {
         Path file = folder.resolve(name);
-        double tolerance =
-                switch (model.unet().precision()) {
-                    case Float32 -> FLOAT_TOLERANCE;
-                    case BFloat16 -> BFLOAT_TOLERANCE;
-                };
+        double tolerance = tolerance();
         double difference;
         try (NDManager scope = manager.newSubManager();
                 LoraAdapter read = withTokens(AdapterFiles.read(file, model, scope), folder, trained.tokens(), scope)) {
-            NDList actual = outputs(read, scope);
-            if (actual.size() != expected.size()) {
-                throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
-            }
-            difference = 0;
-            for (int i = 0; i < actual.size(); i++) {
-                difference = Math.max(difference, difference(actual.get(i), expected.get(i)));
-            }
+            difference = difference(file, outputs(read, scope), expected, tolerance);
+        }
+        return new Proof(name, Sha256.of(file), difference, tolerance);
+    }
+
+    private double tolerance() {
+        return switch (model.unet().precision()) {
+            case Float32 -> FLOAT_TOLERANCE;
+            case BFloat16 -> BFLOAT_TOLERANCE;
+        };
+    }
+
+    /** How far what {@code file} does is from what was trained; not further than it may. */
+    private static double difference(Path file, NDList actual, NDList expected, double tolerance) {
+        if (actual.size() != expected.size()) {
+            throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
+        }
+        double difference = 0;
+        for (int i = 0; i < actual.size(); i++) {
+            difference = Math.max(difference, difference(actual.get(i), expected.get(i)));
         }
         // A difference that is no number fails too.
         if (!(difference <= tolerance)) {
             throw new IllegalStateException("%s must do what was trained, within %s of the output, but differs by %s"
                     .formatted(file, tolerance, difference));
         }
-        return new Proof(name, Sha256.of(file), difference, tolerance);
+        return difference;
     }
 
     /** A form that has no place for tokens is used together with the files of embeddings beside it. */

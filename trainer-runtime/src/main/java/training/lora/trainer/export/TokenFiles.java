@@ -1,5 +1,6 @@
 package training.lora.trainer.export;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -24,6 +25,7 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.text.Vocabulary;
 import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
@@ -151,7 +153,10 @@ public final class TokenFiles {
                     }
                     rows.put(named ? encoder(key) : Component.TextEncoder, rows(tensors, key));
                 }
-                tokens.put(file.getFileName().toString().replaceFirst("\\.safetensors$", ""), rows);
+                String word = file.getFileName().toString().replaceFirst("\\.safetensors$", "");
+                if (tokens.put(word, rows) != null) {
+                    throw invalid("%s must be the only embedding that is called %s".formatted(file, word));
+                }
             }
             return of(tokens, files.get(0), model, parent);
         } finally {
@@ -190,6 +195,10 @@ public final class TokenFiles {
                         "%s must hold embeddings for %d text encoders as the model has, but those of %s are for %d"
                                 .formatted(file, encoders, word, rows.size()));
             }
+            if (rows.values().stream().map(row -> row.shape().get(0)).distinct().count() > 1) {
+                throw invalid("%s must hold as many embeddings for each text encoder, but those of %s are %s"
+                        .formatted(file, word, describe(rows)));
+            }
         });
         return TokenEmbeddings.of(values, WholeWords::of, parent);
     }
@@ -204,6 +213,14 @@ public final class TokenFiles {
         Shape shape = stored.length == 1 ? new Shape(1, stored[0]) : new Shape(stored);
         return new LazyTensor(
                 shape, DataType.FLOAT32, scope -> file.read(tensor, scope).reshape(shape));
+    }
+
+    private static NDArray finite(SafeTensors file, String tensor, NDArray rows) {
+        if (!Finite.all(rows)) {
+            throw invalid("%s must hold finite numbers, but its tensor %s holds NaN or an infinity"
+                    .formatted(file.file(), tensor));
+        }
+        return rows;
     }
 
     private static TrainerException invalid(String message) {

@@ -84,7 +84,15 @@ public record RunLength(
 
     private static int steps(TrainingSpec training, RunLength length) {
         Integer epochs = training.epochs();
-        return epochs == null ? training.steps() : ofEpochs(training, epochs, length);
+        int steps = epochs == null ? training.steps() : ofEpochs(training, epochs, length);
+        double tokens = training.tokensStop() * steps;
+        int warmup = training.tokens().warmupSteps();
+        if (warmup > 0 && warmup >= tokens) {
+            throw invalid(
+                    "`spec.training.tokens.warmupSteps` must be less than the %s steps in which tokens are trained, was %d"
+                            .formatted(Math.round(tokens), warmup));
+        }
+        return steps;
     }
 
     private static int ofEpochs(TrainingSpec training, int epochs, RunLength length) {

@@ -19,7 +19,7 @@ public final class HostCopy {
     }
 
     /** The bytes of an array of any type, in its order. */
-    public static ByteBuffer bytes(NDArray array) {
+    static ByteBuffer bytes(NDArray array) {
         return read(array, a -> a.toByteBuffer(false));
     }
 

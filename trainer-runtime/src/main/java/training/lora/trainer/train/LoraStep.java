@@ -18,8 +18,10 @@ import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
+import training.lora.trainer.train.objective.Preservation;
 import training.lora.trainer.train.optimizer.AdapterTable;
 import training.lora.trainer.train.optimizer.Optimizer;
 import training.lora.trainer.train.optimizer.OptimizerSet;
@@ -44,6 +46,7 @@ final class LoraStep implements AutoCloseable {
     private final Networks networks;
     private final LoraAdapter adapter;
     private final Objective objective;
+    private final Preservation preservation;
     private final int timesteps;
     private final int parts;
     private final NDManager manager;
@@ -59,6 +62,7 @@ final class LoraStep implements AutoCloseable {
         this.networks = networks;
         this.adapter = adapter.trainable();
         this.objective = new Objective(schedule, training.loss());
+        this.preservation = new Preservation(training.loss().preservation());
         this.timesteps = schedule.timesteps();
         this.parts = training.gradientAccumulation();
         this.manager = parent.newSubManager();
@@ -134,14 +138,33 @@ final class LoraStep implements AutoCloseable {
 
     /** Adds a batch's share to the step's loss and gradient. */
     private void accumulate(Batch batch, long index, int samples, NDManager scope) {
-        Networks.Recording recording = networks.record(
-                objective.noisy(batch, scope),
-                times(batch, scope),
-                batch.told(),
-                adapter.bind(scope, index, new Dropouts.Times(batch.timesteps(), timesteps)));
+        ProjectionDeltas deltas = adapter.bind(scope, index, new Dropouts.Times(batch.timesteps(), timesteps));
+        Networks.Recording recording =
+                networks.record(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas);
         LossTerm.Value value = objective.of(recording.output(), batch, samples, scope);
+        if (preservation.outsideMask()) {
+            NDArray base = baseOf(batch, batch.told(), scope);
+            preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
+        }
         recording.backward(value.gradient());
+        if (preservation.ofEmptyPrompt()) {
+            keepEmptyPrompt(batch, deltas, samples, scope);
+        }
         ADD.call(scope, lossSum, value.loss());
+    }
+
+    /** Adds the gradient of what keeps the prediction of the empty text. */
+    private void keepEmptyPrompt(Batch batch, ProjectionDeltas deltas, int samples, NDManager scope) {
+        Told empty = Objects.requireNonNull(batch.empty(), "the empty text, which is kept");
+        NDArray base = baseOf(batch, empty, scope);
+        Networks.Recording recording =
+                networks.record(objective.noisy(batch, scope), times(batch, scope), empty, deltas);
+        recording.backward(preservation.ofEmptyPrompt(recording.output(), base, samples, scope));
+    }
+
+    /** The base model's prediction. */
+    private NDArray baseOf(Batch batch, Told told, NDManager scope) {
+        return networks.forward(objective.noisy(batch, scope), times(batch, scope), told, ProjectionDeltas.NONE);
     }
 
     /** The adapter as it is put out, up to date until the next step: the trained one, or one with averages of its numbers. */

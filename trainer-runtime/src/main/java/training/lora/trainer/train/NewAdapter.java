@@ -6,11 +6,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Reason;
 import training.lora.api.TokensSpec;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.adapter.TokenEmbeddings.Word;
@@ -18,10 +22,13 @@ import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.WholeWords;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.text.Vocabulary;
 import training.lora.trainer.run.RunContext;
 
 /** What a training begins with: its adapter, and the tokens that it gives the triggers of its concepts. */
 final class NewAdapter {
+    private static final Logger LOG = LoggerFactory.getLogger(NewAdapter.class);
+
     private NewAdapter() {}
 
     /** What the run of {@code context} trains, as it is before the first step: an adapter, with tokens where it asks for some. */
@@ -34,8 +41,10 @@ final class NewAdapter {
     private static TokenEmbeddings tokens(LoraTrainingSpec spec, StableDiffusion model, NDManager manager) {
         TokensSpec tokens = spec.training().tokens();
         Map<String, String> classNames = classNames(spec.datasets());
+        List<Vocabulary> vocabularies = model.prompts().vocabularies();
         List<Word> words = Concepts.of(spec.datasets()).triggers().stream()
-                .map(trigger -> new Word(trigger, tokens.count(), initial(tokens, classNames.get(trigger))))
+                .map(trigger -> new Word(
+                        trigger, tokens.count(), known(initial(tokens, classNames.get(trigger)), tokens, vocabularies)))
                 .toList();
         return TokenEmbeddings.create(
                 words,
@@ -47,6 +56,30 @@ final class NewAdapter {
 
     private static @Nullable String initial(TokensSpec tokens, @Nullable String className) {
         return tokens.initializer() != null ? tokens.initializer() : className;
+    }
+
+    /** Words that every text encoder has tokens for; the log says where there are more of these than new ones. */
+    private static @Nullable String known(@Nullable String initial, TokensSpec tokens, List<Vocabulary> vocabularies) {
+        if (initial == null) {
+            return null;
+        }
+        for (Vocabulary vocabulary : vocabularies) {
+            int own = vocabulary.tokens().apply(initial).length;
+            if (own == 0) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.training.tokens.initializer` must be words that the text encoders read, was \"%s\""
+                                .formatted(initial));
+            }
+            if (own > tokens.count()) {
+                LOG.warn(
+                        "the new tokens begin as the first {} of the {} tokens of \"{}\"",
+                        tokens.count(),
+                        own,
+                        initial);
+            }
+        }
+        return initial;
     }
 
     private static Map<String, String> classNames(List<DatasetSpec> datasets) {

@@ -39,11 +39,16 @@ final class TokenTraining implements AutoCloseable {
     TokenTraining(TokenEmbeddings tokens, TrainingSpec training, List<Vocabulary> vocabularies, NDManager manager) {
         this.tokens = tokens;
         TokensSpec settings = training.tokens();
+        // A mean over the text encoders.
+        double share = 1.0 / vocabularies.size();
         for (Vocabulary vocabulary : vocabularies) {
             regularizers.put(
                     vocabulary.encoder(),
                     new TokenRegularizer(
-                            vocabulary.table(), settings.deviationWeight(), settings.covarianceWeight(), manager));
+                            vocabulary.table(),
+                            share * settings.deviationWeight(),
+                            share * settings.covarianceWeight(),
+                            manager));
         }
         optimizer = Optimizer.of(optimizer(training), table(tokens, training), tokens.parameters(), manager);
     }

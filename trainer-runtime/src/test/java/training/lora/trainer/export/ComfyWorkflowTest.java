@@ -102,11 +102,11 @@ class ComfyWorkflowTest {
                 .zeroTerminalSnr(false)
                 .build();
 
-        JsonNode nodes = workflow("Banny, a banny-like (big) thing", schedule, List.of("banny"), null)
+        JsonNode nodes = workflow("Banny, a (zor-bot) by zor's", schedule, List.of("zor", "banny", "zor-bot"), null)
                 .json();
 
         assertThat(nodes.at("/3/inputs/text").asText())
-                .isEqualTo("embedding:banny, a embedding:banny-like \\(big\\) thing");
+                .isEqualTo("embedding:banny , a \\( embedding:zor-bot \\) by embedding:zor 's");
         assertThat(nodes.has("2")).isFalse();
         assertThat(nodes.at("/6/inputs/model/0").asText()).isEqualTo("1");
         assertThat(nodes.at("/3/inputs/clip/0").asText()).isEqualTo("1");

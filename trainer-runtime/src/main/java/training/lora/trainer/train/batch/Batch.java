@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param told texts, embedded or not, and what else the denoiser is told
  * @param weights B factors of the samples' losses
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
+ * @param empty what is told with the empty text in the place of captions; null where nothing asks for it
  */
 @RecordBuilder
 public record Batch(
@@ -23,4 +24,5 @@ public record Batch(
         int[] timesteps,
         Told told,
         float[] weights,
-        @Nullable NDArray mask) {}
+        @Nullable NDArray mask,
+        @Nullable Told empty) {}

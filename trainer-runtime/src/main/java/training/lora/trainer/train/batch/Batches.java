@@ -27,6 +27,7 @@ public final class Batches implements BatchSource {
     private final Captions captions;
     private final TimestepSampler timesteps;
     private final NoiseSource noises;
+    private final boolean keepsEmpty;
 
     public Batches(
             TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
@@ -38,6 +39,7 @@ public final class Batches implements BatchSource {
         this.captions = captions;
         this.timesteps = new TimestepSampler(training.loss(), schedule);
         this.noises = new NoiseSource(training.loss(), seed);
+        this.keepsEmpty = training.loss().preservation().emptyPrompt() > 0;
     }
 
     @Override
@@ -96,6 +98,7 @@ public final class Batches implements BatchSource {
                 .told(told)
                 .weights(weights)
                 .mask(data.masks(samples, scope))
+                .empty(keepsEmpty ? captions.empty(samples, scope) : null)
                 .build();
     }
 

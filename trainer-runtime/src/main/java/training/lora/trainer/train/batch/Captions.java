@@ -155,6 +155,15 @@ public final class Captions {
                 cached.timeIds());
     }
 
+    /** The empty text for each of {@code samples}. */
+    Told empty(int[] samples, NDManager scope) {
+        boolean[] all = new boolean[samples.length];
+        Arrays.fill(all, true);
+        return embedder == null
+                ? texts(samples, all, new String[samples.length], scope)
+                : new Told.Embedded(data.embeddings(samples, all, scope));
+    }
+
     /** The captions of {@code samples} as they are. */
     Told plain(int[] samples, NDManager scope) {
         boolean[] none = new boolean[samples.length];

@@ -91,8 +91,14 @@ public final class TrainingMetadata {
 
     private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
         Map<String, String> meta = new TreeMap<>();
-        meta.put("ss_learning_rate", Double.toString(spec.optimizer().highestLearningRate()));
-        meta.put("ss_unet_lr", Double.toString(spec.optimizer().highestLearningRate()));
+        boolean tokensAlone = spec.method() == TrainingMethod.TextualInversion;
+        double rate = tokensAlone
+                ? spec.tokens().highestLearningRate()
+                : spec.optimizer().highestLearningRate();
+        meta.put("ss_learning_rate", Double.toString(rate));
+        if (!tokensAlone) {
+            meta.put("ss_unet_lr", Double.toString(rate));
+        }
         if (spec.adapter().textEncoder()) {
             double factor = spec.optimizer().textEncoderFactor();
             meta.put(
