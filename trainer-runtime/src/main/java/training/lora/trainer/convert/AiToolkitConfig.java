@@ -2,6 +2,7 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
@@ -45,7 +46,8 @@ final class AiToolkitConfig {
 
     static Converted convert(ObjectNode file, String fileName, Places places) {
         Findings findings = new Findings(fileName, OptionTable.read("ai-toolkit"));
-        JsonNode processes = file.at("/config/process");
+        String name = file.at("/config/name").asText();
+        JsonNode processes = named(file.at("/config/process"), name);
         if (!(processes.path(0) instanceof ObjectNode process)) {
             throw findings.invalid("`config.process` must be a list of one group of options");
         }
@@ -60,7 +62,6 @@ final class AiToolkitConfig {
         if (!options.has("network")) {
             throw findings.invalid("`network` must be given: adapters alone are trained");
         }
-        String name = file.at("/config/name").asText();
         AiToolkitConfig config = new AiToolkitConfig(options, places, name.isBlank() ? "lora" : name);
         config.baseModel();
         new AiToolkitData(options, places, config.draft).put();
@@ -71,6 +72,21 @@ final class AiToolkitConfig {
         config.sampling();
         config.output();
         return config.draft.done(Tool.AiToolkit, findings);
+    }
+
+    /** There [name] in any text of the file is the name, before anything else is read. */
+    private static JsonNode named(JsonNode node, String name) {
+        if (node.isTextual()) {
+            return JsonNodeFactory.instance.textNode(node.asText().replace("[name]", name));
+        }
+        if (node instanceof ArrayNode list) {
+            for (int i = 0; i < list.size(); i++) {
+                list.set(i, named(list.get(i), name));
+            }
+        } else if (node instanceof ObjectNode group) {
+            group.fields().forEachRemaining(field -> field.setValue(named(field.getValue(), name)));
+        }
+        return node;
     }
 
     private void baseModel() {
@@ -155,7 +171,10 @@ final class AiToolkitConfig {
         }
         draft.put("network.linear_alpha", adapter + "alpha", alpha);
         Integer convolutions = network.whole("conv");
-        if (convolutions == null) {
+        if (whole) {
+            // Ranks of the file are passed over there, and convolutions adapted too.
+            draft.put(adapter + "targets", List.of("Attention", "FeedForward", "Convolution"));
+        } else if (convolutions == null) {
             draft.put(adapter + "targets", List.of("Attention", "FeedForward"));
         } else {
             draft.put(adapter + "targets", List.of("Attention", "FeedForward", "Convolution"));
@@ -186,6 +205,7 @@ final class AiToolkitConfig {
             throw train.refused("optimizer");
         }
         draft.put("train.optimizer", path + "type", type);
+        Optimizers.note(type, train.child("optimizer_params"));
         double common = train.number("lr", 1e-6);
         double rate = rate(type, train.number("unet_lr", common));
         draft.put(train.has("unet_lr") ? "train.unet_lr" : "train.lr", path + "learningRate", rate);
@@ -235,12 +255,15 @@ final class AiToolkitConfig {
         ScheduleType type =
                 switch (wanted) {
                     case "constant", "constant_with_warmup" -> ScheduleType.Constant;
-                    case "linear" -> ScheduleType.Linear;
                     case "cosine" -> ScheduleType.Cosine;
                     case "cosine_with_restarts" -> ScheduleType.CosineRestarts;
                     default -> throw train.refused("lr_scheduler");
                 };
         draft.put("train.lr_scheduler", path + "type", type);
+        if (type == ScheduleType.CosineRestarts) {
+            // There the first cycle is as long as the run.
+            draft.put("train.lr_scheduler", path + "cycles", 1);
+        }
         Options parameters = train.child("lr_scheduler_params");
         if (wanted.equals("constant_with_warmup")) {
             draft.put(
@@ -259,13 +282,29 @@ final class AiToolkitConfig {
             draft.put("train.min_snr_gamma", loss + "minSnrGamma", gamma);
         }
         draft.put("train.noise_offset", loss + "offsetNoise", train.number("noise_offset", 0));
-        int least = train.whole("min_denoising_steps", 0);
-        int greatest = train.whole("max_denoising_steps", LAST_TIMESTEP);
-        if (least > 0) {
-            draft.put("train.min_denoising_steps", loss + "minimumTimestep", least);
+        timesteps(loss);
+    }
+
+    /**
+     * There both are places in a list of timesteps that begins with the greatest, and what is drawn lies at least one place
+     * above the first and two below the second; only where they are the same it is that place.
+     */
+    private void timesteps(String loss) {
+        int first = Math.max(0, train.whole("min_denoising_steps", 0));
+        int last = Math.min(LAST_TIMESTEP, train.whole("max_denoising_steps", LAST_TIMESTEP));
+        boolean one = first == last;
+        if (!one && last - first < 3) {
+            throw train.wrong(
+                    train.has("max_denoising_steps") ? "max_denoising_steps" : "min_denoising_steps",
+                    "leave 3 places between the two, or none");
         }
-        if (greatest < LAST_TIMESTEP) {
-            draft.put("train.max_denoising_steps", loss + "maximumTimestep", greatest);
+        if (one || last < LAST_TIMESTEP) {
+            int least = one ? LAST_TIMESTEP - last : LAST_TIMESTEP - (last - 2);
+            draft.put("train.max_denoising_steps", loss + "minimumTimestep", least);
+        }
+        if (one || first > 0) {
+            int greatest = one ? LAST_TIMESTEP - first : LAST_TIMESTEP - (first + 1);
+            draft.put("train.min_denoising_steps", loss + "maximumTimestep", greatest);
         }
     }
 

@@ -2,6 +2,8 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -81,11 +83,30 @@ final class AiToolkitData {
         trigger = trigger == null ? options.text("trigger_word") : trigger;
         String unset = set.text("default_caption");
         boolean captioned = KohyaData.captions(places, findings, "datasets." + key, path) != 0;
+        placeholders("datasets." + key, path);
         if (trigger == null && unset != null && !captioned) {
             trigger = unset;
         }
         if (trigger != null && !regularization) {
             dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
+        }
+    }
+
+    /** In captions they are the trigger there, or nothing without one; here they would be learned as they stand. */
+    private void placeholders(String key, String path) {
+        Path folder = Places.isAddress(path) ? null : places.path(findings, key, path);
+        if (folder == null || !Files.isDirectory(folder)) {
+            findings.note(
+                    "captions that aren't here to be read must have no [trigger] or [name], which there become the trigger");
+            return;
+        }
+        for (Path file : KohyaData.captionFiles(folder)) {
+            String caption = ConfigText.text(file);
+            if (caption.contains("[trigger]") || caption.contains("[name]")) {
+                throw findings.invalid(
+                        "`%s` must have captions without [trigger] and [name], in whose place the trigger must be written out; was %s with one in %s"
+                                .formatted(key, path, file.getFileName()));
+            }
         }
     }
 

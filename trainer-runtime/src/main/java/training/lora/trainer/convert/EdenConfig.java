@@ -84,7 +84,8 @@ final class EdenConfig {
         String[] places = urls();
         String last =
                 places[0].replaceFirst("[?#].*$", "").replaceFirst("/+$", "").replaceFirst("^.*/", "");
-        return last.replaceFirst("\\.[A-Za-z0-9]{1,4}$", "").substring(0, Math.min(last.length(), LONGEST_NAME));
+        String plain = last.replaceFirst("\\.[A-Za-z0-9]{1,4}$", "");
+        return plain.substring(0, Math.min(plain.length(), LONGEST_NAME));
     }
 
     private String[] urls() {

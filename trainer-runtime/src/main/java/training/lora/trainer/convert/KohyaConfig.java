@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
@@ -17,15 +18,19 @@ final class KohyaConfig {
     /** Groups of a dataset configuration, whose options may stand at its root or on the command line as well. */
     static final List<String> GROUPS = List.of("datasets.subsets", "datasets", "general");
 
+    /** In names such as sd_xl_base, animagine-xl-3.1 and juggernautXL. */
+    private static final Pattern XL = Pattern.compile("(?i:sdxl)|(?<![A-Za-z])(?i:xl)(?![A-Za-z])|(?<=[a-z])XL");
+
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
 
     private final Options options;
     private final Findings findings;
     private final Places places;
-    private final boolean xl;
+    private final @Nullable Boolean xl;
     private final Draft draft;
 
-    private KohyaConfig(Options options, Places places, boolean xl) {
+    /** @param xl whether the script is that for SDXL; null where none is named */
+    private KohyaConfig(Options options, Places places, @Nullable Boolean xl) {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
@@ -35,13 +40,13 @@ final class KohyaConfig {
 
     /** What a TOML file, with the sections that people like to give it, asks for. */
     static Converted file(Path file, Places places) {
-        return convert(file.toString(), flat(ConfigText.options(file)), false, places);
+        return convert(file.toString(), flat(ConfigText.options(file)), null, places);
     }
 
     /** The same with a file for --dataset_config beside it. */
     static Converted files(Path file, Path dataset, Places places) {
         ObjectNode options = flat(ConfigText.options(file)).put("dataset_config", dataset.toString());
-        return convert(file.toString(), options, false, places);
+        return convert(file.toString(), options, null, places);
     }
 
     /** What a script with a command line in it asks for. */
@@ -83,7 +88,7 @@ final class KohyaConfig {
         return flat;
     }
 
-    private static Converted convert(String name, ObjectNode options, boolean xl, Places places) {
+    private static Converted convert(String name, ObjectNode options, @Nullable Boolean xl, Places places) {
         Findings findings = new Findings(name, OptionTable.read("kohya"));
         ObjectNode file = options.deepCopy();
         file.remove(List.of("network_args", "optimizer_args"));
@@ -138,7 +143,7 @@ final class KohyaConfig {
         if (model == null) {
             throw options.wrong("pretrained_model_name_or_path", "be given");
         }
-        if (xl) {
+        if (Boolean.TRUE.equals(xl)) {
             draft.put("baseModel.family", ModelFamily.SDXL);
         }
         draft.put(
@@ -179,8 +184,24 @@ final class KohyaConfig {
         if (skip < 1) {
             throw options.wrong("clip_skip", "be at least 1");
         }
-        draft.put("clip_skip", "training.captions.clipSkip", xl ? 0 : skip - 1);
+        draft.put("clip_skip", "training.captions.clipSkip", takesClipSkip(skip) ? skip - 1 : 0);
         checkpoints(epochs);
+    }
+
+    /** With SDXL it has no effect there. Where no script tells it is by the base model's name. */
+    private boolean takesClipSkip(int skip) {
+        if (xl != null) {
+            return !xl;
+        }
+        boolean named =
+                XL.matcher(options.text("pretrained_model_name_or_path", "")).find();
+        if (skip > 1) {
+            findings.note(
+                    named
+                            ? "`clip_skip` is left out: by its name the base model is SDXL, on which it has no effect there"
+                            : "`clip_skip` is for Stable Diffusion 1.x; on SDXL it has no effect there: take it out if the base model is one");
+        }
+        return !named;
     }
 
     /** Steps of an epoch; null where a folder's pictures can't be counted. */

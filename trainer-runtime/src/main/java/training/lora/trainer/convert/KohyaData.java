@@ -25,6 +25,8 @@ final class KohyaData {
     /** As many checkpoints as may be kept. */
     static final int ALL_CHECKPOINTS = 100;
 
+    private static final List<String> CAPTIONS = List.of(".txt", ".caption");
+
     private static final List<String> PICTURES = List.of(".png", ".jpg", ".jpeg", ".webp", ".bmp");
 
     /** What options of the command line are called in a dataset configuration. */
@@ -142,7 +144,19 @@ final class KohyaData {
 
     /** How many captions lie in a folder; -1 where it isn't here. */
     static int captions(Places places, Findings findings, String key, String text) {
-        return Places.isAddress(text) ? -1 : count(places.path(findings, key, text), List.of(".txt", ".caption"));
+        return Places.isAddress(text) ? -1 : count(places.path(findings, key, text), CAPTIONS);
+    }
+
+    /** The files of captions in {@code folder}, by their names; none where it can't be read. */
+    static List<Path> captionFiles(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(Files::isRegularFile)
+                    .filter(file -> ends(file, CAPTIONS))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            return List.of();
+        }
     }
 
     private static int count(Path folder, List<String> endings) {
@@ -150,12 +164,14 @@ final class KohyaData {
             return -1;
         }
         try (Stream<Path> files = Files.list(folder)) {
-            return (int) files.filter(file -> endings.stream()
-                            .anyMatch(file.getFileName().toString().toLowerCase(Locale.ROOT)::endsWith))
-                    .count();
+            return (int) files.filter(file -> ends(file, endings)).count();
         } catch (IOException e) {
             return -1;
         }
+    }
+
+    private static boolean ends(Path file, List<String> endings) {
+        return endings.stream().anyMatch(file.getFileName().toString().toLowerCase(Locale.ROOT)::endsWith);
     }
 
     /** Pictures of an epoch; null where they can't be counted. Regularization pictures count as many again, as there. */

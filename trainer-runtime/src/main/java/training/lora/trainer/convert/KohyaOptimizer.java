@@ -28,6 +28,7 @@ final class KohyaOptimizer {
         String optimizer = "training.optimizer.";
         OptimizerType type = type();
         draft.put("optimizer_type", optimizer + "type", type);
+        Optimizers.note(type, arguments);
         double common = options.number("learning_rate", LEARNING_RATE);
         String key = options.has("unet_lr") ? "unet_lr" : "learning_rate";
         double rate = options.number("unet_lr", common);

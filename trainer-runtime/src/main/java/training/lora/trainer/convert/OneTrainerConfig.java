@@ -139,10 +139,11 @@ final class OneTrainerConfig {
     private void training() {
         draft.put("epochs", "training.epochs", options.whole("epochs", 100));
         draft.put("batch_size", "training.batchSize", options.whole("batch_size", 1));
-        draft.put(
-                "gradient_accumulation_steps",
-                "training.gradientAccumulation",
-                options.whole("gradient_accumulation_steps", 1));
+        int accumulation = options.whole("gradient_accumulation_steps", 1);
+        if (accumulation < 1) {
+            throw options.wrong("gradient_accumulation_steps", "be at least 1");
+        }
+        draft.put("gradient_accumulation_steps", "training.gradientAccumulation", accumulation);
         String type = options.text("train_dtype", "FLOAT_16");
         boolean full = type.equals("FLOAT_32") || type.equals("TFLOAT_32");
         draft.put("training.precision", full ? Precision.Float32 : Precision.BFloat16);
@@ -158,7 +159,9 @@ final class OneTrainerConfig {
         String unit = options.text("save_every_unit", "NEVER").toUpperCase(Locale.ROOT);
         Integer epoch = epoch();
         if (every > 0 && unit.equals("STEP")) {
-            draft.put("save_every", "training.checkpoints.everySteps", every);
+            // There a step is a batch.
+            int each = draft.at("training.gradientAccumulation").asInt();
+            draft.put("save_every", "training.checkpoints.everySteps", (every + each - 1) / each);
         } else if (every > 0 && unit.equals("EPOCH") && epoch != null) {
             draft.put("save_every", "training.checkpoints.everySteps", every * epoch);
         } else if (every > 0 && !unit.equals("NEVER")) {

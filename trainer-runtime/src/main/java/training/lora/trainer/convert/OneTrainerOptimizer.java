@@ -33,6 +33,7 @@ final class OneTrainerOptimizer {
             throw optimizer.refused("optimizer");
         }
         draft.put("optimizer.optimizer", path + "type", type);
+        Optimizers.note(type, optimizer);
         double common = options.number("learning_rate", LEARNING_RATE);
         Double own = options.child("unet").number("learning_rate");
         double rate = own == null ? common : own;
@@ -55,7 +56,8 @@ final class OneTrainerOptimizer {
         if (!options.text("ema", "OFF").equals("OFF")) {
             draft.put("ema_decay", "training.ema.decay", options.number("ema_decay", 0.999));
         }
-        double norm = options.number("clip_grad_norm", 1);
+        // Null, where unset is 1, is no clipping there.
+        double norm = options.number("clip_grad_norm", options.node().has("clip_grad_norm") ? 0 : 1);
         draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
         if (type.scheduleFree()) {
             draft.put("learning_rate_scheduler", path + "schedule.type", ScheduleType.Constant);
@@ -103,6 +105,9 @@ final class OneTrainerOptimizer {
                 return;
             }
             warmUp = warmUp * epoch * draft.at("training.epochs").asInt();
+        } else {
+            // It counts batches.
+            warmUp /= draft.at("training.gradientAccumulation").asInt();
         }
         if (warmUp >= 1) {
             draft.put("learning_rate_warmup_steps", path + "warmupSteps", (int) warmUp);

@@ -26,6 +26,22 @@ final class Optimizers {
         };
     }
 
+    /**
+     * Says that Prodigy corrects biases and guards its estimate while the rate rises, where the file's doesn't.
+     *
+     * @param arguments what the optimizer is given there, of which both are off where they are unset
+     */
+    static void note(OptimizerType type, Options arguments) {
+        boolean same = arguments.flag("use_bias_correction", false) && arguments.flag("safeguard_warmup", false);
+        if (type == OptimizerType.Prodigy && !same) {
+            arguments
+                    .findings()
+                    .note(
+                            "Prodigy is as with `%1$suse_bias_correction` and `%1$ssafeguard_warmup` true, of which the file leaves one or both off"
+                                    .formatted(arguments.group()));
+        }
+    }
+
     /** The weight decay that packages give it where none is asked for. */
     static double decay(OptimizerType type) {
         return type == OptimizerType.AdamW || type == OptimizerType.AdamW8bit ? 0.01 : 0;

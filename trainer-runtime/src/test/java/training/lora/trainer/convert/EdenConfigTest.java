@@ -54,6 +54,23 @@ class EdenConfigTest {
         assertThat(converted.training().at("/spec/training/steps").intValue()).isEqualTo(120);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "https://example.org/banny.zip, banny",
+        "https://example.org/some/a.tar?sig=x.y, a",
+        "pictures/my.robot/, my-robot",
+        "https://example.org/abcdefghijabcdefghijabcdefghijabcdefghijabc.zip, abcdefghijabcdefghijabcdefghijabcdefghij"
+    })
+    void withoutANameTheFirstPlaceGivesIt(String place, String name) throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden).put("lora_training_urls", place);
+
+        assertThat(Conversions.convert(Tool.Eden, folder, config)
+                        .training()
+                        .at("/metadata/name")
+                        .asText())
+                .isEqualTo(name);
+    }
+
     @Test
     void unknownKeysAreNamedInOneWarning() throws IOException {
         ObjectNode config = Conversions.least(Tool.Eden);

@@ -94,6 +94,46 @@ class KohyaConfigTest {
                         "{\"prompts\":[{\"text\":\"a cat\",\"negative\":\"blurry\",\"seed\":5},{\"text\":\"a dog\",\"negative\":\"grey\",\"seed\":0}],\"steps\":12,\"guidance\":7.5}");
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "models/base.safetensors | 1 | `clip_skip` is for Stable Diffusion 1.x",
+                "models/sd_xl_base_1.0.safetensors | 0 | `clip_skip` is left out",
+                "models/juggernautXL_v8.safetensors | 0 | `clip_skip` is left out",
+                "cagliostrolab/animagine-xl-3.1 | 0 | `clip_skip` is left out",
+                "models/pixlart.safetensors | 1 | `clip_skip` is for Stable Diffusion 1.x",
+            })
+    void withoutAScriptClipSkipGoesByTheBaseModelsName(String base, int skip, String note) throws IOException {
+        pictures();
+        ObjectNode config = Conversions.least(Tool.Kohya)
+                .put("train_data_dir", "sets")
+                .put("pretrained_model_name_or_path", base)
+                .put("clip_skip", 2);
+
+        Converted converted = Conversions.convert(Tool.Kohya, folder, config);
+
+        assertThat(converted.training().at("/spec/training/captions/clipSkip").asInt(-1))
+                .isEqualTo(skip);
+        assertThat(converted.warnings())
+                .anySatisfy(warning -> assertThat(warning).startsWith(note));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"train_network.py, 1", "sdxl_train_network.py, 0"})
+    void aScriptTellsWhetherThereIsClipSkip(String script, int skip) throws IOException {
+        pictures();
+        String line =
+                script + " --pretrained_model_name_or_path a/b-xl --train_data_dir sets --resolution 512 --clip_skip 2";
+
+        Converted converted = Conversion.convert(List.of(line.split(" ")), new Places(folder, folder));
+
+        assertThat(converted.training().at("/spec/training/captions/clipSkip").asInt(-1))
+                .isEqualTo(skip);
+        assertThat(converted.warnings())
+                .noneSatisfy(warning -> assertThat(warning).contains("clip_skip"));
+    }
+
     @Test
     void whatPicturesHaveInCommonMustBeTheSame() throws IOException {
         Path file = Files.writeString(folder.resolve("d.toml"), """
