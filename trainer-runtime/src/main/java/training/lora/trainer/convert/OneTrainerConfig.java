@@ -133,6 +133,10 @@ final class OneTrainerConfig {
         if (options.flag("masked_training", false)) {
             draft.put("masked_training", "preparation.mask.source", MaskSource.Files);
             draft.put("unmasked_weight", "preparation.mask.bias", options.number("unmasked_weight", 0.1));
+            double kept = options.number("masked_prior_preservation_weight", 0);
+            if (kept > 0) {
+                draft.put("masked_prior_preservation_weight", "training.loss.preservation.outsideMask", kept);
+            }
         }
     }
 

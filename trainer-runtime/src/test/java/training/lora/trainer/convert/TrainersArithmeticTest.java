@@ -105,6 +105,20 @@ class TrainersArithmeticTest {
     }
 
     @Test
+    void whatTheUnadaptedModelPredictsIsKept() throws IOException {
+        String asked = "{\"train.blank_prompt_preservation\": true, \"train.inverted_mask_prior\": true%s}";
+
+        assertThat(of(Tool.AiToolkit, asked.formatted(", \"datasets.alpha_mask\": true"))
+                        .at("/training/loss/preservation")
+                        .toString())
+                .isEqualTo("{\"emptyPrompt\":1,\"outsideMask\":0.5}");
+        assertThat(of(Tool.AiToolkit, asked.formatted(""))
+                        .at("/training/loss/preservation")
+                        .toString())
+                .isEqualTo("{\"emptyPrompt\":1}");
+    }
+
+    @Test
     void oneTrainersStepsAreBatches() throws IOException {
         JsonNode training = of(
                         Tool.OneTrainer,
