@@ -124,4 +124,12 @@ public sealed interface AdapterKind permits Lora, Dora, Loha, Lokr {
 
     /** The square of the Frobenius norm of what {@code delta} adds to the weight, in fp64, without dimensions. */
     NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope);
+
+    /**
+     * What it adds to a weight, (out, fan in), in {@code parts}' manager.
+     *
+     * @param parts as rows, fp32, on the CPU
+     * @param weight the frozen weight as rows, fp32, on the CPU
+     */
+    NDArray change(Map<AdapterPart, NDArray> parts, NDArray weight);
 }

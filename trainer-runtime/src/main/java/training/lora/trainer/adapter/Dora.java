@@ -25,6 +25,9 @@ import training.lora.trainer.tensor.LazyTensor;
 public record Dora(Lora product, Norm norm) implements AdapterKind {
     private static final List<AdapterPart> PARTS = List.of(AdapterPart.Down, AdapterPart.Up, AdapterPart.Magnitude);
 
+    /** What a row of zeros is divided by. */
+    private static final double LEAST_NORM = 1e-12;
+
     /** What a reader divides by, and so what the magnitude is a multiple of. */
     public enum Norm {
         /** |W + s B A|, as it is trained. */
@@ -236,5 +239,19 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
     @Override
     public NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope) {
         return DoraNorm.changeSquare(projection, require(weights).of(projection), (Delta.Dora) delta, scope);
+    }
+
+    @Override
+    public NDArray change(Map<AdapterPart, NDArray> parts, NDArray weight) {
+        NDArray sum = weight.add(product.change(parts, weight));
+        NDArray divisor =
+                switch (norm) {
+                    case Adapted -> sum;
+                    case Frozen -> weight;
+                };
+        NDArray norms = divisor.square().sum(new int[] {1}, true).sqrt().maximum(LEAST_NORM);
+        NDArray magnitude =
+                Objects.requireNonNull(parts.get(AdapterPart.Magnitude)).reshape(-1, 1);
+        return sum.mul(magnitude.div(norms)).sub(weight);
     }
 }

@@ -172,4 +172,13 @@ public record Loha(int rank, double alpha, boolean rankStabilized) implements Ad
     private static NDArray square(NDManager scope, List<NDArray> arrays) {
         return ProductNorm.hadamardSquare(scope, arrays.get(0), arrays.get(1), arrays.get(2), arrays.get(3));
     }
+
+    @Override
+    public NDArray change(Map<AdapterPart, NDArray> parts, NDArray weight) {
+        NDArray first = Objects.requireNonNull(parts.get(AdapterPart.HadaW1A))
+                .matMul(Objects.requireNonNull(parts.get(AdapterPart.HadaW1B)));
+        NDArray second = Objects.requireNonNull(parts.get(AdapterPart.HadaW2A))
+                .matMul(Objects.requireNonNull(parts.get(AdapterPart.HadaW2B)));
+        return first.mul(second).mul(scale());
+    }
 }

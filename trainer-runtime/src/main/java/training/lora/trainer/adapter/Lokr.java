@@ -290,4 +290,22 @@ public record Lokr(
     public NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope) {
         return square(scope, delta.arrays()).mul(scale() * scale());
     }
+
+    @Override
+    public NDArray change(Map<AdapterPart, NDArray> parts, NDArray weight) {
+        NDArray first = whole(parts, firstRank, AdapterPart.LokrW1, AdapterPart.LokrW1A, AdapterPart.LokrW1B);
+        NDArray second = whole(parts, secondRank, AdapterPart.LokrW2, AdapterPart.LokrW2A, AdapterPart.LokrW2B);
+        long columns = second.getShape().get(1);
+        return first.reshape(out.first(), 1, inFirst, 1)
+                .mul(second.reshape(1, out.second(), 1, columns))
+                .reshape(out.first() * out.second(), inFirst * columns)
+                .mul(scale());
+    }
+
+    private static NDArray whole(
+            Map<AdapterPart, NDArray> parts, int ofRank, AdapterPart whole, AdapterPart left, AdapterPart right) {
+        return ofRank == 0
+                ? Objects.requireNonNull(parts.get(whole))
+                : Objects.requireNonNull(parts.get(left)).matMul(Objects.requireNonNull(parts.get(right)));
+    }
 }

@@ -128,4 +128,11 @@ public record Lora(int rank, double alpha, boolean rankStabilized) implements Ad
         Delta.LowRank own = (Delta.LowRank) delta;
         return ProductNorm.square(scope, own.down(), own.up()).mul(own.scale() * own.scale());
     }
+
+    @Override
+    public NDArray change(Map<AdapterPart, NDArray> parts, NDArray weight) {
+        return Objects.requireNonNull(parts.get(AdapterPart.Up))
+                .matMul(Objects.requireNonNull(parts.get(AdapterPart.Down)))
+                .mul(scale());
+    }
 }

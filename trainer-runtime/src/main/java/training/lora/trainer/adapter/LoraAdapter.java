@@ -79,6 +79,16 @@ public final class LoraAdapter implements AutoCloseable {
             return value(AdapterPart.Up);
         }
 
+        /** What it adds to {@code weight}, as {@link AdapterKind#change}, in {@code scope}. */
+        public NDArray change(NDArray weight, NDManager scope) {
+            Map<AdapterPart, NDArray> parts = new EnumMap<>(AdapterPart.class);
+            for (AdapterPart part : kind.parts()) {
+                NDArray value = value(part).in(scope);
+                parts.put(part, value.reshape(value.getShape().get(0), -1));
+            }
+            return kind.change(parts, weight);
+        }
+
         LazyTensor value(AdapterPart part) {
             return Objects.requireNonNull(values.get(part), part::name);
         }

@@ -1,7 +1,6 @@
 package training.lora.trainer.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -10,12 +9,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
-import training.lora.trainer.files.Folders;
 
 /** {@code export}: writes a LoRA in another form. */
 @Command(
@@ -46,11 +42,7 @@ final class ExportCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path target = out == null ? beside() : out;
-        if (Files.exists(target)) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration, "--out must not exist yet, but there is a " + target);
-        }
-        Folders.requireWritable("--out", target.toAbsolutePath().resolveSibling(""));
+        NewFile.require(target);
         try (AdapterFile source = AdapterFile.open(file)) {
             Exports.convert(source, family, to, target);
         }

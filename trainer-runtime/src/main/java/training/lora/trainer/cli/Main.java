@@ -23,6 +23,9 @@ import training.lora.trainer.TrainerException;
             SampleCommand.class,
             InspectCommand.class,
             ExportCommand.class,
+            MergeCommand.class,
+            ResizeCommand.class,
+            ExtractCommand.class,
             ConvertConfigCommand.class,
             VerifyRealCommand.class,
             CommandLine.HelpCommand.class
@@ -35,6 +38,8 @@ import training.lora.trainer.TrainerException;
             "      --prompt \"an emoji of a pear\" --out .",
             "  lora-trainer inspect my.safetensors",
             "  lora-trainer export my.safetensors --to diffusers",
+            "  lora-trainer merge --base sd15.safetensors --lora my.safetensors=0.8 --out mine.safetensors",
+            "  lora-trainer resize my.safetensors --rank 8 --out small.safetensors",
             "  lora-trainer run training_args.json",
             "  lora-trainer convert-config training_args.json -o my.yaml",
             "  lora-trainer verify-real --base stable-diffusion-v1-5 --data pictures",

@@ -74,7 +74,7 @@ public final class AdapterFiles {
     }
 
     /** All that an adapter can stand beside: the denoiser's, then the text encoders'. */
-    private static List<Projection> projections(StableDiffusion model, UNet unet) {
+    public static List<Projection> projections(StableDiffusion model, UNet unet) {
         List<Projection> all = new ArrayList<>(unet.projections());
         all.addAll(model.textProjections());
         return all;
@@ -85,7 +85,8 @@ public final class AdapterFiles {
         return open(file, model, model.unet());
     }
 
-    private static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
+    /** The same with {@code unet}, the model's denoiser, which may be without weights. */
+    public static AdapterFile open(Path file, StableDiffusion model, UNet unet) {
         return AdapterFile.open(file, new UNetStateDictAdapter(unet.config()), model.family());
     }
 

@@ -22,6 +22,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.files.WholeFile;
+import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.tensor.LazyTensor;
 
@@ -53,6 +54,56 @@ public final class Exports {
                     DataType.FLOAT32,
                     metadata.entries());
             try (AdapterFile read = AdapterFile.open(temporary, metadata.paths())) {
+                prove(read, modules);
+                prove(read, tokens);
+            }
+        });
+    }
+
+    /**
+     * Writes a LoRA's {@code modules} in kohya's form, for the published models of a family.
+     *
+     * @param bundled embeddings of new tokens, by word and text encoder
+     * @param said what the file says of itself beside what every one says
+     */
+    public static void write(
+            Path file,
+            List<AdapterModule> modules,
+            Map<String, Map<Component, LazyTensor>> bundled,
+            LoraFamily family,
+            Map<String, String> said)
+            throws IOException {
+        write(file, modules, TokenFiles.bundle(bundled), family, family.paths(), said);
+    }
+
+    /**
+     * The same without embeddings, for a model whose UNet may have other names in the original code.
+     */
+    public static void write(
+            Path file,
+            List<AdapterModule> modules,
+            LoraFamily family,
+            UNetStateDictAdapter paths,
+            Map<String, String> said)
+            throws IOException {
+        write(file, modules, Map.of(), family, paths, said);
+    }
+
+    private static void write(
+            Path file,
+            List<AdapterModule> modules,
+            Map<String, LazyTensor> tokens,
+            LoraFamily family,
+            UNetStateDictAdapter paths,
+            Map<String, String> said)
+            throws IOException {
+        String title = file.getFileName().toString().replaceFirst("\\.safetensors$", "");
+        Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
+        metadata.putAll(said);
+        WholeFile.write(file, temporary -> {
+            AdapterWriter.write(
+                    temporary, AdapterFormat.Kohya, modules, tokens, family, paths, DataType.FLOAT32, metadata);
+            try (AdapterFile read = AdapterFile.open(temporary, paths)) {
                 prove(read, modules);
                 prove(read, tokens);
             }

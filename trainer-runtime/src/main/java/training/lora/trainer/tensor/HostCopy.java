@@ -19,7 +19,7 @@ public final class HostCopy {
     }
 
     /** The bytes of an array of any type, in its order. */
-    static ByteBuffer bytes(NDArray array) {
+    public static ByteBuffer bytes(NDArray array) {
         return read(array, a -> a.toByteBuffer(false));
     }
 

@@ -31,7 +31,7 @@ public record FolderPart(Path folder, Part part) implements PartSource {
         }
     }
 
-    private @Nullable String find(Set<String> names, String name) {
+    @Nullable String find(Set<String> names, String name) {
         return switch (part) {
             case UNet -> names.contains(name) ? name : null;
             case Vae -> VaeStateDictAdapter.find(names, name);

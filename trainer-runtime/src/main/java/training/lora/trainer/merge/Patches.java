@@ -1,0 +1,94 @@
+package training.lora.trainer.merge;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
+import java.util.Map;
+import training.lora.trainer.model.basemodel.StoredWeights;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.weights.Stored;
+import training.lora.trainer.tensor.HostCopy;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** Overwrites weights in the copy of a checkpoint where they lie, in their type. */
+final class Patches implements AutoCloseable {
+    /** Half of what is cut off of an fp32 number for bf16. */
+    private static final int HALF = 0x7fff;
+
+    private final Path base;
+    private final Path copy;
+    private final Map<Path, FileChannel> channels = new HashMap<>();
+
+    /** @param copy of {@code base}, both a file or both a folder */
+    Patches(Path base, Path copy) {
+        this.base = base;
+        this.copy = copy;
+    }
+
+    /** A projection's weight as rows (out, fan in), fp32. */
+    static NDArray read(StoredWeights.Weight place, Projection p, NDManager scope) {
+        Stored stored = place.stored();
+        NDArray whole = place.file().read(stored.key(), scope);
+        NDArray part = stored.parts() == 1
+                ? whole
+                : whole.get("%d:%d".formatted(stored.part() * p.out(), (stored.part() + 1) * p.out()));
+        return part.reshape(p.out(), p.fanIn());
+    }
+
+    /** Writes {@code rows} (out, fan in), fp32, where the weight is. */
+    void write(StoredWeights.Weight place, NDArray rows) throws IOException {
+        SafeTensors.Location location = place.file().location(place.stored().key());
+        ByteBuffer bytes = bytes(rows, location.entry().dtype());
+        long position = location.position() + (long) place.stored().part() * bytes.remaining();
+        FileChannel channel = channel(location.file());
+        while (bytes.hasRemaining()) {
+            position += channel.write(bytes, position);
+        }
+    }
+
+    private FileChannel channel(Path original) throws IOException {
+        Path target =
+                Files.isDirectory(base) ? copy.resolve(base.relativize(original).toString()) : copy;
+        FileChannel channel = channels.get(target);
+        if (channel == null) {
+            channel = FileChannel.open(target, StandardOpenOption.WRITE);
+            channels.put(target, channel);
+        }
+        return channel;
+    }
+
+    private static ByteBuffer bytes(NDArray rows, String dtype) {
+        return switch (dtype) {
+            case "F64" -> HostCopy.bytes(rows.toType(DataType.FLOAT64, false));
+            case "F32" -> HostCopy.bytes(rows);
+            case "F16" -> HostCopy.bytes(rows.toType(DataType.FLOAT16, false));
+            case "BF16" -> bfloats(HostCopy.floats(rows));
+            default -> throw new IllegalStateException("a weight must have a floating type, was " + dtype);
+        };
+    }
+
+    /** To the nearest, and to even where two are as near. */
+    private static ByteBuffer bfloats(float[] values) {
+        ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        for (float value : values) {
+            int bits = Float.floatToIntBits(value);
+            bytes.putShort((short) ((bits + HALF + ((bits >> 16) & 1)) >> 16));
+        }
+        return bytes.flip();
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (FileChannel channel : channels.values()) {
+            channel.close();
+        }
+    }
+}

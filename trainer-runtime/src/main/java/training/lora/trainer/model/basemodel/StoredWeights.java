@@ -1,0 +1,87 @@
+package training.lora.trainer.model.basemodel;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.weights.ModelFiles;
+import training.lora.trainer.model.weights.Stored;
+import training.lora.trainer.tensor.SafeTensors;
+
+/** The weights of a base model's denoiser and text encoders as its files hold them, read one at a time. */
+public final class StoredWeights implements AutoCloseable {
+    private final Map<Part, SafeTensors> files = new EnumMap<>(Part.class);
+    private final Path place;
+    private final @Nullable SingleFile single;
+
+    private StoredWeights(Path place, @Nullable SingleFile single) {
+        this.place = place;
+        this.single = single;
+    }
+
+    /**
+     * A weight in a file.
+     *
+     * @param file that holds it
+     * @param stored where in it
+     */
+    public record Weight(SafeTensors file, Stored stored) {}
+
+    /** Opens a diffusers folder or a single file, which must be one that a model can be opened from. */
+    public static StoredWeights open(Path place) {
+        return new StoredWeights(place, Files.isRegularFile(place) ? SingleFile.open(place) : null);
+    }
+
+    /**
+     * The weight that a network calls {@code name}; null if there is none.
+     *
+     * @param folder of the network in diffusers' form: unet, text_encoder or text_encoder_2
+     */
+    public @Nullable Weight find(String folder, String name) {
+        Part part = Stream.of(Part.values())
+                .filter(p -> p.folder().equals(folder))
+                .findAny()
+                .orElseThrow();
+        SafeTensors file = files.computeIfAbsent(
+                part,
+                p -> single == null
+                        ? ModelFiles.weights(place.resolve(p.folder()), p.stem())
+                        : SafeTensors.open(place));
+        Stored stored;
+        if (single == null) {
+            String key = new FolderPart(place.resolve(folder), part)
+                    .find(file.entries().keySet(), name);
+            stored = key == null ? null : Stored.whole(key);
+        } else {
+            stored = single.part(part).place(name);
+        }
+        return stored == null ? null : new Weight(file, stored);
+    }
+
+    /**
+     * The files of a diffusers folder, relative to it, that a copy of it needs: of many forms of the weights the one that is
+     * read, and all that no weights are of.
+     */
+    public static List<Path> filesOf(Path folder) throws IOException {
+        try (Stream<Path> walk = Files.walk(folder)) {
+            List<Path> all =
+                    walk.filter(Files::isRegularFile).map(folder::relativize).toList();
+            Set<String> needed = PartFiles.diffusers(
+                    all.stream().map(p -> p.toString().replace('\\', '/')).toList());
+            return all.stream()
+                    .filter(p -> !PartFiles.COMPONENTS.contains(p.getName(0).toString())
+                            || needed.contains(p.toString().replace('\\', '/')))
+                    .toList();
+        }
+    }
+
+    @Override
+    public void close() {
+        files.values().forEach(SafeTensors::close);
+    }
+}
