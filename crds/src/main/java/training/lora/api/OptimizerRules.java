@@ -33,6 +33,17 @@ record OptimizerRules(List<String> problems) {
                                 .formatted(optimizer.startFraction(), optimizer.stopFraction()));
             }
         }
+        boolean apart = optimizer.startFraction() != null
+                || optimizer.stopFraction() != null
+                || optimizer.textEncoderStopFraction() != null;
+        if (apart && adapter.textEncoder() && optimizer.type().findsItsRate()) {
+            problems.add(FIELD
+                    + "startFraction`, `stopFraction` and `textEncoderStopFraction` must be unset with Prodigy and ProdigyScheduleFree where `spec.training.adapter.textEncoder` is true, since the rate that they find for all would jump, were %s, %s and %s"
+                            .formatted(
+                                    optimizer.startFraction(),
+                                    optimizer.stopFraction(),
+                                    optimizer.textEncoderStopFraction()));
+        }
         if (optimizer.loraPlusRatio() != null
                 && adapter.type() != AdapterType.LoRA
                 && adapter.type() != AdapterType.DoRA) {
@@ -40,7 +51,8 @@ record OptimizerRules(List<String> problems) {
                     + "loraPlusRatio` must be unset unless `spec.training.adapter.type` is LoRA or DoRA, was %s and type %s"
                             .formatted(optimizer.loraPlusRatio(), adapter.type()));
         }
-        if (training.ema() != null && optimizer.type().scheduleFree()) {
+        boolean tokensAlone = training.method() == TrainingMethod.TextualInversion;
+        if (training.ema() != null && !tokensAlone && optimizer.type().scheduleFree()) {
             problems.add(
                     "`spec.training.ema` must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, which put out an average of their own, had decay "
                             + training.ema().decay());

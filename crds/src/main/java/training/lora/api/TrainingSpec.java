@@ -51,11 +51,18 @@ import org.jspecify.annotations.Nullable;
                 "optimizer.startFraction and stopFraction must be unset unless adapter.textEncoder is true or there are tokens, since nothing else would move",
         fieldPath = ".optimizer.startFraction")
 @ValidationRule(
+        value =
+                "!(self.optimizer.type in ['Prodigy', 'ProdigyScheduleFree']) || !self.adapter.textEncoder || !has(self.optimizer.startFraction) && !has(self.optimizer.stopFraction) && !has(self.optimizer.textEncoderStopFraction)",
+        message =
+                "optimizer.startFraction, stopFraction and textEncoderStopFraction must be unset with Prodigy and ProdigyScheduleFree where adapter.textEncoder is true, since the rate that they find for all would jump",
+        fieldPath = ".optimizer.startFraction")
+@ValidationRule(
         value = "!has(self.optimizer.loraPlusRatio) || self.adapter.type in ['LoRA', 'DoRA']",
         message = "optimizer.loraPlusRatio must be unset unless adapter.type is LoRA or DoRA",
         fieldPath = ".optimizer.loraPlusRatio")
 @ValidationRule(
-        value = "!has(self.ema) || !(self.optimizer.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree'])",
+        value =
+                "!has(self.ema) || self.method == 'TextualInversion' || !(self.optimizer.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree'])",
         message =
                 "ema must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, which put out an average of their own",
         fieldPath = ".ema")

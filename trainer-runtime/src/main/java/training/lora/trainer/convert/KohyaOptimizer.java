@@ -87,6 +87,9 @@ final class KohyaOptimizer {
         if (type == OptimizerType.Adafactor && arguments.flag("relative_step", true)) {
             throw arguments.refused("relative_step");
         }
+        if (type == OptimizerType.Adafactor && arguments.flag("scale_parameter", true)) {
+            throw arguments.refused("scale_parameter");
+        }
         return type;
     }
 

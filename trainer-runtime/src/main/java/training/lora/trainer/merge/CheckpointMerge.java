@@ -96,6 +96,8 @@ public final class CheckpointMerge {
         if (Files.isRegularFile(base)) {
             WholeFile.write(out, temporary -> {
                 Files.copy(base, temporary, StandardCopyOption.REPLACE_EXISTING);
+                // A copy may be as read-only as the base model.
+                temporary.toFile().setWritable(true);
                 changing.change(temporary);
             });
             return;
@@ -109,6 +111,7 @@ public final class CheckpointMerge {
                 Path target = temporary.resolve(file.toString());
                 Files.createDirectories(target.getParent());
                 Files.copy(base.resolve(file), target);
+                target.toFile().setWritable(true);
             }
             changing.change(temporary);
             Files.move(temporary, out, StandardCopyOption.ATOMIC_MOVE);

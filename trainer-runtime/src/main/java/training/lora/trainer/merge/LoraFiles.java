@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
@@ -35,7 +36,7 @@ import training.lora.trainer.tensor.LazyTensor;
 
 /** LoRAs made of others, or of two checkpoints. What is written has kohya's form and is read back. */
 public final class LoraFiles {
-    /** A change of a weight below this, of its own greatest number, is rounding. */
+    /** A change of a weight below this, of its own greatest number, is rounding where both are stored in one type. */
     private static final double ROUNDING = 1e-6;
 
     private LoraFiles() {}
@@ -67,6 +68,19 @@ public final class LoraFiles {
         } finally {
             opened.forEach(AdapterFile::close);
         }
+    }
+
+    /** What storing a weight in another type may change of it. */
+    private static double rounding(StoredWeights.Weight before, StoredWeights.Weight after) {
+        Set<String> types = Set.copyOf(List.of(type(before), type(after)));
+        if (types.size() == 1) {
+            return ROUNDING;
+        }
+        return types.contains("BF16") ? Math.scalb(1.0, -8) : types.contains("F16") ? Math.scalb(1.0, -11) : ROUNDING;
+    }
+
+    private static String type(StoredWeights.Weight weight) {
+        return weight.file().entry(weight.stored().key()).dtype();
     }
 
     private record Term(AdapterModule module, double share) {}
@@ -238,7 +252,8 @@ public final class LoraFiles {
                     NDArray frozen = Patches.read(weight(before, p), p, scope);
                     NDArray change = Patches.read(weight(after, p), p, scope).sub(frozen);
                     if (change.abs().max().getFloat()
-                            <= ROUNDING * frozen.abs().max().getFloat()) {
+                            <= rounding(weight(before, p), weight(after, p))
+                                    * frozen.abs().max().getFloat()) {
                         continue;
                     }
                     SingularProduct product = SingularProduct.of(change, ranks, scope);

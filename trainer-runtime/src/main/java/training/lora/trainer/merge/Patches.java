@@ -12,9 +12,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.basemodel.StoredWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.weights.Stored;
+import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -46,7 +49,7 @@ final class Patches implements AutoCloseable {
     /** Writes {@code rows} (out, fan in), fp32, where the weight is. */
     void write(StoredWeights.Weight place, NDArray rows) throws IOException {
         SafeTensors.Location location = place.file().location(place.stored().key());
-        ByteBuffer bytes = bytes(rows, location.entry().dtype());
+        ByteBuffer bytes = bytes(rows, location.entry().dtype(), place.stored().key());
         long position = location.position() + (long) place.stored().part() * bytes.remaining();
         FileChannel channel = channel(location.file());
         while (bytes.hasRemaining()) {
@@ -65,14 +68,28 @@ final class Patches implements AutoCloseable {
         return channel;
     }
 
-    private static ByteBuffer bytes(NDArray rows, String dtype) {
+    private static ByteBuffer bytes(NDArray rows, String dtype, String key) {
         return switch (dtype) {
             case "F64" -> HostCopy.bytes(rows.toType(DataType.FLOAT64, false));
             case "F32" -> HostCopy.bytes(rows);
-            case "F16" -> HostCopy.bytes(rows.toType(DataType.FLOAT16, false));
+            case "F16" -> halves(rows, key);
             case "BF16" -> bfloats(HostCopy.floats(rows));
             default -> throw new IllegalStateException("a weight must have a floating type, was " + dtype);
         };
+    }
+
+    /** fp16 ends at 65504: a weight that is greater would draw nothing but black. */
+    private static ByteBuffer halves(NDArray rows, String key) {
+        try (NDArray halves = rows.toType(DataType.FLOAT16, false);
+                NDArray again = halves.toType(DataType.FLOAT32, false)) {
+            if (!Finite.all(again)) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "a merged weight must be one that fp16 has, in which the base model is stored, but %s is none"
+                                .formatted(key));
+            }
+            return HostCopy.bytes(halves);
+        }
     }
 
     /** To the nearest, and to even where two are as near. */
