@@ -112,8 +112,8 @@ class KubectlTest {
                 .contains("Optimizer steps");
         assertThat(kubectl("get", "lt", "blue-ink").output())
                 .containsPattern("NAME +MODEL +STAGE +PROGRESS +LOSS +LEFT +SCORE +AGE\nblue-ink ");
-        assertThat(kubectl("get", "lt", "blue-ink", "-o", "jsonpath={.spec.training.optimizer.weightDecay}")
+        assertThat(kubectl("get", "lt", "blue-ink", "-o", "jsonpath={.spec.training.gradientAccumulation}")
                         .output())
-                .isEqualTo("0.01");
+                .isEqualTo("1");
     }
 }
