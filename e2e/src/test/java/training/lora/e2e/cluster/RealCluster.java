@@ -48,9 +48,11 @@ final class RealCluster extends Kube {
                 .waitUntilCondition(RealCluster::established, 60, TimeUnit.SECONDS);
     }
 
+    /** At first the definition has no status, then one whose conditions are null. */
     private static boolean established(@Nullable CustomResourceDefinition crd) {
         return crd != null
                 && crd.getStatus() != null
+                && crd.getStatus().getConditions() != null
                 && crd.getStatus().getConditions().stream()
                         .anyMatch(c -> c.getType().equals("Established") && "True".equals(c.getStatus()));
     }
