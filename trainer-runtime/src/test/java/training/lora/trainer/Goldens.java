@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
+import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** What src/test/goldens/make_goldens.py made, and how closely it must be met. */
@@ -64,5 +67,17 @@ public final class Goldens implements AutoCloseable {
     @Override
     public void close() {
         file.close();
+    }
+
+    /** What the goldens of text encoders tell the denoiser: two texts, and XL the sizes of two pictures. */
+    public static Conditioning told(TextEmbedding text, NDManager manager) {
+        return text.pooled() == null
+                ? Conditioning.of(text.context())
+                : new Conditioning(
+                        text.context(),
+                        text.pooled(),
+                        manager.create(
+                                new float[] {600, 400, 0, 50, 128, 128, 1024, 1536, 256, 0, 1024, 1024},
+                                new Shape(2, 6)));
     }
 }

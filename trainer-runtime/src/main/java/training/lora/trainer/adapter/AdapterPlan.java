@@ -3,7 +3,6 @@ package training.lora.trainer.adapter;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,7 +12,6 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter.Factors;
 import training.lora.trainer.model.layer.Projection;
-import training.lora.trainer.tensor.Copy;
 
 /** Which projections an adapter stands beside, and where the parts of each lie in its flat array. */
 final class AdapterPlan {
@@ -95,19 +93,9 @@ final class AdapterPlan {
         NDArray arena = manager.zeros(new Shape(size(plan)));
         for (AdaptedProjection p : plan) {
             try (NDManager scratch = manager.newSubManager(Device.cpu())) {
-                values.apply(p, scratch).forEach((part, value) -> put(arena, p.offset(part), value));
+                values.apply(p, scratch).forEach((part, value) -> FlatArray.put(arena, p.offset(part), value));
             }
         }
         return arena;
-    }
-
-    /** Copies {@code values}, which are on the CPU, into a flat array, which may be on a card. */
-    private static void put(NDArray arena, long offset, NDArray values) {
-        NDIndex range = new NDIndex().addSliceDim(offset, offset + values.size());
-        try (NDArray part = arena.get(range);
-                NDArray there = values.toDevice(arena.getDevice(), true);
-                NDArray row = there.reshape(values.size())) {
-            Copy.into(part, row);
-        }
     }
 }

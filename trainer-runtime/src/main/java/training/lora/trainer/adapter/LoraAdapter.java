@@ -4,8 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -371,7 +369,7 @@ public final class LoraAdapter implements AutoCloseable {
     public Map<AdapterPart, LazyTensor> values(AdaptedProjection p) {
         Map<AdapterPart, LazyTensor> values = new EnumMap<>(AdapterPart.class);
         for (AdapterPart part : p.kind().parts()) {
-            values.put(part, part(p.offset(part), p.kind().fileShape(part, p.projection())));
+            values.put(part, FlatArray.part(arena, p.offset(part), p.kind().fileShape(part, p.projection())));
         }
         return values;
     }
@@ -385,13 +383,6 @@ public final class LoraAdapter implements AutoCloseable {
                     Dora.forFrozen(p.projection(), new Factors(p.kind(), Map.copyOf(values)), weights));
         }
         return values;
-    }
-
-    private LazyTensor part(long offset, Shape shape) {
-        NDIndex range = new NDIndex().addSliceDim(offset, offset + shape.size());
-        return new LazyTensor(shape, DataType.FLOAT32, scope -> arena.get(scope, range)
-                .toDevice(scope.getDevice(), false)
-                .reshape(shape));
     }
 
     @Override

@@ -3,7 +3,6 @@ package training.lora.trainer.adapter;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
@@ -18,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.text.Vocabulary;
-import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.TorchScript;
@@ -30,7 +28,7 @@ import training.lora.trainer.tensor.TorchScript;
 public final class TokenEmbeddings implements AutoCloseable {
     private final NDManager manager;
     private final List<Word> words;
-    private final Function<String, Pattern> finder;
+    private final List<AddedTokens.Word> found;
     private final Map<Component, Long> widths;
     private final NDArray arena;
     private @Nullable NDArray gradient;
@@ -46,18 +44,25 @@ public final class TokenEmbeddings implements AutoCloseable {
 
     private TokenEmbeddings(
             NDManager manager, List<Word> words, Function<String, Pattern> finder, Map<Component, Long> widths) {
-        this(manager, words, finder, widths, manager.zeros(new Shape(size(words, widths))));
+        this(
+                manager,
+                words,
+                words.stream()
+                        .map(w -> new AddedTokens.Word(finder.apply(w.text()), w.count()))
+                        .toList(),
+                widths,
+                manager.zeros(new Shape(size(words, widths))));
     }
 
     private TokenEmbeddings(
             NDManager manager,
             List<Word> words,
-            Function<String, Pattern> finder,
+            List<AddedTokens.Word> found,
             Map<Component, Long> widths,
             NDArray arena) {
         this.manager = manager;
         this.words = List.copyOf(words);
-        this.finder = finder;
+        this.found = found;
         this.widths = widths;
         this.arena = arena;
     }
@@ -69,7 +74,7 @@ public final class TokenEmbeddings implements AutoCloseable {
 
     /** The same with other numbers, {@code parameters} (n), fp32, as they are when it is used; it lives as long as this. */
     public TokenEmbeddings with(NDArray parameters) {
-        return new TokenEmbeddings(manager.newSubManager(), words, finder, widths, parameters);
+        return new TokenEmbeddings(manager.newSubManager(), words, found, widths, parameters);
     }
 
     /**
@@ -93,7 +98,10 @@ public final class TokenEmbeddings implements AutoCloseable {
             int first = 0;
             for (Word word : words) {
                 try (NDManager scratch = parent.newSubManager(Device.cpu())) {
-                    tokens.put(vocabulary.encoder(), first, initial(word, vocabulary, seed, scratch));
+                    FlatArray.put(
+                            tokens.arena,
+                            tokens.offset(vocabulary.encoder(), first),
+                            initial(word, vocabulary, seed, scratch));
                 }
                 first += word.count();
             }
@@ -148,21 +156,12 @@ public final class TokenEmbeddings implements AutoCloseable {
                 try (NDManager scratch = parent.newSubManager(Device.cpu())) {
                     LazyTensor rows = Objects.requireNonNull(
                             Objects.requireNonNull(values.get(word.text())).get(encoder));
-                    tokens.put(encoder, first, rows.in(scratch));
+                    FlatArray.put(tokens.arena, tokens.offset(encoder, first), rows.in(scratch));
                 }
             }
             first += word.count();
         }
         return tokens;
-    }
-
-    private void put(Component encoder, int first, NDArray rows) {
-        NDIndex range = new NDIndex().addSliceDim(offset(encoder, first), offset(encoder, first) + rows.size());
-        try (NDArray part = arena.get(range);
-                NDArray there = rows.toDevice(arena.getDevice(), true);
-                NDArray row = there.reshape(rows.size())) {
-            Copy.into(part, row);
-        }
     }
 
     /** Where the embedding of token {@code first} of all begins. */
@@ -219,11 +218,7 @@ public final class TokenEmbeddings implements AutoCloseable {
                     new AddedTokens.Rows(
                             view(arena, encoder, scope), gradient == null ? null : view(gradient, encoder, scope)));
         }
-        return new AddedTokens(
-                words.stream()
-                        .map(w -> new AddedTokens.Word(finder.apply(w.text()), w.count()))
-                        .toList(),
-                rows);
+        return new AddedTokens(found, rows);
     }
 
     private NDArray view(NDArray all, Component encoder, NDManager scope) {
@@ -242,19 +237,14 @@ public final class TokenEmbeddings implements AutoCloseable {
         for (Word word : words) {
             Map<Component, LazyTensor> rows = new EnumMap<>(Component.class);
             for (Map.Entry<Component, Long> e : widths.entrySet()) {
-                rows.put(e.getKey(), part(offset(e.getKey(), first), new Shape(word.count(), e.getValue())));
+                rows.put(
+                        e.getKey(),
+                        FlatArray.part(arena, offset(e.getKey(), first), new Shape(word.count(), e.getValue())));
             }
             values.put(word.text(), rows);
             first += word.count();
         }
         return values;
-    }
-
-    private LazyTensor part(long offset, Shape shape) {
-        NDIndex range = new NDIndex().addSliceDim(offset, offset + shape.size());
-        return new LazyTensor(shape, DataType.FLOAT32, scope -> arena.get(scope, range)
-                .toDevice(scope.getDevice(), false)
-                .reshape(shape));
     }
 
     @Override

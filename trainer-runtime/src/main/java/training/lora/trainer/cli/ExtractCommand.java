@@ -6,11 +6,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.trainer.merge.LoraFiles;
-import training.lora.trainer.merge.Ranks;
 import training.lora.trainer.tensor.ComputeDevice;
 
 /** {@code extract}: makes a LoRA of the difference of two checkpoints. */
@@ -33,14 +32,8 @@ final class ExtractCommand implements Callable<Integer> {
             description = "The model that it comes to, in either form.")
     private Path tuned = Path.of("");
 
-    @Option(names = "--rank", paramLabel = "N", description = "Ranks of each module.")
-    private @Nullable Integer rank;
-
-    @Option(
-            names = "--energy",
-            paramLabel = "SHARE",
-            description = "As few ranks as have this share of the squares of a module's singular values, such as 0.95.")
-    private @Nullable Double energy;
+    @Mixin
+    private RanksOption ranks = new RanksOption();
 
     @Option(
             names = "--targets",
@@ -57,7 +50,7 @@ final class ExtractCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         NewFile.require(out);
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
-            double kept = LoraFiles.extract(base, tuned, targets, new Ranks(rank, energy), out, manager);
+            double kept = LoraFiles.extract(base, tuned, targets, ranks.ranks(), out, manager);
             System.out.printf("%s: of a module at least %.4f of the difference%n", out, kept);
         }
         return 0;

@@ -4,12 +4,11 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.trainer.merge.LoraFiles;
-import training.lora.trainer.merge.Ranks;
 import training.lora.trainer.tensor.ComputeDevice;
 
 /** {@code resize}: writes a LoRA of other ranks. */
@@ -21,14 +20,8 @@ final class ResizeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
     private Path file = Path.of("");
 
-    @Option(names = "--rank", paramLabel = "N", description = "Ranks of each module, where it has as many.")
-    private @Nullable Integer rank;
-
-    @Option(
-            names = "--energy",
-            paramLabel = "SHARE",
-            description = "As few ranks as have this share of the squares of a module's singular values, such as 0.95.")
-    private @Nullable Double energy;
+    @Mixin
+    private RanksOption ranks = new RanksOption();
 
     @Option(names = "--out", required = true, paramLabel = "FILE", description = "Where it goes; must not exist yet.")
     private Path out = Path.of("");
@@ -37,7 +30,7 @@ final class ResizeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         NewFile.require(out);
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
-            double kept = LoraFiles.resize(file, new Ranks(rank, energy), out, manager);
+            double kept = LoraFiles.resize(file, ranks.ranks(), out, manager);
             System.out.printf("%s: of a module at least %.4f of what it adds%n", out, kept);
         }
         return 0;

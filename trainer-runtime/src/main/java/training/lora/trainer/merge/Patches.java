@@ -19,7 +19,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.weights.Stored;
 import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.HostCopy;
-import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.TensorLocation;
 
 /** Overwrites weights in the copy of a checkpoint where they lie, in their type. */
 final class Patches implements AutoCloseable {
@@ -48,7 +48,7 @@ final class Patches implements AutoCloseable {
 
     /** Writes {@code rows} (out, fan in), fp32, where the weight is. */
     void write(StoredWeights.Weight place, NDArray rows) throws IOException {
-        SafeTensors.Location location = place.file().location(place.stored().key());
+        TensorLocation location = place.file().location(place.stored().key());
         ByteBuffer bytes = bytes(rows, location.entry().dtype(), place.stored().key());
         long position = location.position() + (long) place.stored().part() * bytes.remaining();
         FileChannel channel = channel(location.file());

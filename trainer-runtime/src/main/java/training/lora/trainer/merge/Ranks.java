@@ -1,5 +1,6 @@
 package training.lora.trainer.merge;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -39,8 +40,7 @@ public record Ranks(@Nullable Integer rank, @Nullable Double energy) {
         double sum = 0;
         int kept = 0;
         // The last ones are rounding, of which all but nothing is enough.
-        while (kept < singular.length
-                && (kept == 0 || sum < all * java.util.Objects.requireNonNull(energy) - all * 1e-12)) {
+        while (kept < singular.length && (kept == 0 || sum < all * Objects.requireNonNull(energy) - all * 1e-12)) {
             sum += singular[kept] * singular[kept];
             kept++;
         }

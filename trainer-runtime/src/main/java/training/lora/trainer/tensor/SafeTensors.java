@@ -83,19 +83,11 @@ public final class SafeTensors implements AutoCloseable {
         this.shards = shards;
     }
 
-    /**
-     * Where a tensor's bytes are.
-     *
-     * @param file that holds it, of several one
-     * @param position of its first byte, from the file's start
-     */
-    public record Location(Path file, long position, Entry entry) {}
-
     /** Where the bytes of a tensor are. */
-    public Location location(String name) {
+    public TensorLocation location(String name) {
         SafeTensors holder = shards.getOrDefault(name, this);
         Entry entry = holder.entry(name);
-        return new Location(holder.file, holder.bodyStart + entry.begin(), entry);
+        return new TensorLocation(holder.file, holder.bodyStart + entry.begin(), entry);
     }
 
     /** Opens {@code file} and checks its header. */

@@ -22,7 +22,6 @@ import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
-import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -54,7 +53,7 @@ class TextEncoderGoldensTest {
                     .recordToText(
                             Randomness.normal(manager, 1, new Shape(2, 4, 8, 16)),
                             manager.create(new float[] {3, 731}),
-                            told(text.embedding(), manager),
+                            Goldens.told(text.embedding(), manager),
                             deltas);
             NDArray y = recording.output();
             assertClose(y, golden.read("output", manager), 1e-4, "output");
@@ -73,17 +72,6 @@ class TextEncoderGoldensTest {
                     .hasSize((xl ? 3 : 2) + 2 * adapter.projections().size());
             adapter.projections().forEach(p -> assertGradients(p, adapter.gradient(), golden, manager));
         }
-    }
-
-    private static Conditioning told(TextEmbedding text, NDManager manager) {
-        return text.pooled() == null
-                ? Conditioning.of(text.context())
-                : new Conditioning(
-                        text.context(),
-                        text.pooled(),
-                        manager.create(
-                                new float[] {600, 400, 0, 50, 128, 128, 1024, 1536, 256, 0, 1024, 1024},
-                                new Shape(2, 6)));
     }
 
     private static void assertGradients(AdaptedProjection p, NDArray gradient, SafeTensors golden, NDManager manager) {

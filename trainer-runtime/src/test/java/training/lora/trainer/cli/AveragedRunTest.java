@@ -6,14 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import training.lora.trainer.files.Folders;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Runs that put out an average of what they train. */
@@ -44,11 +42,7 @@ class AveragedRunTest {
         double put = sum(run.workspace().resolve("output/tiny.safetensors"), "lora_down.weight", "lora_up.weight");
         double one = sum(run.state(12), first);
         double other = sum(run.state(12), second);
-        // As if the first attempt had ended at step 6.
-        Files.delete(run.state(12));
-        Files.delete(run.workspace().resolve("train/summary.json"));
-        Folders.delete(run.workspace().resolve("train/checkpoints/step-000012"));
-        run.unpublish();
+        run.interruptBefore(12);
         Ran again = run.run("run", "--attempt", "2");
         assertThat(again.code()).as(again.error()).isZero();
 

@@ -11,7 +11,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Reason;
-import training.lora.trainer.files.Folders;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A DoRA from the configuration to its files, in one run that is gone on from. */
@@ -29,11 +28,7 @@ class DoraRunTest {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         byte[] whole = run.lora();
-        // As if the first attempt had ended at step 6.
-        Files.delete(run.state(12));
-        Files.delete(run.workspace().resolve("train/summary.json"));
-        Folders.delete(run.workspace().resolve("train/checkpoints/step-000012"));
-        run.unpublish();
+        run.interruptBefore(12);
         Ran again = run.run("run", "--attempt", "2");
         assertThat(again.code()).as(again.error()).isZero();
 

@@ -2,14 +2,12 @@ package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import training.lora.trainer.files.Folders;
 
 /** A run that leaves out ranks and modules by chance and by timestep, and limits norms, gone on from with the same bits. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
@@ -32,11 +30,7 @@ class DropoutRunTest {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         byte[] whole = run.lora();
-        // As if the first attempt had ended at step 4.
-        Files.delete(run.state(8));
-        Files.delete(run.workspace().resolve("train/summary.json"));
-        Folders.delete(run.workspace().resolve("train/checkpoints/step-000008"));
-        run.unpublish();
+        run.interruptBefore(8);
         Ran again = run.run("run", "--attempt", "2");
 
         assertThat(again.code()).as(again.error()).isZero();

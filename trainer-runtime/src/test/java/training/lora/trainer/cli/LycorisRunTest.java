@@ -10,7 +10,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Reason;
-import training.lora.trainer.files.Folders;
 
 /** A LoHa and a LoKr from the configuration to their files, in one run that is gone on from. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
@@ -32,11 +31,7 @@ class LycorisRunTest {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         byte[] whole = run.lora();
-        // As if the first attempt had ended at step 6.
-        Files.delete(run.state(12));
-        Files.delete(run.workspace().resolve("train/summary.json"));
-        Folders.delete(run.workspace().resolve("train/checkpoints/step-000012"));
-        run.unpublish();
+        run.interruptBefore(12);
         Ran again = run.run("run", "--attempt", "2");
         assertThat(again.code()).as(again.error()).isZero();
 

@@ -122,6 +122,14 @@ final class TinyRun {
         Folders.delete(workspace.resolve("output"));
     }
 
+    /** As if its first attempt, which came to step {@code last}, had ended at the state before the last checkpoint. */
+    void interruptBefore(int last) throws IOException {
+        Files.delete(state(last));
+        Files.delete(workspace.resolve("train/summary.json"));
+        Folders.delete(workspace.resolve("train/checkpoints/step-%06d".formatted(last)));
+        unpublish();
+    }
+
     /** The adapter that the train stage published. */
     byte[] lora() throws IOException {
         return Files.readAllBytes(workspace.resolve("output").resolve(NAME + ".safetensors"));

@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Reason;
-import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -37,7 +36,7 @@ class TokenRunTest {
         assertThat(ended.code()).as(ended.error()).isZero();
         byte[] whole = run.lora();
         byte[] tokens = Files.readAllBytes(embedding(run, "output"));
-        interruptAtStep6(run);
+        run.interruptBefore(12);
         Ran again = run.run("run", "--attempt", "2");
         assertThat(again.code()).as(again.error()).isZero();
 
@@ -80,7 +79,7 @@ class TokenRunTest {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
         byte[] whole = run.lora();
-        interruptAtStep6(run);
+        run.interruptBefore(12);
         Ran again = run.run("run", "--attempt", "2");
         assertThat(again.code()).as(again.error()).isZero();
 
@@ -144,14 +143,6 @@ class TokenRunTest {
                 run.yaml,
                 yaml.replace("[{uri: data}]", "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]"));
         return run;
-    }
-
-    /** As if the first attempt had ended there. */
-    private static void interruptAtStep6(TinyRun run) throws Exception {
-        Files.delete(run.state(12));
-        Files.delete(run.workspace().resolve("train/summary.json"));
-        Folders.delete(run.workspace().resolve("train/checkpoints/step-000012"));
-        run.unpublish();
     }
 
     private static Path embedding(TinyRun run, String place) {

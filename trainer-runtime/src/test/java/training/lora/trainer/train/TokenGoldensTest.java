@@ -25,8 +25,6 @@ import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.ProjectionDeltas;
-import training.lora.trainer.model.text.TextEmbedding;
-import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
@@ -92,7 +90,7 @@ class TokenGoldensTest {
                 .recordToText(
                         Randomness.normal(scope, 1, new Shape(2, 4, 8, 16)),
                         scope.create(new float[] {3, 731}),
-                        told(text.embedding(), scope),
+                        Goldens.told(text.embedding(), scope),
                         deltas);
         NDArray y = recording.output();
         if (golden != null) {
@@ -109,17 +107,6 @@ class TokenGoldensTest {
             NDArray gradient = Objects.requireNonNull(rows.gradient());
             assertClose(gradient, golden.read(encoder.folder() + ".grad", scope), 1e-4, encoder.folder());
         });
-    }
-
-    private static Conditioning told(TextEmbedding text, NDManager manager) {
-        return text.pooled() == null
-                ? Conditioning.of(text.context())
-                : new Conditioning(
-                        text.context(),
-                        text.pooled(),
-                        manager.create(
-                                new float[] {600, 400, 0, 50, 128, 128, 1024, 1536, 256, 0, 1024, 1024},
-                                new Shape(2, 6)));
     }
 
     /** The script's random embeddings: those of the i-th text encoder have the seed 100 + i. */
