@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -84,6 +85,8 @@ final class ChartRulesTest {
                             "--patch={\"spec\":{\"suspend\":true}}")
                     .ok();
             cluster.await(namespace, "ruled", t -> Trainings.is(t, "Suspended"));
+            // The status comes first, then the deletion.
+            awaitDeletion(namespace, "ruled-prepare-1");
             replica.terminate();
         }
 
@@ -96,6 +99,17 @@ final class ChartRulesTest {
         allowed.removeAll(used);
         allowed.removeAll(NOT_SEEN_HERE);
         assertThat(allowed).as("allowed without need").isEmpty();
+    }
+
+    private void awaitDeletion(String namespace, String job) {
+        cluster.client()
+                .batch()
+                .v1()
+                .jobs()
+                .inNamespace(namespace)
+                .withName(job)
+                .waitUntilCondition(
+                        j -> j == null || j.getMetadata().getDeletionTimestamp() != null, 30, TimeUnit.SECONDS);
     }
 
     /** With a token that is none: it is reviewed and refused. */
