@@ -94,6 +94,10 @@ public record TrainingSpec(
         @Min(1) @Max(1024) Integer gradientAccumulation,
 
         @JsonPropertyDescription(
+                "Whether a step keeps only the inputs of the networks' blocks and runs each block again on the way back (gradient checkpointing): less memory, about half as much time again, the same result. Unset: false.")
+        @Nullable Boolean gradientCheckpointing,
+
+        @JsonPropertyDescription(
                 "Number format of the frozen weights and of activations; what is trained is always fp32. BFloat16 halves memory; Float32 suits small models and processors without bf16 instructions. Default BFloat16.")
         Precision precision,
 

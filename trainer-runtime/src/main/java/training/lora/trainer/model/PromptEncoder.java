@@ -16,6 +16,7 @@ import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.ModelSource;
 import training.lora.trainer.model.basemodel.Part;
 import training.lora.trainer.model.layer.AddedTokens;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
@@ -125,11 +126,11 @@ public final class PromptEncoder implements AutoCloseable {
     }
 
     /**
-     * Embeds {@code texts} and keeps what a backward pass needs. The deltas must have gradients to add to; all that is made
-     * belongs to {@code scope}.
+     * Embeds {@code texts} and keeps what a backward pass needs, as {@code keep} says. The deltas must have gradients to add
+     * to; all that is made belongs to {@code scope}.
      */
-    public Recording record(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
-        return new Recording(scope, texts, deltas);
+    public Recording record(NDManager scope, List<String> texts, ProjectionDeltas deltas, Keep keep) {
+        return new Recording(scope, texts, deltas, keep);
     }
 
     /** The encoders' shares side by side. */
@@ -177,7 +178,7 @@ public final class PromptEncoder implements AutoCloseable {
         private final List<TextEncoder.Recording> recordings = new ArrayList<>();
         private final TextEmbedding embedding;
 
-        private Recording(NDManager scope, List<String> texts, ProjectionDeltas deltas) {
+        private Recording(NDManager scope, List<String> texts, ProjectionDeltas deltas, Keep keep) {
             this.scope = scope;
             List<TextEmbedding> apart = new ArrayList<>();
             for (Reader part : parts) {
@@ -187,7 +188,8 @@ public final class PromptEncoder implements AutoCloseable {
                                 tokens(part, texts, deltas),
                                 part.tokenizer().end(),
                                 clipSkip,
-                                deltas);
+                                deltas,
+                                keep);
                 recordings.add(recording);
                 apart.add(joined(scope, recording.embedding()));
             }

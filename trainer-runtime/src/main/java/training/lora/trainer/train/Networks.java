@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.PromptEncoder;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
@@ -16,8 +17,14 @@ import training.lora.trainer.train.batch.Told;
  * and what is told of the samples to the prediction (B, C, h, w).
  *
  * @param prompts null where texts come embedded
+ * @param keep what of a recorded pass is kept
  */
-record Networks(UNet unet, @Nullable PromptEncoder prompts) {
+record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
+    /** Of which what each layer needs is kept. */
+    Networks(UNet unet, @Nullable PromptEncoder prompts) {
+        this(unet, prompts, Keep.LayerStates);
+    }
+
     /** A prediction that can be walked back. */
     interface Recording {
         /** The prediction. */
@@ -40,10 +47,11 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts) {
     /** The same, with what a backward pass needs. */
     Recording record(NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas) {
         if (!(told instanceof Told.Texts texts)) {
-            return denoised(unet.record(noisy, timesteps, embedded(told), deltas));
+            return denoised(unet.record(noisy, timesteps, embedded(told), deltas, keep));
         }
-        PromptEncoder.Recording text = encoder().record(noisy.getManager(), texts.texts(), deltas);
-        UNet.Recording denoised = unet.recordToText(noisy, timesteps, conditioning(text.embedding(), texts), deltas);
+        PromptEncoder.Recording text = encoder().record(noisy.getManager(), texts.texts(), deltas, keep);
+        UNet.Recording denoised =
+                unet.recordToText(noisy, timesteps, conditioning(text.embedding(), texts), deltas, keep);
         return new Recording() {
             @Override
             public NDArray output() {

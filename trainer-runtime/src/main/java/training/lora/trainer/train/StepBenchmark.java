@@ -21,6 +21,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
@@ -43,7 +44,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--checkpointing false|true] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -73,6 +74,14 @@ public final class StepBenchmark {
                         throw new IllegalArgumentException(
                                 "--adapter must be lora, dora, loha or lokr, was " + options.get("adapter"));
                 };
+        Keep keep =
+                switch (option(options, "checkpointing")) {
+                    case "false" -> Keep.LayerStates;
+                    case "true" -> Keep.BlockInputs;
+                    default ->
+                        throw new IllegalArgumentException(
+                                "--checkpointing must be false or true, was " + options.get("checkpointing"));
+                };
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
         ComputeDevice device = ComputeDevice.choose(option(options, "device"));
@@ -82,7 +91,7 @@ public final class StepBenchmark {
                 UNet unet = UNet.random(config, precision, 0, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), settings(type, rank), 0, unet::weight, run);
-                LoraStep step = step(unet, adapter, run)) {
+                LoraStep step = step(new Networks(unet, null, keep), adapter, run)) {
             parameters = adapter.parameters().size();
             List<Shape> shapes = shapes(option(options, "res"), unet.config().channels());
             List<NDArray> latents = shapes.stream()
@@ -161,10 +170,10 @@ public final class StepBenchmark {
         return new LoraSettings(type, rank, rank, false, 0, List.of("Attention"), List.of());
     }
 
-    private static LoraStep step(UNet unet, LoraAdapter adapter, NDManager run) {
+    private static LoraStep step(Networks networks, LoraAdapter adapter, NDManager run) {
         NoiseSchedule schedule = NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        return new LoraStep(new Networks(unet, null), adapter, schedule, training(), run);
+        return new LoraStep(networks, adapter, schedule, training(), run);
     }
 
     private static TrainingSpec training() {
@@ -180,11 +189,12 @@ public final class StepBenchmark {
         Map<String, String> options = new TreeMap<>(Map.of(
                 "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "rank",
                 "16", "adapter", "lora", "profile", ""));
+        options.put("checkpointing", "false");
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank, --adapter or --profile, each with a value, was "
+                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank, --adapter, --checkpointing or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);

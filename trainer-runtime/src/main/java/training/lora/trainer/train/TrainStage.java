@@ -19,6 +19,7 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.order.BatchOrder;
@@ -116,7 +117,10 @@ public final class TrainStage {
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
         this.step = new LoraStep(
-                new Networks(model.unet(), adapter.adaptsText() ? model.prompts() : null),
+                new Networks(
+                        model.unet(),
+                        adapter.adaptsText() ? model.prompts() : null,
+                        Boolean.TRUE.equals(training.gradientCheckpointing()) ? Keep.BlockInputs : Keep.LayerStates),
                 adapter,
                 schedule,
                 training,

@@ -19,6 +19,7 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelOptions;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
@@ -48,7 +49,8 @@ class TextEncoderGoldensTest {
                 StableDiffusion model = StableDiffusion.open(xl ? SDXL : SD15, options, manager);
                 LoraAdapter adapter = adapter(golden, model, manager).trainable()) {
             ProjectionDeltas deltas = adapter.bind(manager);
-            PromptEncoder.Recording text = model.prompts().record(manager, xl ? XL_TEXTS : TEXTS, deltas);
+            PromptEncoder.Recording text =
+                    model.prompts().record(manager, xl ? XL_TEXTS : TEXTS, deltas, Keep.LayerStates);
             UNet.Recording recording = model.unet()
                     .recordToText(
                             Randomness.normal(manager, 1, new Shape(2, 4, 8, 16)),

@@ -24,6 +24,7 @@ import training.lora.trainer.dataset.WholeWords;
 import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.tensor.LazyTensor;
@@ -85,7 +86,7 @@ class TokenGoldensTest {
     private static double backward(
             boolean xl, StableDiffusion model, TokenEmbeddings tokens, @Nullable SafeTensors golden, NDManager scope) {
         ProjectionDeltas deltas = new ProjectionDeltas(Map.of(), 0, tokens.bind(scope));
-        PromptEncoder.Recording text = model.prompts().record(scope, xl ? XL_TEXTS : TEXTS, deltas);
+        PromptEncoder.Recording text = model.prompts().record(scope, xl ? XL_TEXTS : TEXTS, deltas, Keep.LayerStates);
         UNet.Recording recording = model.unet()
                 .recordToText(
                         Randomness.normal(scope, 1, new Shape(2, 4, 8, 16)),

@@ -6,12 +6,16 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.tensor.TorchScript;
 
 /**
  * Layers one behind the other, with a stack for skip connections and residuals, which nest: what is left first is taken
  * last.
  */
 public final class Chain {
+    /** Another handle of x. */
+    private static final TorchScript HANDLE = TorchScript.compile("x", "return x");
+
     private final List<Step> steps;
 
     /**
@@ -19,10 +23,21 @@ public final class Chain {
      *
      * @param takes whether it takes the stack's top beside the output of the step before
      * @param leaves whether its output is put on the stack too
+     * @param opens whether a block begins with it, whose inputs {@link Keep#BlockInputs} keeps
      */
-    public record Step(Layer layer, boolean takes, boolean leaves) {
+    public record Step(Layer layer, boolean takes, boolean leaves, boolean opens) {
+        /** A step that is a block, or the first of one. */
+        public Step(Layer layer, boolean takes, boolean leaves) {
+            this(layer, takes, leaves, true);
+        }
+
         public Step leaving() {
-            return new Step(layer, takes, true);
+            return new Step(layer, takes, true, opens);
+        }
+
+        /** The same in the block of the step before. */
+        public Step within() {
+            return new Step(layer, takes, leaves, false);
         }
     }
 
@@ -41,7 +56,7 @@ public final class Chain {
     }
 
     /**
-     * The same, kept from the first step that is trained: what comes before needs no gradient.
+     * The same, kept as the pass says from the first step that is trained: what comes before needs no gradient.
      *
      * @param whole whether to keep all of it, for the gradient of {@code x}
      */
@@ -57,8 +72,21 @@ public final class Chain {
     public final class Recording {
         private final Pass pass;
         private final int first;
+        /** What is kept of each step that can be walked back, the last on top. */
         private final Deque<NDList> kept = new ArrayDeque<>();
+
+        /** The blocks that must run again before, the last on top; none where layers' states are kept. */
+        private final Deque<Block> blocks = new ArrayDeque<>();
+
         private final NDArray output;
+
+        /**
+         * Steps of which the inputs are kept alone.
+         *
+         * @param begin number of its first step
+         * @param inputs that step's x, then what its steps take from the stack, in their order
+         */
+        private record Block(int begin, NDList inputs) {}
 
         private Recording(Pass pass, NDArray x, int first) {
             this.pass = pass;
@@ -68,7 +96,7 @@ public final class Chain {
             for (int i = 0; i < steps.size(); i++) {
                 Step step = steps.get(i);
                 NDArray skip = step.takes() ? stack.pop() : null;
-                NDArray y = i < first ? step.layer().forward(pass, h, skip) : keep(step.layer(), h, skip);
+                NDArray y = i < first ? step.layer().forward(pass, h, skip) : keep(i, h, skip);
                 // What a layer keeps it holds by handles of its own.
                 if (h != stack.peek()) {
                     h.close();
@@ -84,10 +112,40 @@ public final class Chain {
             output = h;
         }
 
-        private NDArray keep(Layer layer, NDArray x, @Nullable NDArray skip) {
-            NDList results = layer.record(pass, x, skip);
+        private NDArray keep(int i, NDArray x, @Nullable NDArray skip) {
+            if (pass.keep() == Keep.LayerStates) {
+                return record(i, x, skip);
+            }
+            if (i == first || steps.get(i).opens()) {
+                blocks.push(new Block(i, new NDList(HANDLE.call(pass.scope(), x))));
+            }
+            if (skip != null) {
+                blocks.element().inputs().add(HANDLE.call(pass.scope(), skip));
+            }
+            // Recorded as it will be again, since forward has no dropout.
+            NDArray y = record(i, x, skip);
+            kept.pop().close();
+            return y;
+        }
+
+        private NDArray record(int i, NDArray x, @Nullable NDArray skip) {
+            NDList results = steps.get(i).layer().record(pass, x, skip);
             kept.push(new NDList(results.subList(1, results.size())));
             return results.get(0);
+        }
+
+        /** Keeps the states of the layers of {@code block}, up to before the step {@code end}. */
+        private void again(Block block, int end) {
+            try (NDList inputs = block.inputs()) {
+                NDArray h = inputs.get(0);
+                int taken = 1;
+                for (int i = block.begin(); i < end; i++) {
+                    NDArray y = record(i, h, steps.get(i).takes() ? inputs.get(taken++) : null);
+                    h.close();
+                    h = y;
+                }
+                h.close();
+            }
         }
 
         public NDArray output() {
@@ -104,6 +162,9 @@ public final class Chain {
                     try (NDArray skipped = stack.pop()) {
                         d.addi(skipped);
                     }
+                }
+                if (kept.isEmpty()) {
+                    again(blocks.pop(), i + 1);
                 }
                 NDArray before = d;
                 try (NDList state = kept.pop()) {

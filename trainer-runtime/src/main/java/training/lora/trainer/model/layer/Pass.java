@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param contextGradient what the context's gradient is added to on the way back, (B, S, D) fp32; null where none is
  *     wanted
  * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
+ * @param keep what a recording keeps
  */
 @RecordBuilder
 public record Pass(
@@ -24,10 +25,15 @@ public record Pass(
         @Nullable NDArray context,
         ProjectionDeltas deltas,
         @Nullable NDArray contextGradient,
-        @Nullable NDArray timeGradient) {
+        @Nullable NDArray timeGradient,
+        Keep keep) {
     /** A pass without time, text or adapter. */
     public static Pass plain(NDManager scope) {
-        return PassBuilder.builder().scope(scope).deltas(ProjectionDeltas.NONE).build();
+        return PassBuilder.builder()
+                .scope(scope)
+                .deltas(ProjectionDeltas.NONE)
+                .keep(Keep.LayerStates)
+                .build();
     }
 
     /** The same with arrays to add the gradients of context and, where wanted, time to. */

@@ -27,14 +27,16 @@ public final class SpatialTransformer {
         chain.add(new Chain.Step(new Enter(parameters, path, width, sizes.groups(), sizes.linear()), false, false));
         for (int i = 0; i < sizes.blocks(); i++) {
             String block = path + ".transformer_blocks." + i;
+            Chain.Step first =
+                    new Chain.Step(Attention.of(parameters, block, false, sizes, LAYER_NORM_EPS), false, false);
+            chain.add(i == 0 ? first.within() : first);
             for (Layer layer : List.of(
-                    Attention.of(parameters, block, false, sizes, LAYER_NORM_EPS),
                     Attention.of(parameters, block, true, sizes, LAYER_NORM_EPS),
                     new FeedForward(parameters, block + ".norm3", block + ".ff", width, LAYER_NORM_EPS))) {
-                chain.add(new Chain.Step(layer, false, false));
+                chain.add(new Chain.Step(layer, false, false).within());
             }
         }
-        chain.add(new Chain.Step(new Leave(parameters, path, width, sizes.linear()), true, false));
+        chain.add(new Chain.Step(new Leave(parameters, path, width, sizes.linear()), true, false).within());
     }
 
     private static List<Projection> projection(String path, long width, boolean linear) {

@@ -11,7 +11,6 @@ import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.ClipMlp;
 import training.lora.trainer.model.layer.ClipSizes;
 import training.lora.trainer.model.layer.ClipSizesBuilder;
-import training.lora.trainer.model.layer.Layer;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.weights.Config;
@@ -37,13 +36,9 @@ final class ClipLayers {
                 .build();
         for (int i = 0; i < config.integer("num_hidden_layers"); i++) {
             String layer = path + "." + i;
-            add(Attention.ofClip(parameters, layer, prefix, sizes, causal));
-            add(new ClipMlp(parameters, layer, prefix, sizes));
+            steps.add(new Chain.Step(Attention.ofClip(parameters, layer, prefix, sizes, causal), false, false));
+            steps.add(new Chain.Step(new ClipMlp(parameters, layer, prefix, sizes), false, false).within());
         }
-    }
-
-    private void add(Layer layer) {
-        steps.add(new Chain.Step(layer, false, false));
     }
 
     private static ClipMlp.Activation activation(String path, String name) {

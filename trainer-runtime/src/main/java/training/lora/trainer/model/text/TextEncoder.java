@@ -11,6 +11,7 @@ import training.lora.api.Precision;
 import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.PassBuilder;
 import training.lora.trainer.model.layer.Projection;
@@ -136,7 +137,7 @@ public final class TextEncoder implements AutoCloseable {
      */
     public TextEmbedding encode(NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas) {
         try (NDManager inner = scope.newSubManager()) {
-            TextEmbedding embedding = new Recording(inner, texts, end, skip, deltas, false).embedding();
+            TextEmbedding embedding = new Recording(inner, texts, end, skip, deltas, null).embedding();
             embedding.context().attach(scope);
             NDArray pooled = embedding.pooled();
             if (pooled != null) {
@@ -146,9 +147,13 @@ public final class TextEncoder implements AutoCloseable {
         }
     }
 
-    /** {@link #encode} for training: what a backward pass needs is kept. The deltas must have gradients to add to. */
-    public Recording record(NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas) {
-        return new Recording(scope, texts, end, skip, deltas, true);
+    /**
+     * {@link #encode} for training: what a backward pass needs is kept, as {@code keep} says. The deltas must have gradients
+     * to add to.
+     */
+    public Recording record(
+            NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas, Keep keep) {
+        return new Recording(scope, texts, end, skip, deltas, keep);
     }
 
     /** An embedding that can be walked back. */
@@ -162,10 +167,16 @@ public final class TextEncoder implements AutoCloseable {
         private final @Nullable Pooled pooled;
         private final TextEmbedding embedding;
 
+        /** @param keep what is kept for the way back; null where there is none */
         private Recording(
-                NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas, boolean kept) {
+                NDManager scope, List<Tokens> texts, long end, int skip, ProjectionDeltas deltas, @Nullable Keep keep) {
             this.scope = scope;
-            Pass pass = PassBuilder.builder().scope(scope).deltas(deltas).build();
+            boolean kept = keep != null;
+            Pass pass = PassBuilder.builder()
+                    .scope(scope)
+                    .deltas(deltas)
+                    .keep(keep == null ? Keep.LayerStates : keep)
+                    .build();
             int left = role == Role.Only ? skip : 1 + skip;
             AddedTokens tokens = deltas.tokens();
             added = tokens == null ? null : tokens.of(component());

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Precision;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Convolution;
+import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Layer;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.PassBuilder;
@@ -238,7 +239,7 @@ public final class UNet implements AutoCloseable {
      * @return (B, C, h, w)
      */
     public NDArray forward(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
-        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas, Keep.LayerStates);
         return leave(pass, chain.forward(pass, enter(pass, sample)));
     }
 
@@ -247,13 +248,19 @@ public final class UNet implements AutoCloseable {
      * gradients to add to.
      */
     public Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
-        return record(sample, timesteps, told, deltas, false);
+        return record(sample, timesteps, told, deltas, Keep.LayerStates);
+    }
+
+    /** @param keep what of the pass is kept */
+    public Recording record(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas, keep);
+        return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
     }
 
     /** @param whole whether {@link Recording#backward} should go down to the sample */
     public Recording record(
             NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, boolean whole) {
-        Pass pass = pass(sample.getManager(), timesteps, told, deltas);
+        Pass pass = pass(sample.getManager(), timesteps, told, deltas, Keep.LayerStates);
         return new Recording(pass, told, chain.record(pass, enter(pass, sample), whole));
     }
 
@@ -262,15 +269,21 @@ public final class UNet implements AutoCloseable {
      * well, and {@link Recording#toText} has that gradient.
      */
     public Recording recordToText(NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+        return recordToText(sample, timesteps, told, deltas, Keep.LayerStates);
+    }
+
+    /** @param keep what of the pass is kept */
+    public Recording recordToText(
+            NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
         NDManager scope = sample.getManager();
-        Pass plain = pass(scope, timesteps, told, deltas);
+        Pass plain = pass(scope, timesteps, told, deltas, keep);
         NDArray time =
                 embedAddition == null ? null : scope.zeros(plain.requireTime().getShape());
         Pass pass = plain.toText(scope.zeros(told.context().getShape()), time);
         return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
     }
 
-    private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas) {
+    private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
         NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
         if (embedAddition != null) {
             try (NDArray timeAlone = time) {
@@ -280,6 +293,7 @@ public final class UNet implements AutoCloseable {
         return PassBuilder.builder()
                 .scope(scope)
                 .deltas(deltas)
+                .keep(keep)
                 .time(time)
                 .context(LIKE.call(scope, told.context(), time))
                 .build();
