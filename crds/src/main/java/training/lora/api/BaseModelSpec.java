@@ -5,6 +5,7 @@ import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Required;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The base model. */
@@ -35,9 +36,22 @@ public record BaseModelSpec(
 
         @JsonPropertyDescription("An autoencoder that takes the place of the model's own. Unset: its own.") @Nullable VaeSpec vae,
 
+        @JsonPropertyDescription(
+                "Adapters that are added to the model's weights before anything else, as if the model had been merged with them. Unset: none.")
+        @Size(max = 8) @Nullable List<BaseAdapterSpec> adapters,
+
         @JsonPropertyDescription("Digest of the file that uri names, hex; another file is refused. Unset: any.")
         @Pattern(Uris.SHA256) @Size(max = 64) @Nullable String sha256,
 
         @JsonPropertyDescription("A Secret for the place that uri names. Unset: none, or the identity of the pod.")
         @Nullable SecretRef secretRef)
-        implements SourceSpec {}
+        implements SourceSpec {
+    public BaseModelSpec {
+        adapters = adapters == null || adapters.isEmpty() ? null : List.copyOf(adapters);
+    }
+
+    /** The same, without the difference of none and unset. */
+    public List<BaseAdapterSpec> merged() {
+        return adapters == null ? List.of() : adapters;
+    }
+}

@@ -58,6 +58,7 @@ record CrossFieldRules(List<String> problems) {
         if (size != null && size % 64 != 0) {
             problems.add("`spec.sampling.size` must be a multiple of 64, was " + size);
         }
+        strength(spec);
         preparation(spec.preparation());
         mask(spec.preparation().mask());
         TrainingSpec training = spec.training();
@@ -88,6 +89,17 @@ record CrossFieldRules(List<String> problems) {
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
         }
         timestepRange(loss);
+    }
+
+    private void strength(LoraTrainingSpec spec) {
+        Double strength = spec.sampling().strength();
+        TrainingSpec training = spec.training();
+        if (strength != null
+                && (training.adapter().type() == AdapterType.DoRA || training.method() != TrainingMethod.Adapter)) {
+            problems.add(
+                    "`spec.sampling.strength` must be unset with DoRA, whose change of a weight is in no proportion to it, and where no adapter is trained, was %s with %s and method %s"
+                            .formatted(strength, training.adapter().type(), training.method()));
+        }
     }
 
     private void timestepRange(LossSpec loss) {

@@ -55,6 +55,12 @@ import org.jspecify.annotations.Nullable;
         value = "self.training.loss.preservation.outsideMask == 0.0 || self.preparation.mask.source != 'None'",
         message = "training.loss.preservation.outsideMask must be 0 where preparation.mask.source is None",
         fieldPath = ".training")
+@ValidationRule(
+        value =
+                "!has(self.sampling.strength) || self.training.adapter.type != 'DoRA' && self.training.method == 'Adapter'",
+        message =
+                "sampling.strength must be unset with DoRA, whose change of a weight is in no proportion to it, and where no adapter is trained",
+        fieldPath = ".sampling")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -30,12 +30,21 @@ public record SamplingSpec(
 
         @JsonPropertyDescription(
                 "Side of these pictures and of the evaluation's in pixels, a multiple of 64. Unset: the training's resolution.")
-        @Min(64) @Max(2048) @Nullable Integer size) {
+        @Min(64) @Max(2048) @Nullable Integer size,
+
+        @JsonPropertyDescription(
+                "How strong the adapter is in these pictures and in the evaluation's, as the weight that other tools have for it; not of a DoRA. Default 1, as it was trained.")
+        @Min(0) @Max(2) @Nullable Double strength) {
     public SamplingSpec {
         enabled = orDefault(enabled, true);
         prompts = prompts == null ? List.of() : List.copyOf(prompts);
         steps = orDefault(steps, 20);
         guidance = orDefault(guidance, 5.0);
+    }
+
+    /** How strong the adapter is. */
+    public double adapterStrength() {
+        return strength == null ? 1 : strength;
     }
 
     /**

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Something that a run reads. */
 public sealed interface SourceSpec
-        permits BaseModelSpec, VaeSpec, ClipSpec, AestheticSpec, InitFromSpec, DatasetSpec, ModelSpec {
+        permits BaseModelSpec, VaeSpec, BaseAdapterSpec, ClipSpec, AestheticSpec, InitFromSpec, DatasetSpec, ModelSpec {
     /** Where it is. */
     String uri();
 
@@ -35,9 +35,12 @@ public sealed interface SourceSpec
         BaseModelSpec base = spec.baseModel();
         add.accept("spec.baseModel", base);
         add.accept("spec.baseModel.vae", base == null ? null : base.vae());
-        int i = 0;
-        for (DatasetSpec dataset : spec.datasets()) {
-            add.accept("spec.datasets[" + i++ + "]", dataset);
+        List<BaseAdapterSpec> merged = base == null ? List.of() : base.merged();
+        for (int i = 0; i < merged.size(); i++) {
+            add.accept("spec.baseModel.adapters[" + i + "]", merged.get(i));
+        }
+        for (int i = 0; i < spec.datasets().size(); i++) {
+            add.accept("spec.datasets[" + i + "]", spec.datasets().get(i));
         }
         add.accept("spec.preparation.mask.model", spec.preparation().mask().model());
         add.accept(

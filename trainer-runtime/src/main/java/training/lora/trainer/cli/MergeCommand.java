@@ -9,8 +9,6 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.merge.CheckpointMerge;
 import training.lora.trainer.merge.LoraFiles;
 import training.lora.trainer.merge.Weighted;
@@ -43,12 +41,7 @@ final class MergeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         NewFile.require(out);
-        List<Weighted> weighted;
-        try {
-            weighted = adapters.stream().map(Weighted::parse).toList();
-        } catch (IllegalArgumentException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, String.valueOf(e.getMessage()), e);
-        }
+        List<Weighted> weighted = Weighted.parse(adapters);
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
             if (base == null) {
                 LoraFiles.sum(weighted, out);

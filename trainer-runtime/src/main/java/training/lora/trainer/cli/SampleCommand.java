@@ -26,6 +26,8 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.merge.MergedModel;
+import training.lora.trainer.merge.Weighted;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.source.Cache;
@@ -57,8 +59,11 @@ final class SampleCommand implements Callable<Integer> {
                             + " .safetensors file, or bundled://NAME.")
     private String base = "";
 
-    @Option(names = "--lora", paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
-    private @Nullable Path lora;
+    @Option(
+            names = "--lora",
+            paramLabel = "FILE[=SHARE]",
+            description = "An adapter, by whichever trainer, and how much of it; default 1. May be repeated.")
+    private List<String> loras = new ArrayList<>();
 
     @Option(
             names = "--embedding",
@@ -120,7 +125,7 @@ final class SampleCommand implements Callable<Integer> {
     private int draw(Path place) throws IOException {
         try (NDManager manager = device.choose().newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
-                LoraAdapter adapter = AdapterFiles.read(lora, embeddings, model, manager)) {
+                LoraAdapter adapter = adapter(model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
             int grain = model.resolutionStep();
             require(
@@ -141,6 +146,16 @@ final class SampleCommand implements Callable<Integer> {
             new ImageSampler(model, steps, guidance, side).draw(wanted, adapter, manager, sink, more -> {});
         }
         return 0;
+    }
+
+    /** One as it is stands beside the model; of several, or at other shares, the model's weights are changed. */
+    private @Nullable LoraAdapter adapter(StableDiffusion model, NDManager manager) {
+        List<Weighted> weighted = Weighted.parse(loras);
+        boolean beside = weighted.size() == 1 && weighted.get(0).share() == 1;
+        if (!beside && !weighted.isEmpty()) {
+            MergedModel.merge(weighted, model, manager);
+        }
+        return AdapterFiles.read(beside ? weighted.get(0).file() : null, embeddings, model, manager);
     }
 
     /** Where the base model is, fetched into LORA_CACHE or the user's cache if it is elsewhere. */

@@ -9,9 +9,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterType;
 import training.lora.api.ConceptMode;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
+import training.lora.api.TrainingMethod;
 
 /** What Eden draws while it trains: by texts of our own, in its size, steps and guidance. */
 final class EdenSampling {
@@ -55,6 +57,7 @@ final class EdenSampling {
             draft.put("n_sample_imgs", "sampling.prompts", prompts(count));
             draft.put("sampling.steps", STEPS);
             draft.put("sampling.guidance", GUIDANCE);
+            strength();
             Integer size = size(bundled);
             if (size != null) {
                 draft.put("validation_img_size", "sampling.size", size);
@@ -62,6 +65,21 @@ final class EdenSampling {
         }
         if (!bundled) {
             draft.put("evaluation.clip.uri", CLIP);
+        }
+    }
+
+    /** 0 stands for what it chooses itself. */
+    private void strength() {
+        double strength = options.number("sample_imgs_lora_scale", 0);
+        if (strength == 0) {
+            return;
+        }
+        boolean linear = !draft.at("training.adapter.type").asText().equals(AdapterType.DoRA.name());
+        boolean adapter = !draft.at("training.method").asText().equals(TrainingMethod.TextualInversion.name());
+        if (linear && adapter) {
+            draft.put("sample_imgs_lora_scale", "sampling.strength", strength);
+        } else {
+            options.ignore("sample_imgs_lora_scale");
         }
     }
 

@@ -1,5 +1,6 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -71,12 +72,33 @@ final class KohyaAdapter {
         }
         draft.put(adapter + "targets", targets);
         draft.put("network_train_unet_only", adapter + "textEncoder", trainsTextEncoder(options));
+        baseWeights();
         String before = options.text("network_weights");
         if (before != null) {
             draft.put(
                     "network_weights",
                     "training.initFrom.uri",
                     places.uri(options.findings(), "network_weights", before));
+        }
+    }
+
+    private void baseWeights() {
+        List<String> files = options.texts("base_weights");
+        List<String> shares = options.texts("base_weights_multiplier");
+        for (int i = 0; i < files.size(); i++) {
+            ObjectNode adapter = draft.add("baseModel.adapters")
+                    .put("uri", places.uri(options.findings(), "base_weights", files.get(i)));
+            if (i < shares.size()) {
+                adapter.put("share", share(shares.get(i)));
+            }
+        }
+    }
+
+    private double share(String text) {
+        try {
+            return Double.parseDouble(text);
+        } catch (NumberFormatException e) {
+            throw options.wrong("base_weights_multiplier", "be numbers, was " + text);
         }
     }
 

@@ -18,6 +18,7 @@ import training.lora.api.DatasetSpec;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.WholeWords;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 
 /**

@@ -66,11 +66,7 @@ final class CheckpointMeter {
         Concepts concepts = Concepts.of(spec.datasets());
         this.prompts = repeated(prompts(concepts), spec.evaluation().samplesPerPrompt());
         this.cache = new PictureCache(context.workspace().evaluate().resolve("pictures"));
-        this.sampler = new ImageSampler(
-                model,
-                spec.sampling().steps(),
-                spec.sampling().guidance(),
-                spec.sampling().side(data.resolution()));
+        this.sampler = ImageSampler.of(model, spec.sampling(), spec.sampling().side(data.resolution()));
         List<String> words =
                 prompts.stream().map(p -> concepts.withClassNames(p.text())).toList();
         PromptTexts texts = new PromptTexts(words, embedder.texts(words));

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Prediction;
 import training.lora.api.PromptSpec;
-import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.WholeWords;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.basemodel.Schedule;
 

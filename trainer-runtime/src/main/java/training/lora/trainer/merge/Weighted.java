@@ -1,6 +1,9 @@
 package training.lora.trainer.merge;
 
 import java.nio.file.Path;
+import java.util.List;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 
 /**
  * An adapter's file and how much of it is taken.
@@ -10,11 +13,15 @@ import java.nio.file.Path;
  */
 public record Weighted(Path file, double share) {
     /**
-     * Reads {@code FILE} or {@code FILE=SHARE}.
+     * Reads {@code FILE} or {@code FILE=SHARE} of each.
      *
-     * @throws IllegalArgumentException if SHARE is no finite number
+     * @throws TrainerException InvalidConfiguration if a SHARE is no finite number
      */
-    public static Weighted parse(String text) {
+    public static List<Weighted> parse(List<String> texts) {
+        return texts.stream().map(Weighted::parse).toList();
+    }
+
+    private static Weighted parse(String text) {
         int equals = text.lastIndexOf('=');
         if (equals < 0 || text.endsWith(".safetensors")) {
             return new Weighted(Path.of(text), 1);
@@ -26,7 +33,8 @@ public record Weighted(Path file, double share) {
             share = Double.NaN;
         }
         if (!Double.isFinite(share)) {
-            throw new IllegalArgumentException(
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
                     "--lora must be FILE or FILE=SHARE with a number as its share, was " + text);
         }
         return new Weighted(Path.of(text.substring(0, equals)), share);

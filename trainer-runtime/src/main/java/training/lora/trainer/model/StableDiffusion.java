@@ -5,7 +5,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,13 +31,14 @@ import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.model.weights.PartSource;
+import training.lora.trainer.model.weights.WeightChanges;
 import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model, in a folder or a single file; each part is read when it is first asked for. */
 public final class StableDiffusion implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StableDiffusion.class);
 
-    private final ModelSource source;
+    private ModelSource source;
     private final ModelOptions options;
     private final NDManager manager;
     private final Schedule schedule;
@@ -43,6 +46,7 @@ public final class StableDiffusion implements AutoCloseable {
     private @Nullable Vae vaeOutline;
     private @Nullable Vae vae;
     private @Nullable PromptEncoder prompts;
+    private Runnable end = () -> {};
 
     private StableDiffusion(ModelSource source, ModelOptions options, NDManager manager, Schedule schedule) {
         this.source = source;
@@ -83,6 +87,23 @@ public final class StableDiffusion implements AutoCloseable {
         }
         Schedule schedule = ScheduleReader.read(source.scheduler(), options);
         return new StableDiffusion(source, options, parent.newSubManager(), schedule);
+    }
+
+    /**
+     * Changes weights from when they are read on.
+     *
+     * @param changes by the part whose weights they are of
+     * @param end called when the model is closed
+     * @throws IllegalStateException if a part of it has been read
+     */
+    public void change(Map<Component, ? extends WeightChanges> changes, Runnable end) {
+        if (unet != null || prompts != null) {
+            throw new IllegalStateException("weights must be changed before they are read");
+        }
+        Map<Part, WeightChanges> byPart = new EnumMap<>(Part.class);
+        changes.forEach((component, change) -> byPart.put(Part.of(component.folder()), change));
+        source = new ChangedSource(source, byPart);
+        this.end = end;
     }
 
     /** Its family. */
@@ -233,5 +254,6 @@ public final class StableDiffusion implements AutoCloseable {
     public void close() {
         releasePrompts();
         manager.close();
+        end.run();
     }
 }

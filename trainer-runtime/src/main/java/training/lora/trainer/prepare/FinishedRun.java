@@ -217,14 +217,14 @@ public final class FinishedRun {
     }
 
     private String baseModel() throws IOException {
-        Source vae = context.named().vae();
-        List<Source> both = vae == null
-                ? List.of(context.named().baseModel())
-                : List.of(context.named().baseModel(), vae);
-        if (remote.asBefore(both)) {
+        List<Source> all = context.named().wholeBaseModel();
+        if (remote.asBefore(all)) {
             return before.baseModel();
         }
-        boolean there = isThere(context.named().baseModel(), gone) & (vae == null || isThere(vae, gone));
+        boolean there = true;
+        for (Source source : all) {
+            there &= isThere(source, gone);
+        }
         return there ? context.baseModelDigest(digests) : before.baseModel();
     }
 

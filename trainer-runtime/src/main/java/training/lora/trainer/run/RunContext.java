@@ -10,9 +10,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.BaseAdapterSpec;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.Checkpoint;
@@ -29,6 +31,8 @@ import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.florence.FlorenceFiles;
+import training.lora.trainer.merge.MergedModel;
+import training.lora.trainer.merge.Weighted;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelDigest;
 import training.lora.trainer.model.basemodel.ModelOptions;
@@ -147,9 +151,25 @@ public record RunContext(
         return vae == null ? null : sources.existing(vae);
     }
 
-    /** sha256, hex, over the base model's files and those of the autoencoder that takes the place of its own. */
+    /** The adapters that are a part of the base model. */
+    private List<Weighted> baseAdapters() {
+        List<BaseAdapterSpec> specs = run.spec().baseModel().merged();
+        List<Source> places = named().baseAdapters();
+        return IntStream.range(0, specs.size())
+                .mapToObj(i -> new Weighted(file(places.get(i)), specs.get(i).share()))
+                .toList();
+    }
+
+    /**
+     * sha256, hex, over the base model's files, those of the autoencoder that takes the place of its own, and the adapters
+     * that are a part of it with their shares.
+     */
     public String baseModelDigest(FileDigests digests) throws IOException {
-        return ModelDigest.of(baseModel(), vae(), digests);
+        String digest = ModelDigest.of(baseModel(), vae(), digests);
+        for (Weighted adapter : baseAdapters()) {
+            digest = Sha256.of("%s %s %s".formatted(digest, digests.of(adapter.file()), adapter.share()));
+        }
+        return digest;
     }
 
     /** sha256 of the adapter's file to go on from; null for a new adapter, and where the file is gone by now. */
@@ -258,7 +278,17 @@ public record RunContext(
                 .withVae(vae())
                 .withTexts(captions.maxTokens(), captions.clipSkip())
                 .withTextPrecision(texts);
-        return StableDiffusion.open(baseModel(), options, parent);
+        StableDiffusion model = StableDiffusion.open(baseModel(), options, parent);
+        List<Weighted> adapters = baseAdapters();
+        if (!adapters.isEmpty()) {
+            try {
+                MergedModel.merge(adapters, model, parent);
+            } catch (RuntimeException e) {
+                model.close();
+                throw e;
+            }
+        }
+        return model;
     }
 
     /** The adapter's file to go on from, null for a new adapter. */

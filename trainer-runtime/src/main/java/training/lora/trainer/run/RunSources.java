@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AestheticSpec;
+import training.lora.api.BaseAdapterSpec;
 import training.lora.api.CaptionSource;
 import training.lora.api.CaptionsSpec;
 import training.lora.api.ClipSpec;
@@ -37,8 +38,7 @@ public record RunSources(LoraTrainingSpec spec) {
     /** All of them, those that the spec implies too. */
     public List<Source> all() {
         List<Source> all = new ArrayList<>();
-        all.add(baseModel());
-        add(all, vae());
+        all.addAll(wholeBaseModel());
         add(all, initFrom());
         all.addAll(datasets());
         all.addAll(preparing());
@@ -62,6 +62,24 @@ public record RunSources(LoraTrainingSpec spec) {
     public @Nullable Source vae() {
         VaeSpec vae = spec.baseModel().vae();
         return vae == null ? null : of("spec.baseModel.vae", vae, Use.Vae);
+    }
+
+    /** The adapters that are a part of the base model, in the spec's order. */
+    public List<Source> baseAdapters() {
+        List<BaseAdapterSpec> adapters = spec.baseModel().merged();
+        List<Source> all = new ArrayList<>();
+        for (int i = 0; i < adapters.size(); i++) {
+            all.add(of("spec.baseModel.adapters[" + i + "]", adapters.get(i), Use.BaseAdapter));
+        }
+        return all;
+    }
+
+    /** All that the base model is made of. */
+    public List<Source> wholeBaseModel() {
+        List<Source> all = new ArrayList<>(List.of(baseModel()));
+        add(all, vae());
+        all.addAll(baseAdapters());
+        return all;
     }
 
     /** The adapter to go on from; null for a new one. */

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.PromptSpec;
+import training.lora.api.SamplingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.diffusion.EulerSampler;
 import training.lora.trainer.model.StableDiffusion;
@@ -43,6 +44,7 @@ public final class ImageSampler {
     private final int steps;
     private final double guidance;
     private final int side;
+    private final double strength;
     private final Map<List<String>, TextEmbedding> embedded = new HashMap<>();
 
     /**
@@ -52,6 +54,16 @@ public final class ImageSampler {
      * @param resolution side of the pictures in pixels
      */
     public ImageSampler(StableDiffusion model, int steps, double guidance, int resolution) {
+        this(model, steps, guidance, 1, resolution);
+    }
+
+    /** What draws as {@code sampling} says, pictures of {@code resolution} pixels. */
+    public static ImageSampler of(StableDiffusion model, SamplingSpec sampling, int resolution) {
+        return new ImageSampler(model, sampling.steps(), sampling.guidance(), sampling.adapterStrength(), resolution);
+    }
+
+    private ImageSampler(StableDiffusion model, int steps, double guidance, double strength, int resolution) {
+        this.strength = strength;
         this.model = model;
         this.steps = steps;
         this.guidance = guidance;
@@ -124,6 +136,11 @@ public final class ImageSampler {
         return batches;
     }
 
+    private ProjectionDeltas bound(LoraAdapter adapter, NDManager scope) {
+        ProjectionDeltas deltas = adapter.bind(scope);
+        return strength == 1 ? deltas : deltas.scaled(strength);
+    }
+
     private static void tell(@Nullable String how) {
         if (how != null) {
             LOG.info("{}", how);
@@ -135,7 +152,7 @@ public final class ImageSampler {
             List<PromptSpec> prompts, @Nullable LoraAdapter adapter, NDManager parent, IntConsumer done) {
         try (NDManager scope = parent.newSubManager()) {
             EulerSampler sampler = EulerSampler.of(model.schedule(), steps);
-            ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : adapter.bind(scope);
+            ProjectionDeltas deltas = adapter == null ? ProjectionDeltas.NONE : bound(adapter, scope);
             boolean adaptsText = adapter != null && adapter.adaptsText();
             Conditioning context = context(texts(prompts), deltas, adaptsText, scope);
             NDArray x = initialNoise(prompts, sampler, scope);

@@ -108,7 +108,7 @@ record NeededFiles(boolean folder, SortedMap<String, String> files) {
                 }
                 yield folder(prefix, PartFiles.blip(names));
             }
-            case InitFrom -> only(source, prefix, names, "one .safetensors file");
+            case BaseAdapter, InitFrom -> only(source, prefix, names, "one .safetensors file");
             case Aesthetic ->
                 names.stream().anyMatch(OnnxFiles::isGraph) && names.stream().noneMatch(name -> name.endsWith(ENDING))
                         ? folder(prefix, OnnxFiles.needed(names))

@@ -8,6 +8,7 @@ public enum Use {
     Vae(Reason.InvalidBaseModel),
     Clip(Reason.InvalidBaseModel),
     Aesthetic(Reason.InvalidConfiguration),
+    BaseAdapter(Reason.InvalidBaseModel),
     InitFrom(Reason.InvalidData),
     Dataset(Reason.InvalidData),
     /** A model that captions. */

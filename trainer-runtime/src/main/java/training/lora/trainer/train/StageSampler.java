@@ -24,8 +24,7 @@ final class StageSampler {
         if (!sampling.enabled()) {
             return null;
         }
-        ImageSampler sampler =
-                new ImageSampler(model, sampling.steps(), sampling.guidance(), sampling.side(data.resolution()));
+        ImageSampler sampler = ImageSampler.of(model, sampling, sampling.side(data.resolution()));
         if (!spec.training().adaptsText()) {
             sampler.embed(SamplePictures.prompts(spec, data), manager);
             if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {

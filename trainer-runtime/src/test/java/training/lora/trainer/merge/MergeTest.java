@@ -112,26 +112,30 @@ class MergeTest {
     private NDList outputs(Path base, @Nullable Path adapter) {
         try (StableDiffusion model = StableDiffusion.open(base, manager)) {
             LoraAdapter read = adapter == null ? null : AdapterFiles.read(adapter, model, manager);
-            ProjectionDeltas deltas = read == null ? ProjectionDeltas.NONE : read.bind(manager);
-            TextEmbedding text = model.prompts().encode(manager, List.of("a cat"), deltas);
-            NDArray context = text.context();
-            NDArray pooled = text.pooled();
-            Conditioning told = pooled == null
-                    ? Conditioning.of(context)
-                    : new Conditioning(
-                            context, pooled, manager.create(new float[] {64, 64, 0, 0, 64, 64}, new Shape(1, 6)));
-            NDList outputs = new NDList(model.unet()
-                    .forward(
-                            Randomness.normal(manager, 1, new Shape(1, 4, 8, 8)),
-                            manager.create(new float[] {300}),
-                            told,
-                            deltas));
-            outputs.add(context);
+            NDList outputs = outputs(model, read == null ? ProjectionDeltas.NONE : read.bind(manager));
             if (read != null) {
                 read.close();
             }
             return outputs;
         }
+    }
+
+    private NDList outputs(StableDiffusion model, ProjectionDeltas deltas) {
+        TextEmbedding text = model.prompts().encode(manager, List.of("a cat"), deltas);
+        NDArray context = text.context();
+        NDArray pooled = text.pooled();
+        Conditioning told = pooled == null
+                ? Conditioning.of(context)
+                : new Conditioning(
+                        context, pooled, manager.create(new float[] {64, 64, 0, 0, 64, 64}, new Shape(1, 6)));
+        NDList outputs = new NDList(model.unet()
+                .forward(
+                        Randomness.normal(manager, 1, new Shape(1, 4, 8, 8)),
+                        manager.create(new float[] {300}),
+                        told,
+                        deltas));
+        outputs.add(context);
+        return outputs;
     }
 
     private static void assertEqual(NDList actual, NDList expected, double tolerance) {
@@ -184,6 +188,45 @@ class MergeTest {
         try (var left = Files.list(folder)) {
             assertThat(left.map(f -> f.getFileName().toString())).noneMatch(n -> n.startsWith("."));
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"LoRA, LoHa", "DoRA, LoKr"})
+    void modelIsReadWithAdaptersAsTheCheckpointThatTheyWereMergedInto(AdapterType first, AdapterType second)
+            throws IOException {
+        Path base = base("emoji-sd", false);
+        List<Weighted> both = List.of(
+                new Weighted(adapter("one", first, AdapterFormat.Kohya, base, 5), 0.7),
+                new Weighted(adapter("two", second, AdapterFormat.Kohya, base, 6), -0.4));
+        Path merged = folder.resolve("merged");
+        CheckpointMerge.merge(base, both, merged, manager);
+
+        try (StableDiffusion model = StableDiffusion.open(base, manager)) {
+            MergedModel.merge(both, model, manager);
+            assertEqual(outputs(model, ProjectionDeltas.NONE), outputs(merged, null), 1e-6);
+            // They are read again with the same changes.
+            model.releasePrompts();
+            assertEqual(outputs(model, ProjectionDeltas.NONE), outputs(merged, null), 1e-6);
+            assertThatThrownBy(() -> MergedModel.merge(both, model, manager))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("weights must be changed before they are read");
+        }
+        assertThat(difference(outputs(merged, null), outputs(base, null))).isGreaterThan(1e-2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"LoRA", "LoHa", "LoKr"})
+    void strengthOfAnAdapterBesideTheModelIsItsShareInTheWeights(AdapterType type) throws IOException {
+        Path base = base("emoji-sd", false);
+        Path file = adapter("adapter", type, AdapterFormat.Kohya, base, 5);
+        Path merged = folder.resolve("merged");
+        CheckpointMerge.merge(base, List.of(new Weighted(file, 0.4)), merged, manager);
+
+        try (StableDiffusion model = StableDiffusion.open(base, manager);
+                LoraAdapter adapter = AdapterFiles.read(file, model, manager)) {
+            assertEqual(outputs(model, adapter.bind(manager).scaled(0.4)), outputs(merged, null), 1e-4);
+        }
+        assertThat(difference(outputs(merged, null), outputs(base, file))).isGreaterThan(1e-2);
     }
 
     @Test
@@ -296,9 +339,10 @@ class MergeTest {
                 .hasMessage("one of --rank and --energy must be given, and not both");
         assertThatThrownBy(() -> new Ranks(0, null)).hasMessage("--rank must be at least 1, was 0");
         assertThatThrownBy(() -> new Ranks(null, 1.5)).hasMessage("--energy must be above 0 and at most 1, was 1.5");
-        assertThat(Weighted.parse("a=b.safetensors")).isEqualTo(new Weighted(Path.of("a=b.safetensors"), 1));
-        assertThat(Weighted.parse("a.safetensors=-0.5")).isEqualTo(new Weighted(Path.of("a.safetensors"), -0.5));
-        assertThatThrownBy(() -> Weighted.parse("a.safetensors=much"))
+        assertThat(Weighted.parse(List.of("a=b.safetensors", "a.safetensors=-0.5")))
+                .containsExactly(
+                        new Weighted(Path.of("a=b.safetensors"), 1), new Weighted(Path.of("a.safetensors"), -0.5));
+        assertThatThrownBy(() -> Weighted.parse(List.of("a.safetensors=much")))
                 .hasMessage("--lora must be FILE or FILE=SHARE with a number as its share, was a.safetensors=much");
     }
 }

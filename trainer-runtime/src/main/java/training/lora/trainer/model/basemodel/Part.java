@@ -1,5 +1,7 @@
 package training.lora.trainer.model.basemodel;
 
+import java.util.stream.Stream;
+
 /** The networks of a base model, each of which has a folder of its own in diffusers' form. */
 public enum Part {
     UNet("unet", "diffusion_pytorch_model"),
@@ -13,6 +15,14 @@ public enum Part {
     Part(String folder, String stem) {
         this.folder = folder;
         this.stem = stem;
+    }
+
+    /** The network of this folder. */
+    public static Part of(String folder) {
+        return Stream.of(values())
+                .filter(p -> p.folder.equals(folder))
+                .findAny()
+                .orElseThrow(() -> new IllegalArgumentException(folder + " must be the folder of a network"));
     }
 
     String folder() {

@@ -43,10 +43,7 @@ public final class StoredWeights implements AutoCloseable {
      * @param folder of the network in diffusers' form: unet, text_encoder or text_encoder_2
      */
     public @Nullable Weight find(String folder, String name) {
-        Part part = Stream.of(Part.values())
-                .filter(p -> p.folder().equals(folder))
-                .findAny()
-                .orElseThrow();
+        Part part = Part.of(folder);
         SafeTensors file = files.computeIfAbsent(
                 part,
                 p -> single == null

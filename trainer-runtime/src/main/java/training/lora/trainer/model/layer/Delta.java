@@ -17,6 +17,13 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
     DeltaForm form();
 
     /**
+     * The same with {@code strength} times the change of the weight, without gradients.
+     *
+     * @throws UnsupportedOperationException with DoRA, whose change is in no proportion to anything
+     */
+    Delta scaled(double strength);
+
+    /**
      * LoRA: y += scale * B A x.
      *
      * @param down A, shape (rank, in), or (rank, in k k) beside a convolution
@@ -61,6 +68,11 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
         public DeltaForm form() {
             return new DeltaForm.LowRank(scale, dropout, mask != null);
         }
+
+        @Override
+        public LowRank scaled(double strength) {
+            return new LowRank(down, up, strength * scale, 0, mask, List.of());
+        }
     }
 
     /**
@@ -85,6 +97,11 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
         public DeltaForm form() {
             return new DeltaForm.Dora(new DeltaForm.LowRank(product.scale(), product.dropout(), false));
         }
+
+        @Override
+        public Delta scaled(double strength) {
+            throw new UnsupportedOperationException("a DoRA has no strength");
+        }
     }
 
     /**
@@ -104,6 +121,11 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
         public DeltaForm form() {
             return new DeltaForm.Hadamard(scale);
         }
+
+        @Override
+        public Hadamard scaled(double strength) {
+            return new Hadamard(arrays, strength * scale, List.of());
+        }
     }
 
     /**
@@ -116,6 +138,11 @@ public sealed interface Delta permits Delta.LowRank, Delta.Dora, Delta.Hadamard,
         public Kronecker {
             arrays = List.copyOf(arrays);
             gradients = List.copyOf(gradients);
+        }
+
+        @Override
+        public Kronecker scaled(double strength) {
+            return new Kronecker(arrays, form.scaled(strength), List.of());
         }
     }
 }

@@ -1,5 +1,6 @@
 package training.lora.trainer.model.layer;
 
+import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,17 @@ public record ProjectionDeltas(
     /** Without added tokens. */
     public ProjectionDeltas(Map<String, Delta> byPath, long seed) {
         this(byPath, seed, null);
+    }
+
+    /**
+     * The same with {@code strength} times the changes of weights, without gradients; tokens are what they are.
+     *
+     * @throws UnsupportedOperationException with DoRA
+     */
+    public ProjectionDeltas scaled(double strength) {
+        Map<String, Delta> scaled = new HashMap<>();
+        byPath.forEach((path, delta) -> scaled.put(path, delta.scaled(strength)));
+        return new ProjectionDeltas(scaled, seed, tokens);
     }
 
     @Nullable Delta at(String path) {

@@ -27,6 +27,7 @@ public final class ParameterSet {
     private final boolean channelsLast;
     private final Device device;
     private final List<Parameter> parameters = new ArrayList<>();
+    private @Nullable WeightChanges changes;
 
     /** Weights in fp32, as files have them; {@code device} as below. */
     public ParameterSet(Device device) {
@@ -88,6 +89,11 @@ public final class ParameterSet {
     /** All that were declared. */
     public List<Parameter> all() {
         return Collections.unmodifiableList(parameters);
+    }
+
+    /** Changes weights while they are read. */
+    public void change(WeightChanges with) {
+        changes = with;
     }
 
     /**
@@ -194,7 +200,12 @@ public final class ParameterSet {
         TorchScript convert = TorchScript.compile(
                 "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format));
         try (NDArray shaped = values.reshape(new Shape(parameter.shape()))) {
-            return convert.call(manager, shaped);
+            if (changes == null || !changes.affects(parameter.name())) {
+                return convert.call(manager, shaped);
+            }
+            try (NDManager scope = manager.newSubManager()) {
+                return convert.call(manager, changes.changed(parameter.name(), shaped, scope));
+            }
         }
     }
 

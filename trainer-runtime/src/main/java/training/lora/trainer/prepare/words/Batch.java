@@ -7,7 +7,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptMode;
-import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.WholeWords;
 import training.lora.trainer.prepare.caption.CaptionAnswer;
 import training.lora.trainer.prepare.caption.ChatApi;
 import training.lora.trainer.prepare.caption.ChatApiQuestionBuilder;

@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptMode;
-import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.WholeWords;
 
 /**
  * Rewrites captions without a model. The noun of a thing or a face gives its place to the trigger, once and with its

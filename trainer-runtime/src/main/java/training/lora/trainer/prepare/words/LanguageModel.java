@@ -19,7 +19,7 @@ import training.lora.api.LanguageSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.Waits;
-import training.lora.trainer.dataset.WholeWords;
+import training.lora.trainer.WholeWords;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.http.Http;
 import training.lora.trainer.prepare.caption.ChatAccess;

@@ -78,5 +78,10 @@ public sealed interface DeltaForm
         public DeltaText beside(FrozenText map, boolean remade) {
             return map.kronecker(this);
         }
+
+        /** The same with {@code strength} times the change of the weight. */
+        public Kronecker scaled(double strength) {
+            return new Kronecker(strength * scale, l, m, k, columns, firstFactored, secondFactored);
+        }
     }
 }

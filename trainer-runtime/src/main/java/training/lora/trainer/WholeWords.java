@@ -1,4 +1,4 @@
-package training.lora.trainer.dataset;
+package training.lora.trainer;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
