@@ -71,24 +71,7 @@ record CrossFieldRules(List<String> problems) {
         new TokenRules(problems).check(spec);
         length(training);
         new OptimizerRules(problems).check(training);
-        LossSpec loss = training.loss();
-        PreservationSpec preservation = loss.preservation();
-        if (preservation.outsideMask() > 0 && spec.preparation().mask().source() == MaskSource.None) {
-            problems.add(
-                    "`spec.training.loss.preservation.outsideMask` must be 0 where `spec.preparation.mask.source` is None, was "
-                            + preservation.outsideMask());
-        }
-        if (preservation.emptyPrompt() > 0 && training.method() == TrainingMethod.TextualInversion) {
-            problems.add(
-                    "`spec.training.loss.preservation.emptyPrompt` must be 0 with TextualInversion, for the empty text has no token, was "
-                            + preservation.emptyPrompt());
-        }
-        if (loss.timesteps() == TimestepDistribution.Uniform
-                && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
-            problems.add(
-                    "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
-        }
-        timestepRange(loss);
+        new LossRules(problems).check(spec);
     }
 
     private void strength(LoraTrainingSpec spec) {
@@ -99,19 +82,6 @@ record CrossFieldRules(List<String> problems) {
             problems.add(
                     "`spec.sampling.strength` must be unset with DoRA, whose change of a weight is in no proportion to it, and where no adapter is trained, was %s with %s and method %s"
                             .formatted(strength, training.adapter().type(), training.method()));
-        }
-    }
-
-    private void timestepRange(LossSpec loss) {
-        Integer least = loss.minimumTimestep();
-        Integer greatest = loss.maximumTimestep();
-        if (least != null && greatest != null && least > greatest) {
-            problems.add("`spec.training.loss.minimumTimestep` must be at most maximumTimestep %d, was %d"
-                    .formatted(greatest, least));
-        }
-        if (loss.timesteps() == TimestepDistribution.LogNormalSigma && (least != null || greatest != null)) {
-            problems.add(
-                    "`spec.training.loss.minimumTimestep` and `maximumTimestep` must be unset with LogNormalSigma, which follows sigmas");
         }
     }
 

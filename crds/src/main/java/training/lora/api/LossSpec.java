@@ -46,6 +46,14 @@ public record LossSpec(
         @Min(0) @Max(1) Double inputPerturbation,
 
         @JsonPropertyDescription(
+                "Deviation of normal noise that the embeddings of a prompt's tokens have at each step, all but those of the first and the last two; pooled embeddings have none. Pictures and measurements are without it. Unset: none.")
+        @Min(value = 0, inclusive = false) @Max(10) @Nullable Double promptNoise,
+
+        @JsonPropertyDescription(
+                "Weight of the mean absolute value of what the adapter trains in the denoiser, which makes many numbers small, as Eden's l1_penalty; 0.03 is usual there. The loss that is logged is without it. Unset: none.")
+        @Min(value = 0, inclusive = false) @Max(1000) @Nullable Double adapterL1,
+
+        @JsonPropertyDescription(
                 "How timesteps are drawn: Uniform, LogitNormal (Esser et al. 2024) or LogNormalSigma (EDM, Karras et al. 2022). Default Uniform.")
         TimestepDistribution timesteps,
 

@@ -60,6 +60,11 @@ record TokenRules(List<String> problems) {
             problems.add("`spec.training.tokens.covarianceWeight` must be 0 where count is below 2, was "
                     + tokens.covarianceWeight());
         }
+        if (tokens.promptNorm() != null && tokens.promptNormWeight() == null && tokens.triggerNormWeight() == null) {
+            problems.add(
+                    "`spec.training.tokens.promptNorm` must be unset where neither promptNormWeight nor triggerNormWeight is set, was "
+                            + tokens.promptNorm());
+        }
         if (steps != null && tokens.warmupSteps() > 0 && tokens.warmupSteps() >= steps) {
             problems.add("`spec.training.tokens.warmupSteps` must be less than steps, %d, was %d"
                     .formatted(steps, tokens.warmupSteps()));

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm)",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -28,6 +28,10 @@ import org.jspecify.annotations.Nullable;
         value = "self.covarianceWeight == 0.0 || self.count > 1",
         message = "covarianceWeight must be 0 where count is below 2",
         fieldPath = ".covarianceWeight")
+@ValidationRule(
+        value = "!has(self.promptNorm) || has(self.promptNormWeight) || has(self.triggerNormWeight)",
+        message = "promptNorm must be unset where neither promptNormWeight nor triggerNormWeight is set",
+        fieldPath = ".promptNorm")
 public record TokensSpec(
         @JsonPropertyDescription(
                 "How many tokens the trigger of each concept stands for; each data set of role Train must have one. 0: none are trained. Default 0.")
@@ -62,7 +66,19 @@ public record TokensSpec(
 
         @JsonPropertyDescription(
                 "Weight of a loss that holds the covariance of the embeddings' dimensions to the vocabulary's: the Frobenius norm of the difference over the square of the width; it takes at least two tokens. Default 0.")
-        @Min(0) @Max(1000000) Double covarianceWeight) {
+        @Min(0) @Max(1000000) Double covarianceWeight,
+
+        @JsonPropertyDescription(
+                "Weight of a loss that holds the length of what text encoders make of a prompt while tokens are trained: (m - promptNorm)^2, with m the mean length of a step's embeddings behind the second token. Unset: none.")
+        @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double promptNormWeight,
+
+        @JsonPropertyDescription(
+                "Weight of the same for four short prompts of a trigger; triggers take turns, one a step. Unset: none.")
+        @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double triggerNormWeight,
+
+        @JsonPropertyDescription(
+                "The length that they are held to. Unset: 27.8 with Stable Diffusion 1.x, 34.5 with XL, as in Eden's trainer.")
+        @Min(value = 0, inclusive = false) @Max(100000) @Nullable Double promptNorm) {
     public TokensSpec {
         count = orDefault(count, 0);
         warmupSteps = orDefault(warmupSteps, 0);

@@ -76,6 +76,11 @@ import org.jspecify.annotations.Nullable;
         value = "self.method != 'TextualInversion' || self.loss.preservation.emptyPrompt == 0.0",
         message = "loss.preservation.emptyPrompt must be 0 with TextualInversion, for the empty text has no token",
         fieldPath = ".loss.preservation.emptyPrompt")
+@ValidationRule(
+        value = "!has(self.loss.adapterL1) || (self.method == 'Adapter' && self.adapter.type != 'DoRA')",
+        message =
+                "loss.adapterL1 must be unset unless method is Adapter and adapter.type is another than DoRA, whose magnitudes are no changes",
+        fieldPath = ".loss.adapterL1")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written. Default Adapter.")

@@ -353,6 +353,11 @@ final class EdenConfig {
         if (gamma != 0) {
             draft.put("snr_gamma", "training.loss.minSnrGamma", gamma);
         }
+        double l1 = options.number("l1_penalty", 0.03);
+        boolean adapter = draft.at("training.method").isMissingNode() && !options.flag("use_dora", false);
+        if (adapter && l1 > 0) {
+            draft.put("l1_penalty", "training.loss.adapterL1", l1);
+        }
     }
 
     private void output() {

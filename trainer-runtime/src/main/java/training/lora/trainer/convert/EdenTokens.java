@@ -43,5 +43,15 @@ final class EdenTokens {
         } else if (covariance != 0) {
             options.findings().note("`tok_cov_reg_w` has no effect, since one token has no covariance");
         }
+        weight("cond_reg_w", path + "promptNormWeight");
+        weight("tok_cond_reg_w", path + "triggerNormWeight");
+    }
+
+    /** A loss that is there where its weight is above 0, as there. */
+    private void weight(String key, String path) {
+        double weight = options.number(key, 0);
+        if (weight > 0) {
+            draft.put(key, path, weight);
+        }
     }
 }

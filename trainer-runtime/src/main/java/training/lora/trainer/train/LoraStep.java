@@ -13,12 +13,14 @@ import training.lora.trainer.adapter.Dropouts;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.Told;
+import training.lora.trainer.train.objective.AdapterL1;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
 import training.lora.trainer.train.objective.Preservation;
@@ -52,6 +54,8 @@ final class LoraStep implements AutoCloseable {
     private final NDManager manager;
     private final OptimizerSet optimizers = new OptimizerSet();
     private final @Nullable TokenTraining tokens;
+    private final @Nullable PromptNorms norms;
+    private final @Nullable AdapterL1 adapterL1;
     private final LoraAdapter output;
     private final NDArray log;
     private final NDArray lossSum;
@@ -74,11 +78,15 @@ final class LoraStep implements AutoCloseable {
         TokenEmbeddings added = adapter.tokens();
         if (added == null) {
             tokens = null;
+            norms = null;
         } else {
-            tokens = new TokenTraining(
-                    added, training, Objects.requireNonNull(networks.prompts()).vocabularies(), manager);
+            PromptEncoder prompts = Objects.requireNonNull(networks.prompts());
+            tokens = new TokenTraining(added, training, prompts.vocabularies(), manager);
+            norms = new PromptNorms(prompts, networks.keep(), adapter, added, training.tokens());
             optimizers.add(TokenTraining.PREFIX, averaged(tokens.optimizer(), training), added.gradient());
         }
+        Double l1 = training.loss().adapterL1();
+        this.adapterL1 = l1 == null ? null : new AdapterL1(l1, adapter);
         this.output = output(adapter, optimizers.outputs());
         this.log = manager.zeros(new Shape(CAPACITY, 2));
         this.lossSum = manager.zeros(new Shape());
@@ -120,13 +128,19 @@ final class LoraStep implements AutoCloseable {
         for (int part = 0; part < parts; part++) {
             try (NDManager scope = manager.newSubManager()) {
                 long index = (long) step * parts + part;
-                accumulate(batches.at(index, scope), index, samples, scope);
+                accumulate(batches.at(index, scope), index, samples, tokensMove(rates), scope);
             }
         }
         try (NDManager scope = manager.newSubManager();
                 NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
             if (tokens != null) {
                 tokens.regularize(scope);
+            }
+            if (norms != null && tokensMove(rates)) {
+                norms.addOfTriggers(step, scope);
+            }
+            if (adapterL1 != null) {
+                adapterL1.addToGradient(scope);
             }
             NDArray norm = optimizers.step(rates, scope);
             adapter.limitNorms();
@@ -136,8 +150,17 @@ final class LoraStep implements AutoCloseable {
         recorded++;
     }
 
-    /** Adds a batch's share to the step's loss and gradient. */
-    private void accumulate(Batch batch, long index, int samples, NDManager scope) {
+    /** Whether tokens, whose optimizer is the last, move in a step of {@code rates}. */
+    private boolean tokensMove(List<Rates> rates) {
+        return tokens != null && rates.get(rates.size() - 1).moving();
+    }
+
+    /**
+     * Adds a batch's share to the step's loss and gradient.
+     *
+     * @param tokensMove whether losses of prompts count, which hold what tokens make of them
+     */
+    private void accumulate(Batch batch, long index, int samples, boolean tokensMove, NDManager scope) {
         ProjectionDeltas deltas = adapter.bind(scope, index, new Dropouts.Times(batch.timesteps(), timesteps));
         Networks.Recording recording =
                 networks.record(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas);
@@ -146,7 +169,10 @@ final class LoraStep implements AutoCloseable {
             NDArray base = baseOf(batch, batch.told(), scope);
             preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
         }
-        recording.backward(value.gradient());
+        NDArray context = norms != null && tokensMove ? recording.context() : null;
+        double share = (double) batch.timesteps().length / samples;
+        recording.backward(
+                value.gradient(), norms == null || context == null ? null : norms.ofCaptions(context, share, scope));
         if (preservation.ofEmptyPrompt()) {
             keepEmptyPrompt(batch, deltas, samples, scope);
         }

@@ -10,6 +10,7 @@ import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.train.batch.PromptNoise;
 import training.lora.trainer.train.batch.Told;
 
 /**
@@ -30,8 +31,21 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
         /** The prediction. */
         NDArray output();
 
-        /** Adds to the gradients of the adapter's factors, given that of the output; works once. */
-        void backward(NDArray gradient);
+        /** What text encoders made of the texts, (B, S, D), before it was noised; null where texts came embedded. */
+        @Nullable NDArray context();
+
+        /**
+         * Adds to the gradients of the adapter's factors; works once.
+         *
+         * @param gradient of the output
+         * @param ofContext what is added to the gradient of {@link #context} for a loss of its own; null for nothing
+         */
+        void backward(NDArray gradient, @Nullable NDArray ofContext);
+
+        /** The same without a loss of the context. */
+        default void backward(NDArray gradient) {
+            backward(gradient, null);
+        }
     }
 
     /** Predicts; what it makes belongs to {@code noisy}'s manager. */
@@ -59,9 +73,18 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
             }
 
             @Override
-            public void backward(NDArray gradient) {
+            public NDArray context() {
+                return text.embedding().context();
+            }
+
+            @Override
+            public void backward(NDArray gradient, @Nullable NDArray ofContext) {
                 denoised.backward(gradient);
-                text.backward(denoised.toText());
+                TextEmbedding toText = denoised.toText();
+                if (ofContext != null) {
+                    toText.context().addi(ofContext);
+                }
+                text.backward(toText);
             }
         };
     }
@@ -74,7 +97,12 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
             }
 
             @Override
-            public void backward(NDArray gradient) {
+            public @Nullable NDArray context() {
+                return null;
+            }
+
+            @Override
+            public void backward(NDArray gradient, @Nullable NDArray ofContext) {
                 recording.backward(gradient);
             }
         };
@@ -89,8 +117,11 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
     }
 
     private static Conditioning conditioning(TextEmbedding text, Told.Texts told) {
+        NDArray plain = text.context();
+        PromptNoise noise = told.noise();
+        NDArray context = noise == null ? plain : noise.on(plain, plain.getManager());
         return text.pooled() == null
-                ? Conditioning.of(text.context())
-                : new Conditioning(text.context(), text.pooled(), told.timeIds());
+                ? Conditioning.of(context)
+                : new Conditioning(context, text.pooled(), told.timeIds());
     }
 }

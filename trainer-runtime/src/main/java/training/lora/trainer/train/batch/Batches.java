@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.Buckets;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -28,6 +29,7 @@ public final class Batches implements BatchSource {
     private final TimestepSampler timesteps;
     private final NoiseSource noises;
     private final boolean keepsEmpty;
+    private final @Nullable Double promptNoise;
 
     public Batches(
             TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
@@ -40,6 +42,7 @@ public final class Batches implements BatchSource {
         this.timesteps = new TimestepSampler(training.loss(), schedule);
         this.noises = new NoiseSource(training.loss(), seed);
         this.keepsEmpty = training.loss().preservation().emptyPrompt() > 0;
+        this.promptNoise = training.loss().promptNoise();
     }
 
     @Override
@@ -52,7 +55,11 @@ public final class Batches implements BatchSource {
             drawn[i] = timesteps.draw(times);
             weights[i] = samples.weight(chosen[i]);
         }
-        return assemble(chosen, drawn, captions.at(index, chosen, scope), weights, index, "", scope);
+        Told told = captions.at(index, chosen, scope);
+        if (promptNoise != null) {
+            told = told.with(new PromptNoise(promptNoise, Randomness.derive(seed, index, "prompt")), scope);
+        }
+        return assemble(chosen, drawn, told, weights, index, "", scope);
     }
 
     @Override

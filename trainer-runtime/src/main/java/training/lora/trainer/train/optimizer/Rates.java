@@ -49,7 +49,7 @@ public record Rates(int step, List<Group> groups) {
     }
 
     /** Whether any group moves. */
-    boolean moving() {
+    public boolean moving() {
         return groups.stream().anyMatch(Group::moving);
     }
 }

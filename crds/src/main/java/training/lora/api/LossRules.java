@@ -1,0 +1,61 @@
+package training.lora.api;
+
+import java.util.List;
+
+/**
+ * The CRD's CEL rules of losses, with the same sentences.
+ *
+ * @param problems takes what is wrong, a sentence each
+ */
+record LossRules(List<String> problems) {
+    /** Adds what is wrong with what is minimised. */
+    void check(LoraTrainingSpec spec) {
+        TrainingSpec training = spec.training();
+        LossSpec loss = training.loss();
+        PreservationSpec preservation = loss.preservation();
+        if (preservation.outsideMask() > 0 && spec.preparation().mask().source() == MaskSource.None) {
+            problems.add(
+                    "`spec.training.loss.preservation.outsideMask` must be 0 where `spec.preparation.mask.source` is None, was "
+                            + preservation.outsideMask());
+        }
+        if (preservation.emptyPrompt() > 0 && training.method() == TrainingMethod.TextualInversion) {
+            problems.add(
+                    "`spec.training.loss.preservation.emptyPrompt` must be 0 with TextualInversion, for the empty text has no token, was "
+                            + preservation.emptyPrompt());
+        }
+        if (loss.timesteps() == TimestepDistribution.Uniform
+                && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
+            problems.add(
+                    "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
+        }
+        timestepRange(loss);
+        adapterL1(training);
+    }
+
+    private void adapterL1(TrainingSpec training) {
+        Double weight = training.loss().adapterL1();
+        if (weight != null
+                && (training.method() != TrainingMethod.Adapter
+                        || training.adapter().type() == AdapterType.DoRA)) {
+            problems.add(
+                    "`spec.training.loss.adapterL1` must be unset unless method is Adapter and adapter.type is another than DoRA, whose magnitudes are no changes, was %s with %s and %s"
+                            .formatted(
+                                    weight,
+                                    training.method(),
+                                    training.adapter().type()));
+        }
+    }
+
+    private void timestepRange(LossSpec loss) {
+        Integer least = loss.minimumTimestep();
+        Integer greatest = loss.maximumTimestep();
+        if (least != null && greatest != null && least > greatest) {
+            problems.add("`spec.training.loss.minimumTimestep` must be at most maximumTimestep %d, was %d"
+                    .formatted(greatest, least));
+        }
+        if (loss.timesteps() == TimestepDistribution.LogNormalSigma && (least != null || greatest != null)) {
+            problems.add(
+                    "`spec.training.loss.minimumTimestep` and `maximumTimestep` must be unset with LogNormalSigma, which follows sigmas");
+        }
+    }
+}

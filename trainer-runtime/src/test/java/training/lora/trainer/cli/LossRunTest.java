@@ -1,0 +1,65 @@
+package training.lora.trainer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Losses and priors from the configuration to the files, in runs that are gone on from. */
+@Timeout(240)
+class LossRunTest {
+    private static final String TRAINING =
+            "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}, loss: {%s}, tokens: {%s}";
+
+    private static final String TOKENS = "count: 2, learningRate: 1e-2, stopFraction: 0.8";
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            value = {
+                "promptNoise: 0.5 | none",
+                "adapterL1: 0.5 | none",
+                "promptNoise: 0.5 | promptNormWeight: 1e-3",
+                "offsetNoise: 0 | triggerNormWeight: 1e-3",
+            })
+    void eachChangesWhatIsLearnedAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {
+        TinyRun run = run("one", TRAINING.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens));
+        byte[] whole = trained(run);
+        run.interruptBefore(12);
+
+        Ran again = run.run("run", "--attempt", "2");
+
+        assertThat(again.code()).as(again.error()).isZero();
+        assertThat(again.output() + again.error()).contains("going on from step 6 of 12");
+        assertThat(run.lora()).isEqualTo(whole);
+        assertThat(trained(run("other", TRAINING.formatted("", tokens == null ? "" : TOKENS))))
+                .hasSameSizeAs(whole)
+                .isNotEqualTo(whole);
+    }
+
+    private static byte[] trained(TinyRun run) throws IOException {
+        Ran ended = run.run("run");
+        assertThat(ended.code()).as(ended.error()).isZero();
+        return run.lora();
+    }
+
+    private TinyRun run(String name, String training) throws IOException {
+        TinyRun run = TinyRun.create(Files.createDirectory(folder.resolve(name)), training);
+        Files.writeString(
+                run.yaml,
+                Files.readString(run.yaml)
+                        .replace(
+                                "[{uri: data}]",
+                                "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]"));
+        return run;
+    }
+}
