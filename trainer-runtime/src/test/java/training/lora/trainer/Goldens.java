@@ -13,6 +13,10 @@ import training.lora.trainer.tensor.SafeTensors;
 /** What src/test/goldens/make_goldens.py made, and how closely it must be met. */
 public final class Goldens implements AutoCloseable {
     public static final Path FOLDER = Path.of("src/test/resources/goldens");
+
+    /** What full_goldens.py wrote. */
+    public static final Path FULL = Path.of("src/test/resources/full-goldens");
+
     public static final Path BUNDLED = Path.of("../examples/bundled");
 
     private final SafeTensors file;

@@ -3,6 +3,7 @@ package training.lora.trainer.model.layer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -60,6 +61,11 @@ abstract class AdaptedLayer implements Layer {
     /** What the layer is computed from. */
     abstract List<NDArray> inputs(Pass pass, NDArray x, @Nullable NDArray skip);
 
+    /** Whether the last of {@link #inputs} is of the pass, not of the layer before. */
+    boolean takesOfPass() {
+        return false;
+    }
+
     /** What of the pass the backward function wants again. */
     List<NDArray> beside(Pass pass) {
         return List.of();
@@ -78,6 +84,18 @@ abstract class AdaptedLayer implements Layer {
     @SafeVarargs
     static List<String> names(List<String>... parts) {
         return Stream.of(parts).flatMap(List::stream).toList();
+    }
+
+    /** What the gradient of the pass's context or time is added to, whichever the layer takes; null where none is wanted. */
+    final @Nullable NDArray gradientOfPass(Pass pass) {
+        return toText(pass) ? beside(pass).get(1) : null;
+    }
+
+    @Override
+    public final Layer ofTrainedWeights() {
+        List<DeltaForm> none = Collections.nCopies(projections.size(), DeltaForm.NONE);
+        Weights.Kernel forward = compile(new Variant(none, false)).forward();
+        return new TrainedLayer(this, forward);
     }
 
     private List<@Nullable Delta> deltas(ProjectionDeltas deltas) {

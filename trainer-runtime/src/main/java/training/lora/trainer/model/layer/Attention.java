@@ -187,6 +187,11 @@ public final class Attention extends AdaptedLayer {
     }
 
     @Override
+    boolean takesOfPass() {
+        return crossed;
+    }
+
+    @Override
     boolean toText(Pass pass) {
         return crossed && pass.contextGradient() != null;
     }

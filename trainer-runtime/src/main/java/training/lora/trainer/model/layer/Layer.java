@@ -29,6 +29,9 @@ public interface Layer {
      */
     NDList backward(Pass pass, NDArray dy, NDList kept);
 
+    /** The same layer, without an adapter, whose own weights are trained: it makes their gradients too. */
+    Layer ofTrainedWeights();
+
     /** What an adapter can stand beside. */
     default List<Projection> projections() {
         return List.of();

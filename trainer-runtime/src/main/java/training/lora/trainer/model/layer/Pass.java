@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     wanted
  * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
  * @param keep what a recording keeps
+ * @param weights takes gradients of the network's own weights; null where these are not trained
  */
 @RecordBuilder
 public record Pass(
@@ -26,7 +27,8 @@ public record Pass(
         ProjectionDeltas deltas,
         @Nullable NDArray contextGradient,
         @Nullable NDArray timeGradient,
-        Keep keep) {
+        Keep keep,
+        @Nullable WeightGradients weights) {
     /** A pass without time, text or adapter. */
     public static Pass plain(NDManager scope) {
         return PassBuilder.builder()
@@ -42,6 +44,16 @@ public record Pass(
                 .contextGradient(ofContext)
                 .timeGradient(ofTime)
                 .build();
+    }
+
+    /** The same with an array to add the gradient of time to. */
+    public Pass toTime(NDArray ofTime) {
+        return PassBuilder.builder(this).timeGradient(ofTime).build();
+    }
+
+    /** The same with what takes the gradients of weights. */
+    public Pass withWeights(WeightGradients taker) {
+        return PassBuilder.builder(this).weights(taker).build();
     }
 
     public NDArray requireTime() {

@@ -195,6 +195,11 @@ public final class ResnetBlock extends AdaptedLayer {
     }
 
     @Override
+    boolean takesOfPass() {
+        return timed;
+    }
+
+    @Override
     boolean toText(Pass pass) {
         return timed && pass.timeGradient() != null;
     }

@@ -1,9 +1,12 @@
 package training.lora.trainer.model.unet;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.layer.WeightGradients;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.Weights;
@@ -15,6 +18,7 @@ import training.lora.trainer.model.weights.Weights;
 final class AddedEmbedding {
     private final Weights.Kernel forward;
     private final Weights.Kernel backward;
+    private Weights.@Nullable Kernel gradients;
 
     AddedEmbedding(ParameterSet parameters, UNetConfig.Addition addition, long time) {
         Weights weights = new Weights()
@@ -42,6 +46,18 @@ final class AddedEmbedding {
     /** The gradient of the pooled text (B, P), fp32, from that of the sum (B, W). */
     NDArray backward(NDManager scope, NDArray gradient, Conditioning told) {
         return backward.call(scope, gradient, pooled(told), sizes(told));
+    }
+
+    /**
+     * Hands the gradients of its own weights on, given that of the sum (B, W), which is the gradient of the time as well.
+     */
+    void takeGradients(NDManager scope, NDArray gradient, NDArray time, Conditioning told, WeightGradients taker) {
+        if (gradients == null) {
+            gradients = forward.gradients(List.of());
+        }
+        try (NDList own = gradients.callAll(scope, gradient, time, pooled(told), sizes(told))) {
+            taker.take(forward.weights(), own);
+        }
     }
 
     private static NDArray pooled(Conditioning told) {

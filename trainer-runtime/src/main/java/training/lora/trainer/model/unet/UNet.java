@@ -50,6 +50,7 @@ public final class UNet implements AutoCloseable {
     private final List<Projection> projections;
     private final Weights.Kernel embedTime;
     private final @Nullable AddedEmbedding embedAddition;
+    private final List<Chain.Step> steps;
     private final Chain chain;
 
     private UNet(UNetConfig config, Precision precision, NDManager manager) {
@@ -66,7 +67,7 @@ public final class UNet implements AutoCloseable {
                 Snippets.waves("t", first) + "s = torch.type_as(w, iw)",
                 List.of("torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)"));
         embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
-        List<Chain.Step> steps = new Build(time).steps();
+        steps = new Build(time).steps();
         chain = new Chain(steps);
         projections =
                 steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
@@ -283,7 +284,22 @@ public final class UNet implements AutoCloseable {
         return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
     }
 
-    private Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
+    /** Its layers in their order. */
+    List<Chain.Step> steps() {
+        return steps;
+    }
+
+    /** What makes the embedding of the time (B, 4 first) of timesteps (B). */
+    Weights.Kernel embedTime() {
+        return embedTime;
+    }
+
+    /** What adds to it; null where nothing does. */
+    @Nullable AddedEmbedding embedAddition() {
+        return embedAddition;
+    }
+
+    Pass pass(NDManager scope, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
         NDArray time = embedTime.call(scope, timesteps); // (B, 4 first)
         if (embedAddition != null) {
             try (NDArray timeAlone = time) {
@@ -299,11 +315,11 @@ public final class UNet implements AutoCloseable {
                 .build();
     }
 
-    private NDArray enter(Pass pass, NDArray x) {
+    static NDArray enter(Pass pass, NDArray x) {
         return ENTER.call(pass.scope(), x, pass.requireTime());
     }
 
-    private static NDArray leave(Pass pass, NDArray y) {
+    static NDArray leave(Pass pass, NDArray y) {
         try (y) {
             return LEAVE.call(pass.scope(), y);
         }

@@ -22,12 +22,14 @@ public final class Parameter {
         return name;
     }
 
-    Precision precision() {
+    /** Of its values. */
+    public Precision precision() {
         return precision;
     }
 
-    long[] shape() {
-        return shape;
+    /** As files have it. */
+    public long[] shape() {
+        return shape.clone();
     }
 
     void bind(NDArray values) {

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -14,10 +15,67 @@ public final class Weights {
 
     /** A native function whose last arguments are the layer's weights. */
     public final class Kernel {
+        private final List<String> inputs;
+        private final List<String> body;
+        private final List<String> outputs;
         private final TorchScript script;
 
-        private Kernel(TorchScript script) {
-            this.script = script;
+        /** @param arguments names of all arguments, with the weights' */
+        private Kernel(List<String> inputs, List<String> body, List<String> outputs, List<String> arguments) {
+            this.inputs = inputs;
+            this.body = body;
+            this.outputs = outputs;
+            List<String> lines = new ArrayList<>(body);
+            String results = String.join(", ", outputs);
+            lines.add("return " + (outputs.size() == 1 ? results : "(" + results + ")"));
+            this.script = TorchScript.compile(arguments, lines, outputs.size());
+        }
+
+        /** Names of its inputs before the weights. */
+        public List<String> inputs() {
+            return inputs;
+        }
+
+        /** The weights that it is given, in their order. */
+        public List<Parameter> weights() {
+            return Collections.unmodifiableList(parameters);
+        }
+
+        /** The same function, which returns what it is given behind its own output: what {@link #gradients} begins with. */
+        public Kernel recording() {
+            List<String> all = new ArrayList<>(outputs);
+            all.addAll(inputs);
+            return new Kernel(inputs, body, all, arguments(inputs));
+        }
+
+        /**
+         * The gradients of this function, which has one output, by autograd: it is computed again, with all that is made on
+         * the way, and walked back. Of the output's gradient and this function's inputs it makes the gradients of {@code
+         * wanted}, then of each of {@link #weights}, each in the type of what it is of.
+         *
+         * @param wanted names of inputs
+         */
+        public Kernel gradients(List<String> wanted) {
+            if (outputs.size() != 1) {
+                throw new IllegalStateException("a function must have one output to be walked back, has " + outputs);
+            }
+            List<String> leaves = new ArrayList<>(wanted);
+            leaves.addAll(names);
+            List<String> lines =
+                    new ArrayList<>(List.of("mode__ = torch.is_grad_enabled()", "torch.set_grad_enabled(True)"));
+            leaves.forEach(leaf -> lines.add("%1$s = torch.requires_grad_(torch.detach(%1$s))".formatted(leaf)));
+            lines.addAll(body);
+            lines.add("out__ = " + outputs.get(0));
+            lines.add("d__ = annotate(List[Optional[Tensor]], [torch.type_as(dy__, out__)])");
+            lines.add("g__ = torch.autograd.grad([out__], [%s], d__)".formatted(String.join(", ", leaves)));
+            lines.add("torch.set_grad_enabled(mode__)");
+            List<String> results = new ArrayList<>();
+            for (int i = 0; i < leaves.size(); i++) {
+                results.add("torch._unwrap_optional(g__[%d])".formatted(i));
+            }
+            List<String> all = new ArrayList<>(List.of("dy__"));
+            all.addAll(inputs);
+            return new Kernel(all, lines, results, arguments(all));
         }
 
         public NDArray call(NDManager scope, NDArray... inputs) {
@@ -64,12 +122,13 @@ public final class Weights {
      * @param outputs names or expressions of what it returns
      */
     public Kernel kernel(List<String> inputs, String body, List<String> outputs) {
+        List<String> lines = body.strip().lines().map(String::stripTrailing).toList();
+        return new Kernel(List.copyOf(inputs), lines, List.copyOf(outputs), arguments(inputs));
+    }
+
+    private List<String> arguments(List<String> inputs) {
         List<String> arguments = new ArrayList<>(inputs);
         arguments.addAll(names);
-        List<String> lines =
-                new ArrayList<>(body.strip().lines().map(String::stripTrailing).toList());
-        String results = String.join(", ", outputs);
-        lines.add("return " + (outputs.size() == 1 ? results : "(" + results + ")"));
-        return new Kernel(TorchScript.compile(arguments, lines, outputs.size()));
+        return arguments;
     }
 }

@@ -1,0 +1,91 @@
+package training.lora.trainer.model.unet;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.util.List;
+import java.util.Objects;
+import training.lora.trainer.model.layer.Chain;
+import training.lora.trainer.model.layer.Keep;
+import training.lora.trainer.model.layer.Pass;
+import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.model.layer.WeightGradients;
+import training.lora.trainer.model.weights.Weights;
+
+/**
+ * The way through a denoiser whose own weights are trained: a recorded pass keeps each layer's inputs, and the way back makes
+ * the gradients of one layer's weights after the other's, from the last layer to the first, then of the time's embedding,
+ * which all ResNets read. The network is the same, in the same arrays.
+ */
+public final class TrainedUNet {
+    private final UNet unet;
+    private final Chain chain;
+    private final Weights.Kernel timeGradients;
+
+    public TrainedUNet(UNet unet) {
+        this.unet = unet;
+        chain = new Chain(unet.steps().stream()
+                .map(step -> new Chain.Step(step.layer().ofTrainedWeights(), step.takes(), step.leaves()))
+                .toList());
+        timeGradients = unet.embedTime().gradients(List.of());
+    }
+
+    /** The network itself. */
+    public UNet unet() {
+        return unet;
+    }
+
+    /**
+     * Predicts the noise, as {@link UNet#forward}, and keeps what a way back needs.
+     *
+     * @param taker takes the gradients of weights on the way back
+     */
+    public Recording record(NDArray sample, NDArray timesteps, Conditioning told, WeightGradients taker) {
+        NDManager scope = sample.getManager();
+        Pass plain = unet.pass(scope, timesteps, told, ProjectionDeltas.NONE, Keep.LayerStates);
+        NDArray time = plain.requireTime();
+        Pass pass = plain.toTime(scope.zeros(time.getShape())).withWeights(taker);
+        return new Recording(pass, timesteps, told, chain.record(pass, UNet.enter(pass, sample), false));
+    }
+
+    /** A prediction that can be walked back. */
+    public final class Recording {
+        private final Pass pass;
+        private final NDArray timesteps;
+        private final Conditioning told;
+        private final Chain.Recording chain;
+        private final NDArray output;
+
+        private Recording(Pass pass, NDArray timesteps, Conditioning told, Chain.Recording chain) {
+            this.pass = pass;
+            this.timesteps = timesteps;
+            this.told = told;
+            this.chain = chain;
+            this.output = UNet.leave(pass, chain.output());
+        }
+
+        /** The prediction (B, C, h, w), fp32. */
+        public NDArray output() {
+            return output;
+        }
+
+        /**
+         * Hands the gradients of all weights on, a layer's at a time; works once.
+         *
+         * @param gradient of the output (B, C, h, w)
+         */
+        public void backward(NDArray gradient) {
+            chain.backward(UNet.enter(pass, gradient)).close();
+            NDManager scope = pass.scope();
+            NDArray time = Objects.requireNonNull(pass.timeGradient());
+            WeightGradients taker = Objects.requireNonNull(pass.weights());
+            AddedEmbedding added = unet.embedAddition();
+            if (added != null) {
+                added.takeGradients(scope, time, pass.requireTime(), told, taker);
+            }
+            try (NDList own = timeGradients.callAll(scope, time, timesteps)) {
+                taker.take(unet.embedTime().weights(), own);
+            }
+        }
+    }
+}
