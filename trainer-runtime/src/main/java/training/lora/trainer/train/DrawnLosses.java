@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,7 @@ final class DrawnLosses {
     private static final int SAMPLES = 16;
 
     private final BatchSource batches;
-    private final LoraStep step;
+    private final TrainingStep step;
     private final int batchSize;
     private final int parts;
     private final BooleanSupplier stopping;
@@ -41,7 +42,11 @@ final class DrawnLosses {
 
     /** @param stopping asked before each batch whether to give up what is measured before the first step */
     DrawnLosses(
-            BatchSource batches, LoraStep step, TrainingSpec training, BooleanSupplier stopping, NDManager manager) {
+            BatchSource batches,
+            TrainingStep step,
+            TrainingSpec training,
+            BooleanSupplier stopping,
+            NDManager manager) {
         this.batches = batches;
         this.step = step;
         this.batchSize = training.batchSize();
@@ -79,7 +84,7 @@ final class DrawnLosses {
             double whole = 0;
             for (int i = 0; i < parts; i++) {
                 long batch = (long) (k - 1) * parts + i;
-                sum += share(batch) * loss(batch, step::baseLoss);
+                sum += share(batch) * loss(batch, (b, scope) -> Objects.requireNonNull(step.baseLoss(b, scope)));
                 whole += share(batch);
             }
             known = sum / whole;

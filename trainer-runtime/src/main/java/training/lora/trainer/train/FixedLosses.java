@@ -18,11 +18,11 @@ final class FixedLosses {
     private final RunContext context;
     private final FixedSet learned;
     private final @Nullable FixedSet heldOut;
-    private final LoraStep step;
+    private final TrainingStep step;
     private final NDManager manager;
 
     private FixedLosses(
-            RunContext context, FixedSet learned, @Nullable FixedSet heldOut, LoraStep step, NDManager manager) {
+            RunContext context, FixedSet learned, @Nullable FixedSet heldOut, TrainingStep step, NDManager manager) {
         this.context = context;
         this.learned = learned;
         this.heldOut = heldOut;
@@ -30,7 +30,8 @@ final class FixedLosses {
         this.manager = manager;
     }
 
-    static FixedLosses of(RunContext context, PreparedDataset data, Batches batches, LoraStep step, NDManager manager) {
+    static FixedLosses of(
+            RunContext context, PreparedDataset data, Batches batches, TrainingStep step, NDManager manager) {
         LoraTrainingSpec spec = context.run().spec();
         int batchSize = spec.training().batchSize();
         List<int[]> concepts = Concepts.of(spec.datasets()).all().stream()

@@ -88,7 +88,7 @@ final class FixedSet {
      * @param stopping asked before each batch whether to give up
      * @return null if it was given up
      */
-    @Nullable Double loss(LoraStep step, NDManager run, BooleanSupplier stopping) {
+    @Nullable Double loss(TrainingStep step, NDManager run, BooleanSupplier stopping) {
         LOG.info("measuring the loss over the {} set of {} items", name, items);
         double sum = 0;
         for (FixedPart part : parts) {

@@ -3,7 +3,6 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -15,8 +14,6 @@ import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.ProjectionDeltas;
-import training.lora.trainer.tensor.HostCopy;
-import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.Told;
@@ -31,20 +28,9 @@ import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
 
 /**
- * One step of training: for each of its batches noise, prediction, loss and gradient, then the optimizer. Losses and
- * norms stay in native memory until {@link #drain}, so that a step waits for nothing.
+ * One step of training: for each of its batches noise, prediction, loss and gradient, then the optimizer.
  */
-final class LoraStep implements AutoCloseable {
-    /** Steps whose losses are kept before they must be drained. */
-    static final int CAPACITY = 64;
-
-    private static final TorchScript ADD = TorchScript.compile("sum, loss", "return torch.add_(sum, loss)");
-
-    private static final TorchScript RECORD = TorchScript.compile("log, at, sum, norm", """
-            _0 = torch.index_copy_(log, 0, at, torch.unsqueeze(torch.stack([sum, norm]), 0))
-            return torch.zero_(sum)
-            """);
-
+final class LoraStep implements TrainingStep {
     private final Networks networks;
     private final LoraAdapter adapter;
     private final Objective objective;
@@ -57,9 +43,7 @@ final class LoraStep implements AutoCloseable {
     private final @Nullable PromptNorms norms;
     private final @Nullable AdapterL1 adapterL1;
     private final LoraAdapter output;
-    private final NDArray log;
-    private final NDArray lossSum;
-    private int recorded;
+    private final StepLog log;
 
     /** A step of {@code training.gradientAccumulation} batches. */
     LoraStep(Networks networks, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
@@ -88,8 +72,7 @@ final class LoraStep implements AutoCloseable {
         Double l1 = training.loss().adapterL1();
         this.adapterL1 = l1 == null ? null : new AdapterL1(l1, adapter);
         this.output = output(adapter, optimizers.outputs());
-        this.log = manager.zeros(new Shape(CAPACITY, 2));
-        this.lossSum = manager.zeros(new Shape());
+        this.log = new StepLog(manager);
     }
 
     private static Optimizer averaged(Optimizer optimizer, TrainingSpec training) {
@@ -114,13 +97,8 @@ final class LoraStep implements AutoCloseable {
                 : output.with(tokens.with(Objects.requireNonNull(outputs.get(tokens.parameters()))));
     }
 
-    /**
-     * Trains on the batches of a step, as on one batch of all their samples.
-     *
-     * @param step steps done before
-     * @param rates of each optimizer
-     */
-    void train(BatchSource batches, int step, List<Rates> rates) {
+    @Override
+    public void train(BatchSource batches, int step, List<Rates> rates) {
         int samples = 0;
         for (int part = 0; part < parts; part++) {
             samples += batches.size((long) step * parts + part);
@@ -131,8 +109,7 @@ final class LoraStep implements AutoCloseable {
                 accumulate(batches.at(index, scope), index, samples, tokensMove(rates), scope);
             }
         }
-        try (NDManager scope = manager.newSubManager();
-                NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
+        try (NDManager scope = manager.newSubManager()) {
             if (tokens != null) {
                 tokens.regularize(scope);
             }
@@ -145,9 +122,8 @@ final class LoraStep implements AutoCloseable {
             NDArray norm = optimizers.step(rates, scope);
             adapter.limitNorms();
             optimizers.average(rates, scope);
-            RECORD.call(scope, log, at, lossSum, norm);
+            log.end(norm, scope);
         }
-        recorded++;
     }
 
     /** Whether tokens, whose optimizer is the last, move in a step of {@code rates}. */
@@ -176,7 +152,7 @@ final class LoraStep implements AutoCloseable {
         if (preservation.ofEmptyPrompt()) {
             keepEmptyPrompt(batch, deltas, samples, scope);
         }
-        ADD.call(scope, lossSum, value.loss());
+        log.add(value.loss(), scope);
     }
 
     /** Adds the gradient of what keeps the prediction of the empty text. */
@@ -199,13 +175,13 @@ final class LoraStep implements AutoCloseable {
         return output;
     }
 
-    /** The loss of a batch under the adapter that is put out, a scalar in {@code scope}. */
-    NDArray loss(Batch batch, NDManager scope) {
+    @Override
+    public NDArray loss(Batch batch, NDManager scope) {
         return loss(batch, output().bind(scope), scope);
     }
 
-    /** The same under the base model alone. */
-    NDArray baseLoss(Batch batch, NDManager scope) {
+    @Override
+    public NDArray baseLoss(Batch batch, NDManager scope) {
         return loss(batch, ProjectionDeltas.NONE, scope);
     }
 
@@ -214,7 +190,7 @@ final class LoraStep implements AutoCloseable {
         return objective.of(predicted, batch, batch.timesteps().length, scope).loss();
     }
 
-    private static NDArray times(Batch batch, NDManager scope) {
+    static NDArray times(Batch batch, NDManager scope) {
         float[] times = new float[batch.timesteps().length];
         for (int i = 0; i < times.length; i++) {
             times[i] = batch.timesteps()[i];
@@ -227,20 +203,14 @@ final class LoraStep implements AutoCloseable {
         return optimizers;
     }
 
-    /** Whether {@link #drain} must come before the next step. */
-    boolean full() {
-        return recorded == CAPACITY;
+    @Override
+    public boolean full() {
+        return log.full();
     }
 
-    /** Reads what the steps since the last call measured; waits for them. */
-    List<MeasuredStep> drain() {
-        float[] values = HostCopy.floats(log);
-        List<MeasuredStep> measured = new ArrayList<>();
-        for (int i = 0; i < recorded; i++) {
-            measured.add(new MeasuredStep(values[2 * i], values[2 * i + 1]));
-        }
-        recorded = 0;
-        return measured;
+    @Override
+    public List<MeasuredStep> drain() {
+        return log.drain();
     }
 
     @Override

@@ -12,14 +12,10 @@ import training.lora.api.Checkpoint;
 import training.lora.api.DatasetRole;
 import training.lora.api.Metric;
 import training.lora.api.TrainingSpec;
-import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
-import training.lora.trainer.export.ExportMetadata;
-import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.order.BatchOrder;
@@ -38,7 +34,6 @@ import training.lora.trainer.train.progress.Checkpoints;
 import training.lora.trainer.train.progress.StageClock;
 import training.lora.trainer.train.progress.StageClock.Phase;
 import training.lora.trainer.train.progress.TrainProgress;
-import training.lora.trainer.train.progress.TrainingMetadata;
 import training.lora.trainer.train.progress.TrainingState;
 import training.lora.trainer.train.progress.Watchdog;
 import training.lora.trainer.trained.CheckpointFiles;
@@ -64,9 +59,9 @@ public final class TrainStage {
     private final StageClock clock;
     private final PreparedDataset data;
     private final StableDiffusion model;
-    private final LoraAdapter adapter;
+    private final Trainee trainee;
     private final CheckpointUploads uploads;
-    private final LoraStep step;
+    private final TrainingStep step;
     private final Batches batches;
     private final DrawnLosses drawn;
     private final FixedLosses fixed;
@@ -100,7 +95,7 @@ public final class TrainStage {
             StageClock clock,
             PreparedDataset data,
             StableDiffusion model,
-            LoraAdapter adapter,
+            Trainee trainee,
             @Nullable ImageSampler sampler,
             @Nullable CheckpointJudge judge,
             CheckpointUploads uploads,
@@ -112,51 +107,26 @@ public final class TrainStage {
         this.clock = clock;
         this.data = data;
         this.model = model;
-        this.adapter = adapter;
+        this.trainee = trainee;
         this.uploads = uploads;
         this.manager = manager;
         NoiseSchedule schedule = NoiseSchedule.of(model.schedule());
-        this.step = new LoraStep(
-                new Networks(
-                        model.unet(),
-                        adapter.adaptsText() ? model.prompts() : null,
-                        Boolean.TRUE.equals(training.gradientCheckpointing()) ? Keep.BlockInputs : Keep.LayerStates),
-                adapter,
-                schedule,
-                training,
-                manager);
+        this.step = trainee.step();
         List<Sample> samples = data.manifest().samples();
         this.length = BatchOrder.length(context.run().spec(), samples);
-        TrainingData cached = new CachedData(data, !adapter.adaptsText(), manager);
+        TrainingData cached = new CachedData(data, !trainee.readsTexts(), manager);
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
-                Captions.of(cached, samples, context.run().spec(), adapter.adaptsText() ? null : this::embed),
+                Captions.of(cached, samples, context.run().spec(), trainee.readsTexts() ? null : this::embed),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);
         this.fixed = FixedLosses.of(context, data, batches, step, manager);
         this.losses = new LossLog(folder.resolve(LossLog.FILE));
-        ExportMetadata metadata = TrainingMetadata.of(context.run(), length, context.baseModel(), model, data);
-        this.checkpoints = new Checkpoints(
-                context.run(),
-                length,
-                folder,
-                metadata,
-                new ExportProof(model, manager),
-                TrainingMetadata.workflow(context.run(), metadata, data, model.schedule()),
-                uploads::keep);
+        this.checkpoints = new Checkpoints(context.run(), length, folder, trainee.metadata(), uploads::keep);
         this.state = new TrainingState(
-                context.run(),
-                length,
-                data.manifest(),
-                folder,
-                adapter,
-                step::output,
-                step.optimizers(),
-                losses,
-                checkpoints,
-                manager);
+                context.run(), length, data.manifest(), folder, trainee.trained(), losses, checkpoints, manager);
         this.progress = new TrainProgress(context, length, clock, losses);
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
         this.sampler = sampler;
@@ -184,21 +154,20 @@ public final class TrainStage {
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = StageSampler.of(context.run().spec(), data, model, manager);
-            try (LoraAdapter adapter = NewAdapter.of(context, model, manager);
+            try (Trainee trainee = Trainee.of(context, data, model, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),
                             CheckpointFiles.folder(context.workspace().train()))) {
-                return new TrainStage(context, clock, data, model, adapter, sampler, judge, uploads, manager).run();
+                return new TrainStage(context, clock, data, model, trainee, sampler, judge, uploads, manager).run();
             }
         }
     }
 
     private Result run() throws IOException {
         LOG.info(
-                "training {} parameters in {} projections on {} pictures, {} steps of {}, in epochs of {} steps",
-                adapter.parameters().size(),
-                adapter.projections().size(),
+                "training {} on {} pictures, {} steps of {}, in epochs of {} steps",
+                trainee.size(),
                 data.size() - data.samples(DatasetRole.Validation).length,
                 length.steps(),
                 training.batchSize() * training.gradientAccumulation(),
@@ -337,7 +306,7 @@ public final class TrainStage {
                         .draw(
                                 done,
                                 sampler,
-                                done == 0 ? null : step.output(),
+                                done == 0 ? null : trainee.trained().drawn(),
                                 manager,
                                 more -> context.stopIfAsked(where));
             }

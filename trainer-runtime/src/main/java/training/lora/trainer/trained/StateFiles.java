@@ -24,6 +24,7 @@ import training.lora.trainer.files.Sha256;
 import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.SavedStates;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.tensor.SafeTensorsWriter;
 
@@ -75,9 +76,10 @@ public final class StateFiles {
     }
 
     /** Writes a state and deletes those that are no longer needed. */
-    public void write(Position position, Map<String, NDArray> tensors) throws IOException {
+    public void write(Position position, Map<String, LazyTensor> tensors) throws IOException {
         String json = Json.MAPPER.writeValueAsString(position);
-        SafeTensorsWriter.write(file(position.step()), tensors, Map.of(POSITION, json, DIGEST, digest(json, tensors)));
+        SafeTensorsWriter.writeLazy(
+                file(position.step()), tensors, Map.of(POSITION, json, DIGEST, digest(json, tensors)));
         List<Integer> steps = steps();
         List<Integer> needed =
                 new ArrayList<>(steps.stream().filter(regular::test).limit(keep).toList());
@@ -153,15 +155,17 @@ public final class StateFiles {
                             name,
                             entry.dtype().equals("U8") ? file.readBytes(name, manager) : file.read(name, manager)));
             String json = file.metadata().getOrDefault(POSITION, "");
-            if (!digest(json, tensors).equals(file.metadata().get(DIGEST))) {
+            Map<String, LazyTensor> read = new LinkedHashMap<>();
+            tensors.forEach((name, tensor) -> read.put(name, LazyTensor.of(tensor)));
+            if (!digest(json, read).equals(file.metadata().get(DIGEST))) {
                 throw new TrainerException(Reason.InvalidData, path + " must have the content of its digest");
             }
             return json;
         }
     }
 
-    private static String digest(String position, Map<String, NDArray> tensors) {
-        return Sha256.of(position + "\n" + SafeTensorsWriter.bodyDigest(tensors));
+    private static String digest(String position, Map<String, LazyTensor> tensors) {
+        return Sha256.of(position + "\n" + SafeTensorsWriter.lazyBodyDigest(tensors));
     }
 
     /** Steps of all states, newest first. */

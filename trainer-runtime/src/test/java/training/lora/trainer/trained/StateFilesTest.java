@@ -3,7 +3,6 @@ package training.lora.trainer.trained;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
@@ -21,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 
 class StateFilesTest {
@@ -40,8 +40,8 @@ class StateFilesTest {
         return new StateFiles(train, step -> step % 10 == 0, keep);
     }
 
-    private Map<String, NDArray> tensors(int step) {
-        return Map.of("parameters", Randomness.normal(manager, step, new Shape(50)));
+    private Map<String, LazyTensor> tensors(int step) {
+        return Map.of("parameters", LazyTensor.of(Randomness.normal(manager, step, new Shape(50))));
     }
 
     private void write(StateFiles files, int... steps) throws IOException {
@@ -88,7 +88,8 @@ class StateFilesTest {
                             .at(10, Map.of(Component.UNet, 1.0), List.of()));
             assertThat(state.tensors()).containsOnlyKeys("parameters");
             assertThat(state.tensors().values().iterator().next().toFloatArray())
-                    .isEqualTo(tensors(10).values().iterator().next().toFloatArray());
+                    .isEqualTo(
+                            tensors(10).values().iterator().next().in(manager).toFloatArray());
         }
     }
 

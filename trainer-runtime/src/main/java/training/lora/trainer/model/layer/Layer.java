@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.weights.Parameter;
 
 /**
  * A part of a network with a backward written by hand: one native call each way. All arrays that it returns belong to the
@@ -31,6 +32,11 @@ public interface Layer {
 
     /** The same layer, without an adapter, whose own weights are trained: it makes their gradients too. */
     Layer ofTrainedWeights();
+
+    /** The weights whose gradients it hands on: none but where it is {@link #ofTrainedWeights}. */
+    default List<Parameter> trainedWeights() {
+        return List.of();
+    }
 
     /** What an adapter can stand beside. */
     default List<Projection> projections() {

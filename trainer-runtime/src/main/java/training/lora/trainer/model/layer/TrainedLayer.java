@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.Weights;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -71,6 +72,11 @@ final class TrainedLayer implements Layer {
     @Override
     public Layer ofTrainedWeights() {
         return this;
+    }
+
+    @Override
+    public List<Parameter> trainedWeights() {
+        return forward.weights();
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.WeightGradients;
 import training.lora.trainer.model.layer.kernel.Snippets;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.Weights;
 
@@ -58,6 +59,11 @@ final class AddedEmbedding {
         try (NDList own = gradients.callAll(scope, gradient, time, pooled(told), sizes(told))) {
             taker.take(forward.weights(), own);
         }
+    }
+
+    /** Its weights. */
+    List<Parameter> weights() {
+        return forward.weights();
     }
 
     private static NDArray pooled(Conditioning told) {

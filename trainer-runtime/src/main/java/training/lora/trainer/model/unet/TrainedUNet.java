@@ -3,6 +3,8 @@ package training.lora.trainer.model.unet;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import training.lora.trainer.model.layer.Chain;
@@ -10,6 +12,7 @@ import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.layer.WeightGradients;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.Weights;
 
 /**
@@ -21,18 +24,31 @@ public final class TrainedUNet {
     private final UNet unet;
     private final Chain chain;
     private final Weights.Kernel timeGradients;
+    private final List<List<Parameter>> layers = new ArrayList<>();
 
     public TrainedUNet(UNet unet) {
         this.unet = unet;
-        chain = new Chain(unet.steps().stream()
+        List<Chain.Step> steps = unet.steps().stream()
                 .map(step -> new Chain.Step(step.layer().ofTrainedWeights(), step.takes(), step.leaves()))
-                .toList());
+                .toList();
+        chain = new Chain(steps);
+        steps.forEach(step -> layers.add(step.layer().trainedWeights()));
+        AddedEmbedding added = unet.embedAddition();
+        if (added != null) {
+            layers.add(added.weights());
+        }
+        layers.add(unet.embedTime().weights());
         timeGradients = unet.embedTime().gradients(List.of());
     }
 
     /** The network itself. */
     public UNet unet() {
         return unet;
+    }
+
+    /** The weights of each layer, as {@link WeightGradients} gets their gradients. */
+    public List<List<Parameter>> layers() {
+        return Collections.unmodifiableList(layers);
     }
 
     /**

@@ -12,19 +12,12 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
-import training.lora.api.AdapterFormat;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.Metric;
 import training.lora.api.Proof;
 import training.lora.api.RunSpec;
-import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.adapter.TokenEmbeddings;
-import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ExportMetadata;
-import training.lora.trainer.export.ExportProof;
-import training.lora.trainer.export.Exports;
-import training.lora.trainer.export.TokenFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.order.RunLength;
@@ -32,7 +25,7 @@ import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.trained.CheckpointFiles;
 
 /**
- * The adapter at some steps, each in every form that was asked for, with the digests of its files beside it. The newest
+ * What is trained at some steps, each in every form that was asked for, with the digests of its files beside it. The newest
  * are kept, and beyond these the one that did best: by what was measured of it while it trained, else on held-out pictures,
  * where there are any.
  */
@@ -47,8 +40,6 @@ public final class Checkpoints {
     private final RunLength length;
     private final Path folder;
     private final ExportMetadata metadata;
-    private final ExportProof proof;
-    private final ComfyWorkflow workflow;
     private final Consumer<List<Checkpoint>> listener;
     private final List<Checkpoint> kept = new ArrayList<>();
 
@@ -56,24 +47,14 @@ public final class Checkpoints {
      * @param length of the run
      * @param train the train stage's folder
      * @param metadata what files say of themselves
-     * @param proof of what files do
-     * @param workflow that goes beside kohya's form
      * @param listener takes those that are kept, each time that they are others
      */
     public Checkpoints(
-            RunSpec run,
-            RunLength length,
-            Path train,
-            ExportMetadata metadata,
-            ExportProof proof,
-            ComfyWorkflow workflow,
-            Consumer<List<Checkpoint>> listener) {
+            RunSpec run, RunLength length, Path train, ExportMetadata metadata, Consumer<List<Checkpoint>> listener) {
         this.run = run;
         this.length = length;
         this.folder = CheckpointFiles.folder(train);
         this.metadata = metadata;
-        this.proof = proof;
-        this.workflow = workflow;
         this.listener = listener;
     }
 
@@ -93,31 +74,14 @@ public final class Checkpoints {
     }
 
     /** Writes a checkpoint and proves its files; it stands under its name only when it is whole, and nothing is left of one that fails. */
-    Checkpoint write(int step, LoraAdapter adapter, List<Metric> metrics) throws IOException {
+    Checkpoint write(int step, Trained trained, List<Metric> metrics) throws IOException {
         String name = Publisher.folderName(step);
         Path temporary = folder.resolve("." + name + ".tmp");
         Path digestFile = folder.resolve(name + CheckpointFiles.DIGESTS);
         boolean whole = false;
         try {
             ExportMetadata described = metadata.with(TrainingMetadata.position(step, length));
-            List<String> files = new ArrayList<>();
-            TokenEmbeddings tokens = adapter.tokens();
-            if (tokens != null) {
-                TokenFiles.write(temporary, tokens, described);
-            }
-            for (AdapterFormat format : run.spec().output().formats()) {
-                if (format == AdapterFormat.Diffusers && adapter.projections().isEmpty()) {
-                    // It has no place for tokens, which are all that there is.
-                    continue;
-                }
-                String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
-                Exports.write(temporary.resolve(file), format, adapter, described);
-                files.add(file);
-                if (format == AdapterFormat.Kohya) {
-                    workflow.write(temporary.resolve(Publisher.WORKFLOW));
-                }
-            }
-            List<Proof> proofs = proof.prove(temporary, files, adapter);
+            List<Proof> proofs = trained.write(temporary, described);
             Json.PRETTY.writeValue(temporary.resolve(Publisher.PROOF).toFile(), proofs);
             String digests = CheckpointFiles.digests(temporary);
             WholeFile.write(digestFile, file -> Files.writeString(file, digests));

@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.function.IntToDoubleFunction;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,14 +18,12 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.run.InputDigests;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.optimizer.LearningRates;
-import training.lora.trainer.train.optimizer.OptimizerSet;
 import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.trained.LossLog;
 import training.lora.trainer.trained.Position;
@@ -52,9 +49,7 @@ public final class TrainingState {
     private final RunLength length;
     private final DatasetManifest data;
     private final Path folder;
-    private final LoraAdapter adapter;
-    private final Supplier<LoraAdapter> output;
-    private final OptimizerSet optimizers;
+    private final Trained trained;
     private final LossLog losses;
     private final Checkpoints checkpoints;
     private final Milestones milestones;
@@ -70,8 +65,7 @@ public final class TrainingState {
     /**
      * @param length of the run
      * @param folder the train stage's
-     * @param output gives the adapter that checkpoints are of, as it is when it is asked for
-     * @param optimizers of what is trained
+     * @param trained what moves
      * @param manager where states are read into
      */
     public TrainingState(
@@ -79,9 +73,7 @@ public final class TrainingState {
             RunLength length,
             DatasetManifest data,
             Path folder,
-            LoraAdapter adapter,
-            Supplier<LoraAdapter> output,
-            OptimizerSet optimizers,
+            Trained trained,
             LossLog losses,
             Checkpoints checkpoints,
             NDManager manager) {
@@ -90,14 +82,12 @@ public final class TrainingState {
         this.length = length;
         this.data = data;
         this.folder = folder;
-        this.adapter = adapter;
-        this.output = output;
-        this.optimizers = optimizers;
+        this.trained = trained;
         this.losses = losses;
         this.checkpoints = checkpoints;
         this.manager = manager;
         this.milestones = new Milestones(length);
-        this.rates = new LearningRates(optimizers.tables(), length.steps());
+        this.rates = new LearningRates(trained.tables(), length.steps());
         this.states =
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
@@ -140,16 +130,15 @@ public final class TrainingState {
         position = state.position();
         done = position.step();
         norms = null;
-        optimizers.restore(state.tensors());
+        trained.restore(state.tensors());
         losses.cut(done);
         checkpoints.restore(position.checkpoints());
         if (atCheckpoint()
                 && !checkpointPending()
                 && checkpoints.kept().stream().noneMatch(c -> c.step() == done)) {
-            // It was damaged, but its adapter is the state's.
+            // It was damaged, but what it was of is the state's.
             List<Checkpoint> written = position.checkpoints();
-            checkpoints.write(
-                    done, output.get(), written.get(written.size() - 1).metrics());
+            checkpoints.write(done, trained, written.get(written.size() - 1).metrics());
         }
     }
 
@@ -164,10 +153,10 @@ public final class TrainingState {
         norms = null;
     }
 
-    /** The norms of the adapter's parts as it is, which are asked for to judge it and to save it. */
+    /** The norms of what is trained as it is, which are asked for to judge it and to save it. */
     private Map<Component, Double> norms() {
         if (norms == null) {
-            norms = adapter.norms();
+            norms = trained.norms();
         }
         return norms;
     }
@@ -292,7 +281,7 @@ public final class TrainingState {
             if (validation != null) {
                 metrics.add(Metric.of("validationLoss", validation));
             }
-            checkpoints.write(done, output.get(), metrics);
+            checkpoints.write(done, trained, metrics);
         }
         saveState();
     }
@@ -301,7 +290,7 @@ public final class TrainingState {
     public void saveState() throws IOException {
         position = position.at(done, greatestNorms(), checkpoints.kept());
         losses.force();
-        states.write(position, optimizers.state());
+        states.write(position, trained.state());
         lastState = System.nanoTime();
     }
 

@@ -26,6 +26,7 @@ import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.order.RunLengthBuilder;
+import training.lora.trainer.train.optimizer.OptimizerSet;
 import training.lora.trainer.trained.CheckpointFiles;
 import training.lora.trainer.trained.TestRuns;
 import training.lora.trainer.trained.TrainSummary;
@@ -63,6 +64,17 @@ class CheckpointsTest {
                         .build(),
                 train,
                 ExportMetadata.of("t", "base", MODEL, 64),
+                kept -> {});
+        checkpoints.restore(List.of());
+        return checkpoints;
+    }
+
+    private static Trained trained() {
+        return new TrainedAdapter(
+                TestRuns.run("checkpoints: {keep: 2}"),
+                ADAPTER,
+                () -> ADAPTER,
+                new OptimizerSet(),
                 new ExportProof(MODEL, MANAGER),
                 ComfyWorkflowBuilder.builder()
                         .baseModel("base")
@@ -74,14 +86,11 @@ class CheckpointsTest {
                         .resolution(64)
                         .schedule(MODEL.schedule())
                         .lora("t.safetensors")
-                        .build(),
-                kept -> {});
-        checkpoints.restore(List.of());
-        return checkpoints;
+                        .build());
     }
 
     private Checkpoint write(Checkpoints checkpoints, int step) throws IOException {
-        return checkpoints.write(step, ADAPTER, List.of(Metric.of("loss", 1.0 / step)));
+        return checkpoints.write(step, trained(), List.of(Metric.of("loss", 1.0 / step)));
     }
 
     /** Folders of checkpoints, each of which must have its digests beside it. */
@@ -195,7 +204,7 @@ class CheckpointsTest {
         List<List<String>> kept = new ArrayList<>();
 
         for (int i = 0; i < losses.length; i++) {
-            checkpoints.write(i + 1, ADAPTER, List.of(Metric.of("validationLoss", losses[i])));
+            checkpoints.write(i + 1, trained(), List.of(Metric.of("validationLoss", losses[i])));
             kept.add(names());
         }
 

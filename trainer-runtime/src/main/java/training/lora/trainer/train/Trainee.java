@@ -1,0 +1,71 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDManager;
+import training.lora.api.RunSpec;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportProof;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.layer.Keep;
+import training.lora.trainer.order.BatchOrder;
+import training.lora.trainer.order.RunLength;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.train.progress.Trained;
+import training.lora.trainer.train.progress.TrainedAdapter;
+import training.lora.trainer.train.progress.TrainingMetadata;
+
+/**
+ * What a run trains.
+ *
+ * @param step that moves it
+ * @param trained how it is saved, and what checkpoints have of it
+ * @param readsTexts whether captions are embedded at every step
+ * @param size of it, in words
+ * @param metadata what files say of themselves
+ * @param release frees it
+ */
+record Trainee(
+        TrainingStep step, Trained trained, boolean readsTexts, String size, ExportMetadata metadata, Runnable release)
+        implements AutoCloseable {
+    /** What the run of {@code context} trains, as it is before the first step. */
+    static Trainee of(RunContext context, PreparedDataset data, StableDiffusion model, NDManager manager) {
+        RunSpec run = context.run();
+        RunLength length = BatchOrder.length(run.spec(), data.manifest().samples());
+        ExportMetadata metadata = TrainingMetadata.of(run, length, context.baseModel(), model, data);
+        return adapter(context, data, model, metadata, manager);
+    }
+
+    private static Trainee adapter(
+            RunContext context,
+            PreparedDataset data,
+            StableDiffusion model,
+            ExportMetadata metadata,
+            NDManager manager) {
+        RunSpec run = context.run();
+        TrainingSpec training = run.spec().training();
+        LoraAdapter adapter = NewAdapter.of(context, model, manager);
+        Networks networks = new Networks(
+                model.unet(),
+                adapter.adaptsText() ? model.prompts() : null,
+                Boolean.TRUE.equals(training.gradientCheckpointing()) ? Keep.BlockInputs : Keep.LayerStates);
+        LoraStep step = new LoraStep(networks, adapter, NoiseSchedule.of(model.schedule()), training, manager);
+        Trained trained = new TrainedAdapter(
+                run,
+                adapter,
+                step::output,
+                step.optimizers(),
+                new ExportProof(model, manager),
+                TrainingMetadata.workflow(run, metadata, data, model.schedule()));
+        String size = "%d parameters in %d projections"
+                .formatted(adapter.parameters().size(), adapter.projections().size());
+        return new Trainee(step, trained, adapter.adaptsText(), size, metadata, adapter::close);
+    }
+
+    @Override
+    public void close() {
+        release.run();
+    }
+}

@@ -1,0 +1,36 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.optimizer.Rates;
+import training.lora.trainer.train.progress.MeasuredStep;
+
+/** A step of training, whatever is trained, and losses without one. */
+interface TrainingStep extends AutoCloseable {
+    /**
+     * Trains on the batches of a step, as on one batch of all their samples.
+     *
+     * @param step steps done before
+     * @param rates of each optimizer
+     */
+    void train(BatchSource batches, int step, List<Rates> rates);
+
+    /** The loss of a batch under what is put out, a scalar in {@code scope}. */
+    NDArray loss(Batch batch, NDManager scope);
+
+    /** The same under the base model alone; null where it is there no more. */
+    @Nullable NDArray baseLoss(Batch batch, NDManager scope);
+
+    /** Whether {@link #drain} must come before the next step. */
+    boolean full();
+
+    /** Reads what the steps since the last call measured; waits for them. */
+    List<MeasuredStep> drain();
+
+    @Override
+    void close();
+}

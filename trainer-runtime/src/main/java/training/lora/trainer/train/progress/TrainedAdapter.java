@@ -1,0 +1,93 @@
+package training.lora.trainer.train.progress;
+
+import ai.djl.ndarray.NDArray;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Proof;
+import training.lora.api.RunSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
+import training.lora.trainer.export.ComfyWorkflow;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportProof;
+import training.lora.trainer.export.Exports;
+import training.lora.trainer.export.TokenFiles;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.LazyTensor;
+import training.lora.trainer.train.optimizer.OptimizerSet;
+import training.lora.trainer.train.optimizer.ParameterTable;
+
+/**
+ * An adapter that is trained, with tokens or without; a checkpoint of it has each form that was asked for.
+ *
+ * @param adapter what moves
+ * @param output gives the adapter that checkpoints are of, as it is when it is asked for
+ * @param optimizers of what is trained
+ * @param proof of what files do
+ * @param workflow that goes beside kohya's form
+ */
+public record TrainedAdapter(
+        RunSpec run,
+        LoraAdapter adapter,
+        Supplier<LoraAdapter> output,
+        OptimizerSet optimizers,
+        ExportProof proof,
+        ComfyWorkflow workflow)
+        implements Trained {
+    @Override
+    public List<ParameterTable> tables() {
+        return optimizers.tables();
+    }
+
+    @Override
+    public Map<String, LazyTensor> state() {
+        Map<String, LazyTensor> state = new LinkedHashMap<>();
+        optimizers.state().forEach((name, array) -> state.put(name, LazyTensor.of(array)));
+        return state;
+    }
+
+    @Override
+    public void restore(Map<String, NDArray> from) {
+        optimizers.restore(from);
+    }
+
+    @Override
+    public Map<Component, Double> norms() {
+        return adapter.norms();
+    }
+
+    @Override
+    public LoraAdapter drawn() {
+        return output.get();
+    }
+
+    @Override
+    public List<Proof> write(Path folder, ExportMetadata described) throws IOException {
+        LoraAdapter written = output.get();
+        List<String> files = new ArrayList<>();
+        TokenEmbeddings tokens = written.tokens();
+        if (tokens != null) {
+            TokenFiles.write(folder, tokens, described);
+        }
+        for (AdapterFormat format : run.spec().output().formats()) {
+            if (format == AdapterFormat.Diffusers && written.projections().isEmpty()) {
+                // It has no place for tokens, which are all that there is.
+                continue;
+            }
+            String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
+            Exports.write(folder.resolve(file), format, written, described);
+            files.add(file);
+            if (format == AdapterFormat.Kohya) {
+                workflow.write(folder.resolve(Publisher.WORKFLOW));
+            }
+        }
+        return proof.prove(folder, files, written);
+    }
+}
