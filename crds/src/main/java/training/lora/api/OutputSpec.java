@@ -21,8 +21,18 @@ public record OutputSpec(
                 "Where it is published: s3://BUCKET/PREFIX or pvc://CLAIM/PATH, or, outside a cluster, a path relative to the file; a place that is empty or this run's own. Each checkpoint appears there as it is made, the manifest last. Unset: the folder output of the workspace.")
         @Pattern(Uris.OUTPUT_PATTERN) @Size(max = Uris.MAX_LENGTH) @Nullable String uri,
 
-        @JsonPropertyDescription("A Secret for the bucket. Unset: the identity of the pod.") @Nullable SecretRef secretRef) {
+        @JsonPropertyDescription("A Secret for the bucket. Unset: the identity of the pod.") @Nullable SecretRef secretRef,
+
+        @JsonPropertyDescription(
+                "Whether each checkpoint has a folder eden too, with the files that Eden's trainer writes: NAME_VERSION_lora.safetensors, NAME_VERSION_embeddings.safetensors, special_params.json and training_args.json. Default false.")
+        @Nullable Boolean eden) {
     public OutputSpec {
+        eden = Boolean.TRUE.equals(eden) ? true : null;
         formats = formats == null ? List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers) : List.copyOf(formats);
+    }
+
+    /** Whether Eden's files are written. */
+    public boolean forEden() {
+        return eden != null;
     }
 }

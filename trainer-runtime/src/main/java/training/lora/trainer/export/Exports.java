@@ -39,8 +39,22 @@ public final class Exports {
     /** Writes {@code adapter} to {@code file}. */
     public static void write(Path file, AdapterFormat format, LoraAdapter adapter, ExportMetadata metadata)
             throws IOException {
+        write(file, format, adapter, adapter.tokens(), metadata);
+    }
+
+    /** Writes {@code adapter} in kohya's form without the tokens that it has. */
+    static void writeAlone(Path file, LoraAdapter adapter, ExportMetadata metadata) throws IOException {
+        write(file, AdapterFormat.Kohya, adapter, null, metadata);
+    }
+
+    private static void write(
+            Path file,
+            AdapterFormat format,
+            LoraAdapter adapter,
+            @Nullable TokenEmbeddings added,
+            ExportMetadata metadata)
+            throws IOException {
         List<AdapterModule> modules = AdapterFiles.modules(adapter, format);
-        TokenEmbeddings added = adapter.tokens();
         Map<String, LazyTensor> tokens =
                 added == null || format != AdapterFormat.Kohya ? Map.of() : TokenFiles.bundle(added.values());
         WholeFile.write(file, temporary -> {

@@ -50,7 +50,7 @@ public final class TokenFiles {
 
     private TokenFiles() {}
 
-    private static String key(Component encoder) {
+    static String key(Component encoder) {
         return encoder == Component.TextEncoder2 ? "clip_g" : "clip_l";
     }
 

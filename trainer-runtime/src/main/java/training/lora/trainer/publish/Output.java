@@ -194,7 +194,8 @@ public final class Output {
     private boolean isAmong(Set<String> names, String name) {
         return names.contains(name)
                 || name.equals(Publisher.kohyaName(owner))
-                || Publisher.EMBEDDING.matcher(name).matches();
+                || Publisher.EMBEDDING.matcher(name).matches()
+                || Publisher.EDEN_FILE.matcher(name).matches();
     }
 
     /** Files of nobody's under names that runs publish. */
@@ -205,7 +206,7 @@ public final class Output {
                 names.add(name);
             }
         }
-        for (String folder : List.of(Publisher.CHECKPOINTS, Publisher.EMBEDDINGS)) {
+        for (String folder : List.of(Publisher.CHECKPOINTS, Publisher.EMBEDDINGS, Publisher.EDEN)) {
             for (String name : store.below(folder)) {
                 if (isPublished(name) && !own.contains(name)) {
                     names.add(name);

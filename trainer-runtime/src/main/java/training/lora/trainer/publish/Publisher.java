@@ -53,6 +53,12 @@ public final class Publisher {
     /** The names of such files. */
     static final Pattern EMBEDDING = Pattern.compile(EMBEDDINGS + "[^/]+\\.safetensors");
 
+    /** The folder of what Eden's trainer would have written. */
+    public static final String EDEN = "eden/";
+
+    /** The names of such files. */
+    static final Pattern EDEN_FILE = Pattern.compile(EDEN + "[^/]+\\.(safetensors|json)");
+
     /** What a checkpoint's files were proven to do. */
     public static final String PROOF = "proof.json";
 
@@ -294,6 +300,9 @@ public final class Publisher {
         if (name.startsWith(EMBEDDINGS)) {
             return "embedding";
         }
+        if (name.startsWith(EDEN)) {
+            return "eden";
+        }
         return switch (name) {
             case "samples.png" -> "samples";
             case "loss.png" -> "loss";
@@ -311,7 +320,9 @@ public final class Publisher {
     }
 
     private static @Nullable AdapterFormat format(String name) {
-        if (!name.endsWith(".safetensors") || EMBEDDING.matcher(name).find()) {
+        if (!name.endsWith(".safetensors")
+                || EMBEDDING.matcher(name).find()
+                || EDEN_FILE.matcher(name).find()) {
             return null;
         }
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;

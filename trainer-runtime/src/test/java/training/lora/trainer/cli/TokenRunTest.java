@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,6 +13,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.tensor.SafeTensors;
@@ -24,6 +26,44 @@ class TokenRunTest {
 
     @TempDir
     Path folder;
+
+    @Test
+    void checkpointsHaveTheFilesThatEdenWrites() throws Exception {
+        TinyRun run = named(TinyRun.create(
+                folder,
+                TRAINING.formatted("0.5") + ", adapter: {rank: 2, targets: [Attention]}",
+                "output: {eden: true}"));
+
+        Ran ended = run.run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        Path output = run.workspace().resolve("output");
+        Path eden = output.resolve("eden");
+        assertThat(values(eden.resolve("tiny_sd15_embeddings.safetensors"), "clip_l"))
+                .containsExactly(values(embedding(run, "output"), "emb_params"));
+        assertThat(Files.readString(eden.resolve("special_params.json")).replaceAll("\\s", ""))
+                .isEqualTo("{\"TOK\":\"<s0><s1>\"}");
+        JsonNode arguments =
+                Json.MAPPER.readTree(eden.resolve("training_args.json").toFile());
+        assertThat(arguments.path("max_train_steps").intValue()).isEqualTo(12);
+        assertThat(arguments.path("lora_rank").intValue()).isEqualTo(2);
+        assertThat(arguments.path("sd_model_version").asText()).isEqualTo("sd15");
+        Path lora = eden.resolve("tiny_sd15_lora.safetensors");
+        assertThat(Ran.of("inspect", lora.toString()).output())
+                .contains("kohya's form")
+                .doesNotContain("\ntokens ");
+        Path word = Files.copy(eden.resolve("tiny_sd15_embeddings.safetensors"), folder.resolve("qzx.safetensors"));
+        assertThat(picture("eden", "--lora", lora.toString(), "--embedding", word.toString()))
+                .isEqualTo(picture(
+                        "kohya", "--lora", output.resolve("tiny.safetensors").toString()));
+        assertThat(output.resolve("checkpoints/step-000006/eden/training_args.json"))
+                .exists();
+        assertThat(Files.readString(output.resolve("manifest.json"))).contains("eden/special_params.json");
+        // What it wrote is its own, which another publication takes the place of.
+        run.unpublish();
+        assertThat(run.run("run", "--attempt", "2").code()).isZero();
+        assertThat(eden.resolve("special_params.json")).exists();
+    }
 
     @Test
     void tokensBesideAnAdapterAreTrainedStoppedResumedWrittenExplainedAndDrawn() throws Exception {

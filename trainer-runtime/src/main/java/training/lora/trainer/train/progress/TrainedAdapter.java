@@ -14,6 +14,7 @@ import training.lora.api.RunSpec;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.export.ComfyWorkflow;
+import training.lora.trainer.export.EdenFiles;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.export.Exports;
@@ -87,6 +88,9 @@ public record TrainedAdapter(
             if (format == AdapterFormat.Kohya) {
                 workflow.write(folder.resolve(Publisher.WORKFLOW));
             }
+        }
+        if (run.spec().output().forEden()) {
+            EdenFiles.write(folder.resolve(Publisher.EDEN), run, written, described);
         }
         return proof.prove(folder, files, written);
     }
