@@ -24,7 +24,11 @@ public record ConceptSpec(
 
         @JsonPropertyDescription(
                 "Words for what it is that the CLIP model of the evaluation knows, such as cat, or line drawing. They take the trigger's place where pictures are compared with their prompts, because CLIP doesn't know the trigger; training and drawing don't use them. Masks of source Segment without prompts of their own select what they say, where mode is Object. Unset: the trigger is left out there, together with \"in the style of\".")
-        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String className) {
+        @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String className,
+
+        @JsonPropertyDescription(
+                "What it looks like, such as a small red robot with round eyes: what its new tokens are to say where training.tokens.descriptionSteps is set, and of no other effect. Of data sets of one trigger the first that has one counts. Unset: none.")
+        @Pattern("\\S") @Size(min = 1, max = 300) @Nullable String description) {
     public ConceptSpec {
         mode = orDefault(mode, ConceptMode.Style);
         String called = mode == ConceptMode.Style ? null : ConceptMode.TRIGGER;

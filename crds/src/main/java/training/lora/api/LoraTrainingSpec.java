@@ -61,6 +61,18 @@ import org.jspecify.annotations.Nullable;
         message =
                 "sampling.strength must be unset with DoRA, whose change of a weight is in no proportion to it, and where no adapter is trained",
         fieldPath = ".sampling")
+@ValidationRule(
+        value =
+                "!has(self.training.loss.preservation.prompts) || !self.training.loss.preservation.prompts.exists(p, p.contains('<caption>')) || self.datasets.all(d, d.role != 'Train' || has(d.concept) && has(d.concept.className))",
+        message =
+                "datasets of role Train must have a concept with a className where training.loss.preservation.prompts has <caption>",
+        fieldPath = ".datasets")
+@ValidationRule(
+        value =
+                "!has(self.training.tokens.descriptionSteps) || self.datasets.exists(d, d.role == 'Train' && has(d.concept) && has(d.concept.description))",
+        message =
+                "training.tokens.descriptionSteps must be unset where no data set of role Train has a concept.description",
+        fieldPath = ".training")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

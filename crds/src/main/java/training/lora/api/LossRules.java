@@ -29,6 +29,7 @@ record LossRules(List<String> problems) {
                     "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
         }
         timestepRange(loss);
+        prompts(spec, preservation);
         adapterL1(training);
     }
 
@@ -43,6 +44,35 @@ record LossRules(List<String> problems) {
                                     weight,
                                     training.method(),
                                     training.adapter().type()));
+        }
+    }
+
+    private void prompts(LoraTrainingSpec spec, PreservationSpec preservation) {
+        List<String> prompts = preservation.prompts();
+        if (prompts == null) {
+            if (preservation.promptWeight() != null) {
+                problems.add("`spec.training.loss.preservation.promptWeight` must be unset where prompts is, was "
+                        + preservation.promptWeight());
+            }
+            return;
+        }
+        if (spec.training().method() != TrainingMethod.Adapter) {
+            problems.add(
+                    "`spec.training.loss.preservation.prompts` must be unset unless method is Adapter, was %s with %s"
+                            .formatted(prompts, spec.training().method()));
+        }
+        if (prompts.stream().noneMatch(prompt -> prompt.contains(PreservationSpec.CAPTION))) {
+            return;
+        }
+        int i = 0;
+        for (DatasetSpec dataset : spec.datasets()) {
+            ConceptSpec concept = dataset.concept();
+            if (dataset.role() == DatasetRole.Train && (concept == null || concept.className() == null)) {
+                problems.add(
+                        "`spec.datasets[%d].concept` must have a className where `spec.training.loss.preservation.prompts` has <caption>, but has none"
+                                .formatted(i));
+            }
+            i++;
         }
     }
 

@@ -43,6 +43,15 @@ record TokenRules(List<String> problems) {
             return;
         }
         settings(tokens, training.steps());
+        if (tokens.descriptionSteps() != null
+                && spec.datasets().stream()
+                        .noneMatch(d -> d.role() == DatasetRole.Train
+                                && d.concept() != null
+                                && d.concept().description() != null)) {
+            problems.add(
+                    "`spec.training.tokens.descriptionSteps` must be unset where no data set of role Train has a concept.description, was "
+                            + tokens.descriptionSteps());
+        }
         around(spec);
     }
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm)",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps)",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -78,7 +78,11 @@ public record TokensSpec(
 
         @JsonPropertyDescription(
                 "The length that they are held to. Unset: 27.8 with Stable Diffusion 1.x, 34.5 with XL, as in Eden's trainer.")
-        @Min(value = 0, inclusive = false) @Max(100000) @Nullable Double promptNorm) {
+        @Min(value = 0, inclusive = false) @Max(100000) @Nullable Double promptNorm,
+
+        @JsonPropertyDescription(
+                "Steps before the training in which text encoders alone, without the denoiser, bring tokens near to their concept's description, as Eden's token_warmup_steps: by AdamW at learningRate, or 1e-3 with Prodigy. They don't count among the training's. Unset: none.")
+        @Min(1) @Max(100000) @Nullable Integer descriptionSteps) {
     public TokensSpec {
         count = orDefault(count, 0);
         warmupSteps = orDefault(warmupSteps, 0);

@@ -81,6 +81,10 @@ import org.jspecify.annotations.Nullable;
         message =
                 "loss.adapterL1 must be unset unless method is Adapter and adapter.type is another than DoRA, whose magnitudes are no changes",
         fieldPath = ".loss.adapterL1")
+@ValidationRule(
+        value = "self.method == 'Adapter' || !has(self.loss.preservation.prompts)",
+        message = "loss.preservation.prompts must be unset unless method is Adapter",
+        fieldPath = ".loss.preservation.prompts")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written. Default Adapter.")

@@ -93,7 +93,8 @@ class PlainTextTest {
                         + " sampling: {prompts: [{text: \"\u200Ba  cat\", negative: \"\u200Bdog\"}]}}",
                 LoraTrainingSpec.class);
 
-        assertThat(spec.datasets().get(0).concept()).isEqualTo(new ConceptSpec(ConceptMode.Style, "caf\u00E9", null));
+        assertThat(spec.datasets().get(0).concept())
+                .isEqualTo(new ConceptSpec(ConceptMode.Style, "caf\u00E9", null, null));
         assertThat(spec.preparation().captions().prefix()).isEqualTo("a photo, ");
         assertThat(spec.sampling().prompts().get(0)).isEqualTo(new PromptSpec("a cat", "dog", 0L));
     }

@@ -283,21 +283,7 @@ final class AiToolkitConfig {
         }
         draft.put("train.noise_offset", loss + "offsetNoise", train.number("noise_offset", 0));
         timesteps(loss);
-        String preservation = loss + "preservation.";
-        if (train.flag("blank_prompt_preservation", false)) {
-            draft.put(
-                    "train.blank_prompt_preservation",
-                    preservation + "emptyPrompt",
-                    train.number("blank_prompt_preservation_multiplier", 1));
-        }
-        // Without masks nothing is outside of them there.
-        if (train.flag("inverted_mask_prior", false)
-                && draft.at("preparation.mask.source").isTextual()) {
-            draft.put(
-                    "train.inverted_mask_prior",
-                    preservation + "outsideMask",
-                    train.number("inverted_mask_prior_multiplier", 0.5));
-        }
+        new AiToolkitPreservation(train, draft).put();
     }
 
     /**

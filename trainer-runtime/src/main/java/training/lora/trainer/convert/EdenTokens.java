@@ -1,5 +1,7 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import training.lora.api.OptimizerType;
 
@@ -43,8 +45,29 @@ final class EdenTokens {
         } else if (covariance != 0) {
             options.findings().note("`tok_cov_reg_w` has no effect, since one token has no covariance");
         }
+        int steps = options.whole("token_warmup_steps", 0);
+        if (steps > 0) {
+            description(steps);
+        }
         weight("cond_reg_w", path + "promptNormWeight");
         weight("tok_cond_reg_w", path + "triggerNormWeight");
+    }
+
+    /** What tokens are to say before the training: what GPT said of the pictures in the run that wrote the file. */
+    private void description(int steps) {
+        String description = options.child("training_attributes").text("gpt_description");
+        if (description == null) {
+            options.findings()
+                    .note(
+                            "`token_warmup_steps` has no effect, since `training_attributes` has no gpt_description; datasets[].concept.description with training.tokens.descriptionSteps is the same here");
+            return;
+        }
+        draft.put("token_warmup_steps", "training.tokens.descriptionSteps", steps);
+        for (JsonNode dataset : draft.at("datasets")) {
+            if (dataset.get("concept") instanceof ObjectNode concept) {
+                concept.put("description", description);
+            }
+        }
     }
 
     /** A loss that is there where its weight is above 0, as there. */

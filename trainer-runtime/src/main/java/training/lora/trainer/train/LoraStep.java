@@ -150,18 +150,27 @@ final class LoraStep implements TrainingStep {
         recording.backward(
                 value.gradient(), norms == null || context == null ? null : norms.ofCaptions(context, share, scope));
         if (preservation.ofEmptyPrompt()) {
-            keepEmptyPrompt(batch, deltas, samples, scope);
+            Told empty = Objects.requireNonNull(batch.empty(), "the empty text, which is kept");
+            keep(batch, empty, preservation::ofEmptyPrompt, deltas, samples, scope);
+        }
+        Told kept = batch.kept();
+        if (kept != null) {
+            keep(batch, kept, preservation::ofPrompts, deltas, samples, scope);
         }
         log.add(value.loss(), scope);
     }
 
-    /** Adds the gradient of what keeps the prediction of the empty text. */
-    private void keepEmptyPrompt(Batch batch, ProjectionDeltas deltas, int samples, NDManager scope) {
-        Told empty = Objects.requireNonNull(batch.empty(), "the empty text, which is kept");
-        NDArray base = baseOf(batch, empty, scope);
+    /** The gradient of what keeps a prediction, as {@link Preservation#ofEmptyPrompt}. */
+    private interface Kept {
+        NDArray gradient(NDArray predicted, NDArray base, int samples, NDManager scope);
+    }
+
+    /** Adds the gradient of what keeps the prediction of what is {@code told}. */
+    private void keep(Batch batch, Told told, Kept kept, ProjectionDeltas deltas, int samples, NDManager scope) {
+        NDArray base = baseOf(batch, told, scope);
         Networks.Recording recording =
-                networks.record(objective.noisy(batch, scope), times(batch, scope), empty, deltas);
-        recording.backward(preservation.ofEmptyPrompt(recording.output(), base, samples, scope));
+                networks.record(objective.noisy(batch, scope), times(batch, scope), told, deltas);
+        recording.backward(kept.gradient(recording.output(), base, samples, scope));
     }
 
     /** The base model's prediction. */

@@ -35,7 +35,21 @@ final class NewAdapter {
     static LoraAdapter of(RunContext context, StableDiffusion model, NDManager manager) {
         LoraTrainingSpec spec = context.run().spec();
         LoraAdapter adapter = AdapterFiles.start(spec.training(), context.initFrom(), model, manager);
-        return spec.training().tokens().any() ? adapter.with(tokens(spec, model, manager)) : adapter;
+        if (!spec.training().tokens().any()) {
+            return adapter;
+        }
+        TokenEmbeddings tokens = tokens(spec, model, manager);
+        if (spec.training().tokens().descriptionSteps() != null) {
+            // Whatever depends on what tokens begin as, such as averages and Prodigy's d, is made behind it.
+            TokenDescriptions.train(
+                    tokens,
+                    TokenDescriptions.of(spec.datasets()),
+                    spec.training(),
+                    model.prompts(),
+                    () -> context.stopIfAsked("while it trained tokens on descriptions, which begins anew"),
+                    manager);
+        }
+        return adapter.with(tokens);
     }
 
     private static TokenEmbeddings tokens(LoraTrainingSpec spec, StableDiffusion model, NDManager manager) {

@@ -36,11 +36,16 @@ final class PromptNorms {
         this.keep = keep;
         this.adapter = adapter;
         this.triggers = tokens.words().stream().map(TokenEmbeddings.Word::text).toList();
-        Double target = settings.promptNorm();
-        boolean xl = prompts.vocabularies().size() > 1;
-        this.norm = new PromptNorm(target != null ? target : xl ? PromptNorm.SDXL : PromptNorm.SD15);
+        this.norm = norm(prompts, settings);
         this.ofCaptions = settings.promptNormWeight();
         this.ofTriggers = settings.triggerNormWeight();
+    }
+
+    /** What holds the length of what {@code prompts} make, as {@code settings} say or else by the family. */
+    static PromptNorm norm(PromptEncoder prompts, TokensSpec settings) {
+        Double target = settings.promptNorm();
+        boolean xl = prompts.vocabularies().size() > 1;
+        return new PromptNorm(target != null ? target : xl ? PromptNorm.SDXL : PromptNorm.SD15);
     }
 
     /**

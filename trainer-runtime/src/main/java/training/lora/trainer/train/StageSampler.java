@@ -27,7 +27,10 @@ final class StageSampler {
         ImageSampler sampler = ImageSampler.of(model, sampling, sampling.side(data.resolution()));
         if (!spec.training().adaptsText()) {
             sampler.embed(SamplePictures.prompts(spec, data), manager);
-            if (!Captions.vary(spec.training().captions(), data.manifest().samples())) {
+            boolean kept = spec.training().loss().preservation().prompts() != null;
+            if (!kept
+                    && !Captions.vary(
+                            spec.training().captions(), data.manifest().samples())) {
                 model.releasePrompts();
             }
         }

@@ -29,6 +29,7 @@ import training.lora.trainer.tensor.ComputeDevice;
 import training.lora.trainer.train.batch.Batches;
 import training.lora.trainer.train.batch.CachedData;
 import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.batch.KeptPrompts;
 import training.lora.trainer.train.batch.TrainingData;
 import training.lora.trainer.train.progress.Checkpoints;
 import training.lora.trainer.train.progress.StageClock;
@@ -115,10 +116,12 @@ public final class TrainStage {
         List<Sample> samples = data.manifest().samples();
         this.length = BatchOrder.length(context.run().spec(), samples);
         TrainingData cached = new CachedData(data, !trainee.readsTexts(), manager);
+        Captions.@Nullable Embedder embedder = trainee.readsTexts() ? null : this::embed;
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
-                Captions.of(cached, samples, context.run().spec(), trainee.readsTexts() ? null : this::embed),
+                Captions.of(cached, samples, context.run().spec(), embedder),
+                KeptPrompts.of(cached, samples, context.run().spec(), embedder),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);

@@ -16,7 +16,7 @@ class LossRunTest {
     private static final String TRAINING =
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}, loss: {%s}, tokens: {%s}";
 
-    private static final String TOKENS = "count: 2, learningRate: 1e-2, stopFraction: 0.8";
+    private static final String TOKENS = "count: 2, learningRate: 1e-2";
 
     @TempDir
     Path folder;
@@ -25,11 +25,15 @@ class LossRunTest {
     @CsvSource(
             delimiter = '|',
             nullValues = "none",
+            quoteCharacter = '#',
             value = {
                 "promptNoise: 0.5 | none",
                 "adapterL1: 0.5 | none",
                 "promptNoise: 0.5 | promptNormWeight: 1e-3",
                 "offsetNoise: 0 | triggerNormWeight: 1e-3",
+                "offsetNoise: 0 | descriptionSteps: 10",
+                "preservation: {prompts: ['<caption>', a cat in the rain], promptWeight: 2} | none",
+                "preservation: {prompts: ['<caption>']} | stopFraction: 0.7",
             })
     void eachChangesWhatIsLearnedAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {
         TinyRun run = run("one", TRAINING.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens));
@@ -59,7 +63,7 @@ class LossRunTest {
                 Files.readString(run.yaml)
                         .replace(
                                 "[{uri: data}]",
-                                "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]"));
+                                "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat, description: a dog in a red hat}}]"));
         return run;
     }
 }

@@ -26,7 +26,7 @@ class ConceptsTest {
     private static final DatasetSpec PLAIN = dataset("plain", ConceptMode.Object, null);
 
     private static DatasetSpec dataset(String name, ConceptMode mode, @Nullable String trigger) {
-        ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger, null);
+        ConceptSpec concept = trigger == null ? null : new ConceptSpec(mode, trigger, null, null);
         return DatasetSpecBuilder.builder()
                 .name(name)
                 .uri(name)
@@ -45,7 +45,7 @@ class ConceptsTest {
                 .role(of.role())
                 .repeats(of.repeats())
                 .weight(of.weight())
-                .concept(new ConceptSpec(concept.mode(), concept.trigger(), className))
+                .concept(new ConceptSpec(concept.mode(), concept.trigger(), className, null))
                 .build();
     }
 
@@ -116,7 +116,7 @@ class ConceptsTest {
                 .role(DatasetRole.Train)
                 .repeats(1)
                 .weight(1.0)
-                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .concept(new ConceptSpec(ConceptMode.Style, null, null, null))
                 .build();
         DatasetSpec two = DatasetSpecBuilder.builder()
                 .name("two")
@@ -124,7 +124,7 @@ class ConceptsTest {
                 .role(DatasetRole.Train)
                 .repeats(1)
                 .weight(1.0)
-                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .concept(new ConceptSpec(ConceptMode.Style, null, null, null))
                 .build();
         Concepts concepts = Concepts.of(List.of(one, ROBOTS, two));
 
@@ -150,7 +150,7 @@ class ConceptsTest {
                 .role(DatasetRole.Train)
                 .repeats(1)
                 .weight(1.0)
-                .concept(new ConceptSpec(ConceptMode.Style, null, null))
+                .concept(new ConceptSpec(ConceptMode.Style, null, null, null))
                 .build();
 
         for (DatasetSpec dataset : List.of(style, PLAIN)) {

@@ -21,6 +21,7 @@ import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.Batches;
 import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.batch.KeptPrompts;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.batch.TrainingData;
 import training.lora.trainer.train.objective.Preservation;
@@ -38,7 +39,13 @@ class PreservationStepTest {
                     throw new AssertionError(texts);
                 },
                 11);
-        return new Batches(data, SampleOrder.uniform(10, 11), captions, training, Schedules.STABLE_DIFFUSION);
+        List<String> prompts = training.loss().preservation().prompts();
+        // What is kept is what the empty text is embedded as.
+        Captions.Embedder same =
+                (texts, scope) -> data.embeddings(new int[texts.size()], new boolean[texts.size()], scope);
+        KeptPrompts kept =
+                prompts == null ? null : new KeptPrompts(prompts, Collections.nCopies(10, "a"), data, same, 11);
+        return new Batches(data, SampleOrder.uniform(10, 11), captions, kept, training, Schedules.STABLE_DIFFUSION);
     }
 
     /** How far the empty text's predictions are from the base model's after 30 steps, as a mean of squares. */
@@ -72,6 +79,14 @@ class PreservationStepTest {
 
         assertThat(free).isPositive();
         assertThat(kept).isLessThan(free / 2);
+    }
+
+    @Test
+    void predictionsOfPromptsStayNearerToTheBaseModelsWhereTheyAreKept() {
+        double free = moved("offsetNoise: 0");
+        double kept = moved("preservation: {prompts: [a cat], promptWeight: 10}");
+
+        assertThat(kept).isPositive().isLessThan(free / 2);
     }
 
     @Test

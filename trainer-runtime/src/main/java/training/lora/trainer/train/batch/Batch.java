@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param weights B factors of the samples' losses
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
  * @param empty what is told with the empty text in the place of captions; null where nothing asks for it
+ * @param kept what is told with texts whose predictions are kept in their place; null where there are none
  */
 @RecordBuilder
 public record Batch(
@@ -25,4 +26,5 @@ public record Batch(
         Told told,
         float[] weights,
         @Nullable NDArray mask,
-        @Nullable Told empty) {}
+        @Nullable Told empty,
+        @Nullable Told kept) {}

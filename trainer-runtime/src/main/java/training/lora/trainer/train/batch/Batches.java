@@ -30,9 +30,22 @@ public final class Batches implements BatchSource {
     private final NoiseSource noises;
     private final boolean keepsEmpty;
     private final @Nullable Double promptNoise;
+    private final @Nullable KeptPrompts kept;
 
     public Batches(
             TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
+        this(data, samples, captions, null, training, schedule);
+    }
+
+    /** The same, whose batches have texts whose predictions are {@code kept}; null for none. */
+    public Batches(
+            TrainingData data,
+            SampleOrder samples,
+            Captions captions,
+            @Nullable KeptPrompts kept,
+            TrainingSpec training,
+            NoiseSchedule schedule) {
+        this.kept = kept;
         this.data = data;
         this.samples = samples;
         this.seed = training.seed();
@@ -59,7 +72,10 @@ public final class Batches implements BatchSource {
         if (promptNoise != null) {
             told = told.with(new PromptNoise(promptNoise, Randomness.derive(seed, index, "prompt")), scope);
         }
-        return assemble(chosen, drawn, told, weights, index, "", scope);
+        return BatchBuilder.builder(assemble(chosen, drawn, told, weights, index, "", scope))
+                .empty(keepsEmpty ? captions.empty(chosen, scope) : null)
+                .kept(kept == null ? null : kept.at(index, chosen, scope))
+                .build();
     }
 
     @Override
@@ -105,7 +121,6 @@ public final class Batches implements BatchSource {
                 .told(told)
                 .weights(weights)
                 .mask(data.masks(samples, scope))
-                .empty(keepsEmpty ? captions.empty(samples, scope) : null)
                 .build();
     }
 

@@ -45,6 +45,11 @@ public record Preservation(PreservationSpec settings) {
         return EVERYWHERE.call(scope, predicted, base, share(settings.emptyPrompt(), predicted, samples, scope));
     }
 
+    /** The same of the texts whose predictions are kept. */
+    public NDArray ofPrompts(NDArray predicted, NDArray base, int samples, NDManager scope) {
+        return EVERYWHERE.call(scope, predicted, base, share(settings.weightOfPrompts(), predicted, samples, scope));
+    }
+
     /**
      * Adds to the gradient by the prediction of the captions what keeps it outside of masks.
      *

@@ -42,7 +42,7 @@ class CopiesTest {
                                 .role(role)
                                 .repeats(1)
                                 .weight(1.0)
-                                .concept(role == DatasetRole.Train ? new ConceptSpec(mode, "TOK", null) : null)
+                                .concept(role == DatasetRole.Train ? new ConceptSpec(mode, "TOK", null, null) : null)
                                 .build())
                         .name(dataset + "/" + i)
                         .file(Path.of("a.png"))

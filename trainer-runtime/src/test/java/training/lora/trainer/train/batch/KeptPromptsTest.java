@@ -1,0 +1,47 @@
+package training.lora.trainer.train.batch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import training.lora.api.DatasetRole;
+import training.lora.api.DatasetSpec;
+import training.lora.api.Json;
+import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
+import training.lora.trainer.model.unet.PictureSizes;
+
+class KeptPromptsTest {
+    @Test
+    void captionsSayTheClassInTheTriggersPlaceWhereTheirDataSetHasOne() throws JsonProcessingException {
+        List<DatasetSpec> datasets = List.of(
+                dataset("{name: main, uri: a, concept: {mode: Object, trigger: qzx, className: a cat}}"),
+                dataset("{name: plain, uri: a, concept: {mode: Object, trigger: zzw}}"),
+                dataset("{name: other, uri: a}"));
+
+        assertThat(KeptPrompts.captions(
+                        List.of(
+                                sample("main", "a QZX on a qzxy mat"),
+                                sample("plain", "zzw, a hat"),
+                                sample("other", "qzx")),
+                        datasets))
+                .containsExactly("a cat on a qzxy mat", "zzw, a hat", "qzx");
+    }
+
+    private static DatasetSpec dataset(String yaml) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue(yaml, DatasetSpec.class);
+    }
+
+    private static Sample sample(String dataset, String caption) {
+        return DatasetManifestSampleBuilder.builder()
+                .name(caption)
+                .dataset(dataset)
+                .role(DatasetRole.Train)
+                .file("")
+                .caption(caption)
+                .sha256("")
+                .sizes(PictureSizes.square(64))
+                .build();
+    }
+}
