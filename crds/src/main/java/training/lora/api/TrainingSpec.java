@@ -110,6 +110,10 @@ public record TrainingSpec(
                 "Number format of the frozen weights and of activations; what is trained is always fp32. BFloat16 halves memory; Float32 suits small models and processors without bf16 instructions. Default BFloat16.")
         Precision precision,
 
+        @JsonPropertyDescription(
+                "How the frozen weights of linear maps and convolutions are kept while it trains, of the denoiser and of text encoders that are trained: Full, in precision; or on the CPU Int8, whole numbers with a scale for each output, half of the memory that BFloat16 takes and a quarter of Float32's, from which a layer makes its weight each time it runs: a little more time and a result that differs a little. Pictures of the training are drawn with the same weights, evaluation has full ones. Unset: Full.")
+        @Nullable BaseWeights baseWeights,
+
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
 
         @JsonPropertyDescription(

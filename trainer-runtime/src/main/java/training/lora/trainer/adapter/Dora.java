@@ -172,8 +172,8 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
             Projection projection, LoraAdapter.Factors factors, @Nullable FrozenWeights weights, NDManager scope) {
         Lora product = ((Dora) factors.kind()).product;
         Map<AdapterPart, NDArray> values = product.given(projection, factors, weights, scope);
-        NDArray weight = require(weights).of(projection);
-        try (NDManager there = weight.getManager().newSubManager()) {
+        try (NDManager there = scope.newSubManager()) {
+            NDArray weight = require(weights).of(projection, there);
             return norms(projection, product, values, weights, scope)
                     .div(moved(DoraNorm.frozenNorms(weight, there), scope));
         }
@@ -186,8 +186,8 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
             Map<AdapterPart, NDArray> values,
             @Nullable FrozenWeights weights,
             NDManager scope) {
-        NDArray weight = require(weights).of(projection);
-        try (NDManager there = weight.getManager().newSubManager()) {
+        try (NDManager there = scope.newSubManager()) {
+            NDArray weight = require(weights).of(projection, there);
             NDArray norms = DoraNorm.norms(
                     projection,
                     weight,
@@ -219,7 +219,9 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
 
     @Override
     public List<NDArray> constants(Projection projection, @Nullable FrozenWeights weights, NDManager manager) {
-        return List.of(DoraNorm.squares(require(weights).of(projection), manager));
+        try (NDManager scope = manager.newSubManager()) {
+            return List.of(DoraNorm.squares(require(weights).of(projection, scope), manager));
+        }
     }
 
     @Override
@@ -238,7 +240,7 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
 
     @Override
     public NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope) {
-        return DoraNorm.changeSquare(projection, require(weights).of(projection), (Delta.Dora) delta, scope);
+        return DoraNorm.changeSquare(projection, require(weights).of(projection, scope), (Delta.Dora) delta, scope);
     }
 
     @Override

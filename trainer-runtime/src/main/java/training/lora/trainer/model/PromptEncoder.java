@@ -16,6 +16,7 @@ import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.ModelSource;
 import training.lora.trainer.model.basemodel.Part;
 import training.lora.trainer.model.layer.AddedTokens;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
@@ -91,7 +92,11 @@ public final class PromptEncoder implements AutoCloseable {
                         .map(e -> new Reader(
                                 source.tokenizer(e.getKey()),
                                 TextEncoder.open(
-                                        source.part(e.getKey()), e.getValue(), options.textPrecision(), parent)))
+                                        source.part(e.getKey()),
+                                        e.getValue(),
+                                        options.textPrecision(),
+                                        options.textBaseWeights(),
+                                        parent)))
                         .toList(),
                 options);
     }
@@ -227,14 +232,14 @@ public final class PromptEncoder implements AutoCloseable {
         }
     }
 
-    /** The frozen weight of a projection of one of the text encoders. */
-    NDArray weight(Projection projection) {
+    /** The frozen weight of a projection of one of the text encoders, as {@link FrozenWeights#of}. */
+    NDArray weight(Projection projection, NDManager scope) {
         return parts.stream()
                 .map(Reader::encoder)
                 .filter(e -> e.component() == projection.component())
                 .findFirst()
                 .orElseThrow()
-                .weight(projection);
+                .weight(projection, scope);
     }
 
     /** The vocabulary of each text encoder, as new tokens may begin. */

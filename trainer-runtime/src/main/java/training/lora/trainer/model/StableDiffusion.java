@@ -24,6 +24,7 @@ import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.model.basemodel.ScheduleReader;
 import training.lora.trainer.model.basemodel.SingleFile;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
@@ -146,7 +147,7 @@ public final class StableDiffusion implements AutoCloseable {
                     && !Processor.hasBFloat16()) {
                 LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
             }
-            unet = UNet.open(source.part(Part.UNet), options.precision(), manager);
+            unet = UNet.open(source.part(Part.UNet), options.precision(), options.baseWeights(), manager);
         }
         return unet;
     }
@@ -222,11 +223,14 @@ public final class StableDiffusion implements AutoCloseable {
         return prompts;
     }
 
-    /** The frozen weight of a projection, of the denoiser or a text encoder; the part is read if it isn't yet. */
-    public NDArray weight(Projection projection) {
+    /**
+     * The frozen weight of a projection, of the denoiser or a text encoder, as {@link FrozenWeights#of}; the part is read if
+     * it isn't yet.
+     */
+    public NDArray weight(Projection projection, NDManager scope) {
         return projection.component() == Component.UNet
-                ? unet().weight(projection)
-                : prompts().weight(projection);
+                ? unet().weight(projection, scope)
+                : prompts().weight(projection, scope);
     }
 
     /** Frees the text encoders' weights, which are read again when they are next asked for. */

@@ -16,6 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.BaseAdapterSpec;
 import training.lora.api.BaseModelSpec;
+import training.lora.api.BaseWeights;
 import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
@@ -26,6 +27,7 @@ import training.lora.api.Reason;
 import training.lora.api.RunSpec;
 import training.lora.api.SavedState;
 import training.lora.api.Stage;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.FileDigests;
@@ -260,24 +262,23 @@ public record RunContext(
      * every step, else in fp32.
      */
     public StableDiffusion openModel(NDManager parent) {
-        boolean trained = run.spec().training().adaptsText();
-        return openModel(trained ? run.spec().training().precision() : Precision.Float32, parent);
+        return openToTrain(BaseWeights.Full, parent);
+    }
+
+    /** The same, with the weights of the denoiser, and of text encoders that are trained, kept as {@code form} says. */
+    public StableDiffusion openToTrain(BaseWeights form, NDManager parent) {
+        TrainingSpec training = run.spec().training();
+        return training.adaptsText()
+                ? openModel(options(training.precision()).withBaseWeights(form, form), parent)
+                : openModel(options(Precision.Float32).withBaseWeights(form, BaseWeights.Full), parent);
     }
 
     /** The same to embed texts once, which is done in fp32 whatever is trained on them. */
     public StableDiffusion openToEmbed(NDManager parent) {
-        return openModel(Precision.Float32, parent);
+        return openModel(options(Precision.Float32), parent);
     }
 
-    private StableDiffusion openModel(Precision texts, NDManager parent) {
-        BaseModelSpec spec = run.spec().baseModel();
-        CaptionTrainingSpec captions = run.spec().training().captions();
-        ModelOptions options = ModelOptions.in(run.spec().training().precision())
-                .withFamily(spec.family())
-                .withSchedule(spec.prediction(), spec.zeroTerminalSnr())
-                .withVae(vae())
-                .withTexts(captions.maxTokens(), captions.clipSkip())
-                .withTextPrecision(texts);
+    private StableDiffusion openModel(ModelOptions options, NDManager parent) {
         StableDiffusion model = StableDiffusion.open(baseModel(), options, parent);
         List<Weighted> adapters = baseAdapters();
         if (!adapters.isEmpty()) {
@@ -289,6 +290,17 @@ public record RunContext(
             }
         }
         return model;
+    }
+
+    private ModelOptions options(Precision texts) {
+        BaseModelSpec spec = run.spec().baseModel();
+        CaptionTrainingSpec captions = run.spec().training().captions();
+        return ModelOptions.in(run.spec().training().precision())
+                .withFamily(spec.family())
+                .withSchedule(spec.prediction(), spec.zeroTerminalSnr())
+                .withVae(vae())
+                .withTexts(captions.maxTokens(), captions.clipSkip())
+                .withTextPrecision(texts);
     }
 
     /** The adapter's file to go on from, null for a new adapter. */

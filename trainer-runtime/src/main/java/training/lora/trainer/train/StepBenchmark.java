@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.AdapterType;
+import training.lora.api.BaseWeights;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.api.ProcessLocale;
@@ -44,7 +45,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--checkpointing false|true] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--checkpointing false|true] [--weights full|int8] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -82,13 +83,21 @@ public final class StepBenchmark {
                         throw new IllegalArgumentException(
                                 "--checkpointing must be false or true, was " + options.get("checkpointing"));
                 };
+        BaseWeights form =
+                switch (option(options, "weights")) {
+                    case "full" -> BaseWeights.Full;
+                    case "int8" -> BaseWeights.Int8;
+                    default ->
+                        throw new IllegalArgumentException(
+                                "--weights must be full or int8, was " + options.get("weights"));
+                };
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
         ComputeDevice device = ComputeDevice.choose(option(options, "device"));
         double[] seconds = new double[number(options, "steps")];
         long parameters;
         try (NDManager run = device.newManager();
-                UNet unet = UNet.random(config, precision, 0, run);
+                UNet unet = UNet.random(config, precision, form, 0, run);
                 LoraAdapter adapter =
                         LoraAdapter.create(unet.projections(), settings(type, rank), 0, unet::weight, run);
                 LoraStep step = step(new Networks(unet, null, keep), adapter, run)) {
@@ -189,12 +198,12 @@ public final class StepBenchmark {
         Map<String, String> options = new TreeMap<>(Map.of(
                 "model", "sd15", "dtype", "fp32", "res", "512", "steps", "6", "threads", "2", "device", "cpu", "rank",
                 "16", "adapter", "lora", "profile", ""));
-        options.put("checkpointing", "false");
+        options.putAll(Map.of("checkpointing", "false", "weights", "full"));
         for (int i = 0; i < args.length; i += 2) {
             String name = args[i].replaceFirst("^--", "");
             if (!options.containsKey(name) || i + 1 == args.length) {
                 throw new IllegalArgumentException(
-                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank, --adapter, --checkpointing or --profile, each with a value, was "
+                        "arguments must be --model, --dtype, --res, --steps, --threads, --device, --rank, --adapter, --checkpointing, --weights or --profile, each with a value, was "
                                 + args[i]);
             }
             options.put(name, args[i + 1]);

@@ -151,13 +151,14 @@ public final class TrainStage {
         clock.enter(Phase.Load);
         TrainingSpec training = context.run().spec().training();
         PreparedDataset.manifest(context.workspace().dataset()).requireFor(context);
+        MemoryChoice memory = MemoryChoice.of(training, context.manager().getDevice());
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = context.openModel(manager);
+                StableDiffusion model = context.openToTrain(memory.baseWeights(), manager);
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = StageSampler.of(context.run().spec(), data, model, manager);
-            try (Trainee trainee = Trainee.of(context, data, model, manager);
+            try (Trainee trainee = Trainee.of(context, data, model, memory, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),

@@ -9,7 +9,6 @@ import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.order.BatchOrder;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.run.RunContext;
@@ -31,26 +30,25 @@ record Trainee(
         TrainingStep step, Trained trained, boolean readsTexts, String size, ExportMetadata metadata, Runnable release)
         implements AutoCloseable {
     /** What the run of {@code context} trains, as it is before the first step. */
-    static Trainee of(RunContext context, PreparedDataset data, StableDiffusion model, NDManager manager) {
+    static Trainee of(
+            RunContext context, PreparedDataset data, StableDiffusion model, MemoryChoice memory, NDManager manager) {
         RunSpec run = context.run();
         RunLength length = BatchOrder.length(run.spec(), data.manifest().samples());
         ExportMetadata metadata = TrainingMetadata.of(run, length, context.baseModel(), model, data);
-        return adapter(context, data, model, metadata, manager);
+        return adapter(context, data, model, memory, metadata, manager);
     }
 
     private static Trainee adapter(
             RunContext context,
             PreparedDataset data,
             StableDiffusion model,
+            MemoryChoice memory,
             ExportMetadata metadata,
             NDManager manager) {
         RunSpec run = context.run();
         TrainingSpec training = run.spec().training();
         LoraAdapter adapter = NewAdapter.of(context, model, manager);
-        Networks networks = new Networks(
-                model.unet(),
-                adapter.adaptsText() ? model.prompts() : null,
-                Boolean.TRUE.equals(training.gradientCheckpointing()) ? Keep.BlockInputs : Keep.LayerStates);
+        Networks networks = new Networks(model.unet(), adapter.adaptsText() ? model.prompts() : null, memory.keep());
         LoraStep step = new LoraStep(networks, adapter, NoiseSchedule.of(model.schedule()), training, manager);
         Trained trained = new TrainedAdapter(
                 run,

@@ -14,7 +14,9 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.basemodel.FolderPart;
@@ -55,16 +57,28 @@ class AdapterGoldensTest {
         check("dora-" + network, network, AdapterGoldensTest::alpha, 0, 0);
     }
 
+    /** src/test/goldens/int8_goldens.py made these. */
+    @ParameterizedTest
+    @CsvSource({"int8-unet-bb, unet-bb", "int8-dora-unet-a, unet-a"})
+    void besideWeightsInInt8ItIsPeftsBesideWhatTheseComeTo(String name, String network) {
+        check(name, network, BaseWeights.Int8, path -> 2, 0, 0);
+    }
+
     /** The script's alpha_pattern. */
     private static double alpha(String path) {
         return path.endsWith(".conv1") ? 1 : path.endsWith("attn2.to_k") ? 5 : 2;
     }
 
     private static void check(String name, String network, ToDoubleFunction<String> alpha, double dropout, long seed) {
+        check(name, network, BaseWeights.Full, alpha, dropout, seed);
+    }
+
+    private static void check(
+            String name, String network, BaseWeights form, ToDoubleFunction<String> alpha, double dropout, long seed) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 SafeTensors golden = SafeTensors.open(GOLDENS.resolve(name + ".safetensors"));
                 UNet unet = UNet.open(
-                        new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, manager);
+                        new FolderPart(Goldens.FOLDER.resolve(network), Part.UNet), Precision.Float32, form, manager);
                 LoraAdapter adapter = LoraAdapter.of(
                                 unet.projections(),
                                 factors(golden, unet, alpha, manager),

@@ -113,7 +113,7 @@ class DoraTest {
         static Merged of(AdaptedProjection p, LoraAdapter adapter) {
             Projection projection = p.projection();
             Map<AdapterPart, LazyTensor> values = adapter.values(p);
-            NDArray frozen = rows(MODEL.weight(projection), projection.out());
+            NDArray frozen = rows(MODEL.weight(projection, MANAGER), projection.out());
             NDArray up = rows(part(values, AdapterPart.Up), projection.out());
             NDArray down = rows(part(values, AdapterPart.Down), p.rank());
             NDArray sum = frozen.add(up.matMul(down).mul(p.kind().scale()));
@@ -140,7 +140,7 @@ class DoraTest {
             Map<Component, Double> squares = new HashMap<>();
             List<NDArray> before = new java.util.ArrayList<>();
             for (AdaptedProjection p : adapter.projections()) {
-                NDArray weight = MODEL.weight(p.projection());
+                NDArray weight = MODEL.weight(p.projection(), MANAGER);
                 Merged merged = Merged.of(p, adapter);
                 before.add(weight.duplicate());
                 squares.merge(
@@ -158,7 +158,7 @@ class DoraTest {
                         .isCloseTo(Math.sqrt(squares.getOrDefault(component, 0.0)), withinPercentage(0.01)));
             } finally {
                 for (int i = 0; i < before.size(); i++) {
-                    Copy.into(MODEL.weight(adapter.projections().get(i).projection()), before.get(i));
+                    Copy.into(MODEL.weight(adapter.projections().get(i).projection(), MANAGER), before.get(i));
                 }
             }
         }

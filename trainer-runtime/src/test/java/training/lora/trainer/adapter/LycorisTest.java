@@ -170,7 +170,7 @@ class LycorisTest {
                     NDArray change = read(raw, module, scale);
                     squares.merge(
                             p.projection().component(), change.square().sum().getDouble(), Double::sum);
-                    NDArray weight = MODEL.weight(p.projection());
+                    NDArray weight = MODEL.weight(p.projection(), MANAGER);
                     before.add(weight.duplicate());
                     Copy.into(
                             weight,
@@ -185,7 +185,7 @@ class LycorisTest {
                         .isCloseTo(Math.sqrt(squares.getOrDefault(component, 0.0)), withinPercentage(0.01)));
             } finally {
                 for (int i = 0; i < before.size(); i++) {
-                    Copy.into(MODEL.weight(adapter.projections().get(i).projection()), before.get(i));
+                    Copy.into(MODEL.weight(adapter.projections().get(i).projection(), MANAGER), before.get(i));
                 }
             }
         }

@@ -3,6 +3,7 @@ package training.lora.trainer.model.basemodel;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseWeights;
 import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Prediction;
@@ -18,6 +19,8 @@ import training.lora.api.Prediction;
  * @param maxTokens tokens of a text that are read, a multiple of {@link #CHUNK}
  * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
  * @param textPrecision of the text encoders' weights and activations
+ * @param baseWeights how the denoiser keeps the weights of linear maps and convolutions
+ * @param textBaseWeights how the text encoders do
  */
 @RecordBuilder
 public record ModelOptions(
@@ -28,7 +31,9 @@ public record ModelOptions(
         @Nullable Path vae,
         int maxTokens,
         int clipSkip,
-        Precision textPrecision) {
+        Precision textPrecision,
+        BaseWeights baseWeights,
+        BaseWeights textBaseWeights) {
     /** Tokens in a chunk of a text, beside begin and end. */
     public static final int CHUNK = 75;
 
@@ -42,6 +47,8 @@ public record ModelOptions(
                 .maxTokens(CHUNK)
                 .clipSkip(0)
                 .textPrecision(Precision.Float32)
+                .baseWeights(BaseWeights.Full)
+                .textBaseWeights(BaseWeights.Full)
                 .build();
     }
 
@@ -74,5 +81,13 @@ public record ModelOptions(
     /** The same with text encoders in {@code other}. */
     public ModelOptions withTextPrecision(Precision other) {
         return ModelOptionsBuilder.builder(this).textPrecision(other).build();
+    }
+
+    /** The same, of which denoiser and text encoders keep their weights so. */
+    public ModelOptions withBaseWeights(BaseWeights denoiser, BaseWeights texts) {
+        return ModelOptionsBuilder.builder(this)
+                .baseWeights(denoiser)
+                .textBaseWeights(texts)
+                .build();
     }
 }

@@ -1,9 +1,13 @@
 package training.lora.trainer.model.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 
 /** The frozen weights that adapters stand beside. */
 public interface FrozenWeights {
-    /** That of {@code projection}: (out, in) or (out, in, k, k), in the model's precision; it belongs to the model. */
-    NDArray of(Projection projection);
+    /**
+     * That of {@code projection}: (out, in) or (out, in, k, k), in the model's precision. It belongs to the model, or where
+     * it must be made of int8, to {@code scope}.
+     */
+    NDArray of(Projection projection, NDManager scope);
 }

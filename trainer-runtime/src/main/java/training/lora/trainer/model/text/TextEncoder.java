@@ -7,10 +7,12 @@ import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.PassBuilder;
@@ -60,10 +62,10 @@ public final class TextEncoder implements AutoCloseable {
         }
     }
 
-    private TextEncoder(NDManager manager, Role role, Precision precision, Config config) {
+    private TextEncoder(NDManager manager, Role role, Precision precision, BaseWeights form, Config config) {
         this.manager = manager;
         this.role = role;
-        parameters = new ParameterSet(precision, false, manager.getDevice());
+        parameters = new ParameterSet(precision, form, false, manager.getDevice());
         tower = new TextTower(parameters, role.component().folder() + ".", config);
         if (role != Role.Second) {
             pool = null;
@@ -95,14 +97,21 @@ public final class TextEncoder implements AutoCloseable {
      * @param precision of weights and activations; what comes out is fp32
      */
     public static TextEncoder open(PartSource source, Role role, Precision precision, NDManager parent) {
-        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, source.config());
+        return open(source, role, precision, BaseWeights.Full, parent);
+    }
+
+    /** @param form how weights of linear maps are kept */
+    public static TextEncoder open(
+            PartSource source, Role role, Precision precision, BaseWeights form, NDManager parent) {
+        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, form, source.config());
         source.load(encoder.parameters, encoder.manager);
         return encoder;
     }
 
     /** What an adapter can stand beside in the encoder that {@code source} describes. */
     public static List<Projection> projections(PartSource source, Role role, NDManager parent) {
-        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Precision.Float32, source.config())) {
+        try (TextEncoder outline =
+                new TextEncoder(parent.newSubManager(), role, Precision.Float32, BaseWeights.Full, source.config())) {
             return outline.tower.projections();
         }
     }
@@ -112,9 +121,9 @@ public final class TextEncoder implements AutoCloseable {
         return tower.projections();
     }
 
-    /** The frozen weight of one of {@link #projections}. */
-    public NDArray weight(Projection projection) {
-        return parameters.array(projection.modulePath() + ".weight");
+    /** The frozen weight of one of {@link #projections}, as {@link FrozenWeights#of}. */
+    public NDArray weight(Projection projection, NDManager scope) {
+        return parameters.values(projection.modulePath() + ".weight", scope);
     }
 
     /** The embeddings of the vocabulary's tokens (V, D). */

@@ -24,12 +24,13 @@ final class TextTower {
     /** @param prefix of the projections' paths */
     TextTower(ParameterSet parameters, String prefix, Config config) {
         long width = config.integer("hidden_size");
-        table = parameters.declare("text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width);
+        table = parameters.embeddings(
+                "text_model.embeddings.token_embedding.weight", config.integer("vocab_size"), width);
         Weights embeddings = new Weights()
                 .add("e", table)
                 .add(
                         "p",
-                        parameters.declare(
+                        parameters.embeddings(
                                 "text_model.embeddings.position_embedding.weight",
                                 config.integer("max_position_embeddings", 77),
                                 width));

@@ -8,9 +8,11 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Convolution;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Layer;
 import training.lora.trainer.model.layer.Pass;
@@ -53,9 +55,9 @@ public final class UNet implements AutoCloseable {
     private final List<Chain.Step> steps;
     private final Chain chain;
 
-    private UNet(UNetConfig config, Precision precision, NDManager manager) {
+    private UNet(UNetConfig config, Precision precision, BaseWeights form, NDManager manager) {
         this.config = config;
-        this.parameters = new ParameterSet(precision, true, manager.getDevice());
+        this.parameters = new ParameterSet(precision, form, true, manager.getDevice());
         this.manager = manager;
         int first = config.widths().get(0);
         long time = 4L * first;
@@ -182,14 +184,20 @@ public final class UNet implements AutoCloseable {
      * @param precision of weights and activations; what goes in and comes out is fp32
      */
     public static UNet open(PartSource source, Precision precision, NDManager parent) {
-        UNet unet = new UNet(UNetConfig.of(source.config()), precision, parent.newSubManager());
+        return open(source, precision, BaseWeights.Full, parent);
+    }
+
+    /** @param form how weights of linear maps and convolutions are kept */
+    public static UNet open(PartSource source, Precision precision, BaseWeights form, NDManager parent) {
+        UNet unet = new UNet(UNetConfig.of(source.config()), precision, form, parent.newSubManager());
         source.load(unet.parameters, unet.manager);
         return unet;
     }
 
     /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
     public static UNet outline(PartSource source, NDManager parent) {
-        UNet unet = new UNet(UNetConfig.of(source.config()), Precision.Float32, parent.newSubManager());
+        UNet unet =
+                new UNet(UNetConfig.of(source.config()), Precision.Float32, BaseWeights.Full, parent.newSubManager());
         source.check(unet.parameters);
         return unet;
     }
@@ -201,7 +209,12 @@ public final class UNet implements AutoCloseable {
 
     /** The same in {@code precision}. */
     public static UNet random(UNetConfig config, Precision precision, long seed, NDManager parent) {
-        UNet unet = new UNet(config, precision, parent.newSubManager());
+        return random(config, precision, BaseWeights.Full, seed, parent);
+    }
+
+    /** @param form how weights of linear maps and convolutions are kept */
+    public static UNet random(UNetConfig config, Precision precision, BaseWeights form, long seed, NDManager parent) {
+        UNet unet = new UNet(config, precision, form, parent.newSubManager());
         unet.parameters.random(seed, unet.manager);
         return unet;
     }
@@ -216,9 +229,9 @@ public final class UNet implements AutoCloseable {
         return parameters.precision();
     }
 
-    /** The frozen weight of one of {@link #projections}. */
-    public NDArray weight(Projection projection) {
-        return parameters.array(projection.modulePath() + ".weight");
+    /** The frozen weight of one of {@link #projections}, as {@link FrozenWeights#of}. */
+    public NDArray weight(Projection projection, NDManager scope) {
+        return parameters.values(projection.modulePath() + ".weight", scope);
     }
 
     /** Its frozen weights. */

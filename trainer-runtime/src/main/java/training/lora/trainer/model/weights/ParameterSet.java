@@ -2,6 +2,7 @@ package training.lora.trainer.model.weights;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -24,6 +26,7 @@ import training.lora.trainer.tensor.TorchScript;
 /** The weights of a network: declared while it is built, checked all at once against a file, then read. */
 public final class ParameterSet {
     private final Precision precision;
+    private final BaseWeights form;
     private final boolean channelsLast;
     private final Device device;
     private final List<Parameter> parameters = new ArrayList<>();
@@ -40,8 +43,14 @@ public final class ParameterSet {
      * @param device where they will be, which decides how a layer is computed
      */
     public ParameterSet(Precision precision, boolean channelsLast, Device device) {
+        this(precision, BaseWeights.Full, channelsLast, device);
+    }
+
+    /** @param form of the weights of linear maps and convolutions */
+    public ParameterSet(Precision precision, BaseWeights form, boolean channelsLast, Device device) {
         this.device = device;
         this.precision = precision;
+        this.form = form;
         this.channelsLast = channelsLast;
     }
 
@@ -55,8 +64,14 @@ public final class ParameterSet {
         return device;
     }
 
+    /** The weight of a linear map or convolution, or a bias. */
     public Parameter declare(String name, long... shape) {
-        return add(new Parameter(name, precision, shape));
+        return add(new Parameter(name, precision, form == BaseWeights.Int8 && shape.length > 1, shape));
+    }
+
+    /** Embeddings, of {@code shape} (number, width), of which a few are read at a time: never in int8. */
+    public Parameter embeddings(String name, long... shape) {
+        return add(new Parameter(name, precision, false, shape));
     }
 
     private Parameter add(Parameter parameter) {
@@ -72,18 +87,18 @@ public final class ParameterSet {
     /** Scale and shift of the norm {@code name} over {@code width} channels. */
     public Parameter[] norm(String name, long width) {
         return new Parameter[] {
-            add(new Parameter(name + ".weight", Precision.Float32, width)),
-            add(new Parameter(name + ".bias", Precision.Float32, width))
+            add(new Parameter(name + ".weight", Precision.Float32, false, width)),
+            add(new Parameter(name + ".bias", Precision.Float32, false, width))
         };
     }
 
-    /** The values of a weight that was read. */
-    public NDArray array(String name) {
+    /** The values of a weight that was read: its own, or where it is kept in int8, made in {@code scope}. */
+    public NDArray values(String name, NDManager scope) {
         return parameters.stream()
                 .filter(p -> p.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException(name + " must be a weight of the network"))
-                .array();
+                .values(scope);
     }
 
     /** All that were declared. */
@@ -134,7 +149,7 @@ public final class ParameterSet {
         check(file, layout);
         for (Parameter parameter : parameters) {
             Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
-            parameter.bind(file.read(stored.key(), manager, values -> convert(parameter, stored, values, manager)));
+            file.read(stored.key(), manager, values -> bind(parameter, stored, values, manager));
         }
     }
 
@@ -178,34 +193,41 @@ public final class ParameterSet {
         }
     }
 
-    private NDArray convert(Parameter parameter, Stored stored, NDArray values, NDManager manager) {
+    /** Binds what a file stores as {@code values}, and returns it. */
+    private NDArray bind(Parameter parameter, Stored stored, NDArray values, NDManager manager) {
         if (stored.transposed()) {
             try (NDArray turned = values.transpose()) {
-                return convert(parameter, turned, manager);
+                return bind(parameter, turned, manager);
             }
         }
         if (stored.parts() == 1) {
-            return convert(parameter, values, manager);
+            return bind(parameter, values, manager);
         }
         long rows = parameter.shape()[0];
         try (NDArray part = values.get("%d:%d".formatted(stored.part() * rows, (stored.part() + 1) * rows))) {
-            return convert(parameter, part, manager);
+            return bind(parameter, part, manager);
         }
     }
 
-    /** A copy in the parameter's own shape, precision and order in memory. */
-    private NDArray convert(Parameter parameter, NDArray values, NDManager manager) {
+    /** Binds a copy in the parameter's own shape, precision, form and order in memory, and returns it. */
+    private NDArray bind(Parameter parameter, NDArray values, NDManager manager) {
         String format = channelsLast && parameter.shape().length == 4 ? "2" : "0";
         String type = parameter.precision() == Precision.BFloat16 ? "15" : "6";
-        TorchScript convert = TorchScript.compile(
-                "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format));
-        try (NDArray shaped = values.reshape(new Shape(parameter.shape()))) {
-            if (changes == null || !changes.affects(parameter.name())) {
-                return convert.call(manager, shaped);
+        try (NDArray shaped = values.reshape(new Shape(parameter.shape()));
+                NDManager scope = manager.newSubManager()) {
+            NDArray weight = changes == null || !changes.affects(parameter.name())
+                    ? shaped
+                    : changes.changed(parameter.name(), shaped, scope);
+            if (parameter.int8()) {
+                NDList quantized = Int8.quantized(weight, type, format, manager);
+                parameter.bind(quantized.get(0), quantized.get(1));
+                return quantized.get(0);
             }
-            try (NDManager scope = manager.newSubManager()) {
-                return convert.call(manager, changes.changed(parameter.name(), shaped, scope));
-            }
+            NDArray copy = TorchScript.compile(
+                            "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format))
+                    .call(manager, weight);
+            parameter.bind(copy);
+            return copy;
         }
     }
 
@@ -221,7 +243,7 @@ public final class ParameterSet {
                 values.addi(1);
             }
             try (values) {
-                parameter.bind(convert(parameter, values, manager));
+                bind(parameter, values, manager);
             }
         }
     }

@@ -6,10 +6,16 @@ import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.regex.Pattern;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The frozen weights of a layer, under the names that its native functions call them. */
 public final class Weights {
+    /** How the names end of what a weight that is kept in int8 is made of. */
+    private static final String VALUES = "_q";
+
+    private static final String SCALES = "_s";
+
     private final List<String> names = new ArrayList<>();
     private final List<Parameter> parameters = new ArrayList<>();
 
@@ -25,8 +31,9 @@ public final class Weights {
             this.inputs = inputs;
             this.body = body;
             this.outputs = outputs;
-            List<String> lines = new ArrayList<>(body);
             String results = String.join(", ", outputs);
+            List<String> lines = new ArrayList<>(made(String.join("\n", body) + "\n" + results));
+            lines.addAll(body);
             lines.add("return " + (outputs.size() == 1 ? results : "(" + results + ")"));
             this.script = TorchScript.compile(arguments, lines, outputs.size());
         }
@@ -58,6 +65,9 @@ public final class Weights {
         public Kernel gradients(List<String> wanted) {
             if (outputs.size() != 1) {
                 throw new IllegalStateException("a function must have one output to be walked back, has " + outputs);
+            }
+            if (parameters.stream().anyMatch(Parameter::int8)) {
+                throw new IllegalStateException("weights that are kept in int8 have no gradients");
             }
             List<String> leaves = new ArrayList<>(wanted);
             leaves.addAll(names);
@@ -92,7 +102,7 @@ public final class Weights {
 
         public NDList callAll(NDManager scope, List<NDArray> inputs) {
             List<NDArray> all = new ArrayList<>(inputs);
-            parameters.forEach(p -> all.add(p.array()));
+            parameters.forEach(p -> all.addAll(p.arrays()));
             return script.callAll(scope, all.toArray(NDArray[]::new));
         }
     }
@@ -115,7 +125,8 @@ public final class Weights {
     }
 
     /**
-     * Compiles a function.
+     * Compiles a function. A weight that is kept in int8 is made at its beginning, if it is read there, and let go after its
+     * last use.
      *
      * @param inputs names of its arguments before the weights
      * @param body lines of TorchScript
@@ -128,7 +139,26 @@ public final class Weights {
 
     private List<String> arguments(List<String> inputs) {
         List<String> arguments = new ArrayList<>(inputs);
-        arguments.addAll(names);
+        for (int i = 0; i < names.size(); i++) {
+            if (parameters.get(i).int8()) {
+                arguments.addAll(List.of(names.get(i) + VALUES, names.get(i) + SCALES));
+            } else {
+                arguments.add(names.get(i));
+            }
+        }
         return arguments;
+    }
+
+    /** Lines that make the weights which are kept in int8 and which {@code text} reads. */
+    private List<String> made(String text) {
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            String name = names.get(i);
+            if (parameters.get(i).int8()
+                    && Pattern.compile("\\b" + name + "\\b").matcher(text).find()) {
+                lines.add(Int8.line(name, name + VALUES, name + SCALES));
+            }
+        }
+        return lines;
     }
 }
