@@ -70,6 +70,7 @@ record CrossFieldRules(List<String> problems) {
         new AdapterRules(problems).check(adapter, spec.output());
         new TokenRules(problems).check(spec);
         length(training);
+        new FullFineTuningRules(problems).check(spec);
         new OptimizerRules(problems).check(training);
         new LossRules(problems).check(spec);
     }

@@ -73,6 +73,21 @@ import org.jspecify.annotations.Nullable;
         message =
                 "training.tokens.descriptionSteps must be unset where no data set of role Train has a concept.description",
         fieldPath = ".training")
+@ValidationRule(
+        value = "self.training.method != 'FullFineTuning' || !has(self.evaluation.earlyStop)",
+        message =
+                "evaluation.earlyStop must be unset with FullFineTuning, whose checkpoints are measured after the training",
+        fieldPath = ".evaluation")
+@ValidationRule(
+        value =
+                "self.training.method != 'FullFineTuning' || !has(self.baseModel) || !has(self.baseModel.adapters) || size(self.baseModel.adapters) == 0",
+        message =
+                "baseModel.adapters must be unset with FullFineTuning, which writes the base model's other parts as its files have them",
+        fieldPath = ".baseModel")
+@ValidationRule(
+        value = "self.training.method != 'FullFineTuning' || !has(self.output.eden) || !self.output.eden",
+        message = "output.eden must be false with FullFineTuning, of which Eden's trainer has no files",
+        fieldPath = ".output")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")

@@ -73,8 +73,9 @@ public record OptimizerSpec(
                 "Decay of the second moment, and of Lion's only one; Adafactor has none. Unset: 0.99 with Lion and ProdigyScheduleFree, else 0.999.")
         @Min(0) @Max(value = 1, inclusive = false) @Nullable Double beta2,
 
-        @JsonPropertyDescription("Gradients are scaled down to this 2-norm over all of the adapter. Default 1.")
-        @Min(value = 0, inclusive = false) Double maxGradientNorm,
+        @JsonPropertyDescription(
+                "Gradients are scaled down to this 2-norm over all of the adapter. Unset: 1; with FullFineTuning, which it must be unset with, they are not.")
+        @Min(value = 0, inclusive = false) @Nullable Double maxGradientNorm,
 
         @JsonPropertyDescription(
                 "LoRA+ (Hayou et al. 2024): what the learning rate of B, which is zero at first, is multiplied by; 16 is usual, with a lower learningRate. Unset: 1.")
@@ -104,6 +105,8 @@ public record OptimizerSpec(
     /** Least learning rate of those that find theirs: rates meant for AdamW would let them find nothing. */
     static final double LEAST_PRODIGY_RATE = 0.1;
 
+    private static final double DEFAULT_GRADIENT_NORM = 1;
+
     /** Where a field's default is the type's, it is written out, so that what a spec depends on is in it. */
     public OptimizerSpec {
         type = orDefault(type, OptimizerType.AdamW);
@@ -119,9 +122,34 @@ public record OptimizerSpec(
             beta2 = orDefault(
                     beta2, type == OptimizerType.Lion || type == OptimizerType.ProdigyScheduleFree ? 0.99 : 0.999);
         }
-        maxGradientNorm = orDefault(maxGradientNorm, 1.0);
         schedule = orDefault(schedule, Defaults.of(ScheduleSpec.class))
                 .orType(type.scheduleFree() ? ScheduleType.Constant : ScheduleType.Cosine);
+    }
+
+    /** The same, in which {@code maxGradientNorm} has its default if it was unset. */
+    OptimizerSpec clipping() {
+        return maxGradientNorm != null
+                ? this
+                : new OptimizerSpec(
+                        type,
+                        learningRate,
+                        textEncoderLearningRate,
+                        weightDecay,
+                        beta1,
+                        beta2,
+                        DEFAULT_GRADIENT_NORM,
+                        loraPlusRatio,
+                        startFraction,
+                        stopFraction,
+                        textEncoderStopFraction,
+                        dCoefficient,
+                        growthRate,
+                        schedule);
+    }
+
+    /** The 2-norm that gradients are scaled down to; infinite where they are not. */
+    public double greatestGradientNorm() {
+        return maxGradientNorm == null ? Double.POSITIVE_INFINITY : maxGradientNorm;
     }
 
     /** The decay of the first moment, of a type that has one. */

@@ -5,5 +5,7 @@ public enum TrainingMethod {
     /** An adapter beside the model's weights, and with {@code tokens} embeddings of new tokens together with it (pivotal tuning). */
     Adapter,
     /** Embeddings of new tokens alone (Gal et al. 2022). */
-    TextualInversion
+    TextualInversion,
+    /** The denoiser's own weights. */
+    FullFineTuning
 }

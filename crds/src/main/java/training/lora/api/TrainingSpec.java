@@ -85,9 +85,65 @@ import org.jspecify.annotations.Nullable;
         value = "self.method == 'Adapter' || !has(self.loss.preservation.prompts)",
         message = "loss.preservation.prompts must be unset unless method is Adapter",
         fieldPath = ".loss.preservation.prompts")
+@ValidationRule(
+        value = "self.method == 'FullFineTuning' || !has(self.fullFineTuning)",
+        message = "fullFineTuning must be unset unless method is FullFineTuning",
+        fieldPath = ".fullFineTuning")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || has(self.optimizer.learningRate)",
+        message = "optimizer.learningRate must be given with FullFineTuning; 1e-5 is usual",
+        fieldPath = ".optimizer.learningRate")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.optimizer.maxGradientNorm)",
+        message =
+                "optimizer.maxGradientNorm must be unset with FullFineTuning, whose weights move before all gradients are there",
+        fieldPath = ".optimizer.maxGradientNorm")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || self.gradientAccumulation == 1",
+        message = "gradientAccumulation must be 1 with FullFineTuning, which keeps no gradients",
+        fieldPath = ".gradientAccumulation")
+@ValidationRule(
+        value =
+                "self.method != 'FullFineTuning' || self.optimizer.type in ['AdamW', 'AdamW8bit', 'Adafactor', 'CAME', 'Lion']",
+        message =
+                "optimizer.type must be AdamW, AdamW8bit, Adafactor, CAME or Lion with FullFineTuning, which moves a layer at a time",
+        fieldPath = ".optimizer.type")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || self.tokens.count == 0",
+        message = "tokens.count must be 0 with FullFineTuning",
+        fieldPath = ".tokens.count")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.initFrom)",
+        message = "initFrom must be unset with FullFineTuning, which trains no adapter",
+        fieldPath = ".initFrom")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !self.adapter.textEncoder",
+        message = "adapter.textEncoder must be false with FullFineTuning, which trains no adapter",
+        fieldPath = ".adapter.textEncoder")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.ema)",
+        message = "ema must be unset with FullFineTuning, which keeps no average",
+        fieldPath = ".ema")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.gradientCheckpointing)",
+        message = "gradientCheckpointing must be unset with FullFineTuning, which always computes layers again",
+        fieldPath = ".gradientCheckpointing")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.baseWeights) || self.baseWeights == 'Full'",
+        message = "baseWeights must be unset with FullFineTuning, whose weights are trained",
+        fieldPath = ".baseWeights")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.optimizer.loraPlusRatio)",
+        message = "optimizer.loraPlusRatio must be unset with FullFineTuning, which trains no adapter",
+        fieldPath = ".optimizer.loraPlusRatio")
+@ValidationRule(
+        value =
+                "self.method != 'FullFineTuning' || (self.loss.preservation.outsideMask == 0.0 && self.loss.preservation.emptyPrompt == 0.0)",
+        message = "loss.preservation must be unset with FullFineTuning, which keeps no base model to compare with",
+        fieldPath = ".loss.preservation")
 public record TrainingSpec(
         @JsonPropertyDescription(
-                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written. Default Adapter.")
+                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")
         TrainingMethod method,
 
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")
@@ -107,7 +163,7 @@ public record TrainingSpec(
         @Nullable Boolean gradientCheckpointing,
 
         @JsonPropertyDescription(
-                "Number format of the frozen weights and of activations; what is trained is always fp32. BFloat16 halves memory; Float32 suits small models and processors without bf16 instructions. Default BFloat16.")
+                "Number format of the frozen weights and of activations; what is trained is always fp32, but with FullFineTuning as fullFineTuning says. BFloat16 halves memory; Float32 suits small models and processors without bf16 instructions. Default BFloat16.")
         Precision precision,
 
         @JsonPropertyDescription(
@@ -119,6 +175,8 @@ public record TrainingSpec(
         @JsonPropertyDescription(
                 "A LoRA to go on from. The adapter has the form that spec.training.adapter gives it and begins with what the file does: every module of the file must be targeted, a lower rank is filled up, and another alpha changes no result. Unset: a new adapter.")
         @Nullable InitFromSpec initFrom,
+
+        @JsonPropertyDescription("How FullFineTuning moves weights. Unset: with the defaults.") @Nullable FullFineTuningSpec fullFineTuning,
 
         @JsonPropertyDescription("The adapter's form and size.")
         AdapterSpec adapter,
@@ -162,6 +220,7 @@ public record TrainingSpec(
         adapter = orDefault(adapter, Defaults.of(AdapterSpec.class));
         tokens = orDefault(tokens, Defaults.of(TokensSpec.class));
         optimizer = orDefault(optimizer, Defaults.of(OptimizerSpec.class));
+        optimizer = method == TrainingMethod.FullFineTuning ? optimizer : optimizer.clipping();
         loss = orDefault(loss, Defaults.of(LossSpec.class));
         captions = orDefault(captions, Defaults.of(CaptionTrainingSpec.class));
         checkpoints = orDefault(checkpoints, Defaults.of(CheckpointsSpec.class));
@@ -171,6 +230,19 @@ public record TrainingSpec(
     /** Whether what text encoders make of a text changes in the training. */
     public boolean adaptsText() {
         return adapter.textEncoder() || tokens.any();
+    }
+
+    /** Whether it trains the model's own weights. */
+    public boolean trainsModel() {
+        return method == TrainingMethod.FullFineTuning;
+    }
+
+    /** Whether a copy in fp32 is kept of weights that are trained. */
+    public boolean keepsMasterWeights() {
+        return trainsModel()
+                && precision == Precision.BFloat16
+                && fullFineTuning != null
+                && fullFineTuning.bf16Weights() == Bf16Weights.Fp32Master;
     }
 
     /** Share of the training after which tokens stay as they are: as given, else by the method. */

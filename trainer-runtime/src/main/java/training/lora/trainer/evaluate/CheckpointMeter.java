@@ -21,6 +21,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.WholeModel;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.text.Clip;
@@ -55,6 +56,9 @@ final class CheckpointMeter {
     private final @Nullable SampleSafety safety;
     private final @Nullable FaceSimilarity weighedFaces;
     private boolean embedded;
+
+    /** Whether the model's denoiser has weights of a checkpoint. */
+    private boolean trainedIn;
 
     CheckpointMeter(RunContext context, PreparedDataset data, StableDiffusion model, Clip clip, NDManager manager) {
         this.context = context;
@@ -280,8 +284,22 @@ final class CheckpointMeter {
         }
         embedPrompts();
         IntConsumer drew = progress::drew;
+        if (spec.training().trainsModel()) {
+            bring(file);
+            return cache.put(key, prompts.size(), sink -> sampler.draw(prompts, null, manager, sink, drew));
+        }
         try (LoraAdapter adapter = file == null ? null : AdapterFiles.read(file, model, manager)) {
             return cache.put(key, prompts.size(), sink -> sampler.draw(prompts, adapter, manager, sink, drew));
         }
+    }
+
+    /** Brings the denoiser's weights of a checkpoint's file, or the base model's if that is null, into the model. */
+    private void bring(@Nullable Path file) {
+        if (file == null && trainedIn) {
+            model.releaseUnet();
+        } else if (file != null) {
+            WholeModel.load(file, model.unet());
+        }
+        trainedIn = file != null;
     }
 }

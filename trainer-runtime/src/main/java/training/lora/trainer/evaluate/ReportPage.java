@@ -69,7 +69,9 @@ final class ReportPage {
                 "Training",
                 "<div class=\"charts\">" + curves.charts(validation == null ? null : validation.before()) + "</div>"
                         + hardest(curves));
-        page.section("Weights of the adapter", "<div class=\"charts\">" + shapes() + "</div>");
+        if (!context.run().spec().training().trainsModel()) {
+            page.section("Weights of the adapter", "<div class=\"charts\">" + shapes() + "</div>");
+        }
         page.section("What the numbers are", definitions());
         return page.html();
     }

@@ -83,6 +83,14 @@ public record ExportMetadata(
         return meta;
     }
 
+    /** The same of a whole model in which training is, not of an adapter for it. */
+    Map<String, String> ofWholeModel() {
+        Map<String, String> meta = new TreeMap<>(entries());
+        meta.remove("ss_network_module");
+        meta.put("modelspec.architecture", family.architecture().replace("/lora", ""));
+        return meta;
+    }
+
     /** What every file says. */
     static Map<String, String> defaults(String title, LoraFamily family) {
         return Map.of(

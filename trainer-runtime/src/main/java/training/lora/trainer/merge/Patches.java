@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,15 +16,13 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.basemodel.StoredWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.weights.Stored;
+import training.lora.trainer.tensor.BFloats;
 import training.lora.trainer.tensor.Finite;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.tensor.TensorLocation;
 
 /** Overwrites weights in the copy of a checkpoint where they lie, in their type. */
 final class Patches implements AutoCloseable {
-    /** Half of what is cut off of an fp32 number for bf16. */
-    private static final int HALF = 0x7fff;
-
     private final Path base;
     private final Path copy;
     private final Map<Path, FileChannel> channels = new HashMap<>();
@@ -73,7 +70,7 @@ final class Patches implements AutoCloseable {
             case "F64" -> HostCopy.bytes(rows.toType(DataType.FLOAT64, false));
             case "F32" -> HostCopy.bytes(rows);
             case "F16" -> halves(rows, key);
-            case "BF16" -> bfloats(HostCopy.floats(rows));
+            case "BF16" -> BFloats.of(HostCopy.floats(rows));
             default -> throw new IllegalStateException("a weight must have a floating type, was " + dtype);
         };
     }
@@ -90,16 +87,6 @@ final class Patches implements AutoCloseable {
             }
             return HostCopy.bytes(halves);
         }
-    }
-
-    /** To the nearest, and to even where two are as near. */
-    private static ByteBuffer bfloats(float[] values) {
-        ByteBuffer bytes = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
-        for (float value : values) {
-            int bits = Float.floatToIntBits(value);
-            bytes.putShort((short) ((bits + HALF + ((bits >> 16) & 1)) >> 16));
-        }
-        return bytes.flip();
     }
 
     @Override

@@ -200,6 +200,14 @@ public final class StableDiffusion implements AutoCloseable {
         }
     }
 
+    /** Frees the denoiser's weights, which are read again when they are next asked for. */
+    public void releaseUnet() {
+        if (unet != null) {
+            unet.close();
+            unet = null;
+        }
+    }
+
     /** What an adapter can stand beside in the text encoders; their weights are not read for it. */
     public List<Projection> textProjections() {
         return PromptEncoder.projections(source, manager);

@@ -194,6 +194,7 @@ public final class Output {
     private boolean isAmong(Set<String> names, String name) {
         return names.contains(name)
                 || name.equals(Publisher.kohyaName(owner))
+                || Publisher.MODEL_FILE.matcher(name).matches()
                 || Publisher.EMBEDDING.matcher(name).matches()
                 || Publisher.EDEN_FILE.matcher(name).matches();
     }
@@ -206,7 +207,7 @@ public final class Output {
                 names.add(name);
             }
         }
-        for (String folder : List.of(Publisher.CHECKPOINTS, Publisher.EMBEDDINGS, Publisher.EDEN)) {
+        for (String folder : List.of(Publisher.CHECKPOINTS, Publisher.MODEL, Publisher.EMBEDDINGS, Publisher.EDEN)) {
             for (String name : store.below(folder)) {
                 if (isPublished(name) && !own.contains(name)) {
                     names.add(name);

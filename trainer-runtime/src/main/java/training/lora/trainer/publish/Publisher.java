@@ -47,6 +47,19 @@ public final class Publisher {
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
+    /** The folder of a whole model that was trained, in diffusers' form. */
+    public static final String MODEL = "diffusers/";
+
+    /** What its files are but the denoiser. */
+    private static final String MODEL_PART = "modelPart";
+
+    /** The denoiser in it. */
+    public static final String TRAINED_UNET = MODEL + "unet/diffusion_pytorch_model.safetensors";
+
+    /** The names of a whole model's files. */
+    static final Pattern MODEL_FILE = Pattern.compile(MODEL
+            + "(model_index\\.json|(unet|vae|text_encoder|text_encoder_2|tokenizer|tokenizer_2|scheduler)/[^/]+)");
+
     /** The folder of embeddings of new tokens, a file each. */
     public static final String EMBEDDINGS = "embeddings/";
 
@@ -283,7 +296,9 @@ public final class Publisher {
     public List<Artifact> mainArtifacts(List<Artifact> all) throws IOException {
         List<Artifact> main = new ArrayList<>();
         for (Artifact a : all) {
-            if (!a.uri().startsWith(CHECKPOINTS) && !a.name().equals("log")) {
+            if (!a.uri().startsWith(CHECKPOINTS)
+                    && !a.name().equals("log")
+                    && !a.name().equals(MODEL_PART)) {
                 main.add(new Artifact(a.name(), a.format(), workspace.artifact(a.uri()), a.sizeBytes(), a.sha256()));
             }
         }
@@ -293,7 +308,7 @@ public final class Publisher {
         return main;
     }
 
-    private static String kind(String name) {
+    private String kind(String name) {
         if (name.startsWith(CHECKPOINTS)) {
             return "checkpoint";
         }
@@ -302,6 +317,9 @@ public final class Publisher {
         }
         if (name.startsWith(EDEN)) {
             return "eden";
+        }
+        if (run.spec().training().trainsModel() && (name.equals(kohyaName(run)) || name.startsWith(MODEL))) {
+            return name.equals(kohyaName(run)) || name.equals(TRAINED_UNET) ? "model" : MODEL_PART;
         }
         return switch (name) {
             case "samples.png" -> "samples";
@@ -324,6 +342,9 @@ public final class Publisher {
                 || EMBEDDING.matcher(name).find()
                 || EDEN_FILE.matcher(name).find()) {
             return null;
+        }
+        if (MODEL_FILE.matcher(name).find()) {
+            return AdapterFormat.Diffusers;
         }
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;
     }

@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import training.lora.api.Json;
 import training.lora.trainer.files.Sha256;
 
-/** Writes tensors of fp32, fp16 and bytes as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
+/** Writes tensors of fp32, fp16, bf16 (which come as fp32) and bytes as safetensors: the same bytes for the same input, to a temporary name that is then renamed. */
 public final class SafeTensorsWriter {
     private SafeTensorsWriter() {}
 
@@ -42,14 +42,12 @@ public final class SafeTensorsWriter {
         for (Map.Entry<String, LazyTensor> tensor : tensors.entrySet()) {
             ObjectNode node = header.putObject(tensor.getKey());
             DataType type = tensor.getValue().type();
-            node.put("dtype", type == DataType.FLOAT16 ? "F16" : type == DataType.UINT8 ? "U8" : "F32");
+            node.put("dtype", name(type));
             var shape = node.putArray("shape");
             for (long d : tensor.getValue().shape().getShape()) {
                 shape.add(d);
             }
-            long end = offset
-                    + (type == DataType.UINT8 ? 1 : type == DataType.FLOAT16 ? 2 : 4)
-                            * tensor.getValue().shape().size();
+            long end = offset + width(type) * tensor.getValue().shape().size();
             node.putArray("data_offsets").add(offset).add(end);
             offset = end;
         }
@@ -81,6 +79,23 @@ public final class SafeTensorsWriter {
         }
     }
 
+    private static String name(DataType type) {
+        return switch (type) {
+            case FLOAT16 -> "F16";
+            case BFLOAT16 -> "BF16";
+            case UINT8 -> "U8";
+            default -> "F32";
+        };
+    }
+
+    private static int width(DataType type) {
+        return switch (type) {
+            case FLOAT16, BFLOAT16 -> 2;
+            case UINT8 -> 1;
+            default -> 4;
+        };
+    }
+
     /** sha256, hex, over the bytes that {@link #write} puts after the header: what UIs call the model's hash. */
     public static String bodyDigest(Map<String, NDArray> tensors) {
         return lazyBodyDigest(lazy(tensors));
@@ -105,7 +120,10 @@ public final class SafeTensorsWriter {
 
     private static <E extends Exception> void eachPiece(LazyTensor tensor, Bytes<E> bytes) throws E {
         try (NDManager scope = ComputeDevice.CPU.newManager()) {
-            Pieces.each(tensor.in(scope), (piece, before) -> bytes.use(bytes(piece)));
+            boolean bfloats = tensor.type() == DataType.BFLOAT16;
+            Pieces.each(
+                    tensor.in(scope),
+                    (piece, before) -> bytes.use(bfloats ? BFloats.of(HostCopy.floats(piece)) : bytes(piece)));
         }
     }
 

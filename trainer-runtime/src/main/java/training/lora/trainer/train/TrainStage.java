@@ -247,7 +247,8 @@ public final class TrainStage {
         boolean save = stopping || state.due();
         if (save || progress.due() || step.full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm = state.look(step.drain(), drawn::base, batches::ofStep);
+            Watchdog.Alarm alarm =
+                    state.look(step.drain(), training.trainsModel() ? null : drawn::base, batches::ofStep);
             if (alarm != null) {
                 state.rollBack(alarm);
                 pictures.cut(state.done());

@@ -8,12 +8,14 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportProof;
+import training.lora.trainer.export.WholeModel;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.order.BatchOrder;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.progress.Trained;
 import training.lora.trainer.train.progress.TrainedAdapter;
+import training.lora.trainer.train.progress.TrainedModel;
 import training.lora.trainer.train.progress.TrainingMetadata;
 
 /**
@@ -35,7 +37,20 @@ record Trainee(
         RunSpec run = context.run();
         RunLength length = BatchOrder.length(run.spec(), data.manifest().samples());
         ExportMetadata metadata = TrainingMetadata.of(run, length, context.baseModel(), model, data);
-        return adapter(context, data, model, memory, metadata, manager);
+        return run.spec().training().trainsModel()
+                ? model(context, model, metadata, manager)
+                : adapter(context, data, model, memory, metadata, manager);
+    }
+
+    private static Trainee model(
+            RunContext context, StableDiffusion model, ExportMetadata metadata, NDManager manager) {
+        RunSpec run = context.run();
+        WholeModel.requireForms(context.baseModel(), run.spec().output().formats());
+        FullStep step = new FullStep(
+                model.unet(), NoiseSchedule.of(model.schedule()), run.spec().training(), manager);
+        Trained trained = new TrainedModel(run, new WholeModel(context.baseModel(), model.unet()), step.optimizer());
+        String size = "%d parameters of the denoiser".formatted(step.optimizer().size());
+        return new Trainee(step, trained, false, size, metadata, step::close);
     }
 
     private static Trainee adapter(

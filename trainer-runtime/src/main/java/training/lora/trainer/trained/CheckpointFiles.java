@@ -29,11 +29,11 @@ public final class CheckpointFiles {
         return train.resolve("checkpoints");
     }
 
-    /** The file that an adapter is read back from: kohya's form where it was asked for. */
+    /** The file that what was trained is read back from: kohya's form where it was asked for. */
     public static Path adapterFile(RunSpec run, Path train, int step) {
         String name = run.spec().output().formats().contains(AdapterFormat.Kohya)
                 ? Publisher.kohyaName(run)
-                : Publisher.DIFFUSERS;
+                : run.spec().training().trainsModel() ? Publisher.TRAINED_UNET : Publisher.DIFFUSERS;
         return folder(train).resolve(Publisher.folderName(step)).resolve(name);
     }
 

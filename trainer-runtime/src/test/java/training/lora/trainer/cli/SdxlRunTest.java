@@ -53,7 +53,7 @@ class SdxlRunTest {
                 .doesNotContain("the caption of main/crab.png")
                 .containsSubsequence(
                         "measuring the loss over the fixed set of 32 items",
-                        "drawing a picture of 64 pixels with the base model",
+                        "drawing a picture of 64 pixels with the model alone",
                         "drawing a picture of 64 pixels with the adapter");
         Path trained = run.workspace().resolve("output/diffusers/pytorch_lora_weights.safetensors");
         try (NDManager manager = NDManager.newBaseManager("PyTorch");

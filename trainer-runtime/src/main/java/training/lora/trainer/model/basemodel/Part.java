@@ -25,12 +25,13 @@ public enum Part {
                 .orElseThrow(() -> new IllegalArgumentException(folder + " must be the folder of a network"));
     }
 
-    String folder() {
+    /** Its folder. */
+    public String folder() {
         return folder;
     }
 
     /** Name of the weights' file without its ending. */
-    String stem() {
+    public String stem() {
         return stem;
     }
 }

@@ -19,7 +19,7 @@ public final class PartFiles {
     public static final String INDEX = "model_index.json";
 
     /** The folders of a diffusers folder that something is read from. */
-    static final List<String> COMPONENTS = Stream.concat(
+    public static final List<String> COMPONENTS = Stream.concat(
                     Stream.of(Part.values()).map(Part::folder), Stream.of("scheduler", "tokenizer", "tokenizer_2"))
             .toList();
 

@@ -70,7 +70,7 @@ final class AdamW extends Optimizer {
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
         StepNumbers numbers = new StepNumbers(
-                settings.maxGradientNorm(),
+                settings.greatestGradientNorm(),
                 1 - settings.firstDecay(),
                 settings.secondDecay(),
                 1 - settings.secondDecay());

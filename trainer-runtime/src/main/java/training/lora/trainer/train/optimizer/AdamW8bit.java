@@ -248,7 +248,7 @@ final class AdamW8bit extends Optimizer {
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
         StepNumbers numbers = new StepNumbers(
-                settings.maxGradientNorm(),
+                settings.greatestGradientNorm(),
                 settings.firstDecay(),
                 1 - settings.firstDecay(),
                 settings.secondDecay(),

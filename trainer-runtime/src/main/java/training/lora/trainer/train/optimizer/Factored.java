@@ -239,7 +239,7 @@ final class Factored extends Optimizer {
 
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
-        StepNumbers numbers = new StepNumbers(settings.maxGradientNorm());
+        StepNumbers numbers = new StepNumbers(settings.greatestGradientNorm());
         table.each(rates, (group, rate, step) -> {
             double rest = confident ? 1 - settings.secondDecay() : Math.pow(step, DECAY_POWER);
             numbers.add(1 - rest, rest, 1 - rate * group.weightDecay(), rate);

@@ -171,7 +171,7 @@ final class Prodigy extends Optimizer {
             // prodigyopt leaves all as it was.
             return rest(gradient, scope);
         }
-        StepNumbers numbers = new StepNumbers(settings.maxGradientNorm(), highest);
+        StepNumbers numbers = new StepNumbers(settings.greatestGradientNorm(), highest);
         for (int i = 0; i < table.groups().size(); i++) {
             ParameterGroup group = table.groups().get(i);
             numbers.add(group.factor() * (rates.groups().get(i).rate() / highest), group.weightDecay());

@@ -181,7 +181,7 @@ final class ProdigyScheduleFree extends Optimizer {
 
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
-        StepNumbers numbers = new StepNumbers(settings.maxGradientNorm());
+        StepNumbers numbers = new StepNumbers(settings.greatestGradientNorm());
         table.each(rates, (group, rate, step) -> numbers.add(rate, group.weightDecay()));
         try (NDArray constants = numbers.in(scope)) {
             return script(rates)

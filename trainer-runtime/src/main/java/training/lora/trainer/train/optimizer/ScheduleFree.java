@@ -109,7 +109,7 @@ final class ScheduleFree extends Optimizer {
 
     @Override
     NDArray move(NDArray gradient, Rates rates, NDManager scope) {
-        StepNumbers numbers = new StepNumbers(settings.maxGradientNorm(), 1 - settings.secondDecay());
+        StepNumbers numbers = new StepNumbers(settings.greatestGradientNorm(), 1 - settings.secondDecay());
         table.each(
                 rates,
                 (group, rate, step) ->

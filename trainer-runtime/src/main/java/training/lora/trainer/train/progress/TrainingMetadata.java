@@ -107,7 +107,9 @@ public final class TrainingMetadata {
         }
         meta.put("ss_lr_scheduler", spec.optimizer().schedule().course().name().toLowerCase(java.util.Locale.ROOT));
         meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
-        meta.put("ss_max_grad_norm", spec.optimizer().maxGradientNorm().toString());
+        Double norm = spec.optimizer().maxGradientNorm();
+        // As kohya's trainer writes that there is none.
+        meta.put("ss_max_grad_norm", norm == null ? "0.0" : norm.toString());
         meta.put("ss_caption_dropout_rate", spec.captions().dropout().toString());
         meta.put("ss_shuffle_caption", spec.captions().shuffle() ? "True" : "False");
         meta.put("ss_keep_tokens", spec.captions().keepTokens().toString());

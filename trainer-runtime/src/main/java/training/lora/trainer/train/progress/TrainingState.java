@@ -201,12 +201,12 @@ public final class TrainingState {
     /**
      * Logs what was measured of the newest steps, and judges it and, where a state is due, the adapter.
      *
-     * @param base the base model's loss on the batches of a step
+     * @param base the base model's loss on the batches of a step; null where that model is there no more
      * @param samples the pictures that a step was trained on, by steps done before
      * @return what is wrong; null if all is well
      */
     public Watchdog.@Nullable Alarm look(
-            List<MeasuredStep> measured, IntToDoubleFunction base, IntFunction<int[]> samples) {
+            List<MeasuredStep> measured, @Nullable IntToDoubleFunction base, IntFunction<int[]> samples) {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;

@@ -47,9 +47,10 @@ public final class Watchdog {
      * for the training's batches are therefore held against the base model's on the very batches that they are of.
      *
      * @param begin the loss on batches drawn as in training, before the first step
-     * @param base the base model's loss on the batches of a step; asked only where losses are high
+     * @param base the base model's loss on the batches of a step; asked only where losses are high; null
+     *     where that model is there no more, and {@code begin} is all there is to compare with
      */
-    @Nullable Alarm losses(List<LossLog.Line> past, List<LossLog.Line> more, double begin, IntToDoubleFunction base) {
+    @Nullable Alarm losses(List<LossLog.Line> past, List<LossLog.Line> more, double begin, @Nullable IntToDoubleFunction base) {
         List<LossLog.Line> lines = new ArrayList<>(past.subList(Math.max(0, past.size() - WINDOW + 1), past.size()));
         for (LossLog.Line line : more) {
             lines.add(line);
@@ -65,17 +66,18 @@ public final class Watchdog {
                 List<LossLog.Line> window = lines.subList(lines.size() - WINDOW, lines.size());
                 double mean = mean(window, LossLog.Line::loss);
                 if (mean > DIVERGED * begin) {
-                    double same = mean(window, l -> base.applyAsDouble(l.step()));
+                    double same = base == null ? begin : mean(window, l -> base.applyAsDouble(l.step()));
                     if (mean > DIVERGED * same) {
                         return new Alarm(
                                 line.step(),
                                 String.format(
                                         Locale.ROOT,
-                                        "the mean loss of %d steps was %.4g, over %.0f times the base model's %.4g on the same batches",
+                                        "the mean loss of %d steps was %.4g, over %.0f times the base model's %.4g %s",
                                         WINDOW,
                                         mean,
                                         DIVERGED,
-                                        same));
+                                        same,
+                                        base == null ? "before the first step" : "on the same batches"));
                     }
                 }
             }

@@ -1,0 +1,114 @@
+package training.lora.api;
+
+import java.util.List;
+
+/**
+ * The CRD's CEL rules of full fine-tuning, with the same sentences.
+ *
+ * @param problems takes what is wrong, a sentence each
+ */
+record FullFineTuningRules(List<String> problems) {
+    private static final List<OptimizerType> LAYER_BY_LAYER = List.of(
+            OptimizerType.AdamW,
+            OptimizerType.AdamW8bit,
+            OptimizerType.Adafactor,
+            OptimizerType.CAME,
+            OptimizerType.Lion);
+
+    /** Adds what is wrong with a spec. */
+    void check(LoraTrainingSpec spec) {
+        TrainingSpec training = spec.training();
+        if (!training.trainsModel()) {
+            if (training.fullFineTuning() != null) {
+                must(
+                        "fullFineTuning",
+                        "be unset unless method is FullFineTuning",
+                        "bf16Weights " + training.fullFineTuning().bf16Weights());
+            }
+            return;
+        }
+        optimizer(training.optimizer());
+        if (training.gradientAccumulation() != 1) {
+            must(
+                    "gradientAccumulation",
+                    "be 1 with FullFineTuning, which keeps no gradients",
+                    training.gradientAccumulation());
+        }
+        if (training.tokens().any()) {
+            must("tokens.count", "be 0 with FullFineTuning", training.tokens().count());
+        }
+        if (training.initFrom() != null) {
+            must(
+                    "initFrom",
+                    "be unset with FullFineTuning, which trains no adapter",
+                    Uris.shown(String.valueOf(training.initFrom().uri())));
+        }
+        if (training.adapter().textEncoder()) {
+            must("adapter.textEncoder", "be false with FullFineTuning, which trains no adapter", true);
+        }
+        if (training.ema() != null) {
+            must(
+                    "ema",
+                    "be unset with FullFineTuning, which keeps no average",
+                    training.ema().decay());
+        }
+        if (training.gradientCheckpointing() != null) {
+            must(
+                    "gradientCheckpointing",
+                    "be unset with FullFineTuning, which always computes layers again",
+                    training.gradientCheckpointing());
+        }
+        if (training.baseWeights() == BaseWeights.Int8) {
+            must("baseWeights", "be unset with FullFineTuning, whose weights are trained", BaseWeights.Int8);
+        }
+        PreservationSpec preservation = training.loss().preservation();
+        if (preservation.outsideMask() > 0 || preservation.emptyPrompt() > 0) {
+            must(
+                    "loss.preservation",
+                    "be unset with FullFineTuning, which keeps no base model to compare with",
+                    "outsideMask %s and emptyPrompt %s"
+                            .formatted(preservation.outsideMask(), preservation.emptyPrompt()));
+        }
+        if (spec.baseModel() != null && !spec.baseModel().merged().isEmpty()) {
+            problems.add(
+                    "`spec.baseModel.adapters` must be unset with FullFineTuning, which writes the base model's other parts as its files have them, were %d"
+                            .formatted(spec.baseModel().merged().size()));
+        }
+        if (spec.output().forEden()) {
+            problems.add(
+                    "`spec.output.eden` must be false with FullFineTuning, of which Eden's trainer has no files, was true");
+        }
+        if (spec.evaluation().earlyStop() != null) {
+            problems.add(
+                    "`spec.evaluation.earlyStop` must be unset with FullFineTuning, whose checkpoints are measured after the training");
+        }
+    }
+
+    private void optimizer(OptimizerSpec optimizer) {
+        if (optimizer.learningRate() == null) {
+            problems.add("`spec.training.optimizer.learningRate` must be given with FullFineTuning; 1e-5 is usual");
+        }
+        if (optimizer.maxGradientNorm() != null) {
+            must(
+                    "optimizer.maxGradientNorm",
+                    "be unset with FullFineTuning, whose weights move before all gradients are there",
+                    optimizer.maxGradientNorm());
+        }
+        if (!LAYER_BY_LAYER.contains(optimizer.type())) {
+            must(
+                    "optimizer.type",
+                    "be AdamW, AdamW8bit, Adafactor, CAME or Lion with FullFineTuning, which moves a layer at a time",
+                    optimizer.type());
+        }
+        if (optimizer.loraPlusRatio() != null) {
+            must(
+                    "optimizer.loraPlusRatio",
+                    "be unset with FullFineTuning, which trains no adapter",
+                    optimizer.loraPlusRatio());
+        }
+    }
+
+    private void must(String field, String what, Object was) {
+        problems.add("`spec.training.%s` must %s, was %s".formatted(field, what, was));
+    }
+}

@@ -1,0 +1,75 @@
+package training.lora.trainer.train.progress;
+
+import ai.djl.ndarray.NDArray;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Proof;
+import training.lora.api.RunSpec;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.WholeModel;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.publish.Publisher;
+import training.lora.trainer.tensor.LazyTensor;
+import training.lora.trainer.train.optimizer.FusedOptimizer;
+import training.lora.trainer.train.optimizer.ParameterTable;
+
+/**
+ * A denoiser whose own weights are trained; a checkpoint of it is the whole model in each form that was asked for.
+ *
+ * @param model that it is the denoiser of
+ * @param optimizer what moves it
+ */
+public record TrainedModel(RunSpec run, WholeModel model, FusedOptimizer optimizer) implements Trained {
+    @Override
+    public List<ParameterTable> tables() {
+        return List.of(optimizer.table());
+    }
+
+    @Override
+    public Map<String, LazyTensor> state() {
+        return optimizer.state();
+    }
+
+    @Override
+    public void restore(Map<String, NDArray> from) {
+        optimizer.restore(from);
+    }
+
+    @Override
+    public Map<Component, Double> norms() {
+        return Map.of(Component.UNet, optimizer.norm());
+    }
+
+    @Override
+    public @Nullable LoraAdapter drawn() {
+        return null;
+    }
+
+    /** A file proves itself by its weights, which are those that were trained. */
+    @Override
+    public List<Proof> write(Path folder, ExportMetadata described) throws IOException {
+        List<Proof> proofs = new ArrayList<>();
+        for (AdapterFormat format : run.spec().output().formats()) {
+            String name = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.TRAINED_UNET;
+            if (format == AdapterFormat.Kohya) {
+                model.writeFile(folder.resolve(name), described);
+            } else {
+                model.writeFolder(folder.resolve(Publisher.MODEL));
+            }
+            double distance = model.distance(folder.resolve(name));
+            if (distance != 0) {
+                throw new IllegalStateException(
+                        "%s must have the weights that were trained, but differs by %s".formatted(name, distance));
+            }
+            proofs.add(new Proof(name, Sha256.of(folder.resolve(name)), distance, 0.0));
+        }
+        return proofs;
+    }
+}

@@ -1,0 +1,134 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.model.unet.TinyUNets;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.order.SampleOrder;
+import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.batch.TrainingData;
+import training.lora.trainer.train.optimizer.Rates;
+import training.lora.trainer.train.progress.MeasuredStep;
+
+class FullStepTest {
+    private static final String STOCHASTIC = "precision: BFloat16, optimizer: {type: Adafactor, learningRate: 1e-3}";
+    private static final String MASTER = STOCHASTIC + ", fullFineTuning: {bf16Weights: Fp32Master}";
+
+    private static Batches batches(TrainingSpec training) {
+        TrainingData data = new RandomData(10, false);
+        Captions captions = new Captions(
+                data,
+                Collections.nCopies(10, ""),
+                training.captions(),
+                (texts, scope) -> {
+                    throw new AssertionError(texts);
+                },
+                11);
+        return new Batches(data, SampleOrder.uniform(10, 11), captions, training, Schedules.STABLE_DIFFUSION);
+    }
+
+    /** What steps came to: what they measured and all numbers of the state. */
+    private record Came(List<MeasuredStep> measured, Map<String, List<Float>> state) {}
+
+    /** @param interrupted after so many steps, to go on from the state in a new process's place; 0: never */
+    private static Came train(String fields, int steps, int interrupted) {
+        TrainingSpec training = TrainingSpecs.of("method: FullFineTuning, batchSize: 2, seed: 5, " + fields);
+        List<MeasuredStep> measured = new ArrayList<>();
+        try (NDManager run = NDManager.newBaseManager("PyTorch")) {
+            Map<String, NDArray> state = null;
+            for (int[] part : new int[][] {{0, interrupted}, {interrupted, steps}}) {
+                try (UNet unet = UNet.random(TinyUNets.TINY, training.precision(), 3, run);
+                        FullStep step = new FullStep(unet, Schedules.STABLE_DIFFUSION, training, run)) {
+                    if (state != null) {
+                        step.optimizer().restore(state);
+                    }
+                    Batches batches = batches(training);
+                    for (int i = part[0]; i < part[1]; i++) {
+                        step.train(batches, i, List.of(Rates.constant(i, 1e-3, 1)));
+                    }
+                    measured.addAll(step.drain());
+                    Map<String, NDArray> copies = new LinkedHashMap<>();
+                    step.optimizer().state().forEach((name, tensor) -> {
+                        NDArray copy = tensor.in(run).duplicate();
+                        copy.attach(run);
+                        copies.put(name, copy);
+                    });
+                    state = copies;
+                }
+            }
+            Map<String, List<Float>> numbers = new LinkedHashMap<>();
+            Objects.requireNonNull(state).forEach((name, tensor) -> {
+                List<Float> values = new ArrayList<>();
+                for (Number number : tensor.toArray()) {
+                    values.add(number.floatValue());
+                }
+                numbers.put(name, values);
+            });
+            return new Came(measured, numbers);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                STOCHASTIC,
+                MASTER,
+                "precision: Float32, optimizer: {type: Adafactor, learningRate: 1e-3}",
+                "precision: BFloat16, optimizer: {type: AdamW8bit, learningRate: 1e-3}"
+            })
+    void twoRunsAndAnInterruptedOneGiveTheSameBits(String fields) {
+        Came once = train(fields, 4, 0);
+
+        assertThat(train(fields, 4, 0)).isEqualTo(once);
+        assertThat(train(fields, 4, 2)).isEqualTo(once);
+        assertThat(once.measured()).hasSize(4);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"AdamW", "AdamW8bit", "Adafactor", "CAME", "Lion"})
+    void lossFallsWithEachOptimizerThatMovesALayerAtATime(String type) {
+        String rate = type.equals("Lion") ? "1e-4" : "1e-3";
+        List<MeasuredStep> measured = train(
+                        "precision: BFloat16, optimizer: {type: %s, learningRate: %s}".formatted(type, rate), 40, 0)
+                .measured();
+
+        assertThat(mean(measured.subList(30, 40))).isLessThan(mean(measured.subList(0, 10)));
+        assertThat(measured).allSatisfy(m -> assertThat(m.gradientNorm()).isPositive());
+    }
+
+    private static double mean(List<MeasuredStep> steps) {
+        return steps.stream().mapToDouble(MeasuredStep::loss).average().orElseThrow();
+    }
+
+    @Test
+    void nativeArraysAfterStep20AreThoseAfterStep2() {
+        TrainingSpec training = TrainingSpecs.of("method: FullFineTuning, batchSize: 2, " + STOCHASTIC);
+        List<Integer> counts = new ArrayList<>();
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, training.precision(), 3, run);
+                FullStep step = new FullStep(unet, Schedules.STABLE_DIFFUSION, training, run)) {
+            Batches batches = batches(training);
+            for (int i = 0; i < 20; i++) {
+                step.train(batches, i, List.of(Rates.constant(i, 1e-3, 1)));
+                if (i == 1 || i == 19) {
+                    counts.add(run.getManagedArrays().size());
+                }
+            }
+        }
+
+        assertThat(counts.get(1)).isEqualTo(counts.get(0)).isPositive();
+    }
+}
