@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterType;
 import training.lora.api.BaseWeights;
 import training.lora.api.Json;
@@ -33,6 +34,7 @@ import training.lora.trainer.train.batch.BatchBuilder;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.optimizer.LearningRates;
+import training.lora.trainer.train.optimizer.ParameterTable;
 
 /**
  * Times the training step at the full architecture of Stable Diffusion 1.5 or XL with random weights: LoRA of rank 16 on
@@ -45,7 +47,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr] [--checkpointing false|true] [--weights full|int8] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr|none] [--checkpointing false|true] [--weights full|int8] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -65,15 +67,16 @@ public final class StepBenchmark {
                 };
         int threads = number(options, "threads");
         int rank = number(options, "rank");
-        AdapterType type =
+        @Nullable AdapterType type =
                 switch (option(options, "adapter")) {
+                    case "none" -> null;
                     case "lora" -> AdapterType.LoRA;
                     case "dora" -> AdapterType.DoRA;
                     case "loha" -> AdapterType.LoHa;
                     case "lokr" -> AdapterType.LoKr;
                     default ->
                         throw new IllegalArgumentException(
-                                "--adapter must be lora, dora, loha or lokr, was " + options.get("adapter"));
+                                "--adapter must be none, lora, dora, loha or lokr, was " + options.get("adapter"));
                 };
         Keep keep =
                 switch (option(options, "checkpointing")) {
@@ -98,10 +101,11 @@ public final class StepBenchmark {
         long parameters;
         try (NDManager run = device.newManager();
                 UNet unet = UNet.random(config, precision, form, 0, run);
-                LoraAdapter adapter =
-                        LoraAdapter.create(unet.projections(), settings(type, rank), 0, unet::weight, run);
-                LoraStep step = step(new Networks(unet, null, keep), adapter, run)) {
-            parameters = adapter.parameters().size();
+                Timed timed = type == null
+                        ? ofWeights(unet, run)
+                        : ofAdapter(new Networks(unet, null, keep), settings(type, rank), run)) {
+            TrainingStep step = timed.step();
+            parameters = timed.parameters();
             List<Shape> shapes = shapes(option(options, "res"), unet.config().channels());
             List<NDArray> latents = shapes.stream()
                     .map(shape -> Randomness.normal(run, 1, shape))
@@ -136,7 +140,7 @@ public final class StepBenchmark {
                                     .build();
                         }),
                         k,
-                        new LearningRates(step.optimizers().tables(), seconds.length).at(k, 1));
+                        new LearningRates(timed.tables(), seconds.length).at(k, 1));
                 double loss = step.drain().get(0).loss();
                 if (!Double.isFinite(loss)) {
                     throw new IllegalStateException("the loss must be finite, was " + loss);
@@ -179,16 +183,44 @@ public final class StepBenchmark {
         return new LoraSettings(type, rank, rank, false, 0, List.of("Attention"), List.of());
     }
 
-    private static LoraStep step(Networks networks, LoraAdapter adapter, NDManager run) {
-        NoiseSchedule schedule = NoiseSchedule.of(
-                new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
-        return new LoraStep(networks, adapter, schedule, training(), run);
+    /**
+     * What is timed.
+     *
+     * @param parameters how many numbers it trains
+     */
+    private record Timed(TrainingStep step, List<ParameterTable> tables, long parameters) implements AutoCloseable {
+        @Override
+        public void close() {
+            step.close();
+        }
     }
 
-    private static TrainingSpec training() {
+    private static Timed ofAdapter(Networks networks, LoraSettings settings, NDManager run) {
+        UNet unet = networks.unet();
+        LoraAdapter adapter = LoraAdapter.create(unet.projections(), settings, 0, unet::weight, run);
+        LoraStep step = new LoraStep(networks, adapter, schedule(), training("", ""), run);
+        return new Timed(step, step.optimizers().tables(), adapter.parameters().size());
+    }
+
+    /** All weights, by Adafactor, with stochastic rounding where they are in bf16. */
+    private static Timed ofWeights(UNet unet, NDManager run) {
+        TrainingSpec training = training("method: FullFineTuning, ", "type: Adafactor, learningRate: 1e-5, ");
+        FullStep step = new FullStep(unet, schedule(), training, run);
+        return new Timed(
+                step, List.of(step.optimizer().table()), step.optimizer().size());
+    }
+
+    private static NoiseSchedule schedule() {
+        return NoiseSchedule.of(
+                new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
+    }
+
+    private static TrainingSpec training(String fields, String optimizer) {
         try {
             return Json.STRICT_YAML.readValue(
-                    "{loss: {weighting: Uniform}, optimizer: {schedule: {type: Constant}}}", TrainingSpec.class);
+                    "{%sloss: {weighting: Uniform}, optimizer: {%sschedule: {type: Constant}}}"
+                            .formatted(fields, optimizer),
+                    TrainingSpec.class);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }
