@@ -21,7 +21,10 @@ class TrainerCommandsTest {
         String quick = Files.readString(Path.of("src/test/resources/quick.yaml"));
         try (ScratchCheckout checkout = new ScratchCheckout(dir, trainer, Map.of())) {
             Files.delete(dir.resolve("examples"));
-            checkout.write("examples/blue-ink/training.yaml", quick.replace("name: quick", "name: blue-ink"));
+            checkout.write(
+                    "examples/blue-ink/training.yaml",
+                    quick.replace("name: quick", "name: blue-ink")
+                            .replace("steps: 4,", "steps: 4, precision: Float32,"));
             checkout.write(
                     "examples/eden/training_args.json",
                     Files.readString(Scripts.HOME.resolve("examples/eden/training_args.json"))
@@ -40,6 +43,10 @@ class TrainerCommandsTest {
             }
         }
         assertThat(dir.resolve("runs/robot/output/robot.safetensors")).exists();
+        for (String name : new String[] {"blue-ink", "textual-inversion"}) {
+            assertThat(dir.resolve("runs/both").resolve(name).resolve("output/manifest.json"))
+                    .exists();
+        }
         assertThat(dir.resolve("style.yaml")).content().contains("uri: pictures/10_robot");
         assertThat(dir.resolve("scores.json")).content().contains("training_image_alignment");
         assertThat(dir.resolve("robot.yaml")).content().contains("kind: LoraTraining");

@@ -11,6 +11,9 @@ record Commands(Function<String, @Nullable String> environment) implements Comma
         if (type == RunCommand.class) {
             return type.cast(new RunCommand(environment));
         }
+        if (type == TogetherCommand.class) {
+            return type.cast(new TogetherCommand(environment));
+        }
         if (type == RunCommand.Prepare.class) {
             return type.cast(new RunCommand.Prepare(environment));
         }

@@ -19,6 +19,7 @@ import training.lora.trainer.TrainerException;
             RunCommand.class,
             RunCommand.Prepare.class,
             RunCommand.Train.class,
+            TogetherCommand.class,
             EvaluateCommand.class,
             SampleCommand.class,
             InspectCommand.class,

@@ -35,6 +35,7 @@ import training.lora.trainer.report.Push;
 import training.lora.trainer.report.ResultFiles;
 import training.lora.trainer.run.Destination;
 import training.lora.trainer.run.FetchProgress;
+import training.lora.trainer.run.Neighbours;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.RunSpecs;
 import training.lora.trainer.run.Workspace;
@@ -78,8 +79,16 @@ class RunCommand implements Callable<Integer> {
     @Option(names = "--attempt", paramLabel = "N", hidden = true, defaultValue = "1")
     private int attempt;
 
+    private final Neighbours neighbours;
+
     RunCommand(Function<String, @Nullable String> environment) {
+        this(environment, Neighbours.NONE);
+    }
+
+    /** @param neighbours runs beside this one */
+    RunCommand(Function<String, @Nullable String> environment, Neighbours neighbours) {
         this.environment = environment;
+        this.neighbours = neighbours;
     }
 
     Function<String, @Nullable String> environment() {
@@ -177,7 +186,9 @@ class RunCommand implements Callable<Integer> {
         try (Push push = push();
                 Trackers trackers = opened(() -> Trackers.of(run, stages(), space, surroundings()));
                 NDManager manager = opened(() -> device.choose().newManager())) {
-            Console console = new Console(System.out, System.console() != null);
+            Console console = neighbours == Neighbours.NONE
+                    ? new Console(System.out, System.console() != null)
+                    : Console.named(run.owner().name(), System.out);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
             Consumer<ProgressMessage> sink = message -> {
                 console.accept(message);
@@ -192,7 +203,8 @@ class RunCommand implements Callable<Integer> {
                 boolean complete;
                 try (Remote remote = remote(stage, space, new FetchProgress(run, attempt, sink))) {
                     Sources sources = Sources.of(environment, relativeTo).with(remote, unpacker(space));
-                    RunContext context = new RunContext(run, attempt, space, sources, sink, surroundings(), manager);
+                    RunContext context =
+                            new RunContext(run, attempt, space, sources, sink, surroundings(), manager, neighbours);
                     complete = stage(context, stage).alreadyComplete();
                 } catch (TrainerException e) {
                     trackers.fails(e);

@@ -7,37 +7,75 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
 
-/** Writes all that goes to standard error, where the log goes, into a file too. */
+/**
+ * Writes all that goes to standard error, where the log goes, into a file too: into that of the run whose thread it comes from, or of
+ * the thread that made that one.
+ */
 final class RunLog extends OutputStream {
-    private final OutputStream first;
-    private final OutputStream second;
+    private static final InheritableThreadLocal<@Nullable OutputStream> OF_THREAD = new InheritableThreadLocal<>();
 
-    private RunLog(OutputStream first, OutputStream second) {
+    /** Of threads that none of these made. */
+    private static volatile @Nullable OutputStream latest;
+
+    private final OutputStream first;
+
+    private RunLog(OutputStream first) {
         this.first = first;
-        this.second = second;
     }
 
-    static void open(Path file) throws IOException {
+    /** Has what this thread and those that it makes write go into {@code file} too. */
+    static synchronized void open(Path file) throws IOException {
         OutputStream log = Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-        System.setErr(new PrintStream(new RunLog(System.err, log), true, StandardCharsets.UTF_8));
+        OF_THREAD.set(log);
+        latest = log;
+        if (!(System.err instanceof Printed)) {
+            System.setErr(new Printed(System.err));
+        }
+    }
+
+    /** Ends it for this thread. */
+    static void leave() {
+        OF_THREAD.remove();
+    }
+
+    /** What is known by its type, so that it is put there once. */
+    private static final class Printed extends PrintStream {
+        Printed(PrintStream before) {
+            super(new RunLog(before), true, StandardCharsets.UTF_8);
+        }
+    }
+
+    private static @Nullable OutputStream second() {
+        OutputStream own = OF_THREAD.get();
+        return own != null ? own : latest;
     }
 
     @Override
     public void write(int b) throws IOException {
         first.write(b);
-        second.write(b);
+        OutputStream second = second();
+        if (second != null) {
+            second.write(b);
+        }
     }
 
     @Override
     public void write(byte[] bytes, int offset, int length) throws IOException {
         first.write(bytes, offset, length);
-        second.write(bytes, offset, length);
+        OutputStream second = second();
+        if (second != null) {
+            second.write(bytes, offset, length);
+        }
     }
 
     @Override
     public void flush() throws IOException {
         first.flush();
-        second.flush();
+        OutputStream second = second();
+        if (second != null) {
+            second.flush();
+        }
     }
 }

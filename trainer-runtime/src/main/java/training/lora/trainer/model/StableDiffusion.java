@@ -47,6 +47,7 @@ public final class StableDiffusion implements AutoCloseable {
     private @Nullable Vae vaeOutline;
     private @Nullable Vae vae;
     private @Nullable PromptEncoder prompts;
+    private UNets unets;
     private Runnable end = () -> {};
 
     private StableDiffusion(ModelSource source, ModelOptions options, NDManager manager, Schedule schedule) {
@@ -54,6 +55,7 @@ public final class StableDiffusion implements AutoCloseable {
         this.options = options;
         this.manager = manager;
         this.schedule = schedule;
+        this.unets = (form, open) -> open.apply(manager);
     }
 
     /** Opens the model, to compute in fp32. */
@@ -107,6 +109,11 @@ public final class StableDiffusion implements AutoCloseable {
         this.end = end;
     }
 
+    /** Has its denoiser kept by {@code keeper}, whom it outlives. */
+    public void share(UNets keeper) {
+        unets = keeper;
+    }
+
     /** Its family. */
     public ModelFamily family() {
         return source.family();
@@ -147,7 +154,9 @@ public final class StableDiffusion implements AutoCloseable {
                     && !Processor.hasBFloat16()) {
                 LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
             }
-            unet = UNet.open(source.part(Part.UNet), options.precision(), options.baseWeights(), manager);
+            unet = unets.get(
+                    options.baseWeights(),
+                    parent -> UNet.open(source.part(Part.UNet), options.precision(), options.baseWeights(), parent));
         }
         return unet;
     }

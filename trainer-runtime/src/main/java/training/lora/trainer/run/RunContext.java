@@ -10,11 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.BaseAdapterSpec;
 import training.lora.api.BaseModelSpec;
 import training.lora.api.BaseWeights;
 import training.lora.api.CaptionTrainingSpec;
@@ -33,8 +31,6 @@ import training.lora.trainer.face.FaceFiles;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.florence.FlorenceFiles;
-import training.lora.trainer.merge.MergedModel;
-import training.lora.trainer.merge.Weighted;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelDigest;
 import training.lora.trainer.model.basemodel.ModelOptions;
@@ -54,6 +50,7 @@ import training.lora.trainer.source.Use;
  * @param sink takes progress messages
  * @param surroundings the process's variables, and whether it was asked to end
  * @param manager the process's root of native memory
+ * @param neighbours runs beside this one
  */
 public record RunContext(
         RunSpec run,
@@ -62,8 +59,21 @@ public record RunContext(
         Sources sources,
         Consumer<ProgressMessage> sink,
         Surroundings surroundings,
-        NDManager manager) {
+        NDManager manager,
+        Neighbours neighbours) {
     private static final Logger LOG = LoggerFactory.getLogger(RunContext.class);
+
+    /** Without others beside it. */
+    public RunContext(
+            RunSpec run,
+            int attempt,
+            Workspace workspace,
+            Sources sources,
+            Consumer<ProgressMessage> sink,
+            Surroundings surroundings,
+            NDManager manager) {
+        this(run, attempt, workspace, sources, sink, surroundings, manager, Neighbours.NONE);
+    }
 
     /** Whether the process was asked to end. */
     public BooleanSupplier stopping() {
@@ -153,25 +163,12 @@ public record RunContext(
         return vae == null ? null : sources.existing(vae);
     }
 
-    /** The adapters that are a part of the base model. */
-    private List<Weighted> baseAdapters() {
-        List<BaseAdapterSpec> specs = run.spec().baseModel().merged();
-        List<Source> places = named().baseAdapters();
-        return IntStream.range(0, specs.size())
-                .mapToObj(i -> new Weighted(file(places.get(i)), specs.get(i).share()))
-                .toList();
-    }
-
     /**
      * sha256, hex, over the base model's files, those of the autoencoder that takes the place of its own, and the adapters
      * that are a part of it with their shares.
      */
     public String baseModelDigest(FileDigests digests) throws IOException {
-        String digest = ModelDigest.of(baseModel(), vae(), digests);
-        for (Weighted adapter : baseAdapters()) {
-            digest = Sha256.of("%s %s %s".formatted(digest, digests.of(adapter.file()), adapter.share()));
-        }
-        return digest;
+        return new BaseParts(this).digest(ModelDigest.of(baseModel(), vae(), digests), digests);
     }
 
     /** sha256 of the adapter's file to go on from; null for a new adapter, and where the file is gone by now. */
@@ -280,16 +277,13 @@ public record RunContext(
 
     private StableDiffusion openModel(ModelOptions options, NDManager parent) {
         StableDiffusion model = StableDiffusion.open(baseModel(), options, parent);
-        List<Weighted> adapters = baseAdapters();
-        if (!adapters.isEmpty()) {
-            try {
-                MergedModel.merge(adapters, model, parent);
-            } catch (RuntimeException e) {
-                model.close();
-                throw e;
-            }
+        try {
+            new BaseParts(this).complete(model, parent);
+            return model;
+        } catch (RuntimeException e) {
+            model.close();
+            throw e;
         }
-        return model;
     }
 
     private ModelOptions options(Precision texts) {
@@ -327,7 +321,7 @@ public record RunContext(
         return model == null ? null : OnnxFiles.graph(model.field(), sources.existing(model));
     }
 
-    private Path file(Source from) {
+    Path file(Source from) {
         Path file = sources.path(from);
         if (!Files.isRegularFile(file)) {
             throw new TrainerException(

@@ -242,6 +242,7 @@ public final class TrainStage {
 
     /** A step, and what is due after it. */
     private void advance() throws IOException {
+        context.neighbours().takeTurns();
         step();
         boolean stopping = context.stopping().getAsBoolean();
         boolean save = stopping || state.due();
