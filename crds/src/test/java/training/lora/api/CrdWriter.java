@@ -54,9 +54,9 @@ final class CrdWriter {
         ObjectNode defaults = (ObjectNode) tree(LoraTrainingSpec.class);
         // Written into a resource, it would stand beside the epochs that are given instead.
         ((ObjectNode) defaults.get("training")).remove("steps");
-        // Their defaults are the optimizer type's.
+        // Their defaults are the optimizer type's, and that of the norm is the method's.
         ObjectNode optimizer = (ObjectNode) defaults.at("/training/optimizer");
-        optimizer.remove(List.of("weightDecay", "beta1", "beta2"));
+        optimizer.remove(List.of("weightDecay", "beta1", "beta2", "maxGradientNorm"));
         ((ObjectNode) optimizer.get("schedule")).remove("type");
         addDefaults(spec, defaults);
         addDefaultsBelow(spec, LoraTrainingSpec.class);
