@@ -23,10 +23,17 @@ record LossRules(List<String> problems) {
                     "`spec.training.loss.preservation.emptyPrompt` must be 0 with TextualInversion, for the empty text has no token, was "
                             + preservation.emptyPrompt());
         }
-        if (loss.timesteps() == TimestepDistribution.Uniform
+        if ((loss.timesteps() == TimestepDistribution.Uniform || loss.timesteps() == TimestepDistribution.LossHistory)
                 && (loss.timestepMean() != null || loss.timestepDeviation() != null)) {
             problems.add(
-                    "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps");
+                    "`spec.training.loss.timestepMean` and `timestepDeviation` must be unset with Uniform timesteps and with LossHistory");
+        }
+        if (loss.timesteps() == TimestepDistribution.LossHistory
+                && training.method() != TrainingMethod.Adapter
+                && training.method() != TrainingMethod.TextualInversion) {
+            problems.add(
+                    "`spec.training.loss.timesteps` must be another than LossHistory unless method is Adapter or TextualInversion, was LossHistory with "
+                            + training.method());
         }
         timestepRange(loss);
         prompts(spec, preservation);

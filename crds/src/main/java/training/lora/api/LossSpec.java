@@ -10,8 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What is minimised: the distance of the prediction from its target, weighted by timestep. */
 @ValidationRule(
-        value = "self.timesteps != 'Uniform' || (!has(self.timestepMean) && !has(self.timestepDeviation))",
-        message = "timestepMean and timestepDeviation must be unset with Uniform timesteps",
+        value =
+                "!(self.timesteps in ['Uniform', 'LossHistory']) || (!has(self.timestepMean) && !has(self.timestepDeviation))",
+        message = "timestepMean and timestepDeviation must be unset with Uniform timesteps and with LossHistory",
         fieldPath = ".timesteps")
 @ValidationRule(
         value =
@@ -54,7 +55,7 @@ public record LossSpec(
         @Min(value = 0, inclusive = false) @Max(1000) @Nullable Double adapterL1,
 
         @JsonPropertyDescription(
-                "How timesteps are drawn: Uniform, LogitNormal (Esser et al. 2024) or LogNormalSigma (EDM, Karras et al. 2022). Default Uniform.")
+                "How timesteps are drawn: Uniform, LogitNormal (Esser et al. 2024), LogNormalSigma (EDM, Karras et al. 2022) or LossHistory (Nichol and Dhariwal 2021), which prefers those whose losses were high and counts them for less, so that their mean stays what it is. Default Uniform.")
         TimestepDistribution timesteps,
 
         @JsonPropertyDescription(

@@ -4,5 +4,6 @@ package training.lora.api;
 public enum TimestepDistribution {
     Uniform,
     LogitNormal,
-    LogNormalSigma
+    LogNormalSigma,
+    LossHistory
 }

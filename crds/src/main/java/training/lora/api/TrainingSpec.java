@@ -141,6 +141,10 @@ import org.jspecify.annotations.Nullable;
                 "self.method != 'FullFineTuning' || (self.loss.preservation.outsideMask == 0.0 && self.loss.preservation.emptyPrompt == 0.0)",
         message = "loss.preservation must be unset with FullFineTuning, which keeps no base model to compare with",
         fieldPath = ".loss.preservation")
+@ValidationRule(
+        value = "self.method in ['Adapter', 'TextualInversion'] || self.loss.timesteps != 'LossHistory'",
+        message = "loss.timesteps must be another than LossHistory unless method is Adapter or TextualInversion",
+        fieldPath = ".loss.timesteps")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")

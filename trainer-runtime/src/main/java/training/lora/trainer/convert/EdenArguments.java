@@ -160,7 +160,8 @@ public final class EdenArguments {
         LossSpec loss = training.loss();
         arguments
                 .put("noise_offset", loss.offsetNoise())
-                .put("snr_gamma", loss.weighting() == LossWeighting.MinSnr ? loss.minSnrGamma() : 0);
+                .put("snr_gamma", loss.weighting() == LossWeighting.MinSnr ? loss.minSnrGamma() : 0)
+                .put("l1_penalty", orZero(loss.adapterL1()));
         adapter(training.adapter());
         optimizer(training, batches);
     }
@@ -235,16 +236,25 @@ public final class EdenArguments {
                 .put("ti_lr_warmup_steps", tokens.warmupSteps())
                 .put("freeze_ti_after_completion_f", tokens.stopFraction() == null ? 1 : tokens.stopFraction())
                 .put("tok_cov_reg_w", tokens.covarianceWeight())
+                .put("cond_reg_w", orZero(tokens.promptNormWeight()))
+                .put("tok_cond_reg_w", orZero(tokens.triggerNormWeight()))
                 .set("token_dict", dictionary);
         var list = arguments.putArray("inserting_list_tokens");
         for (int i = 0; i < words.size() * tokens.count(); i++) {
             list.add("<s" + i + ">");
         }
-        if (trigger != null) {
-            arguments
-                    .putObject("training_attributes")
-                    .put("trigger_text", mode() == ConceptMode.Style ? "in the style of TOK, " : TOKEN);
+        if (concept != null && trigger != null) {
+            ObjectNode attributes = arguments.putObject("training_attributes");
+            attributes.put("trigger_text", mode() == ConceptMode.Style ? "in the style of TOK, " : TOKEN);
+            if (tokens.descriptionSteps() != null) {
+                arguments.put("token_warmup_steps", tokens.descriptionSteps());
+                attributes.put("gpt_description", concept.description());
+            }
         }
+    }
+
+    private static double orZero(@Nullable Double weight) {
+        return weight == null ? 0 : weight;
     }
 
     private void sampling(SamplingSpec sampling) {

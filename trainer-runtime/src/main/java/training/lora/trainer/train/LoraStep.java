@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.TimestepDistribution;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.Dropouts;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -14,8 +15,10 @@ import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.ProjectionDeltas;
+import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.LossHistory;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.objective.AdapterL1;
 import training.lora.trainer.train.objective.LossTerm;
@@ -26,6 +29,7 @@ import training.lora.trainer.train.optimizer.Optimizer;
 import training.lora.trainer.train.optimizer.OptimizerSet;
 import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
+import training.lora.trainer.train.progress.Watchdog;
 
 /**
  * One step of training: for each of its batches noise, prediction, loss and gradient, then the optimizer.
@@ -42,6 +46,7 @@ final class LoraStep implements TrainingStep {
     private final @Nullable TokenTraining tokens;
     private final @Nullable PromptNorms norms;
     private final @Nullable AdapterL1 adapterL1;
+    private final @Nullable LossHistory history;
     private final LoraAdapter output;
     private final StepLog log;
 
@@ -71,6 +76,13 @@ final class LoraStep implements TrainingStep {
         }
         Double l1 = training.loss().adapterL1();
         this.adapterL1 = l1 == null ? null : new AdapterL1(l1, adapter);
+        if (training.loss().timesteps() == TimestepDistribution.LossHistory) {
+            // Of steps that are judged as late as the log allows.
+            this.history = new LossHistory(training, timesteps, StepLog.CAPACITY + Watchdog.WINDOW, manager);
+            optimizers.keep("timesteps", history.memory());
+        } else {
+            this.history = null;
+        }
         this.output = output(adapter, optimizers.outputs());
         this.log = new StepLog(manager);
     }
@@ -126,6 +138,11 @@ final class LoraStep implements TrainingStep {
         }
     }
 
+    @Override
+    public @Nullable LossHistory history() {
+        return history;
+    }
+
     /** Whether tokens, whose optimizer is the last, move in a step of {@code rates}. */
     private boolean tokensMove(List<Rates> rates) {
         return tokens != null && rates.get(rates.size() - 1).moving();
@@ -156,6 +173,10 @@ final class LoraStep implements TrainingStep {
         Told kept = batch.kept();
         if (kept != null) {
             keep(batch, kept, preservation::ofPrompts, deltas, samples, scope);
+        }
+        if (history != null) {
+            float[] each = HostCopy.floats(objective.ofEach(recording.output(), batch, scope));
+            history.add(index, batch.timesteps(), each);
         }
         log.add(value.loss(), scope);
     }

@@ -121,7 +121,7 @@ public final class TrainStage {
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
                 Captions.of(cached, samples, context.run().spec(), embedder),
-                KeptPrompts.of(cached, samples, context.run().spec(), embedder),
+                new Batches.Parts(KeptPrompts.of(cached, samples, context.run().spec(), embedder), step.history()),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);

@@ -6,6 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
+import training.lora.trainer.train.batch.LossHistory;
 import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.train.progress.MeasuredStep;
 
@@ -18,6 +19,11 @@ interface TrainingStep extends AutoCloseable {
      * @param rates of each optimizer
      */
     void train(BatchSource batches, int step, List<Rates> rates);
+
+    /** What its timesteps are drawn by; null where they depend on no losses. */
+    default @Nullable LossHistory history() {
+        return null;
+    }
 
     /** The loss of a batch under what is put out, a scalar in {@code scope}. */
     NDArray loss(Batch batch, NDManager scope);

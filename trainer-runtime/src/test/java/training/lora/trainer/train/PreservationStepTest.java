@@ -45,7 +45,13 @@ class PreservationStepTest {
                 (texts, scope) -> data.embeddings(new int[texts.size()], new boolean[texts.size()], scope);
         KeptPrompts kept =
                 prompts == null ? null : new KeptPrompts(prompts, Collections.nCopies(10, "a"), data, same, 11);
-        return new Batches(data, SampleOrder.uniform(10, 11), captions, kept, training, Schedules.STABLE_DIFFUSION);
+        return new Batches(
+                data,
+                SampleOrder.uniform(10, 11),
+                captions,
+                new Batches.Parts(kept, null),
+                training,
+                Schedules.STABLE_DIFFUSION);
     }
 
     /** How far the empty text's predictions are from the base model's after 30 steps, as a mean of squares. */

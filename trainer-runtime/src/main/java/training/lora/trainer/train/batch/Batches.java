@@ -31,21 +31,34 @@ public final class Batches implements BatchSource {
     private final boolean keepsEmpty;
     private final @Nullable Double promptNoise;
     private final @Nullable KeptPrompts kept;
+    private final @Nullable LossHistory history;
 
     public Batches(
             TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
-        this(data, samples, captions, null, training, schedule);
+        this(data, samples, captions, Parts.NONE, training, schedule);
     }
 
-    /** The same, whose batches have texts whose predictions are {@code kept}; null for none. */
+    /**
+     * What only some trainings have.
+     *
+     * @param kept texts whose predictions are kept
+     * @param history what timesteps are drawn by
+     */
+    public record Parts(
+            @Nullable KeptPrompts kept, @Nullable LossHistory history) {
+        static final Parts NONE = new Parts(null, null);
+    }
+
+    /** The same with {@code parts}. */
     public Batches(
             TrainingData data,
             SampleOrder samples,
             Captions captions,
-            @Nullable KeptPrompts kept,
+            Parts parts,
             TrainingSpec training,
             NoiseSchedule schedule) {
-        this.kept = kept;
+        this.kept = parts.kept();
+        this.history = parts.history();
         this.data = data;
         this.samples = samples;
         this.seed = training.seed();
@@ -61,21 +74,31 @@ public final class Batches implements BatchSource {
     @Override
     public Batch at(long index, NDManager scope) {
         int[] chosen = order.at(index);
-        SplittableRandom times = Randomness.generator(seed, index, "timestep");
-        int[] drawn = new int[chosen.length];
-        float[] weights = new float[chosen.length];
+        LossHistory.Drawn drawn = history == null ? drawn(index, chosen.length) : history.at(index, chosen.length);
+        float[] weights = drawn.weights();
         for (int i = 0; i < chosen.length; i++) {
-            drawn[i] = timesteps.draw(times);
-            weights[i] = samples.weight(chosen[i]);
+            weights[i] *= samples.weight(chosen[i]);
         }
         Told told = captions.at(index, chosen, scope);
         if (promptNoise != null) {
             told = told.with(new PromptNoise(promptNoise, Randomness.derive(seed, index, "prompt")), scope);
         }
-        return BatchBuilder.builder(assemble(chosen, drawn, told, weights, index, "", scope))
+        return BatchBuilder.builder(assemble(chosen, drawn.timesteps(), told, weights, index, "", scope))
                 .empty(keepsEmpty ? captions.empty(chosen, scope) : null)
                 .kept(kept == null ? null : kept.at(index, chosen, scope))
                 .build();
+    }
+
+    /** What the distribution draws that knows of no losses. */
+    private LossHistory.Drawn drawn(long index, int size) {
+        SplittableRandom random = Randomness.generator(seed, index, "timestep");
+        int[] times = new int[size];
+        float[] weights = new float[size];
+        for (int i = 0; i < size; i++) {
+            times[i] = timesteps.draw(random);
+            weights[i] = 1;
+        }
+        return new LossHistory.Drawn(times, weights);
     }
 
     @Override

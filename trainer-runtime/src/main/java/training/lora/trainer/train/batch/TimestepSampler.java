@@ -19,15 +19,35 @@ final class TimestepSampler {
         for (int t = 0; t < logSigmas.length; t++) {
             logSigmas[t] = Math.log(schedule.sigma(t));
         }
-        Integer least = settings.minimumTimestep();
-        Integer greatest = settings.maximumTimestep();
-        first = least == null ? 0 : least;
-        count = Math.min(greatest == null ? logSigmas.length : greatest + 1, logSigmas.length) - first;
-        if (count < 1) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.loss.minimumTimestep` must be one of the model's %d timesteps, was %d"
-                            .formatted(logSigmas.length, first));
+        Range range = Range.of(settings, logSigmas.length);
+        first = range.first();
+        count = range.count();
+    }
+
+    /**
+     * The timesteps that are trained on.
+     *
+     * @param first the least
+     * @param count how many follow each other
+     */
+    record Range(int first, int count) {
+        /**
+         * Those of {@code settings}, of a model with {@code timesteps}.
+         *
+         * @throws TrainerException InvalidConfiguration if there are none
+         */
+        static Range of(LossSpec settings, int timesteps) {
+            Integer least = settings.minimumTimestep();
+            Integer greatest = settings.maximumTimestep();
+            int first = least == null ? 0 : least;
+            int count = Math.min(greatest == null ? timesteps : greatest + 1, timesteps) - first;
+            if (count < 1) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.training.loss.minimumTimestep` must be one of the model's %d timesteps, was %d"
+                                .formatted(timesteps, first));
+            }
+            return new Range(first, count);
         }
     }
 
@@ -39,7 +59,8 @@ final class TimestepSampler {
     /** A timestep, from 0. */
     int draw(SplittableRandom random) {
         return switch (settings.timesteps()) {
-            case Uniform -> first + random.nextInt(count);
+            // By their losses they are drawn from a history; without one they are uniform.
+            case Uniform, LossHistory -> first + random.nextInt(count);
             // The schedule's time goes with the logistic function of a normal variable (Esser et al. 2024).
             case LogitNormal -> first + Math.min((int) (count / (1 + Math.exp(-normal(random)))), count - 1);
             // ln sigma is normal (EDM, Karras et al. 2022); the timestep is the one whose ln sigma is nearest.

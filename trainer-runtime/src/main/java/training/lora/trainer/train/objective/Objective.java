@@ -3,10 +3,12 @@ package training.lora.trainer.train.objective;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import training.lora.api.LossSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.batch.Batch;
+import training.lora.trainer.train.batch.BatchBuilder;
 
 /**
  * What is minimised: the distance of the prediction from its target, the true noise or velocity; its mean over a sample's
@@ -23,6 +25,11 @@ public final class Objective {
             a = torch.clamp_min(torch.sum(m, [1, 2, 3], True), %s)
             return torch.mul(torch.div(m, a), w)
             """.formatted(LEAST_AREA));
+
+    private static final TorchScript EACH = TorchScript.compile("p, t, w", """
+            d = torch.sub(p, t)
+            return torch.sum(torch.mul(torch.mul(d, d), w), [1, 2, 3])
+            """);
 
     private final NoiseSchedule schedule;
     private final LossSpec settings;
@@ -52,6 +59,17 @@ public final class Objective {
     public LossTerm.Value of(NDArray predicted, Batch batch, int samples, NDManager scope) {
         NDArray shares = shares(batch, samples, scope);
         return distance.of(predicted, target(batch, scope), shares, batch.timesteps(), scope);
+    }
+
+    /**
+     * The loss of each sample by itself (B), in {@code scope}: the squared distance, weighted by timestep and mask but not by the
+     * sample's weight.
+     */
+    public NDArray ofEach(NDArray predicted, Batch batch, NDManager scope) {
+        float[] alike = new float[batch.weights().length];
+        Arrays.fill(alike, 1);
+        NDArray shares = shares(BatchBuilder.builder(batch).weights(alike).build(), 1, scope);
+        return EACH.call(scope, predicted, target(batch, scope), shares);
     }
 
     /** What each element counts: (B, 1, 1, 1), or (B, 1, h, w) under a mask. */

@@ -7,6 +7,8 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -20,6 +22,8 @@ public final class OptimizerSet implements AutoCloseable {
 
     private final List<Member> members = new ArrayList<>();
 
+    private final Map<String, NDArray> beside = new LinkedHashMap<>();
+
     private record Member(String prefix, Optimizer optimizer, NDArray gradient) {}
 
     /**
@@ -30,6 +34,11 @@ public final class OptimizerSet implements AutoCloseable {
      */
     public void add(String prefix, Optimizer optimizer, NDArray gradient) {
         members.add(new Member(prefix, optimizer, gradient));
+    }
+
+    /** Takes in an array that the next step depends on as well, so that a state holds it. */
+    public void keep(String name, NDArray array) {
+        beside.put(name, array);
     }
 
     /** The tables of all, in their order. */
@@ -79,6 +88,7 @@ public final class OptimizerSet implements AutoCloseable {
         Map<String, NDArray> state = new LinkedHashMap<>();
         members.forEach(member ->
                 member.optimizer().state().forEach((name, array) -> state.put(member.prefix() + name, array)));
+        state.putAll(beside);
         return state;
     }
 
@@ -97,6 +107,7 @@ public final class OptimizerSet implements AutoCloseable {
             });
             member.optimizer().restore(own);
         }
+        beside.forEach((name, array) -> Copy.into(array, Objects.requireNonNull(from.get(name), name)));
     }
 
     @Override
