@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.BaseAdapterSpec;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.merge.MergedModel;
@@ -33,6 +35,11 @@ record BaseParts(RunContext context) {
         Neighbours neighbours = context.neighbours();
         if (neighbours == Neighbours.NONE) {
             return null;
+        }
+        if (context.run().spec().training().trainsModel()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`spec.training.method` must not be FullFineTuning in a training that runs together with others, whose denoiser it would change");
         }
         try (FileDigests digests = context.workspace().digests()) {
             return neighbours.unets("%s in %s"

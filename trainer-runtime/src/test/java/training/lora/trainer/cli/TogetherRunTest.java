@@ -100,6 +100,19 @@ class TogetherRunTest {
     }
 
     @Test
+    void oneThatTrainsTheModelItselfIsRefused() throws Exception {
+        Path one = file("one", "steps: 2, batchSize: 1");
+        Path whole = file("whole", "steps: 2, method: FullFineTuning, optimizer: {learningRate: 1e-5}");
+
+        Ran ran = together(folder.resolve("together"), List.of(whole, one));
+
+        assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ran.output())
+                .contains("whole: `spec.training.method` must not be FullFineTuning")
+                .contains("one: done");
+    }
+
+    @Test
     void anotherBaseOrTheSameNameIsRefused() throws Exception {
         Path one = file("one", "steps: 2, batchSize: 1");
         Path other = Files.writeString(
