@@ -147,7 +147,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".loss.timesteps")
 public record TrainingSpec(
         @JsonPropertyDescription(
-                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")
+                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where adapter doesn't count, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")
         TrainingMethod method,
 
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")

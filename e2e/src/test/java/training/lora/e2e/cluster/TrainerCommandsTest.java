@@ -35,6 +35,12 @@ class TrainerCommandsTest {
                     Files.readString(Scripts.HOME.resolve("examples/textual-inversion/training.yaml"))
                             .replace("steps: 300", "steps: 4\n    checkpoints: {everySteps: 4}")
                             .replace("samplesPerPrompt: 2", "samplesPerPrompt: 1"));
+            checkout.write(
+                    "examples/full-fine-tuning/training.yaml",
+                    Files.readString(Scripts.HOME.resolve("examples/full-fine-tuning/training.yaml"))
+                            .replace("steps: 160", "steps: 4")
+                            .replace("warmupSteps: 15", "warmupSteps: 1")
+                            .replace("everySteps: 80", "everySteps: 4"));
             Files.createDirectories(dir.resolve("examples/bundled"));
             Files.createSymbolicLink(
                     dir.resolve("examples/bundled/robot"), Scripts.HOME.resolve("examples/bundled/robot"));

@@ -47,6 +47,9 @@ public final class WholeModel {
 
     private static final String INDEX = "model_index.json";
 
+    /** What the original code keeps a denoiser's average under; that of the base model is no average of what was trained. */
+    private static final String AVERAGED = "model_ema.";
+
     private final Path base;
     private final UNet unet;
 
@@ -148,7 +151,8 @@ public final class WholeModel {
             if (other != null) {
                 // A linear map may be stored as a convolution.
                 tensors.put(key, shaped(other, entry.shape()));
-            } else if (SafeTensors.FLOATS.contains(entry.dtype())) {
+            } else if (SafeTensors.FLOATS.contains(entry.dtype()) && !key.startsWith(AVERAGED)) {
+                // Integers are numbers of positions, which loaders make themselves.
                 tensors.put(key, stored(file, key));
             }
         });

@@ -148,10 +148,11 @@ final class LayerWeights implements AutoCloseable {
     void restore(Map<String, NDArray> from) {
         String prefix = prefix();
         Map<String, NDArray> own = new LinkedHashMap<>();
-        optimizer
-                .state()
-                .keySet()
-                .forEach(name -> own.put(name, from.getOrDefault(prefix + name, optimizer.parameters)));
+        optimizer.state().forEach((name, array) -> {
+            // In the scratch array is whatever the last layer left.
+            boolean scratch = !master && array == optimizer.parameters;
+            own.put(name, scratch ? array : Objects.requireNonNull(from.get(prefix + name), prefix + name));
+        });
         optimizer.restore(own);
         if (master) {
             copy(scatter, optimizer.parameters, arrays());
