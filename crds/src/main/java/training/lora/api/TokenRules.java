@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The CRD's CEL rules of tokens, with the same sentences.
@@ -42,7 +41,7 @@ record TokenRules(List<String> problems) {
             }
             return;
         }
-        settings(tokens, training.steps());
+        settings(training);
         if (tokens.descriptionSteps() != null
                 && spec.datasets().stream()
                         .noneMatch(d -> d.role() == DatasetRole.Train
@@ -55,7 +54,9 @@ record TokenRules(List<String> problems) {
         around(spec);
     }
 
-    private void settings(TokensSpec tokens, @Nullable Integer steps) {
+    private void settings(TrainingSpec training) {
+        TokensSpec tokens = training.tokens();
+        Integer steps = training.steps();
         if (tokens.optimizer() != OptimizerType.AdamW && tokens.optimizer() != OptimizerType.Prodigy) {
             problems.add("`spec.training.tokens.optimizer` must be AdamW or Prodigy, was " + tokens.optimizer());
         }
@@ -73,6 +74,12 @@ record TokenRules(List<String> problems) {
             problems.add(
                     "`spec.training.tokens.promptNorm` must be unset where neither promptNormWeight nor triggerNormWeight is set, was "
                             + tokens.promptNorm());
+        }
+        int maxTokens = training.captions().maxTokens();
+        if (tokens.attentionWeight() != null && maxTokens != 75) {
+            problems.add(
+                    "`spec.training.captions.maxTokens` must be 75 where `spec.training.tokens.attentionWeight` is set, was "
+                            + maxTokens);
         }
         if (steps != null && tokens.warmupSteps() > 0 && tokens.warmupSteps() >= steps) {
             problems.add("`spec.training.tokens.warmupSteps` must be less than steps, %d, was %d"

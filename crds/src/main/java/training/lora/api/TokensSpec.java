@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps)",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps) && !has(self.attentionWeight)",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -82,7 +82,11 @@ public record TokensSpec(
 
         @JsonPropertyDescription(
                 "Steps before the training in which text encoders alone, without the denoiser, bring tokens near to their concept's description, as Eden's token_warmup_steps: by AdamW at learningRate, or 1e-3 with Prodigy. They don't count among the training's. Unset: none.")
-        @Min(1) @Max(100000) @Nullable Integer descriptionSteps) {
+        @Min(1) @Max(100000) @Nullable Integer descriptionSteps,
+
+        @JsonPropertyDescription(
+                "Weight of a loss on where the denoiser's cross-attentions look for tokens (DAAM, Tang et al. 2023), as Eden's token_attention_loss_w, where it is 3e-7: strong attention to a prompt's tokens counts, that to new ones most where masks leave places out, and how unlike they are in it. The loss that is logged is without it. It takes captions.maxTokens 75. Unset: none.")
+        @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double attentionWeight) {
     public TokensSpec {
         count = orDefault(count, 0);
         warmupSteps = orDefault(warmupSteps, 0);

@@ -145,6 +145,10 @@ import org.jspecify.annotations.Nullable;
         value = "self.method in ['Adapter', 'TextualInversion'] || self.loss.timesteps != 'LossHistory'",
         message = "loss.timesteps must be another than LossHistory unless method is Adapter or TextualInversion",
         fieldPath = ".loss.timesteps")
+@ValidationRule(
+        value = "!has(self.tokens.attentionWeight) || self.captions.maxTokens == 75",
+        message = "captions.maxTokens must be 75 where tokens.attentionWeight is set",
+        fieldPath = ".captions.maxTokens")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where adapter doesn't count, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")

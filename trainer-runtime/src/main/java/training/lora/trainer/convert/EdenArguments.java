@@ -236,6 +236,7 @@ public final class EdenArguments {
                 .put("ti_lr_warmup_steps", tokens.warmupSteps())
                 .put("freeze_ti_after_completion_f", tokens.stopFraction() == null ? 1 : tokens.stopFraction())
                 .put("tok_cov_reg_w", tokens.covarianceWeight())
+                .put("token_attention_loss_w", orZero(tokens.attentionWeight()))
                 .put("cond_reg_w", orZero(tokens.promptNormWeight()))
                 .put("tok_cond_reg_w", orZero(tokens.triggerNormWeight()))
                 .set("token_dict", dictionary);

@@ -49,6 +49,10 @@ final class EdenTokens {
         if (steps > 0) {
             description(steps);
         }
+        double attention = options.number("token_attention_loss_w", 3e-7);
+        if (attention > 0) {
+            draft.put("token_attention_loss_w", path + "attentionWeight", attention);
+        }
         weight("cond_reg_w", path + "promptNormWeight");
         weight("tok_cond_reg_w", path + "triggerNormWeight");
     }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.trainer.model.basemodel.ModelOptions;
@@ -161,6 +162,33 @@ public final class PromptEncoder implements AutoCloseable {
         return texts.stream()
                 .flatMap(t -> part.tokenizer().chunks(t, chunks, words).stream())
                 .toList();
+    }
+
+    /**
+     * Where a text has its tokens, in what is made of it.
+     *
+     * @param end place of its end
+     * @param added which added token stands at each place, from 0, where one does
+     */
+    public record Places(int end, Map<Integer, Integer> added) {}
+
+    /** Of each of {@code texts}, as {@code deltas} has them read; they must be of one chunk. */
+    public List<Places> places(List<String> texts, ProjectionDeltas deltas) {
+        if (chunks != 1) {
+            throw new IllegalStateException("texts must be read in one chunk, are in " + chunks);
+        }
+        Reader first = parts.get(0);
+        List<Places> places = new ArrayList<>();
+        for (Tokens tokens : tokens(first, texts, deltas)) {
+            Map<Integer, Integer> added = new TreeMap<>();
+            for (int i = 0; i < tokens.ids().length; i++) {
+                if (tokens.ids()[i] < 0) {
+                    added.put(i, Tokens.index(tokens.ids()[i]));
+                }
+            }
+            places.add(new Places(tokens.firstOf(first.tokenizer().end()), added));
+        }
+        return places;
     }
 
     /** One encoder's share. The pooled embedding is that of a text's first chunk, as kohya has it. */

@@ -3,6 +3,7 @@ package training.lora.trainer.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -14,6 +15,7 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.PromptEncoder;
+import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
 import training.lora.trainer.train.batch.Batch;
@@ -24,6 +26,7 @@ import training.lora.trainer.train.objective.AdapterL1;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
 import training.lora.trainer.train.objective.Preservation;
+import training.lora.trainer.train.objective.TokenAttention;
 import training.lora.trainer.train.optimizer.AdapterTable;
 import training.lora.trainer.train.optimizer.Optimizer;
 import training.lora.trainer.train.optimizer.OptimizerSet;
@@ -41,12 +44,14 @@ final class LoraStep implements TrainingStep {
     private final Preservation preservation;
     private final int timesteps;
     private final int parts;
+    private final int tokenCount;
     private final NDManager manager;
     private final OptimizerSet optimizers = new OptimizerSet();
     private final @Nullable TokenTraining tokens;
     private final @Nullable PromptNorms norms;
     private final @Nullable AdapterL1 adapterL1;
     private final @Nullable LossHistory history;
+    private final @Nullable TokenAttention attention;
     private final LoraAdapter output;
     private final StepLog log;
 
@@ -58,6 +63,7 @@ final class LoraStep implements TrainingStep {
         this.preservation = new Preservation(training.loss().preservation());
         this.timesteps = schedule.timesteps();
         this.parts = training.gradientAccumulation();
+        this.tokenCount = training.tokens().count();
         this.manager = parent.newSubManager();
         if (!adapter.projections().isEmpty()) {
             Optimizer optimizer = Optimizer.of(
@@ -74,6 +80,8 @@ final class LoraStep implements TrainingStep {
             norms = new PromptNorms(prompts, networks.keep(), adapter, added, training.tokens());
             optimizers.add(TokenTraining.PREFIX, averaged(tokens.optimizer(), training), added.gradient());
         }
+        Double attentionWeight = training.tokens().attentionWeight();
+        this.attention = attentionWeight == null ? null : new TokenAttention(attentionWeight);
         Double l1 = training.loss().adapterL1();
         this.adapterL1 = l1 == null ? null : new AdapterL1(l1, adapter);
         if (training.loss().timesteps() == TimestepDistribution.LossHistory) {
@@ -155,8 +163,9 @@ final class LoraStep implements TrainingStep {
      */
     private void accumulate(Batch batch, long index, int samples, boolean tokensMove, NDManager scope) {
         ProjectionDeltas deltas = adapter.bind(scope, index, new Dropouts.Times(batch.timesteps(), timesteps));
+        AttentionScores scores = attention == null ? null : new AttentionScores();
         Networks.Recording recording =
-                networks.record(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas);
+                networks.record(objective.noisy(batch, scope), times(batch, scope), batch.told(), deltas, scores);
         LossTerm.Value value = objective.of(recording.output(), batch, samples, scope);
         if (preservation.outsideMask()) {
             NDArray base = baseOf(batch, batch.told(), scope);
@@ -164,6 +173,10 @@ final class LoraStep implements TrainingStep {
         }
         NDArray context = norms != null && tokensMove ? recording.context() : null;
         double share = (double) batch.timesteps().length / samples;
+        if (attention != null && scores != null) {
+            List<TokenAttention.Places> places = places(((Told.Texts) batch.told()).texts(), deltas);
+            attention.addTo(scores, batch.latents().getShape(), batch.mask(), places, share, scope);
+        }
         recording.backward(
                 value.gradient(), norms == null || context == null ? null : norms.ofCaptions(context, share, scope));
         if (preservation.ofEmptyPrompt()) {
@@ -179,6 +192,27 @@ final class LoraStep implements TrainingStep {
             history.add(index, batch.timesteps(), each);
         }
         log.add(value.loss(), scope);
+    }
+
+    /** Where texts have the tokens of the first of their words that has tokens. */
+    private List<TokenAttention.Places> places(List<String> texts, ProjectionDeltas deltas) {
+        List<TokenAttention.Places> places = new ArrayList<>();
+        for (PromptEncoder.Places text :
+                Objects.requireNonNull(networks.prompts()).places(texts, deltas)) {
+            List<Integer> own = new ArrayList<>();
+            int first = 0;
+            for (Map.Entry<Integer, Integer> added : text.added().entrySet()) {
+                int token = added.getValue();
+                if (own.isEmpty()) {
+                    first = token;
+                }
+                if (first % tokenCount == 0 && token == first + own.size() && own.size() < tokenCount) {
+                    own.add(added.getKey());
+                }
+            }
+            places.add(new TokenAttention.Places(text.end(), own.size() == tokenCount ? own : List.of()));
+        }
+        return places;
     }
 
     /** The gradient of what keeps a prediction, as {@link Preservation#ofEmptyPrompt}. */

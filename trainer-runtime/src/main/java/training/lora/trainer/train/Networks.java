@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.PromptEncoder;
+import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
@@ -60,12 +61,18 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
 
     /** The same, with what a backward pass needs. */
     Recording record(NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas) {
+        return record(noisy, timesteps, told, deltas, null);
+    }
+
+    /** @param scores take those of cross-attentions where texts are embedded here; null for none */
+    Recording record(
+            NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas, @Nullable AttentionScores scores) {
         if (!(told instanceof Told.Texts texts)) {
             return denoised(unet.record(noisy, timesteps, embedded(told), deltas, keep));
         }
         PromptEncoder.Recording text = encoder().record(noisy.getManager(), texts.texts(), deltas, keep);
         UNet.Recording denoised =
-                unet.recordToText(noisy, timesteps, conditioning(text.embedding(), texts), deltas, keep);
+                unet.recordToText(noisy, timesteps, conditioning(text.embedding(), texts), deltas, keep, scores);
         return new Recording() {
             @Override
             public NDArray output() {

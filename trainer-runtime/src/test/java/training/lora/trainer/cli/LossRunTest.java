@@ -34,6 +34,7 @@ class LossRunTest {
                 "offsetNoise: 0 | descriptionSteps: 10",
                 "preservation: {prompts: ['<caption>', a cat in the rain], promptWeight: 2} | none",
                 "preservation: {prompts: ['<caption>']} | stopFraction: 0.7",
+                "offsetNoise: 0 | attentionWeight: 1e-3",
                 "timesteps: LossHistory, minimumTimestep: 500, maximumTimestep: 501 | none",
             })
     void eachChangesWhatIsLearnedAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {

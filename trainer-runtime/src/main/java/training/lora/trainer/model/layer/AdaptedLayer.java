@@ -29,8 +29,10 @@ abstract class AdaptedLayer implements Layer {
      *
      * @param forms of the deltas beside its projections
      * @param toText whether the gradient of what the text came to is wanted
+     * @param scored whether a recording gives {@link AttentionScores} behind its output, and takes their gradient behind
+     *     {@link #beside}
      */
-    record Variant(List<DeltaForm> forms, boolean toText) {
+    record Variant(List<DeltaForm> forms, boolean toText, boolean scored) {
         DeltaForm form(int i) {
             return forms.get(i);
         }
@@ -80,6 +82,11 @@ abstract class AdaptedLayer implements Layer {
         return false;
     }
 
+    /** What takes its scores in {@code pass}; null where it has none or nobody asks for them. */
+    @Nullable AttentionScores scores(Pass pass) {
+        return null;
+    }
+
     /** Names in their order. */
     @SafeVarargs
     static List<String> names(List<String>... parts) {
@@ -94,7 +101,7 @@ abstract class AdaptedLayer implements Layer {
     @Override
     public final Layer ofTrainedWeights() {
         List<DeltaForm> none = Collections.nCopies(projections.size(), DeltaForm.NONE);
-        Weights.Kernel forward = compile(new Variant(none, false)).forward();
+        Weights.Kernel forward = compile(new Variant(none, false, false)).forward();
         return new TrainedLayer(this, forward);
     }
 
@@ -112,7 +119,7 @@ abstract class AdaptedLayer implements Layer {
     private Kernels kernels(Pass pass, List<@Nullable Delta> deltas) {
         List<DeltaForm> forms = new ArrayList<>();
         deltas.forEach(d -> forms.add(d == null ? DeltaForm.NONE : d.form()));
-        return kernels.computeIfAbsent(new Variant(forms, toText(pass)), this::compile);
+        return kernels.computeIfAbsent(new Variant(forms, toText(pass), scores(pass) != null), this::compile);
     }
 
     private static List<NDArray> withArrays(List<NDArray> inputs, List<@Nullable Delta> deltas) {
@@ -140,11 +147,20 @@ abstract class AdaptedLayer implements Layer {
         Weights.Kernel kernel = kernels(pass, own).record();
         List<NDArray> inputs = withArrays(inputs(pass, x, skip), own);
         if (own.stream().noneMatch(d -> d != null && d.form().dropout() > 0)) {
-            return kernel.callAll(pass.scope(), inputs);
+            return withoutScores(pass, kernel.callAll(pass.scope(), inputs));
         }
         long seed = Randomness.derive(
                 pass.deltas().seed(), 0, "dropout/" + projections.get(0).path());
-        return Randomness.seeded(seed, () -> kernel.callAll(pass.scope(), inputs));
+        return withoutScores(pass, Randomness.seeded(seed, () -> kernel.callAll(pass.scope(), inputs)));
+    }
+
+    /** Gives the scores among {@code results} to what takes them, where something does. */
+    private NDList withoutScores(Pass pass, NDList results) {
+        AttentionScores scores = scores(pass);
+        if (scores != null) {
+            scores.put(projections.get(0).path(), results.remove(1));
+        }
+        return results;
     }
 
     @Override
@@ -153,6 +169,10 @@ abstract class AdaptedLayer implements Layer {
         List<NDArray> inputs = new ArrayList<>(List.of(dy));
         inputs.addAll(kept);
         inputs.addAll(beside(pass));
+        AttentionScores scores = scores(pass);
+        if (scores != null) {
+            inputs.add(scores.gradient(projections.get(0).path()));
+        }
         for (int i = 0; i < own.size(); i++) {
             Delta delta = own.get(i);
             if (delta != null) {

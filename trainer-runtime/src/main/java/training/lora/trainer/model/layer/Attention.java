@@ -3,12 +3,14 @@ package training.lora.trainer.model.layer;
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.kernel.AttentionText;
 import training.lora.trainer.model.layer.kernel.ProjectionText;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.Weights;
+import training.lora.trainer.tensor.Template;
 
 /**
  * Tokens (B, T, C): x + out(softmax(q k^T / sqrt(d)) v), q of norm(x), k and v of norm(x) or of the context (B, S, D),
@@ -24,6 +26,11 @@ public final class Attention extends AdaptedLayer {
     private final long width;
     private final AttentionText attention;
     private final boolean crossed;
+
+    /** Whether {@link AttentionScores} have its scores: a cross-attention's of down and up blocks. */
+    private final boolean scored;
+
+    private final int heads;
     private final List<String> biases;
     private final double eps;
     private final Weights weights = new Weights();
@@ -32,6 +39,7 @@ public final class Attention extends AdaptedLayer {
             List<Projection> own,
             long width,
             boolean crossed,
+            int heads,
             List<String> biases,
             AttentionText attention,
             double eps) {
@@ -39,6 +47,8 @@ public final class Attention extends AdaptedLayer {
         this.width = width;
         this.attention = attention;
         this.crossed = crossed;
+        this.heads = heads;
+        this.scored = crossed && !own.get(0).path().startsWith("mid_block.");
         this.biases = biases;
         this.eps = eps;
     }
@@ -62,6 +72,7 @@ public final class Attention extends AdaptedLayer {
                 own,
                 width,
                 crossed,
+                sizes.heads(),
                 BIASES,
                 AttentionText.of(parameters.device(), parameters.precision(), width, sizes.heads()),
                 eps);
@@ -92,6 +103,7 @@ public final class Attention extends AdaptedLayer {
                 own,
                 width,
                 false,
+                sizes.heads(),
                 CLIP_BIASES,
                 AttentionText.ofFew(parameters.device(), width, sizes.heads(), causal),
                 sizes.eps());
@@ -110,6 +122,7 @@ public final class Attention extends AdaptedLayer {
      *   <li>n = norm(x), with nm and nr, in the backward m and r, (B, T, 1): mean and reciprocal deviation, kept
      *   <li>s0 (B T, C) and s1 (B S, D): rows of n and of c; y0, y1, y2: q, k and v by rows, kept
      *   <li>f (B T, C): the attended values, kept by {@link AttentionText}; y3 (B T, C): the last projection's result
+     *   <li>sc (B, T, S), where it is scored: the sum over heads of q k^T / sqrt(d), fp32, and sg its gradient
      *   <li>d, d0 to d3, df, dn, dc: gradients of y, y0 to y3, f, s0 and s1; g of x; cg (B, S, D) fp32: what c's is added to
      * </ul>
      */
@@ -137,13 +150,15 @@ public final class Attention extends AdaptedLayer {
                 + p.get(2).record(biases.get(2))
                 + attention.forward()
                 + p.get(3).record(biases.get(3))
-                + leave;
+                + leave
+                + (variant.scored() ? score() : "");
         String back = sources
                 + "d3 = " + rows("d") + "\n"
                 + attention.restore()
                 + p.get(3).arrayGradients("d3")
                 + p.get(3).sourceGradient("df", "d3")
-                + attention.backward();
+                + attention.backward()
+                + (variant.scored() ? scoreGradient() : "");
         for (int i = 0; i < 3; i++) {
             back += p.get(i).arrayGradients("d" + i);
             if (i == 0) {
@@ -163,7 +178,14 @@ public final class Attention extends AdaptedLayer {
         List<String> deltaKept = ProjectionText.kept(p);
         return new Kernels(
                 weights.kernel(inputs, forward, List.of("y")),
-                weights.kernel(inputs, record, names(List.of("y"), kept, List.of("nm", "nr"), deltaKept)),
+                weights.kernel(
+                        inputs,
+                        record,
+                        names(
+                                variant.scored() ? List.of("y", "sc") : List.of("y"),
+                                kept,
+                                List.of("nm", "nr"),
+                                deltaKept)),
                 weights.kernel(
                         names(
                                 List.of("d"),
@@ -172,6 +194,7 @@ public final class Attention extends AdaptedLayer {
                                 deltaKept,
                                 crossed ? List.of("c") : List.of(),
                                 variant.toText() ? List.of("cg") : List.of(),
+                                variant.scored() ? List.of("sg") : List.of(),
                                 ProjectionText.arraysAndGradients(p)),
                         back,
                         List.of("torch.add_(g, d)")));
@@ -189,6 +212,35 @@ public final class Attention extends AdaptedLayer {
     @Override
     boolean takesOfPass() {
         return crossed;
+    }
+
+    /** The heads' scores add up to the product of whole rows. */
+    private String score() {
+        return Template.fill("""
+                sq = torch.reshape(y0, [torch.size(x, 0), -1, {width}])
+                sk = torch.reshape(y1, [torch.size(x, 0), -1, {width}])
+                sc = torch.mul(torch.to(torch.bmm(sq, torch.transpose(sk, 1, 2)), 6), {scale})
+                """, Map.of("width", width, "scale", scale()));
+    }
+
+    /** Adds to d0 and d1. */
+    private String scoreGradient() {
+        return Template.fill("""
+                sq = torch.reshape(y0, [torch.size(x, 0), -1, {width}])
+                sk = torch.reshape(y1, [torch.size(x, 0), -1, {width}])
+                sd = torch.type_as(torch.mul(sg, {scale}), sq)
+                d0 = torch.add(d0, torch.view_as(torch.bmm(sd, sk), d0))
+                d1 = torch.add(d1, torch.view_as(torch.bmm(torch.transpose(sd, 1, 2), sq), d1))
+                """, Map.of("width", width, "scale", scale()));
+    }
+
+    private double scale() {
+        return 1 / Math.sqrt((double) width / heads);
+    }
+
+    @Override
+    @Nullable AttentionScores scores(Pass pass) {
+        return scored ? pass.scores() : null;
     }
 
     @Override

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  *     wanted
  * @param timeGradient the same of the time embedding, (B, W) fp32; null where nothing trained stands before it
  * @param keep what a recording keeps
+ * @param scores takes the scores of cross-attentions of a recording; null where nobody asks for them
  * @param weights takes gradients of the network's own weights; null where these are not trained
  */
 @RecordBuilder
@@ -28,6 +29,7 @@ public record Pass(
         @Nullable NDArray contextGradient,
         @Nullable NDArray timeGradient,
         Keep keep,
+        @Nullable AttentionScores scores,
         @Nullable WeightGradients weights) {
     /** A pass without time, text or adapter. */
     public static Pass plain(NDManager scope) {
@@ -44,6 +46,11 @@ public record Pass(
                 .contextGradient(ofContext)
                 .timeGradient(ofTime)
                 .build();
+    }
+
+    /** The same with what takes the scores of cross-attentions. */
+    public Pass withScores(@Nullable AttentionScores taker) {
+        return PassBuilder.builder(this).scores(taker).build();
     }
 
     /** The same with an array to add the gradient of time to. */

@@ -13,7 +13,7 @@ public record Tokens(long[] ids, boolean truncated) {
     }
 
     /** Which added token an id below 0 is. */
-    static int index(long id) {
+    public static int index(long id) {
         return (int) (-1 - id);
     }
 

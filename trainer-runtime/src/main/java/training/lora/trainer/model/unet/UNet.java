@@ -10,6 +10,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
+import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Convolution;
 import training.lora.trainer.model.layer.FrozenWeights;
@@ -289,11 +290,22 @@ public final class UNet implements AutoCloseable {
     /** @param keep what of the pass is kept */
     public Recording recordToText(
             NDArray sample, NDArray timesteps, Conditioning told, ProjectionDeltas deltas, Keep keep) {
+        return recordToText(sample, timesteps, told, deltas, keep, null);
+    }
+
+    /** @param scores take those of its cross-attentions, and must have gradients on the way back; null for none */
+    public Recording recordToText(
+            NDArray sample,
+            NDArray timesteps,
+            Conditioning told,
+            ProjectionDeltas deltas,
+            Keep keep,
+            @Nullable AttentionScores scores) {
         NDManager scope = sample.getManager();
         Pass plain = pass(scope, timesteps, told, deltas, keep);
         NDArray time =
                 embedAddition == null ? null : scope.zeros(plain.requireTime().getShape());
-        Pass pass = plain.toText(scope.zeros(told.context().getShape()), time);
+        Pass pass = plain.toText(scope.zeros(told.context().getShape()), time).withScores(scores);
         return new Recording(pass, told, chain.record(pass, enter(pass, sample), false));
     }
 
