@@ -35,9 +35,17 @@ final class RunLog extends OutputStream {
         }
     }
 
-    /** Ends it for this thread. */
-    static void leave() {
+    /** Ends it for this thread, whose file is closed. */
+    static synchronized void leave() throws IOException {
+        OutputStream own = OF_THREAD.get();
         OF_THREAD.remove();
+        if (own == null) {
+            return;
+        }
+        if (latest == own) {
+            latest = null;
+        }
+        own.close();
     }
 
     /** What is known by its type, so that it is put there once. */

@@ -1,6 +1,7 @@
 package training.lora.trainer.cli;
 
 import ai.djl.ndarray.NDManager;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -15,7 +16,9 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Reason;
+import training.lora.api.RunSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.prepare.CaptionReview;
 
 /** {@code together}: several runs in one process, which hold the base model once. */
 @Command(
@@ -88,10 +91,21 @@ final class TogetherCommand implements Callable<Integer> {
             return new Ended(run.call(), null);
         } catch (Exception | Error e) {
             TrainerException failure = Failures.classify(e);
+            if (failure.reason() == Reason.InternalError) {
+                e.printStackTrace();
+            }
             return new Ended(failure.reason().exitCode(), failure);
         } finally {
-            RunLog.leave();
+            leaveLog();
             turns.end();
+        }
+    }
+
+    private static void leaveLog() {
+        try {
+            RunLog.leave();
+        } catch (IOException e) {
+            System.err.println("the log could not be closed: " + e);
         }
     }
 
@@ -101,8 +115,14 @@ final class TogetherCommand implements Callable<Integer> {
         for (Path file : files) {
             List<String> arguments = new ArrayList<>(List.of(file.toString(), "--device", device.wanted()));
             settings.forEach(setting -> arguments.addAll(List.of("--set", setting)));
-            String name =
-                    command(arguments, turns).training().load().run().owner().name();
+            RunSpec wanted = command(arguments, turns).training().load().run();
+            String name = wanted.owner().name();
+            if (CaptionReview.pauses(wanted.spec())) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "`spec.preparation.captions.pauseForReview` must be false in trainings that run together, but is true in %s"
+                                .formatted(file));
+            }
             arguments.addAll(List.of("--workspace", workspaces.resolve(name).toString()));
             if (runs.put(name, command(arguments, turns)) != null) {
                 throw new TrainerException(

@@ -189,12 +189,13 @@ public final class EdenArguments {
         OptimizerSpec optimizer = training.optimizer();
         boolean adapts = training.method() == TrainingMethod.Adapter;
         boolean prodigy = optimizer.type() == OptimizerType.Prodigy;
+        switch (optimizer.type()) {
+            case AdamW, Prodigy ->
+                arguments.put("unet_optimizer_type", optimizer.type().name().toLowerCase(Locale.ROOT));
+            case AdamW8bit -> arguments.put("unet_optimizer_type", "AdamW8bit");
+            default -> {}
+        }
         arguments
-                .put(
-                        "unet_optimizer_type",
-                        optimizer.type() == OptimizerType.AdamW8bit
-                                ? "AdamW8bit"
-                                : optimizer.type().name().toLowerCase(Locale.ROOT))
                 .put("unet_lr", adapts ? optimizer.highestLearningRate() : 0)
                 .put("lora_weight_decay", optimizer.weightDecay())
                 .put("unet_lr_warmup_steps", optimizer.schedule().warmupSteps() * batches);

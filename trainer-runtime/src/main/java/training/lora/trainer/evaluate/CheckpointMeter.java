@@ -12,6 +12,7 @@ import java.util.function.IntConsumer;
 import java.util.stream.DoubleStream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AestheticSpec;
+import training.lora.api.BaseWeights;
 import training.lora.api.Checkpoint;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSource;
@@ -272,7 +273,7 @@ final class CheckpointMeter {
                 model.schedule(),
                 spec.training().captions().maxTokens(),
                 spec.training().captions().clipSkip(),
-                file == null ? "base" : Sha256.of(file),
+                (file == null ? "base" : Sha256.of(file) + strength()) + weights(),
                 prompts,
                 spec.sampling().steps(),
                 spec.sampling().guidance(),
@@ -291,6 +292,16 @@ final class CheckpointMeter {
         try (LoraAdapter adapter = file == null ? null : AdapterFiles.read(file, model, manager)) {
             return cache.put(key, prompts.size(), sink -> sampler.draw(prompts, adapter, manager, sink, drew));
         }
+    }
+
+    private String strength() {
+        double strength = spec.sampling().adapterStrength();
+        return strength == 1 ? "" : " at " + strength;
+    }
+
+    /** What measures while it trains may have other weights than what measures afterwards. */
+    private String weights() {
+        return model.baseWeights() == BaseWeights.Full ? "" : " on " + model.baseWeights();
     }
 
     /** Brings the denoiser's weights of a checkpoint's file, or the base model's if that is null, into the model. */

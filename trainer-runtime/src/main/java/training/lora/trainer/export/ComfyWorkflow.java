@@ -28,6 +28,7 @@ import training.lora.trainer.model.basemodel.Schedule;
  * @param prompt what is drawn
  * @param steps of the sampler
  * @param guidance scale of the guidance
+ * @param strength of the adapter
  * @param resolution side of the picture in pixels
  * @param schedule of the base model's noise
  */
@@ -40,6 +41,7 @@ public record ComfyWorkflow(
         PromptSpec prompt,
         int steps,
         double guidance,
+        double strength,
         int resolution,
         Schedule schedule) {
     private static final String MODEL = "model";
@@ -64,7 +66,7 @@ public record ComfyWorkflow(
         checkpoint.put("ckpt_name", baseModel.endsWith(".safetensors") ? baseModel : baseModel + ".safetensors");
         if (lora != null) {
             ObjectNode loader = node(nodes, LORA, "LoraLoader", "The trained LoRA");
-            loader.put("lora_name", lora).put("strength_model", 1.0).put("strength_clip", 1.0);
+            loader.put("lora_name", lora).put("strength_model", strength).put("strength_clip", strength);
             link(loader, MODEL, BASE, 0);
             link(loader, "clip", BASE, 1);
         }

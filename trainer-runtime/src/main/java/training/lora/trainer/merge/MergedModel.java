@@ -45,11 +45,11 @@ public final class MergedModel {
                     }
                 }
             }
+            model.change(changes, () -> files.forEach(AdapterFile::close));
         } catch (RuntimeException e) {
             files.forEach(AdapterFile::close);
             throw e;
         }
-        model.change(changes, () -> files.forEach(AdapterFile::close));
     }
 
     /** Some of an adapter beside a weight. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import training.lora.api.BaseWeights;
 import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
@@ -100,8 +101,8 @@ public final class StableDiffusion implements AutoCloseable {
      * @throws IllegalStateException if a part of it has been read
      */
     public void change(Map<Component, ? extends WeightChanges> changes, Runnable end) {
-        if (unet != null || prompts != null) {
-            throw new IllegalStateException("weights must be changed before they are read");
+        if (unet != null || prompts != null || source instanceof ChangedSource) {
+            throw new IllegalStateException("weights must be changed once, before they are read");
         }
         Map<Part, WeightChanges> byPart = new EnumMap<>(Part.class);
         changes.forEach((component, change) -> byPart.put(Part.of(component.folder()), change));
@@ -117,6 +118,11 @@ public final class StableDiffusion implements AutoCloseable {
     /** Its family. */
     public ModelFamily family() {
         return source.family();
+    }
+
+    /** How its denoiser's weights are kept. */
+    public BaseWeights baseWeights() {
+        return options.baseWeights();
     }
 
     /** The noise that it was trained with. */

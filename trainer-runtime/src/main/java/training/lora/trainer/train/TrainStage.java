@@ -22,6 +22,7 @@ import training.lora.trainer.order.BatchOrder;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.order.SampleOrder;
 import training.lora.trainer.publish.CheckpointUploads;
+import training.lora.trainer.run.Neighbours;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.safety.SafetyCheck;
 import training.lora.trainer.sample.ImageSampler;
@@ -32,6 +33,7 @@ import training.lora.trainer.train.batch.Captions;
 import training.lora.trainer.train.batch.KeptPrompts;
 import training.lora.trainer.train.batch.TrainingData;
 import training.lora.trainer.train.progress.Checkpoints;
+import training.lora.trainer.train.progress.MeasuredStep;
 import training.lora.trainer.train.progress.StageClock;
 import training.lora.trainer.train.progress.StageClock.Phase;
 import training.lora.trainer.train.progress.TrainProgress;
@@ -242,7 +244,9 @@ public final class TrainStage {
 
     /** A step, and what is due after it. */
     private void advance() throws IOException {
-        context.neighbours().takeTurns();
+        if (letOthersGoOn()) {
+            return;
+        }
         step();
         boolean stopping = context.stopping().getAsBoolean();
         boolean save = stopping || state.due();
@@ -267,6 +271,31 @@ public final class TrainStage {
                 progress.report(state.done(), null);
             }
         }
+    }
+
+    /**
+     * Lets runs beside this one make their step. Asked to stop by then, it saves what it has and makes no other.
+     *
+     * @return whether it was set back
+     */
+    private boolean letOthersGoOn() throws IOException {
+        clock.enter(Phase.Other);
+        context.neighbours().takeTurns();
+        if (context.neighbours() == Neighbours.NONE || !context.stopping().getAsBoolean()) {
+            return false;
+        }
+        List<MeasuredStep> measured = step.drain();
+        Watchdog.Alarm alarm = measured.isEmpty() ? null : state.look(measured, drawn::base, batches::ofStep);
+        if (alarm != null) {
+            state.rollBack(alarm);
+            pictures.cut(state.done());
+            return true;
+        }
+        if (state.done() > 0 && !state.atCheckpoint()) {
+            state.saveState();
+        }
+        context.stopIfAsked(where());
+        return false;
     }
 
     /** Writes what is due; asked to stop while it measures, it leaves the checkpoint to the next attempt. */

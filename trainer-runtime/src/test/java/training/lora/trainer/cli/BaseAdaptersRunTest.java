@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -134,6 +135,38 @@ class BaseAdaptersRunTest {
         assertThat(picture("half", base, "--lora", first + "=0.5"))
                 .isNotEqualTo(whole)
                 .isNotEqualTo(plain);
+    }
+
+    /** Pictures of the last step, by those of the base model, of a run at {@code strength}. */
+    private int change(TinyRun run, String strength) throws IOException {
+        Files.writeString(
+                run.yaml, Files.readString(run.yaml).replaceFirst("strength: [0-9.]+", "strength: " + strength));
+        done(run.run("run"));
+        Path samples = run.workspace().resolve("train/samples");
+        List<Path> pictures;
+        try (Stream<Path> files = Files.walk(samples)) {
+            pictures = files.filter(f -> f.toString().endsWith(".png")).sorted().toList();
+        }
+        return Pngs.difference(
+                Files.readAllBytes(pictures.get(0)), Files.readAllBytes(pictures.get(pictures.size() - 1)));
+    }
+
+    @Test
+    void picturesOfATrainingAreDrawnAtItsStrength() throws IOException {
+        TinyRun run = TinyRun.create(
+                Files.createDirectories(folder.resolve("drawn")),
+                "baseModel: {uri: %s}".formatted(base),
+                STEPS.formatted("0.1") + ", checkpoints: {everySteps: 2}",
+                "{steps: 2, size: 64, strength: 1, prompts: [{text: a cat, seed: 1}]}",
+                "{enabled: false}");
+
+        int whole = change(run, "1");
+
+        assertThat(whole).isGreaterThan(20);
+        assertThat(change(run, "0")).isLessThanOrEqualTo(1);
+        assertThat(change(run, "0.3")).isBetween(2, whole - 1);
+        assertThat(Files.readString(run.workspace().resolve("output/workflow.json")))
+                .contains("\"strength_model\" : 0.3");
     }
 
     @Test

@@ -157,6 +157,14 @@ final class TinyRun {
         return start(prefix, command, more);
     }
 
+    /** Starts several runs together in a process of its own. */
+    Process start(List<String> prefix, String command, List<Path> files, Path workspaces) throws IOException {
+        List<String> arguments = new ArrayList<>(List.of(command));
+        files.forEach(file -> arguments.add(file.toString()));
+        arguments.addAll(List.of("--workspaces", workspaces.toString()));
+        return process(prefix, arguments);
+    }
+
     /** The same in a process that can write no file of more than {@code bytes}, as on a disk that is full by then. */
     Process startWithFilesUpTo(long bytes, String command, String... more) throws IOException {
         // The unit is 512 bytes in every POSIX shell.
@@ -165,6 +173,10 @@ final class TinyRun {
 
     /** The same with words before the command, such as env and variables. */
     Process start(List<String> prefix, String command, String... more) throws IOException {
+        return process(prefix, arguments(command, more));
+    }
+
+    private Process process(List<String> prefix, List<String> arguments) throws IOException {
         Files.createDirectories(workspace);
         List<String> line = new ArrayList<>(prefix);
         line.addAll(List.of(
@@ -176,7 +188,7 @@ final class TinyRun {
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName()));
-        line.addAll(arguments(command, more));
+        line.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
         builder.redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()));
         return builder.start();

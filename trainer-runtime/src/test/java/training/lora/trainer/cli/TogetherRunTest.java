@@ -100,6 +100,50 @@ class TogetherRunTest {
     }
 
     @Test
+    void oneThatWaitsForAReviewIsRefused() throws Exception {
+        Path one = file("one", "steps: 2, batchSize: 1");
+        Path waits = Files.writeString(
+                folder.resolve("waits.yaml"),
+                Files.readString(one).replace("name: one", "name: waits")
+                        + "  preparation: {captions: {pauseForReview: true}}\n");
+
+        Ran ran = together(folder.resolve("together"), List.of(one, waits));
+
+        assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(ran.error()).contains("pauseForReview` must be false in trainings that run together");
+        assertThat(folder.resolve("together")).doesNotExist();
+    }
+
+    @Test
+    void askedToStopAllSaveWhatTheyHaveAndGoOnFromThere() throws Exception {
+        Path one = file("one", "steps: 300, batchSize: 1, adapter: {rank: 2}");
+        Path other = file("other", "steps: 300, batchSize: 1, seed: 3, adapter: {rank: 2}");
+        Path workspaces = folder.resolve("together");
+        Process process = base.start(List.of(), "together", List.of(one, other), workspaces);
+        Path events = workspaces.resolve("other/events.jsonl");
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+        while (!(Files.exists(events) && Files.readString(events).contains("\"Train\""))) {
+            assertThat(System.nanoTime()).isLessThan(end);
+            Thread.sleep(20);
+        }
+
+        process.destroy();
+
+        assertThat(process.waitFor()).isEqualTo(Reason.Preempted.exitCode());
+        assertThat(together(workspaces, List.of(one, other)).code()).isZero();
+        for (Path file : List.of(one, other)) {
+            String name = file.getFileName().toString().replace(".yaml", "");
+            assertThat(Files.readString(workspaces.resolve(name).resolve("run.log")))
+                    .contains("going on from step ");
+            Path alone = folder.resolve("alone-" + name);
+            assertThat(Ran.of("run", file.toString(), "--workspace", alone.toString())
+                            .code())
+                    .isZero();
+            assertThat(adapter(workspaces.resolve(name), name)).isEqualTo(adapter(alone, name));
+        }
+    }
+
+    @Test
     void oneThatTrainsTheModelItselfIsRefused() throws Exception {
         Path one = file("one", "steps: 2, batchSize: 1");
         Path whole = file("whole", "steps: 2, method: FullFineTuning, optimizer: {learningRate: 1e-5}");

@@ -50,6 +50,36 @@ class EdenArgumentsTest {
         assertThat(again.warnings()).noneMatch(w -> w.contains("unknown"));
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "'l1_penalty': 0",
+                "'l1_penalty': 0.2",
+                "'cond_reg_w': 0.01, 'tok_cond_reg_w': 0.02, 'tok_cov_reg_w': 5",
+                "'token_warmup_steps': 12, 'training_attributes': {'gpt_description': 'a tin robot'}",
+                "'use_dora': true, 'text_encoder_lora_optimizer': 'adamw', 'text_encoder_lora_rank': 4",
+                "'unet_optimizer_type': 'prodigy', 'prodigy_d_coef': 0.8, 'ti_optimizer': 'prodigy'",
+                "'disable_ti': true, 'snr_gamma': 0, 'noise_offset': 0.1",
+                "'unet_lr': 0, 'freeze_ti_after_completion_f': 1.0",
+                "'gradient_accumulation_steps': 2, 'max_train_steps': 40, 'unet_optimizer_type': 'AdamW8bit'"
+            })
+    void whatItIsSetToIsReadBack(String options) throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden);
+        config.setAll((ObjectNode) Conversions.json("{" + options.replace('\'', '"') + "}"));
+        Converted first = Conversions.convert(Tool.Eden, folder, config);
+        LoraTrainingSpec spec = spec(first);
+
+        ObjectNode arguments = EdenArguments.of(
+                spec,
+                first.training().at("/metadata/name").asText(),
+                Objects.requireNonNullElse(spec.baseModel().family(), ModelFamily.SD15),
+                Objects.requireNonNull(spec.training().steps()));
+
+        Converted again = Conversions.convert(Tool.Eden, folder, arguments);
+        assertThat(again.training().at("/spec/training").toPrettyString())
+                .isEqualTo(first.training().at("/spec/training").toPrettyString());
+    }
+
     @Test
     void tokensOfOneWordAreCalledTokAndThoseOfSeveralByTheirWords() {
         assertThat(EdenArguments.tokenDictionary(List.of("banny"), 3)).hasToString("{\"TOK\":\"<s0><s1><s2>\"}");

@@ -83,6 +83,7 @@ class ComfyWorkflowTest {
                 .prompt(new PromptSpec(text, "blurry (bad)", 7L))
                 .steps(25)
                 .guidance(6.5)
+                .strength(0.7)
                 .resolution(768)
                 .schedule(schedule)
                 .lora(lora)

@@ -209,7 +209,7 @@ class MergeTest {
             assertEqual(outputs(model, ProjectionDeltas.NONE), outputs(merged, null), 1e-6);
             assertThatThrownBy(() -> MergedModel.merge(both, model, manager))
                     .isInstanceOf(IllegalStateException.class)
-                    .hasMessage("weights must be changed before they are read");
+                    .hasMessage("weights must be changed once, before they are read");
         }
         assertThat(difference(outputs(merged, null), outputs(base, null))).isGreaterThan(1e-2);
     }

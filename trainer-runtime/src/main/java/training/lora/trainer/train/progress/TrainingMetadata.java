@@ -60,6 +60,7 @@ public final class TrainingMetadata {
                 .prompt(SamplePictures.prompts(run.spec(), data).get(0))
                 .steps(sampling.steps())
                 .guidance(sampling.guidance())
+                .strength(sampling.adapterStrength())
                 .resolution(sampling.side(data.resolution()))
                 .schedule(schedule)
                 .lora(training.method() == TrainingMethod.TextualInversion ? null : Publisher.kohyaName(run))

@@ -83,6 +83,7 @@ class CheckpointsTest {
                         .prompt(new PromptSpec("a bat", "", 1L))
                         .steps(20)
                         .guidance(5)
+                        .strength(1)
                         .resolution(64)
                         .schedule(MODEL.schedule())
                         .lora("t.safetensors")
