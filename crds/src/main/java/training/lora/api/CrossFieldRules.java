@@ -126,6 +126,12 @@ record CrossFieldRules(List<String> problems) {
         if (evaluation.earlyStop() != null && !evaluation.enabled()) {
             problems.add("`spec.evaluation.earlyStop` must be unset where `spec.evaluation.enabled` is false");
         }
+        String budget = spec.training().memoryBudget();
+        if (evaluation.earlyStop() != null && budget != null) {
+            problems.add(
+                    "`spec.training.memoryBudget` must be unset with `spec.evaluation.earlyStop`, whose models are not estimated, was "
+                            + budget);
+        }
         AestheticSpec aesthetic = evaluation.aesthetic();
         if (aesthetic != null
                 && String.valueOf(aesthetic.uri()).endsWith(".onnx")

@@ -61,6 +61,12 @@ record FullFineTuningRules(List<String> problems) {
         if (training.baseWeights() == BaseWeights.Int8) {
             must("baseWeights", "be unset with FullFineTuning, whose weights are trained", BaseWeights.Int8);
         }
+        if (training.memoryBudget() != null) {
+            must(
+                    "memoryBudget",
+                    "be unset with FullFineTuning, whose memory is not estimated",
+                    training.memoryBudget());
+        }
         PreservationSpec preservation = training.loss().preservation();
         if (preservation.outsideMask() > 0 || preservation.emptyPrompt() > 0) {
             must(

@@ -28,6 +28,10 @@ import org.jspecify.annotations.Nullable;
         message = "evaluation.weights.faces must be 0 where no concept has the mode Face",
         fieldPath = ".evaluation")
 @ValidationRule(
+        value = "!has(self.training.memoryBudget) || !has(self.evaluation.earlyStop)",
+        message = "training.memoryBudget must be unset with evaluation.earlyStop, whose models are not estimated",
+        fieldPath = ".training")
+@ValidationRule(
         value = "self.preparation.captions.cleanUp == 'None' || self.datasets.exists(d, has(d.concept))",
         message = "preparation.captions.cleanUp must be None where no data set has a concept",
         fieldPath = ".preparation")

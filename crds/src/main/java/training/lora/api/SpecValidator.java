@@ -28,6 +28,8 @@ public final class SpecValidator {
             Uris.OUTPUT_FORM,
             Uris.SHA256,
             "be 64 hex digits",
+            ResourcesSpec.QUANTITY,
+            "be a quantity such as 8Gi",
             TrackingSpec.SERVER,
             "be https://HOST/PATH without a password or query in it");
 

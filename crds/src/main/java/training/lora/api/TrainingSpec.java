@@ -5,6 +5,8 @@ import static training.lora.api.Defaults.orDefault;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Max;
 import io.fabric8.generator.annotation.Min;
+import io.fabric8.generator.annotation.Pattern;
+import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import org.jspecify.annotations.Nullable;
 
@@ -99,6 +101,10 @@ import org.jspecify.annotations.Nullable;
                 "optimizer.maxGradientNorm must be unset with FullFineTuning, whose weights move before all gradients are there",
         fieldPath = ".optimizer.maxGradientNorm")
 @ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.memoryBudget)",
+        message = "memoryBudget must be unset with FullFineTuning, whose memory is not estimated",
+        fieldPath = ".memoryBudget")
+@ValidationRule(
         value = "self.method != 'FullFineTuning' || self.gradientAccumulation == 1",
         message = "gradientAccumulation must be 1 with FullFineTuning, which keeps no gradients",
         fieldPath = ".gradientAccumulation")
@@ -177,6 +183,10 @@ public record TrainingSpec(
         @JsonPropertyDescription(
                 "How the frozen weights of linear maps and convolutions are kept while it trains, of the denoiser and of text encoders that are trained: Full, in precision; or on the CPU Int8, whole numbers with a scale for each output, half of the memory that BFloat16 takes and a quarter of Float32's, from which a layer makes its weight each time it runs: a little more time and a result that differs a little. Pictures of the training are drawn with the same weights, evaluation has full ones. Unset: Full.")
         @Nullable BaseWeights baseWeights,
+
+        @JsonPropertyDescription(
+                "What the Train stage may take of the host's memory on the CPU, for example 8Gi: of gradientCheckpointing and baseWeights Int8 it uses what is needed and not set, the cheaper first, and says so in its log; what can't be done in it is refused with the least that can. Unset: what the settings take.")
+        @Pattern(ResourcesSpec.QUANTITY) @Size(max = 32) @Nullable String memoryBudget,
 
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
 

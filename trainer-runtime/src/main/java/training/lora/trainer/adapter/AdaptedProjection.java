@@ -16,7 +16,7 @@ public record AdaptedProjection(Projection projection, AdapterKind kind, long of
     }
 
     /** Numbers in all parts. */
-    long size() {
+    public long size() {
         return kind.parts().stream().mapToLong(this::size).sum();
     }
 

@@ -26,6 +26,7 @@ import training.lora.trainer.model.text.TextEncoder;
 import training.lora.trainer.model.text.Tokenizer;
 import training.lora.trainer.model.text.Tokens;
 import training.lora.trainer.model.text.Vocabulary;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.tensor.TorchScript;
 
 /** The texts' way to the denoiser: a tokenizer and its encoder, or SDXL's two of each, side by side. */
@@ -106,6 +107,13 @@ public final class PromptEncoder implements AutoCloseable {
     static List<Projection> projections(ModelSource source, NDManager parent) {
         return roles(source.family()).entrySet().stream()
                 .flatMap(e -> TextEncoder.projections(source.part(e.getKey()), e.getValue(), parent).stream())
+                .toList();
+    }
+
+    /** The weights of the text encoders of {@code source}, which are not read for it. */
+    static List<Parameter> parameters(ModelSource source, NDManager parent) {
+        return roles(source.family()).entrySet().stream()
+                .flatMap(e -> TextEncoder.parameters(source.part(e.getKey()), e.getValue(), parent).stream())
                 .toList();
     }
 

@@ -32,6 +32,7 @@ import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.model.weights.WeightChanges;
 import training.lora.trainer.tensor.Processor;
@@ -226,6 +227,21 @@ public final class StableDiffusion implements AutoCloseable {
     /** What an adapter can stand beside in the text encoders; their weights are not read for it. */
     public List<Projection> textProjections() {
         return PromptEncoder.projections(source, manager);
+    }
+
+    /** The weights of the text encoders, which are not read for it. */
+    public List<Parameter> textParameters() {
+        return PromptEncoder.parameters(source, manager);
+    }
+
+    /** The weights of the autoencoder, which are not read for it. */
+    public List<Parameter> autoencoderParameters() {
+        return vaeOutline().parameters();
+    }
+
+    /** Numbers that the autoencoder works on when it decodes {@code latents} pixels of latents. */
+    public long decodingNumbers(long latents) {
+        return vaeOutline().decodingNumbers(latents);
     }
 
     private PartSource autoencoder() {

@@ -12,6 +12,7 @@ import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.ResnetBlock;
 import training.lora.trainer.model.layer.ResnetSizes;
 import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.model.weights.Weights;
@@ -27,6 +28,8 @@ public final class Vae implements AutoCloseable {
     private final int latentChannels;
     private final double scalingFactor;
     private final int factor;
+    private final int firstWidth;
+    private final int secondWidth;
     private final int groups;
     private final Stack encoder;
     private final Convolution quantize;
@@ -75,6 +78,8 @@ public final class Vae implements AutoCloseable {
         groups = config.integer("norm_num_groups", 32);
         factor = 1 << (widths.length - 1);
         int last = widths[widths.length - 1];
+        firstWidth = widths[0];
+        secondWidth = widths[Math.min(1, widths.length - 1)];
 
         Convolution in = Convolution.plain(parameters, "encoder.conv_in", 3, widths[0], 3);
         List<Step> down = new ArrayList<>();
@@ -125,6 +130,21 @@ public final class Vae implements AutoCloseable {
                                 .formatted(latentChannels, 2 * latentChannels),
                         "return (m, torch.mul(torch.exp(torch.mul(v, 0.5)), %s))".formatted(scalingFactor)),
                 2);
+    }
+
+    /** Its weights. */
+    List<Parameter> parameters() {
+        return parameters.all();
+    }
+
+    /**
+     * Numbers that the decoder's last level works on, its largest: a ResNet's input, its norm and a convolution's layout, of
+     * the second width, and four arrays of the first.
+     *
+     * @param latents pixels of latents
+     */
+    long decodingNumbers(long latents) {
+        return latents * factor * factor * (3L * secondWidth + 4L * firstWidth);
     }
 
     private int resnets(List<Step> steps, String path, int in, int out, int count) {

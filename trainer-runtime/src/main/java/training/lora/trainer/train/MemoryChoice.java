@@ -1,11 +1,23 @@
 package training.lora.trainer.train;
 
-import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.BiFunction;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.BaseWeights;
+import training.lora.api.MemoryQuantity;
 import training.lora.api.Reason;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.dataset.PreparedDataset;
+import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.Keep;
+import training.lora.trainer.run.Neighbours;
+import training.lora.trainer.run.RunContext;
+import training.lora.trainer.train.batch.Captions;
 
 /**
  * What a training does to need less memory.
@@ -14,21 +26,115 @@ import training.lora.trainer.model.layer.Keep;
  * @param baseWeights how the networks that it runs at every step keep their frozen weights
  */
 record MemoryChoice(Keep keep, BaseWeights baseWeights) {
+    private static final Logger LOG = LoggerFactory.getLogger(MemoryChoice.class);
+
     /**
-     * What {@code training} asks for.
+     * What the run asks for, or the cheapest of what its {@code training.memoryBudget} leaves.
      *
-     * @param device that it runs on
-     * @throws TrainerException InvalidConfiguration for int8 elsewhere than on the CPU
+     * @throws TrainerException InvalidConfiguration for int8 or a budget on a card, and for a budget that is too small
      */
-    static MemoryChoice of(TrainingSpec training, Device device) {
-        BaseWeights form = training.baseWeights() == null ? BaseWeights.Full : training.baseWeights();
-        if (form == BaseWeights.Int8 && device.isGpu()) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "`spec.training.baseWeights` must be Full on a card, where a step with weights in int8 is not"
-                            + " proven, was " + form);
+    static MemoryChoice of(RunContext context) {
+        TrainingSpec training = context.run().spec().training();
+        boolean card = context.manager().getDevice().isGpu();
+        requireCpu(training, card);
+        if (training.memoryBudget() == null) {
+            return possible(training).get(0);
         }
-        return new MemoryChoice(
-                Boolean.TRUE.equals(training.gradientCheckpointing()) ? Keep.BlockInputs : Keep.LayerStates, form);
+        if (context.neighbours() != Neighbours.NONE) {
+            throw refused(
+                    "`spec.training.memoryBudget` must be unset in a training that runs together with others, which take of the same memory, was "
+                            + training.memoryBudget());
+        }
+        try (NDManager scope = context.manager().newSubManager();
+                StableDiffusion model = context.openToTrain(BaseWeights.Full, scope);
+                PreparedDataset dataset =
+                        PreparedDataset.open(context.workspace().dataset())) {
+            MemoryEstimate.Data data = data(training, model, dataset);
+            return within(
+                    training, (keep, form) -> MemoryEstimate.of(context.run().spec(), model, data, keep, form));
+        }
+    }
+
+    static void requireCpu(TrainingSpec training, boolean card) {
+        if (card && training.baseWeights() == BaseWeights.Int8) {
+            throw refused(
+                    "`spec.training.baseWeights` must be Full on a card, where a step with weights in int8 is not proven, was Int8");
+        }
+        if (card && training.memoryBudget() != null) {
+            throw refused("`spec.training.memoryBudget` must be unset on a card, whose memory is not estimated, was "
+                    + training.memoryBudget());
+        }
+    }
+
+    private static TrainerException refused(String sentence) {
+        return new TrainerException(Reason.InvalidConfiguration, sentence);
+    }
+
+    private static MemoryEstimate.Data data(TrainingSpec training, StableDiffusion model, PreparedDataset dataset) {
+        long factor = model.factor();
+        long latents = dataset.sizes().stream()
+                .mapToLong(s -> s.height() / factor * (s.width() / factor))
+                .max()
+                .orElse(0);
+        return new MemoryEstimate.Data(
+                dataset.size(),
+                latents,
+                Captions.vary(training.captions(), dataset.manifest().samples()));
+    }
+
+    /** What the settings leave open, the cheaper first. */
+    static List<MemoryChoice> possible(TrainingSpec training) {
+        List<MemoryChoice> choices = new ArrayList<>();
+        BaseWeights form = training.baseWeights();
+        Boolean checkpointing = training.gradientCheckpointing();
+        boolean chosen = training.memoryBudget() != null;
+        for (BaseWeights own : BaseWeights.values()) {
+            for (Keep keep : Keep.values()) {
+                boolean asked = form == null ? chosen || own == BaseWeights.Full : own == form;
+                boolean kept = checkpointing == null
+                        ? chosen || keep == Keep.LayerStates
+                        : checkpointing == (keep == Keep.BlockInputs);
+                if (asked && kept) {
+                    choices.add(new MemoryChoice(keep, own));
+                }
+            }
+        }
+        return choices;
+    }
+
+    /** The first that {@code training.memoryBudget} has room for. */
+    static MemoryChoice within(TrainingSpec training, BiFunction<Keep, BaseWeights, MemoryEstimate> estimates) {
+        long budget = MemoryQuantity.bytes(java.util.Objects.requireNonNull(training.memoryBudget()));
+        List<MemoryEstimate> all = new ArrayList<>();
+        for (MemoryChoice choice : possible(training)) {
+            MemoryEstimate estimate = estimates.apply(choice.keep, choice.baseWeights);
+            if (estimate.total() <= budget) {
+                LOG.info(
+                        "within {} by {}: at most {} MiB, of which {}",
+                        training.memoryBudget(),
+                        choice.words(),
+                        MemoryEstimate.mebibytes(estimate.total()),
+                        estimate.parts());
+                return choice;
+            }
+            all.add(estimate);
+        }
+        MemoryEstimate least = all.stream()
+                .min(Comparator.comparingLong(MemoryEstimate::total))
+                .orElseThrow();
+        throw refused("`spec.training.memoryBudget` must be at least %dMi, the least that this training takes, was %s"
+                .formatted(MemoryEstimate.mebibytes(least.total()), training.memoryBudget()));
+    }
+
+    /** It, and what it costs. */
+    private String words() {
+        List<String> words = new ArrayList<>();
+        if (keep == Keep.BlockInputs) {
+            words.add("gradientCheckpointing, which takes about half as much time again");
+        }
+        if (baseWeights == BaseWeights.Int8) {
+            words.add("baseWeights Int8, which takes a little more time and changes the result a little");
+        }
+        return words.isEmpty() ? "the settings as they are" : String.join(" and ", words);
     }
 }

@@ -151,9 +151,8 @@ public final class TrainStage {
     public static Result run(RunContext context, CheckpointJudge.Factory judges) throws IOException {
         StageClock clock = new StageClock(System::nanoTime);
         clock.enter(Phase.Load);
-        TrainingSpec training = context.run().spec().training();
         PreparedDataset.manifest(context.workspace().dataset()).requireFor(context);
-        MemoryChoice memory = MemoryChoice.of(training, context.manager().getDevice());
+        MemoryChoice memory = MemoryChoice.of(context);
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
                 StableDiffusion model = context.openToTrain(memory.baseWeights(), manager);

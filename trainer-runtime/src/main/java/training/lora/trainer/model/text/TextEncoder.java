@@ -20,6 +20,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.model.weights.Weights;
@@ -113,6 +114,14 @@ public final class TextEncoder implements AutoCloseable {
         try (TextEncoder outline =
                 new TextEncoder(parent.newSubManager(), role, Precision.Float32, BaseWeights.Full, source.config())) {
             return outline.tower.projections();
+        }
+    }
+
+    /** The weights of the encoder that {@code source} describes, which are not read for it. */
+    public static List<Parameter> parameters(PartSource source, Role role, NDManager parent) {
+        try (TextEncoder outline =
+                new TextEncoder(parent.newSubManager(), role, Precision.Float32, BaseWeights.Full, source.config())) {
+            return outline.parameters.all();
         }
     }
 

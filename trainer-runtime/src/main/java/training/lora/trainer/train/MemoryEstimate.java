@@ -1,0 +1,221 @@
+package training.lora.trainer.train;
+
+import ai.djl.ndarray.NDManager;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import training.lora.api.BaseWeights;
+import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Precision;
+import training.lora.api.TrainingMethod;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.adapter.AdaptedProjection;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.Keep;
+import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.weights.Parameter;
+import training.lora.trainer.tensor.ComputeDevice;
+
+/**
+ * How much memory of the host the Train stage of an adapter takes at most on the CPU, in bytes, from the shapes of its parts
+ * alone. Models of an evaluation beside it are not counted.
+ *
+ * @param process the virtual machine, its heap and the engine
+ * @param data latents and text embeddings
+ * @param denoiser its weights
+ * @param textEncoders those that stay while it trains, with what their passes keep
+ * @param textsBefore text encoders that are let go before the denoiser is read
+ * @param adapter what is trained, its gradient and the optimizer's state
+ * @param activations what a pass keeps for its way back
+ * @param work what the largest layer works on
+ * @param pictures autoencoder and activations while pictures are drawn; nothing of a step is there then
+ */
+public record MemoryEstimate(
+        long process,
+        long data,
+        long denoiser,
+        long textEncoders,
+        long textsBefore,
+        long adapter,
+        long activations,
+        long work,
+        long pictures) {
+    private static final long MIB = 1 << 20;
+
+    /**
+     * What was measured beyond all else, on models of two sizes (benchmarks/step/RESULTS.md), with a Java heap of 512 MiB at
+     * most and one arena of glibc.
+     */
+    private static final long PROCESS = 680 * MIB;
+
+    /** Gaps of the engine's heap, a share of what is allocated. */
+    private static final double GAPS = 1.12;
+
+    /** What passes keep beside what is counted, and gaps between it. */
+    private static final double BESIDE_ACTIVATIONS = 1.2;
+
+    /** Tiles of attention and feed-forwards, and what the engine's convolutions lay out anew. */
+    private static final long LEAST_WORK = 48 * MIB;
+
+    /** Latents' pixels of pictures that are drawn at once. */
+    private static final long DRAWN_AT_ONCE = 4096;
+
+    private static final int TOKENS_OF_A_CHUNK = 77;
+    private static final int SINGLE = 4;
+
+    /**
+     * What the data is like.
+     *
+     * @param pictures how many there are
+     * @param latents h w of the largest one
+     * @param textsVary whether captions are embedded at every step though no text encoder is trained
+     */
+    public record Data(int pictures, long latents, boolean textsVary) {}
+
+    /** At most, with the part that counts of those that are not there together. */
+    public long total() {
+        long allocated = data
+                + Math.max(textsBefore, denoiser + textEncoders + adapter + Math.max(activations + work, pictures));
+        return process + Math.round(allocated * GAPS);
+    }
+
+    /** The parts in words, the greatest of them first. */
+    public String parts() {
+        Map<String, Long> parts = new LinkedHashMap<>();
+        parts.put("process", process);
+        parts.put("data", data);
+        parts.put("denoiser", denoiser);
+        parts.put("text encoders", textEncoders);
+        parts.put("adapter and optimizer", adapter);
+        parts.put(activations + work >= pictures ? "activations" : "pictures", Math.max(activations + work, pictures));
+        return parts.entrySet().stream()
+                .filter(e -> e.getValue() >= MIB)
+                .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+                .map(e -> "%s %d MiB".formatted(e.getKey(), mebibytes(e.getValue())))
+                .collect(Collectors.joining(", "));
+    }
+
+    /** Rounded up. */
+    static long mebibytes(long bytes) {
+        return (bytes + MIB - 1) / MIB;
+    }
+
+    /**
+     * Estimates a training of an adapter, tokens or both.
+     *
+     * @param model of which nothing needs to be read
+     * @param keep what a pass keeps
+     * @param form how frozen weights are kept
+     */
+    public static MemoryEstimate of(
+            LoraTrainingSpec spec, StableDiffusion model, Data data, Keep keep, BaseWeights form) {
+        TrainingSpec training = spec.training();
+        try (NDManager scope = ComputeDevice.CPU.newManager();
+                UNet unet = model.outline(scope)) {
+            List<Projection> texts = training.adaptsText() ? model.textProjections() : List.of();
+            List<AdaptedProjection> adapted = adapted(training, unet.projections(), texts);
+            long tokens =
+                    TOKENS_OF_A_CHUNK * (long) Math.ceil(training.captions().maxTokens() / 75.0);
+            long number = training.precision() == Precision.BFloat16 ? 2 : SINGLE;
+            ActivationSizes sizes =
+                    new ActivationSizes(unet.config(), adapted, training.batchSize(), data.latents(), tokens);
+            long largest = largest(unet.parameters().all());
+            long remade = form == BaseWeights.Int8 ? 2 * largest * number : 0;
+            long made = ActivationSizes.makesWeights(training.adapter().type()) ? 4 * largest * SINGLE : 0;
+            long context = tokens * unet.config().contextWidth() * SINGLE;
+            return new MemoryEstimate(
+                    PROCESS,
+                    data.pictures() * (8 * data.latents() * SINGLE + 2 * context),
+                    bytes(unet.parameters().all(), training.precision(), form),
+                    staying(training, model, texts, data, tokens, form),
+                    spec.sampling().enabled() ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0,
+                    adapted.stream().mapToLong(AdaptedProjection::size).sum() * SINGLE * arrays(training),
+                    Math.round((keep == Keep.BlockInputs ? sizes.ofBlocks() : sizes.ofLayers())
+                            * number
+                            * BESIDE_ACTIVATIONS),
+                    sizes.work() * number + remade + made + LEAST_WORK,
+                    spec.sampling().enabled() ? drawing(spec, model, sizes, number, data) : 0);
+        }
+    }
+
+    private static List<AdaptedProjection> adapted(
+            TrainingSpec training, List<Projection> unet, List<Projection> texts) {
+        if (training.method() == TrainingMethod.TextualInversion) {
+            return List.of();
+        }
+        List<Projection> all = new java.util.ArrayList<>(unet);
+        if (training.adapter().textEncoder()) {
+            all.addAll(texts);
+        }
+        return LoraAdapter.plan(all, LoraSettings.of(training.adapter()), Map.of());
+    }
+
+    private static long size(Parameter parameter) {
+        return java.util.Arrays.stream(parameter.shape()).reduce(1, Math::multiplyExact);
+    }
+
+    private static long largest(List<Parameter> parameters) {
+        return parameters.stream().mapToLong(MemoryEstimate::size).max().orElse(0);
+    }
+
+    private static long bytes(List<Parameter> parameters, Precision precision, BaseWeights form) {
+        long number = precision == Precision.BFloat16 ? 2 : SINGLE;
+        return parameters.stream()
+                .mapToLong(p -> size(p)
+                        * (p.shape().length == 1
+                                ? SINGLE
+                                : form == BaseWeights.Int8 && !p.name().contains("embeddings") ? 1 : number))
+                .sum();
+    }
+
+    /** Text encoders that are there at each step: trained ones, or such as embed captions that vary. */
+    private static long staying(
+            TrainingSpec training,
+            StableDiffusion model,
+            List<Projection> texts,
+            Data data,
+            long tokens,
+            BaseWeights form) {
+        if (!training.adaptsText()) {
+            return data.textsVary() || training.loss().preservation().prompts() != null
+                    ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full)
+                    : 0;
+        }
+        long number = training.precision() == Precision.BFloat16 ? 2 : SINGLE;
+        // Of a layer: norm, queries, keys, values, the attended, and two results.
+        long kept = texts.stream()
+                .filter(p -> p.component() != Component.UNet && p.path().endsWith("q_proj"))
+                .mapToLong(p -> 7 * p.out() * tokens * training.batchSize())
+                .sum();
+        return bytes(model.textParameters(), training.precision(), form) + kept * number;
+    }
+
+    /** Arrays as large as what is trained: itself, its gradient and the optimizer's. */
+    private static long arrays(TrainingSpec training) {
+        long states =
+                switch (training.optimizer().type()) {
+                    case Adafactor, AdamW8bit, Lion -> 1;
+                    case AdamW, CAME -> 2;
+                    case ScheduleFreeAdamW -> 3;
+                    case Prodigy -> 4;
+                    case ProdigyScheduleFree -> 5;
+                };
+        return 2 + states + (training.ema() == null ? 0 : 1);
+    }
+
+    /** Autoencoder and either its last level's activations, or the denoiser's without a way back, with guidance. */
+    private static long drawing(
+            LoraTrainingSpec spec, StableDiffusion model, ActivationSizes sizes, long number, Data data) {
+        long side = spec.sampling().side((int) Math.round(Math.sqrt(data.latents()) * model.factor())) / model.factor();
+        long atOnce = Math.max(1, DRAWN_AT_ONCE / (side * side));
+        long share = Math.max(1, 2 * atOnce * side * side / Math.max(1, data.latents()));
+        return bytes(model.autoencoderParameters(), Precision.Float32, BaseWeights.Full)
+                + Math.max(model.decodingNumbers(atOnce * side * side) * SINGLE, share * sizes.work() * number)
+                + LEAST_WORK;
+    }
+}
