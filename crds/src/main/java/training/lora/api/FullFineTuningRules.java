@@ -15,6 +15,10 @@ record FullFineTuningRules(List<String> problems) {
             OptimizerType.CAME,
             OptimizerType.Lion);
 
+    private static final String OTHER_PARTS = "writes the base model's other parts as its files have them";
+
+    private static final String SCHEDULER = "writes the base model's scheduler as its files have it";
+
     /** Adds what is wrong with a spec. */
     void check(LoraTrainingSpec spec) {
         TrainingSpec training = spec.training();
@@ -75,10 +79,9 @@ record FullFineTuningRules(List<String> problems) {
                     "outsideMask %s and emptyPrompt %s"
                             .formatted(preservation.outsideMask(), preservation.emptyPrompt()));
         }
-        if (spec.baseModel() != null && !spec.baseModel().merged().isEmpty()) {
-            problems.add(
-                    "`spec.baseModel.adapters` must be unset with FullFineTuning, which writes the base model's other parts as its files have them, were %d"
-                            .formatted(spec.baseModel().merged().size()));
+        master(training);
+        if (spec.baseModel() != null) {
+            baseModel(spec.baseModel());
         }
         if (spec.output().forEden()) {
             problems.add(
@@ -88,6 +91,38 @@ record FullFineTuningRules(List<String> problems) {
             problems.add(
                     "`spec.evaluation.earlyStop` must be unset with FullFineTuning, whose checkpoints are measured after the training");
         }
+    }
+
+    private void master(TrainingSpec training) {
+        FullFineTuningSpec settings = training.fullFineTuning();
+        if (settings != null
+                && settings.bf16Weights() == Bf16Weights.Fp32Master
+                && training.precision() != Precision.BFloat16) {
+            must(
+                    "fullFineTuning.bf16Weights",
+                    "be StochasticRounding unless precision is BFloat16, for other weights are fp32 anyway",
+                    settings.bf16Weights());
+        }
+    }
+
+    private void baseModel(BaseModelSpec base) {
+        if (!base.merged().isEmpty()) {
+            unset("adapters", OTHER_PARTS, base.merged().size());
+        }
+        if (base.vae() != null) {
+            unset("vae", OTHER_PARTS, Uris.shown(String.valueOf(base.vae().uri())));
+        }
+        if (base.prediction() != null) {
+            unset("prediction", SCHEDULER, base.prediction());
+        }
+        if (base.zeroTerminalSnr() != null) {
+            unset("zeroTerminalSnr", SCHEDULER, base.zeroTerminalSnr());
+        }
+    }
+
+    private void unset(String field, String why, Object was) {
+        problems.add(
+                "`spec.baseModel.%s` must be unset with FullFineTuning, which %s, was %s".formatted(field, why, was));
     }
 
     private void optimizer(OptimizerSpec optimizer) {

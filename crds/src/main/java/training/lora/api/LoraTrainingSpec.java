@@ -89,6 +89,22 @@ import org.jspecify.annotations.Nullable;
                 "baseModel.adapters must be unset with FullFineTuning, which writes the base model's other parts as its files have them",
         fieldPath = ".baseModel")
 @ValidationRule(
+        value = "self.training.method != 'FullFineTuning' || !has(self.baseModel) || !has(self.baseModel.vae)",
+        message =
+                "baseModel.vae must be unset with FullFineTuning, which writes the base model's other parts as its files have them",
+        fieldPath = ".baseModel")
+@ValidationRule(
+        value = "self.training.method != 'FullFineTuning' || !has(self.baseModel) || !has(self.baseModel.prediction)",
+        message =
+                "baseModel.prediction must be unset with FullFineTuning, which writes the base model's scheduler as its files have it",
+        fieldPath = ".baseModel")
+@ValidationRule(
+        value =
+                "self.training.method != 'FullFineTuning' || !has(self.baseModel) || !has(self.baseModel.zeroTerminalSnr)",
+        message =
+                "baseModel.zeroTerminalSnr must be unset with FullFineTuning, which writes the base model's scheduler as its files have it",
+        fieldPath = ".baseModel")
+@ValidationRule(
         value = "self.training.method != 'FullFineTuning' || !has(self.output.eden) || !self.output.eden",
         message = "output.eden must be false with FullFineTuning, of which Eden's trainer has no files",
         fieldPath = ".output")

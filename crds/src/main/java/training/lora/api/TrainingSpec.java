@@ -92,6 +92,12 @@ import org.jspecify.annotations.Nullable;
         message = "fullFineTuning must be unset unless method is FullFineTuning",
         fieldPath = ".fullFineTuning")
 @ValidationRule(
+        value =
+                "!has(self.fullFineTuning) || self.fullFineTuning.bf16Weights != 'Fp32Master' || self.precision == 'BFloat16'",
+        message =
+                "fullFineTuning.bf16Weights must be StochasticRounding unless precision is BFloat16, for other weights are fp32 anyway",
+        fieldPath = ".fullFineTuning")
+@ValidationRule(
         value = "self.method != 'FullFineTuning' || has(self.optimizer.learningRate)",
         message = "optimizer.learningRate must be given with FullFineTuning; 1e-5 is usual",
         fieldPath = ".optimizer.learningRate")
