@@ -2,11 +2,15 @@ package training.lora.trainer.train.batch;
 
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetSpec;
@@ -65,26 +69,41 @@ public final class KeptPrompts {
                 spec.training().seed());
     }
 
-    /** The samples' captions with what their concept is in the place of what calls it. */
+    /** The samples' captions with what each concept is in the place of what calls it. */
     static List<String> captions(List<Sample> samples, List<DatasetSpec> datasets) {
-        Map<String, ConceptSpec> concepts = new HashMap<>();
+        // The longest trigger first, since another may be a part of it.
+        Map<String, String> classes = new TreeMap<>(
+                Comparator.comparingInt(String::length).reversed().thenComparing(Comparator.naturalOrder()));
         for (DatasetSpec dataset : datasets) {
-            if (dataset.concept() != null) {
-                concepts.put(dataset.name(), dataset.concept());
-            }
-        }
-        List<String> captions = new ArrayList<>();
-        for (Sample sample : samples) {
-            ConceptSpec concept = concepts.get(sample.dataset());
-            String caption = sample.caption();
+            ConceptSpec concept = dataset.concept();
             if (concept != null && concept.trigger() != null && concept.className() != null) {
                 // An article before the trigger is the caption's own.
-                String bare = concept.className().replaceFirst("(?i)^(?:an?|the) ", "");
-                caption = WholeWords.of(concept.trigger()).matcher(caption).replaceAll(Matcher.quoteReplacement(bare));
+                classes.put(concept.trigger(), concept.className().replaceFirst("(?i)^(?:an?|the) ", ""));
             }
-            captions.add(caption);
         }
-        return captions;
+        if (classes.isEmpty()) {
+            return samples.stream().map(Sample::caption).toList();
+        }
+        // In one pass, since one's class may have another's trigger.
+        Pattern triggers = Pattern.compile(
+                classes.keySet().stream()
+                        .map(trigger -> "(" + WholeWords.of(trigger).pattern() + ")")
+                        .collect(Collectors.joining("|")),
+                Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
+        List<String> names = List.copyOf(classes.values());
+        return samples.stream()
+                .map(sample -> triggers.matcher(sample.caption())
+                        .replaceAll(found -> Matcher.quoteReplacement(names.get(group(found)))))
+                .toList();
+    }
+
+    /** Index of the group that was found. */
+    private static int group(MatchResult found) {
+        int group = 1;
+        while (found.start(group) < 0) {
+            group++;
+        }
+        return group - 1;
     }
 
     /** For each of {@code samples}, those of batch {@code index}, one of the prompts. */

@@ -14,19 +14,23 @@ import training.lora.trainer.model.unet.PictureSizes;
 
 class KeptPromptsTest {
     @Test
-    void captionsSayTheClassInTheTriggersPlaceWhereTheirDataSetHasOne() throws JsonProcessingException {
+    void captionsSayTheClassInEachTriggersPlaceWhereItHasOne() throws JsonProcessingException {
         List<DatasetSpec> datasets = List.of(
                 dataset("{name: main, uri: a, concept: {mode: Object, trigger: qzx, className: a cat}}"),
                 dataset("{name: plain, uri: a, concept: {mode: Object, trigger: zzw}}"),
+                dataset("{name: long, uri: a, concept: {mode: Object, trigger: qzx hat, className: the zzv}}"),
+                dataset("{name: third, uri: a, concept: {mode: Object, trigger: zzv, className: an owl}}"),
                 dataset("{name: other, uri: a}"));
 
         assertThat(KeptPrompts.captions(
                         List.of(
                                 sample("main", "a QZX on a qzxy mat"),
                                 sample("plain", "zzw, a hat"),
+                                sample("main", "qzx and ZZV"),
+                                sample("third", "a zzv in a qzx hat"),
                                 sample("other", "qzx")),
                         datasets))
-                .containsExactly("a cat on a qzxy mat", "zzw, a hat", "qzx");
+                .containsExactly("a cat on a qzxy mat", "zzw, a hat", "cat and owl", "a owl in a zzv", "cat");
     }
 
     private static DatasetSpec dataset(String yaml) throws JsonProcessingException {
