@@ -9,7 +9,9 @@ import java.util.List;
 import java.util.TreeSet;
 import training.lora.api.CleanUp;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.PreservationSpec;
 import training.lora.api.RunSpec;
+import training.lora.api.TrainingSpec;
 import training.lora.api.Uris;
 
 /** The fields of a spec that what a stage leaves depends on, beside the content of files and never the names of Secrets. */
@@ -60,7 +62,9 @@ public enum SpecScope {
             if (all.path("output") instanceof ObjectNode output) {
                 output.remove(List.of("uri", "secretRef"));
             }
-            all.path("datasets").forEach(SpecScope::withoutClassName);
+            if (!trainsOnClassNames(spec.training())) {
+                all.path("datasets").forEach(SpecScope::withoutClassName);
+            }
             return all;
         }
     };
@@ -68,6 +72,13 @@ public enum SpecScope {
     private static final String EVALUATION = "evaluation";
 
     abstract ObjectNode of(LoraTrainingSpec spec);
+
+    /** Whether new tokens may begin as class names, or predictions for captions with them are kept. */
+    private static boolean trainsOnClassNames(TrainingSpec training) {
+        List<String> prompts = training.loss().preservation().prompts();
+        return training.tokens().count() > 0
+                || (prompts != null && prompts.stream().anyMatch(prompt -> prompt.contains(PreservationSpec.CAPTION)));
+    }
 
     /** It takes the trigger's place where pictures are measured; in data it is used where captions are rewritten alone. */
     private static void withoutClassName(JsonNode dataset) {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 
@@ -31,5 +33,28 @@ class SpecScopeTest {
                 .anyMatch(
                         change -> change.startsWith("`spec.baseModel.vae` was ") && change.contains("\"https://a/v\""))
                 .noneMatch(change -> change.contains("SECRET"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "tokens: {count: 2} | true",
+                "loss: {preservation: {prompts: [a hat, 'photo, <caption>']}} | true",
+                "loss: {preservation: {prompts: [a hat]}} | false",
+                "seed: 7 | false",
+            })
+    void trainingDependsOnClassNamesWhereItUsesThem(String training, boolean used) throws JsonProcessingException {
+        String changed = "`spec.datasets[0].concept.className` was \"cat\" and is \"dog\"";
+
+        assertThat(SpecScope.Training.changes(classed("cat", training), classed("dog", training)))
+                .isEqualTo(used ? List.of(changed) : List.of());
+    }
+
+    private static LoraTrainingSpec classed(String className, String training) throws JsonProcessingException {
+        return Json.STRICT_YAML.readValue(
+                "{baseModel: {uri: a}, datasets: [{uri: a, concept: {mode: Object, trigger: qzx, className: %s}}], training: {%s}}"
+                        .formatted(className, training),
+                LoraTrainingSpec.class);
     }
 }
