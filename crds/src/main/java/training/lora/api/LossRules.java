@@ -1,6 +1,9 @@
 package training.lora.api;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * The CRD's CEL rules of losses, with the same sentences.
@@ -68,6 +71,18 @@ record LossRules(List<String> problems) {
                     "`spec.training.loss.preservation.prompts` must be unset unless method is Adapter, was %s with %s"
                             .formatted(prompts, spec.training().method()));
         }
+        for (String prompt : prompts) {
+            if (prompt.replace(PreservationSpec.CAPTION, "").contains("<")) {
+                problems.add(
+                        "`spec.training.loss.preservation.prompts` must have no < but that of <caption>, had \"%s\""
+                                .formatted(prompt));
+            }
+            trained(spec.datasets())
+                    .filter(trigger -> isIn(prompt, trigger))
+                    .forEach(trigger -> problems.add(
+                            "`spec.training.loss.preservation.prompts` must not have the trigger %s, which is taught, had \"%s\""
+                                    .formatted(trigger, prompt)));
+        }
         if (prompts.stream().noneMatch(prompt -> prompt.contains(PreservationSpec.CAPTION))) {
             return;
         }
@@ -81,6 +96,25 @@ record LossRules(List<String> problems) {
             }
             i++;
         }
+    }
+
+    private static Stream<String> trained(List<DatasetSpec> datasets) {
+        return datasets.stream()
+                .filter(dataset -> dataset.role() == DatasetRole.Train)
+                .map(DatasetSpec::concept)
+                .filter(Objects::nonNull)
+                .map(ConceptSpec::trigger)
+                .filter(Objects::nonNull)
+                .distinct();
+    }
+
+    /** Whether {@code trigger} is in {@code prompt}, in upper case or lower, with no letter or digit beside it. */
+    private static boolean isIn(String prompt, String trigger) {
+        return Pattern.compile(
+                        "(?<![\\p{L}\\p{N}\\p{M}])" + Pattern.quote(trigger) + "(?![\\p{L}\\p{N}\\p{M}])",
+                        Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
+                .matcher(prompt)
+                .find();
     }
 
     private void timestepRange(LossSpec loss) {

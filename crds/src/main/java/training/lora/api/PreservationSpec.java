@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.promptWeight) || has(self.prompts)",
         message = "promptWeight must be unset where prompts is",
         fieldPath = ".promptWeight")
+@ValidationRule(
+        value = "!has(self.prompts) || self.prompts.all(p, p.matches('^([^<]|<caption>)*$'))",
+        message = "prompts must have no < but that of <caption>",
+        fieldPath = ".prompts")
 public record PreservationSpec(
         @JsonPropertyDescription(
                 "Weight of the squared distance between the predictions with and without the adapter for the empty text, at the same noisy picture; 1 is usual. A step takes about twice as long. Default 0.")
@@ -25,7 +29,7 @@ public record PreservationSpec(
         @Min(0) @Max(1000) Double outsideMask,
 
         @JsonPropertyDescription(
-                "Texts whose predictions are kept at the same noisy picture, such as a photo of a cat; each sample of a step has one of them by chance. <caption> in one is the picture's caption with the concept's className in the place of its trigger. A step takes about twice as long. Unset: none.")
+                "Texts whose predictions are kept at the same noisy picture, such as a photo of a cat; each sample of a step has one of them by chance. <caption> in one is the picture's caption with the concept's className in the place of its trigger; they have no triggers, whose predictions are what is taught. A step takes about twice as long. Unset: none.")
         @Size(min = 1, max = 64) @Nullable List<@Size(min = 1, max = 1000) String> prompts,
 
         @JsonPropertyDescription(
