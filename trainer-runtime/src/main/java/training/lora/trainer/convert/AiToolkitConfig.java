@@ -331,10 +331,23 @@ final class AiToolkitConfig {
             if (width != null && height != null && width > 0 && height > 0) {
                 draft.put("sample.width", "sampling.size", Draft.side(width, height));
             }
+            strength(sample);
             draft.put("sample.guidance_scale", "sampling.guidance", sample.number("guidance_scale", 7));
         }
         if (!draft.at("baseModel.uri").asText().startsWith("bundled://")) {
             draft.put("evaluation.clip.uri", CLIP);
+        }
+    }
+
+    private void strength(Options sample) {
+        double strength = sample.number("network_multiplier", 1);
+        if (strength == 1) {
+            return;
+        }
+        if (draft.at("training.adapter.type").asText().equals(AdapterType.DoRA.name())) {
+            sample.ignore("network_multiplier");
+        } else {
+            draft.put("sample.network_multiplier", "sampling.strength", strength);
         }
     }
 

@@ -173,6 +173,9 @@ final class KohyaConfig {
                 "gradient_accumulation_steps",
                 "training.gradientAccumulation",
                 options.whole("gradient_accumulation_steps", 1));
+        if (options.flag("gradient_checkpointing", false)) {
+            draft.put("gradient_checkpointing", "training.gradientCheckpointing", true);
+        }
         Long seed = options.seed("seed");
         draft.put("seed", "training.seed", seed == null ? 0L : seed);
         String precision = options.choice("mixed_precision", "no", List.of("no", "fp16", "bf16"));
