@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,6 +46,9 @@ import training.lora.trainer.tensor.SafeTensorsWriter;
 public final class WholeModel {
     /** The denoiser's weights in a diffusers folder. */
     static final String UNET = "unet/diffusion_pytorch_model.safetensors";
+
+    /** What names of files in fp16 have. */
+    private static final String VARIANT = ".fp16";
 
     private static final String INDEX = "model_index.json";
 
@@ -94,13 +99,28 @@ public final class WholeModel {
                 continue;
             }
             // Beside a denoiser without a variant the others must have none either.
-            Path target = folder.resolve(weights ? name.replace(".fp16", "") : name);
+            Path target = folder.resolve(weights ? name.replace(VARIANT, "") : name);
             Files.createDirectories(target.getParent());
-            Files.copy(base.resolve(file), target);
-            target.toFile().setWritable(true);
+            if (weights && name.contains(".index.")) {
+                Json.PRETTY.writeValue(target.toFile(), withoutVariant(base.resolve(file)));
+            } else {
+                Files.copy(base.resolve(file), target);
+                target.toFile().setWritable(true);
+            }
         }
         Json.PRETTY.writeValue(folder.resolve(INDEX).toFile(), index(folder));
         SafeTensorsWriter.writeLazy(folder.resolve(UNET), trained(), Map.of("format", "pt"));
+    }
+
+    /** An index of shards, which names them as they are written. */
+    private static JsonNode withoutVariant(Path index) throws IOException {
+        JsonNode all = Json.MAPPER.readTree(index.toFile());
+        if (all.get("weight_map") instanceof ObjectNode places) {
+            places.properties()
+                    .forEach(e ->
+                            e.setValue(TextNode.valueOf(e.getValue().asText().replace(VARIANT, ""))));
+        }
+        return all;
     }
 
     /** The base model's, in which parts that are not there are none: loaders look for all that it names. */

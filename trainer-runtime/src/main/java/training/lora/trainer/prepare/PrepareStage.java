@@ -21,6 +21,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestBuilder;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.WholeModel;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
@@ -145,8 +146,11 @@ public final class PrepareStage {
         }
     }
 
-    /** Targets that match nothing should be known before anything is encoded. */
-    private void checkAdapter(StableDiffusion model, NDManager manager) {
+    /** Targets that match nothing, and forms that can't be written, should be known before anything is encoded. */
+    private void checkTrained(StableDiffusion model, NDManager manager) {
+        if (spec.training().trainsModel()) {
+            WholeModel.requireForms(context.baseModel(), spec.output().formats());
+        }
         try (UNet outline = model.outline(manager)) {
             AdapterFiles.check(spec.training(), context.initFrom(), model, outline);
         }
@@ -163,7 +167,7 @@ public final class PrepareStage {
                 FileDigests digests = context.workspace().digests();
                 StableDiffusion model = context.openToEmbed(manager);
                 Rewriting rewriting = new Rewriting(spec, model.prompts()::isOneToken, this::tell)) {
-            checkAdapter(model, manager);
+            checkTrained(model, manager);
             requireNewWords(model);
             tell(knownTriggers(model));
             RawData raw = RawData.read(context, temporary.resolve(UNPACKED), digests);

@@ -87,10 +87,13 @@ class FullFineTuningRunTest {
         TinyRun run = run("model.safetensors", TRAINING);
 
         Ran refused = run.run("run");
+        boolean prepared = Files.exists(run.workspace().resolve("dataset"));
         Ran ended = run.run("run", "--set", "output.formats=[Kohya]");
 
         assertThat(refused.code()).isEqualTo(10);
         assertThat(refused.error()).contains("`spec.output.formats` must be [Kohya] with FullFineTuning");
+        assertThat(prepared).as("before anything is encoded").isFalse();
+        assertThat(run.workspace().resolve("dataset")).isDirectory();
         assertThat(ended.code()).as(ended.error()).isZero();
         assertThat(drawn(run.workspace().resolve("output").resolve(TinyRun.NAME + ".safetensors"), "file"))
                 .isNotEqualTo(drawn(folder.resolve("model.safetensors"), "base"));

@@ -19,12 +19,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.AdapterFormat;
+import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.SingleGoldens;
 import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.weights.ModelFiles;
 import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -147,6 +149,34 @@ class WholeModelTest {
                 .contains("\"safety_checker\":[null,null]", "\"unet\":[\"diffusers\",\"UNet2DConditionModel\"]");
         try (Stream<Path> files = Files.list(folder.resolve("out"))) {
             assertThat(files.map(f -> f.getFileName().toString())).doesNotContain("notes.txt");
+        }
+    }
+
+    @Test
+    void shardsAreNamedByTheirIndexAsTheyAreWritten() throws IOException {
+        Path base = folder.resolve("base");
+        SingleGoldens.writeFolder("tiny-sd15", base);
+        Path vae = base.resolve("vae");
+        String stem = "diffusion_pytorch_model";
+        Path whole = vae.resolve(stem + ".safetensors");
+        Map<String, List<Object>> expected = tensors(whole);
+        String shard = stem + ".fp16-00001-of-00001.safetensors";
+        Files.move(whole, vae.resolve(shard));
+        Map<String, String> places = new TreeMap<>();
+        expected.keySet().forEach(name -> places.put(name, shard));
+        Json.MAPPER.writeValue(
+                vae.resolve(stem + ".safetensors.index.fp16.json").toFile(),
+                Map.of("metadata", Map.of(), "weight_map", places));
+
+        try (StableDiffusion model = StableDiffusion.open(base, manager)) {
+            new WholeModel(base, model.unet()).writeFolder(folder.resolve("out"));
+        }
+
+        Path written = folder.resolve("out/vae");
+        assertThat(tensors(written.resolve(stem + "-00001-of-00001.safetensors")))
+                .isEqualTo(expected);
+        try (SafeTensors opened = ModelFiles.weights(written, stem)) {
+            assertThat(opened.entries()).containsOnlyKeys(expected.keySet());
         }
     }
 

@@ -46,6 +46,7 @@ class FullStepTest {
     /** @param interrupted after so many steps, to go on from the state in a new process's place; 0: never */
     private static Came train(String fields, int steps, int interrupted) {
         TrainingSpec training = TrainingSpecs.of("method: FullFineTuning, batchSize: 2, seed: 5, " + fields);
+        double rate = Objects.requireNonNull(training.optimizer().learningRate());
         List<MeasuredStep> measured = new ArrayList<>();
         try (NDManager run = NDManager.newBaseManager("PyTorch")) {
             Map<String, NDArray> state = null;
@@ -57,7 +58,7 @@ class FullStepTest {
                     }
                     Batches batches = batches(training);
                     for (int i = part[0]; i < part[1]; i++) {
-                        step.train(batches, i, List.of(Rates.constant(i, 1e-3, 1)));
+                        step.train(batches, i, List.of(Rates.constant(i, rate, 1)));
                     }
                     measured.addAll(step.drain());
                     Map<String, NDArray> copies = new LinkedHashMap<>();

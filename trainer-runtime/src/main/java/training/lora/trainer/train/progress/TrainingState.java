@@ -41,6 +41,9 @@ public final class TrainingState {
     /** Time between states where steps are slow. */
     private static final long STATE_NANOS = 60_000_000_000L;
 
+    /** A model's own state is gigabytes: of the time that passes at most this part is spent on such states. */
+    private static final int MODEL_STATE_PART = 20;
+
     private static final Position.Begin NOTHING =
             PositionBeginBuilder.builder().fixedSet(0).drawn(0).build();
 
@@ -61,6 +64,7 @@ public final class TrainingState {
     private int done;
     private @Nullable Map<Component, Double> norms;
     private long lastState = System.nanoTime();
+    private long interval = STATE_NANOS;
 
     /**
      * @param length of the run
@@ -185,7 +189,12 @@ public final class TrainingState {
 
     /** Whether it should be saved by now. */
     public boolean due() {
-        return milestones.state(done) || System.nanoTime() - lastState >= STATE_NANOS;
+        return milestones.state(done) || System.nanoTime() - lastState >= interval;
+    }
+
+    /** Nanoseconds until the next state where steps are slow, after one that took {@code written} nanoseconds to write. */
+    static long interval(TrainingSpec training, long written) {
+        return training.trainsModel() ? Math.max(STATE_NANOS, MODEL_STATE_PART * written) : STATE_NANOS;
     }
 
     /** What was measured before the first step. */
@@ -290,8 +299,10 @@ public final class TrainingState {
     public void saveState() throws IOException {
         position = position.at(done, greatestNorms(), checkpoints.kept());
         losses.force();
+        long begun = System.nanoTime();
         states.write(position, trained.state());
         lastState = System.nanoTime();
+        interval = interval(training, lastState - begun);
     }
 
     /**

@@ -98,7 +98,7 @@ public final class Watchdog {
         for (Map.Entry<Component, Double> entry : norms.entrySet()) {
             double norm = entry.getValue();
             if (!Double.isFinite(norm)) {
-                return new Alarm(step, "the norm of the adapter's part for %s was %s".formatted(entry.getKey(), norm));
+                return new Alarm(step, "the norm of what is trained in %s was %s".formatted(entry.getKey(), norm));
             }
             double before = greatest.getOrDefault(entry.getKey(), 0.0);
             if (enabled && norm < COLLAPSED * before) {
@@ -106,7 +106,7 @@ public final class Watchdog {
                         step,
                         String.format(
                                 Locale.ROOT,
-                                "the norm of the adapter's part for %s fell to %.4g from %.4g",
+                                "the norm of what is trained in %s fell to %.4g from %.4g",
                                 entry.getKey(),
                                 norm,
                                 before));

@@ -120,12 +120,11 @@ class WatchdogTest {
         Map<Component, Double> before = Map.of(Component.UNet, 10.0, Component.TextEncoder, 1.0);
 
         assertThat(WATCHDOG.norms(100, Map.of(Component.UNet, 0.9), before))
-                .isEqualTo(
-                        new Watchdog.Alarm(100, "the norm of the adapter's part for UNet fell to 0.9000 from 10.00"));
+                .isEqualTo(new Watchdog.Alarm(100, "the norm of what is trained in UNet fell to 0.9000 from 10.00"));
         assertThat(WATCHDOG.norms(100, Map.of(Component.UNet, 1.1), before)).isNull();
         assertThat(DISABLED.norms(100, Map.of(Component.UNet, 0.9), before)).isNull();
         assertThat(DISABLED.norms(100, Map.of(Component.UNet, Double.NaN), before))
-                .isEqualTo(new Watchdog.Alarm(100, "the norm of the adapter's part for UNet was NaN"));
+                .isEqualTo(new Watchdog.Alarm(100, "the norm of what is trained in UNet was NaN"));
     }
 
     @Test
@@ -134,7 +133,7 @@ class WatchdogTest {
 
         assertThat(WATCHDOG.norms(100, Map.of(Component.UNet, 12.0, Component.TextEncoder, 0.05), before))
                 .isEqualTo(new Watchdog.Alarm(
-                        100, "the norm of the adapter's part for TextEncoder fell to 0.05000 from 1.000"));
+                        100, "the norm of what is trained in TextEncoder fell to 0.05000 from 1.000"));
     }
 
     @Test
