@@ -38,6 +38,17 @@ record LossRules(List<String> problems) {
                     "`spec.training.loss.timesteps` must be another than LossHistory unless method is Adapter or TextualInversion, was LossHistory with "
                             + training.method());
         }
+        if (loss.timesteps() == TimestepDistribution.LossHistory
+                && (preservation.emptyPrompt() > 0
+                        || preservation.outsideMask() > 0
+                        || preservation.prompts() != null)) {
+            problems.add(
+                    "`spec.training.loss.preservation` must be unset with LossHistory, whose weights of samples count for the loss alone, had emptyPrompt %s, outsideMask %s and prompts %s"
+                            .formatted(
+                                    preservation.emptyPrompt(),
+                                    preservation.outsideMask(),
+                                    preservation.prompts() == null ? "unset" : preservation.prompts()));
+        }
         timestepRange(loss);
         prompts(spec, preservation);
         adapterL1(training);
@@ -72,13 +83,14 @@ record LossRules(List<String> problems) {
                             .formatted(prompts, spec.training().method()));
         }
         for (String prompt : prompts) {
-            if (prompt.replace(PreservationSpec.CAPTION, "").contains("<")) {
+            String words = prompt.replace(PreservationSpec.CAPTION, " ");
+            if (words.contains("<")) {
                 problems.add(
                         "`spec.training.loss.preservation.prompts` must have no < but that of <caption>, had \"%s\""
                                 .formatted(prompt));
             }
             trained(spec.datasets())
-                    .filter(trigger -> isIn(prompt, trigger))
+                    .filter(trigger -> isIn(words, trigger))
                     .forEach(trigger -> problems.add(
                             "`spec.training.loss.preservation.prompts` must not have the trigger %s, which is taught, had \"%s\""
                                     .formatted(trigger, prompt)));

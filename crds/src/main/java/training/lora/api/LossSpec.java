@@ -20,6 +20,11 @@ import org.jspecify.annotations.Nullable;
         message = "minimumTimestep must be at most maximumTimestep",
         fieldPath = ".minimumTimestep")
 @ValidationRule(
+        value =
+                "self.timesteps != 'LossHistory' || (self.preservation.emptyPrompt == 0.0 && self.preservation.outsideMask == 0.0 && !has(self.preservation.prompts))",
+        message = "preservation must be unset with LossHistory, whose weights of samples count for the loss alone",
+        fieldPath = ".timesteps")
+@ValidationRule(
         value = "self.timesteps != 'LogNormalSigma' || (!has(self.minimumTimestep) && !has(self.maximumTimestep))",
         message = "minimumTimestep and maximumTimestep must be unset with LogNormalSigma, which follows sigmas",
         fieldPath = ".timesteps")

@@ -9,12 +9,19 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What no rule of the CRD can say of losses. */
 class LossRulesTest {
     @ParameterizedTest
-    @CsvSource({"a QZX in the rain,true", "'rain, qzx',true", "a qzxy in the rain,false", "a zzw in the rain,false"})
+    @CsvSource({
+        "a QZX in the rain,true",
+        "'rain, qzx',true",
+        "a qzxy in the rain,false",
+        "a zzw in the rain,false",
+        "'<caption>, rain',false"
+    })
     void textsWithATrainedTriggerAreNotKept(String prompt, boolean refused) throws JsonProcessingException {
         LoraTrainingSpec spec = Json.STRICT_YAML.readValue("""
                 baseModel: {uri: "pvc://model"}
                 datasets:
-                - {name: a, uri: "pvc://a", concept: {mode: Object, trigger: qzx}}
+                - {name: a, uri: "pvc://a", concept: {mode: Object, trigger: qzx, className: cat}}
+                - {name: c, uri: "pvc://c", concept: {mode: Object, trigger: caption, className: owl}}
                 - {name: b, uri: "pvc://b", role: Validation, concept: {mode: Object, trigger: zzw}}
                 training: {loss: {preservation: {prompts: [a cat, "%s"]}}}
                 """.formatted(prompt), LoraTrainingSpec.class);
