@@ -31,6 +31,9 @@ public enum SpecScope {
             ((ObjectNode) training.path("captions")).retain("maxTokens", "clipSkip");
             all.path("datasets").forEach(dataset -> {
                 ((ObjectNode) dataset).remove(List.of("repeats", "weight"));
+                if (dataset.path("concept") instanceof ObjectNode concept) {
+                    concept.remove("description");
+                }
                 if (spec.preparation().captions().cleanUp() == CleanUp.None) {
                     withoutClassName(dataset);
                 }

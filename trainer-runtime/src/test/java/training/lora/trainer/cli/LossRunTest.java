@@ -30,6 +30,7 @@ class LossRunTest {
                 "promptNoise: 0.5 | none",
                 "adapterL1: 0.5 | none",
                 "promptNoise: 0.5 | promptNormWeight: 1e-3",
+                "offsetNoise: 0 | promptNormWeight: 1e-3",
                 "offsetNoise: 0 | triggerNormWeight: 1e-3",
                 "offsetNoise: 0 | descriptionSteps: 10",
                 "preservation: {prompts: ['<caption>', a cat in the rain], promptWeight: 2} | none",

@@ -51,6 +51,17 @@ class SpecScopeTest {
                 .isEqualTo(used ? List.of(changed) : List.of());
     }
 
+    @Test
+    void descriptionsAreOfTheTrainingAndNotOfPreparedData() throws JsonProcessingException {
+        String data = "{uri: a, concept: {mode: Object, trigger: qzx, description: a %s hat}}";
+        LoraTrainingSpec before = spec("uri: a", data.formatted("red"));
+        LoraTrainingSpec now = spec("uri: a", data.formatted("blue"));
+
+        assertThat(SpecScope.Preparation.changes(before, now)).isEmpty();
+        assertThat(SpecScope.Training.changes(before, now))
+                .containsExactly("`spec.datasets[0].concept.description` was \"a red hat\" and is \"a blue hat\"");
+    }
+
     private static LoraTrainingSpec classed(String className, String training) throws JsonProcessingException {
         return Json.STRICT_YAML.readValue(
                 "{baseModel: {uri: a}, datasets: [{uri: a, concept: {mode: Object, trigger: qzx, className: %s}}], training: {%s}}"
