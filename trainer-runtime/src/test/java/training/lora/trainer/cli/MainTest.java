@@ -81,7 +81,8 @@ class MainTest {
         Ran ended = prepare(yaml("data", "  training: {rank: 4}"));
 
         assertThat(ended.code()).isEqualTo(10);
-        assertThat(ended.error()).contains("`spec.training.rank` must be a known field", "adapter, batchSize");
+        assertThat(ended.error())
+                .contains("`spec.training.rank` must be a known field", "adapter, baseWeights, batchSize");
     }
 
     @Test
