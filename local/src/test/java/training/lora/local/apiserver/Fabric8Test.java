@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.ListOptions;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Secret;
@@ -121,7 +123,15 @@ class Fabric8Test {
     @Test
     void watchSeesEachWrite() throws Exception {
         BlockingQueue<String> seen = new LinkedBlockingQueue<>();
-        try (var watch = client.configMaps().inNamespace("default").watch(new Watcher<>() {
+        // From here on: the watch may be there only after the first writes.
+        ListOptions now = new ListOptionsBuilder()
+                .withResourceVersion(client.configMaps()
+                        .inNamespace("default")
+                        .list()
+                        .getMetadata()
+                        .getResourceVersion())
+                .build();
+        try (var watch = client.configMaps().inNamespace("default").watch(now, new Watcher<>() {
             @Override
             public void eventReceived(Action action, ConfigMap map) {
                 seen.add(action + " " + map.getData().get("key"));
