@@ -67,13 +67,7 @@ class BaseAdaptersRunTest {
     }
 
     private byte[] picture(String name, Path model, String... more) throws IOException {
-        Path out = folder.resolve(name);
-        List<String> arguments = new ArrayList<>(
-                List.of("sample", "--base", model.toString(), "--prompt", "a cat", "--steps", "2", "--resolution"));
-        arguments.addAll(List.of("64", "--out", out.toString()));
-        arguments.addAll(List.of(more));
-        done(Ran.of(arguments.toArray(String[]::new)));
-        return Files.readAllBytes(out.resolve("a-cat-0.png"));
+        return Pngs.drawn(model, folder.resolve(name), more);
     }
 
     @Test

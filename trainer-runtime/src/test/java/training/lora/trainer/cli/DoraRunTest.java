@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -61,22 +60,6 @@ class DoraRunTest {
     }
 
     private byte[] picture(String name, Path lora) throws Exception {
-        Path out = folder.resolve(name);
-        Ran ran = Ran.of(
-                "sample",
-                "--base",
-                folder.resolve("base").toString(),
-                "--prompt",
-                "a cat",
-                "--steps",
-                "2",
-                "--resolution",
-                "64",
-                "--lora",
-                lora.toString(),
-                "--out",
-                out.toString());
-        assertThat(ran.code()).as(ran.error()).isZero();
-        return Files.readAllBytes(out.resolve("a-cat-0.png"));
+        return Pngs.drawn(folder.resolve("base"), folder.resolve(name), "--lora", lora.toString());
     }
 }

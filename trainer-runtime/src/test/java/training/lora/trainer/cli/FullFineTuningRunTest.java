@@ -35,24 +35,7 @@ class FullFineTuningRunTest {
     }
 
     private byte[] drawn(Path base, String name) throws IOException {
-        Path out = folder.resolve(name);
-        Ran ran = Ran.of(
-                "sample",
-                "--base",
-                base.toString(),
-                "--prompt",
-                "a cat",
-                "--steps",
-                "2",
-                "--resolution",
-                "64",
-                "--out",
-                out.toString());
-        assertThat(ran.code()).as(ran.error()).isZero();
-        try (var files = Files.list(out)) {
-            return Files.readAllBytes(
-                    files.filter(f -> f.toString().endsWith(".png")).findFirst().orElseThrow());
-        }
+        return Pngs.drawn(base, folder.resolve(name));
     }
 
     @ParameterizedTest

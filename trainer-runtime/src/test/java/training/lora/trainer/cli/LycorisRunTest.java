@@ -2,7 +2,6 @@ package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
@@ -52,22 +51,6 @@ class LycorisRunTest {
     }
 
     private byte[] picture(String name, String... more) throws Exception {
-        Path out = folder.resolve(name);
-        java.util.List<String> arguments = new java.util.ArrayList<>(java.util.List.of(
-                "sample",
-                "--base",
-                folder.resolve("base").toString(),
-                "--prompt",
-                "a cat",
-                "--steps",
-                "2",
-                "--resolution",
-                "64",
-                "--out",
-                out.toString()));
-        arguments.addAll(java.util.List.of(more));
-        Ran ran = Ran.of(arguments.toArray(String[]::new));
-        assertThat(ran.code()).as(ran.error()).isZero();
-        return Files.readAllBytes(out.resolve("a-cat-0.png"));
+        return Pngs.drawn(folder.resolve("base"), folder.resolve(name), more);
     }
 }

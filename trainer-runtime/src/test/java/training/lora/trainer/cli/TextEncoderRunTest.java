@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -46,14 +45,7 @@ class TextEncoderRunTest {
     }
 
     private byte[] picture(TinyRun run, String name, String... more) throws IOException {
-        Path out = folder.resolve(name);
-        List<String> arguments = new ArrayList<>(List.of(
-                "sample", "--base", run.folder.resolve("base").toString(), "--prompt", "a cat", "--steps", "2"));
-        arguments.addAll(List.of("--resolution", "64", "--out", out.toString()));
-        arguments.addAll(List.of(more));
-        Ran ran = Ran.of(arguments.toArray(String[]::new));
-        assertThat(ran.code()).as(ran.error()).isZero();
-        return Files.readAllBytes(out.resolve("a-cat-0.png"));
+        return Pngs.drawn(run.folder.resolve("base"), folder.resolve(name), more);
     }
 
     @Test
