@@ -1,10 +1,5 @@
 package training.lora.trainer.export;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -73,16 +68,7 @@ public final class EdenFiles {
                 .forEach(word -> word.forEach((encoder, row) ->
                         rows.computeIfAbsent(encoder, e -> new ArrayList<>()).add(row)));
         Map<String, LazyTensor> tensors = new LinkedHashMap<>();
-        rows.forEach((encoder, all) -> tensors.put(TokenFiles.key(encoder), joined(all)));
+        rows.forEach((encoder, all) -> tensors.put(TokenFiles.key(encoder), LazyTensor.joined(all)));
         WholeFile.write(file, temporary -> SafeTensorsWriter.writeLazy(temporary, tensors, new TreeMap<>()));
-    }
-
-    private static LazyTensor joined(List<LazyTensor> rows) {
-        long count = rows.stream().mapToLong(row -> row.shape().get(0)).sum();
-        Shape shape = new Shape(count, rows.get(0).shape().get(1));
-        return new LazyTensor(shape, DataType.FLOAT32, scope -> {
-            NDArray[] all = rows.stream().map(row -> row.in(scope)).toArray(NDArray[]::new);
-            return NDArrays.concat(new NDList(all), 0);
-        });
     }
 }

@@ -1,8 +1,6 @@
 package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -203,7 +201,7 @@ public final class WholeModel {
             });
         }
         Map<String, LazyTensor> whole = new LinkedHashMap<>();
-        parts.forEach((key, all) -> whole.put(key, all.size() == 1 ? all.get(0) : joined(all)));
+        parts.forEach((key, all) -> whole.put(key, all.size() == 1 ? all.get(0) : LazyTensor.joined(all)));
         return whole;
     }
 
@@ -244,17 +242,6 @@ public final class WholeModel {
                 other,
                 tensor.type(),
                 scope -> attached(tensor.in(scope).transpose().duplicate(), scope));
-    }
-
-    /** Tensors of one shape and type, one behind the other. */
-    private static LazyTensor joined(List<LazyTensor> all) {
-        long[] shape = all.get(0).shape().getShape().clone();
-        shape[0] *= all.size();
-        return new LazyTensor(new Shape(shape), all.get(0).type(), scope -> {
-            NDList list = new NDList();
-            all.forEach(tensor -> list.add(tensor.in(scope)));
-            return attached(NDArrays.concat(list, 0), scope);
-        });
     }
 
     private static NDArray attached(NDArray array, NDManager scope) {

@@ -1,18 +1,12 @@
 package training.lora.trainer.merge;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import training.lora.trainer.adapter.LoraAdapter;
-import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
@@ -34,56 +28,30 @@ public final class CheckpointMerge {
      * @throws training.lora.trainer.TrainerException InvalidConfiguration if an adapter doesn't fit the base model
      */
     public static void merge(Path base, List<Weighted> adapters, Path out, NDManager manager) throws IOException {
-        List<AdapterFile> opened = new ArrayList<>();
         try (StableDiffusion model = StableDiffusion.open(base, manager);
                 UNet outline = model.outline(manager);
+                AddedChanges added = AddedChanges.open(adapters, model, outline);
                 StoredWeights weights = StoredWeights.open(base)) {
-            List<Projection> projections = AdapterFiles.projections(model, outline);
-            List<Map<String, LoraAdapter.Factors>> factors = new ArrayList<>();
-            for (Weighted adapter : adapters) {
-                AdapterFile file = AdapterFiles.open(adapter.file(), model, outline);
-                opened.add(file);
-                LoraFiles.requireNoTokens(file);
-                factors.add(AdapterFiles.factors(file, projections));
-            }
+            List<Projection> changed = AdapterFiles.projections(model, outline).stream()
+                    .filter(added::affect)
+                    .toList();
             copied(base, out, copy -> {
                 try (Patches patches = new Patches(base, copy)) {
-                    for (Projection p : projections) {
-                        Map<LoraAdapter.Factors, Double> shares = new LinkedHashMap<>();
-                        for (int i = 0; i < factors.size(); i++) {
-                            LoraAdapter.Factors f = factors.get(i).get(p.path());
-                            if (f != null) {
-                                shares.merge(f, adapters.get(i).share(), Double::sum);
-                            }
-                        }
-                        if (!shares.isEmpty()) {
-                            merge(p, shares, weights, patches, manager);
-                        }
+                    for (Projection p : changed) {
+                        merge(p, added, weights, patches, manager);
                     }
                 }
             });
-        } finally {
-            opened.forEach(AdapterFile::close);
         }
     }
 
     private static void merge(
-            Projection p,
-            Map<LoraAdapter.Factors, Double> shares,
-            StoredWeights weights,
-            Patches patches,
-            NDManager manager)
+            Projection p, AddedChanges added, StoredWeights weights, Patches patches, NDManager manager)
             throws IOException {
         StoredWeights.Weight place =
                 Objects.requireNonNull(weights.find(p.component().folder(), p.modulePath() + ".weight"), p::path);
         try (NDManager scope = manager.newSubManager()) {
-            NDArray frozen = Patches.read(place, p, scope);
-            // Of several the sum: none sees what another did, so that their order doesn't matter.
-            NDArray merged = frozen;
-            for (Map.Entry<LoraAdapter.Factors, Double> e : shares.entrySet()) {
-                merged = merged.add(e.getKey().change(frozen, scope).mul(e.getValue()));
-            }
-            patches.write(place, merged);
+            patches.write(place, added.added(p, Patches.read(place, p, scope), scope));
         }
     }
 

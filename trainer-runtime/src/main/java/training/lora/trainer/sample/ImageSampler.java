@@ -126,9 +126,14 @@ public final class ImageSampler {
         }
     }
 
+    /** How many pictures of {@code side} pixels of their latents are drawn at once. */
+    public static int atOnce(long side) {
+        return (int) Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+    }
+
     /** Prompts that are drawn at once. */
     private List<List<PromptSpec>> batches(List<PromptSpec> prompts) {
-        int atOnce = Math.max(1, LATENT_PIXELS_AT_ONCE / (side * side));
+        int atOnce = atOnce(side);
         List<List<PromptSpec>> batches = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i += atOnce) {
             batches.add(prompts.subList(i, Math.min(prompts.size(), i + atOnce)));

@@ -1,9 +1,12 @@
 package training.lora.trainer.tensor;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.List;
 import java.util.function.Function;
 
 /**
@@ -33,6 +36,19 @@ public record LazyTensor(Shape shape, DataType type, Function<NDManager, NDArray
                     cast.attach(scope);
                     return cast;
                 });
+    }
+
+    /** Tensors that differ in their first dimension alone, one behind the other along it. */
+    public static LazyTensor joined(List<LazyTensor> all) {
+        LazyTensor first = all.get(0);
+        long[] shape = first.shape.getShape().clone();
+        shape[0] = all.stream().mapToLong(tensor -> tensor.shape.get(0)).sum();
+        return new LazyTensor(new Shape(shape), first.type, scope -> {
+            NDArray whole = NDArrays.concat(
+                    new NDList(all.stream().map(tensor -> tensor.in(scope)).toArray(NDArray[]::new)), 0);
+            whole.attach(scope);
+            return whole;
+        });
     }
 
     /** Whether both are the same bits. */

@@ -17,7 +17,6 @@ import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
 import training.lora.trainer.train.optimizer.FusedOptimizer;
 import training.lora.trainer.train.optimizer.Rates;
-import training.lora.trainer.train.progress.MeasuredStep;
 
 /** One step of training the denoiser's own weights, which move on the way back: of one batch, without clipping. */
 final class FullStep implements TrainingStep {
@@ -76,13 +75,8 @@ final class FullStep implements TrainingStep {
     }
 
     @Override
-    public boolean full() {
-        return log.full();
-    }
-
-    @Override
-    public List<MeasuredStep> drain() {
-        return log.drain();
+    public StepLog log() {
+        return log;
     }
 
     @Override

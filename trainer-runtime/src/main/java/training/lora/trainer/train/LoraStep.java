@@ -31,7 +31,6 @@ import training.lora.trainer.train.optimizer.AdapterTable;
 import training.lora.trainer.train.optimizer.Optimizer;
 import training.lora.trainer.train.optimizer.OptimizerSet;
 import training.lora.trainer.train.optimizer.Rates;
-import training.lora.trainer.train.progress.MeasuredStep;
 import training.lora.trainer.train.progress.Watchdog;
 
 /**
@@ -268,13 +267,8 @@ final class LoraStep implements TrainingStep {
     }
 
     @Override
-    public boolean full() {
-        return log.full();
-    }
-
-    @Override
-    public List<MeasuredStep> drain() {
-        return log.drain();
+    public StepLog log() {
+        return log;
     }
 
     @Override

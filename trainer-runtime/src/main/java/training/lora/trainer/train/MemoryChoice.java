@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BiFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,7 +80,7 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights) {
         return new MemoryEstimate.Data(
                 dataset.size(),
                 latents,
-                Captions.vary(training.captions(), dataset.manifest().samples()));
+                Captions.embeddedAtSteps(training, dataset.manifest().samples()));
     }
 
     /** What the settings leave open, the cheaper first. */
@@ -104,7 +105,7 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights) {
 
     /** The first that {@code training.memoryBudget} has room for. */
     static MemoryChoice within(TrainingSpec training, BiFunction<Keep, BaseWeights, MemoryEstimate> estimates) {
-        long budget = MemoryQuantity.bytes(java.util.Objects.requireNonNull(training.memoryBudget()));
+        long budget = MemoryQuantity.bytes(Objects.requireNonNull(training.memoryBudget()));
         List<MemoryEstimate> all = new ArrayList<>();
         for (MemoryChoice choice : possible(training)) {
             MemoryEstimate estimate = estimates.apply(choice.keep, choice.baseWeights);

@@ -1,6 +1,7 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,11 +15,13 @@ import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.weights.Parameter;
+import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
 
 /**
@@ -62,9 +65,6 @@ public record MemoryEstimate(
     /** Tiles of attention and feed-forwards, and what the engine's convolutions lay out anew. */
     private static final long LEAST_WORK = 48 * MIB;
 
-    /** Latents' pixels of pictures that are drawn at once. */
-    private static final long DRAWN_AT_ONCE = 4096;
-
     private static final int TOKENS_OF_A_CHUNK = 77;
     private static final int SINGLE = 4;
 
@@ -73,9 +73,9 @@ public record MemoryEstimate(
      *
      * @param pictures how many there are
      * @param latents h w of the largest one
-     * @param textsVary whether captions are embedded at every step though no text encoder is trained
+     * @param embedsTexts whether texts are embedded at every step though no text encoder is trained
      */
-    public record Data(int pictures, long latents, boolean textsVary) {}
+    public record Data(int pictures, long latents, boolean embedsTexts) {}
 
     /** At most, with the part that counts of those that are not there together. */
     public long total() {
@@ -120,8 +120,8 @@ public record MemoryEstimate(
             List<Projection> texts = training.adaptsText() ? model.textProjections() : List.of();
             List<AdaptedProjection> adapted = adapted(training, unet.projections(), texts);
             long tokens =
-                    TOKENS_OF_A_CHUNK * (long) Math.ceil(training.captions().maxTokens() / 75.0);
-            long number = training.precision() == Precision.BFloat16 ? 2 : SINGLE;
+                    TOKENS_OF_A_CHUNK * (long) Math.ceil(training.captions().maxTokens() / (double) ModelOptions.CHUNK);
+            long number = bytes(training.precision());
             ActivationSizes sizes =
                     new ActivationSizes(unet.config(), adapted, training.batchSize(), data.latents(), tokens);
             long largest = largest(unet.parameters().all());
@@ -148,25 +148,25 @@ public record MemoryEstimate(
         if (training.method() == TrainingMethod.TextualInversion) {
             return List.of();
         }
-        List<Projection> all = new java.util.ArrayList<>(unet);
+        List<Projection> all = new ArrayList<>(unet);
         if (training.adapter().textEncoder()) {
             all.addAll(texts);
         }
         return LoraAdapter.plan(all, LoraSettings.of(training.adapter()), Map.of());
     }
 
-    private static long size(Parameter parameter) {
-        return java.util.Arrays.stream(parameter.shape()).reduce(1, Math::multiplyExact);
+    private static long bytes(Precision precision) {
+        return precision == Precision.BFloat16 ? 2 : SINGLE;
     }
 
     private static long largest(List<Parameter> parameters) {
-        return parameters.stream().mapToLong(MemoryEstimate::size).max().orElse(0);
+        return parameters.stream().mapToLong(Parameter::size).max().orElse(0);
     }
 
     private static long bytes(List<Parameter> parameters, Precision precision, BaseWeights form) {
-        long number = precision == Precision.BFloat16 ? 2 : SINGLE;
+        long number = bytes(precision);
         return parameters.stream()
-                .mapToLong(p -> size(p)
+                .mapToLong(p -> p.size()
                         * (p.shape().length == 1
                                 ? SINGLE
                                 : form == BaseWeights.Int8 && !p.name().contains("embeddings") ? 1 : number))
@@ -182,11 +182,9 @@ public record MemoryEstimate(
             long tokens,
             BaseWeights form) {
         if (!training.adaptsText()) {
-            return data.textsVary() || training.loss().preservation().prompts() != null
-                    ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full)
-                    : 0;
+            return data.embedsTexts() ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0;
         }
-        long number = training.precision() == Precision.BFloat16 ? 2 : SINGLE;
+        long number = bytes(training.precision());
         // Of a layer: norm, queries, keys, values, the attended, and two results.
         long kept = texts.stream()
                 .filter(p -> p.component() != Component.UNet && p.path().endsWith("q_proj"))
@@ -212,7 +210,7 @@ public record MemoryEstimate(
     private static long drawing(
             LoraTrainingSpec spec, StableDiffusion model, ActivationSizes sizes, long number, Data data) {
         long side = spec.sampling().side((int) Math.round(Math.sqrt(data.latents()) * model.factor())) / model.factor();
-        long atOnce = Math.max(1, DRAWN_AT_ONCE / (side * side));
+        long atOnce = ImageSampler.atOnce(side);
         long share = Math.max(1, 2 * atOnce * side * side / Math.max(1, data.latents()));
         return bytes(model.autoencoderParameters(), Precision.Float32, BaseWeights.Full)
                 + Math.max(model.decodingNumbers(atOnce * side * side) * SINGLE, share * sizes.work() * number)

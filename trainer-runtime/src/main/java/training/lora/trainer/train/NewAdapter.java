@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDManager;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,7 +43,7 @@ final class NewAdapter {
             // Whatever depends on what tokens begin as, such as averages and Prodigy's d, is made behind it.
             TokenDescriptions.train(
                     tokens,
-                    TokenDescriptions.of(spec.datasets()),
+                    byTrigger(spec.datasets(), ConceptSpec::description),
                     spec.training(),
                     model.prompts(),
                     () -> context.stopIfAsked("while it trained tokens on descriptions, which begins anew"),
@@ -54,7 +54,7 @@ final class NewAdapter {
 
     private static TokenEmbeddings tokens(LoraTrainingSpec spec, StableDiffusion model, NDManager manager) {
         TokensSpec tokens = spec.training().tokens();
-        Map<String, String> classNames = classNames(spec.datasets());
+        Map<String, String> classNames = byTrigger(spec.datasets(), ConceptSpec::className);
         List<Vocabulary> vocabularies = model.prompts().vocabularies();
         List<Word> words = Concepts.of(spec.datasets()).triggers().stream()
                 .map(trigger -> new Word(
@@ -96,14 +96,18 @@ final class NewAdapter {
         return initial;
     }
 
-    private static Map<String, String> classNames(List<DatasetSpec> datasets) {
-        Map<String, String> names = new LinkedHashMap<>();
+    /** What is said of the concepts that are trained, by their triggers; of several data sets of one the first counts. */
+    static Map<String, String> byTrigger(List<DatasetSpec> datasets, Function<ConceptSpec, @Nullable String> said) {
+        Map<String, String> all = new LinkedHashMap<>();
         for (DatasetSpec dataset : datasets) {
             ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train && concept != null && concept.className() != null) {
-                names.put(Objects.requireNonNull(concept.trigger()), concept.className());
+            if (dataset.role() == DatasetRole.Train && concept != null && concept.trigger() != null) {
+                String own = said.apply(concept);
+                if (own != null) {
+                    all.putIfAbsent(concept.trigger(), own);
+                }
             }
         }
-        return names;
+        return all;
     }
 }

@@ -27,10 +27,7 @@ final class StageSampler {
         ImageSampler sampler = ImageSampler.of(model, sampling, sampling.side(data.resolution()));
         if (!spec.training().adaptsText()) {
             sampler.embed(SamplePictures.prompts(spec, data), manager);
-            boolean kept = spec.training().loss().preservation().prompts() != null;
-            if (!kept
-                    && !Captions.vary(
-                            spec.training().captions(), data.manifest().samples())) {
+            if (!Captions.embeddedAtSteps(spec.training(), data.manifest().samples())) {
                 model.releasePrompts();
             }
         }

@@ -141,7 +141,7 @@ public final class StepBenchmark {
                         }),
                         k,
                         new LearningRates(timed.tables(), seconds.length).at(k, 1));
-                double loss = step.drain().get(0).loss();
+                double loss = step.log().drain().get(0).loss();
                 if (!Double.isFinite(loss)) {
                     throw new IllegalStateException("the loss must be finite, was " + loss);
                 }

@@ -7,9 +7,6 @@ import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import training.lora.api.ConceptSpec;
-import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.Json;
 import training.lora.api.OptimizerType;
 import training.lora.api.TokensSpec;
@@ -40,21 +37,6 @@ final class TokenDescriptions {
     private static final double RATE = 1e-3;
 
     private TokenDescriptions() {}
-
-    /** The descriptions of concepts that are trained, by their triggers. */
-    static Map<String, String> of(List<DatasetSpec> datasets) {
-        Map<String, String> descriptions = new LinkedHashMap<>();
-        for (DatasetSpec dataset : datasets) {
-            ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train
-                    && concept != null
-                    && concept.trigger() != null
-                    && concept.description() != null) {
-                descriptions.putIfAbsent(concept.trigger(), concept.description());
-            }
-        }
-        return descriptions;
-    }
 
     /**
      * Trains {@code tokens} in place.

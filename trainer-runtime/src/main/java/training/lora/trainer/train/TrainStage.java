@@ -249,13 +249,9 @@ public final class TrainStage {
         step();
         boolean stopping = context.stopping().getAsBoolean();
         boolean save = stopping || state.due();
-        if (save || progress.due() || step.full()) {
+        if (save || progress.due() || step.log().full()) {
             clock.enter(Phase.Other);
-            Watchdog.Alarm alarm =
-                    state.look(step.drain(), training.trainsModel() ? null : drawn::base, batches::ofStep);
-            if (alarm != null) {
-                state.rollBack(alarm);
-                pictures.cut(state.done());
+            if (setBack()) {
                 return;
             }
             if (save) {
@@ -273,6 +269,24 @@ public final class TrainStage {
     }
 
     /**
+     * Judges the steps since the last call, and goes back where something is wrong with them.
+     *
+     * @return whether it went back
+     */
+    private boolean setBack() throws IOException {
+        List<MeasuredStep> measured = step.log().drain();
+        Watchdog.Alarm alarm = measured.isEmpty()
+                ? null
+                : state.look(measured, training.trainsModel() ? null : drawn::base, batches::ofStep);
+        if (alarm == null) {
+            return false;
+        }
+        state.rollBack(alarm);
+        pictures.cut(state.done());
+        return true;
+    }
+
+    /**
      * Lets runs beside this one make their step. Asked to stop by then, it saves what it has and makes no other.
      *
      * @return whether it was set back
@@ -283,11 +297,7 @@ public final class TrainStage {
         if (context.neighbours() == Neighbours.NONE || !context.stopping().getAsBoolean()) {
             return false;
         }
-        List<MeasuredStep> measured = step.drain();
-        Watchdog.Alarm alarm = measured.isEmpty() ? null : state.look(measured, drawn::base, batches::ofStep);
-        if (alarm != null) {
-            state.rollBack(alarm);
-            pictures.cut(state.done());
+        if (setBack()) {
             return true;
         }
         if (state.done() > 0 && !state.atCheckpoint()) {

@@ -8,7 +8,6 @@ import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.LossHistory;
 import training.lora.trainer.train.optimizer.Rates;
-import training.lora.trainer.train.progress.MeasuredStep;
 
 /** A step of training, whatever is trained, and losses without one. */
 interface TrainingStep extends AutoCloseable {
@@ -31,11 +30,8 @@ interface TrainingStep extends AutoCloseable {
     /** The same under the base model alone; null where it is there no more. */
     @Nullable NDArray baseLoss(Batch batch, NDManager scope);
 
-    /** Whether {@link #drain} must come before the next step. */
-    boolean full();
-
-    /** Reads what the steps since the last call measured; waits for them. */
-    List<MeasuredStep> drain();
+    /** What its steps measured; drained before the step after it is full. */
+    StepLog log();
 
     @Override
     void close();

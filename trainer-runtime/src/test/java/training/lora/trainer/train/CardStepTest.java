@@ -121,7 +121,7 @@ class CardStepTest {
                 step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
                 step.output();
 
-                assertThatThrownBy(step::drain)
+                assertThatThrownBy(step.log()::drain)
                         .isInstanceOf(EngineException.class)
                         .hasMessageContaining(NO_VALUES);
             }

@@ -178,7 +178,7 @@ class EmojiGoldensTest {
                     k,
                     List.of(Rates.constant(k, rate, 1)));
         }
-        List<MeasuredStep> measured = step.drain();
+        List<MeasuredStep> measured = step.log().drain();
 
         assertThat(measured).hasSize(10);
         for (int k = 0; k < expected.size(); k++) {

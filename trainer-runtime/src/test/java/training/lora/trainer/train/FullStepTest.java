@@ -60,7 +60,7 @@ class FullStepTest {
                     for (int i = part[0]; i < part[1]; i++) {
                         step.train(batches, i, List.of(Rates.constant(i, rate, 1)));
                     }
-                    measured.addAll(step.drain());
+                    measured.addAll(step.log().drain());
                     Map<String, NDArray> copies = new LinkedHashMap<>();
                     step.optimizer().state().forEach((name, tensor) -> {
                         NDArray copy = tensor.in(run).duplicate();

@@ -64,7 +64,7 @@ class LoraStepTest {
                 step.train(batches, i, List.of(Rates.constant(i, 1e-2, 1)));
                 after.accept(run, i + 1);
             }
-            return step.drain();
+            return step.log().drain();
         }
     }
 
@@ -140,7 +140,7 @@ class LoraStepTest {
                 new Networks(unet, null), adapter, Schedules.STABLE_DIFFUSION, TrainingSpecs.of(training), run);
         step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
         step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
-        return new Moved(step.drain().get(0), adapter.parameters());
+        return new Moved(step.log().drain().get(0), adapter.parameters());
     }
 
     private static Batch part(Batch all, int from, int count) {

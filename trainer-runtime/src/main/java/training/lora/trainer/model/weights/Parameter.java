@@ -52,6 +52,11 @@ public final class Parameter {
         return shape.clone();
     }
 
+    /** How many numbers it has. */
+    public long size() {
+        return new Shape(shape).size();
+    }
+
     void bind(NDArray values) {
         array = values;
     }

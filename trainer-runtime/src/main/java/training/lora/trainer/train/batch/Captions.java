@@ -15,6 +15,7 @@ import training.lora.api.CaptionTrainingSpec;
 import training.lora.api.DatasetSpec;
 import training.lora.api.DropoutRest;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.TrainingSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.model.unet.Conditioning;
@@ -97,6 +98,11 @@ public final class Captions {
     /** Whether {@code settings} change captions, or some of {@code samples} have several: these are embedded at each step. */
     public static boolean vary(CaptionTrainingSpec settings, List<Sample> samples) {
         return vary(settings) || samples.stream().anyMatch(sample -> sample.variants() != null);
+    }
+
+    /** Whether texts are embedded at each step though no text encoder is trained: captions that vary, or texts that are kept. */
+    public static boolean embeddedAtSteps(TrainingSpec training, List<Sample> samples) {
+        return training.loss().preservation().prompts() != null || vary(training.captions(), samples);
     }
 
     private static boolean vary(CaptionTrainingSpec settings) {

@@ -77,7 +77,10 @@ public final class LossHistory {
 
     /** What batch {@code index} of {@code size} samples draws, or drew if it is one of the newest that were {@link #add}ed. */
     Drawn at(long index, int size) {
-        float[] known = memory.toFloatArray();
+        return at(index, size, memory.toFloatArray());
+    }
+
+    private Drawn at(long index, int size, float[] known) {
         int at = place(index);
         Drawn drawn = new Drawn(new int[size], new float[size]);
         if (known[begin(index)] == index / parts + 1 && known[at] > 0) {
@@ -108,7 +111,7 @@ public final class LossHistory {
     public void add(long index, int[] timesteps, float[] losses) {
         float[] known = memory.toFloatArray();
         // As it was drawn: it is not there yet, or there from before the run was set back.
-        float[] weights = at(index, timesteps.length).weights();
+        float[] weights = at(index, timesteps.length, known).weights();
         int begin = begin(index);
         if (known[begin] != index / parts + 1) {
             Arrays.fill(known, begin, begin + row, 0);

@@ -3,7 +3,6 @@ package training.lora.trainer.train.optimizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -60,9 +59,7 @@ public final class FusedOptimizer implements AutoCloseable {
     }
 
     private static long size(List<Parameter> layer) {
-        return layer.stream()
-                .mapToLong(weight -> Arrays.stream(weight.shape()).reduce(1, (a, b) -> a * b))
-                .sum();
+        return layer.stream().mapToLong(Parameter::size).sum();
     }
 
     private LayerWeights layer(List<Parameter> layer) {
