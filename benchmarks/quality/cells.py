@@ -2,36 +2,29 @@
 
 usage: benchmarks/quality/run [--data style,object,face] [--sides trainer,peft,peft-same] [--seeds 0,1,2] [--threads 2] [--rate RATE] [--limit SECONDS] [--out DIR]
 
-A cell that has its file in OUT/cells is not run again. No cell is begun after --limit seconds.
+Sides are the trainer's methods and the peers of methods.py. A cell that has its file in OUT/cells is not run again. No cell is
+begun after --limit seconds.
 """
 import argparse, datetime, json, os, pathlib, shutil, subprocess, sys, time
 import yaml
 
+import methods
 import report
 
-HOME = pathlib.Path(__file__).resolve().parents[2]
-BUNDLED = HOME / "examples" / "bundled"
-DATA = {
-    "style": BUNDLED / "blue-ink",
-    "object": BUNDLED / "robot",
-    "face": BUNDLED / "fluent-cats",
-}
-# Learning rates at which the concept is learned in so few steps; README.md says how they were chosen.
-RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
-# Where the text counts for more the tiny model keeps to its own colours.
-GUIDANCE = {"style": 2, "object": 5, "face": 5}
+HOME = methods.HOME
 PICTURES = 28  # at least so many are drawn for each measure
 FIRST_SEED = 1000
 
 args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 names = lambda text: text.split(",")
-args.add_argument("--data", type=names, default=list(DATA))
+args.add_argument("--data", type=names, default=["style", "object", "face"])
 args.add_argument("--sides", type=names, default=["trainer", "peft", "peft-same"])
 args.add_argument("--seeds", type=names, default=["0", "1", "2"], help="peft-same runs with the first alone")
 args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
 args.add_argument("--steps", type=int, default=250)
 args.add_argument("--every", type=int, default=50)
-args.add_argument("--rate", type=float, help="learning rate; default: the data's own")
+args.add_argument("--rate", type=float, help="learning rate; default: the data's and method's own")
+args.add_argument("--token-rate", type=float, help="learning rate of new tokens; default: the method's own")
 args.add_argument("--limit", type=float, default=3000, help="no cell is begun after so many seconds; default 3000")
 args.add_argument("--out", type=pathlib.Path, default=HOME / "benchmarks" / "quality" / "target")
 args = args.parse_args()
@@ -39,34 +32,25 @@ args.out = args.out.resolve()
 environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}
 
 
+def training(data, side, seed):
+    return methods.training(data, side, args.steps, args.every, int(seed), args.rate, args.token_rate)
+
+
 def spec(data, side, seed):
-    captions = [f.with_suffix(".txt").read_text().strip() for f in sorted(DATA[data].glob("*.png"))]
+    captions = methods.prompts(data, side, args.out)
     each = -(-PICTURES // len(captions))
-    prompts = [dict(text=c, seed=FIRST_SEED + i) for i, c in enumerate(captions * each)]
+    output = {"output": dict(formats=["Diffusers"])} if side in methods.PEERS or side == "trainer" else {}
     return dict(
         apiVersion="lora.training/v1alpha1",
         kind="LoraTraining",
         metadata=dict(name=f"{data}-{side}-{seed}"),
         spec=dict(
             baseModel=dict(uri="bundled://emoji-sd"),
-            datasets=[dict(uri=str(DATA[data]))],
-            training=dict(
-                steps=args.steps,
-                batchSize=4,
-                seed=int(seed),
-                precision="Float32",  # as peft trains it; the API's default is BFloat16
-                adapter=dict(rank=16, alpha=16, targets=["Attention", "FeedForward", "Convolution"]),
-                optimizer=dict(
-                    learningRate=args.rate or RATES[data], weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=args.steps * 3 // 50)
-                ),
-                loss=dict(weighting="MinSnr", minSnrGamma=5),
-                captions=dict(dropout=0.05),
-                # That the same draws come to the same adapter shows at the end.
-                checkpoints=dict(everySteps=args.steps if side == "peft-same" else args.every, keep=100),
-            ),
-            sampling=dict(enabled=False, steps=10, guidance=GUIDANCE[data]),
-            evaluation=dict(prompts=prompts),
-            output=dict(formats=["Diffusers"]),
+            datasets=[methods.dataset(data, side, args.out)],
+            training=training(data, side, seed),
+            sampling=dict(enabled=False, steps=10, guidance=methods.GUIDANCE[methods.kind(data)]),
+            evaluation=dict(prompts=[dict(text=c, seed=FIRST_SEED + i) for i, c in enumerate(captions * each)]),
+            **output,
         ),
     )
 
@@ -84,7 +68,7 @@ def call(command, workspace):
 
 def run(data, side, seed):
     workspace = args.out / "work" / f"{data}-{side}-{seed}"
-    pictures = args.out / "pictures" / data
+    pictures = args.out / "pictures" / (f"{data}-named" if side in methods.NAMED else data)
     (workspace / "evaluate").mkdir(parents=True, exist_ok=True)
     pictures.mkdir(parents=True, exist_ok=True)
     # Pictures are kept by what they depend on: the base model's are drawn once for all cells of a data set.
@@ -95,13 +79,13 @@ def run(data, side, seed):
     begin = time.monotonic()
     trainer("prepare", workspace, file)
     peer = None
-    if side == "trainer":
+    if side not in methods.PEERS:
         trainer("train", workspace, file)
     elif not (workspace / "train" / "summary.json").exists():
         same = ["--same-draws"] if side == "peft-same" else []
-        call([sys.executable, HOME / "benchmarks/quality/train_peft.py", file, "--base", BUNDLED / "emoji-sd", "--data", DATA[data],
+        call([sys.executable, HOME / "benchmarks/quality/train_peft.py", file, "--base", methods.BUNDLED / "emoji-sd", "--data", methods.folder(data, side, args.out),
               "--workspace", workspace, "--threads", args.threads, *same], workspace)
-    if side != "trainer":
+    if side in methods.PEERS:
         peer = json.loads((workspace / "train" / "peer.json").read_text())
     trainer("evaluate", workspace, file)
     measured = json.loads((workspace / "evaluate" / "evaluation.json").read_text())
@@ -109,7 +93,7 @@ def run(data, side, seed):
     commit = subprocess.run(["git", "-C", HOME, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     return dict(
         data=data, side=side, seed=int(seed), date=datetime.date.today().isoformat(), commit=commit, threads=args.threads, cores=os.cpu_count(),
-        seconds=round(time.monotonic() - begin), peer=peer, pictures=len(measured["prompts"]), training=spec(data, side, seed)["spec"]["training"],
+        seconds=round(time.monotonic() - begin), peer=peer, pictures=len(measured["prompts"]), training=training(data, side, seed),
         rollbacks=json.loads((workspace / "train" / "summary.json").read_text())["rollbacks"],
         base=values(measured["base"]), checkpoints=[values(c) for c in measured["checkpoints"]],
     )
@@ -123,7 +107,7 @@ def main():
     for data, side, seed in wanted:
         file = cells / f"{data}-{side}-{seed}.json"
         if file.exists():
-            if json.loads(file.read_text())["training"] != spec(data, side, seed)["spec"]["training"]:
+            if json.loads(file.read_text())["training"] != training(data, side, seed):
                 sys.exit(f"{file} must be of the training that is asked for; --out takes a folder for another")
             continue
         if time.monotonic() - begin > args.limit:

@@ -3,9 +3,12 @@ import json, pathlib, re, statistics, sys
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
+import methods
+
 # Where the evaluation's samples.png has its pictures, a row a prompt, the last at the bottom (sample/PictureGrid.java).
 GAP, CAPTION, CELL = 8, 26, 256
 SHOWN, ROWS = 112, 4
+ALIGNMENT = "trainingImageAlignment"
 
 
 def read(out):
@@ -44,11 +47,13 @@ def write(out):
     both = [d for d in dict.fromkeys(d for d, _ in cells) if (d, "trainer") in cells and (d, "peft") in cells]
     lines = [facts(cells), ""]
     if both:
-        lines += last_step(cells, both) + [""] + course(cells, both) + [""]
-    lines += same_draws(out, cells)
+        lines += last_step(cells, both) + [""]
+    lines += beside_lora(cells) + [""] + course(cells) + [""] + same_draws(out, cells)
     (out / "results.md").write_text("\n".join(lines) + "\n")
     if both:
         grid(out, cells, both)
+    if any(side not in ("trainer", "peft", "peft-same") for _, side in cells):
+        sides_grid(out, cells)
 
 
 def facts(cells):
@@ -57,7 +62,7 @@ def facts(cells):
         return "No cell is done."
     peer = next((c["peer"] for c in every if c["peer"]), {})
     dates, threads, commits, pictures = (sorted({str(c[k]) for c in every}) for k in ("date", "threads", "commit", "pictures"))
-    rates = sorted({f"{c['training']['optimizer']['learningRate']:g}" for c in every})
+    rates = sorted({f"{c['training']['optimizer']['learningRate']:g}" for c in every if "optimizer" in c["training"]})
     seeds = "; ".join(f"{data} {side} {', '.join(str(c['seed']) for c in group)}" for (data, side), group in cells.items())
     return (
         f"{', '.join(dates)}; seeds: {seeds}; trainer at {', '.join(commits)}, {', '.join(f'{k} {peer[k]}' for k in ('torch', 'diffusers', 'peft') if k in peer)}; "
@@ -79,15 +84,30 @@ def last_step(cells, both):
     return lines
 
 
-def course(cells, both):
-    steps = [c["step"] for c in cells[both[0], "trainer"][0]["checkpoints"]]
+def beside_lora(cells):
+    """Each method's last step beside plain LoRA's on the same captions; of a gain, the share of LoRA's."""
+    lines = ["| last step | method | seeds | score | learned | kept | training-image alignment | diversity | score - LoRA's | gain of alignment / LoRA's |", "|---" * 10 + "|"]
+    for (data, side), group in cells.items():
+        lora = cells.get((data, "named" if side in methods.NAMED else "trainer"))
+        values = lambda of, metric: [c["checkpoints"][-1][metric] for c in of]
+        gain = lambda of: statistics.mean(values(of, ALIGNMENT)) - of[0]["base"][ALIGNMENT]
+        beside = [difference([(values(group, "score"), values(lora, "score"))]), f"{gain(group) / gain(lora):.2f}"] if lora and lora is not group else ["", ""]
+        shown = [spread(values(group, metric)) for metric in ("score", "learned", "kept", ALIGNMENT, "diversity")]
+        lines.append(f"| {data} | {side} | {len(group)} | " + " | ".join(shown + beside) + " |")
+    return lines
+
+
+def course(cells):
+    if not cells:
+        return []
+    steps = [c["step"] for c in next(iter(cells.values()))[0]["checkpoints"]]
     lines = ["| score | | step 0 | " + " | ".join(map(str, steps)) + " | least over step 0 |", "|---" * (len(steps) + 4) + "|"]
-    for data in both:
-        for side in ("trainer", "peft"):
-            group = cells[data, side]
-            base = group[0]["base"]["score"]
-            values = [[c["checkpoints"][i]["score"] for c in group] for i in range(len(steps))]
-            lines.append(f"| {data} | {side} | {base:.3f} | " + " | ".join(f"{statistics.mean(v):.3f}" for v in values) + f" | {min(map(min, values)) - base:+.3f} |")
+    for (data, side), group in cells.items():
+        if side == "peft-same":
+            continue
+        base = group[0]["base"]["score"]
+        values = [[c["checkpoints"][i]["score"] for c in group] for i in range(len(steps))]
+        lines.append(f"| {data} | {side} | {base:.3f} | " + " | ".join(f"{statistics.mean(v):.3f}" for v in values) + f" | {min(map(min, values)) - base:+.3f} |")
     return lines
 
 
@@ -140,6 +160,26 @@ def grid(out, cells, both):
             for c, image in enumerate(columns):
                 sheet.paste(image, (4 + c * (SHOWN + 4), top + 14 + r * (SHOWN + 4)))
     sheet.save(out / "pictures.jpg", quality=88)
+
+
+def sides_grid(out, cells):
+    """Rows of prompts by data set; columns: base model, then each side's last checkpoint; all of the first seed."""
+    sides = list(dict.fromkeys(side for _, side in cells if side != "peft-same"))
+    sets = list(dict.fromkeys(data for data, _ in cells))
+    sheet = Image.new("RGB", ((len(sides) + 1) * (SHOWN + 4) + 4, 20 + len(sets) * (ROWS * (SHOWN + 4) + 16)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for c, label in enumerate(["base model"] + sides):
+        draw.text((4 + c * (SHOWN + 4), 4), label, fill="black")
+    for d, data in enumerate(sets):
+        top = 20 + d * (ROWS * (SHOWN + 4) + 16)
+        draw.text((4, top), data, fill="black")
+        for c, side in enumerate([None] + sides):
+            group = next((g for (of, _), g in cells.items() if of == data), None) if side is None else cells.get((data, side))
+            for r in range(ROWS if group else 0):
+                column = 0 if side is None else len(group[0]["checkpoints"])
+                image = picture(out, group[0], r * group[0]["pictures"] // ROWS, column)
+                sheet.paste(image, (4 + c * (SHOWN + 4), top + 14 + r * (SHOWN + 4)))
+    sheet.save(out / "methods.jpg", quality=88)
 
 
 if __name__ == "__main__":

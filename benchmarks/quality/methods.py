@@ -1,0 +1,112 @@
+"""What each side of the benchmark trains, as fields under spec.training, and on which data."""
+import pathlib
+
+HOME = pathlib.Path(__file__).resolve().parents[2]
+BUNDLED = HOME / "examples" / "bundled"
+OTHERS = HOME / "benchmarks" / "quality" / "target" / "other"
+
+# Folder, the kind of concept, its words in the captions, and the trigger that stands for them where new tokens are trained.
+DATA = {
+    "style": (BUNDLED / "blue-ink", "Style", None, "inkblot"),
+    "object": (BUNDLED / "robot", "Object", "robot", "zorbot"),
+    "face": (BUNDLED / "fluent-cats", "Face", "cat", "mewlin"),
+    # Rates are chosen on these, which other_data.py writes.
+    "car": (OTHERS / "car", "Object", "police car", "zorbot"),
+    "smileys": (OTHERS / "smileys", "Face", "face", "mewlin"),
+}
+# The kind of data that a rate is chosen for.
+LIKE = {"car": "object", "smileys": "face"}
+# Learning rates of plain LoRA at which the concept is learned in so few steps; README.md says how they were chosen.
+RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
+# Where the text counts for more the tiny model keeps to its own colours.
+GUIDANCE = {"style": 2, "object": 5, "face": 5}
+
+PEERS = {"peft": "LoRA", "peft-same": "LoRA", "peft-dora": "DoRA", "peft-loha": "LoHa", "peft-lokr": "LoKr"}
+# What else is trained: kind of adapter, or fields under spec.training that take the place of plain LoRA's.
+METHODS = {
+    "trainer": {},
+    "dora": {"adapter": {"type": "DoRA"}},
+    "loha": {"adapter": {"type": "LoHa"}},
+    "lokr": {"adapter": {"type": "LoKr"}},
+    "lora-plus": {"optimizer": {"loraPlusRatio": 16}},
+    "t-lora": {"adapter": {"timestepRank": {}}},
+    "ema": {"ema": {"decay": 0.98}},
+    "prodigy": {"optimizer": {"type": "Prodigy", "learningRate": 1.0}},
+    "full": {"method": "FullFineTuning", "adapter": None, "optimizer": {"maxGradientNorm": None}},
+    # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
+    "named": {},
+    "pivotal": {"tokens": {"count": 2, "learningRate": 5e-3}},
+    "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {"count": 4, "learningRate": 5e-3}},
+}
+NAMED = ("named", "pivotal", "inversion")
+# Where a method's rate of the adapter is another than plain LoRA's; chosen as those of RATES.
+METHOD_RATES = {}
+
+
+def kind(data):
+    return LIKE.get(data, data)
+
+
+def merged(fields, others):
+    """The fields with others over them; one that is None is left out."""
+    out = dict(fields)
+    for name, value in others.items():
+        out[name] = merged(out.get(name, {}), value) if isinstance(value, dict) else value
+    return {name: value for name, value in out.items() if value is not None}
+
+
+def folder(data, side, out):
+    """The pictures and captions that a side trains: the data's own, or a copy whose captions have the trigger."""
+    source, _, words, trigger = DATA[data]
+    if side not in NAMED or words is None:
+        return source
+    copy = out / "named" / data
+    copy.mkdir(parents=True, exist_ok=True)
+    for picture in sorted(source.glob("*.png")):
+        (copy / picture.name).write_bytes(picture.read_bytes())
+        caption = picture.with_suffix(".txt").read_text().replace(words, trigger)
+        (copy / picture.name).with_suffix(".txt").write_text(caption)
+    return copy
+
+
+def dataset(data, side, out):
+    _, mode, words, trigger = DATA[data]
+    place = dict(uri=str(folder(data, side, out)))
+    if side not in NAMED:
+        return place
+    concept = dict(mode=mode, trigger=trigger) | ({"className": words} if words else {})
+    return place | {"concept": concept}
+
+
+def prompts(data, side, out):
+    """The captions, as the trainer has them: where a concept is named, with its trigger."""
+    captions = [f.with_suffix(".txt").read_text().strip() for f in sorted(folder(data, side, out).glob("*.png"))]
+    _, mode, _, trigger = DATA[data]
+    if side in NAMED and mode == "Style":
+        return [f"in the style of {trigger}, {caption}" for caption in captions]
+    return captions
+
+
+def training(data, side, steps, every, seed, rate=None, token_rate=None):
+    """The fields under spec.training."""
+    plain = dict(
+        steps=steps,
+        batchSize=4,
+        seed=seed,
+        precision="Float32",  # as peft trains it; the API's default is BFloat16
+        adapter=dict(rank=16, alpha=16, targets=["Attention", "FeedForward", "Convolution"]),
+        optimizer=dict(
+            learningRate=RATES[kind(data)], weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=steps * 3 // 50)
+        ),
+        loss=dict(weighting="MinSnr", minSnrGamma=5),
+        captions=dict(dropout=0.05),
+        # That the same draws come to the same adapter shows at the end.
+        checkpoints=dict(everySteps=steps if side == "peft-same" else every, keep=100),
+    )
+    asked = merged(plain, {"adapter": {"type": PEERS[side]}} if PEERS.get(side, "LoRA") != "LoRA" else METHODS.get(side, {}))
+    chosen = rate or METHOD_RATES.get((side, kind(data)))
+    if chosen:
+        asked["optimizer"]["learningRate"] = chosen
+    if token_rate and "tokens" in asked:
+        asked["tokens"]["learningRate"] = token_rate
+    return asked
