@@ -23,6 +23,7 @@ import training.lora.trainer.model.basemodel.Schedule;
  *
  * @param baseModel name of the base model, whose checkpoint ComfyUI must have
  * @param name of the pictures' files
+ * @param baseAdapters LoRAs that are a part of the base model, in their order
  * @param lora name of the LoRA's file in kohya's form, which goes to ComfyUI's {@code models/loras}; null for none
  * @param embeddings triggers whose embeddings go to ComfyUI's {@code models/embeddings}, a file called as each
  * @param prompt what is drawn
@@ -36,6 +37,7 @@ import training.lora.trainer.model.basemodel.Schedule;
 public record ComfyWorkflow(
         String baseModel,
         String name,
+        List<BaseAdapter> baseAdapters,
         @Nullable String lora,
         List<String> embeddings,
         PromptSpec prompt,
@@ -50,8 +52,19 @@ public record ComfyWorkflow(
 
     private static final String LORA = "2";
 
+    /** The first of the base model's own LoRAs; the others are numbered on from it. */
+    private static final int BASE_ADAPTERS = 10;
+
     /** They weigh what they enclose; square ones and braces mean nothing to its text encoder. */
     private static final Pattern BRACKET = Pattern.compile("[()]");
+
+    /**
+     * A LoRA of the base model.
+     *
+     * @param file its name in ComfyUI's {@code models/loras}
+     * @param share how much of it is added to the weights
+     */
+    public record BaseAdapter(String file, double share) {}
 
     /** Writes it. */
     public void write(Path file) throws IOException {
@@ -64,11 +77,18 @@ public record ComfyWorkflow(
         ObjectNode nodes = Json.MAPPER.createObjectNode();
         ObjectNode checkpoint = node(nodes, BASE, "CheckpointLoaderSimple", "Base model: choose your checkpoint");
         checkpoint.put("ckpt_name", baseModel.endsWith(".safetensors") ? baseModel : baseModel + ".safetensors");
+        for (int i = 0; i < baseAdapters.size(); i++) {
+            BaseAdapter adapter = baseAdapters.get(i);
+            lora(
+                    nodes,
+                    baseAdapter(i),
+                    "A LoRA of the base model",
+                    adapter.file(),
+                    adapter.share(),
+                    baseAdapter(i - 1));
+        }
         if (lora != null) {
-            ObjectNode loader = node(nodes, LORA, "LoraLoader", "The trained LoRA");
-            loader.put("lora_name", lora).put("strength_model", strength).put("strength_clip", strength);
-            link(loader, MODEL, BASE, 0);
-            link(loader, "clip", BASE, 1);
+            lora(nodes, LORA, "The trained LoRA", lora, strength, baseAdapter(baseAdapters.size() - 1));
         }
         text(nodes, "3", "Prompt", prompt.text());
         text(nodes, "4", "Negative prompt", prompt.negative());
@@ -110,9 +130,21 @@ public record ComfyWorkflow(
         return schedule.spacing() == Schedule.Spacing.Trailing ? "simple" : "normal";
     }
 
+    private static void lora(ObjectNode nodes, String id, String title, String file, double strength, String onTopOf) {
+        ObjectNode loader = node(nodes, id, "LoraLoader", title);
+        loader.put("lora_name", file).put("strength_model", strength).put("strength_clip", strength);
+        link(loader, MODEL, onTopOf, 0);
+        link(loader, "clip", onTopOf, 1);
+    }
+
+    /** The node of the base model's LoRA {@code i}, or the base model's below the first. */
+    private static String baseAdapter(int i) {
+        return i < 0 ? BASE : Integer.toString(BASE_ADAPTERS + i);
+    }
+
     /** The node that a model and its text encoders come from: the LoRA's, or the base model's without one. */
     private String model() {
-        return lora == null ? BASE : LORA;
+        return lora == null ? baseAdapter(baseAdapters.size() - 1) : LORA;
     }
 
     private void text(ObjectNode nodes, String id, String title, String text) {

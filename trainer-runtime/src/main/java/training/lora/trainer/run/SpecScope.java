@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.TreeSet;
 import training.lora.api.CleanUp;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.MaskSource;
+import training.lora.api.PreparationSpec;
 import training.lora.api.PreservationSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
@@ -34,7 +36,8 @@ public enum SpecScope {
                 if (dataset.path("concept") instanceof ObjectNode concept) {
                     concept.remove("description");
                 }
-                if (spec.preparation().captions().cleanUp() == CleanUp.None) {
+                if (spec.preparation().captions().cleanUp() == CleanUp.None
+                        && !maskedByClassNames(spec.preparation())) {
                     withoutClassName(dataset);
                 }
             });
@@ -76,6 +79,12 @@ public enum SpecScope {
 
     abstract ObjectNode of(LoraTrainingSpec spec);
 
+    /** Whether masks may be of what the class names say. */
+    private static boolean maskedByClassNames(PreparationSpec preparation) {
+        return preparation.mask().source() == MaskSource.Segment
+                && preparation.mask().prompts().isEmpty();
+    }
+
     /** Whether new tokens may begin as class names, or predictions for captions with them are kept. */
     private static boolean trainsOnClassNames(TrainingSpec training) {
         List<String> prompts = training.loss().preservation().prompts();
@@ -83,7 +92,7 @@ public enum SpecScope {
                 || (prompts != null && prompts.stream().anyMatch(prompt -> prompt.contains(PreservationSpec.CAPTION)));
     }
 
-    /** It takes the trigger's place where pictures are measured; in data it is used where captions are rewritten alone. */
+    /** It takes the trigger's place where pictures are measured; data depend on it by rewritten captions and by masks alone. */
     private static void withoutClassName(JsonNode dataset) {
         if (dataset.path("concept") instanceof ObjectNode concept) {
             concept.remove("className");

@@ -60,7 +60,13 @@ class ComfyWorkflowTest {
     private JsonNode workflow(Prediction prediction, boolean zeroTerminalSnr, Schedule.Spacing spacing, String text)
             throws Exception {
         Path file = folder.resolve("workflow.json");
-        Schedule schedule = ScheduleBuilder.builder()
+        Schedule schedule = schedule(prediction, zeroTerminalSnr, spacing);
+        workflow(text, schedule, List.of(), "banny.safetensors").write(file);
+        return Json.MAPPER.readTree(file.toFile());
+    }
+
+    private static Schedule schedule(Prediction prediction, boolean zeroTerminalSnr, Schedule.Spacing spacing) {
+        return ScheduleBuilder.builder()
                 .trainTimesteps(1000)
                 .betaStart(0.00085)
                 .betaEnd(0.012)
@@ -70,8 +76,6 @@ class ComfyWorkflowTest {
                 .prediction(prediction)
                 .zeroTerminalSnr(zeroTerminalSnr)
                 .build();
-        workflow(text, schedule, List.of(), "banny.safetensors").write(file);
-        return Json.MAPPER.readTree(file.toFile());
     }
 
     private static ComfyWorkflow workflow(
@@ -79,6 +83,7 @@ class ComfyWorkflowTest {
         return ComfyWorkflowBuilder.builder()
                 .baseModel("dream")
                 .name("banny")
+                .baseAdapters(List.of())
                 .embeddings(embeddings)
                 .prompt(new PromptSpec(text, "blurry (bad)", 7L))
                 .steps(25)
@@ -92,16 +97,7 @@ class ComfyWorkflowTest {
 
     @Test
     void embeddingsAreCalledByTheirFilesAndNeedNoLora() {
-        Schedule schedule = ScheduleBuilder.builder()
-                .trainTimesteps(1000)
-                .betaStart(0.00085)
-                .betaEnd(0.012)
-                .betas(Schedule.Betas.ScaledLinear)
-                .spacing(Schedule.Spacing.Leading)
-                .stepsOffset(1)
-                .prediction(Prediction.Epsilon)
-                .zeroTerminalSnr(false)
-                .build();
+        Schedule schedule = schedule(Prediction.Epsilon, false, Schedule.Spacing.Leading);
 
         JsonNode nodes = workflow("Banny, a (zor-bot) by zor's", schedule, List.of("zor", "banny", "zor-bot"), null)
                 .json();
@@ -111,6 +107,28 @@ class ComfyWorkflowTest {
         assertThat(nodes.has("2")).isFalse();
         assertThat(nodes.at("/6/inputs/model/0").asText()).isEqualTo("1");
         assertThat(nodes.at("/3/inputs/clip/0").asText()).isEqualTo("1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"banny.safetensors", ""})
+    void lorasOfTheBaseModelAreLoadedBeforeTheTrainedOne(String lora) {
+        Schedule schedule = schedule(Prediction.Epsilon, false, Schedule.Spacing.Leading);
+        JsonNode nodes = ComfyWorkflowBuilder.builder(
+                        workflow("a hat", schedule, List.of(), lora.isEmpty() ? null : lora))
+                .baseAdapters(List.of(
+                        new ComfyWorkflow.BaseAdapter("ink.safetensors", 0.5),
+                        new ComfyWorkflow.BaseAdapter("cat.safetensors", 1)))
+                .build()
+                .json();
+
+        assertThat(nodes.at("/10/inputs/lora_name").asText()).isEqualTo("ink.safetensors");
+        assertThat(nodes.at("/10/inputs/strength_model").asDouble()).isEqualTo(0.5);
+        assertThat(nodes.at("/10/inputs/model/0").asText()).isEqualTo("1");
+        assertThat(nodes.at("/11/inputs/clip/0").asText()).isEqualTo("10");
+        String last = lora.isEmpty() ? "11" : "2";
+        assertThat(nodes.at("/2/inputs/model/0").asText()).isEqualTo(lora.isEmpty() ? "" : "11");
+        assertThat(nodes.at("/6/inputs/model/0").asText()).isEqualTo(last);
+        assertThat(nodes.at("/3/inputs/clip/0").asText()).isEqualTo(last);
     }
 
     private JsonNode workflow(Prediction prediction) throws Exception {

@@ -51,6 +51,24 @@ class SpecScopeTest {
                 .isEqualTo(used ? List.of(changed) : List.of());
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "captions: {cleanUp: Rules} | true",
+                "mask: {source: Segment} | true",
+                "mask: {source: Segment, prompts: [a hat]} | false",
+                "mask: {source: Face} | false",
+            })
+    void preparedDataDependOnClassNamesWhereCaptionsOrMasksAreOfThem(String preparation, boolean used)
+            throws JsonProcessingException {
+        String changed = "`spec.datasets[0].concept.className` was \"cat\" and is \"dog\"";
+        String fields = "steps: 1}, preparation: {" + preparation;
+
+        assertThat(SpecScope.Preparation.changes(classed("cat", fields), classed("dog", fields)))
+                .isEqualTo(used ? List.of(changed) : List.of());
+    }
+
     @Test
     void descriptionsAreOfTheTrainingAndNotOfPreparedData() throws JsonProcessingException {
         String data = "{uri: a, concept: {mode: Object, trigger: qzx, description: a %s hat}}";

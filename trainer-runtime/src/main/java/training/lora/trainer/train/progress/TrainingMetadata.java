@@ -16,6 +16,7 @@ import training.lora.api.RunSpec;
 import training.lora.api.SamplingSpec;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
+import training.lora.api.Uris;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
@@ -33,6 +34,8 @@ import training.lora.trainer.trained.SamplePictures;
 public final class TrainingMetadata {
     /** Tags that are written; more make a header that UIs are slow to list. */
     private static final int TAGS = 500;
+
+    private static final String SAFETENSORS = ".safetensors";
 
     private TrainingMetadata() {}
 
@@ -53,6 +56,9 @@ public final class TrainingMetadata {
         return ComfyWorkflowBuilder.builder()
                 .baseModel(metadata.baseModel())
                 .name(run.owner().name())
+                .baseAdapters(run.spec().baseModel().merged().stream()
+                        .map(adapter -> new ComfyWorkflow.BaseAdapter(file(adapter.uri()), adapter.share()))
+                        .toList())
                 .embeddings(
                         training.tokens().any()
                                 ? Concepts.of(run.spec().datasets()).triggers()
@@ -65,6 +71,13 @@ public final class TrainingMetadata {
                 .schedule(schedule)
                 .lora(training.method() == TrainingMethod.TextualInversion ? null : Publisher.kohyaName(run))
                 .build();
+    }
+
+    /** What a file is called that {@code uri} names, or the repository that holds it. */
+    private static String file(String uri) {
+        String path = Uris.shown(uri);
+        String last = path.substring(path.lastIndexOf('/') + 1).replaceFirst("[@?#].*", "");
+        return last.endsWith(SAFETENSORS) ? last : last + SAFETENSORS;
     }
 
     private static @Nullable String trigger(RunSpec run) {

@@ -79,6 +79,7 @@ class CheckpointsTest {
                 ComfyWorkflowBuilder.builder()
                         .baseModel("base")
                         .name("t")
+                        .baseAdapters(List.of())
                         .embeddings(List.of())
                         .prompt(new PromptSpec("a bat", "", 1L))
                         .steps(20)
