@@ -36,7 +36,7 @@ METHODS = {
     # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
     "named": {},
     "pivotal": {"tokens": {"count": 2, "learningRate": 5e-3}},
-    "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {"count": 4, "learningRate": 5e-3}},
+    "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {"count": 4, "learningRate": 2e-2}},
 }
 NAMED = ("named", "pivotal", "inversion")
 # Where a method's rate of the adapter is another than plain LoRA's; chosen as those of RATES.
