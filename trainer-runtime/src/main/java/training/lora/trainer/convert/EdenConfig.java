@@ -28,6 +28,8 @@ final class EdenConfig {
 
     private static final double RATE_BEFORE_WITHOUT_TOKENS = 2e-4;
 
+    private static final double RATE_BEFORE_OF_WEIGHTS = 1e-5;
+
     private static final int LONGEST_NAME = 40;
     private static final String TOKEN = "TOK";
     private static final String CLIPSEG = "hf://Xenova/clipseg-rd64-refined";
@@ -40,6 +42,9 @@ final class EdenConfig {
     /** Whether tokens are trained there, which are called by {@link #TOKEN}. */
     private final boolean tokens;
 
+    /** Whether the denoiser's own weights are trained, not an adapter. */
+    private final boolean whole;
+
     private final ConceptMode mode;
 
     private EdenConfig(Options options, Places places) {
@@ -48,6 +53,7 @@ final class EdenConfig {
         this.places = places;
         draft = new Draft(name());
         tokens = !options.flag("disable_ti", false) && !options.flag("remove_ti_token_from_prompts", false);
+        whole = !options.flag("is_lora", true);
         mode = switch (options.choice("concept_mode", "", List.of("face", "style", "object"))) {
             case "face" -> ConceptMode.Face;
             case "object" -> ConceptMode.Object;
@@ -65,7 +71,11 @@ final class EdenConfig {
         config.captions();
         config.mask();
         config.training();
-        config.adapter();
+        if (config.whole) {
+            config.wholeModel();
+        } else {
+            config.adapter();
+        }
         if (config.tokens && config.hasTrigger()) {
             new EdenTokens(config.options, config.draft).put();
         }
@@ -271,6 +281,20 @@ final class EdenConfig {
         return EdenSampling.seed(options);
     }
 
+    /** Beside it there is neither a token nor an adapter here. */
+    private void wholeModel() {
+        if (tokens) {
+            throw options.wrong(
+                    "disable_ti", "be true where `is_lora` is false, for full fine-tuning trains no tokens beside it");
+        }
+        if (options.text("text_encoder_lora_optimizer") != null) {
+            throw options.wrong(
+                    "text_encoder_lora_optimizer",
+                    "be unset where `is_lora` is false, for full fine-tuning trains no adapter beside it; training.adapter.textEncoder trains the own weights of text encoders");
+        }
+        draft.put("is_lora", "training.method", TrainingMethod.FullFineTuning);
+    }
+
     private void adapter() {
         String adapter = "training.adapter.";
         int rank = options.whole("lora_rank", 16);
@@ -329,20 +353,23 @@ final class EdenConfig {
                     optimizer + "textEncoderLearningRate",
                     options.number("text_encoder_lora_lr", 1e-5));
         }
-        boolean dora = options.flag("use_dora", false);
+        boolean dora = !whole && options.flag("use_dora", false);
         draft.put(
                 "lora_weight_decay", optimizer + "weightDecay", dora ? 0 : options.number("lora_weight_decay", 0.004));
         double start = options.number("freeze_unet_before_completion_f", 0);
         if (start > 0) {
             draft.put("freeze_unet_before_completion_f", optimizer + "startFraction", start);
         }
-        draft.put(optimizer + "maxGradientNorm", NO_CLIPPING);
+        if (!whole) {
+            draft.put(optimizer + "maxGradientNorm", NO_CLIPPING);
+        }
         draft.put(optimizer + "schedule.type", ScheduleType.Constant);
         Integer given = options.whole("unet_lr_warmup_steps");
         int warmUp = given == null ? steps() : batchesInSteps(given);
         if (!prodigy && warmUp > 0) {
             draft.put("unet_lr_warmup_steps", optimizer + "schedule.warmupSteps", Math.min(warmUp, steps()));
-            draft.put(optimizer + "schedule.warmupFrom", tokens ? RATE_BEFORE : RATE_BEFORE_WITHOUT_TOKENS);
+            double before = whole ? RATE_BEFORE_OF_WEIGHTS : tokens ? RATE_BEFORE : RATE_BEFORE_WITHOUT_TOKENS;
+            draft.put(optimizer + "schedule.warmupFrom", before);
         }
     }
 

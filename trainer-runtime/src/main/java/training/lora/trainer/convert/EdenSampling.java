@@ -13,7 +13,6 @@ import training.lora.api.AdapterType;
 import training.lora.api.ConceptMode;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
-import training.lora.api.TrainingMethod;
 
 /** What Eden draws while it trains: by texts of our own, in its size, steps and guidance. */
 final class EdenSampling {
@@ -75,7 +74,7 @@ final class EdenSampling {
             return;
         }
         boolean linear = !draft.at("training.adapter.type").asText().equals(AdapterType.DoRA.name());
-        boolean adapter = !draft.at("training.method").asText().equals(TrainingMethod.TextualInversion.name());
+        boolean adapter = draft.at("training.method").isMissingNode();
         if (linear && adapter) {
             draft.put("sample_imgs_lora_scale", "sampling.strength", strength);
         } else {

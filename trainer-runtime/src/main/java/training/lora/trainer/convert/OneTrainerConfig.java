@@ -10,6 +10,7 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
+import training.lora.api.Bf16Weights;
 import training.lora.api.Json;
 import training.lora.api.LossWeighting;
 import training.lora.api.MaskSource;
@@ -18,6 +19,7 @@ import training.lora.api.Precision;
 import training.lora.api.Prediction;
 import training.lora.api.Sizing;
 import training.lora.api.TimestepDistribution;
+import training.lora.api.TrainingMethod;
 
 /** OneTrainer's JSON: a whole configuration, or a preset of some options; concepts and samples in it or in files of their own. */
 final class OneTrainerConfig {
@@ -33,6 +35,9 @@ final class OneTrainerConfig {
     private final Draft draft;
     private final boolean xl;
 
+    /** Whether the model's own weights are trained, not an adapter. */
+    private final boolean whole;
+
     private OneTrainerConfig(Options options, Places places) {
         this.options = options;
         this.findings = options.findings();
@@ -42,6 +47,11 @@ final class OneTrainerConfig {
         xl = type.equals("STABLE_DIFFUSION_XL_10_BASE");
         if (!xl && !type.equals("STABLE_DIFFUSION_15")) {
             throw options.refused("model_type");
+        }
+        String method = options.text("training_method", "LORA");
+        whole = method.equals("FINE_TUNE");
+        if (!whole && !method.equals("LORA")) {
+            throw options.refused("training_method");
         }
     }
 
@@ -58,7 +68,11 @@ final class OneTrainerConfig {
         new OneTrainerConcepts(options, places, config.draft).put();
         config.preparation();
         config.training();
-        config.adapter();
+        if (config.whole) {
+            config.wholeModel();
+        } else {
+            config.adapter();
+        }
         new OneTrainerOptimizer(options, config.draft, config.epoch(), config.trainsTextEncoder()).put();
         config.loss();
         config.sampling();
@@ -190,8 +204,33 @@ final class OneTrainerConfig {
         return first;
     }
 
+    private void wholeModel() {
+        draft.put("training_method", "training.method", TrainingMethod.FullFineTuning);
+        for (String key : List.of("layer_filter", "layer_filter_preset")) {
+            if (!options.text(key, "full").equals("full")) {
+                throw options.wrong(key, "be unset or full with FINE_TUNE, which trains all layers here");
+            }
+        }
+        draft.put("text_encoder.train", "training.adapter.textEncoder", trainsTextEncoder());
+        boolean single = keepsSingle();
+        if (draft.at("training.precision").asText().equals(Precision.BFloat16.name())) {
+            draft.put(
+                    "unet.weight_dtype",
+                    "training.fullFineTuning.bf16Weights",
+                    single ? Bf16Weights.Fp32Master : Bf16Weights.StochasticRounding);
+        }
+    }
+
+    /** Whether weights are fp32 there, whatever a step is computed in. */
+    private boolean keepsSingle() {
+        return options.child("unet").text("weight_dtype", "FLOAT_32").equals("FLOAT_32");
+    }
+
     private void adapter() {
         String adapter = "training.adapter.";
+        if (!keepsSingle()) {
+            options.child("unet").ignore("weight_dtype");
+        }
         String type = options.text("peft_type", "LORA");
         if (!List.of("LORA", "LOHA", "LOKR").contains(type)) {
             throw options.refused("peft_type");

@@ -1,6 +1,7 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.OptimizerType;
 import training.lora.api.ScheduleType;
@@ -56,13 +57,45 @@ final class OneTrainerOptimizer {
         if (!options.text("ema", "OFF").equals("OFF")) {
             draft.put("ema_decay", "training.ema.decay", options.number("ema_decay", 0.999));
         }
-        // Null, where unset is 1, is no clipping there.
-        double norm = options.number("clip_grad_norm", options.node().has("clip_grad_norm") ? 0 : 1);
-        draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        stop(path, type);
+        clipping(path);
         if (type.scheduleFree()) {
             draft.put("learning_rate_scheduler", path + "schedule.type", ScheduleType.Constant);
         } else {
             schedule(path + "schedule.");
+        }
+    }
+
+    /** Epochs, or batches, after which text encoders stay as they are. */
+    private void stop(String path, OptimizerType type) {
+        Options text = options.child("text_encoder");
+        String unit = text.text("stop_training_after_unit", "NEVER");
+        Integer after = text.whole("stop_training_after");
+        if (!trainsTextEncoder || unit.equals("NEVER") || after == null || after < 1) {
+            return;
+        }
+        int epochs = draft.at("training.epochs").asInt();
+        int batches = draft.at("training.gradientAccumulation").asInt();
+        double all = unit.equals("EPOCH") ? epochs : epoch == null ? 0 : (double) epoch * epochs * batches;
+        if (all == 0 || !List.of("EPOCH", "STEP").contains(unit) || type.findsItsRate()) {
+            options.findings()
+                    .note(
+                            "`text_encoder.stop_training_after` %d %s can't be told as a share of the steps here: text encoders are trained to the end"
+                                    .formatted(after, unit));
+        } else if (after < all) {
+            draft.put("text_encoder.stop_training_after", path + "textEncoderStopFraction", after / all);
+        }
+    }
+
+    /** Null, where unset is 1, is no clipping there. */
+    private void clipping(String path) {
+        double norm = options.number("clip_grad_norm", options.node().has("clip_grad_norm") ? 0 : 1);
+        if (draft.at("training.method").isMissingNode()) {
+            draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        } else if (norm != 0) {
+            options.findings()
+                    .note("`clip_grad_norm` %s is left out: with FINE_TUNE weights move before all gradients are there"
+                            .formatted(norm));
         }
     }
 

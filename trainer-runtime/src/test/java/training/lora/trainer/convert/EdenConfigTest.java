@@ -124,6 +124,51 @@ class EdenConfigTest {
     }
 
     @Test
+    void fullFineTuningIsThatOfTheDenoiserWithEdensDecayAndRise() throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden);
+        config.put("is_lora", false)
+                .put("disable_ti", true)
+                .put("unet_optimizer_type", "AdamW8bit")
+                .put("unet_lr", 0.0001)
+                .put("max_train_steps", 5000)
+                .put("use_dora", true)
+                .put("sample_imgs_lora_scale", 0.7);
+
+        Converted converted = Conversions.convert(Tool.Eden, folder, config);
+
+        JsonNode training = converted.training().at("/spec/training");
+        assertThat(training.path("method").asText()).isEqualTo("FullFineTuning");
+        assertThat(training.has("adapter")).isFalse();
+        assertThat(training.has("tokens")).isFalse();
+        assertThat(training.at("/loss/adapterL1").isMissingNode()).isTrue();
+        JsonNode optimizer = training.path("optimizer");
+        assertThat(optimizer.path("type").asText()).isEqualTo("AdamW8bit");
+        assertThat(optimizer.path("learningRate").asDouble()).isEqualTo(1e-4);
+        assertThat(optimizer.path("weightDecay").asDouble()).isEqualTo(0.004);
+        assertThat(optimizer.has("maxGradientNorm")).isFalse();
+        assertThat(optimizer.at("/schedule/warmupSteps").asInt()).isEqualTo(5000);
+        assertThat(optimizer.at("/schedule/warmupFrom").asDouble()).isEqualTo(1e-5);
+        assertThat(Conversions.problems(converted.training())).isEmpty();
+        assertThat(converted.warnings())
+                .anySatisfy(warning -> assertThat(warning).contains("`sample_imgs_lora_scale`"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{} | `disable_ti` must be true where `is_lora` is false, for full fine-tuning trains no tokens beside it, was unset",
+                "{\"disable_ti\": true, \"text_encoder_lora_optimizer\": \"adamw\"} | `text_encoder_lora_optimizer` must be unset where `is_lora` is false",
+                "{\"disable_ti\": true, \"unet_lr\": 0} | `unet_lr` can't be 0: without tokens nothing would be trained"
+            })
+    void fullFineTuningIsRefusedWithWhatItTrainsNothingOf(String fields, String sentence) throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden).put("is_lora", false);
+        config.setAll((ObjectNode) Conversions.json(fields));
+
+        assertThatThrownBy(() -> Conversions.convert(Tool.Eden, folder, config)).hasMessageContaining(sentence);
+    }
+
+    @Test
     void aSyntaxErrorIsNamedWithFileAndLine() throws IOException {
         Path file = Files.writeString(folder.resolve("args.json"), "{\n \"seed\": 1,\n \"seed\" 2}");
 

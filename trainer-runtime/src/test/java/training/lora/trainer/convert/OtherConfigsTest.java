@@ -3,6 +3,7 @@ package training.lora.trainer.convert;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -65,5 +66,52 @@ class OtherConfigsTest {
         Conversions.set(Conversions.options(tool, config), key, Conversions.json(value));
 
         assertThatThrownBy(() -> Conversions.convert(tool, folder, config)).hasMessageContaining(sentence);
+    }
+
+    @Test
+    void oneTrainersFineTuningIsThatOfAllWeightsWithItsRatesAndNumberFormats() throws IOException {
+        ObjectNode config = Conversions.least(Tool.OneTrainer);
+        config.setAll((ObjectNode) Conversions.json("""
+                {"training_method": "FINE_TUNE", "epochs": 20, "train_dtype": "BFLOAT_16", "learning_rate": 0.00002,
+                 "unet": {"learning_rate": 0.00001, "weight_dtype": "BFLOAT_16"},
+                 "text_encoder": {"train": true, "learning_rate": 0.000003, "stop_training_after": 5, "stop_training_after_unit": "EPOCH"},
+                 "optimizer": {"optimizer": "ADAFACTOR"}, "ema": "GPU", "ema_decay": 0.99, "lora_rank": 8}"""));
+
+        Converted converted = Conversions.convert(Tool.OneTrainer, folder, config);
+
+        JsonNode training = converted.training().at("/spec/training");
+        assertThat(training.path("method").asText()).isEqualTo("FullFineTuning");
+        assertThat(training.path("adapter")).isEqualTo(Conversions.json("{\"textEncoder\": true}"));
+        assertThat(training.at("/fullFineTuning/bf16Weights").asText()).isEqualTo("StochasticRounding");
+        assertThat(training.at("/optimizer/learningRate").asDouble()).isEqualTo(1e-5);
+        assertThat(training.at("/optimizer/textEncoderLearningRate").asDouble()).isEqualTo(3e-6);
+        assertThat(training.at("/optimizer/textEncoderStopFraction").asDouble()).isEqualTo(0.25);
+        assertThat(training.at("/optimizer/maxGradientNorm").isMissingNode()).isTrue();
+        assertThat(training.at("/ema/decay").asDouble()).isEqualTo(0.99);
+        assertThat(Conversions.problems(converted.training())).isEmpty();
+        assertThat(converted.warnings())
+                .contains(
+                        "`clip_grad_norm` 1.0 is left out: with FINE_TUNE weights move before all gradients are there");
+    }
+
+    @Test
+    void oneTrainersWeightsInFp32StandBesideThoseInBf16() throws IOException {
+        ObjectNode config = Conversions.least(Tool.OneTrainer).put("training_method", "FINE_TUNE");
+        config.putObject("text_encoder").put("train", false);
+
+        JsonNode training =
+                Conversions.convert(Tool.OneTrainer, folder, config).training().at("/spec/training");
+
+        assertThat(training.at("/fullFineTuning/bf16Weights").asText()).isEqualTo("Fp32Master");
+        assertThat(training.at("/adapter/textEncoder").asBoolean()).isFalse();
+        config.put("train_dtype", "FLOAT_32");
+        assertThat(Conversions.convert(Tool.OneTrainer, folder, config)
+                        .training()
+                        .at("/spec/training/fullFineTuning")
+                        .isMissingNode())
+                .isTrue();
+        config.put("layer_filter_preset", "attn-mlp");
+        assertThatThrownBy(() -> Conversions.convert(Tool.OneTrainer, folder, config))
+                .hasMessageContaining("`layer_filter_preset` must be unset or full with FINE_TUNE");
     }
 }
