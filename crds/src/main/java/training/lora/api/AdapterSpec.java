@@ -69,7 +69,7 @@ public record AdapterSpec(
         @Size(min = 1, max = 64) List<@Size(min = 1, max = 200) String> targets,
 
         @JsonPropertyDescription(
-                "Whether the text encoders are adapted too: Stable Diffusion 1.x's one, both of XL. Captions are then embedded at every step. In text encoders Attention is q_proj, k_proj, v_proj and out_proj, and FeedForward fc1 and fc2; their paths begin with text_encoder. or text_encoder_2., as in text_encoder.*.q_proj. Default false.")
+                "Whether the text encoders are adapted too, with FullFineTuning all of their own weights trained: Stable Diffusion 1.x's one, both of XL. Captions are then embedded at every step. In text encoders Attention is q_proj, k_proj, v_proj and out_proj, and FeedForward fc1 and fc2; their paths begin with text_encoder. or text_encoder_2., as in text_encoder.*.q_proj. Default false.")
         Boolean textEncoder,
 
         @JsonPropertyDescription(

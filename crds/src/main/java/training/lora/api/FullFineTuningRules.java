@@ -47,15 +47,6 @@ record FullFineTuningRules(List<String> problems) {
                     "be unset with FullFineTuning, which trains no adapter",
                     Uris.shown(String.valueOf(training.initFrom().uri())));
         }
-        if (training.adapter().textEncoder()) {
-            must("adapter.textEncoder", "be false with FullFineTuning, which trains no adapter", true);
-        }
-        if (training.ema() != null) {
-            must(
-                    "ema",
-                    "be unset with FullFineTuning, which keeps no average",
-                    training.ema().decay());
-        }
         if (training.gradientCheckpointing() != null) {
             must(
                     "gradientCheckpointing",

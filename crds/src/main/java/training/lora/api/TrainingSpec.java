@@ -129,14 +129,6 @@ import org.jspecify.annotations.Nullable;
         message = "initFrom must be unset with FullFineTuning, which trains no adapter",
         fieldPath = ".initFrom")
 @ValidationRule(
-        value = "self.method != 'FullFineTuning' || !self.adapter.textEncoder",
-        message = "adapter.textEncoder must be false with FullFineTuning, which trains no adapter",
-        fieldPath = ".adapter.textEncoder")
-@ValidationRule(
-        value = "self.method != 'FullFineTuning' || !has(self.ema)",
-        message = "ema must be unset with FullFineTuning, which keeps no average",
-        fieldPath = ".ema")
-@ValidationRule(
         value = "self.method != 'FullFineTuning' || !has(self.gradientCheckpointing)",
         message = "gradientCheckpointing must be unset with FullFineTuning, which always computes layers again",
         fieldPath = ".gradientCheckpointing")
@@ -163,7 +155,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".captions.maxTokens")
 public record TrainingSpec(
         @JsonPropertyDescription(
-                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the denoiser's own weights, where adapter doesn't count, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")
+                "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the own weights of the denoiser and, with adapter.textEncoder, of the text encoders, where nothing else of adapter counts, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")
         TrainingMethod method,
 
         @JsonPropertyDescription("Optimizer steps. Default 1000 where epochs is unset.")
@@ -213,7 +205,7 @@ public record TrainingSpec(
         OptimizerSpec optimizer,
 
         @JsonPropertyDescription(
-                "A moving average of the adapter and of tokens, which checkpoints, pictures and measurements are of; what is trained stays beside it. Unset: none.")
+                "A moving average of what is trained, such as the adapter and tokens, which checkpoints, pictures and measurements are of; what is trained stays beside it. With FullFineTuning it takes 4 bytes for each weight. Unset: none.")
         @Nullable EmaSpec ema,
 
         @JsonPropertyDescription("What is minimised.") LossSpec loss,

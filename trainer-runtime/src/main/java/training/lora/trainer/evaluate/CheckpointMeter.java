@@ -58,7 +58,7 @@ final class CheckpointMeter {
     private final @Nullable FaceSimilarity weighedFaces;
     private boolean embedded;
 
-    /** Whether the model's denoiser has weights of a checkpoint. */
+    /** Whether the model has weights of a checkpoint. */
     private boolean trainedIn;
 
     CheckpointMeter(RunContext context, PreparedDataset data, StableDiffusion model, Clip clip, NDManager manager) {
@@ -273,7 +273,7 @@ final class CheckpointMeter {
                 model.schedule(),
                 spec.training().captions().maxTokens(),
                 spec.training().captions().clipSkip(),
-                (file == null ? "base" : Sha256.of(file) + strength()) + weights(),
+                (file == null ? "base" : digest(file) + strength()) + weights(),
                 prompts,
                 spec.sampling().steps(),
                 spec.sampling().guidance(),
@@ -294,6 +294,10 @@ final class CheckpointMeter {
         }
     }
 
+    private String digest(Path file) throws IOException {
+        return spec.training().trainsModel() ? WholeModel.digest(file) : Sha256.of(file);
+    }
+
     private String strength() {
         double strength = spec.sampling().adapterStrength();
         return strength == 1 ? "" : " at " + strength;
@@ -304,12 +308,13 @@ final class CheckpointMeter {
         return model.baseWeights() == BaseWeights.Full ? "" : " on " + model.baseWeights();
     }
 
-    /** Brings the denoiser's weights of a checkpoint's file, or the base model's if that is null, into the model. */
+    /** Brings the weights of a checkpoint's file, or the base model's if that is null, into the model. */
     private void bring(@Nullable Path file) {
-        if (file == null && trainedIn) {
+        if (file != null) {
+            WholeModel.load(file, model, spec.training().adapter().textEncoder());
+        } else if (trainedIn) {
             model.releaseUnet();
-        } else if (file != null) {
-            WholeModel.load(file, model.unet());
+            model.releasePrompts();
         }
         trainedIn = file != null;
     }

@@ -137,7 +137,7 @@ public final class AdapterFiles {
 
     private static List<AdaptedProjection> plan(
             TrainingSpec training, @Nullable Path from, Map<String, Factors> begin, StableDiffusion model, UNet unet) {
-        if (training.method() == TrainingMethod.TextualInversion) {
+        if (training.method() != TrainingMethod.Adapter) {
             return List.of();
         }
         boolean texts = training.adapter().textEncoder();

@@ -10,7 +10,9 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ModelFamily;
 import training.lora.trainer.model.basemodel.ModelOptions;
@@ -23,6 +25,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.text.TextEncoder;
+import training.lora.trainer.model.text.TextRecording;
 import training.lora.trainer.model.text.Tokenizer;
 import training.lora.trainer.model.text.Tokens;
 import training.lora.trainer.model.text.Vocabulary;
@@ -69,7 +72,7 @@ public final class PromptEncoder implements AutoCloseable {
     private final int clipSkip;
 
     /** A tokenizer and the encoder that reads what it makes. */
-    private record Reader(Tokenizer tokenizer, TextEncoder encoder) {}
+    record Reader(Tokenizer tokenizer, TextEncoder encoder) {}
 
     private PromptEncoder(List<Reader> parts, ModelOptions options) {
         this.parts = parts;
@@ -117,6 +120,12 @@ public final class PromptEncoder implements AutoCloseable {
                 .toList();
     }
 
+    /** The weights of one of them, as it is in {@code source}. */
+    static List<Parameter> parameters(ModelSource source, Part part, NDManager parent) {
+        TextEncoder.Role role = Objects.requireNonNull(roles(source.family()).get(part), part::folder);
+        return TextEncoder.parameters(source.part(part), role, parent);
+    }
+
     /** Embeds {@code texts}; the result belongs to {@code scope}. */
     public TextEmbedding encode(NDManager scope, List<String> texts) {
         return encode(scope, texts, ProjectionDeltas.NONE);
@@ -144,7 +153,26 @@ public final class PromptEncoder implements AutoCloseable {
      * to; all that is made belongs to {@code scope}.
      */
     public Recording record(NDManager scope, List<String> texts, ProjectionDeltas deltas, Keep keep) {
-        return new Recording(scope, texts, deltas, keep);
+        return new Recording(scope, part -> part.encoder()
+                .record(scope, tokens(part, texts, deltas), part.tokenizer().end(), clipSkip, deltas, keep));
+    }
+
+    /** Tokenizers with their encoders, in their order. */
+    List<Reader> parts() {
+        return parts;
+    }
+
+    /** Layers of the text encoders that are skipped beyond what the family skips itself. */
+    int clipSkip() {
+        return clipSkip;
+    }
+
+    /** The weights of each encoder. */
+    public Map<Part, List<Parameter>> weights() {
+        Map<Part, List<Parameter>> weights = new EnumMap<>(Part.class);
+        parts.forEach(part -> weights.put(
+                Part.of(part.encoder().component().folder()), part.encoder().weights()));
+        return weights;
     }
 
     /** The encoders' shares side by side. */
@@ -164,7 +192,7 @@ public final class PromptEncoder implements AutoCloseable {
         return new TextEmbedding(context, pooled);
     }
 
-    private List<Tokens> tokens(Reader part, List<String> texts, ProjectionDeltas deltas) {
+    List<Tokens> tokens(Reader part, List<String> texts, ProjectionDeltas deltas) {
         AddedTokens added = deltas.tokens();
         List<AddedTokens.Word> words = added == null ? List.of() : added.words();
         return texts.stream()
@@ -216,21 +244,15 @@ public final class PromptEncoder implements AutoCloseable {
     /** An embedding that can be walked back. */
     public final class Recording {
         private final NDManager scope;
-        private final List<TextEncoder.Recording> recordings = new ArrayList<>();
+        private final List<TextRecording> recordings = new ArrayList<>();
         private final TextEmbedding embedding;
 
-        private Recording(NDManager scope, List<String> texts, ProjectionDeltas deltas, Keep keep) {
+        /** @param record what an encoder makes of the texts */
+        Recording(NDManager scope, Function<Reader, TextRecording> record) {
             this.scope = scope;
             List<TextEmbedding> apart = new ArrayList<>();
             for (Reader part : parts) {
-                TextEncoder.Recording recording = part.encoder()
-                        .record(
-                                scope,
-                                tokens(part, texts, deltas),
-                                part.tokenizer().end(),
-                                clipSkip,
-                                deltas,
-                                keep);
+                TextRecording recording = record.apply(part);
                 recordings.add(recording);
                 apart.add(joined(scope, recording.embedding()));
             }
@@ -242,10 +264,10 @@ public final class PromptEncoder implements AutoCloseable {
             return embedding;
         }
 
-        /** Adds to the gradients of the adapter's factors; works once. The gradient is one of the {@link #embedding}. */
+        /** Walks back through the encoders; works once. The gradient is one of the {@link #embedding}. */
         public void backward(TextEmbedding gradient) {
             long begin = 0;
-            for (TextEncoder.Recording recording : recordings) {
+            for (TextRecording recording : recordings) {
                 long end = begin + recording.width();
                 NDArray context = gradient.context().get(new NDIndex(":, :, " + begin + ":" + end));
                 context.attach(scope);

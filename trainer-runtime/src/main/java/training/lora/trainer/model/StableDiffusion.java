@@ -239,6 +239,19 @@ public final class StableDiffusion implements AutoCloseable {
         return vaeOutline().parameters();
     }
 
+    /** The weights of {@code part}, which are not read for it. */
+    public List<Parameter> parameters(Part part) {
+        return switch (part) {
+            case UNet -> {
+                try (UNet outline = outline(manager)) {
+                    yield outline.parameters().all();
+                }
+            }
+            case Vae -> autoencoderParameters();
+            case TextEncoder, TextEncoder2 -> PromptEncoder.parameters(source, part, manager);
+        };
+    }
+
     /** Numbers that the autoencoder works on when it decodes {@code latents} pixels of latents. */
     public long decodingNumbers(long latents) {
         return vaeOutline().decodingNumbers(latents);

@@ -21,7 +21,6 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestBuilder;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.AdapterFiles;
-import training.lora.trainer.export.WholeModel;
 import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.Sha256;
@@ -146,11 +145,8 @@ public final class PrepareStage {
         }
     }
 
-    /** Targets that match nothing, and forms that can't be written, should be known before anything is encoded. */
+    /** Targets that match nothing should be known before anything is encoded. */
     private void checkTrained(StableDiffusion model, NDManager manager) {
-        if (spec.training().trainsModel()) {
-            WholeModel.requireForms(context.baseModel(), spec.output().formats());
-        }
         try (UNet outline = model.outline(manager)) {
             AdapterFiles.check(spec.training(), context.initFrom(), model, outline);
         }
@@ -182,7 +178,7 @@ public final class PrepareStage {
             MaskFiles.check(spec.preparation().mask().source(), items);
             InputDigests inputs = context.inputDigests(raw.digest(), digests);
             // Before anything is made anew, which the interrupted training still needs.
-            InterruptedTraining.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw), manager);
+            InterruptedTraining.requireSame(context, inputs, DataChanges.since(folder.manifest(), raw));
             String key = key(inputs, geometry, items);
             if (folder.holds(key)) {
                 DatasetManifest held = folder.adopt(inputs, spec);

@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -25,6 +27,13 @@ public record LazyTensor(Shape shape, DataType type, Function<NDManager, NDArray
     /** It, for as long as {@code scope}. */
     public NDArray in(NDManager scope) {
         return make.apply(scope);
+    }
+
+    /** All of {@code tensors}, for as long as {@code scope}. */
+    public static Map<String, NDArray> in(NDManager scope, Map<String, LazyTensor> tensors) {
+        Map<String, NDArray> arrays = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> arrays.put(name, tensor.in(scope)));
+        return arrays;
     }
 
     /** The same values as {@code other}. */

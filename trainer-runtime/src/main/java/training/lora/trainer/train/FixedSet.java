@@ -91,13 +91,15 @@ final class FixedSet {
     @Nullable Double loss(TrainingStep step, NDManager run, BooleanSupplier stopping) {
         LOG.info("measuring the loss over the {} set of {} items", name, items);
         double sum = 0;
-        for (FixedPart part : parts) {
-            if (stopping.getAsBoolean()) {
-                return null;
-            }
-            try (NDManager scope = run.newSubManager()) {
-                Batch batch = batches.fixed(name, part, scope);
-                sum += batch.timesteps().length * step.loss(batch, scope).getFloat();
+        try (TrainingStep.Held held = step.hold()) {
+            for (FixedPart part : parts) {
+                if (stopping.getAsBoolean()) {
+                    return null;
+                }
+                try (NDManager scope = run.newSubManager()) {
+                    Batch batch = batches.fixed(name, part, scope);
+                    sum += batch.timesteps().length * step.loss(batch, scope).getFloat();
+                }
             }
         }
         return sum / items;

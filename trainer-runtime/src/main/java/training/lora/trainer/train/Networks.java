@@ -52,11 +52,14 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
     /** Predicts; what it makes belongs to {@code noisy}'s manager. */
     NDArray forward(NDArray noisy, NDArray timesteps, Told told, ProjectionDeltas deltas) {
         NDManager scope = noisy.getManager();
-        if (told instanceof Told.Texts texts) {
-            return unet.forward(
-                    noisy, timesteps, conditioning(encoder().encode(scope, texts.texts(), deltas), texts), deltas);
-        }
-        return unet.forward(noisy, timesteps, embedded(told), deltas);
+        return unet.forward(noisy, timesteps, told(told, deltas, scope), deltas);
+    }
+
+    /** What the denoiser is {@code told}, embedded here where it is texts. */
+    Conditioning told(Told told, ProjectionDeltas deltas, NDManager scope) {
+        return told instanceof Told.Texts texts
+                ? conditioning(encoder().encode(scope, texts.texts(), deltas), texts)
+                : embedded(told);
     }
 
     /** The same, with what a backward pass needs. */
@@ -123,7 +126,8 @@ record Networks(UNet unet, @Nullable PromptEncoder prompts, Keep keep) {
         return ((Told.Embedded) told).conditioning();
     }
 
-    private static Conditioning conditioning(TextEmbedding text, Told.Texts told) {
+    /** What the denoiser is told of {@code text}, which was embedded here. */
+    static Conditioning conditioning(TextEmbedding text, Told.Texts told) {
         NDArray plain = text.context();
         PromptNoise noise = told.noise();
         NDArray context = noise == null ? plain : noise.on(plain, plain.getManager());

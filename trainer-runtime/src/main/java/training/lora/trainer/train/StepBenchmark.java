@@ -205,9 +205,8 @@ public final class StepBenchmark {
     /** All weights, by Adafactor, with stochastic rounding where they are in bf16. */
     private static Timed ofWeights(UNet unet, NDManager run) {
         TrainingSpec training = training("method: FullFineTuning, ", "type: Adafactor, learningRate: 1e-5, ");
-        FullStep step = new FullStep(unet, schedule(), training, run);
-        return new Timed(
-                step, List.of(step.optimizer().table()), step.optimizer().size());
+        FullStep step = new FullStep(unet, null, schedule(), training, run);
+        return new Timed(step, step.optimizer().tables(), step.optimizer().size());
     }
 
     private static NoiseSchedule schedule() {

@@ -131,7 +131,7 @@ public final class TrainStage {
         this.losses = new LossLog(folder.resolve(LossLog.FILE));
         this.checkpoints = new Checkpoints(context.run(), length, folder, trainee.metadata(), uploads::keep);
         this.state = new TrainingState(
-                context.run(), length, data.manifest(), folder, trainee.trained(), losses, checkpoints, manager);
+                context.run(), length, data.manifest(), folder, trainee.trained(), losses, checkpoints);
         this.progress = new TrainProgress(context, length, clock, losses);
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
         this.sampler = sampler;
@@ -345,7 +345,8 @@ public final class TrainStage {
         if (sampler != null && !pictures.drawn(done)) {
             clock.enter(Phase.Samples);
             String where = "while it drew the pictures of step %d of %d".formatted(done, length.steps());
-            try (SafetyCheck safety = SafetyCheck.open(context)) {
+            try (SafetyCheck safety = SafetyCheck.open(context);
+                    TrainingStep.Held held = step.hold()) {
                 pictures.lookedAtBy(safety)
                         .draw(
                                 done,

@@ -45,12 +45,18 @@ record Trainee(
     private static Trainee model(
             RunContext context, StableDiffusion model, ExportMetadata metadata, NDManager manager) {
         RunSpec run = context.run();
-        WholeModel.requireForms(context.baseModel(), run.spec().output().formats());
+        boolean texts = run.spec().training().adapter().textEncoder();
         FullStep step = new FullStep(
-                model.unet(), NoiseSchedule.of(model.schedule()), run.spec().training(), manager);
-        Trained trained = new TrainedModel(run, new WholeModel(context.baseModel(), model.unet()), step.optimizer());
-        String size = "%d parameters of the denoiser".formatted(step.optimizer().size());
-        return new Trainee(step, trained, false, size, metadata, step::close);
+                model.unet(),
+                texts ? model.prompts() : null,
+                NoiseSchedule.of(model.schedule()),
+                run.spec().training(),
+                manager);
+        WholeModel whole = WholeModel.of(context.baseModel(), model, texts).with(step.optimizer()::output);
+        Trained trained = new TrainedModel(run, whole, step.optimizer());
+        String size = "%d parameters of the denoiser%s"
+                .formatted(step.optimizer().size(), texts ? " and the text encoders" : "");
+        return new Trainee(step, trained, texts, size, metadata, step::close);
     }
 
     private static Trainee adapter(

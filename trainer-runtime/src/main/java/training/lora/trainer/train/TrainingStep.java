@@ -24,11 +24,25 @@ interface TrainingStep extends AutoCloseable {
         return null;
     }
 
-    /** The loss of a batch under what is put out, a scalar in {@code scope}. */
+    /** The loss of a batch under what is put out, while that is {@link #hold held}; a scalar in {@code scope}. */
     NDArray loss(Batch batch, NDManager scope);
 
     /** The same under the base model alone; null where it is there no more. */
     @Nullable NDArray baseLoss(Batch batch, NDManager scope);
+
+    /**
+     * Has what is put out stand in the place of what is trained, where the two can't stand beside each other, until it is
+     * closed: what draws the model itself then draws what is put out.
+     */
+    default Held hold() {
+        return () -> {};
+    }
+
+    /** Ends with what is trained in its place again. */
+    interface Held extends AutoCloseable {
+        @Override
+        void close();
+    }
 
     /** What its steps measured; drained before the step after it is full. */
     StepLog log();

@@ -1,6 +1,5 @@
 package training.lora.trainer.trained;
 
-import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.util.function.Function;
 import training.lora.trainer.TrainerException;
@@ -13,8 +12,7 @@ public final class InterruptedTraining {
 
     /** Whether the workspace holds one, so that the next attempt goes on from there. */
     public static boolean isIn(RunContext context) throws IOException {
-        try (NDManager manager = context.manager().newSubManager();
-                StateFiles.State state = StateFiles.of(context, manager)) {
+        try (StateFiles.State state = StateFiles.of(context)) {
             return state != null && state.position().isInterrupted();
         }
     }
@@ -24,13 +22,11 @@ public final class InterruptedTraining {
      *
      * @param now what it would be made from
      * @param dataChange says what changed in the data of a digest
-     * @param manager where the state is read into
      * @throws TrainerException InvalidConfiguration, with all that differs
      */
-    public static void requireSame(
-            RunContext context, InputDigests now, Function<String, String> dataChange, NDManager manager)
+    public static void requireSame(RunContext context, InputDigests now, Function<String, String> dataChange)
             throws IOException {
-        try (StateFiles.State state = StateFiles.of(context, manager)) {
+        try (StateFiles.State state = StateFiles.of(context)) {
             if (state != null) {
                 state.position()
                         .isOf(

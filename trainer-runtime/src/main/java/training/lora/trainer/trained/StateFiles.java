@@ -1,7 +1,7 @@
 package training.lora.trainer.trained;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -46,11 +46,11 @@ public final class StateFiles {
     private final IntPredicate regular;
     private final int keep;
 
-    /** A state that was read whole; its tensors live as long as it. */
-    public record State(Position position, Map<String, NDArray> tensors, NDManager manager) implements AutoCloseable {
+    /** A whole state, whose tensors are read when they are asked for, until it is closed. */
+    public record State(Position position, Map<String, LazyTensor> tensors, SafeTensors file) implements AutoCloseable {
         @Override
         public void close() {
-            manager.close();
+            file.close();
         }
     }
 
@@ -70,9 +70,9 @@ public final class StateFiles {
     }
 
     /** The state that a run goes on from, as {@link #newest}. */
-    static @Nullable State of(RunContext context, NDManager parent) throws IOException {
+    static @Nullable State of(RunContext context) throws IOException {
         Path train = context.workspace().train();
-        return new StateFiles(train).newest(new LossLog(train.resolve(LossLog.FILE))::reaches, parent);
+        return new StateFiles(train).newest(new LossLog(train.resolve(LossLog.FILE))::reaches);
     }
 
     /** Writes a state and deletes those that are no longer needed. */
@@ -96,20 +96,23 @@ public final class StateFiles {
      *
      * @throws TrainerException InvalidConfiguration if it is whole, but not of the version that this trainer writes
      */
-    public @Nullable State newest(IntPredicate wanted, NDManager parent) throws IOException {
+    public @Nullable State newest(IntPredicate wanted) throws IOException {
         for (int step : steps()) {
             if (wanted.test(step)) {
-                NDManager manager = parent.newSubManager();
-                Map<String, NDArray> tensors = new LinkedHashMap<>();
-                String position;
+                SafeTensors file;
                 try {
-                    position = read(file(step), tensors, manager);
+                    file = whole(file(step));
                 } catch (TrainerException e) {
-                    manager.close();
                     LOG.warn("a state is damaged, the one before it is used: {}", e.getMessage());
                     continue;
                 }
-                return new State(position(file(step), position), tensors, manager);
+                try {
+                    String position = file.metadata().getOrDefault(POSITION, "");
+                    return new State(position(file(step), position), tensors(file), file);
+                } catch (RuntimeException e) {
+                    file.close();
+                    throw e;
+                }
             }
         }
         return null;
@@ -147,21 +150,32 @@ public final class StateFiles {
         Folders.deleteIn(folder, name -> OWN.matcher(name).matches());
     }
 
-    /** Reads tensors into {@code tensors}, and the position. */
-    private static String read(Path path, Map<String, NDArray> tensors, NDManager manager) {
-        try (SafeTensors file = SafeTensors.open(path)) {
-            file.entries()
-                    .forEach((name, entry) -> tensors.put(
-                            name,
-                            entry.dtype().equals("U8") ? file.readBytes(name, manager) : file.read(name, manager)));
+    /** A file whose content is that of its digest. */
+    private static SafeTensors whole(Path path) {
+        SafeTensors file = SafeTensors.open(path);
+        try {
             String json = file.metadata().getOrDefault(POSITION, "");
-            Map<String, LazyTensor> read = new LinkedHashMap<>();
-            tensors.forEach((name, tensor) -> read.put(name, LazyTensor.of(tensor)));
-            if (!digest(json, read).equals(file.metadata().get(DIGEST))) {
+            if (!digest(json, tensors(file)).equals(file.metadata().get(DIGEST))) {
                 throw new TrainerException(Reason.InvalidData, path + " must have the content of its digest");
             }
-            return json;
+            return file;
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
         }
+    }
+
+    private static Map<String, LazyTensor> tensors(SafeTensors file) {
+        Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+        file.entries().forEach((name, entry) -> {
+            Shape shape = new Shape(entry.shape());
+            tensors.put(
+                    name,
+                    entry.dtype().equals("U8")
+                            ? new LazyTensor(shape, DataType.UINT8, scope -> file.readBytes(name, scope))
+                            : new LazyTensor(shape, DataType.FLOAT32, scope -> file.read(name, scope)));
+        });
+        return tensors;
     }
 
     private static String digest(String position, Map<String, LazyTensor> tensors) {

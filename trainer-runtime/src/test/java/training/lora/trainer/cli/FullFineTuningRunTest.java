@@ -2,10 +2,15 @@ package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -14,6 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.basemodel.SingleGoldens;
+import training.lora.trainer.tensor.SafeTensors;
 
 /** Whole runs that train a model's own weights. */
 @Timeout(value = 240, unit = TimeUnit.SECONDS)
@@ -39,11 +45,17 @@ class FullFineTuningRunTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"tiny-sd15, Float32", "tiny-sd15, BFloat16", "tiny-sdxl, BFloat16"})
-    void modelIsWrittenInBothFormsAndAnInterruptedRunGivesTheSameBits(String model, String precision)
-            throws IOException {
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "tiny-sd15 | precision: Float32",
+                "tiny-sd15 | precision: BFloat16, adapter: {textEncoder: true}",
+                "tiny-sdxl | precision: BFloat16, ema: {decay: 0.6}",
+                "tiny-sdxl | precision: BFloat16, adapter: {textEncoder: true}, ema: {decay: 0.6}, fullFineTuning: {bf16Weights: Fp32Master}"
+            })
+    void modelIsWrittenInBothFormsAndAnInterruptedRunGivesTheSameBits(String model, String fields) throws IOException {
         SingleGoldens.writeFolder(model, folder.resolve("model"));
-        TinyRun run = run("model", TRAINING + ", precision: " + precision);
+        TinyRun run = run("model", TRAINING + ", " + fields);
         Path output = run.workspace().resolve("output");
 
         Ran ended = run.run("run");
@@ -65,20 +77,101 @@ class FullFineTuningRunTest {
     }
 
     @Test
-    void singleFilesModelIsWrittenAsOneAndAFolderOfItIsRefused() throws IOException {
+    void singleFilesModelIsWrittenInBothForms() throws IOException {
         SingleGoldens.writeFile("tiny-sd15", folder.resolve("model.safetensors"));
         TinyRun run = run("model.safetensors", TRAINING);
+        Path output = run.workspace().resolve("output");
 
-        Ran refused = run.run("run");
-        boolean prepared = Files.exists(run.workspace().resolve("dataset"));
-        Ran ended = run.run("run", "--set", "output.formats=[Kohya]");
+        Ran ended = run.run("run");
 
-        assertThat(refused.code()).isEqualTo(10);
-        assertThat(refused.error()).contains("`spec.output.formats` must be [Kohya] with FullFineTuning");
-        assertThat(prepared).as("before anything is encoded").isFalse();
-        assertThat(run.workspace().resolve("dataset")).isDirectory();
         assertThat(ended.code()).as(ended.error()).isZero();
-        assertThat(drawn(run.workspace().resolve("output").resolve(TinyRun.NAME + ".safetensors"), "file"))
-                .isNotEqualTo(drawn(folder.resolve("model.safetensors"), "base"));
+        byte[] fromFile = drawn(output.resolve(TinyRun.NAME + ".safetensors"), "file");
+        assertThat(fromFile).isEqualTo(drawn(output.resolve("diffusers"), "folder"));
+        assertThat(fromFile).isNotEqualTo(drawn(folder.resolve("model.safetensors"), "base"));
+    }
+
+    /** What is in {@code after} and not, with the same numbers, in {@code before}. */
+    private static Set<String> moved(Path before, Path after) {
+        Set<String> moved = new TreeSet<>();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors old = SafeTensors.open(before);
+                SafeTensors now = SafeTensors.open(after)) {
+            now.entries().keySet().forEach(name -> {
+                if (!old.read(name, manager).equals(now.read(name, manager))) {
+                    moved.add(name);
+                }
+            });
+        }
+        return moved;
+    }
+
+    /** SDXL reads the first encoder's last layer but one, and of the second's last the pooled text alone. */
+    @Test
+    void textEncodersMoveAtTheirOwnRateAndTimeAndLieInTheFileAsTheBaseModelsDo() throws IOException {
+        Path base = folder.resolve("model.safetensors");
+        SingleGoldens.writeFile("tiny-sdxl", base);
+        TinyRun run = run(
+                "model.safetensors",
+                "method: FullFineTuning, steps: 4, batchSize: 2, precision: Float32, adapter: {textEncoder: true}, optimizer: {type: Adafactor, learningRate: 1e-3, startFraction: 0.99}");
+        Path file = run.workspace().resolve("output").resolve(TinyRun.NAME + ".safetensors");
+
+        Ran ended = run.run("run");
+        assertThat(ended.code()).as(ended.error()).isZero();
+
+        Set<String> moved = moved(base, file);
+        assertThat(moved)
+                .isNotEmpty()
+                .allSatisfy(name -> assertThat(name).startsWith("conditioner.embedders."))
+                .contains(
+                        "conditioner.embedders.0.transformer.text_model.encoder.layers.0.mlp.fc1.weight",
+                        "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight",
+                        "conditioner.embedders.1.model.transformer.resblocks.1.attn.in_proj_weight",
+                        "conditioner.embedders.1.model.text_projection")
+                .doesNotContain(
+                        "conditioner.embedders.0.transformer.text_model.encoder.layers.1.mlp.fc1.weight",
+                        "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight");
+        assertThat(drawn(file, "file")).isNotEqualTo(drawn(base, "base"));
+        try (SafeTensors written = SafeTensors.open(file)) {
+            assertThat(written.metadata()).containsEntry("ss_text_encoder_lr", "0.001");
+        }
+    }
+
+    @Test
+    void picturesAndFilesAreOfTheAverage() throws IOException {
+        SingleGoldens.writeFile("tiny-sd15", folder.resolve("model.safetensors"));
+        TinyRun plain = run("model.safetensors", TRAINING);
+        TinyRun averaged = plain.in(folder.resolve("averaged"));
+
+        Ran first = plain.run("run");
+        Ran second = averaged.run("run", "--set", "training.ema.decay=0.9999");
+
+        assertThat(first.code()).as(first.error()).isZero();
+        assertThat(second.code()).as(second.error()).isZero();
+        // They were trained alike; what is put out is another.
+        assertThat(losses(averaged)).isEqualTo(losses(plain));
+        assertThat(averaged.lora()).isNotEqualTo(plain.lora());
+        assertThat(picture(averaged)).isNotEqualTo(picture(plain));
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors state = SafeTensors.open(averaged.state(4));
+                SafeTensors file = SafeTensors.open(
+                        averaged.workspace().resolve("output").resolve(TinyRun.NAME + ".safetensors"))) {
+            float[] average = state.read("time_embedding.linear_1.weight/average", manager)
+                    .toFloatArray();
+            float[] put = file.read("model.diffusion_model.time_embed.0.weight", manager)
+                    .reshape(-1)
+                    .toFloatArray();
+            for (int i = 0; i < put.length; i++) {
+                // As bf16 rounds it.
+                assertThat(put[i]).isCloseTo(average[i], Offset.offset(Math.abs(average[i]) / 256 + 1e-30f));
+            }
+        }
+    }
+
+    private static List<String> losses(TinyRun run) throws IOException {
+        return Files.readAllLines(run.workspace().resolve("train/loss.jsonl"));
+    }
+
+    private static byte[] picture(TinyRun run) throws IOException {
+        return Files.readAllBytes(run.workspace().resolve("output/samples.png"));
     }
 }

@@ -1,13 +1,17 @@
 package training.lora.trainer.export;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -18,17 +22,17 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.api.Precision;
-import training.lora.trainer.TrainerException;
+import training.lora.api.Prediction;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.SingleGoldens;
-import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.weights.ModelFiles;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.tensor.Copy;
 import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.tensor.SafeTensorsWriter;
 
 /** Models that are written whole, beside what diffusers' own conversion makes of the same weights. */
 class WholeModelTest {
@@ -62,7 +66,7 @@ class WholeModelTest {
         SingleGoldens.writeFolder(name, folder.resolve("base"));
 
         try (StableDiffusion model = StableDiffusion.open(folder.resolve("base"), manager)) {
-            new WholeModel(folder.resolve("base"), model.unet())
+            WholeModel.of(folder.resolve("base"), model, false)
                     .writeFile(folder.resolve("out.safetensors"), metadata(model));
         }
 
@@ -75,12 +79,14 @@ class WholeModelTest {
 
     @ParameterizedTest
     @CsvSource({
-        "tiny-sd15, false, Float32",
-        "tiny-sd15, true, BFloat16",
-        "tiny-sdxl, false, BFloat16",
-        "tiny-sdxl, true, Float32"
+        "tiny-sd15, false, false, Float32",
+        "tiny-sd15, true, true, BFloat16",
+        "tiny-sd15, false, true, Float32",
+        "tiny-sdxl, false, true, BFloat16",
+        "tiny-sdxl, true, true, Float32",
+        "tiny-sdxl, true, false, BFloat16"
     })
-    void whatWasTrainedIsInTheFilesAndIsLoadedFromThem(String name, boolean single, Precision precision)
+    void whatWasTrainedIsInTheFilesAndIsLoadedFromThem(String name, boolean single, boolean texts, Precision precision)
             throws IOException {
         Path base = folder.resolve(single ? "base.safetensors" : "base");
         if (single) {
@@ -90,43 +96,57 @@ class WholeModelTest {
         }
         Path file = folder.resolve("out.safetensors");
         Path whole = folder.resolve("out");
-        ModelOptions options = ModelOptions.in(precision);
+        ModelOptions options = ModelOptions.in(precision).withTextPrecision(precision);
         try (StableDiffusion model = StableDiffusion.open(base, options, manager);
                 StableDiffusion untrained = StableDiffusion.open(base, options, manager)) {
-            UNet unet = model.unet();
             // As trained.
-            unet.parameters().all().forEach(weight -> {
+            weights(model, texts).forEach(weight -> {
                 NDArray moved = weight.single().in(manager).mul(0.75);
                 Copy.into(weight.array(), moved);
             });
-            WholeModel trained = new WholeModel(base, unet);
+            WholeModel trained = WholeModel.of(base, model, texts);
 
             trained.writeFile(file, metadata(model));
+            trained.writeFolder(whole);
             assertThat(trained.distance(file)).isZero();
-            assertThat(new WholeModel(base, untrained.unet()).distance(file)).isPositive();
-            if (!single) {
-                trained.writeFolder(whole);
-                assertThat(trained.distance(whole.resolve(WholeModel.UNET))).isZero();
+            assertThat(trained.distance(whole.resolve(WholeModel.UNET))).isZero();
+            assertThat(WholeModel.of(base, untrained, texts).distance(file)).isPositive();
+            for (Path form : List.of(file, whole.resolve(WholeModel.UNET))) {
+                try (StableDiffusion loaded = StableDiffusion.open(base, options, manager)) {
+                    WholeModel.load(form, loaded, texts);
+                    assertThat(WholeModel.of(base, loaded, texts).distance(file))
+                            .isZero();
+                }
             }
-            WholeModel.load(file, untrained.unet());
-            assertThat(new WholeModel(base, untrained.unet()).distance(file)).isZero();
-            requireSame(unet, file, options);
-            if (!single) {
-                requireSame(unet, whole, options);
-            }
+            requireSame(model, file, options);
+            requireSame(model, whole, options);
+
+            Path unet = whole.resolve(WholeModel.UNET);
+            String before = WholeModel.digest(unet);
+            Files.write(whole.resolve("text_encoder/model.safetensors"), new byte[] {1}, StandardOpenOption.APPEND);
+            assertThat(WholeModel.digest(unet))
+                    .as("of what was trained beside it")
+                    .isNotEqualTo(before);
         }
     }
 
-    /** A model that is opened from {@code written} has the denoiser {@code unet}. */
-    private void requireSame(UNet unet, Path written, ModelOptions options) {
+    private static List<Parameter> weights(StableDiffusion model, boolean texts) {
+        List<Parameter> all = new ArrayList<>(model.unet().parameters().all());
+        if (texts) {
+            model.prompts().weights().values().forEach(all::addAll);
+        }
+        return all;
+    }
+
+    /** A model that is opened from {@code written} has the denoiser and the text encoders of {@code model}. */
+    private void requireSame(StableDiffusion model, Path written, ModelOptions options) {
         try (StableDiffusion again = StableDiffusion.open(written, options, manager)) {
-            for (int i = 0; i < unet.parameters().all().size(); i++) {
-                assertThat(again.unet()
-                                .parameters()
-                                .all()
-                                .get(i)
-                                .single()
-                                .same(unet.parameters().all().get(i).single()))
+            List<Parameter> found = weights(again, true);
+            List<Parameter> expected = weights(model, true);
+            assertThat(found).hasSameSizeAs(expected);
+            for (int i = 0; i < found.size(); i++) {
+                assertThat(found.get(i).single().same(expected.get(i).single()))
+                        .as(expected.get(i).name())
                         .isTrue();
             }
         }
@@ -142,7 +162,7 @@ class WholeModelTest {
         Files.writeString(base.resolve("notes.txt"), "of the base model's maker");
 
         try (StableDiffusion model = StableDiffusion.open(base, manager)) {
-            new WholeModel(base, model.unet()).writeFolder(folder.resolve("out"));
+            WholeModel.of(base, model, false).writeFolder(folder.resolve("out"));
         }
 
         assertThat(Files.readString(folder.resolve("out/model_index.json")).replaceAll("\\s", ""))
@@ -169,7 +189,7 @@ class WholeModelTest {
                 Map.of("metadata", Map.of(), "weight_map", places));
 
         try (StableDiffusion model = StableDiffusion.open(base, manager)) {
-            new WholeModel(base, model.unet()).writeFolder(folder.resolve("out"));
+            WholeModel.of(base, model, false).writeFolder(folder.resolve("out"));
         }
 
         Path written = folder.resolve("out/vae");
@@ -180,13 +200,91 @@ class WholeModelTest {
         }
     }
 
-    @Test
-    void aFolderOfASingleFileIsRefused() throws IOException {
-        Path base = Files.writeString(folder.resolve("base.safetensors"), "");
+    /** As transformers names them, the tensors that diffusers' own conversion of the single file has. */
+    @ParameterizedTest
+    @ValueSource(strings = {"tiny-sd15", "tiny-sdxl"})
+    void aSingleFilesModelIsTheFolderOfTheSameWeights(String name) throws IOException {
+        Path base = folder.resolve("single.safetensors");
+        Path whole = folder.resolve("out");
+        SingleGoldens.writeFile(name, base);
+        SingleGoldens.writeFolder(name, folder.resolve("expected"));
 
-        assertThatThrownBy(() -> WholeModel.requireForms(base, List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)))
-                .isInstanceOf(TrainerException.class)
-                .hasMessage(
-                        "`spec.output.formats` must be [Kohya] with FullFineTuning where the base model is a single file, which has no folder's descriptions, was [Kohya, Diffusers] and base.safetensors");
+        try (StableDiffusion model = StableDiffusion.open(base, manager)) {
+            WholeModel.of(base, model, false).writeFolder(whole);
+        }
+
+        JsonNode index = Json.MAPPER.readTree(whole.resolve("model_index.json").toFile());
+        for (String part : List.of("unet", "vae", "text_encoder", "text_encoder_2")) {
+            if (!Files.isDirectory(folder.resolve("expected").resolve(part))) {
+                assertThat(whole.resolve(part)).doesNotExist();
+                continue;
+            }
+            assertThat(index.get(part)).as(part).hasSize(2);
+            String file = part + (part.startsWith("text") ? "/model" : "/diffusion_pytorch_model") + ".safetensors";
+            Map<String, List<Object>> expected =
+                    tensors(folder.resolve("expected").resolve(file));
+            Map<String, List<Object>> named = new TreeMap<>();
+            expected.forEach((tensor, content) -> {
+                if (!tensor.endsWith("position_ids")) {
+                    // transformers 5 reads the older name as well, and older ones nothing else.
+                    boolean bare = part.equals("text_encoder") && !tensor.startsWith("text_model.");
+                    named.put(bare ? "text_model." + tensor : tensor, content);
+                }
+            });
+            assertThat(tensors(whole.resolve(file))).as(part).isEqualTo(named);
+            assertThat(config(whole.resolve(part)))
+                    .as(part)
+                    .containsAllEntriesOf(told(config(folder.resolve("expected").resolve(part))));
+        }
+    }
+
+    private static Map<String, Object> config(Path part) throws IOException {
+        return Json.MAPPER.readValue(part.resolve("config.json").toFile(), new TypeReference<>() {});
+    }
+
+    /** What says the same as a list is left out. */
+    private static Map<String, Object> told(Map<String, Object> config) {
+        Map<String, Object> told = new TreeMap<>(config);
+        told.remove("transformer_layers_per_block", 1);
+        told.remove("use_linear_projection", false);
+        return told;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, false", "true, true", "false, false"})
+    void noiseThatAModelWasTrainedWithIsToldInBothForms(boolean v, boolean zero) throws IOException {
+        Path single = folder.resolve("single.safetensors");
+        SingleGoldens.writeFile("tiny-sd15", single);
+        Map<String, NDArray> marked = new TreeMap<>();
+        try (SafeTensors file = SafeTensors.open(single)) {
+            file.entries().keySet().forEach(key -> marked.put(key, file.read(key, manager)));
+        }
+        if (v) {
+            marked.put("v_pred", manager.create(new Shape(0)));
+        }
+        if (zero) {
+            marked.put("ztsnr", manager.create(new Shape(0)));
+        }
+        SafeTensorsWriter.write(single, marked, Map.of());
+        Path first = folder.resolve("first");
+        Path file = folder.resolve("file.safetensors");
+
+        try (StableDiffusion model = StableDiffusion.open(single, manager)) {
+            WholeModel.of(single, model, false).writeFolder(first);
+        }
+        try (StableDiffusion model = StableDiffusion.open(first, manager)) {
+            WholeModel.of(first, model, false).writeFile(file, metadata(model));
+        }
+
+        for (Path form : List.of(single, first, file)) {
+            try (StableDiffusion model = StableDiffusion.open(form, manager)) {
+                assertThat(model.schedule().prediction())
+                        .as("%s", form)
+                        .isEqualTo(v ? Prediction.V : Prediction.Epsilon);
+                assertThat(model.schedule().zeroTerminalSnr()).as("%s", form).isEqualTo(zero);
+            }
+        }
+        assertThat(tensors(file).containsKey("v_pred")).isEqualTo(v);
+        assertThat(tensors(file).containsKey("ztsnr")).isEqualTo(zero);
     }
 }

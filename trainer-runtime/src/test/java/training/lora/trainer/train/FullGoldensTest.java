@@ -6,6 +6,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.util.List;
+import java.util.Map;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,6 +16,7 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.basemodel.FolderPart;
 import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.TrainedUNet;
@@ -81,16 +84,16 @@ class FullGoldensTest {
                     ? new Conditioning(context, golden.get("pooled"), golden.get("time_ids"))
                     : Conditioning.of(context);
             TrainedUNet trained = new TrainedUNet(unet);
-            try (FusedOptimizer optimizer = new FusedOptimizer(
-                    trained.layers(), training.optimizer(), training.keepsMasterWeights(), 1, manager)) {
+            try (FusedOptimizer optimizer =
+                    new FusedOptimizer(Map.of(Component.UNet, trained.layers()), training, manager)) {
                 for (int i = 0; i < 10; i++) {
-                    FusedOptimizer.Step step = optimizer.begin(Rates.constant(i, RATE, 1), manager);
+                    FusedOptimizer.Step step = optimizer.begin(List.of(Rates.constant(i, RATE, 1)), manager);
                     TrainedUNet.Recording recording =
                             trained.record(golden.get("sample"), golden.get("timesteps"), told, step);
                     NDArray difference = recording.output().sub(target);
                     losses[i] = difference.square().mean().getFloat();
                     recording.backward(difference.mul(2.0 / target.size()));
-                    assertThat(step.norm().getFloat()).isPositive();
+                    assertThat(step.end().getFloat()).isPositive();
                 }
             }
             NDArray last = unet.forward(golden.get("sample"), golden.get("timesteps"), told, ProjectionDeltas.NONE);

@@ -56,7 +56,7 @@ class StateFilesTest {
     }
 
     private int newest(StateFiles files) throws IOException {
-        try (StateFiles.State state = files.newest(step -> true, manager)) {
+        try (StateFiles.State state = files.newest(step -> true)) {
             return state == null ? -1 : state.position().step();
         }
     }
@@ -82,12 +82,12 @@ class StateFilesTest {
         StateFiles files = files(3);
         write(files, 0, 10);
 
-        try (StateFiles.State state = Objects.requireNonNull(files.newest(step -> true, manager))) {
+        try (StateFiles.State state = Objects.requireNonNull(files.newest(step -> true))) {
             assertThat(state.position())
                     .isEqualTo(Position.first(TestRuns.run("steps: 100"), 100, TestRuns.DATA, 1, BEGIN)
                             .at(10, Map.of(Component.UNet, 1.0), List.of()));
             assertThat(state.tensors()).containsOnlyKeys("parameters");
-            assertThat(state.tensors().values().iterator().next().toFloatArray())
+            assertThat(state.tensors().values().iterator().next().in(manager).toFloatArray())
                     .isEqualTo(
                             tensors(10).values().iterator().next().in(manager).toFloatArray());
         }

@@ -129,6 +129,16 @@ public final class SingleFile implements ModelSource {
         return new FilePart(part);
     }
 
+    /** Where it keeps the weights of a part. */
+    public Layout layout(Part part) {
+        return part(part);
+    }
+
+    /** What it says of its noise. */
+    SingleFileNoise noise() {
+        return noise;
+    }
+
     @Override
     public Config scheduler() {
         return Config.of(path.toString(), noise.scheduler(family));

@@ -6,6 +6,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -43,6 +44,18 @@ public final class Chain {
 
     public Chain(List<Step> steps) {
         this.steps = List.copyOf(steps);
+    }
+
+    /** The same layers, without an adapter, whose own weights are trained. */
+    public Chain ofTrainedWeights() {
+        return new Chain(steps.stream()
+                .map(step -> new Step(step.layer().ofTrainedWeights(), step.takes(), step.leaves(), step.opens()))
+                .toList());
+    }
+
+    /** The weights of each layer whose gradients it hands on. */
+    public List<List<Parameter>> trainedWeights() {
+        return steps.stream().map(step -> step.layer().trainedWeights()).toList();
     }
 
     /** The output for {@code x}, which is closed. */

@@ -29,11 +29,11 @@ import training.lora.trainer.tensor.TorchScript;
 /** A text encoder of Stable Diffusion, CLIPTextModel or CLIPTextModelWithProjection of transformers. */
 public final class TextEncoder implements AutoCloseable {
     /** Another handle of x in fp32: x itself where it is. */
-    private static final TorchScript SINGLE = TorchScript.compile("x", "return torch.to(x, 6)");
+    static final TorchScript SINGLE = TorchScript.compile("x", "return torch.to(x, 6)");
 
-    private static final TorchScript LIKE = TorchScript.compile("d, x", "return torch.type_as(d, x)");
+    static final TorchScript LIKE = TorchScript.compile("d, x", "return torch.type_as(d, x)");
 
-    private static final TorchScript SUM = TorchScript.compile("d, x", "return torch.add(torch.type_as(d, x), x)");
+    static final TorchScript SUM = TorchScript.compile("d, x", "return torch.add(torch.type_as(d, x), x)");
 
     private final NDManager manager;
     private final Role role;
@@ -174,8 +174,31 @@ public final class TextEncoder implements AutoCloseable {
         return new Recording(scope, texts, end, skip, deltas, keep);
     }
 
+    /** How many layers stand behind the one whose output is the context. */
+    int left(int skip) {
+        return role == Role.Only ? skip : 1 + skip;
+    }
+
+    Role role() {
+        return role;
+    }
+
+    TextTower tower() {
+        return tower;
+    }
+
+    /** What makes the pooled embedding of hidden states and the places of end tokens; null in another role than the second. */
+    Weights.@Nullable Kernel pool() {
+        return pool;
+    }
+
+    /** Its weights. */
+    public List<Parameter> weights() {
+        return parameters.all();
+    }
+
     /** An embedding that can be walked back. */
-    public final class Recording {
+    public final class Recording implements TextRecording {
         private final NDManager scope;
         private final Chain.Recording layers;
         private final NDArray hidden;
@@ -195,7 +218,7 @@ public final class TextEncoder implements AutoCloseable {
                     .deltas(deltas)
                     .keep(keep == null ? Keep.LayerStates : keep)
                     .build();
-            int left = role == Role.Only ? skip : 1 + skip;
+            int left = left(skip);
             AddedTokens tokens = deltas.tokens();
             added = tokens == null ? null : tokens.of(component());
             places = added == null ? null : AddedPlaces.of(texts, scope);
@@ -211,35 +234,30 @@ public final class TextEncoder implements AutoCloseable {
             normed = role == Role.Only ? tower.normed(scope, hidden) : null;
             pooled = pool == null
                     ? null
-                    : new Pooled(pass, hidden, left, ends(texts, end), Objects.requireNonNull(poolGradient), kept);
+                    : new Pooled(
+                            pass, hidden, left, ends(scope, texts, end), Objects.requireNonNull(poolGradient), kept);
             embedding = new TextEmbedding(
                     SINGLE.call(scope, normed == null ? hidden : normed.get(0)),
                     pooled == null || pool == null ? null : pool.call(scope, pooled.normed.get(0), pooled.at));
         }
 
-        private NDArray ends(List<Tokens> texts, long end) {
-            return scope.create(texts.stream().mapToLong(t -> t.firstOf(end)).toArray());
-        }
-
-        /** What was embedded, fp32. */
+        @Override
         public TextEmbedding embedding() {
             return embedding;
         }
 
-        /** S, the tokens of a sequence. */
+        @Override
         public long length() {
             return hidden.getShape().get(1);
         }
 
-        /** D, the numbers a token. */
+        @Override
         public long width() {
             return hidden.getShape().get(2);
         }
 
-        /**
-         * Adds to the gradients of the adapter's factors and of added tokens; works once. The gradient is one of the
-         * {@link #embedding}.
-         */
+        /** Adds to the gradients of the adapter's factors and of added tokens. */
+        @Override
         public void backward(TextEmbedding gradient) {
             try (NDArray embedded = layers.backward(ofHidden(gradient))) {
                 if (places != null && added != null) {
@@ -292,6 +310,11 @@ public final class TextEncoder implements AutoCloseable {
                 return layers.backward(tower.normGradient(scope, d, layers.output(), normed));
             }
         }
+    }
+
+    /** Where each text ends. */
+    static NDArray ends(NDManager scope, List<Tokens> texts, long end) {
+        return scope.create(texts.stream().mapToLong(t -> t.firstOf(end)).toArray());
     }
 
     static NDArray ids(NDManager scope, List<Tokens> texts) {

@@ -20,6 +20,8 @@ final class TextTower {
     private final Weights.Kernel embedAdded;
     private final Weights.Kernel norm;
     private final Weights.Kernel normGradient;
+    private final Weights last;
+    private final String lastText;
 
     /** @param prefix of the projections' paths */
     TextTower(ParameterSet parameters, String prefix, Config config) {
@@ -35,7 +37,7 @@ final class TextTower {
                                 config.integer("max_position_embeddings", 77),
                                 width));
         layers = new ClipLayers(parameters, "text_model.encoder.layers", prefix, config, true);
-        Weights last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
+        last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
         embed = embeddings.kernel(
                 List.of("ids"),
                 "",
@@ -48,10 +50,8 @@ final class TextTower {
                 _0 = torch.index_put_(x, [b, s], torch.type_as(torch.embedding(t, k), x))
                 """,
                 List.of("torch.add(x, torch.slice(p, 0, 0, torch.size(ids, 1)))"));
-        norm = last.kernel(
-                List.of("x"),
-                Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5)),
-                List.of("n", "nm", "nr"));
+        lastText = Snippets.layerNorm("n", "x", "n", width, config.number("layer_norm_eps", 1e-5));
+        norm = last.kernel(List.of("x"), lastText, List.of("n", "nm", "nr"));
         normGradient = last.kernel(
                 List.of("d", "x", "m", "r"),
                 Snippets.layerNormGradient("g", "torch.type_as(d, x)", "x", "m", "r", "n", width),
@@ -69,6 +69,16 @@ final class TextTower {
         NDList normed = normed(scope, h);
         h.close();
         return normed.get(0);
+    }
+
+    /** What makes {@link #embed} of ids. */
+    Weights.Kernel embedding() {
+        return embed;
+    }
+
+    /** The final layer norm of x alone. */
+    Weights.Kernel normAlone() {
+        return last.kernel(List.of("x"), lastText, List.of("n"));
     }
 
     /** Tokens with their positions, what stands before the first layer. */

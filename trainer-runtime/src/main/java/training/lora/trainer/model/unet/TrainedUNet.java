@@ -7,11 +7,13 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.layer.WeightGradients;
+import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.Weights;
 
@@ -28,11 +30,8 @@ public final class TrainedUNet {
 
     public TrainedUNet(UNet unet) {
         this.unet = unet;
-        List<Chain.Step> steps = unet.steps().stream()
-                .map(step -> new Chain.Step(step.layer().ofTrainedWeights(), step.takes(), step.leaves()))
-                .toList();
-        chain = new Chain(steps);
-        steps.forEach(step -> layers.add(step.layer().trainedWeights()));
+        chain = unet.chain().ofTrainedWeights();
+        layers.addAll(chain.trainedWeights());
         AddedEmbedding added = unet.embedAddition();
         if (added != null) {
             layers.add(added.weights());
@@ -57,10 +56,21 @@ public final class TrainedUNet {
      * @param taker takes the gradients of weights on the way back
      */
     public Recording record(NDArray sample, NDArray timesteps, Conditioning told, WeightGradients taker) {
+        return record(sample, timesteps, told, taker, false);
+    }
+
+    /** The same, whose way back goes to what the text came to as well, where {@link Recording#toText} is asked for. */
+    public Recording recordToText(NDArray sample, NDArray timesteps, Conditioning told, WeightGradients taker) {
+        return record(sample, timesteps, told, taker, true);
+    }
+
+    private Recording record(
+            NDArray sample, NDArray timesteps, Conditioning told, WeightGradients taker, boolean toText) {
         NDManager scope = sample.getManager();
         Pass plain = unet.pass(scope, timesteps, told, ProjectionDeltas.NONE, Keep.LayerStates);
-        NDArray time = plain.requireTime();
-        Pass pass = plain.toTime(scope.zeros(time.getShape())).withWeights(taker);
+        NDArray time = scope.zeros(plain.requireTime().getShape());
+        Pass wanted = toText ? plain.toText(scope.zeros(told.context().getShape()), time) : plain.toTime(time);
+        Pass pass = wanted.withWeights(taker);
         return new Recording(pass, timesteps, told, chain.record(pass, UNet.enter(pass, sample), false));
     }
 
@@ -71,6 +81,7 @@ public final class TrainedUNet {
         private final Conditioning told;
         private final Chain.Recording chain;
         private final NDArray output;
+        private @Nullable TextEmbedding toText;
 
         private Recording(Pass pass, NDArray timesteps, Conditioning told, Chain.Recording chain) {
             this.pass = pass;
@@ -96,12 +107,22 @@ public final class TrainedUNet {
             NDArray time = Objects.requireNonNull(pass.timeGradient());
             WeightGradients taker = Objects.requireNonNull(pass.weights());
             AddedEmbedding added = unet.embedAddition();
+            NDArray context = pass.contextGradient();
+            if (context != null) {
+                // Before the weights that it goes through move.
+                toText = new TextEmbedding(context, added == null ? null : added.backward(scope, time, told));
+            }
             if (added != null) {
                 added.takeGradients(scope, time, pass.requireTime(), told, taker);
             }
             try (NDList own = timeGradients.callAll(scope, time, timesteps)) {
                 taker.take(unet.embedTime().weights(), own);
             }
+        }
+
+        /** The gradient of what the text came to, fp32, after {@link #backward}; only of {@link #recordToText}. */
+        public TextEmbedding toText() {
+            return Objects.requireNonNull(toText, "a pass recorded to its text and walked back");
         }
     }
 }

@@ -53,7 +53,6 @@ public final class UNet implements AutoCloseable {
     private final List<Projection> projections;
     private final Weights.Kernel embedTime;
     private final @Nullable AddedEmbedding embedAddition;
-    private final List<Chain.Step> steps;
     private final Chain chain;
 
     private UNet(UNetConfig config, Precision precision, BaseWeights form, NDManager manager) {
@@ -70,7 +69,7 @@ public final class UNet implements AutoCloseable {
                 Snippets.waves("t", first) + "s = torch.type_as(w, iw)",
                 List.of("torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)"));
         embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
-        steps = new Build(time).steps();
+        List<Chain.Step> steps = new Build(time).steps();
         chain = new Chain(steps);
         projections =
                 steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
@@ -310,8 +309,8 @@ public final class UNet implements AutoCloseable {
     }
 
     /** Its layers in their order. */
-    List<Chain.Step> steps() {
-        return steps;
+    Chain chain() {
+        return chain;
     }
 
     /** What makes the embedding of the time (B, 4 first) of timesteps (B). */

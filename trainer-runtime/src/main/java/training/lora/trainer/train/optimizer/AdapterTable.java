@@ -9,7 +9,6 @@ import training.lora.trainer.adapter.AdaptedProjection;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.RateFactors;
-import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Projection;
 
 /** What lies in an adapter's array of parameters, and how a spec has it moved. */
@@ -44,11 +43,9 @@ public final class AdapterTable {
     }
 
     private static ParameterGroup group(AdaptedProjection p, double factor, OptimizerSpec settings) {
-        boolean text = p.projection().component() != Component.UNet;
-        return ParameterGroupBuilder.builder(ParameterGroup.of(settings))
-                .factor(factor * (text ? settings.textEncoderFactor() : 1))
-                .start(text ? 0 : settings.start())
-                .stop(text ? settings.textEncoderStop() : settings.stop())
+        ParameterGroup group = ParameterGroup.of(settings, p.projection().component());
+        return ParameterGroupBuilder.builder(group)
+                .factor(factor * group.factor())
                 .build();
     }
 }

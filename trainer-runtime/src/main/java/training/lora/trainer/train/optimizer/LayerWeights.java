@@ -3,9 +3,11 @@ package training.lora.trainer.train.optimizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +28,12 @@ import training.lora.trainer.tensor.TorchScript;
  * chance.
  */
 final class LayerWeights implements AutoCloseable {
+    private static final TorchScript ROUNDED = TorchScript.compile("x", "return torch.to(torch.to(x, 15), 6)");
+
+    private static final TorchScript SINGLE = TorchScript.compile("x", "return torch.clone(x)");
+
     private final List<Parameter> weights;
+    private final Settings settings;
     private final Optimizer optimizer;
     private final boolean master;
     private final NDArray gradient;
@@ -37,18 +44,33 @@ final class LayerWeights implements AutoCloseable {
     private final Map<String, NDArray> rounded = new LinkedHashMap<>();
 
     /**
-     * @param scratch for parameters and for gradients (at least n), which all layers share
+     * How the layers of a part of the model move.
+     *
+     * @param part number of the part, whose rates they have
+     * @param prefix how names of the part's state begin
+     * @param group the rates of all
      * @param master whether a copy in fp32 is kept, of which the weights are roundings
+     * @param decay of the moving average that is put out; null where the weights are
      */
-    LayerWeights(
-            List<Parameter> weights,
-            OptimizerSpec settings,
-            NDArray scratch,
-            NDArray gradients,
+    record Settings(
+            int part,
+            String prefix,
+            OptimizerSpec optimizer,
+            ParameterGroup group,
             boolean master,
-            NDManager manager) {
+            @Nullable Double decay) {}
+
+    /**
+     * Arrays (at least n) that all layers use in turn.
+     *
+     * @param parameters one number where there is a copy in fp32, which stands in its place
+     */
+    record Scratch(NDArray parameters, NDArray gradients) {}
+
+    LayerWeights(List<Parameter> weights, Settings settings, Scratch scratch, NDManager manager) {
         this.weights = weights;
-        this.master = master;
+        this.settings = settings;
+        this.master = settings.master();
         List<ParameterTensor> tensors = new ArrayList<>();
         long end = 0;
         for (Parameter weight : weights) {
@@ -56,14 +78,17 @@ final class LayerWeights implements AutoCloseable {
             tensors.add(tensor);
             end = tensor.end();
         }
-        ParameterTable table = new ParameterTable(tensors, List.of(ParameterGroup.of(settings)));
+        ParameterTable table = new ParameterTable(tensors, List.of(settings.group()));
         gather = script(tensors, "_{i} = torch.copy_({part}, w{i})");
         scatter = script(tensors, "_{i} = torch.copy_(w{i}, {part})");
-        NDArray flat = master ? manager.zeros(new Shape(end)) : part(scratch, 0, end, manager);
-        gradient = part(gradients, 0, end, manager);
-        optimizer = Optimizer.of(settings, table, flat, manager);
-        if (master) {
+        NDArray flat = master ? manager.zeros(new Shape(end)) : part(scratch.parameters(), 0, end, manager);
+        gradient = part(scratch.gradients(), 0, end, manager);
+        optimizer = Optimizer.of(settings.optimizer(), table, flat, manager);
+        if (master || settings.decay() != null) {
             copy(gather, flat, arrays());
+        }
+        if (settings.decay() != null) {
+            optimizer.averaged(settings.decay());
         }
         for (int i = 0; i < weights.size(); i++) {
             if (!master && weights.get(i).precision() == Precision.BFloat16) {
@@ -110,23 +135,69 @@ final class LayerWeights implements AutoCloseable {
         return optimizer.table();
     }
 
+    /** Whether they move at {@code all} parts' rates. */
+    boolean moves(List<Rates> all) {
+        return all.get(settings.part()).moving();
+    }
+
     /**
      * Moves them.
      *
      * @param gradients of each
+     * @param all rates of each part
      * @param seed of the run, from which with step and name follows what rounding draws
      * @return the norm of the gradient, a scalar in {@code scope}
      */
-    NDArray step(List<NDArray> gradients, Rates rates, long seed, NDManager scope) {
+    NDArray step(List<NDArray> gradients, List<Rates> all, long seed, NDManager scope) {
+        Rates rates = all.get(settings.part());
         if (!master) {
             copy(gather, optimizer.parameters, arrays());
         }
         copy(gather, gradient, gradients);
         NDArray norm = optimizer.step(gradient, rates, scope);
-        rounded.forEach((name, part) ->
-                StochasticRounding.round(part, Randomness.derive(seed, rates.step(), "rounding/" + name)));
+        rounded.forEach((name, part) -> StochasticRounding.round(
+                part, Randomness.derive(seed, rates.step(), "rounding/" + settings.prefix() + name)));
         copy(scatter, optimizer.parameters, arrays());
+        optimizer.average(rates, scope);
         return norm;
+    }
+
+    /** A step in which they have no gradients: they stay as they are, and the average comes nearer to them. */
+    void rest(List<Rates> all, NDManager scope) {
+        if (settings.decay() != null) {
+            if (!master) {
+                copy(gather, optimizer.parameters, arrays());
+            }
+            optimizer.average(all.get(settings.part()), scope);
+        }
+    }
+
+    /** Puts what is put out into the weights. */
+    void enterOutput() {
+        copy(scatter, optimizer.output(), arrays());
+    }
+
+    /** The same backwards, where a copy in fp32 has them. */
+    void leaveOutput() {
+        copy(scatter, optimizer.parameters, arrays());
+    }
+
+    /** What is put out of each weight, fp32, rounded as the weight itself. */
+    Map<Parameter, LazyTensor> output() {
+        Map<Parameter, LazyTensor> output = new IdentityHashMap<>();
+        for (int i = 0; i < weights.size(); i++) {
+            Parameter weight = weights.get(i);
+            ParameterTensor tensor = optimizer.table().tensors().get(i);
+            NDIndex range = new NDIndex().addSliceDim(tensor.offset(), tensor.end());
+            TorchScript like = weight.precision() == Precision.BFloat16 ? ROUNDED : SINGLE;
+            output.put(weight, new LazyTensor(tensor.shape(), DataType.FLOAT32, scope -> {
+                try (NDArray part = optimizer.output().get(range);
+                        NDArray shaped = part.reshape(tensor.shape())) {
+                    return like.call(scope, shaped);
+                }
+            }));
+        }
+        return output;
     }
 
     /** What the next step depends on, by name, all fp32 or bytes. */
@@ -145,28 +216,32 @@ final class LayerWeights implements AutoCloseable {
     }
 
     /** Puts back what {@link #state} gave. */
-    void restore(Map<String, NDArray> from) {
+    void restore(Map<String, LazyTensor> from) {
         String prefix = prefix();
-        Map<String, NDArray> own = new LinkedHashMap<>();
-        optimizer.state().forEach((name, array) -> {
-            // In the scratch array is whatever the last layer left.
-            boolean scratch = !master && array == optimizer.parameters;
-            own.put(name, scratch ? array : Objects.requireNonNull(from.get(prefix + name), prefix + name));
-        });
-        optimizer.restore(own);
-        if (master) {
-            copy(scatter, optimizer.parameters, arrays());
-        } else {
-            weights.forEach(weight -> copyInto(weight, from.get(prefix + "weights/" + weight.name())));
+        try (NDManager scope = optimizer.parameters.getManager().newSubManager()) {
+            Map<String, NDArray> own = new LinkedHashMap<>();
+            optimizer.state().forEach((name, array) -> {
+                // In the scratch array is whatever the last layer left.
+                boolean scratch = !master && array == optimizer.parameters;
+                own.put(name, scratch ? array : required(from, prefix + name).in(scope));
+            });
+            optimizer.restore(own);
+            if (master) {
+                copy(scatter, optimizer.parameters, arrays());
+            } else {
+                weights.forEach(weight -> Copy.into(
+                        weight.array(),
+                        required(from, prefix + "weights/" + weight.name()).in(scope)));
+            }
         }
     }
 
-    private static void copyInto(Parameter weight, @Nullable NDArray values) {
-        Copy.into(weight.array(), Objects.requireNonNull(values, weight.name()));
+    private static LazyTensor required(Map<String, LazyTensor> from, String name) {
+        return Objects.requireNonNull(from.get(name), name);
     }
 
     private String prefix() {
-        return weights.get(0).name() + "/";
+        return settings.prefix() + weights.get(0).name() + "/";
     }
 
     @Override

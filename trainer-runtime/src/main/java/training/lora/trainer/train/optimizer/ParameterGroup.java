@@ -3,6 +3,7 @@ package training.lora.trainer.train.optimizer;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import training.lora.api.OptimizerSpec;
 import training.lora.api.ScheduleSpec;
+import training.lora.trainer.model.layer.Component;
 
 /**
  * How some tensors move, as torch's parameter groups have it.
@@ -36,6 +37,16 @@ public record ParameterGroup(
                 .weightDecay(settings.weightDecay())
                 .start(0)
                 .stop(1)
+                .build();
+    }
+
+    /** One of a part of the model, which has its share of the rate and of the steps. */
+    static ParameterGroup of(OptimizerSpec settings, Component component) {
+        boolean text = component != Component.UNet;
+        return ParameterGroupBuilder.builder(of(settings))
+                .factor(text ? settings.textEncoderFactor() : 1)
+                .start(text ? 0 : settings.start())
+                .stop(text ? settings.textEncoderStop() : settings.stop())
                 .build();
     }
 

@@ -1,6 +1,5 @@
 package training.lora.trainer.train.progress;
 
-import ai.djl.ndarray.NDArray;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,9 +23,9 @@ public interface Trained {
     /**
      * Puts back what {@link #state} gave.
      *
-     * @param from arrays of the same names and shapes
+     * @param from tensors of the same names and shapes
      */
-    void restore(Map<String, NDArray> from);
+    void restore(Map<String, LazyTensor> from);
 
     /** Norms by which it is judged whether it has collapsed, of each part of the model. */
     Map<Component, Double> norms();

@@ -1,6 +1,6 @@
 package training.lora.trainer.train.progress;
 
-import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -55,8 +55,11 @@ public record TrainedAdapter(
     }
 
     @Override
-    public void restore(Map<String, NDArray> from) {
-        optimizers.restore(from);
+    public void restore(Map<String, LazyTensor> from) {
+        NDManager owner = optimizers.state().values().iterator().next().getManager();
+        try (NDManager scope = owner.newSubManager()) {
+            optimizers.restore(LazyTensor.in(scope, from));
+        }
     }
 
     @Override

@@ -1,6 +1,5 @@
 package training.lora.trainer.train.progress;
 
-import ai.djl.ndarray.NDArray;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,15 +20,15 @@ import training.lora.trainer.train.optimizer.FusedOptimizer;
 import training.lora.trainer.train.optimizer.ParameterTable;
 
 /**
- * A denoiser whose own weights are trained; a checkpoint of it is the whole model in each form that was asked for.
+ * Parts of a model whose own weights are trained; a checkpoint of them is the whole model in each form that was asked for.
  *
- * @param model that it is the denoiser of
- * @param optimizer what moves it
+ * @param model that they are parts of
+ * @param optimizer what moves them
  */
 public record TrainedModel(RunSpec run, WholeModel model, FusedOptimizer optimizer) implements Trained {
     @Override
     public List<ParameterTable> tables() {
-        return List.of(optimizer.table());
+        return optimizer.tables();
     }
 
     @Override
@@ -38,13 +37,13 @@ public record TrainedModel(RunSpec run, WholeModel model, FusedOptimizer optimiz
     }
 
     @Override
-    public void restore(Map<String, NDArray> from) {
+    public void restore(Map<String, LazyTensor> from) {
         optimizer.restore(from);
     }
 
     @Override
     public Map<Component, Double> norms() {
-        return Map.of(Component.UNet, optimizer.norm());
+        return optimizer.norms();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package training.lora.trainer.train.progress;
 
-import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -59,7 +58,6 @@ public final class TrainingState {
     private final LearningRates rates;
     private final StateFiles states;
     private final Watchdog watchdog;
-    private final NDManager manager;
     private Position position;
     private int done;
     private @Nullable Map<Component, Double> norms;
@@ -70,7 +68,6 @@ public final class TrainingState {
      * @param length of the run
      * @param folder the train stage's
      * @param trained what moves
-     * @param manager where states are read into
      */
     public TrainingState(
             RunSpec run,
@@ -79,8 +76,7 @@ public final class TrainingState {
             Path folder,
             Trained trained,
             LossLog losses,
-            Checkpoints checkpoints,
-            NDManager manager) {
+            Checkpoints checkpoints) {
         this.run = run;
         this.training = run.spec().training();
         this.length = length;
@@ -89,7 +85,6 @@ public final class TrainingState {
         this.trained = trained;
         this.losses = losses;
         this.checkpoints = checkpoints;
-        this.manager = manager;
         this.milestones = new Milestones(length);
         this.rates = new LearningRates(trained.tables(), length.steps());
         this.states =
@@ -105,7 +100,7 @@ public final class TrainingState {
      * @throws TrainerException InvalidConfiguration if it is of an interrupted run that was another
      */
     public boolean resume() throws IOException {
-        try (StateFiles.State state = states.newest(losses::reaches, manager)) {
+        try (StateFiles.State state = states.newest(losses::reaches)) {
             if (state == null || !state.position().isOf(run, data.inputs(), InputDigests.SOME_DATA, folder)) {
                 return false;
             }
@@ -347,7 +342,7 @@ public final class TrainingState {
     private StateFiles.@Nullable State lastGood(List<Rollback> rollbacks) throws IOException {
         int failed =
                 rollbacks.isEmpty() ? 0 : rollbacks.get(rollbacks.size() - 1).to();
-        StateFiles.State good = states.newest(step -> milestones.state(step) && (step == 0 || step != failed), manager);
-        return good != null ? good : states.newest(milestones::state, manager);
+        StateFiles.State good = states.newest(step -> milestones.state(step) && (step == 0 || step != failed));
+        return good != null ? good : states.newest(milestones::state);
     }
 }

@@ -1,0 +1,111 @@
+package training.lora.trainer.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDManager;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.TrainingSpec;
+import training.lora.trainer.model.unet.TinyUNets;
+import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.weights.Parameter;
+import training.lora.trainer.order.SampleOrder;
+import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.train.batch.Captions;
+import training.lora.trainer.train.batch.TrainingData;
+import training.lora.trainer.train.optimizer.Rates;
+
+/** Averages of a model's own weights. */
+class FullAverageTest {
+    private static final double DECAY = 0.9;
+    private static final int STEPS = 5;
+
+    private static List<float[]> values(UNet unet) {
+        List<float[]> values = new ArrayList<>();
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            unet.parameters()
+                    .all()
+                    .forEach(weight ->
+                            values.add(weight.single().in(scope).reshape(-1).toFloatArray()));
+        }
+        return values;
+    }
+
+    private static List<float[]> output(UNet unet, FullStep step) {
+        List<float[]> values = new ArrayList<>();
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            for (Parameter weight : unet.parameters().all()) {
+                values.add(step.optimizer().output(weight).in(scope).reshape(-1).toFloatArray());
+            }
+        }
+        return values;
+    }
+
+    private static double greatestDistance(List<float[]> a, List<float[]> b) {
+        double greatest = 0;
+        for (int i = 0; i < a.size(); i++) {
+            for (int j = 0; j < a.get(i).length; j++) {
+                greatest = Math.max(greatest, Math.abs((double) a.get(i)[j] - b.get(i)[j]));
+            }
+        }
+        return greatest;
+    }
+
+    /** As diffusers' EMAModel: a += (1 - d) (p - a), with d = 0 at the first step, then (1 + t) / (10 + t) up to the decay. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "precision: Float32",
+                "precision: BFloat16",
+                "precision: BFloat16, fullFineTuning: {bf16Weights: Fp32Master}"
+            })
+    void averageIsEmaModelsAndStandsInThePlaceOfWeightsWhileItIsHeld(String fields) {
+        TrainingSpec training = TrainingSpecs.of(
+                "method: FullFineTuning, batchSize: 2, seed: 5, ema: {decay: %s}, optimizer: {type: Adafactor, learningRate: 1e-3}, %s"
+                        .formatted(DECAY, fields));
+        boolean rounded = !fields.contains("Float32");
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, training.precision(), 3, run);
+                FullStep step = new FullStep(unet, null, Schedules.STABLE_DIFFUSION, training, run)) {
+            TrainingData data = new RandomData(10, false);
+            Captions captions = new Captions(
+                    data,
+                    Collections.nCopies(10, ""),
+                    training.captions(),
+                    (texts, scope) -> {
+                        throw new AssertionError(texts);
+                    },
+                    11);
+            Batches batches =
+                    new Batches(data, SampleOrder.uniform(10, 11), captions, training, Schedules.STABLE_DIFFUSION);
+            List<float[]> expected = values(unet);
+            List<float[]> begun = values(unet);
+            for (int i = 0; i < STEPS; i++) {
+                step.train(batches, i, List.of(Rates.constant(i, 1e-3, 1)));
+                List<float[]> now = values(unet);
+                double decay = i == 0 ? 0 : Math.min(DECAY, (1.0 + i) / (10 + i));
+                for (int w = 0; w < now.size(); w++) {
+                    float[] average = expected.get(w);
+                    for (int j = 0; j < average.length; j++) {
+                        average[j] += (float) ((1 - decay) * (now.get(w)[j] - average[j]));
+                    }
+                }
+            }
+
+            List<float[]> trained = values(unet);
+            List<float[]> put = output(unet, step);
+            double moved = greatestDistance(begun, trained);
+            // Of a copy in fp32 the average is of the copy, which lies within half a step of bf16 of the weight.
+            assertThat(greatestDistance(put, expected)).isLessThan(rounded ? 0.02 : 1e-6);
+            assertThat(greatestDistance(put, trained)).isGreaterThan(0.05 * moved);
+            try (TrainingStep.Held held = step.hold()) {
+                assertThat(greatestDistance(values(unet), put)).isZero();
+                assertThat(greatestDistance(values(unet), trained)).isPositive();
+            }
+            assertThat(greatestDistance(values(unet), trained)).isZero();
+        }
+    }
+}
