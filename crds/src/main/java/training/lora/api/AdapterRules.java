@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  */
 record AdapterRules(List<String> problems) {
     /** Adds what is wrong with an adapter, and with the forms that it is written in. */
-    void check(AdapterSpec adapter, OutputSpec output) {
+    void check(AdapterSpec adapter, OutputSpec output, TrainingMethod method) {
         if (adapter.type() != AdapterType.LoRA && adapter.dropout() != 0) {
             problems.add(
                     "`spec.training.adapter.dropout` must be 0 with DoRA, LoHa and LoKr, of which trainers mean different things by it, was %s with %s"
@@ -37,6 +37,7 @@ record AdapterRules(List<String> problems) {
                     "`spec.output.formats` must be [Kohya] where `spec.training.adapter.type` is LoHa or LoKr, which diffusers' loader doesn't read, was %s with %s"
                             .formatted(output.formats(), adapter.type()));
         }
+        baked(adapter, output, method);
         int i = 0;
         for (AdapterOverrideSpec override : adapter.overrides()) {
             if (override.rank() == null && override.alpha() == null && override.learningRateFactor() == null) {
@@ -44,6 +45,23 @@ record AdapterRules(List<String> problems) {
                         .formatted(i));
             }
             i++;
+        }
+    }
+
+    private void baked(AdapterSpec adapter, OutputSpec output, TrainingMethod method) {
+        List<AdapterFormat> formats = output.formats();
+        if (!formats.contains(AdapterFormat.A1111Baked)) {
+            return;
+        }
+        if (method != TrainingMethod.Adapter || adapter.type() != AdapterType.DoRA) {
+            problems.add(
+                    "`spec.output.formats` must be without A1111Baked unless a DoRA is trained, for AUTOMATIC1111 reads the others in the form of Kohya, was %s with %s and method %s"
+                            .formatted(formats, adapter.type(), method));
+        }
+        if (formats.stream().allMatch(f -> f == AdapterFormat.A1111Baked)) {
+            problems.add(
+                    "`spec.output.formats` must have Kohya or Diffusers beside A1111Baked, which no training goes on from, was "
+                            + formats);
         }
     }
 

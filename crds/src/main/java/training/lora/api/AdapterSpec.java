@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".timestepRank")
 public record AdapterSpec(
         @JsonPropertyDescription(
-                "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another. LoHa (Hyeon-Woo et al. 2022): the product, entry by entry, of two products of a low rank, whose own rank can be as high as theirs squared. LoKr (Yeh et al. 2023): a Kronecker product, of few numbers. Both have LyCORIS' names and formulas and one file, kohya's form, which ComfyUI and AUTOMATIC1111 read. OFT, BOFT and others are not trained. Default LoRA.")
+                "LoRA, or DoRA (Liu et al. 2024), which gives each output of a module a magnitude apart from its direction, on the output axis as peft has it; it takes a little longer. Of its two files kohya's form is for ComfyUI, which draws it as it was trained, and diffusers' for diffusers; AUTOMATIC1111 normalizes by inputs and draws another, unless it has the form A1111Baked. LoHa (Hyeon-Woo et al. 2022): the product, entry by entry, of two products of a low rank, whose own rank can be as high as theirs squared. LoKr (Yeh et al. 2023): a Kronecker product, of few numbers. Both have LyCORIS' names and formulas and one file, kohya's form, which ComfyUI and AUTOMATIC1111 read. OFT, BOFT and others are not trained. Default LoRA.")
         AdapterType type,
 
         @JsonPropertyDescription(

@@ -67,7 +67,7 @@ record CrossFieldRules(List<String> problems) {
             problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
         }
         AdapterSpec adapter = training.adapter();
-        new AdapterRules(problems).check(adapter, spec.output());
+        new AdapterRules(problems).check(adapter, spec.output(), training.method());
         new TokenRules(problems).check(spec);
         length(training);
         new FullFineTuningRules(problems).check(spec);

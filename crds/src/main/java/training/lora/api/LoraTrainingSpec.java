@@ -42,6 +42,16 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".output")
 @ValidationRule(
         value =
+                "!self.output.formats.exists(f, f == 'A1111Baked') || self.training.method == 'Adapter' && self.training.adapter.type == 'DoRA'",
+        message =
+                "output.formats must be without A1111Baked unless a DoRA is trained, for AUTOMATIC1111 reads the others in the form of Kohya",
+        fieldPath = ".output")
+@ValidationRule(
+        value = "!self.output.formats.exists(f, f == 'A1111Baked') || self.output.formats.exists(f, f != 'A1111Baked')",
+        message = "output.formats must have Kohya or Diffusers beside A1111Baked, which no training goes on from",
+        fieldPath = ".output")
+@ValidationRule(
+        value =
                 "self.training.tokens.count == 0 || self.datasets.all(d, d.role != 'Train' || has(d.concept) && (has(d.concept.trigger) || d.concept.mode != 'Style'))",
         message = "datasets of role Train must have a trigger, in whose place training.tokens are trained",
         fieldPath = ".datasets")

@@ -12,7 +12,7 @@ import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
 
 /** A kind of adapter as it stands beside one module: its tensors, their shapes and first values, and what they do. */
-public sealed interface AdapterKind permits Lora, Dora, Loha, Lokr {
+public sealed interface AdapterKind permits Lora, Dora, Loha, Lokr, FullDifference {
     /** Its name, for a sentence. */
     String name();
 

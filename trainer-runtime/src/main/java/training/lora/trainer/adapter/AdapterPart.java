@@ -37,7 +37,9 @@ public enum AdapterPart {
     /** LoKr's: the second matrix's right factor. */
     LokrW2B(".lokr_w2_b"),
     /** What stands between the second matrix' factors in files, a core (rank, rank, k, k). */
-    LokrT2(".lokr_t2");
+    LokrT2(".lokr_t2"),
+    /** What is added to the weight, whole. */
+    Diff(".diff");
 
     private final String kohya;
     private final String peft;

@@ -1,5 +1,6 @@
 package training.lora.trainer.cli;
 
+import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -9,16 +10,20 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.AdapterFormat;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
+import training.lora.trainer.merge.BakedFile;
+import training.lora.trainer.tensor.ComputeDevice;
 
 /** {@code export}: writes a LoRA in another form. */
 @Command(
         name = "export",
         mixinStandardHelpOptions = true,
         description = "Writes a LoRA file in another form, and reads it back: Kohya for ComfyUI and AUTOMATIC1111,"
-                + " Diffusers for diffusers and peft.")
+                + " Diffusers for diffusers and peft, A1111Baked for a DoRA in AUTOMATIC1111, as large as the weights.")
 final class ExportCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
     private Path file = Path.of("");
@@ -30,7 +35,7 @@ final class ExportCommand implements Callable<Integer> {
             names = "--out",
             paramLabel = "FILE",
             description =
-                    "Where it goes; default beside FILE, as NAME-kohya.safetensors or NAME-diffusers.safetensors.")
+                    "Where it goes; default beside FILE, with the form in its name, as in NAME-kohya.safetensors.")
     private @Nullable Path out;
 
     @Option(
@@ -39,12 +44,37 @@ final class ExportCommand implements Callable<Integer> {
             description = "The base model's family, ${COMPLETION-CANDIDATES}, where the file doesn't tell.")
     private @Nullable LoraFamily family;
 
+    @Option(
+            names = "--base",
+            paramLabel = "PATH",
+            description = "With --to A1111Baked the base model: a diffusers folder or a .safetensors file.")
+    private @Nullable Path base;
+
     @Override
     public Integer call() throws IOException {
+        boolean baked = to == AdapterFormat.A1111Baked;
+        if (baked == (base == null)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    baked
+                            ? "--base must be given where --to is A1111Baked, to whose weights it is the difference"
+                            : "--base must not be given where --to is " + to + ", which needs none, was " + base);
+        }
+        if (baked && family != null) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--family must not be given with --base, which tells it, was " + family);
+        }
         Path target = out == null ? beside() : out;
         NewFile.require(target);
-        try (AdapterFile source = AdapterFile.open(file)) {
-            Exports.convert(source, family, to, target);
+        if (base != null) {
+            try (NDManager manager = ComputeDevice.CPU.newManager()) {
+                BakedFile.write(file, base, target, manager);
+            }
+        } else {
+            try (AdapterFile source = AdapterFile.open(file)) {
+                Exports.convert(source, family, to, target);
+            }
         }
         System.out.println(target);
         return 0;

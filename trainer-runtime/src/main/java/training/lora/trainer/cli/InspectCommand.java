@@ -17,6 +17,7 @@ import training.lora.api.Manifest;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.Dora;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
@@ -140,9 +141,11 @@ final class InspectCommand implements Callable<Integer> {
             TreeSet<String> magnitudes = new TreeSet<>();
             Map<Component, Norms> norms = new EnumMap<>(Component.class);
             file.modules().forEach(m -> {
-                ranks.add(m.form().rank());
-                alphas.add(m.form().kind().alpha());
-                stabilized.add(m.form().kind().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
+                if (!(m.form().kind() instanceof FullDifference)) {
+                    ranks.add(m.form().rank());
+                    alphas.add(m.form().kind().alpha());
+                    stabilized.add(m.form().kind().rankStabilized() ? "alpha / sqrt(rank)" : "alpha / rank");
+                }
                 if (m.form().kind() instanceof Dora dora) {
                     magnitudes.add(dora.norm().reader());
                 }

@@ -15,6 +15,7 @@ import training.lora.api.AdapterFormat;
 import training.lora.api.Json;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.ModuleForm;
 import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 import training.lora.trainer.model.layer.Component;
@@ -49,10 +50,12 @@ final class AdapterWriter {
             ModuleForm m = module.form();
             List<AdapterPart> parts = m.kind().parts();
             switch (format) {
-                case Kohya -> {
+                case Kohya, A1111Baked -> {
                     String name = KohyaNames.module(family, paths, m.component(), m.path());
-                    tensors.put(name + AdapterPart.Alpha.kohya(), scalar((float)
-                            m.kind().foldedAlpha()));
+                    if (ranked(m)) {
+                        tensors.put(name + AdapterPart.Alpha.kohya(), scalar((float)
+                                m.kind().foldedAlpha()));
+                    }
                     parts.forEach(part -> tensors.put(name + part.kohya(), stored(format, module, part, type)));
                 }
                 case Diffusers -> {
@@ -64,11 +67,15 @@ final class AdapterWriter {
         tensors.putAll(tokens);
         List<ModuleForm> forms = modules.stream().map(AdapterModule::form).toList();
         Map<String, String> meta = new TreeMap<>(metadata);
-        if (!forms.isEmpty()) {
-            meta.put("ss_network_dim", common(forms, m -> Integer.toString(m.rank())));
+        List<ModuleForm> ranked = forms.stream().filter(AdapterWriter::ranked).toList();
+        if (!ranked.isEmpty()) {
+            meta.put("ss_network_dim", common(ranked, m -> Integer.toString(m.rank())));
             meta.put(
                     "ss_network_alpha",
-                    common(forms, m -> Float.toString((float) m.kind().foldedAlpha())));
+                    common(ranked, m -> Float.toString((float) m.kind().foldedAlpha())));
+        } else if (!forms.isEmpty()) {
+            meta.remove("ss_network_dim");
+            meta.remove("ss_network_alpha");
         }
         NetworkArguments.describe(meta, forms);
         DoraNorms.describe(meta, forms);
@@ -79,6 +86,11 @@ final class AdapterWriter {
             meta.put(PeftConfig.KEY, config(forms));
         }
         SafeTensorsWriter.writeLazy(file, tensors, meta);
+    }
+
+    /** Whether it has an alpha and a rank that divides it. */
+    private static boolean ranked(ModuleForm module) {
+        return !(module.kind() instanceof FullDifference);
     }
 
     /** A part in the shape that the form has for it. */

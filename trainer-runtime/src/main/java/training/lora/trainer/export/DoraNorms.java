@@ -21,11 +21,12 @@ final class DoraNorms {
 
     private DoraNorms() {}
 
-    /** What the readers of a form divide by. */
+    /** What the readers of a form that has magnitudes divide by. */
     static Dora.Norm of(AdapterFormat format) {
         return switch (format) {
             case Kohya -> Dora.Norm.Frozen;
             case Diffusers -> Dora.Norm.Adapted;
+            case A1111Baked -> throw new IllegalArgumentException("a full difference has no magnitudes");
         };
     }
 
@@ -66,6 +67,7 @@ final class DoraNorms {
                 yield new Shape(shape);
             }
             case Diffusers -> dimensions == 4 ? new Shape(1, out, 1, 1) : new Shape(out);
+            case A1111Baked -> throw new IllegalArgumentException("a full difference has no magnitudes");
         };
     }
 }

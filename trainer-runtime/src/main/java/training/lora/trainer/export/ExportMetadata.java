@@ -57,6 +57,11 @@ public record ExportMetadata(
         };
     }
 
+    /** The same of another title, by which AUTOMATIC1111 calls a file. */
+    public ExportMetadata titled(String other) {
+        return ExportMetadataBuilder.builder(this).title(other).build();
+    }
+
     /** The same with a trigger. */
     public ExportMetadata withTrigger(@Nullable String phrase) {
         return ExportMetadataBuilder.builder(this).trigger(phrase).build();

@@ -3,24 +3,34 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Proof;
+import training.lora.trainer.adapter.AdaptedProjection;
+import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.layer.Delta;
+import training.lora.trainer.model.layer.DoraNorm;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.tensor.ComputeDevice;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -103,6 +113,78 @@ public final class ExportProof {
         return new Proof(name, Sha256.of(file), difference, tolerance);
     }
 
+    /** The model's weights. */
+    public FrozenWeights weights() {
+        return model::weight;
+    }
+
+    /**
+     * Proves a file of full differences of the weights that a DoRA stands beside, a module at a time, for together they may be
+     * as large as the model: on a fixed input the weights with them must do what the DoRA does as it is trained.
+     *
+     * @param name of the file in {@code folder}
+     * @throws IllegalStateException if it does something else than {@code trained}
+     */
+    public Proof proveBaked(Path folder, String name, LoraAdapter trained) throws IOException {
+        Path file = folder.resolve(name);
+        double difference = 0;
+        try (AdapterFile read = AdapterFiles.open(file, model)) {
+            Map<String, LoraAdapter.Factors> factors =
+                    AdapterFiles.factors(read, AdapterFiles.projections(model, model.unet()));
+            if (factors.size() != trained.projections().size()) {
+                throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
+            }
+            for (AdaptedProjection p : trained.projections()) {
+                LoraAdapter.Factors own =
+                        Objects.requireNonNull(factors.get(p.projection().path()), p.projection()::path);
+                try (NDManager scope = ComputeDevice.CPU.newManager()) {
+                    NDArray weight = BakedModules.of(weights()).rows(p.projection(), scope);
+                    NDArray input = Randomness.normal(
+                                    scope, 1, new Shape(p.projection().fanIn(), TOKENS))
+                            .toType(DataType.FLOAT64, false);
+                    NDArray baked =
+                            exact(weight).add(exact(own.change(weight, scope))).matMul(input);
+                    difference = Math.max(difference, difference(baked, decomposed(p, trained, weight, input), file));
+                }
+            }
+        }
+        return new Proof(name, Sha256.of(file), difference, FLOAT_TOLERANCE);
+    }
+
+    private static double difference(NDArray actual, NDArray expected, Path file) {
+        return difference(file, new NDList(actual), new NDList(expected), FLOAT_TOLERANCE);
+    }
+
+    /** m / |W + s B A| (W x + s B A x), with the norms as they are trained; {@code input} x (fan in, n). */
+    private static NDArray decomposed(AdaptedProjection p, LoraAdapter trained, NDArray weight, NDArray input) {
+        NDManager scope = weight.getManager();
+        Map<AdapterPart, LazyTensor> values = trained.values(p);
+        NDArray down = value(values, AdapterPart.Down, scope).reshape(p.kind().shape(AdapterPart.Down, p.projection()));
+        NDArray up = value(values, AdapterPart.Up, scope).reshape(p.kind().shape(AdapterPart.Up, p.projection()));
+        NDArray norms = DoraNorm.norms(
+                p.projection(),
+                weight.reshape(FullDifference.fileShape(p.projection())),
+                DoraNorm.squares(weight, scope),
+                new Delta.LowRank(down, up, p.kind().scale()),
+                scope);
+        NDArray product = exact(up.reshape(p.projection().out(), -1))
+                .matMul(exact(down.reshape(-1, p.projection().fanIn())).matMul(input))
+                .mul(p.kind().scale());
+        NDArray factor = exact(value(values, AdapterPart.Magnitude, scope))
+                .div(exact(norms))
+                .reshape(-1, 1);
+        return exact(weight).matMul(input).add(product).mul(factor);
+    }
+
+    /** In fp64, so that long sums don't tell a right file from what was trained. */
+    private static NDArray exact(NDArray values) {
+        return values.toType(DataType.FLOAT64, true);
+    }
+
+    private static NDArray value(Map<AdapterPart, LazyTensor> values, AdapterPart part, NDManager scope) {
+        return Objects.requireNonNull(values.get(part), part::name).in(scope);
+    }
+
     private double tolerance() {
         return switch (model.unet().precision()) {
             case Float32 -> FLOAT_TOLERANCE;
@@ -151,8 +233,8 @@ public final class ExportProof {
 
     /** Greatest difference over the greatest value. */
     private static double difference(NDArray actual, NDArray expected) {
-        return actual.sub(expected).abs().max().getFloat()
-                / expected.abs().max().getFloat();
+        return actual.sub(expected).abs().max().toType(DataType.FLOAT64, false).getDouble()
+                / expected.abs().max().toType(DataType.FLOAT64, false).getDouble();
     }
 
     /** The denoiser's prediction, and where text encoders are adapted what they make of a text. */

@@ -3,19 +3,20 @@ package training.lora.trainer.export;
 import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.Dora;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.Loha;
 import training.lora.trainer.adapter.Lokr;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -24,6 +25,7 @@ import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.basemodel.UNetStateDictAdapter;
 import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.tensor.LazyTensor;
 
 /**
@@ -54,9 +56,28 @@ public final class Exports {
             @Nullable TokenEmbeddings added,
             ExportMetadata metadata)
             throws IOException {
-        List<AdapterModule> modules = AdapterFiles.modules(adapter, format);
+        write(file, format, AdapterFiles.modules(adapter, format), added, metadata);
+    }
+
+    /**
+     * Writes {@code adapter} as full differences of {@code weights}, with the tokens that it has: {@link
+     * AdapterFormat#A1111Baked}.
+     */
+    public static void bake(Path file, LoraAdapter adapter, FrozenWeights weights, ExportMetadata metadata)
+            throws IOException {
+        List<AdapterModule> modules = BakedModules.of(adapter, BakedModules.of(weights));
+        write(file, AdapterFormat.A1111Baked, modules, adapter.tokens(), metadata);
+    }
+
+    private static void write(
+            Path file,
+            AdapterFormat format,
+            List<AdapterModule> modules,
+            @Nullable TokenEmbeddings added,
+            ExportMetadata metadata)
+            throws IOException {
         Map<String, LazyTensor> tokens =
-                added == null || format != AdapterFormat.Kohya ? Map.of() : TokenFiles.bundle(added.values());
+                added == null || format == AdapterFormat.Diffusers ? Map.of() : TokenFiles.bundle(added.values());
         WholeFile.write(file, temporary -> {
             AdapterWriter.write(
                     temporary,
@@ -87,30 +108,19 @@ public final class Exports {
             LoraFamily family,
             Map<String, String> said)
             throws IOException {
-        write(file, modules, TokenFiles.bundle(bundled), family, family.paths(), said);
+        write(file, modules, bundled, family, family.paths(), said);
     }
 
-    /**
-     * The same without embeddings, for a model whose UNet may have other names in the original code.
-     */
+    /** The same for a model whose UNet may have other names in the original code. */
     public static void write(
             Path file,
             List<AdapterModule> modules,
+            Map<String, Map<Component, LazyTensor>> bundled,
             LoraFamily family,
             UNetStateDictAdapter paths,
             Map<String, String> said)
             throws IOException {
-        write(file, modules, Map.of(), family, paths, said);
-    }
-
-    private static void write(
-            Path file,
-            List<AdapterModule> modules,
-            Map<String, LazyTensor> tokens,
-            LoraFamily family,
-            UNetStateDictAdapter paths,
-            Map<String, String> said)
-            throws IOException {
+        Map<String, LazyTensor> tokens = TokenFiles.bundle(bundled);
         String title = file.getFileName().toString().replaceFirst("\\.safetensors$", "");
         Map<String, String> metadata = new TreeMap<>(ExportMetadata.defaults(title, family));
         metadata.putAll(said);
@@ -128,6 +138,7 @@ public final class Exports {
      * Writes what {@code source} holds in another form, with all that it says of itself, and in fp16 where it was.
      *
      * @param given the base model's family where the file doesn't tell
+     * @param to one of the forms that hold adapters as they are
      * @throws TrainerException InvalidConfiguration if the file's family is unknown, or another than {@code given}
      */
     public static void convert(AdapterFile source, @Nullable LoraFamily given, AdapterFormat to, Path file)
@@ -171,6 +182,12 @@ public final class Exports {
 
     /** diffusers hands its form to PEFT as a LoRA. */
     private static void requireKindOf(AdapterFormat to, AdapterFile source) {
+        if (source.modules().stream().anyMatch(m -> m.form().kind() instanceof FullDifference)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must be a LoRA, DoRA, LoHa or LoKr, but is %s, which has no other form: `resize` makes a LoRA of it"
+                            .formatted(source.file(), source.what()));
+        }
         boolean lycoris = source.modules().stream()
                 .map(m -> m.form().kind())
                 .anyMatch(kind -> kind instanceof Loha || kind instanceof Lokr);
@@ -189,7 +206,7 @@ public final class Exports {
                 .filter(kind -> kind instanceof Dora dora && dora.norm() != DoraNorms.of(to))
                 .findFirst()
                 .ifPresent(kind -> {
-                    String forms = Arrays.stream(AdapterFormat.values())
+                    String forms = Stream.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)
                             .filter(form -> DoraNorms.of(form) == ((Dora) kind).norm())
                             .map(AdapterFormat::name)
                             .collect(Collectors.joining(" or "));

@@ -20,7 +20,7 @@ import training.lora.trainer.tensor.SafeTensors;
 public record FileKind(String what, Role role) {
     /** What a file can be used as. */
     public enum Role {
-        /** A LoRA, DoRA, LoHa or LoKr that {@link AdapterFile} reads. */
+        /** A LoRA, DoRA, LoHa, LoKr or full difference of weights that {@link AdapterFile} reads. */
         Adapter,
         /** A whole model in one file. */
         Checkpoint,
@@ -29,6 +29,8 @@ public record FileKind(String what, Role role) {
         /** Nothing here. */
         None
     }
+
+    private static final String DIFFERENCE = AdapterPart.Diff.kohya();
 
     /**
      * Marks of adapters of any architecture of kinds that are not read, and of LoRAs with more than that; the first that fits
@@ -41,8 +43,8 @@ public record FileKind(String what, Role role) {
             contains("an (IA)^3 adapter", ".on_input", ".ia3_"),
             contains("a Control-LoRA", "lora_controlnet"),
             new Mark(
-                    "a full difference of weights",
-                    n -> (n.endsWith(".diff") || n.endsWith(".diff_b"))
+                    "a full difference of weights with one of biases",
+                    n -> n.endsWith(".diff_b")
                             && (n.startsWith("lora_")
                                     || n.startsWith("lycoris_")
                                     || n.startsWith("diffusion_model.")
@@ -77,6 +79,7 @@ public record FileKind(String what, Role role) {
                                     || n.startsWith("lora_transformer_")
                                     || n.startsWith("diffusion_model."))
                             && lora(n)),
+            new Mark("a full difference of weights of another architecture", n -> n.endsWith(DIFFERENCE)),
             new Mark("a LoRA of another architecture", TensorName::isFactor));
 
     private record Mark(String what, Predicate<String> of) {}
@@ -125,7 +128,10 @@ public record FileKind(String what, Role role) {
         if (names.stream().anyMatch(n -> TensorName.isLycoris(n, "lokr"))) {
             return "a LoKr";
         }
-        return names.stream().anyMatch(TensorName::isMagnitude) ? "a DoRA" : "a LoRA";
+        if (names.stream().anyMatch(TensorName::isMagnitude)) {
+            return "a DoRA";
+        }
+        return names.stream().allMatch(n -> n.endsWith(DIFFERENCE)) ? "a full difference of weights" : "a LoRA";
     }
 
     /** A module of either family: upsamplers stand in other places in the original code's names. */
@@ -152,7 +158,7 @@ public record FileKind(String what, Role role) {
             TensorName name = TensorName.parse(e.getKey(), LoraFamily.SD15.paths());
             long[] shape = e.getValue().shape();
             second |= name != null
-                    && name.part() == AdapterPart.Down
+                    && (name.part() == AdapterPart.Down || name.part() == AdapterPart.Diff)
                     && name.path().matches(".*attn2\\.to_[kv]")
                     && shape.length > 1
                     && shape[1] == 1024;

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.trainer.adapter.AdapterKind;
 import training.lora.trainer.adapter.AdapterPart;
 import training.lora.trainer.adapter.Dora;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.Loha;
 import training.lora.trainer.adapter.Lokr;
 import training.lora.trainer.adapter.Lora;
@@ -60,7 +61,8 @@ record FileModule(SafeTensors file, Map<AdapterPart, String> names) {
                         .allMatch(names::containsKey);
         boolean lokr = matrix(names, AdapterPart.LokrW1, AdapterPart.LokrW1A, AdapterPart.LokrW1B)
                 && matrix(names, AdapterPart.LokrW2, AdapterPart.LokrW2A, AdapterPart.LokrW2B);
-        int kinds = (lora ? 1 : 0) + (loha ? 1 : 0) + (lokr ? 1 : 0);
+        boolean whole = names.containsKey(AdapterPart.Diff);
+        int kinds = (lora ? 1 : 0) + (loha ? 1 : 0) + (lokr ? 1 : 0) + (whole ? 1 : 0);
         String first = names.values().iterator().next();
         if (kinds == 0) {
             return first + " without its other factor";
@@ -71,13 +73,15 @@ record FileModule(SafeTensors file, Map<AdapterPart, String> names) {
         for (Map.Entry<AdapterPart, String> e : names.entrySet()) {
             boolean known =
                     switch (e.getKey()) {
-                        case Alpha -> true;
+                        case Alpha -> !whole;
                         case Down, Up, Magnitude, Mid -> lora;
                         case HadaW1A, HadaW1B, HadaW2A, HadaW2B, HadaT1, HadaT2 -> loha;
                         case LokrW1, LokrW1A, LokrW1B, LokrW2, LokrW2A, LokrW2B, LokrT2 -> lokr;
+                        case Diff -> whole;
                     };
             if (!known) {
-                return e.getValue() + ", which no " + (lora ? "LoRA" : loha ? "LoHa" : "LoKr") + " has";
+                return e.getValue() + ", which no "
+                        + (lora ? "LoRA" : loha ? "LoHa" : lokr ? "LoKr" : "full difference of weights") + " has";
             }
         }
         return null;
@@ -114,6 +118,9 @@ record FileModule(SafeTensors file, Map<AdapterPart, String> names) {
     private AdapterKind kind(Component component, String path, PeftConfig config, Map<AdapterPart, Shape> shapes) {
         String named = names.get(AdapterPart.Alpha);
         Double alpha = named == null ? null : alpha(named);
+        if (names.containsKey(AdapterPart.Diff)) {
+            return new FullDifference();
+        }
         if (names.containsKey(AdapterPart.HadaW1A)) {
             Shape right = Objects.requireNonNull(shapes.get(AdapterPart.HadaW1B));
             int rank = right.dimension() == 0 ? 0 : (int) right.get(0);

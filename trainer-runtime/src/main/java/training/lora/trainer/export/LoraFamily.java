@@ -64,7 +64,9 @@ public enum LoraFamily {
         file.entries().forEach((tensor, entry) -> {
             TensorName name = TensorName.parse(tensor, SD15.paths);
             if (name != null) {
-                boolean tells = name.part() == AdapterPart.Down || name.part() == AdapterPart.HadaW1B;
+                boolean tells = name.part() == AdapterPart.Down
+                        || name.part() == AdapterPart.HadaW1B
+                        || name.part() == AdapterPart.Diff;
                 long in = tells && entry.shape().length > 1 ? entry.shape()[1] : 0;
                 modules.add(new Module(name.component(), name.path(), in));
             }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.Loha;
 import training.lora.trainer.adapter.Lokr;
 import training.lora.trainer.adapter.ModuleForm;
@@ -20,8 +21,9 @@ final class NetworkArguments {
     /** Adds what is to be said of {@code modules}. */
     static void describe(Map<String, String> metadata, List<ModuleForm> modules) {
         String algorithm = algorithm(modules);
-        List<ModuleForm> convolutions =
-                modules.stream().filter(ModuleForm::convolution).toList();
+        List<ModuleForm> convolutions = modules.stream()
+                .filter(m -> m.convolution() && !(m.kind() instanceof FullDifference))
+                .toList();
         if (algorithm != null) {
             metadata.put(MODULE, LYCORIS);
         }
@@ -46,6 +48,9 @@ final class NetworkArguments {
     private static @Nullable String algorithm(List<ModuleForm> modules) {
         if (modules.stream().anyMatch(m -> m.kind() instanceof Loha)) {
             return "loha";
+        }
+        if (modules.stream().anyMatch(m -> m.kind() instanceof FullDifference)) {
+            return "full";
         }
         return modules.stream().anyMatch(m -> m.kind() instanceof Lokr) ? "lokr" : null;
     }

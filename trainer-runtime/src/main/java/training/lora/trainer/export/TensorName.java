@@ -30,7 +30,7 @@ record TensorName(Component component, String path, AdapterPart part, Naming nam
 
     /** LyCORIS' names, which PEFT's LoHa and LoKr have too, with an adapter's name behind them. */
     private static final Pattern LYCORIS = Pattern.compile(
-            "(?<module>.+?)\\.(?<part>hada_w[12]_[ab]|hada_t[12]|lokr_w[12]|lokr_w[12]_[ab]|lokr_t2|lora_mid)(\\.weight|\\.default)?");
+            "(?<module>.+?)\\.(?<part>hada_w[12]_[ab]|hada_t[12]|lokr_w[12]|lokr_w[12]_[ab]|lokr_t2|lora_mid|diff)(\\.weight|\\.default)?");
 
     private static final Map<String, Component> UNDERSCORED = Map.of(
             "lora_unet_", Component.UNet,

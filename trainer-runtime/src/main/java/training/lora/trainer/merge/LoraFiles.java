@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,6 +20,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.AdapterPart;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.adapter.Lora;
 import training.lora.trainer.adapter.LoraSettings;
 import training.lora.trainer.adapter.ModuleForm;
@@ -149,14 +151,24 @@ public final class LoraFiles {
     }
 
     private static List<AdapterModule> loras(AdapterFile file) {
-        List<AdapterModule> modules = file.modules();
-        for (AdapterModule m : modules) {
+        for (AdapterModule m : file.modules()) {
             if (!(m.form().kind() instanceof Lora)) {
-                throw refused("%s must be a LoRA, for a sum or another rank of other kinds is none of them, but is %s"
+                throw refused("%s must be a LoRA, for a sum of other kinds is none of them, but is %s"
                         .formatted(file.file(), file.what()));
             }
         }
-        return modules;
+        return file.modules();
+    }
+
+    private static List<AdapterModule> products(AdapterFile file) {
+        for (AdapterModule m : file.modules()) {
+            if (!(m.form().kind() instanceof Lora || m.form().kind() instanceof FullDifference)) {
+                throw refused(
+                        "%s must be a LoRA or full differences of weights, for another rank of other kinds is none of them, but is %s"
+                                .formatted(file.file(), file.what()));
+            }
+        }
+        return file.modules();
     }
 
     private static LoraFamily family(List<AdapterFile> files) {
@@ -179,7 +191,7 @@ public final class LoraFiles {
     }
 
     /**
-     * Writes {@code file} with other ranks, of each module the best that there is.
+     * Writes {@code file}, a LoRA or full differences of weights, with other ranks, of each module the best that there is.
      *
      * @return the least share of the squares of singular values that a module has kept
      */
@@ -187,19 +199,11 @@ public final class LoraFiles {
         try (AdapterFile opened = AdapterFile.open(file)) {
             List<AdapterModule> modules = new ArrayList<>();
             double least = 1;
-            for (AdapterModule m : loras(opened)) {
+            for (AdapterModule m : products(opened)) {
                 try (NDManager scope = manager.newSubManager()) {
-                    ModuleForm form = m.form();
-                    NDArray down = m.value(AdapterPart.Down).in(scope).reshape(form.rank(), -1);
-                    NDArray up = m.value(AdapterPart.Up).in(scope).reshape(-1, form.rank());
-                    SingularProduct product = SingularProduct.of(down, up, form.scale(), ranks, scope);
+                    SingularProduct product = product(m, ranks, scope);
                     least = Math.min(least, product.kept());
-                    modules.add(module(
-                            form.component(),
-                            form.path(),
-                            product,
-                            form.shape(AdapterPart.Down).getShape(),
-                            form.shape(AdapterPart.Up).getShape()));
+                    modules.add(resized(m.form(), product));
                 }
             }
             Map<String, String> said = new LinkedHashMap<>(opened.metadata());
@@ -207,6 +211,33 @@ public final class LoraFiles {
             Exports.write(out, modules, opened.tokens(), family(List.of(opened)), said);
             return least;
         }
+    }
+
+    private static SingularProduct product(AdapterModule m, Ranks ranks, NDManager scope) {
+        ModuleForm form = m.form();
+        if (form.kind() instanceof FullDifference) {
+            NDArray difference = m.value(AdapterPart.Diff).in(scope);
+            return SingularProduct.of(difference.reshape(form.out(), form.fanIn()), ranks, scope);
+        }
+        NDArray down = m.value(AdapterPart.Down).in(scope).reshape(form.rank(), -1);
+        NDArray up = m.value(AdapterPart.Up).in(scope).reshape(-1, form.rank());
+        return SingularProduct.of(down, up, form.scale(), ranks, scope);
+    }
+
+    private static AdapterModule resized(ModuleForm form, SingularProduct product) {
+        if (!(form.kind() instanceof FullDifference)) {
+            return module(
+                    form.component(),
+                    form.path(),
+                    product,
+                    form.shape(AdapterPart.Down).getShape(),
+                    form.shape(AdapterPart.Up).getShape());
+        }
+        long[] down = form.shape(AdapterPart.Diff).getShape();
+        long[] up = down.clone();
+        Arrays.fill(up, 1);
+        up[0] = down[0];
+        return module(form.component(), form.path(), product, down, up);
     }
 
     /** Values are kept on the heap: factors are small. */
@@ -272,6 +303,7 @@ public final class LoraFiles {
             Exports.write(
                     out,
                     modules,
+                    Map.of(),
                     LoraFamily.valueOf(first.family().name()),
                     new UNetStateDictAdapter(outline.config()),
                     Map.of());

@@ -194,6 +194,7 @@ public final class Output {
     private boolean isAmong(Set<String> names, String name) {
         return names.contains(name)
                 || name.equals(Publisher.kohyaName(owner))
+                || name.equals(Publisher.bakedName(owner))
                 || Publisher.MODEL_FILE.matcher(name).matches()
                 || Publisher.EMBEDDING.matcher(name).matches()
                 || Publisher.EDEN_FILE.matcher(name).matches();

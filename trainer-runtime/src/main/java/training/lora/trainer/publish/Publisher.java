@@ -47,6 +47,9 @@ public final class Publisher {
     /** The diffusers form of an adapter, in its own folder because that name is what diffusers looks for. */
     public static final String DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors";
 
+    /** Ends the name of the adapter's file as full differences of weights; no run's name has such an end. */
+    private static final String BAKED = "_a1111.safetensors";
+
     /** The folder of a whole model that was trained, in diffusers' form. */
     public static final String MODEL = "diffusers/";
 
@@ -86,7 +89,7 @@ public final class Publisher {
     /** The folder of what waits for a look while another run's result stands there. */
     public static final String REVIEW = "review/";
 
-    /** The names of all files beside the adapter in kohya's form and those of the checkpoints. */
+    /** The names of all files beside those that are named after the run and those of the checkpoints. */
     static final Set<String> NAMES = Set.of(
             DIFFUSERS,
             PROOF,
@@ -108,7 +111,7 @@ public final class Publisher {
     /** The names of the files of checkpoints. */
     static final Pattern CHECKPOINT = Pattern.compile("checkpoints/" + STEP.pattern() + "/(?<file>.+)");
 
-    /** The names of a checkpoint's files beside the adapter in kohya's form. */
+    /** The names of a checkpoint's files beside those that are named after the run. */
     static final Set<String> CHECKPOINT_FILES = Set.of(DIFFUSERS, PROOF, WORKFLOW);
 
     private final RunSpec run;
@@ -166,10 +169,20 @@ public final class Publisher {
         return kohyaName(run.owner());
     }
 
+    /** The adapter's file as full differences of weights. */
+    public static String bakedName(RunSpec run) {
+        return bakedName(run.owner());
+    }
+
+    static String bakedName(Owner owner) {
+        return owner.name() + BAKED;
+    }
+
     /** The names of all files but those of checkpoints. */
     static Set<String> names(Owner owner) {
         Set<String> names = new TreeSet<>(NAMES);
         names.add(kohyaName(owner));
+        names.add(bakedName(owner));
         return names;
     }
 
@@ -345,6 +358,9 @@ public final class Publisher {
         }
         if (MODEL_FILE.matcher(name).find()) {
             return AdapterFormat.Diffusers;
+        }
+        if (name.endsWith(BAKED)) {
+            return AdapterFormat.A1111Baked;
         }
         return name.endsWith(DIFFUSERS) ? AdapterFormat.Diffusers : AdapterFormat.Kohya;
     }

@@ -171,7 +171,7 @@ class DoraTest {
     }
 
     @ParameterizedTest
-    @EnumSource(AdapterFormat.class)
+    @EnumSource(value = AdapterFormat.class, mode = EnumSource.Mode.EXCLUDE, names = "A1111Baked")
     void readersFormulasComeToWhatWasTrainedAndTheFileIsProven(AdapterFormat format) throws IOException {
         try (LoraAdapter adapter = moved()) {
             Path file = write(adapter, format);
@@ -243,7 +243,7 @@ class DoraTest {
                         LoraAdapter.create(all(), settings(AdapterType.LoRA, 3, 2), 5, MODEL::weight, MANAGER)) {
             NDArray parameters = lora.parameters();
             parameters.addi(Randomness.normal(MANAGER, 8, parameters.getShape()).mul(0.05));
-            for (AdapterFormat format : AdapterFormat.values()) {
+            for (AdapterFormat format : List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)) {
                 try (LoraAdapter from = start(AdapterType.DoRA, 5, 7, write(dora, format))) {
                     assertClose(predict(from.bind(MANAGER)), predict(dora.bind(MANAGER)), 1e-4, "a DoRA's");
                 }

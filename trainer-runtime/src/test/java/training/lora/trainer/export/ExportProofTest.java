@@ -84,7 +84,7 @@ class ExportProofTest {
 
     @Test
     void aFileThatDoesWhatWasTrainedIsProven() throws IOException {
-        for (AdapterFormat format : AdapterFormat.values()) {
+        for (AdapterFormat format : List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)) {
             for (boolean rankStabilized : new boolean[] {false, true}) {
                 Proof proof = prove(format, rankStabilized, 0);
 

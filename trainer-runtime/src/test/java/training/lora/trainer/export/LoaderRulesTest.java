@@ -107,7 +107,7 @@ class LoaderRulesTest {
     @ParameterizedTest
     @EnumSource
     void everyModuleIsReadBack(LoraFamily family) throws IOException {
-        for (AdapterFormat format : AdapterFormat.values()) {
+        for (AdapterFormat format : List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)) {
             names(family, format);
             Path file = folder.resolve(family + "-" + format + ".safetensors");
             try (AdapterFile read = AdapterFile.open(file)) {

@@ -248,7 +248,7 @@ class EmojiGoldensTest {
                 StableDiffusion model = StableDiffusion.open(MODEL, manager);
                 LoraAdapter adapter = AdapterFiles.read(GOLDENS.resolve("lora.safetensors"), model, manager)) {
             assertClose(draw(model, adapter, manager), "cat-lora.png");
-            for (AdapterFormat format : AdapterFormat.values()) {
+            for (AdapterFormat format : List.of(AdapterFormat.Kohya, AdapterFormat.Diffusers)) {
                 Path file = folder.resolve(format + ".safetensors");
                 Exports.write(file, format, adapter, ExportMetadata.of("lora", "emoji-sd", model, 64));
                 try (LoraAdapter again = AdapterFiles.read(file, model, manager)) {

@@ -85,6 +85,9 @@ public record TrainedAdapter(
                 // It has no place for tokens, which are all that there is.
                 continue;
             }
+            if (format == AdapterFormat.A1111Baked) {
+                continue;
+            }
             String file = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.DIFFUSERS;
             Exports.write(folder.resolve(file), format, written, described);
             files.add(file);
@@ -95,6 +98,16 @@ public record TrainedAdapter(
         if (run.spec().output().forEden()) {
             EdenFiles.write(folder.resolve(Publisher.EDEN), run, written, described);
         }
-        return proof.prove(folder, files, written);
+        List<Proof> proofs = new ArrayList<>(proof.prove(folder, files, written));
+        if (run.spec().output().formats().contains(AdapterFormat.A1111Baked)) {
+            String file = Publisher.bakedName(run);
+            Exports.bake(
+                    folder.resolve(file),
+                    written,
+                    proof.weights(),
+                    described.titled(file.replaceFirst("\\.safetensors$", "")));
+            proofs.add(proof.proveBaked(folder, file, written));
+        }
+        return proofs;
     }
 }
