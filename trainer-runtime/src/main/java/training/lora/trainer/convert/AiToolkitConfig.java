@@ -12,15 +12,13 @@ import training.lora.api.AdapterType;
 import training.lora.api.Json;
 import training.lora.api.LossWeighting;
 import training.lora.api.ModelFamily;
-import training.lora.api.OptimizerType;
 import training.lora.api.Precision;
 import training.lora.api.Prediction;
-import training.lora.api.ScheduleType;
+import training.lora.api.TrainingMethod;
 
 /** ai-toolkit's YAML: the first process of its job. */
 final class AiToolkitConfig {
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
-    private static final double NO_CLIPPING = 1e9;
     /** At which a LoKr's second matrix is whole. */
     private static final int MOST_RANK = 1024;
 
@@ -59,15 +57,23 @@ final class AiToolkitConfig {
         }
         findings.look(process, "");
         Options options = new Options(findings, process, "");
-        if (!options.has("network")) {
-            throw findings.invalid("`network` must be given: adapters alone are trained");
+        if (!options.has("network") && !options.has("embedding")) {
+            throw findings.invalid(
+                    "`network` or `embedding` must be given: whole models are not trained from this file");
         }
         AiToolkitConfig config = new AiToolkitConfig(options, places, name.isBlank() ? "lora" : name);
         config.baseModel();
-        new AiToolkitData(options, places, config.draft).put();
+        AiToolkitTokens tokens = new AiToolkitTokens(options, config.draft);
+        new AiToolkitData(options, places, config.draft, tokens).put();
         config.training();
-        config.adapter();
-        config.optimizer();
+        AiToolkitOptimizer optimizer = new AiToolkitOptimizer(config.train, config.draft);
+        if (tokens.alone()) {
+            optimizer.putCommon();
+        } else {
+            config.adapter();
+            optimizer.put();
+        }
+        optimizer.put(tokens);
         config.loss();
         config.sampling();
         config.output();
@@ -125,14 +131,9 @@ final class AiToolkitConfig {
         return Math.max(batches, steps);
     }
 
-    private int inSteps(int counted) {
-        int each = train.whole("gradient_accumulation_steps", 1);
-        return (counted + each - 1) / each;
-    }
-
     private void training() {
         draft.put("train.gradient_accumulation_steps", "training.gradientAccumulation", accumulation());
-        draft.put("train.steps", "training.steps", inSteps(train.whole("steps", 1000)));
+        draft.put("train.steps", "training.steps", AiToolkitOptimizer.inSteps(train, train.whole("steps", 1000)));
         draft.put("train.batch_size", "training.batchSize", train.whole("batch_size", 1));
         Long seed = options.seed("training_seed");
         draft.put("training_seed", "training.seed", seed == null ? 0L : seed);
@@ -147,7 +148,10 @@ final class AiToolkitConfig {
                     .formatted(type));
         }
         Options save = options.child("save");
-        draft.put("save.save_every", "training.checkpoints.everySteps", inSteps(save.whole("save_every", 1000)));
+        draft.put(
+                "save.save_every",
+                "training.checkpoints.everySteps",
+                AiToolkitOptimizer.inSteps(train, save.whole("save_every", 1000)));
         draft.put("save.max_step_saves_to_keep", "training.checkpoints.keep", save.whole("max_step_saves_to_keep", 5));
     }
 
@@ -195,81 +199,6 @@ final class AiToolkitConfig {
                     "network.pretrained_lora_path",
                     "training.initFrom.uri",
                     places.uri(findings, "network.pretrained_lora_path", before));
-        }
-    }
-
-    private void optimizer() {
-        String path = "training.optimizer.";
-        OptimizerType type = Optimizers.of(train.text("optimizer", "adamw"));
-        if (type == null) {
-            throw train.refused("optimizer");
-        }
-        draft.put("train.optimizer", path + "type", type);
-        Optimizers.note(type, train.child("optimizer_params"));
-        double common = train.number("lr", 1e-6);
-        double rate = rate(type, train.number("unet_lr", common));
-        draft.put(train.has("unet_lr") ? "train.unet_lr" : "train.lr", path + "learningRate", rate);
-        double text = rate(type, train.number("text_encoder_lr", common));
-        if (train.flag("train_text_encoder", false) && text != rate) {
-            draft.put("train.text_encoder_lr", path + "textEncoderLearningRate", text);
-        }
-        Options parameters = train.child("optimizer_params");
-        draft.put(
-                "train.optimizer_params.weight_decay",
-                path + "weightDecay",
-                parameters.number("weight_decay", Optimizers.decay(type)));
-        JsonNode betas = parameters.raw("betas");
-        if (betas != null) {
-            if (betas.size() != 2 || !betas.path(0).isNumber() || !betas.path(1).isNumber()) {
-                throw parameters.wrong("betas", "be a list of two numbers");
-            }
-            draft.put(
-                    "train.optimizer_params.betas",
-                    path + "beta1",
-                    betas.path(0).asDouble());
-            draft.put(
-                    "train.optimizer_params.betas",
-                    path + "beta2",
-                    betas.path(1).asDouble());
-        }
-        Double coefficient = parameters.number("d_coef");
-        if (coefficient != null && coefficient != 1) {
-            draft.put("train.optimizer_params.d_coef", path + "dCoefficient", coefficient);
-        }
-        Options average = train.child("ema_config");
-        if (average.flag("use_ema", false)) {
-            draft.put("train.ema_config.ema_decay", "training.ema.decay", average.number("ema_decay", 0.999));
-        }
-        double norm = train.number("max_grad_norm", 1);
-        draft.put("train.max_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
-        schedule(path + "schedule.");
-    }
-
-    /** There a rate of less than 0.1 is 1 with Prodigy. */
-    private static double rate(OptimizerType type, double given) {
-        return type == OptimizerType.Prodigy && given < 0.1 ? 1 : given;
-    }
-
-    private void schedule(String path) {
-        String wanted = train.text("lr_scheduler", "constant").toLowerCase(Locale.ROOT);
-        ScheduleType type =
-                switch (wanted) {
-                    case "constant", "constant_with_warmup" -> ScheduleType.Constant;
-                    case "cosine" -> ScheduleType.Cosine;
-                    case "cosine_with_restarts" -> ScheduleType.CosineRestarts;
-                    default -> throw train.refused("lr_scheduler");
-                };
-        draft.put("train.lr_scheduler", path + "type", type);
-        if (type == ScheduleType.CosineRestarts) {
-            // There the first cycle is as long as the run.
-            draft.put("train.lr_scheduler", path + "cycles", 1);
-        }
-        Options parameters = train.child("lr_scheduler_params");
-        if (wanted.equals("constant_with_warmup")) {
-            draft.put(
-                    "train.lr_scheduler_params.num_warmup_steps",
-                    path + "warmupSteps",
-                    inSteps(parameters.whole("num_warmup_steps", 1000)));
         }
     }
 
@@ -344,7 +273,8 @@ final class AiToolkitConfig {
         if (strength == 1) {
             return;
         }
-        if (draft.at("training.adapter.type").asText().equals(AdapterType.DoRA.name())) {
+        boolean tokens = draft.at("training.method").asText().equals(TrainingMethod.TextualInversion.name());
+        if (tokens || draft.at("training.adapter.type").asText().equals(AdapterType.DoRA.name())) {
             sample.ignore("network_multiplier");
         } else {
             draft.put("sample.network_multiplier", "sampling.strength", strength);

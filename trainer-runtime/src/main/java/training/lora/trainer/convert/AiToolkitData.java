@@ -18,9 +18,11 @@ final class AiToolkitData {
     private final Findings findings;
     private final Places places;
     private final Draft draft;
+    private final AiToolkitTokens tokens;
     private final List<Options> sets;
 
-    AiToolkitData(Options options, Places places, Draft draft) {
+    AiToolkitData(Options options, Places places, Draft draft, AiToolkitTokens tokens) {
+        this.tokens = tokens;
         this.options = options;
         this.findings = options.findings();
         this.places = places;
@@ -84,11 +86,31 @@ final class AiToolkitData {
         String unset = set.text("default_caption");
         boolean captioned = KohyaData.captions(places, findings, "datasets." + key, path) != 0;
         placeholders("datasets." + key, path);
+        if (tokens.any()) {
+            requireTokens(trigger, unset != null && !captioned);
+            trigger = tokens.trigger();
+            draft.origin(
+                    "embedding.trigger",
+                    "spec.datasets[%d].concept.trigger"
+                            .formatted(draft.at("datasets").size() - 1));
+        }
         if (trigger == null && unset != null && !captioned) {
             trigger = unset;
         }
         if (trigger != null && !regularization) {
             dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
+        }
+    }
+
+    /** The embedding's trigger is the one that captions have. */
+    private void requireTokens(@Nullable String trigger, boolean elsewise) {
+        if (trigger != null && !trigger.equals(tokens.trigger())) {
+            throw findings.invalid("`trigger_word` must be that of the embedding, %s, or unset, was %s"
+                    .formatted(tokens.trigger(), trigger));
+        }
+        if (elsewise) {
+            throw findings.invalid(
+                    "`datasets.default_caption` must be unset where an embedding is trained, whose trigger is the caption of a picture without one");
         }
     }
 

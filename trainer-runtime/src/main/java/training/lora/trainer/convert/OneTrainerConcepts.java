@@ -1,5 +1,6 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
@@ -14,9 +15,11 @@ final class OneTrainerConcepts {
     private final Findings findings;
     private final Places places;
     private final Draft draft;
+    private final OneTrainerTokens tokens;
     private final List<Options> concepts;
 
-    OneTrainerConcepts(Options options, Places places, Draft draft) {
+    OneTrainerConcepts(Options options, Places places, Draft draft, OneTrainerTokens tokens) {
+        this.tokens = tokens;
         this.options = options;
         this.findings = options.findings();
         this.places = places;
@@ -71,13 +74,34 @@ final class OneTrainerConcepts {
                 dataset.set("weight", Draft.node(weight));
             }
         }
-        if (source(concept).equals("concept")) {
-            dataset.putObject("concept").put("mode", "Object").put("trigger", prompt(concept));
+        boolean learned = !dataset.has("role");
+        boolean named = source(concept).equals("concept");
+        if (tokens.any() ? learned : named) {
+            String trigger = tokens.any() ? trigger(dataset, tokens.placeholder(path)) : prompt(concept);
+            dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
             draft.origin(
-                    "concepts.text.prompt_path",
+                    tokens.any() ? tokens.placeholderKey() : "concepts.text.prompt_path",
                     "spec.datasets[%d].concept.trigger"
                             .formatted(draft.at("datasets").size() - 1));
         }
+    }
+
+    /** What calls it; where its placeholder is written as a data set's name, one of that name stands for it in captions. */
+    private String trigger(ObjectNode dataset, String placeholder) {
+        String word = OneTrainerTokens.word(placeholder);
+        if (OneTrainerTokens.isName(placeholder)) {
+            for (JsonNode other : draft.at("datasets")) {
+                if (other != dataset && other.path("name").asText().equals(word)) {
+                    if (!other.at("/concept/trigger").asText().equals(word)) {
+                        throw findings.invalid(
+                                "`concepts.name` must not be that of another concept's placeholder, was " + word);
+                    }
+                    return word;
+                }
+            }
+            dataset.put("name", word);
+        }
+        return word;
     }
 
     private String source(Options concept) {
@@ -103,6 +127,9 @@ final class OneTrainerConcepts {
     private void captions() {
         boolean named = common("text.prompt_source", this::source).equals("concept");
         draft.put("preparation.captions.source", named ? CaptionSource.None : CaptionSource.Auto);
+        if (named && tokens.any()) {
+            around(common("text.prompt_path", this::prompt));
+        }
         String captions = "training.captions.";
         draft.put(
                 "concepts.text.enable_tag_shuffling",
@@ -123,6 +150,24 @@ final class OneTrainerConcepts {
         draft.put(captions + "dropout", 0);
         if (share > 0) {
             draft.put("concepts.text.tag_dropout_probability", captions + field, share);
+        }
+    }
+
+    /** What stands around the placeholder in the one line that is every picture's caption. */
+    private void around(String line) {
+        String placeholder = tokens.only();
+        int at = line.indexOf(placeholder);
+        if (at < 0) {
+            throw text(concepts.get(0))
+                    .wrong("prompt_path", "name a file whose line has %s in it".formatted(placeholder));
+        }
+        String before = line.substring(0, at);
+        String behind = line.substring(at + placeholder.length());
+        if (!before.isEmpty()) {
+            draft.put("concepts.text.prompt_path", "preparation.captions.prefix", before);
+        }
+        if (!behind.isEmpty()) {
+            draft.put("concepts.text.prompt_path", "preparation.captions.suffix", behind);
         }
     }
 

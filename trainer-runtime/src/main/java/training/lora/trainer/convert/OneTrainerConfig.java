@@ -50,7 +50,7 @@ final class OneTrainerConfig {
         }
         String method = options.text("training_method", "LORA");
         whole = method.equals("FINE_TUNE");
-        if (!whole && !method.equals("LORA")) {
+        if (!List.of("LORA", "FINE_TUNE", "EMBEDDING").contains(method)) {
             throw options.refused("training_method");
         }
     }
@@ -65,15 +65,24 @@ final class OneTrainerConfig {
         findings.look(node, "");
         OneTrainerConfig config = new OneTrainerConfig(options, places);
         config.baseModel();
-        new OneTrainerConcepts(options, places, config.draft).put();
+        OneTrainerTokens tokens = new OneTrainerTokens(options, places, config.draft, config.xl);
+        new OneTrainerConcepts(options, places, config.draft, tokens).put();
         config.preparation();
         config.training();
-        if (config.whole) {
-            config.wholeModel();
+        Integer epoch = config.epoch();
+        OneTrainerOptimizer optimizer =
+                new OneTrainerOptimizer(options, config.draft, epoch, config.trainsTextEncoder());
+        if (tokens.alone()) {
+            optimizer.putCommon();
         } else {
-            config.adapter();
+            if (config.whole) {
+                config.wholeModel();
+            } else {
+                config.adapter();
+            }
+            optimizer.put();
         }
-        new OneTrainerOptimizer(options, config.draft, config.epoch(), config.trainsTextEncoder()).put();
+        tokens.put(optimizer, epoch);
         config.loss();
         config.sampling();
         config.output();

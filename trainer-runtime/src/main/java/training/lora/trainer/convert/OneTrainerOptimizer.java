@@ -5,9 +5,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.OptimizerType;
 import training.lora.api.ScheduleType;
+import training.lora.api.TrainingMethod;
 
 /** OneTrainer's optimizer, its rates and their schedule, and the moving average. */
 final class OneTrainerOptimizer {
+    private static final String PATH = "training.optimizer.";
+
     private static final double LEARNING_RATE = 3e-6;
 
     /** A norm that no gradient has. */
@@ -26,43 +29,61 @@ final class OneTrainerOptimizer {
         this.trainsTextEncoder = trainsTextEncoder;
     }
 
-    void put() {
-        String path = "training.optimizer.";
+    /** The one that is asked for. */
+    OptimizerType type() {
         Options optimizer = options.child("optimizer");
         OptimizerType type = Optimizers.of(optimizer.text("optimizer", "ADAMW"));
         if (type == null) {
             throw optimizer.refused("optimizer");
         }
-        draft.put("optimizer.optimizer", path + "type", type);
-        Optimizers.note(type, optimizer);
-        double common = options.number("learning_rate", LEARNING_RATE);
-        Double own = options.child("unet").number("learning_rate");
-        double rate = own == null ? common : own;
-        draft.put(own == null ? "learning_rate" : "unet.learning_rate", path + "learningRate", rate);
-        Double text = options.child("text_encoder").number("learning_rate");
-        double textRate = text == null ? common : text;
-        if (trainsTextEncoder && textRate != rate) {
-            draft.put("text_encoder.learning_rate", path + "textEncoderLearningRate", textRate);
-        }
-        draft.put(
-                "optimizer.weight_decay",
-                path + "weightDecay",
-                optimizer.number("weight_decay", Optimizers.decay(type)));
-        if (type != OptimizerType.Adafactor) {
-            number(optimizer, "beta1", path + "beta1", 0);
-            number(optimizer, "beta2", path + "beta2", 0);
-        }
-        number(optimizer, "d_coef", path + "dCoefficient", 1);
-        number(optimizer, "growth_rate", path + "growthRate", 1);
+        return type;
+    }
+
+    /** The rate of what has none of its own. */
+    double commonRate() {
+        return options.number("learning_rate", LEARNING_RATE);
+    }
+
+    /** Its weight decay. */
+    double decay(OptimizerType type) {
+        return options.child("optimizer").number("weight_decay", Optimizers.decay(type));
+    }
+
+    /** What counts where tokens are all that is trained, too. */
+    void putCommon() {
+        Optimizers.note(type(), options.child("optimizer"));
         if (!options.text("ema", "OFF").equals("OFF")) {
             draft.put("ema_decay", "training.ema.decay", options.number("ema_decay", 0.999));
         }
-        stop(path, type);
-        clipping(path);
+        clipping(PATH);
+    }
+
+    void put() {
+        Options optimizer = options.child("optimizer");
+        OptimizerType type = type();
+        draft.put("optimizer.optimizer", PATH + "type", type);
+        double common = commonRate();
+        Double own = options.child("unet").number("learning_rate");
+        double rate = own == null ? common : own;
+        draft.put(own == null ? "learning_rate" : "unet.learning_rate", PATH + "learningRate", rate);
+        Double text = options.child("text_encoder").number("learning_rate");
+        double textRate = text == null ? common : text;
+        if (trainsTextEncoder && textRate != rate) {
+            draft.put("text_encoder.learning_rate", PATH + "textEncoderLearningRate", textRate);
+        }
+        draft.put("optimizer.weight_decay", PATH + "weightDecay", decay(type));
+        if (type != OptimizerType.Adafactor) {
+            number(optimizer, "beta1", PATH + "beta1", 0);
+            number(optimizer, "beta2", PATH + "beta2", 0);
+        }
+        number(optimizer, "d_coef", PATH + "dCoefficient", 1);
+        number(optimizer, "growth_rate", PATH + "growthRate", 1);
+        stop(PATH, type);
+        putCommon();
         if (type.scheduleFree()) {
-            draft.put("learning_rate_scheduler", path + "schedule.type", ScheduleType.Constant);
+            draft.put("learning_rate_scheduler", PATH + "schedule.type", ScheduleType.Constant);
         } else {
-            schedule(path + "schedule.");
+            schedule(PATH + "schedule.");
         }
     }
 
@@ -90,7 +111,7 @@ final class OneTrainerOptimizer {
     /** Null, where unset is 1, is no clipping there. */
     private void clipping(String path) {
         double norm = options.number("clip_grad_norm", options.node().has("clip_grad_norm") ? 0 : 1);
-        if (draft.at("training.method").isMissingNode()) {
+        if (!draft.at("training.method").asText().equals(TrainingMethod.FullFineTuning.name())) {
             draft.put("clip_grad_norm", path + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
         } else if (norm != 0) {
             options.findings()
@@ -128,6 +149,14 @@ final class OneTrainerOptimizer {
         if (factor != 0 && type != ScheduleType.Constant) {
             draft.put("learning_rate_min_factor", path + "finalFraction", factor);
         }
+        int warmUp = warmUp();
+        if (warmUp > 0) {
+            draft.put("learning_rate_warmup_steps", path + "warmupSteps", warmUp);
+        }
+    }
+
+    /** Steps of the rise to the rate. */
+    int warmUp() {
         double warmUp = options.number("learning_rate_warmup_steps", 200);
         if (warmUp > 0 && warmUp <= 1) {
             if (epoch == null) {
@@ -135,15 +164,13 @@ final class OneTrainerOptimizer {
                         .note(
                                 "`learning_rate_warmup_steps` %s is a share of steps that can't be counted here: there is none"
                                         .formatted(warmUp));
-                return;
+                return 0;
             }
             warmUp = warmUp * epoch * draft.at("training.epochs").asInt();
         } else {
             // It counts batches.
             warmUp /= draft.at("training.gradientAccumulation").asInt();
         }
-        if (warmUp >= 1) {
-            draft.put("learning_rate_warmup_steps", path + "warmupSteps", (int) warmUp);
-        }
+        return (int) warmUp;
     }
 }

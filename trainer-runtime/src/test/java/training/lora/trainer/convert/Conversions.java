@@ -17,7 +17,8 @@ import training.lora.api.SpecValidator;
 final class Conversions {
     static final Path CONFIGS = Path.of("src/test/resources/configs");
 
-    private static final Set<String> LISTS = Set.of("datasets", "subsets", "concepts", "samples");
+    private static final Set<String> LISTS =
+            Set.of("datasets", "subsets", "concepts", "samples", "additional_embeddings");
 
     private static final ObjectMapper JSON = new ObjectMapper();
 

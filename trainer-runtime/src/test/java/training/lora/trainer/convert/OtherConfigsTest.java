@@ -19,7 +19,13 @@ class OtherConfigsTest {
     Path folder;
 
     @ParameterizedTest
-    @CsvSource({"OneTrainer, robot.json", "AiToolkit, style.yml"})
+    @CsvSource({
+        "OneTrainer, robot.json",
+        "OneTrainer, embedding.json",
+        "OneTrainer, pivotal.json",
+        "AiToolkit, style.yml",
+        "AiToolkit, embedding.yml"
+    })
     void aConfigurationBecomesTheTrainingThatIsKept(Tool tool, String name) throws IOException {
         Path file = Conversions.CONFIGS.resolve(tool.id() + "/" + name);
         Path here = Path.of("").toAbsolutePath();

@@ -1,0 +1,260 @@
+package training.lora.trainer.convert;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.OptimizerType;
+import training.lora.api.TrainingMethod;
+
+/**
+ * OneTrainer's embeddings, alone (training_method EMBEDDING) or beside a LoRA: new tokens in their placeholders' place, which
+ * is what calls a concept. What is said of each they must have in common.
+ */
+final class OneTrainerTokens {
+    private static final int LONGEST_NAME = 63;
+
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final Draft draft;
+    private final boolean alone;
+    private final List<Options> embeddings = new ArrayList<>();
+    private final Set<String> placeholders = new LinkedHashSet<>();
+    private final Set<String> words = new HashSet<>();
+
+    /** @param xl whether the model has two text encoders */
+    OneTrainerTokens(Options options, Places places, Draft draft, boolean xl) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        this.draft = draft;
+        alone = options.text("training_method", "LORA").equals("EMBEDDING");
+        if (alone) {
+            embeddings.add(options.child("embedding"));
+            requireNew(embeddings.get(0));
+        }
+        embeddings.addAll(options.children("additional_embeddings"));
+        if (any() && options.text("training_method", "LORA").equals("FINE_TUNE")) {
+            throw options.wrong("additional_embeddings", "be empty with training_method FINE_TUNE");
+        }
+        for (Options embedding : embeddings) {
+            String placeholder = placeholder(embedding);
+            if (isName(placeholder) && !word(placeholder).equals(Draft.name(word(placeholder), LONGEST_NAME))) {
+                throw embedding.wrong("placeholder", "have small letters, digits and hyphens alone between < and >");
+            }
+            if (!words.add(word(placeholder)) || !placeholders.add(placeholder)) {
+                throw embedding.wrong("placeholder", "be another than those of other embeddings");
+            }
+        }
+        if (xl && any()) {
+            requireBoth("text_encoder");
+            requireBoth("text_encoder_2");
+        }
+    }
+
+    private static String placeholder(Options embedding) {
+        return embedding.text("placeholder", "<embedding>");
+    }
+
+    /** Whether it is written as a data set's name is here, which stands for the data set's trigger. */
+    static boolean isName(String placeholder) {
+        return placeholder.length() > 2 && placeholder.startsWith("<") && placeholder.endsWith(">");
+    }
+
+    /** The trigger for a placeholder: itself, or what is between &lt; and &gt;. */
+    static String word(String placeholder) {
+        return isName(placeholder) ? placeholder.substring(1, placeholder.length() - 1) : placeholder;
+    }
+
+    /** What the table refuses of additional embeddings, which counts of this one with its method alone. */
+    private static void requireNew(Options embedding) {
+        if (!embedding.flag("train", true)) {
+            throw embedding.wrong("train", "be true with training_method EMBEDDING");
+        }
+        if (embedding.text("model_name") != null) {
+            throw embedding.wrong("model_name", "be unset: tokens begin as words, and not as an embedding's file");
+        }
+        if (embedding.flag("is_output_embedding", false)) {
+            throw embedding.wrong("is_output_embedding", "be false: text encoders learn what goes into them");
+        }
+    }
+
+    private void requireBoth(String encoder) {
+        if (!options.child(encoder).flag("train_embedding", true)) {
+            throw options.child(encoder)
+                    .wrong(
+                            "train_embedding",
+                            "be true where embeddings are trained, of which both text encoders learn");
+        }
+    }
+
+    /** Whether tokens are all that is trained. */
+    boolean alone() {
+        return alone;
+    }
+
+    /** Whether any are trained. */
+    boolean any() {
+        return !embeddings.isEmpty();
+    }
+
+    /** The placeholder of the first. */
+    String only() {
+        return placeholders.iterator().next();
+    }
+
+    /** The option that names what calls concepts. */
+    String placeholderKey() {
+        return embeddings.get(0).group() + "placeholder";
+    }
+
+    /** What the captions of the pictures in {@code path} call them: the one placeholder, or that which they have. */
+    String placeholder(String path) {
+        List<String> captions = captions(path);
+        List<String> said = placeholders.stream()
+                .filter(placeholder -> captions.stream().anyMatch(caption -> caption.contains(placeholder)))
+                .toList();
+        if (placeholders.size() == 1) {
+            String only = placeholders.iterator().next();
+            if (captions.stream().anyMatch(caption -> !caption.contains(only))) {
+                findings.note("captions without %s get it in front of them, which there they don't".formatted(only));
+            }
+            return only;
+        }
+        if (said.size() != 1) {
+            throw findings.invalid(
+                    "`concepts.path` must have captions here with one of %s, since a data set has one trigger, was %s with %s of them"
+                            .formatted(String.join(", ", placeholders), path, said.isEmpty() ? "none" : "several"));
+        }
+        return said.get(0);
+    }
+
+    private List<String> captions(String path) {
+        Path folder = Places.isAddress(path) ? null : places.path(findings, "concepts.path", path);
+        return folder == null || !Files.isDirectory(folder)
+                ? List.of()
+                : KohyaData.captionFiles(folder).stream().map(ConfigText::text).toList();
+    }
+
+    /**
+     * Sets the fields.
+     *
+     * @param optimizer what moves them there too
+     * @param epoch steps of an epoch; null where the pictures can't be counted
+     */
+    void put(OneTrainerOptimizer optimizer, @Nullable Integer epoch) {
+        if (alone) {
+            draft.put("training_method", "training.method", TrainingMethod.TextualInversion);
+        }
+        if (!any()) {
+            return;
+        }
+        int count = common("token_count", OneTrainerTokens::count);
+        put("token_count", "count", count);
+        String words = common("initial_embedding_text", e -> e.text("initial_embedding_text", "*"));
+        put("initial_embedding_text", "initializer", NewTokens.initializer(words, count));
+        OptimizerType type = optimizer.type();
+        OptimizerType own = NewTokens.requireOptimizer(options.child("optimizer"), "optimizer", type);
+        draft.put("optimizer.optimizer", NewTokens.PATH + "optimizer", own);
+        Double rate = options.number("embedding_learning_rate");
+        draft.put(
+                rate == null ? "learning_rate" : "embedding_learning_rate",
+                NewTokens.PATH + "learningRate",
+                rate == null ? optimizer.commonRate() : rate);
+        draft.put("optimizer.weight_decay", NewTokens.PATH + "weightDecay", optimizer.decay(type));
+        if (!options.flag("preserve_embedding_norm", false)) {
+            draft.put(NewTokens.PATH + "deviationWeight", 0);
+        }
+        decay();
+        int warmUp = optimizer.warmUp();
+        if (warmUp > 0) {
+            draft.put("learning_rate_warmup_steps", NewTokens.PATH + "warmupSteps", warmUp);
+        }
+        put("stop_training_after", "stopFraction", common("stop_training_after", e -> stop(e, epoch)));
+    }
+
+    private void put(String key, String field, Object value) {
+        draft.put(embeddings.get(0).group() + key, NewTokens.PATH + field, value);
+    }
+
+    private static int count(Options embedding) {
+        if (embedding.node().has("token_count") && !embedding.has("token_count")) {
+            throw embedding
+                    .findings()
+                    .invalid(
+                            "`%stoken_count` must be a whole number, for no tokenizer counts the words of initial_embedding_text here, was null"
+                                    .formatted(embedding.group()));
+        }
+        int count = embedding.whole("token_count", 1);
+        if (count < 1) {
+            throw embedding.wrong("token_count", "be at least 1");
+        }
+        return count;
+    }
+
+    /** Their rate stays, or falls to nothing evenly. */
+    private void decay() {
+        boolean ends = options.number("learning_rate_min_factor", 0) == 0;
+        switch (options.text("learning_rate_scheduler", "CONSTANT")) {
+            case "CONSTANT" -> draft.put("learning_rate_scheduler", NewTokens.PATH + "decayPower", 0);
+            case "LINEAR" -> {
+                if (!ends) {
+                    throw options.wrong("learning_rate_min_factor", "be 0 where embeddings are trained");
+                }
+                draft.put("learning_rate_scheduler", NewTokens.PATH + "decayPower", 1);
+            }
+            default ->
+                throw options.wrong("learning_rate_scheduler", "be CONSTANT or LINEAR where embeddings are trained");
+        }
+    }
+
+    /** The share of the training after which it isn't trained any more. */
+    private double stop(Options embedding, @Nullable Integer epoch) {
+        String unit = embedding.text("stop_training_after_unit", "NEVER").toUpperCase(Locale.ROOT);
+        if (unit.equals("NEVER")) {
+            return 1;
+        }
+        Integer after = embedding.whole("stop_training_after");
+        if (after == null) {
+            return 1;
+        }
+        if (after < 1) {
+            throw embedding.wrong("stop_training_after", "be at least 1");
+        }
+        double epochs = draft.at("training.epochs").asInt();
+        if (unit.equals("EPOCH")) {
+            return Math.min(1, after / epochs);
+        }
+        if (!unit.equals("STEP")) {
+            throw embedding.wrong("stop_training_after_unit", "be NEVER, EPOCH or STEP");
+        }
+        if (epoch == null) {
+            throw embedding.wrong("stop_training_after_unit", "be NEVER or EPOCH where the pictures can't be counted");
+        }
+        // There a step is a batch.
+        double batches =
+                epochs * epoch * draft.at("training.gradientAccumulation").asInt();
+        return Math.min(1, after / batches);
+    }
+
+    /** What all embeddings say. */
+    private <T> T common(String key, Function<Options, T> value) {
+        T first = value.apply(embeddings.get(0));
+        for (Options embedding : embeddings) {
+            T other = value.apply(embedding);
+            if (!Objects.equals(first, other)) {
+                throw findings.invalid("`%s%s` must be the same in all embeddings here, was %s and %s"
+                        .formatted(embedding.group(), key, first, other));
+            }
+        }
+        return first;
+    }
+}
