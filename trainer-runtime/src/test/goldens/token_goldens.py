@@ -98,7 +98,22 @@ def regularizers():
     save_file({k: v.contiguous() for k, v in golden.items()}, OUT / "regularizers.safetensors")
 
 
+def basis():
+    """Members of the span of seven embeddings, by the eigenvectors of their covariance, as Celeb Basis combines them: coefficients
+    times components, and the mean."""
+    e, k = randn(9, 7, 12) * 0.3 + 0.1, 3
+    mean = e.mean(0)
+    components = torch.linalg.eigh(torch.cov(e.T.double()))[1][:, -k:].T.float()
+
+    def member(v):
+        return torch.einsum("n k, k c -> n c", (v - mean) @ components.T, components) + mean
+
+    golden = {"nearest": member(randn(10, 4, 12)), "mixed": member(mean + randn(11, 4, 7) @ (e - mean) / 6 ** 0.5)}
+    save_file({k: v.contiguous() for k, v in golden.items()}, OUT / "basis.safetensors")
+
+
 if __name__ == "__main__":
     regularizers()
+    basis()
     case("sd15", SD15)
     case("sdxl", SDXL)

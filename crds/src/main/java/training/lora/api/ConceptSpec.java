@@ -23,7 +23,7 @@ public record ConceptSpec(
         @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String trigger,
 
         @JsonPropertyDescription(
-                "Words for what it is that the CLIP model of the evaluation knows, such as cat, or line drawing. They take the trigger's place where pictures are compared with their prompts, because CLIP doesn't know the trigger, and in <caption> of training.loss.preservation.prompts; new tokens (training.tokens) begin as them where initializer is unset. Drawing doesn't use them. Masks of source Segment without prompts of their own select what they say, where mode is Object. Unset: the trigger is left out there, together with \"in the style of\".")
+                "Words for what it is that the CLIP model of the evaluation knows, such as cat, or line drawing. They take the trigger's place where pictures are compared with their prompts, because CLIP doesn't know the trigger, and in <caption> of training.loss.preservation.prompts; new tokens (training.tokens) begin as them where initializer and basis are unset. Drawing doesn't use them. Masks of source Segment without prompts of their own select what they say, where mode is Object. Unset: the trigger is left out there, together with \"in the style of\".")
         @Pattern("^[^\\s,<>]([^,<>]*[^\\s,<>])?$") @Size(min = 1, max = 100) @Nullable String className,
 
         @JsonPropertyDescription(
@@ -34,5 +34,10 @@ public record ConceptSpec(
         String called = mode == ConceptMode.Style ? null : ConceptMode.TRIGGER;
         trigger = trigger == null ? called : PlainText.of(trigger);
         className = className == null ? null : PlainText.of(className);
+    }
+
+    /** The className as it stands in the place of a trigger: without an article, for the text around has its own. Null for none. */
+    public @Nullable String classNoun() {
+        return className == null ? null : className.replaceFirst("(?i)^(?:an?|the) ", "");
     }
 }

@@ -10,6 +10,8 @@ import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What a LoRA is trained from, how, and what comes out. Everything but the base model and the data has a default. */
@@ -118,6 +120,18 @@ import org.jspecify.annotations.Nullable;
         value = "self.training.method != 'FullFineTuning' || !has(self.output.eden) || !self.output.eden",
         message = "output.eden must be false with FullFineTuning, of which Eden's trainer has no files",
         fieldPath = ".output")
+@ValidationRule(
+        value =
+                "!has(self.training.tokens.keyLock) || !self.training.tokens.keyLock || self.datasets.all(d, d.role != 'Train' || has(d.concept) && has(d.concept.className))",
+        message =
+                "datasets of role Train must have a concept with a className, to which keys are locked, where training.tokens.keyLock is true",
+        fieldPath = ".datasets")
+@ValidationRule(
+        value =
+                "!has(self.training.loss.promptAlignment) || self.datasets.all(d, d.role != 'Train' || has(d.concept) && has(d.concept.className))",
+        message =
+                "datasets of role Train must have a concept with a className where training.loss.promptAlignment is set",
+        fieldPath = ".datasets")
 @RecordBuilder
 public record LoraTrainingSpec(
         @JsonPropertyDescription("Stops the run: its running Job is deleted, finished stages are kept. Default false.")
@@ -176,5 +190,21 @@ public record LoraTrainingSpec(
         output = orDefault(output, Defaults.of(OutputSpec.class));
         runtime = orDefault(runtime, Defaults.of(RuntimeSpec.class));
         retries = orDefault(retries, 3);
+    }
+
+    /** The words that call what is taught, without those that are there twice. */
+    public Stream<String> trainedTriggers() {
+        return datasets.stream()
+                .filter(dataset -> dataset.role() == DatasetRole.Train)
+                .map(DatasetSpec::concept)
+                .filter(Objects::nonNull)
+                .map(ConceptSpec::trigger)
+                .filter(Objects::nonNull)
+                .distinct();
+    }
+
+    /** How many concepts have their keys locked: all, or none. */
+    public int lockedKeys() {
+        return training.tokens().locksKeys() ? (int) trainedTriggers().count() : 0;
     }
 }

@@ -1,9 +1,7 @@
 package training.lora.api;
 
 import java.util.List;
-import java.util.Objects;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * The CRD's CEL rules of losses, with the same sentences.
@@ -49,9 +47,51 @@ record LossRules(List<String> problems) {
                                     preservation.outsideMask(),
                                     preservation.prompts() == null ? "unset" : preservation.prompts()));
         }
+        alignment(spec);
         timestepRange(loss);
         prompts(spec, preservation);
         adapterL1(training);
+    }
+
+    private void alignment(LoraTrainingSpec spec) {
+        PromptAlignmentSpec alignment = spec.training().loss().promptAlignment();
+        if (alignment == null) {
+            return;
+        }
+        String prompt = alignment.prompt();
+        if (prompt.contains("<")) {
+            problems.add(
+                    "`spec.training.loss.promptAlignment.prompt` must have no <, but the trigger itself, was \"%s\""
+                            .formatted(prompt));
+        }
+        if (spec.training().method() == TrainingMethod.FullFineTuning) {
+            problems.add(
+                    "`spec.training.loss.promptAlignment` must be unset with FullFineTuning, which keeps no base model to compare with, had prompt \"%s\""
+                            .formatted(prompt));
+        }
+        if (spec.training().loss().timesteps() == TimestepDistribution.LossHistory) {
+            problems.add(
+                    "`spec.training.loss.promptAlignment` must be unset with LossHistory, whose weights of samples count for the loss alone, had prompt \"%s\""
+                            .formatted(prompt));
+        }
+        if (spec.trainedTriggers().noneMatch(trigger -> isIn(prompt, trigger))) {
+            problems.add("`spec.training.loss.promptAlignment.prompt` must have a trigger that is taught, was \"%s\""
+                    .formatted(prompt));
+        }
+        classNames(spec, "`spec.training.loss.promptAlignment` is set");
+    }
+
+    /** A class takes the place of each trigger. */
+    private void classNames(LoraTrainingSpec spec, String where) {
+        int i = 0;
+        for (DatasetSpec dataset : spec.datasets()) {
+            ConceptSpec concept = dataset.concept();
+            if (dataset.role() == DatasetRole.Train && (concept == null || concept.className() == null)) {
+                problems.add(
+                        "`spec.datasets[%d].concept` must have a className where %s, but has none".formatted(i, where));
+            }
+            i++;
+        }
     }
 
     private void adapterL1(TrainingSpec training) {
@@ -89,7 +129,7 @@ record LossRules(List<String> problems) {
                         "`spec.training.loss.preservation.prompts` must have no < but that of <caption>, had \"%s\""
                                 .formatted(prompt));
             }
-            trained(spec.datasets())
+            spec.trainedTriggers()
                     .filter(trigger -> isIn(words, trigger))
                     .forEach(trigger -> problems.add(
                             "`spec.training.loss.preservation.prompts` must not have the trigger %s, which is taught, had \"%s\""
@@ -98,26 +138,7 @@ record LossRules(List<String> problems) {
         if (prompts.stream().noneMatch(prompt -> prompt.contains(PreservationSpec.CAPTION))) {
             return;
         }
-        int i = 0;
-        for (DatasetSpec dataset : spec.datasets()) {
-            ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train && (concept == null || concept.className() == null)) {
-                problems.add(
-                        "`spec.datasets[%d].concept` must have a className where `spec.training.loss.preservation.prompts` has <caption>, but has none"
-                                .formatted(i));
-            }
-            i++;
-        }
-    }
-
-    private static Stream<String> trained(List<DatasetSpec> datasets) {
-        return datasets.stream()
-                .filter(dataset -> dataset.role() == DatasetRole.Train)
-                .map(DatasetSpec::concept)
-                .filter(Objects::nonNull)
-                .map(ConceptSpec::trigger)
-                .filter(Objects::nonNull)
-                .distinct();
+        classNames(spec, "`spec.training.loss.preservation.prompts` has <caption>");
     }
 
     /** Whether {@code trigger} is in {@code prompt}, in upper case or lower, with no letter or digit beside it. */

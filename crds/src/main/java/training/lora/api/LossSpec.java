@@ -28,6 +28,10 @@ import org.jspecify.annotations.Nullable;
         value = "self.timesteps != 'LogNormalSigma' || (!has(self.minimumTimestep) && !has(self.maximumTimestep))",
         message = "minimumTimestep and maximumTimestep must be unset with LogNormalSigma, which follows sigmas",
         fieldPath = ".timesteps")
+@ValidationRule(
+        value = "self.timesteps != 'LossHistory' || !has(self.promptAlignment)",
+        message = "promptAlignment must be unset with LossHistory, whose weights of samples count for the loss alone",
+        fieldPath = ".promptAlignment")
 public record LossSpec(
         @JsonPropertyDescription(
                 "What a timestep counts: MinSnr (Hang et al. 2023), Debiased (Yu et al. 2023) or Uniform. Default MinSnr.")
@@ -79,7 +83,11 @@ public record LossSpec(
 
         @JsonPropertyDescription(
                 "Keeps the base model's predictions as they are where nothing new is taught, without regularization pictures. The loss that is logged is without it.")
-        PreservationSpec preservation) {
+        PreservationSpec preservation,
+
+        @JsonPropertyDescription(
+                "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, about twice the time. The loss that is logged is without it. Unset: none.")
+        @Nullable PromptAlignmentSpec promptAlignment) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);
         minSnrGamma = orDefault(minSnrGamma, 5.0);

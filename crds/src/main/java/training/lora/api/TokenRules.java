@@ -52,11 +52,63 @@ record TokenRules(List<String> problems) {
                             + tokens.descriptionSteps());
         }
         around(spec);
+        if (tokens.locksKeys()) {
+            superclasses(spec);
+        }
+    }
+
+    /** A lock is made of a class. */
+    private void superclasses(LoraTrainingSpec spec) {
+        int i = 0;
+        for (DatasetSpec dataset : spec.datasets()) {
+            ConceptSpec concept = dataset.concept();
+            if (dataset.role() == DatasetRole.Train && concept != null && concept.className() == null) {
+                problems.add(
+                        "`spec.datasets[%d].concept` must have a className, to which keys are locked, where `spec.training.tokens.keyLock` is true, but has none"
+                                .formatted(i));
+            }
+            i++;
+        }
+    }
+
+    private void keyLock(TrainingSpec training) {
+        if (!training.tokens().locksKeys()) {
+            return;
+        }
+        if (training.tokens().count() != 1) {
+            problems.add("`spec.training.tokens.count` must be 1 where keyLock is true, was "
+                    + training.tokens().count());
+        }
+        AdapterSpec adapter = training.adapter();
+        if (training.method() != TrainingMethod.Adapter || adapter.type() != AdapterType.LoRA) {
+            problems.add(
+                    "`spec.training.tokens.keyLock` must be unset unless method is Adapter and adapter.type is LoRA, was true with %s and %s"
+                            .formatted(training.method(), adapter.type()));
+        }
+        if (adapter.dropout() > 0
+                || adapter.rankDropout() != null
+                || adapter.moduleDropout() != null
+                || adapter.timestepRank() != null) {
+            problems.add(
+                    "`spec.training.tokens.keyLock` must be unset where adapter has a dropout, rankDropout, moduleDropout or timestepRank, which would leave the lock out, was true");
+        }
+        if (training.ema() != null
+                || training.optimizer().type() == OptimizerType.ScheduleFreeAdamW
+                || training.optimizer().type() == OptimizerType.ProdigyScheduleFree) {
+            problems.add(
+                    "`spec.training.tokens.keyLock` must be unset with ema, ScheduleFreeAdamW and ProdigyScheduleFree, whose averages are of other tokens than the lock, was true");
+        }
+        if (training.initFrom() != null) {
+            problems.add(
+                    "`spec.training.tokens.keyLock` must be unset where initFrom is set, whose keys it would replace, was true");
+        }
     }
 
     private void settings(TrainingSpec training) {
         TokensSpec tokens = training.tokens();
         Integer steps = training.steps();
+        basis(tokens);
+        keyLock(training);
         if (tokens.optimizer() != OptimizerType.AdamW && tokens.optimizer() != OptimizerType.Prodigy) {
             problems.add("`spec.training.tokens.optimizer` must be AdamW or Prodigy, was " + tokens.optimizer());
         }
@@ -84,6 +136,21 @@ record TokenRules(List<String> problems) {
         if (steps != null && tokens.warmupSteps() > 0 && tokens.warmupSteps() >= steps) {
             problems.add("`spec.training.tokens.warmupSteps` must be less than steps, %d, was %d"
                     .formatted(steps, tokens.warmupSteps()));
+        }
+    }
+
+    private void basis(TokensSpec tokens) {
+        TokenBasisSpec basis = tokens.basis();
+        if (basis == null) {
+            return;
+        }
+        if (tokens.initializer() != null) {
+            problems.add("`spec.training.tokens.initializer` must be unset where basis is set, was \"%s\""
+                    .formatted(tokens.initializer()));
+        }
+        if (basis.components() != null && basis.components() >= basis.names().size()) {
+            problems.add("`spec.training.tokens.basis.components` must be less than the number of names, %d, was %d"
+                    .formatted(basis.names().size(), basis.components()));
         }
     }
 

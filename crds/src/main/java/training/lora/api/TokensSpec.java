@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps) && !has(self.attentionWeight)",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps) && !has(self.attentionWeight) && !has(self.basis) && !has(self.keyLock)",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -32,13 +32,21 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.promptNorm) || has(self.promptNormWeight) || has(self.triggerNormWeight)",
         message = "promptNorm must be unset where neither promptNormWeight nor triggerNormWeight is set",
         fieldPath = ".promptNorm")
+@ValidationRule(
+        value = "!has(self.basis) || !has(self.initializer)",
+        message = "initializer must be unset where basis is set",
+        fieldPath = ".initializer")
+@ValidationRule(
+        value = "!has(self.keyLock) || !self.keyLock || self.count == 1",
+        message = "count must be 1 where keyLock is true",
+        fieldPath = ".count")
 public record TokensSpec(
         @JsonPropertyDescription(
                 "How many tokens the trigger of each concept stands for; each data set of role Train must have one. 0: none are trained. Default 0.")
         @Min(0) @Max(32) Integer count,
 
         @JsonPropertyDescription(
-                "Words that the tokens begin as, such as cat; where there are more tokens, the words are gone through again. Unset: the concept's className; without one, random embeddings of the vocabulary's deviation.")
+                "Words that the tokens begin as, such as cat; where there are more tokens, the words are gone through again. Unset: the concept's className, if basis is unset; without one, random embeddings of the vocabulary's deviation.")
         @Pattern("\\S") @Size(min = 1, max = 100) @Nullable String initializer,
 
         @JsonPropertyDescription(
@@ -86,7 +94,15 @@ public record TokensSpec(
 
         @JsonPropertyDescription(
                 "Weight of a loss on where the denoiser's cross-attentions look for tokens (DAAM, Tang et al. 2023), as Eden's token_attention_loss_w, where it is 3e-7: strong attention to a prompt's tokens counts, that to new ones most where masks leave places out, and how unlike they are in it. The loss that is logged is without it. It takes captions.maxTokens 75. Unset: none.")
-        @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double attentionWeight) {
+        @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double attentionWeight,
+
+        @JsonPropertyDescription(
+                "Names among whose embeddings the tokens begin, in the place of initializer and className: each as a random one of the names' kind, mean + sum_k w_k b_k with the principal components b_k of the names' embeddings. Unset: none.")
+        @Nullable TokenBasisSpec basis,
+
+        @JsonPropertyDescription(
+                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that it looks for the concept where it would for its class, and learns what it looks like by the adapter's other modules alone; *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate. It takes count 1 and a plain LoRA. Unset: false.")
+        @Nullable Boolean keyLock) {
     public TokensSpec {
         count = orDefault(count, 0);
         warmupSteps = orDefault(warmupSteps, 0);
@@ -99,6 +115,11 @@ public record TokensSpec(
     /** Whether any are trained. */
     public boolean any() {
         return count > 0;
+    }
+
+    /** Whether keys of cross-attentions are locked. */
+    public boolean locksKeys() {
+        return Boolean.TRUE.equals(keyLock);
     }
 
     /** The power by which the rate falls: as given, else by the optimizer. */

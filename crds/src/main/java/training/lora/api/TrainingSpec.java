@@ -153,6 +153,31 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.tokens.attentionWeight) || self.captions.maxTokens == 75",
         message = "captions.maxTokens must be 75 where tokens.attentionWeight is set",
         fieldPath = ".captions.maxTokens")
+@ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.loss.promptAlignment)",
+        message = "loss.promptAlignment must be unset with FullFineTuning, which keeps no base model to compare with",
+        fieldPath = ".loss.promptAlignment")
+@ValidationRule(
+        value =
+                "!has(self.tokens.keyLock) || !self.tokens.keyLock || self.method == 'Adapter' && self.adapter.type == 'LoRA'",
+        message = "tokens.keyLock must be unset unless method is Adapter and adapter.type is LoRA",
+        fieldPath = ".tokens.keyLock")
+@ValidationRule(
+        value =
+                "!has(self.tokens.keyLock) || !self.tokens.keyLock || self.adapter.dropout == 0.0 && !has(self.adapter.rankDropout) && !has(self.adapter.moduleDropout) && !has(self.adapter.timestepRank)",
+        message =
+                "tokens.keyLock must be unset where adapter has a dropout, rankDropout, moduleDropout or timestepRank, which would leave the lock out",
+        fieldPath = ".tokens.keyLock")
+@ValidationRule(
+        value =
+                "!has(self.tokens.keyLock) || !self.tokens.keyLock || !has(self.ema) && !(self.optimizer.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree'])",
+        message =
+                "tokens.keyLock must be unset with ema, ScheduleFreeAdamW and ProdigyScheduleFree, whose averages are of other tokens than the lock",
+        fieldPath = ".tokens.keyLock")
+@ValidationRule(
+        value = "!has(self.tokens.keyLock) || !self.tokens.keyLock || !has(self.initFrom)",
+        message = "tokens.keyLock must be unset where initFrom is set, whose keys it would replace",
+        fieldPath = ".tokens.keyLock")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the own weights of the denoiser and, with adapter.textEncoder, of the text encoders, where nothing else of adapter counts, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")

@@ -33,4 +33,21 @@ class LossRulesTest {
                 .isEqualTo(refused);
         assertThat(SpecValidator.problems(spec)).hasSize(refused ? 1 : 0);
     }
+
+    @ParameterizedTest
+    @CsvSource({"a QZX in the rain,0", "a qzxy in the rain,1", "a zzw in the rain,1"})
+    void textsThatAreAlignedWithHaveATrainedTrigger(String prompt, int problems) throws JsonProcessingException {
+        LoraTrainingSpec spec = Json.STRICT_YAML.readValue("""
+                baseModel: {uri: "pvc://model"}
+                datasets:
+                - {name: a, uri: "pvc://a", concept: {mode: Object, trigger: qzx, className: cat}}
+                - {name: b, uri: "pvc://b", role: Validation, concept: {mode: Object, trigger: zzw}}
+                training: {loss: {promptAlignment: {prompt: "%s"}}}
+                """.formatted(prompt), LoraTrainingSpec.class);
+
+        assertThat(SpecValidator.problems(spec)).hasSize(problems);
+        assertThat(SpecValidator.problems(spec))
+                .allMatch(problem -> problem.endsWith(
+                        "promptAlignment.prompt` must have a trigger that is taught, was \"%s\"".formatted(prompt)));
+    }
 }

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterOverrideSpec;
 import training.lora.api.AdapterSpec;
 import training.lora.api.AdapterType;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.layer.Projection;
@@ -24,6 +25,8 @@ import training.lora.trainer.model.layer.Projection;
  * @param maximumNorm greatest norm of what a module adds to its weight, which a LoRA is scaled down to after a step; null for any
  * @param targets which projections are adapted, as {@link Target} has them
  * @param overrides ranks and alphas of some of these; the last that matches counts
+ * @param lockedKeys rank of what stands beside the keys of cross-attentions of texts, targeted or not, and is not trained; 0 where
+ *     they are as others
  */
 public record LoraSettings(
         AdapterType type,
@@ -34,7 +37,8 @@ public record LoraSettings(
         Dropouts dropouts,
         @Nullable Double maximumNorm,
         List<String> targets,
-        List<AdapterOverrideSpec> overrides) {
+        List<AdapterOverrideSpec> overrides,
+        int lockedKeys) {
     /** LoKr's factor where none is given: as equal as can be. */
     private static final int EQUAL = -1;
 
@@ -86,6 +90,20 @@ public record LoraSettings(
         this(type, rank, alpha, rankStabilized, factor, Dropouts.ofEntries(dropout), null, targets, overrides);
     }
 
+    /** All of whose modules are trained. */
+    LoraSettings(
+            AdapterType type,
+            int rank,
+            double alpha,
+            boolean rankStabilized,
+            int factor,
+            Dropouts dropouts,
+            @Nullable Double maximumNorm,
+            List<String> targets,
+            List<AdapterOverrideSpec> overrides) {
+        this(type, rank, alpha, rankStabilized, factor, dropouts, maximumNorm, targets, overrides, 0);
+    }
+
     /** As the spec has it. */
     public static LoraSettings of(AdapterSpec spec) {
         return new LoraSettings(
@@ -100,8 +118,31 @@ public record LoraSettings(
                 spec.overrides());
     }
 
+    /** The adapter of {@code spec}, with its locked keys. */
+    public static LoraSettings of(LoraTrainingSpec spec) {
+        LoraSettings own = of(spec.training().adapter());
+        return new LoraSettings(
+                own.type,
+                own.rank,
+                own.alpha,
+                own.rankStabilized,
+                own.factor,
+                own.dropouts,
+                own.maximumNorm,
+                own.targets,
+                own.overrides,
+                spec.lockedKeys());
+    }
+
+    private boolean locks(Projection projection) {
+        return lockedKeys > 0 && projection.makesKeysOfText();
+    }
+
     /** What stands beside a projection. */
     AdapterKind kind(Chosen chosen) {
+        if (locks(chosen.projection())) {
+            return new Lora(lockedKeys, lockedKeys, false);
+        }
         Lora product = new Lora(chosen.rank(), chosen.alpha(), rankStabilized);
         return switch (type) {
             case LoRA -> product;
@@ -125,7 +166,8 @@ public record LoraSettings(
         for (int i = 0; i < targets.size(); i++) {
             targeted.addAll(new Target(SPEC + "targets[" + i + "]", targets.get(i)).matches(all));
         }
-        List<Projection> projections = all.stream().filter(targeted::contains).toList();
+        List<Projection> projections =
+                all.stream().filter(p -> targeted.contains(p) || locks(p)).toList();
         List<Set<Projection>> overridden = new ArrayList<>();
         for (int i = 0; i < overrides.size(); i++) {
             Target target = new Target(
@@ -145,7 +187,7 @@ public record LoraSettings(
                     ownAlpha = override.alpha() == null ? ownAlpha : override.alpha();
                 }
             }
-            if (type != AdapterType.LoKr && ownRank > p.greatestRank()) {
+            if (type != AdapterType.LoKr && !locks(p) && ownRank > p.greatestRank()) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "`%s` must be at most %d, the size of %s, was %d"

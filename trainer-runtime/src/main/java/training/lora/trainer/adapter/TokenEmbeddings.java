@@ -3,7 +3,6 @@ package training.lora.trainer.adapter;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -124,14 +123,7 @@ public final class TokenEmbeddings implements AutoCloseable {
         for (int i = 0; i < rows.length; i++) {
             rows[i] = known[i % known.length];
         }
-        NDArray table = vocabulary.table();
-        try (NDArray at = table.getManager().create(rows);
-                NDArray some = table.get(at);
-                NDArray single = some.toType(DataType.FLOAT32, true)) {
-            NDArray there = single.toDevice(Device.cpu(), true);
-            there.attach(scratch);
-            return there;
-        }
+        return vocabulary.embeddings(rows, scratch);
     }
 
     /**

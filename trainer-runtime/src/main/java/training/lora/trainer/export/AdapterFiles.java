@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
@@ -97,14 +98,14 @@ public final class AdapterFiles {
      * @throws TrainerException InvalidConfiguration if the targets or the file don't fit the model or each other
      */
     public static LoraAdapter start(
-            TrainingSpec training, @Nullable Path from, StableDiffusion model, NDManager manager) {
+            LoraTrainingSpec spec, @Nullable Path from, StableDiffusion model, NDManager manager) {
         try (AdapterFile opened = from == null ? null : begun(open(from, model))) {
             Map<String, Factors> begin = opened == null ? Map.of() : factors(opened, projections(model, model.unet()));
-            LoraSettings settings = LoraSettings.of(training.adapter());
+            LoraSettings settings = LoraSettings.of(spec);
             return LoraAdapter.create(
-                    plan(training, from, begin, model, model.unet()),
+                    plan(spec, from, begin, model, model.unet()),
                     settings,
-                    training.seed(),
+                    spec.training().seed(),
                     begin,
                     model::weight,
                     manager);
@@ -116,9 +117,9 @@ public final class AdapterFiles {
      *
      * @param unet the model's denoiser, with or without weights
      */
-    public static void check(TrainingSpec training, @Nullable Path from, StableDiffusion model, UNet unet) {
+    public static void check(LoraTrainingSpec spec, @Nullable Path from, StableDiffusion model, UNet unet) {
         try (AdapterFile opened = from == null ? null : begun(open(from, model, unet))) {
-            plan(training, from, opened == null ? Map.of() : factors(opened, projections(model, unet)), model, unet);
+            plan(spec, from, opened == null ? Map.of() : factors(opened, projections(model, unet)), model, unet);
         }
     }
 
@@ -136,7 +137,8 @@ public final class AdapterFiles {
     }
 
     private static List<AdaptedProjection> plan(
-            TrainingSpec training, @Nullable Path from, Map<String, Factors> begin, StableDiffusion model, UNet unet) {
+            LoraTrainingSpec spec, @Nullable Path from, Map<String, Factors> begin, StableDiffusion model, UNet unet) {
+        TrainingSpec training = spec.training();
         if (training.method() != TrainingMethod.Adapter) {
             return List.of();
         }
@@ -147,8 +149,8 @@ public final class AdapterFiles {
                     "`spec.training.adapter.textEncoder` must be true where `spec.training.initFrom` adapts text encoders, as "
                             + from + " does");
         }
-        List<AdaptedProjection> plan = LoraAdapter.plan(
-                texts ? projections(model, unet) : unet.projections(), LoraSettings.of(training.adapter()), begin);
+        List<AdaptedProjection> plan =
+                LoraAdapter.plan(texts ? projections(model, unet) : unet.projections(), LoraSettings.of(spec), begin);
         if (texts && plan.stream().allMatch(p -> p.projection().component() == Component.UNet)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,

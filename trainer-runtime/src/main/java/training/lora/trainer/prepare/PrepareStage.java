@@ -14,7 +14,9 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.api.Stage;
+import training.lora.api.TokensSpec;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.TokenSpan;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
@@ -130,10 +132,17 @@ public final class PrepareStage {
                         .formatted(String.join(", ", known));
     }
 
-    /** In whose place new tokens stand is lost to captions: the default trigger, which is an accident of the vocabulary, is not. */
+    /**
+     * In whose place new tokens stand is lost to captions: the default trigger, which is an accident of the vocabulary, is not.
+     * Names that tokens begin among must be some of the model's.
+     */
     private void requireNewWords(StableDiffusion model) {
-        if (!spec.training().tokens().any()) {
+        TokensSpec tokens = spec.training().tokens();
+        if (!tokens.any()) {
             return;
+        }
+        if (tokens.basis() != null) {
+            TokenSpan.check(tokens.basis(), tokens.count(), model.prompts().vocabularies());
         }
         for (String trigger : Concepts.of(spec.datasets()).triggers()) {
             if (!trigger.equals(ConceptMode.TRIGGER) && model.prompts().isOneToken(trigger)) {
@@ -148,7 +157,7 @@ public final class PrepareStage {
     /** Targets that match nothing should be known before anything is encoded. */
     private void checkTrained(StableDiffusion model, NDManager manager) {
         try (UNet outline = model.outline(manager)) {
-            AdapterFiles.check(spec.training(), context.initFrom(), model, outline);
+            AdapterFiles.check(spec, context.initFrom(), model, outline);
         }
     }
 

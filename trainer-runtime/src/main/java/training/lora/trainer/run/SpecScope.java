@@ -85,10 +85,11 @@ public enum SpecScope {
                 && preparation.mask().prompts().isEmpty();
     }
 
-    /** Whether new tokens may begin as class names, or predictions for captions with them are kept. */
+    /** Whether new tokens may begin as class names, or predictions for texts with them are kept or aligned with. */
     private static boolean trainsOnClassNames(TrainingSpec training) {
         List<String> prompts = training.loss().preservation().prompts();
         return training.tokens().count() > 0
+                || training.loss().promptAlignment() != null
                 || (prompts != null && prompts.stream().anyMatch(prompt -> prompt.contains(PreservationSpec.CAPTION)));
     }
 

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.PromptAlignmentSpec;
 import training.lora.api.TimestepDistribution;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.Dropouts;
@@ -18,6 +19,7 @@ import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
+import training.lora.trainer.train.batch.Aligned;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.LossHistory;
@@ -26,6 +28,7 @@ import training.lora.trainer.train.objective.AdapterL1;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
 import training.lora.trainer.train.objective.Preservation;
+import training.lora.trainer.train.objective.PromptAlignment;
 import training.lora.trainer.train.objective.TokenAttention;
 import training.lora.trainer.train.optimizer.AdapterTable;
 import training.lora.trainer.train.optimizer.Optimizer;
@@ -41,6 +44,7 @@ final class LoraStep implements TrainingStep {
     private final LoraAdapter adapter;
     private final Objective objective;
     private final Preservation preservation;
+    private final @Nullable PromptAlignment alignment;
     private final int timesteps;
     private final int parts;
     private final int tokenCount;
@@ -51,15 +55,34 @@ final class LoraStep implements TrainingStep {
     private final @Nullable AdapterL1 adapterL1;
     private final @Nullable LossHistory history;
     private final @Nullable TokenAttention attention;
+    private final @Nullable KeyLock lock;
     private final LoraAdapter output;
     private final StepLog log;
 
     /** A step of {@code training.gradientAccumulation} batches. */
     LoraStep(Networks networks, LoraAdapter adapter, NoiseSchedule schedule, TrainingSpec training, NDManager parent) {
+        this(networks, adapter, schedule, training, null, parent);
+    }
+
+    /**
+     * The same with locked keys.
+     *
+     * @param lock of {@code adapter}, closed with this; null for none
+     */
+    LoraStep(
+            Networks networks,
+            LoraAdapter adapter,
+            NoiseSchedule schedule,
+            TrainingSpec training,
+            @Nullable KeyLock lock,
+            NDManager parent) {
+        this.lock = lock;
         this.networks = networks;
         this.adapter = adapter.trainable();
         this.objective = new Objective(schedule, training.loss());
         this.preservation = new Preservation(training.loss().preservation());
+        PromptAlignmentSpec aligned = training.loss().promptAlignment();
+        this.alignment = aligned == null ? null : new PromptAlignment(schedule, aligned);
         this.timesteps = schedule.timesteps();
         this.parts = training.gradientAccumulation();
         this.tokenCount = training.tokens().count();
@@ -138,8 +161,17 @@ final class LoraStep implements TrainingStep {
             if (adapterL1 != null) {
                 adapterL1.addToGradient(scope);
             }
+            if (lock != null) {
+                lock.clear(scope);
+            }
             NDArray norm = optimizers.step(rates, scope);
             adapter.limitNorms();
+            if (tokens != null && tokensMove(rates)) {
+                tokens.keep(scope);
+            }
+            if (lock != null) {
+                lock.apply();
+            }
             optimizers.average(rates, scope);
             log.end(norm, scope);
         }
@@ -169,6 +201,9 @@ final class LoraStep implements TrainingStep {
         if (preservation.outsideMask()) {
             NDArray base = baseOf(batch, batch.told(), scope);
             preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
+        }
+        if (alignment != null) {
+            align(alignment, batch, recording.output(), value.gradient(), deltas, samples, scope);
         }
         NDArray context = norms != null && tokensMove ? recording.context() : null;
         double share = (double) batch.timesteps().length / samples;
@@ -227,6 +262,31 @@ final class LoraStep implements TrainingStep {
         recording.backward(kept.gradient(recording.output(), base, samples, scope));
     }
 
+    /** Adds to the gradient by {@code predicted} what aligns it with a text. */
+    private void align(
+            PromptAlignment alignment,
+            Batch batch,
+            NDArray predicted,
+            NDArray gradient,
+            ProjectionDeltas deltas,
+            int samples,
+            NDManager scope) {
+        Aligned aligned = Objects.requireNonNull(batch.aligned(), "a text to align with");
+        NDArray noisy = objective.noisy(batch, scope);
+        NDArray again = alignment.noisedAgain(noisy, predicted, batch.timesteps(), aligned, scope);
+        ProjectionDeltas none = ProjectionDeltas.NONE;
+        PromptAlignment.Predictions predictions = new PromptAlignment.Predictions(
+                again(again, aligned, aligned.target(), none, scope),
+                again(again, aligned, aligned.empty(), none, scope),
+                again(again, aligned, aligned.own(), deltas, scope),
+                again(again, aligned, aligned.empty(), deltas, scope));
+        alignment.addTo(gradient, predictions, aligned, samples, scope);
+    }
+
+    private NDArray again(NDArray noisy, Aligned aligned, Told told, ProjectionDeltas deltas, NDManager scope) {
+        return networks.forward(noisy, times(aligned.timesteps(), scope), told, deltas);
+    }
+
     /** The base model's prediction. */
     private NDArray baseOf(Batch batch, Told told, NDManager scope) {
         return networks.forward(objective.noisy(batch, scope), times(batch, scope), told, ProjectionDeltas.NONE);
@@ -254,9 +314,13 @@ final class LoraStep implements TrainingStep {
     }
 
     static NDArray times(Batch batch, NDManager scope) {
-        float[] times = new float[batch.timesteps().length];
+        return times(batch.timesteps(), scope);
+    }
+
+    private static NDArray times(int[] timesteps, NDManager scope) {
+        float[] times = new float[timesteps.length];
         for (int i = 0; i < times.length; i++) {
-            times[i] = batch.timesteps()[i];
+            times[i] = timesteps[i];
         }
         return scope.create(times, new Shape(times.length));
     }
@@ -276,6 +340,9 @@ final class LoraStep implements TrainingStep {
         optimizers.close();
         if (tokens != null) {
             tokens.close();
+        }
+        if (lock != null) {
+            lock.close();
         }
         manager.close();
     }

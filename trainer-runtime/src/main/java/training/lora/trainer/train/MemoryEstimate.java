@@ -118,7 +118,7 @@ public record MemoryEstimate(
         try (NDManager scope = ComputeDevice.CPU.newManager();
                 UNet unet = model.outline(scope)) {
             List<Projection> texts = training.adaptsText() ? model.textProjections() : List.of();
-            List<AdaptedProjection> adapted = adapted(training, unet.projections(), texts);
+            List<AdaptedProjection> adapted = adapted(spec, unet.projections(), texts);
             long tokens =
                     TOKENS_OF_A_CHUNK * (long) Math.ceil(training.captions().maxTokens() / (double) ModelOptions.CHUNK);
             long number = bytes(training.precision());
@@ -144,7 +144,8 @@ public record MemoryEstimate(
     }
 
     private static List<AdaptedProjection> adapted(
-            TrainingSpec training, List<Projection> unet, List<Projection> texts) {
+            LoraTrainingSpec spec, List<Projection> unet, List<Projection> texts) {
+        TrainingSpec training = spec.training();
         if (training.method() == TrainingMethod.TextualInversion) {
             return List.of();
         }
@@ -152,7 +153,7 @@ public record MemoryEstimate(
         if (training.adapter().textEncoder()) {
             all.addAll(texts);
         }
-        return LoraAdapter.plan(all, LoraSettings.of(training.adapter()), Map.of());
+        return LoraAdapter.plan(all, LoraSettings.of(spec), Map.of());
     }
 
     private static long bytes(Precision precision) {

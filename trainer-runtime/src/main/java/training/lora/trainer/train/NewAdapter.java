@@ -13,12 +13,14 @@ import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
+import training.lora.api.TokenBasisSpec;
 import training.lora.api.TokensSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.WholeWords;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.adapter.TokenEmbeddings.Word;
+import training.lora.trainer.adapter.TokenSpan;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.model.StableDiffusion;
@@ -34,7 +36,7 @@ final class NewAdapter {
     /** What the run of {@code context} trains, as it is before the first step: an adapter, with tokens where it asks for some. */
     static LoraAdapter of(RunContext context, StableDiffusion model, NDManager manager) {
         LoraTrainingSpec spec = context.run().spec();
-        LoraAdapter adapter = AdapterFiles.start(spec.training(), context.initFrom(), model, manager);
+        LoraAdapter adapter = AdapterFiles.start(spec, context.initFrom(), model, manager);
         if (!spec.training().tokens().any()) {
             return adapter;
         }
@@ -56,16 +58,21 @@ final class NewAdapter {
         TokensSpec tokens = spec.training().tokens();
         Map<String, String> classNames = byTrigger(spec.datasets(), ConceptSpec::className);
         List<Vocabulary> vocabularies = model.prompts().vocabularies();
+        TokenBasisSpec basis = tokens.basis();
         List<Word> words = Concepts.of(spec.datasets()).triggers().stream()
                 .map(trigger -> new Word(
-                        trigger, tokens.count(), known(initial(tokens, classNames.get(trigger)), tokens, vocabularies)))
+                        trigger,
+                        tokens.count(),
+                        basis == null ? known(initial(tokens, classNames.get(trigger)), tokens, vocabularies) : null))
                 .toList();
-        return TokenEmbeddings.create(
-                words,
-                model.prompts().vocabularies(),
-                WholeWords::of,
-                spec.training().seed(),
-                manager);
+        long seed = spec.training().seed();
+        TokenEmbeddings begun = TokenEmbeddings.create(words, vocabularies, WholeWords::of, seed, manager);
+        if (basis != null) {
+            try (TokenSpan span = TokenSpan.of(basis, tokens.count(), vocabularies, manager)) {
+                span.begin(begun, seed);
+            }
+        }
+        return begun;
     }
 
     private static @Nullable String initial(TokensSpec tokens, @Nullable String className) {

@@ -90,6 +90,7 @@ final class TokenDescriptions {
                     recording.backward(distance.gradient());
                     own.regularize(scope);
                     optimizer.step(trained.gradient(), Rates.constant(step, rate, 1), scope);
+                    own.keep(scope);
                 }
             }
             LOG.info(
@@ -102,7 +103,7 @@ final class TokenDescriptions {
         }
     }
 
-    /** AdamW's at a constant rate, with the weight that the deviation's loss has here. */
+    /** AdamW's at a constant rate, with the weight that the deviation's loss has here, and in the basis where tokens are kept in one. */
     private static TrainingSpec settings(TrainingSpec training) {
         TokensSpec given = training.tokens();
         Map<String, Object> tokens = new LinkedHashMap<>();
@@ -111,6 +112,7 @@ final class TokenDescriptions {
         tokens.put("weightDecay", given.weightDecay());
         tokens.put("deviationWeight", given.deviationWeight() > 0 ? DEVIATION_WEIGHT : 0);
         tokens.put("covarianceWeight", given.covarianceWeight());
+        tokens.put("basis", given.basis());
         Map<String, Object> optimizer =
                 Map.of("maxGradientNorm", training.optimizer().maxGradientNorm());
         return Json.MAPPER.convertValue(Map.of("tokens", tokens, "optimizer", optimizer), TrainingSpec.class);

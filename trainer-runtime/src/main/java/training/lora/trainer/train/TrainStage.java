@@ -27,6 +27,7 @@ import training.lora.trainer.run.RunContext;
 import training.lora.trainer.safety.SafetyCheck;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
+import training.lora.trainer.train.batch.AlignedPrompt;
 import training.lora.trainer.train.batch.Batches;
 import training.lora.trainer.train.batch.CachedData;
 import training.lora.trainer.train.batch.Captions;
@@ -123,7 +124,10 @@ public final class TrainStage {
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
                 Captions.of(cached, samples, context.run().spec(), embedder),
-                new Batches.Parts(KeptPrompts.of(cached, samples, context.run().spec(), embedder), step.history()),
+                new Batches.Parts(
+                        KeptPrompts.of(cached, samples, context.run().spec(), embedder),
+                        step.history(),
+                        AlignedPrompt.of(cached, context.run().spec(), embedder, schedule.timesteps())),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);

@@ -1,6 +1,7 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import training.lora.api.ConceptSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -70,7 +71,16 @@ record Trainee(
         TrainingSpec training = run.spec().training();
         LoraAdapter adapter = NewAdapter.of(context, model, manager);
         Networks networks = new Networks(model.unet(), adapter.adaptsText() ? model.prompts() : null, memory.keep());
-        LoraStep step = new LoraStep(networks, adapter, NoiseSchedule.of(model.schedule()), training, manager);
+        // It is a part of what the adapter begins with.
+        KeyLock lock = training.tokens().locksKeys()
+                ? new KeyLock(
+                        model.prompts(),
+                        model::weight,
+                        adapter.trainable(),
+                        NewAdapter.byTrigger(run.spec().datasets(), ConceptSpec::classNoun),
+                        manager)
+                : null;
+        LoraStep step = new LoraStep(networks, adapter, NoiseSchedule.of(model.schedule()), training, lock, manager);
         Trained trained = new TrainedAdapter(
                 run,
                 adapter,

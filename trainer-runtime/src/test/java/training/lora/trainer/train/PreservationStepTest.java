@@ -49,7 +49,7 @@ class PreservationStepTest {
                 data,
                 SampleOrder.uniform(10, 11),
                 captions,
-                new Batches.Parts(kept, null),
+                new Batches.Parts(kept, null, null),
                 training,
                 Schedules.STABLE_DIFFUSION);
     }

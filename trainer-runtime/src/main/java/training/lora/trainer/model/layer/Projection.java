@@ -60,6 +60,11 @@ public record Projection(String path, long in, long out, int kernel, Group group
                 : path.substring(component.folder().length() + 1);
     }
 
+    /** Whether it makes the keys of a cross-attention of what a text says. */
+    public boolean makesKeysOfText() {
+        return component() == Component.UNet && path.endsWith(".attn2.to_k");
+    }
+
     /** Features that A sees at once: in, or in times the kernel's area. */
     public long fanIn() {
         return in * Math.max(1, kernel * kernel);

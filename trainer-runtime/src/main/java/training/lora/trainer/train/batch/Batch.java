@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param mask how much each place of a sample counts (B, 1, h, w), from 0 to 1; null: all of them alike
  * @param empty what is told with the empty text in the place of captions; null where nothing asks for it
  * @param kept what is told with texts whose predictions are kept in their place; null where there are none
+ * @param aligned what it is aligned with; null where it is with nothing
  */
 @RecordBuilder
 public record Batch(
@@ -27,4 +28,5 @@ public record Batch(
         float[] weights,
         @Nullable NDArray mask,
         @Nullable Told empty,
-        @Nullable Told kept) {}
+        @Nullable Told kept,
+        @Nullable Aligned aligned) {}

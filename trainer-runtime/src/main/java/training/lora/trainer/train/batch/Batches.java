@@ -32,6 +32,7 @@ public final class Batches implements BatchSource {
     private final @Nullable Double promptNoise;
     private final @Nullable KeptPrompts kept;
     private final @Nullable LossHistory history;
+    private final @Nullable AlignedPrompt aligned;
 
     public Batches(
             TrainingData data, SampleOrder samples, Captions captions, TrainingSpec training, NoiseSchedule schedule) {
@@ -43,10 +44,13 @@ public final class Batches implements BatchSource {
      *
      * @param kept texts whose predictions are kept
      * @param history what timesteps are drawn by
+     * @param aligned the text that predictions are aligned with
      */
     public record Parts(
-            @Nullable KeptPrompts kept, @Nullable LossHistory history) {
-        static final Parts NONE = new Parts(null, null);
+            @Nullable KeptPrompts kept,
+            @Nullable LossHistory history,
+            @Nullable AlignedPrompt aligned) {
+        static final Parts NONE = new Parts(null, null, null);
     }
 
     /** The same with {@code parts}. */
@@ -59,6 +63,7 @@ public final class Batches implements BatchSource {
             NoiseSchedule schedule) {
         this.kept = parts.kept();
         this.history = parts.history();
+        this.aligned = parts.aligned();
         this.data = data;
         this.samples = samples;
         this.seed = training.seed();
@@ -83,9 +88,14 @@ public final class Batches implements BatchSource {
         if (promptNoise != null) {
             told = told.with(new PromptNoise(promptNoise, Randomness.derive(seed, index, "prompt")), scope);
         }
-        return BatchBuilder.builder(assemble(chosen, drawn.timesteps(), told, weights, index, "", scope))
+        Batch batch = assemble(chosen, drawn.timesteps(), told, weights, index, "", scope);
+        return BatchBuilder.builder(batch)
                 .empty(keepsEmpty ? captions.empty(chosen, scope) : null)
                 .kept(kept == null ? null : kept.at(index, chosen, scope))
+                .aligned(
+                        aligned == null
+                                ? null
+                                : aligned.at(index, chosen, batch.latents().getShape(), scope))
                 .build();
     }
 

@@ -100,9 +100,11 @@ public final class Captions {
         return vary(settings) || samples.stream().anyMatch(sample -> sample.variants() != null);
     }
 
-    /** Whether texts are embedded at each step though no text encoder is trained: captions that vary, or texts that are kept. */
+    /** Whether texts are embedded at each step though no text encoder is trained: captions that vary, or texts that are kept or aligned with. */
     public static boolean embeddedAtSteps(TrainingSpec training, List<Sample> samples) {
-        return training.loss().preservation().prompts() != null || vary(training.captions(), samples);
+        return training.loss().preservation().prompts() != null
+                || training.loss().promptAlignment() != null
+                || vary(training.captions(), samples);
     }
 
     private static boolean vary(CaptionTrainingSpec settings) {

@@ -71,18 +71,23 @@ public final class KeptPrompts {
 
     /** The samples' captions with what each concept is in the place of what calls it. */
     static List<String> captions(List<Sample> samples, List<DatasetSpec> datasets) {
+        return withClasses(samples.stream().map(Sample::caption).toList(), datasets);
+    }
+
+    /** Texts with what each concept is in the place of what calls it. */
+    static List<String> withClasses(List<String> texts, List<DatasetSpec> datasets) {
         // The longest trigger first, since another may be a part of it.
         Map<String, String> classes = new TreeMap<>(
                 Comparator.comparingInt(String::length).reversed().thenComparing(Comparator.naturalOrder()));
         for (DatasetSpec dataset : datasets) {
             ConceptSpec concept = dataset.concept();
-            if (concept != null && concept.trigger() != null && concept.className() != null) {
-                // An article before the trigger is the caption's own.
-                classes.put(concept.trigger(), concept.className().replaceFirst("(?i)^(?:an?|the) ", ""));
+            String noun = concept == null ? null : concept.classNoun();
+            if (concept != null && concept.trigger() != null && noun != null) {
+                classes.put(concept.trigger(), noun);
             }
         }
         if (classes.isEmpty()) {
-            return samples.stream().map(Sample::caption).toList();
+            return texts;
         }
         // In one pass, since one's class may have another's trigger.
         Pattern triggers = Pattern.compile(
@@ -91,9 +96,9 @@ public final class KeptPrompts {
                         .collect(Collectors.joining("|")),
                 Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
         List<String> names = List.copyOf(classes.values());
-        return samples.stream()
-                .map(sample -> triggers.matcher(sample.caption())
-                        .replaceAll(found -> Matcher.quoteReplacement(names.get(group(found)))))
+        return texts.stream()
+                .map(text ->
+                        triggers.matcher(text).replaceAll(found -> Matcher.quoteReplacement(names.get(group(found)))))
                 .toList();
     }
 
@@ -114,6 +119,16 @@ public final class KeptPrompts {
             String prompt = prompts.get(choices.nextInt(prompts.size()));
             texts.add(prompt.replace(PreservationSpec.CAPTION, captions.get(sample)));
         }
+        return told(texts, samples, data, embedder, scope);
+    }
+
+    /** What is told of {@code samples} with {@code texts}; {@code embedder} is null where text encoders are trained. */
+    static Told told(
+            List<String> texts,
+            int[] samples,
+            TrainingData data,
+            Captions.@Nullable Embedder embedder,
+            NDManager scope) {
         if (embedder == null) {
             return new Told.Texts(texts, data.timeIds(samples, scope));
         }

@@ -1,0 +1,110 @@
+package training.lora.trainer.train.objective;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.function.IntToDoubleFunction;
+import training.lora.api.Prediction;
+import training.lora.api.PromptAlignmentSpec;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.tensor.TorchScript;
+import training.lora.trainer.train.batch.Aligned;
+
+/**
+ * Score distillation towards a text that the base model knows (prompt-aligned personalization, Arar et al. 2024). Of the noisy picture
+ * x_t and its prediction by what is trained the clean picture is estimated as x^_0, which is noised anew to x^_t'. The gradient is
+ * w(t) (G^alpha(x^_t', t', y_c) - G_theta^beta(x^_t', t', y_P)) dx^_0/dtheta: G is the base model's noise for the text y_c, with the
+ * class in the place of the trigger, at guidance alpha, G_theta the trained one's for the text y_P with the trigger at
+ * guidance beta, and G^a(x, t, y) = G(x, t, "") + a (G(x, t, y) - G(x, t, "")). Networks are passed through by x^_0 alone.
+ *
+ * <p>w(t) is chosen as 1 / |dx^_0/dp| with p the prediction of x_t, so that the gradient by p is -(G^alpha - G_theta^beta) times the weight and
+ * what a mean of squares over elements and samples counts, 2 / n: as if the target were that far from the prediction. B samples, C latent
+ * channels, h x w latents.
+ */
+public final class PromptAlignment {
+    private static final TorchScript ESTIMATE =
+            TorchScript.compile("x, p, a, b", "return torch.add(torch.mul(x, a), torch.mul(p, b))");
+
+    /** Adds to g; c and e are the base model's predictions of the text and of the empty one, o and u the trained one's. */
+    private static final TorchScript ADD = TorchScript.compile("g, c, e, o, u, k, w", """
+            v = torch.unbind(k, 0)
+            m = torch.add(e, torch.mul(torch.sub(c, e), v[0]))
+            n = torch.add(u, torch.mul(torch.sub(o, u), v[1]))
+            return torch.sub_(g, torch.mul(torch.mul(torch.sub(m, n), w), v[2]))
+            """);
+
+    private final NoiseSchedule schedule;
+    private final PromptAlignmentSpec settings;
+    private final boolean velocity;
+
+    public PromptAlignment(NoiseSchedule schedule, PromptAlignmentSpec settings) {
+        this.schedule = schedule;
+        this.settings = settings;
+        this.velocity = schedule.prediction() == Prediction.V;
+    }
+
+    /**
+     * x^_t' (B, C, h, w), in {@code scope}.
+     *
+     * @param noisy x_t (B, C, h, w)
+     * @param predicted its prediction (B, C, h, w)
+     * @param timesteps t of each sample
+     */
+    public NDArray noisedAgain(NDArray noisy, NDArray predicted, int[] timesteps, Aligned aligned, NDManager scope) {
+        NDArray signal = column(
+                timesteps,
+                t -> velocity ? Math.sqrt(schedule.alphaBar(t)) : 1 / Math.sqrt(schedule.alphaBar(t)),
+                scope);
+        NDArray noise =
+                column(timesteps, t -> velocity ? -Math.sqrt(1 - schedule.alphaBar(t)) : -schedule.sigma(t), scope);
+        NDArray estimate = ESTIMATE.call(scope, noisy, predicted, signal, noise);
+        NDArray again = schedule.addNoise(estimate, aligned.noise(), aligned.timesteps());
+        again.attach(scope);
+        return again;
+    }
+
+    /**
+     * Predictions of x^_t', (B, C, h, w) each.
+     *
+     * @param target the base model's, of y_c
+     * @param empty the base model's, of the empty text
+     * @param own the trained one's, of y_P
+     * @param ownEmpty the trained one's, of the empty text
+     */
+    public record Predictions(NDArray target, NDArray empty, NDArray own, NDArray ownEmpty) {}
+
+    /**
+     * Adds to the gradient by the prediction of x_t.
+     *
+     * @param gradient (B, C, h, w)
+     * @param samples of all batches of the step
+     */
+    public void addTo(NDArray gradient, Predictions predictions, Aligned aligned, int samples, NDManager scope) {
+        Shape shape = gradient.getShape();
+        double elements = (double) shape.size() / shape.get(0);
+        NDArray factors = scope.create(new float[] {
+            settings.guidance().floatValue(),
+            settings.ownGuidance().floatValue(),
+            (float) (2 * settings.weight() / (elements * samples))
+        });
+        // Noise is sqrt(abar) v and a share of x, which both have.
+        NDArray ofNoise = column(aligned.timesteps(), t -> velocity ? Math.sqrt(schedule.alphaBar(t)) : 1, scope);
+        ADD.call(
+                scope,
+                gradient,
+                predictions.target(),
+                predictions.empty(),
+                predictions.own(),
+                predictions.ownEmpty(),
+                factors,
+                ofNoise);
+    }
+
+    private static NDArray column(int[] timesteps, IntToDoubleFunction of, NDManager scope) {
+        float[] values = new float[timesteps.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) of.applyAsDouble(timesteps[i]);
+        }
+        return scope.create(values, new Shape(values.length, 1, 1, 1));
+    }
+}

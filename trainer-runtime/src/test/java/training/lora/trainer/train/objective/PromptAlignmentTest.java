@@ -1,0 +1,58 @@
+package training.lora.trainer.train.objective;
+
+import static training.lora.trainer.Goldens.assertClose;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import training.lora.api.Prediction;
+import training.lora.api.PromptAlignmentSpec;
+import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.tensor.SafeTensors;
+import training.lora.trainer.train.Schedules;
+import training.lora.trainer.train.batch.Aligned;
+import training.lora.trainer.train.batch.Told;
+
+class PromptAlignmentTest {
+    /** src/test/goldens/prior_goldens.py made them, by torch's autograd. */
+    private static final Path GOLDENS = Path.of("src/test/resources/prior-goldens/alignment.safetensors");
+
+    private static final Shape SHAPE = new Shape(2, 4, 3, 3);
+
+    @ParameterizedTest
+    @EnumSource(Prediction.class)
+    void gradientsAreThoseOfAutogradThroughTheEstimate(Prediction prediction) {
+        String name = prediction == Prediction.V ? "v" : "epsilon";
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors golden = SafeTensors.open(GOLDENS)) {
+            NoiseSchedule schedule = Schedules.predicting(prediction);
+            PromptAlignment alignment = new PromptAlignment(schedule, new PromptAlignmentSpec("a qzx", 0.3, 15.0, 7.5));
+            NDArray predicted = Randomness.normal(manager, 31, SHAPE);
+            NDArray noisy = Randomness.normal(manager, 32, SHAPE);
+            Told nothing = new Told.Texts(List.of(), manager.create(0f));
+            Aligned aligned =
+                    new Aligned(nothing, nothing, nothing, Randomness.normal(manager, 33, SHAPE), new int[] {400, 900});
+            NDArray gradient = manager.ones(SHAPE);
+
+            NDArray again = alignment.noisedAgain(noisy, predicted, new int[] {100, 700}, aligned, manager);
+            alignment.addTo(
+                    gradient,
+                    new PromptAlignment.Predictions(
+                            Randomness.normal(manager, 34, SHAPE),
+                            Randomness.normal(manager, 35, SHAPE),
+                            Randomness.normal(manager, 36, SHAPE),
+                            Randomness.normal(manager, 37, SHAPE)),
+                    aligned,
+                    3,
+                    manager);
+
+            assertClose(again, golden.read(name + ".noised", manager), 1e-4, "noised");
+            assertClose(gradient.sub(1), golden.read(name + ".gradient", manager), 1e-3, "gradient");
+        }
+    }
+}
