@@ -32,12 +32,12 @@ def ours(base):
 
 for part, model in PARTS.items():
     if (folder / part).is_dir():
-        _, info = model.from_pretrained(folder / part, output_loading_info=True)
+        _, info = model.from_pretrained(str(folder / part), output_loading_info=True)
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
                 problems.append(f"{part}: {what} {sorted(info[what])[:3]}")
 
-pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+pipe = DiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float32)
 pipe.set_progress_bar_config(disable=True)
 if pipe.tokenizer(PROMPT).input_ids[0] != 49406 or pipe.tokenizer.model_max_length != 77:
     problems.append(f"the tokenizer must be CLIP's, gives {pipe.tokenizer(PROMPT).input_ids}")

@@ -311,7 +311,8 @@ final class CheckpointMeter {
     /** Brings the weights of a checkpoint's file, or the base model's if that is null, into the model. */
     private void bring(@Nullable Path file) {
         if (file != null) {
-            WholeModel.load(file, model, spec.training().adapter().textEncoder());
+            boolean texts = spec.training().adapter().textEncoder();
+            WholeModel.of(context.baseModel(), model, texts).load(file);
         } else if (trainedIn) {
             model.releaseUnet();
             model.releasePrompts();

@@ -139,9 +139,8 @@ public final class WholeModel {
 
     /** The base model's tensors in their order, with the trained ones in the place of theirs. */
     private Map<String, LazyTensor> ofFile(List<SafeTensors> open) {
-        SingleFile single = SingleFile.open(base);
         Places trained = new Places();
-        weights.forEach((part, own) -> trained.add(part, trained(own), single.layout(part)::place));
+        weights.forEach((part, own) -> trained.add(part, trained(own), places(part)));
         Map<String, LazyTensor> moved = trained.whole();
         SafeTensors file = SafeTensors.open(base);
         open.add(file);
@@ -223,30 +222,46 @@ public final class WholeModel {
         void take(Parameter weight, NDArray values, NDManager scope);
     }
 
+    /** Where a file in the original layout that this class writes has what a network of {@code part} calls so. */
+    private Function<String, @Nullable Stored> places(Part part) {
+        if (Files.isRegularFile(base)) {
+            return SingleFile.open(base).layout(part)::place;
+        }
+        OriginalNames names = OriginalNames.of(DiffusersFolder.open(base));
+        return name -> names.place(part, name);
+    }
+
     /** Goes through trained weights and the tensors of {@code file}, which this class wrote. */
-    private static void each(Map<Part, List<Parameter>> weights, Path file, Pair taker) {
-        Path place = file.endsWith(UNET) ? folder(file) : file;
-        try (StoredWeights stored = StoredWeights.open(place)) {
+    private void each(Path file, Pair taker) {
+        if (file.endsWith(UNET)) {
+            try (StoredWeights folder = StoredWeights.open(folder(file))) {
+                weights.forEach((part, own) ->
+                        own.forEach(weight -> take(weight, folder.find(part.folder(), weight.name()), taker)));
+            }
+            return;
+        }
+        try (SafeTensors opened = SafeTensors.open(file)) {
             weights.forEach((part, own) -> {
+                Function<String, @Nullable Stored> places = places(part);
                 for (Parameter weight : own) {
-                    StoredWeights.Weight found =
-                            Objects.requireNonNull(stored.find(part.folder(), weight.name()), weight.name());
-                    try (NDManager scope = weight.array().getManager().newSubManager()) {
-                        LazyTensor values = StoredTensors.of(found.file(), found.stored(), weight.shape());
-                        taker.take(weight, values.in(scope), scope);
-                    }
+                    Stored stored = places.apply(weight.name());
+                    take(weight, stored == null ? null : new StoredWeights.Weight(opened, stored), taker);
                 }
             });
         }
     }
 
-    /**
-     * Puts what was trained, of {@code file}, which this class wrote, into {@code model}.
-     *
-     * @param texts whether text encoders were trained beside the denoiser
-     */
-    public static void load(Path file, StableDiffusion model, boolean texts) {
-        each(trained(model, texts), file, (weight, values, scope) -> Copy.into(weight.array(), values));
+    private static void take(Parameter weight, StoredWeights.@Nullable Weight found, Pair taker) {
+        StoredWeights.Weight there = Objects.requireNonNull(found, weight.name());
+        try (NDManager scope = weight.array().getManager().newSubManager()) {
+            LazyTensor values = StoredTensors.of(there.file(), there.stored(), weight.shape());
+            taker.take(weight, values.in(scope), scope);
+        }
+    }
+
+    /** Puts what was trained, of {@code file}, which this class wrote, into the model. */
+    public void load(Path file) {
+        each(file, (weight, values, scope) -> Copy.into(weight.array(), values));
     }
 
     /**
@@ -269,7 +284,7 @@ public final class WholeModel {
     /** The greatest distance of weights of {@code file} from those that it was to have, over the greatest weight. */
     public double distance(Path file) {
         double[] found = {0, 0};
-        each(weights, file, (weight, values, scope) -> {
+        each(file, (weight, values, scope) -> {
             NDArray own = output.apply(weight).in(scope);
             found[0] = Math.max(found[0], values.sub(own).abs().max().getFloat());
             found[1] = Math.max(found[1], own.abs().max().getFloat());

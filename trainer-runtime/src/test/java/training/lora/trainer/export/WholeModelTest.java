@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.api.Prediction;
+import training.lora.trainer.Goldens;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.SingleGoldens;
@@ -113,7 +114,7 @@ class WholeModelTest {
             assertThat(WholeModel.of(base, untrained, texts).distance(file)).isPositive();
             for (Path form : List.of(file, whole.resolve(WholeModel.UNET))) {
                 try (StableDiffusion loaded = StableDiffusion.open(base, options, manager)) {
-                    WholeModel.load(form, loaded, texts);
+                    WholeModel.of(base, loaded, texts).load(form);
                     assertThat(WholeModel.of(base, loaded, texts).distance(file))
                             .isZero();
                 }
@@ -127,6 +128,24 @@ class WholeModelTest {
             assertThat(WholeModel.digest(unet))
                     .as("of what was trained beside it")
                     .isNotEqualTo(before);
+        }
+    }
+
+    /** As the bundled model has it, which can be no base model as one file. */
+    @Test
+    void aModelOfAnotherVocabularyIsWrittenAndReadBack() throws IOException {
+        Path base = Goldens.BUNDLED.resolve("emoji-sd");
+        Path file = folder.resolve("out.safetensors");
+        try (StableDiffusion model = StableDiffusion.open(base, manager)) {
+            WholeModel trained = WholeModel.of(base, model, true);
+
+            trained.writeFile(file, metadata(model));
+            trained.writeFolder(folder.resolve("out"));
+
+            assertThat(trained.distance(file)).isZero();
+            assertThat(trained.distance(folder.resolve("out").resolve(WholeModel.UNET)))
+                    .isZero();
+            trained.load(file);
         }
     }
 
