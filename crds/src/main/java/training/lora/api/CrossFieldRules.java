@@ -66,6 +66,11 @@ record CrossFieldRules(List<String> problems) {
         if (maxTokens != 75 && maxTokens != 150 && maxTokens != 225) {
             problems.add("`spec.training.captions.maxTokens` must be 75, 150 or 225, was " + maxTokens);
         }
+        if (training.offloadFraction() != null && training.memoryBudget() != null) {
+            problems.add(
+                    "`spec.training.memoryBudget` must be unset with offloadFraction, for it is the host's on the CPU and the other is for cards, was "
+                            + training.memoryBudget());
+        }
         AdapterSpec adapter = training.adapter();
         new AdapterRules(problems).check(adapter, spec.output(), training.method());
         new TokenRules(problems).check(spec);

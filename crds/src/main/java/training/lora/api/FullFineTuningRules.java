@@ -53,8 +53,15 @@ record FullFineTuningRules(List<String> problems) {
                     "be unset with FullFineTuning, which always computes layers again",
                     training.gradientCheckpointing());
         }
-        if (training.baseWeights() == BaseWeights.Int8) {
-            must("baseWeights", "be unset with FullFineTuning, whose weights are trained", BaseWeights.Int8);
+        BaseWeights form = training.baseWeights();
+        if (form != null && form != BaseWeights.Full) {
+            must("baseWeights", "be unset with FullFineTuning, whose weights are trained", form);
+        }
+        if (training.offloadFraction() != null) {
+            must(
+                    "offloadFraction",
+                    "be unset with FullFineTuning, whose weights are trained",
+                    training.offloadFraction());
         }
         if (training.memoryBudget() != null) {
             must(

@@ -137,6 +137,15 @@ import org.jspecify.annotations.Nullable;
         message = "baseWeights must be unset with FullFineTuning, whose weights are trained",
         fieldPath = ".baseWeights")
 @ValidationRule(
+        value = "self.method != 'FullFineTuning' || !has(self.offloadFraction)",
+        message = "offloadFraction must be unset with FullFineTuning, whose weights are trained",
+        fieldPath = ".offloadFraction")
+@ValidationRule(
+        value = "!has(self.offloadFraction) || !has(self.memoryBudget)",
+        message =
+                "memoryBudget must be unset with offloadFraction, for it is the host's on the CPU and the other is for cards",
+        fieldPath = ".memoryBudget")
+@ValidationRule(
         value = "self.method != 'FullFineTuning' || !has(self.optimizer.loraPlusRatio)",
         message = "optimizer.loraPlusRatio must be unset with FullFineTuning, which trains no adapter",
         fieldPath = ".optimizer.loraPlusRatio")
@@ -204,12 +213,16 @@ public record TrainingSpec(
         Precision precision,
 
         @JsonPropertyDescription(
-                "How the frozen weights of linear maps and convolutions are kept while it trains, of the denoiser and of text encoders that are trained: Full, in precision; or on the CPU Int8, whole numbers with a scale for each output, half of the memory that BFloat16 takes and a quarter of Float32's, from which a layer makes its weight each time it runs: a little more time and a result that differs a little. Pictures of the training are drawn with the same weights, evaluation has full ones. Unset: Full.")
+                "How the frozen weights of linear maps and convolutions are kept while it trains, of the denoiser and of text encoders that are trained: Full, in precision; on the CPU Int8, whole numbers with a scale for each output; on a card Fp8, 8-bit floating point numbers (e4m3) with a scale for each output. Both take half of the memory of BFloat16 and a quarter of Float32's, and a layer makes its weight of them each time it runs: a little more time and a result that differs a little, with Fp8 more than with Int8. Pictures of the training are drawn with the same weights, evaluation has full ones. Unset: Full.")
         @Nullable BaseWeights baseWeights,
 
         @JsonPropertyDescription(
                 "What the Train stage may take of the host's memory on the CPU, for example 8Gi: of gradientCheckpointing and baseWeights Int8 it uses what is needed and not set, the cheaper first, and says so in its log; what can't be done in it is refused with the least that can. Unset: what the settings take.")
         @Pattern(ResourcesSpec.QUANTITY) @Size(max = 32) @Nullable String memoryBudget,
+
+        @JsonPropertyDescription(
+                "On a card: share of the denoiser's frozen weights of linear maps and convolutions that stay in the host's memory, from the network's end backwards; each comes to the card whenever its layer runs: less of the card's memory, more time, the same result. Refused on the CPU. Unset: 0.")
+        @Min(value = 0, inclusive = false) @Max(1) @Nullable Double offloadFraction,
 
         @JsonPropertyDescription("Everything random is drawn from it. Default 0.") @Min(0) Long seed,
 

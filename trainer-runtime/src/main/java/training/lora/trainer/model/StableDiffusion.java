@@ -163,7 +163,12 @@ public final class StableDiffusion implements AutoCloseable {
             }
             unet = unets.get(
                     options.baseWeights(),
-                    parent -> UNet.open(source.part(Part.UNet), options.precision(), options.baseWeights(), parent));
+                    parent -> UNet.open(
+                            source.part(Part.UNet),
+                            options.precision(),
+                            options.baseWeights(),
+                            options.onHost(),
+                            parent));
         }
         return unet;
     }

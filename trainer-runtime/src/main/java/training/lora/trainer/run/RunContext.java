@@ -264,10 +264,16 @@ public record RunContext(
 
     /** The same, with the weights of the denoiser, and of text encoders that are trained, kept as {@code form} says. */
     public StableDiffusion openToTrain(BaseWeights form, NDManager parent) {
+        return openToTrain(form, 0, parent);
+    }
+
+    /** @param onHost share of the denoiser's weights that stay in the host's memory */
+    public StableDiffusion openToTrain(BaseWeights form, double onHost, NDManager parent) {
         TrainingSpec training = run.spec().training();
-        return training.adaptsText()
-                ? openModel(options(training.precision()).withBaseWeights(form, form), parent)
-                : openModel(options(Precision.Float32).withBaseWeights(form, BaseWeights.Full), parent);
+        ModelOptions options = training.adaptsText()
+                ? options(training.precision()).withBaseWeights(form, form)
+                : options(Precision.Float32).withBaseWeights(form, BaseWeights.Full);
+        return openModel(options.withWeightsOnHost(onHost), parent);
     }
 
     /** The same to embed texts once, which is done in fp32 whatever is trained on them. */

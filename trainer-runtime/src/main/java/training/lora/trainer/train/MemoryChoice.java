@@ -25,19 +25,31 @@ import training.lora.trainer.train.batch.Captions;
  *
  * @param keep what of a recorded pass is kept
  * @param baseWeights how the networks that it runs at every step keep their frozen weights
+ * @param onHost share of the denoiser's frozen weights that stay in the host's memory
  */
-record MemoryChoice(Keep keep, BaseWeights baseWeights) {
+record MemoryChoice(Keep keep, BaseWeights baseWeights, double onHost) {
+    /** With all weights where they are used. */
+    MemoryChoice(Keep keep, BaseWeights baseWeights) {
+        this(keep, baseWeights, 0);
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(MemoryChoice.class);
 
     /**
      * What the run asks for, or the cheapest of what its {@code training.memoryBudget} leaves.
      *
-     * @throws TrainerException InvalidConfiguration for int8 or a budget on a card, and for a budget that is too small
+     * @throws TrainerException InvalidConfiguration for weights of another device's form, for a budget on a card, and for one
+     *     that is too small
      */
     static MemoryChoice of(RunContext context) {
         TrainingSpec training = context.run().spec().training();
         boolean card = context.manager().getDevice().isGpu();
-        requireCpu(training, card);
+        requireDevice(training, card);
+        if (training.offloadFraction() != null && context.neighbours() != Neighbours.NONE) {
+            throw refused(
+                    "`spec.training.offloadFraction` must be unset in a training that runs together with others, whose denoiser it has, was "
+                            + training.offloadFraction());
+        }
         if (training.memoryBudget() == null) {
             return possible(training).get(0);
         }
@@ -56,10 +68,20 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights) {
         }
     }
 
-    static void requireCpu(TrainingSpec training, boolean card) {
+    /** Refuses what the device has no use for. */
+    static void requireDevice(TrainingSpec training, boolean card) {
         if (card && training.baseWeights() == BaseWeights.Int8) {
             throw refused(
-                    "`spec.training.baseWeights` must be Full on a card, where a step with weights in int8 is not proven, was Int8");
+                    "`spec.training.baseWeights` must be Full or Fp8 on a card, where a step with weights in int8 is not proven, was Int8");
+        }
+        if (!card && training.baseWeights() == BaseWeights.Fp8) {
+            throw refused(
+                    "`spec.training.baseWeights` must be Full or Int8 on the CPU, where Int8 is as small as Fp8 and nearer to the weights, was Fp8");
+        }
+        if (!card && training.offloadFraction() != null) {
+            throw refused(
+                    "`spec.training.offloadFraction` must be unset on the CPU, whose memory is where weights are anyway, was "
+                            + training.offloadFraction());
         }
         if (card && training.memoryBudget() != null) {
             throw refused("`spec.training.memoryBudget` must be unset on a card, whose memory is not estimated, was "
@@ -89,14 +111,17 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights) {
         BaseWeights form = training.baseWeights();
         Boolean checkpointing = training.gradientCheckpointing();
         boolean chosen = training.memoryBudget() != null;
+        double onHost = training.offloadFraction() == null ? 0 : training.offloadFraction();
         for (BaseWeights own : BaseWeights.values()) {
             for (Keep keep : Keep.values()) {
-                boolean asked = form == null ? chosen || own == BaseWeights.Full : own == form;
+                // A budget is the CPU's.
+                boolean asked =
+                        form == null ? own == BaseWeights.Full || chosen && own == BaseWeights.Int8 : own == form;
                 boolean kept = checkpointing == null
                         ? chosen || keep == Keep.LayerStates
                         : checkpointing == (keep == Keep.BlockInputs);
                 if (asked && kept) {
-                    choices.add(new MemoryChoice(keep, own));
+                    choices.add(new MemoryChoice(keep, own, onHost));
                 }
             }
         }

@@ -125,7 +125,7 @@ public record MemoryEstimate(
             ActivationSizes sizes =
                     new ActivationSizes(unet.config(), adapted, training.batchSize(), data.latents(), tokens);
             long largest = largest(unet.parameters().all());
-            long remade = form == BaseWeights.Int8 ? 2 * largest * number : 0;
+            long remade = form == BaseWeights.Full ? 0 : 2 * largest * number;
             long made = ActivationSizes.makesWeights(training.adapter().type()) ? 4 * largest * SINGLE : 0;
             long context = tokens * unet.config().contextWidth() * SINGLE;
             return new MemoryEstimate(
@@ -170,7 +170,7 @@ public record MemoryEstimate(
                 .mapToLong(p -> p.size()
                         * (p.shape().length == 1
                                 ? SINGLE
-                                : form == BaseWeights.Int8 && !p.name().contains("embeddings") ? 1 : number))
+                                : form != BaseWeights.Full && !p.name().contains("embeddings") ? 1 : number))
                 .sum();
     }
 

@@ -47,7 +47,7 @@ public final class StepBenchmark {
 
     private StepBenchmark() {}
 
-    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr|none] [--checkpointing false|true] [--weights full|int8] [--profile FILE]}. */
+    /** {@code [--model sd15|sdxl] [--dtype fp32|bf16] [--res 512|512,448x576] [--steps 6] [--threads 2] [--device cpu] [--rank 16] [--adapter lora|dora|loha|lokr|none] [--checkpointing false|true] [--weights full|int8|fp8] [--profile FILE]}. */
     public static void main(String[] args) throws Exception {
         ProcessLocale.makeNeutral();
         Map<String, String> options = options(args);
@@ -90,9 +90,10 @@ public final class StepBenchmark {
                 switch (option(options, "weights")) {
                     case "full" -> BaseWeights.Full;
                     case "int8" -> BaseWeights.Int8;
+                    case "fp8" -> BaseWeights.Fp8;
                     default ->
                         throw new IllegalArgumentException(
-                                "--weights must be full or int8, was " + options.get("weights"));
+                                "--weights must be full, int8 or fp8, was " + options.get("weights"));
                 };
         // Read once, when the engine starts.
         System.setProperty("ai.djl.pytorch.num_threads", Integer.toString(threads));
@@ -166,7 +167,7 @@ public final class StepBenchmark {
         return Long.parseLong(pixels) / PIXELS_A_LATENT;
     }
 
-    private static Conditioning conditioning(UNetConfig config, Shape latents, NDManager run) {
+    static Conditioning conditioning(UNetConfig config, Shape latents, NDManager run) {
         NDArray text = Randomness.normal(run, 2, new Shape(1, TOKENS, config.contextWidth()));
         UNetConfig.Addition addition = config.addition();
         if (addition == null) {
@@ -179,7 +180,7 @@ public final class StepBenchmark {
         return new Conditioning(text, pooled, run.create(sizes, new Shape(1, sizes.length)));
     }
 
-    private static LoraSettings settings(AdapterType type, int rank) {
+    static LoraSettings settings(AdapterType type, int rank) {
         return new LoraSettings(type, rank, rank, false, 0, List.of("Attention"), List.of());
     }
 
@@ -209,12 +210,12 @@ public final class StepBenchmark {
         return new Timed(step, step.optimizer().tables(), step.optimizer().size());
     }
 
-    private static NoiseSchedule schedule() {
+    static NoiseSchedule schedule() {
         return NoiseSchedule.of(
                 new Schedule(1000, 0.00085, 0.012, Schedule.Betas.ScaledLinear, Schedule.Spacing.Leading, 1));
     }
 
-    private static TrainingSpec training(String fields, String optimizer) {
+    static TrainingSpec training(String fields, String optimizer) {
         try {
             return Json.STRICT_YAML.readValue(
                     "{%sloss: {weighting: Uniform}, optimizer: {%sschedule: {type: Constant}}}"

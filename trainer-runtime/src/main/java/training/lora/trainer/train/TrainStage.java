@@ -159,7 +159,7 @@ public final class TrainStage {
         MemoryChoice memory = MemoryChoice.of(context);
         try (NDManager manager = context.manager().newSubManager();
                 PreparedDataset data = PreparedDataset.open(context.workspace().dataset());
-                StableDiffusion model = context.openToTrain(memory.baseWeights(), manager);
+                StableDiffusion model = context.openToTrain(memory.baseWeights(), memory.onHost(), manager);
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
             ImageSampler sampler = StageSampler.of(context.run().spec(), data, model, manager);

@@ -57,11 +57,16 @@ class AdapterGoldensTest {
         check("dora-" + network, network, AdapterGoldensTest::alpha, 0, 0);
     }
 
-    /** src/test/goldens/int8_goldens.py made these. */
+    /** src/test/goldens/quantized_goldens.py made these. */
     @ParameterizedTest
-    @CsvSource({"int8-unet-bb, unet-bb", "int8-dora-unet-a, unet-a"})
-    void besideWeightsInInt8ItIsPeftsBesideWhatTheseComeTo(String name, String network) {
-        check(name, network, BaseWeights.Int8, path -> 2, 0, 0);
+    @CsvSource({
+        "int8-unet-bb, unet-bb, Int8",
+        "int8-dora-unet-a, unet-a, Int8",
+        "fp8-unet-bb, unet-bb, Fp8",
+        "fp8-dora-unet-a, unet-a, Fp8"
+    })
+    void besideQuantizedWeightsItIsPeftsBesideWhatTheseComeTo(String name, String network, BaseWeights form) {
+        check(name, network, form, path -> 2, 0, 0);
     }
 
     /** The script's alpha_pattern. */

@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 
@@ -21,6 +23,11 @@ public final class CardScripts implements AutoCloseable {
     /** A call makes a tensor on the CPU if it isn't told where. */
     private static final Pattern CREATION = Pattern.compile(
             "torch\\.(arange|zeros|ones|full|empty|eye|linspace|tensor|scalar_tensor|rand|randn|randint|normal)\\((?![^\\n]*device=)");
+
+    private static final Pattern ARGUMENT = Pattern.compile("(\\w+): Tensor");
+
+    /** How a function calls a weight that stays on the host. */
+    private static final String ON_HOST = "_h";
 
     private static final Pattern FORWARD = Pattern.compile(
             "( *)(\\w+), (\\w+), (\\w+), (\\w+), \\w+, \\w+ = torch\\._efficient_attention_forward\\((\\w+), (\\w+), (\\w+), None, None, None, None, None, 0\\., (\\d), True, scale=([\\w.-]+)\\)");
@@ -72,6 +79,12 @@ public final class CardScripts implements AutoCloseable {
      */
     public record Input(long type, List<Long> shape, List<Long> strides) {}
 
+    /** A function with what it was given. */
+    private record Called(String source, List<Input> inputs) {}
+
+    private final Map<Called, NDList> shapes = new ConcurrentHashMap<>();
+    private final NDManager manager = ComputeDevice.CPU.newManager();
+
     private CardScripts() {}
 
     /** From now on functions are run so, until it is closed. */
@@ -90,20 +103,30 @@ public final class CardScripts implements AutoCloseable {
         String source = function.source();
         assertThat(source).as("a kernel that only CPUs have").doesNotContain("_for_cpu");
         checkCreation(source);
-        TorchScript asOnCard = TorchScript.of(forCard(source));
+        TorchScript asOnCard = asOnCard(source);
         boolean card = false;
         for (NDArray input : inputs) {
             card |= !input.getDevice().equals(Device.cpu());
         }
-        for (NDArray input : inputs) {
-            // Numbers by themselves may be anywhere, as torch has it.
-            if (card && input.getShape().dimension() > 0) {
-                assertThat(input.getDevice()).as(source).isNotEqualTo(Device.cpu());
+        List<String> names =
+                ARGUMENT.matcher(source).results().map(m -> m.group(1)).toList();
+        for (int i = 0; card && i < inputs.size(); i++) {
+            // Numbers by themselves may be anywhere, as torch has it; what stays on the host is brought by the
+            // function.
+            if (inputs.get(i).getShape().dimension() > 0) {
+                assertThat(inputs.get(i).getDevice().equals(Device.cpu()))
+                        .as(names.get(i) + " is on the host in " + source)
+                        .isEqualTo(names.get(i).endsWith(ON_HOST));
             }
         }
-        seen.computeIfAbsent(
-                source, s -> inputs.stream().map(CardScripts::describe).toList());
-        return card ? shapes(asOnCard, inputs) : asOnCard.run(inputs);
+        List<Input> given = inputs.stream().map(CardScripts::describe).toList();
+        seen.putIfAbsent(source, given);
+        return card ? shapes(asOnCard, inputs, given) : asOnCard.run(inputs);
+    }
+
+    /** What a CPU can run of a module's text in the place of what a card would. */
+    static TorchScript asOnCard(String source) {
+        return TorchScript.of(forCard(source));
     }
 
     /** The text with the branches for cards, in functions that a CPU has. */
@@ -113,20 +136,31 @@ public final class CardScripts implements AutoCloseable {
         return BACKWARD.matcher(taken).replaceAll(BACKWARD_FORMULA);
     }
 
-    /** What the function makes of zeros, without its values. */
-    private static NDList shapes(TorchScript function, NDList inputs) {
+    /** What the function makes of zeros, without its values; it is run once for inputs of the same shapes. */
+    private NDList shapes(TorchScript function, NDList inputs, List<Input> given) {
+        NDList results = new NDList();
+        for (NDArray shape :
+                shapes.computeIfAbsent(new Called(function.source(), given), c -> ofZeros(function, inputs))) {
+            results.add(WITHOUT_VALUES.run(new NDList(shape)).singletonOrThrow());
+        }
+        return results;
+    }
+
+    private NDList ofZeros(TorchScript function, NDList inputs) {
         NDList zeros = new NDList();
         for (NDArray input : inputs) {
             zeros.add(ZEROS.run(new NDList(input)).singletonOrThrow());
         }
         NDList results = function.run(zeros);
-        NDList shapes = new NDList();
+        NDList made = new NDList();
         for (NDArray result : results) {
-            shapes.add(WITHOUT_VALUES.run(new NDList(result)).singletonOrThrow());
+            made.add(WITHOUT_VALUES.run(new NDList(result)).singletonOrThrow());
         }
         zeros.close();
         results.close();
-        return shapes;
+        // The caller's manager would let them go.
+        made.attach(manager);
+        return made;
     }
 
     /** That no function that this process has compiled makes a tensor on the CPU. */
@@ -143,7 +177,7 @@ public final class CardScripts implements AutoCloseable {
                 .isFalse();
     }
 
-    private static Input describe(NDArray x) {
+    static Input describe(NDArray x) {
         List<Long> shape = LongStream.of(x.getShape().getShape()).boxed().toList();
         return new Input(numbers(TYPE, x).get(0), shape, shape.isEmpty() ? List.of() : numbers(STRIDES, x));
     }
@@ -157,5 +191,6 @@ public final class CardScripts implements AutoCloseable {
     @Override
     public void close() {
         TorchScript.runner = TorchScript::run;
+        manager.close();
     }
 }

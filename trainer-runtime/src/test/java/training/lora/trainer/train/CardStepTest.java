@@ -15,7 +15,9 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.BaseWeights;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.api.PromptSpec;
@@ -58,6 +60,9 @@ class CardStepTest {
     /** What libtorch says where a value is asked for. */
     private static final String NO_VALUES = "meta tensor";
 
+    /** libtorch's number of float8_e4m3fn. */
+    private static final long FP8 = 24;
+
     private final CardScripts scripts = CardScripts.begin();
     private final NDManager card = NDManager.newBaseManager(Device.gpu(0), "PyTorch");
 
@@ -75,8 +80,8 @@ class CardStepTest {
         }
     }
 
-    private LoraStep step(String training, Precision precision) {
-        UNet unet = UNet.random(TINY, precision, 3, card);
+    private LoraStep step(String training, Precision precision, BaseWeights form, double onHost) {
+        UNet unet = UNet.random(TINY, precision, form, onHost, 3, card);
         LoraSettings settings =
                 new LoraSettings(4, 4, false, 0.1, List.of("Attention", "FeedForward", "Convolution"), List.of());
         LoraAdapter adapter = LoraAdapter.create(unet.projections(), settings, 5, card);
@@ -114,19 +119,42 @@ class CardStepTest {
             })
     void stepStaysOnTheCardAndReadsNothingBack(String training) {
         for (Precision precision : Precision.values()) {
-            try (LoraStep step = step(training, precision)) {
-                Batches batches = batches(training);
-
-                step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
-                step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
-                step.output();
-
-                assertThatThrownBy(step.log()::drain)
-                        .isInstanceOf(EngineException.class)
-                        .hasMessageContaining(NO_VALUES);
-            }
+            assertStaysOnTheCard(training, precision, BaseWeights.Full, 0);
         }
         assertThat(scripts.seen()).hasSizeGreaterThan(20);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void stepBesideWeightsInFp8StaysOnTheCard(Precision precision) {
+        assertStaysOnTheCard("batchSize: 2", precision, BaseWeights.Fp8, 0);
+
+        assertThat(scripts.seen().values()).anyMatch(inputs -> inputs.stream().anyMatch(input -> input.type() == FP8));
+    }
+
+    /** Weights come from the host for each layer's turn, and all else is on the card; scripts see to it. */
+    @ParameterizedTest
+    @EnumSource
+    void stepWithWeightsOnTheHostStaysOnTheCard(BaseWeights form) {
+        assertStaysOnTheCard("gradientCheckpointing: true", Precision.BFloat16, form, 0.6);
+
+        assertThat(scripts.seen().keySet())
+                .anyMatch(text -> text.contains("_h: Tensor") && text.contains("_h, ops.prim.device("))
+                .anyMatch(text -> text.contains("_efficient_attention_forward") && !text.contains("_h: Tensor"));
+    }
+
+    private void assertStaysOnTheCard(String training, Precision precision, BaseWeights form, double onHost) {
+        try (LoraStep step = step(training, precision, form, onHost)) {
+            Batches batches = batches(training);
+
+            step.train(batches, 0, List.of(Rates.constant(0, 1e-2, 1)));
+            step.train(batches, 1, List.of(Rates.constant(1, 1e-2, 1)));
+            step.output();
+
+            assertThatThrownBy(step.log()::drain)
+                    .isInstanceOf(EngineException.class)
+                    .hasMessageContaining(NO_VALUES);
+        }
     }
 
     @Test

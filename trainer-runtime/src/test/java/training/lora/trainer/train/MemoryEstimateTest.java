@@ -55,13 +55,21 @@ class MemoryEstimateTest {
     }
 
     @Test
-    void onACardInt8AndABudgetAreRefused() {
-        assertThatThrownBy(() -> MemoryChoice.requireCpu(TrainingSpecs.of("baseWeights: Int8"), true))
+    void whatIsOfTheOtherDeviceIsRefused() {
+        assertThatThrownBy(() -> MemoryChoice.requireDevice(TrainingSpecs.of("baseWeights: Int8"), true))
                 .isInstanceOf(TrainerException.class)
-                .hasMessageContaining("`spec.training.baseWeights` must be Full on a card");
-        assertThatThrownBy(() -> MemoryChoice.requireCpu(TrainingSpecs.of("memoryBudget: 8Gi"), true))
+                .hasMessageContaining("`spec.training.baseWeights` must be Full or Fp8 on a card");
+        assertThatThrownBy(() -> MemoryChoice.requireDevice(TrainingSpecs.of("baseWeights: Fp8"), false))
+                .isInstanceOf(TrainerException.class)
+                .hasMessageContaining("`spec.training.baseWeights` must be Full or Int8 on the CPU");
+        assertThatThrownBy(() -> MemoryChoice.requireDevice(TrainingSpecs.of("memoryBudget: 8Gi"), true))
                 .isInstanceOf(TrainerException.class)
                 .hasMessageContaining("`spec.training.memoryBudget` must be unset on a card");
-        MemoryChoice.requireCpu(TrainingSpecs.of("memoryBudget: 8Gi, baseWeights: Int8"), false);
+        MemoryChoice.requireDevice(TrainingSpecs.of("memoryBudget: 8Gi, baseWeights: Int8"), false);
+        MemoryChoice.requireDevice(TrainingSpecs.of("baseWeights: Fp8, offloadFraction: 0.5"), true);
+        assertThatThrownBy(() -> MemoryChoice.requireDevice(TrainingSpecs.of("offloadFraction: 0.5"), false))
+                .isInstanceOf(TrainerException.class)
+                .hasMessage(
+                        "`spec.training.offloadFraction` must be unset on the CPU, whose memory is where weights are anyway, was 0.5");
     }
 }

@@ -21,6 +21,7 @@ import training.lora.api.Prediction;
  * @param textPrecision of the text encoders' weights and activations
  * @param baseWeights how the denoiser keeps the weights of linear maps and convolutions
  * @param textBaseWeights how the text encoders do
+ * @param onHost share of the denoiser's weights of linear maps and convolutions that stay in the host's memory
  */
 @RecordBuilder
 public record ModelOptions(
@@ -33,7 +34,8 @@ public record ModelOptions(
         int clipSkip,
         Precision textPrecision,
         BaseWeights baseWeights,
-        BaseWeights textBaseWeights) {
+        BaseWeights textBaseWeights,
+        double onHost) {
     /** Tokens in a chunk of a text, beside begin and end. */
     public static final int CHUNK = 75;
 
@@ -49,6 +51,7 @@ public record ModelOptions(
                 .textPrecision(Precision.Float32)
                 .baseWeights(BaseWeights.Full)
                 .textBaseWeights(BaseWeights.Full)
+                .onHost(0)
                 .build();
     }
 
@@ -81,6 +84,11 @@ public record ModelOptions(
     /** The same with text encoders in {@code other}. */
     public ModelOptions withTextPrecision(Precision other) {
         return ModelOptionsBuilder.builder(this).textPrecision(other).build();
+    }
+
+    /** The same, of whose denoiser such a share of weights stays on the host. */
+    public ModelOptions withWeightsOnHost(double share) {
+        return ModelOptionsBuilder.builder(this).onHost(share).build();
     }
 
     /** The same, of which denoiser and text encoders keep their weights so. */

@@ -17,6 +17,8 @@ public final class Chain {
     /** Another handle of x. */
     private static final TorchScript HANDLE = TorchScript.compile("x", "return x");
 
+    private static final TorchScript ADD = TorchScript.compile("x, y", "return torch.add_(x, y)");
+
     private final List<Step> steps;
 
     /**
@@ -173,7 +175,7 @@ public final class Chain {
                 Step step = steps.get(i);
                 if (step.leaves()) {
                     try (NDArray skipped = stack.pop()) {
-                        d.addi(skipped);
+                        ADD.call(pass.scope(), d, skipped).close();
                     }
                 }
                 if (kept.isEmpty()) {

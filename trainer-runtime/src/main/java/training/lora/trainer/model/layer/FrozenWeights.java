@@ -7,7 +7,7 @@ import ai.djl.ndarray.NDManager;
 public interface FrozenWeights {
     /**
      * That of {@code projection}: (out, in) or (out, in, k, k), in the model's precision. It belongs to the model, or where
-     * it must be made of int8, to {@code scope}.
+     * it must be made of quantized numbers, to {@code scope}.
      */
     NDArray of(Projection projection, NDManager scope);
 }

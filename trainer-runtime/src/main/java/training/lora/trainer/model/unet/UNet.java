@@ -2,30 +2,20 @@ package training.lora.trainer.model.unet;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.Chain;
-import training.lora.trainer.model.layer.Convolution;
 import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Keep;
-import training.lora.trainer.model.layer.Layer;
 import training.lora.trainer.model.layer.Pass;
 import training.lora.trainer.model.layer.PassBuilder;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
-import training.lora.trainer.model.layer.ResnetBlock;
-import training.lora.trainer.model.layer.ResnetSizes;
-import training.lora.trainer.model.layer.ResnetSizesBuilder;
-import training.lora.trainer.model.layer.SpatialTransformer;
-import training.lora.trainer.model.layer.TransformerSizes;
-import training.lora.trainer.model.layer.TransformerSizesBuilder;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.weights.ParameterSet;
@@ -55,9 +45,9 @@ public final class UNet implements AutoCloseable {
     private final @Nullable AddedEmbedding embedAddition;
     private final Chain chain;
 
-    private UNet(UNetConfig config, Precision precision, BaseWeights form, NDManager manager) {
+    private UNet(UNetConfig config, Precision precision, BaseWeights form, Set<String> onHost, NDManager manager) {
         this.config = config;
-        this.parameters = new ParameterSet(precision, form, true, manager.getDevice());
+        this.parameters = new ParameterSet(precision, form, true, manager.getDevice(), onHost);
         this.manager = manager;
         int first = config.widths().get(0);
         long time = 4L * first;
@@ -69,113 +59,10 @@ public final class UNet implements AutoCloseable {
                 Snippets.waves("t", first) + "s = torch.type_as(w, iw)",
                 List.of("torch.linear(torch.silu(torch.linear(s, iw, ib)), ow, ob)"));
         embedAddition = config.addition() == null ? null : new AddedEmbedding(parameters, config.addition(), time);
-        List<Chain.Step> steps = new Build(time).steps();
+        List<Chain.Step> steps = UNetSteps.of(config, parameters, time);
         chain = new Chain(steps);
         projections =
                 steps.stream().flatMap(s -> s.layer().projections().stream()).toList();
-    }
-
-    /** Puts the layers in their order: down, middle, up, each level at its resolution. */
-    private final class Build {
-        private final List<Chain.Step> steps = new ArrayList<>();
-        private final long time;
-
-        Build(long time) {
-            this.time = time;
-        }
-
-        List<Chain.Step> steps() {
-            int levels = config.widths().size();
-            int first = config.widths().get(0);
-            int last = config.widths().get(levels - 1);
-            Deque<Integer> skips = new ArrayDeque<>();
-            add(Convolution.plain(parameters, "conv_in", config.channels(), first, 3), false);
-            leave(skips, first);
-            int width = first;
-            for (int i = 0; i < levels; i++) {
-                String path = "down_blocks." + i;
-                for (int j = 0; j < config.layers(); j++) {
-                    int in = width;
-                    width = config.widths().get(i);
-                    resnet(path + ".resnets." + j, in, 0, width);
-                    attention(path + ".attentions." + j, i);
-                    leave(skips, width);
-                }
-                if (i < levels - 1) {
-                    add(Convolution.down(parameters, path + ".downsamplers.0.conv", width), false);
-                    leave(skips, width);
-                }
-            }
-            resnet("mid_block.resnets.0", last, 0, last);
-            transformer("mid_block.attentions.0", levels - 1);
-            resnet("mid_block.resnets.1", last, 0, last);
-            for (int i = levels - 1; i >= 0; i--) {
-                String path = "up_blocks." + (levels - 1 - i);
-                for (int j = 0; j <= config.layers(); j++) {
-                    int in = width;
-                    width = config.widths().get(i);
-                    resnet(path + ".resnets." + j, in, skips.pop(), width);
-                    attention(path + ".attentions." + j, i);
-                }
-                if (i > 0) {
-                    add(Convolution.up(parameters, path + ".upsamplers.0.conv", width), false);
-                }
-            }
-            add(
-                    Convolution.normed(
-                            parameters,
-                            "conv_norm_out",
-                            "conv_out",
-                            first,
-                            config.channels(),
-                            config.groups(),
-                            config.normEps()),
-                    false);
-            return steps;
-        }
-
-        private void add(Layer layer, boolean takes) {
-            steps.add(new Chain.Step(layer, takes, false));
-        }
-
-        /** Lets the newest step leave its output, of {@code width} channels, for the way up. */
-        private void leave(Deque<Integer> skips, int width) {
-            leave();
-            skips.push(width);
-        }
-
-        private void leave() {
-            steps.add(steps.remove(steps.size() - 1).leaving());
-        }
-
-        private void resnet(String path, long in, long skipped, long out) {
-            ResnetSizes sizes = ResnetSizesBuilder.builder()
-                    .in(in)
-                    .skipped(skipped)
-                    .out(out)
-                    .time(time)
-                    .build();
-            add(new ResnetBlock(parameters, path, sizes, config.groups(), config.normEps()), skipped > 0);
-        }
-
-        private void attention(String path, int level) {
-            if (config.attention().get(level)) {
-                transformer(path, level);
-            }
-        }
-
-        private void transformer(String path, int level) {
-            leave();
-            TransformerSizes sizes = TransformerSizesBuilder.builder()
-                    .width(config.widths().get(level))
-                    .context(config.contextWidth())
-                    .heads(config.heads().get(level))
-                    .blocks(config.transformerLayers().get(level))
-                    .groups(config.groups())
-                    .linear(config.linearProjection())
-                    .build();
-            SpatialTransformer.append(steps, parameters, path, sizes);
-        }
     }
 
     /**
@@ -189,15 +76,25 @@ public final class UNet implements AutoCloseable {
 
     /** @param form how weights of linear maps and convolutions are kept */
     public static UNet open(PartSource source, Precision precision, BaseWeights form, NDManager parent) {
-        UNet unet = new UNet(UNetConfig.of(source.config()), precision, form, parent.newSubManager());
+        return open(source, precision, form, 0, parent);
+    }
+
+    /** @param onHost share of those weights that stay in the host's memory, as {@link ParameterSet#fromTheEnd} */
+    public static UNet open(PartSource source, Precision precision, BaseWeights form, double onHost, NDManager parent) {
+        UNet unet = of(UNetConfig.of(source.config()), precision, form, onHost, parent);
         source.load(unet.parameters, unet.manager);
         return unet;
     }
 
+    private static UNet of(UNetConfig config, Precision precision, BaseWeights form, double onHost, NDManager parent) {
+        NDManager manager = parent.newSubManager();
+        UNet unet = new UNet(config, precision, form, Set.of(), manager);
+        return onHost == 0 ? unet : new UNet(config, precision, form, unet.parameters.fromTheEnd(onHost), manager);
+    }
+
     /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
     public static UNet outline(PartSource source, NDManager parent) {
-        UNet unet =
-                new UNet(UNetConfig.of(source.config()), Precision.Float32, BaseWeights.Full, parent.newSubManager());
+        UNet unet = of(UNetConfig.of(source.config()), Precision.Float32, BaseWeights.Full, 0, parent);
         source.check(unet.parameters);
         return unet;
     }
@@ -214,7 +111,13 @@ public final class UNet implements AutoCloseable {
 
     /** @param form how weights of linear maps and convolutions are kept */
     public static UNet random(UNetConfig config, Precision precision, BaseWeights form, long seed, NDManager parent) {
-        UNet unet = new UNet(config, precision, form, parent.newSubManager());
+        return random(config, precision, form, 0, seed, parent);
+    }
+
+    /** @param onHost share of those weights that stay in the host's memory */
+    public static UNet random(
+            UNetConfig config, Precision precision, BaseWeights form, double onHost, long seed, NDManager parent) {
+        UNet unet = of(config, precision, form, onHost, parent);
         unet.parameters.random(seed, unet.manager);
         return unet;
     }

@@ -7,13 +7,14 @@ import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * A frozen weight: declared with its name and shape when a network is built, bound to values when it is loaded. Kept in
- * int8 it has a scale beside them ({@link Int8}).
+ * A frozen weight: declared with its name and shape when a network is built, bound to values when it is loaded. Kept
+ * in a byte each they have a scale beside them ({@link Quantized}).
  */
 public final class Parameter {
     private static final TorchScript SINGLE =
@@ -21,16 +22,21 @@ public final class Parameter {
 
     private final String name;
     private final Precision precision;
-    private final boolean int8;
+    private final BaseWeights form;
+    private final boolean onHost;
     private final long[] shape;
     private @Nullable NDArray array;
     private @Nullable NDArray scale;
 
-    /** @param precision of its values, or where it is {@code int8}, of those that are made of it */
-    Parameter(String name, Precision precision, boolean int8, long... shape) {
+    /**
+     * @param precision of its values, or where {@code form} is not Full, of those that are made of it
+     * @param onHost whether its values are in the host's memory though layers run on a card
+     */
+    Parameter(String name, Precision precision, BaseWeights form, boolean onHost, long... shape) {
+        this.onHost = onHost;
         this.name = name;
         this.precision = precision;
-        this.int8 = int8;
+        this.form = form;
         this.shape = shape;
     }
 
@@ -43,8 +49,19 @@ public final class Parameter {
         return precision;
     }
 
-    boolean int8() {
-        return int8;
+    /** How they are kept. */
+    BaseWeights form() {
+        return form;
+    }
+
+    /** Whether they are in the host's memory, from where a native function brings them to the device that it runs on. */
+    boolean onHost() {
+        return onHost;
+    }
+
+    /** Whether they are kept in a byte each, with a scale. */
+    boolean quantized() {
+        return form != BaseWeights.Full;
     }
 
     /** As files have it. */
@@ -71,10 +88,10 @@ public final class Parameter {
         return new LazyTensor(new Shape(shape), DataType.FLOAT32, scope -> SINGLE.call(scope, array()));
     }
 
-    /** Its values; only of one that is not kept in int8. */
+    /** Its values; only of one that is kept in full. */
     public NDArray array() {
-        if (int8) {
-            throw new IllegalStateException(name + " is kept in int8");
+        if (quantized()) {
+            throw new IllegalStateException(name + " is kept in " + form);
         }
         return values();
     }
@@ -83,13 +100,13 @@ public final class Parameter {
         return Objects.requireNonNull(array, name);
     }
 
-    /** What native functions are given: its values, and behind them a scale where they are in int8. */
+    /** What native functions are given: its values, and behind them a scale where they are quantized. */
     List<NDArray> arrays() {
-        return int8 ? List.of(values(), Objects.requireNonNull(scale, name)) : List.of(values());
+        return quantized() ? List.of(values(), Objects.requireNonNull(scale, name)) : List.of(values());
     }
 
-    /** Its values in its precision: its own, or where it is kept in int8, made in {@code scope}. */
+    /** Its values in its precision: its own, or where it is quantized, made in {@code scope}. */
     NDArray values(NDManager scope) {
-        return int8 ? Int8.values(arrays(), scope) : values();
+        return quantized() ? Quantized.values(arrays(), scope) : values();
     }
 }

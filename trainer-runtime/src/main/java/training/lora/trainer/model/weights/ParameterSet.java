@@ -29,6 +29,8 @@ public final class ParameterSet {
     private final BaseWeights form;
     private final boolean channelsLast;
     private final Device device;
+    private final Set<String> onHost;
+    private final HostMemory host;
     private final List<Parameter> parameters = new ArrayList<>();
     private @Nullable WeightChanges changes;
 
@@ -48,6 +50,14 @@ public final class ParameterSet {
 
     /** @param form of the weights of linear maps and convolutions */
     public ParameterSet(Precision precision, BaseWeights form, boolean channelsLast, Device device) {
+        this(precision, form, channelsLast, device, Set.of());
+    }
+
+    /** @param onHost names of weights of linear maps and convolutions that stay in the host's memory */
+    public ParameterSet(
+            Precision precision, BaseWeights form, boolean channelsLast, Device device, Set<String> onHost) {
+        this.onHost = Set.copyOf(onHost);
+        this.host = new HostMemory(device);
         this.device = device;
         this.precision = precision;
         this.form = form;
@@ -66,12 +76,14 @@ public final class ParameterSet {
 
     /** The weight of a linear map or convolution, or a bias. */
     public Parameter declare(String name, long... shape) {
-        return add(new Parameter(name, precision, form == BaseWeights.Int8 && shape.length > 1, shape));
+        return shape.length > 1
+                ? add(new Parameter(name, precision, form, onHost.contains(name), shape))
+                : add(new Parameter(name, precision, BaseWeights.Full, false, shape));
     }
 
-    /** Embeddings, of {@code shape} (number, width), of which a few are read at a time: never in int8. */
+    /** Embeddings, of {@code shape} (number, width), of which a few are read at a time: always in full. */
     public Parameter embeddings(String name, long... shape) {
-        return add(new Parameter(name, precision, false, shape));
+        return add(new Parameter(name, precision, BaseWeights.Full, false, shape));
     }
 
     private Parameter add(Parameter parameter) {
@@ -87,18 +99,42 @@ public final class ParameterSet {
     /** Scale and shift of the norm {@code name} over {@code width} channels. */
     public Parameter[] norm(String name, long width) {
         return new Parameter[] {
-            add(new Parameter(name + ".weight", Precision.Float32, false, width)),
-            add(new Parameter(name + ".bias", Precision.Float32, false, width))
+            add(new Parameter(name + ".weight", Precision.Float32, BaseWeights.Full, false, width)),
+            add(new Parameter(name + ".bias", Precision.Float32, BaseWeights.Full, false, width))
         };
     }
 
-    /** The values of a weight that was read: its own, or where it is kept in int8, made in {@code scope}. */
+    /** The values of a weight that was read, where layers run: its own, or where it is quantized or on the host, made in {@code scope}. */
     public NDArray values(String name, NDManager scope) {
-        return parameters.stream()
+        Parameter parameter = parameters.stream()
                 .filter(p -> p.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(name + " must be a weight of the network"))
-                .values(scope);
+                .orElseThrow(() -> new IllegalArgumentException(name + " must be a weight of the network"));
+        if (!parameter.onHost()) {
+            return parameter.values(scope);
+        }
+        List<NDArray> arrays = parameter.arrays();
+        NDArray brought = host.brought(arrays.get(0), scope);
+        return parameter.quantized() ? Quantized.values(List.of(brought, arrays.get(1)), scope) : brought;
+    }
+
+    /**
+     * Which weights of linear maps and convolutions are to stay on the host for at least {@code share} of their numbers, from
+     * the last that was declared backwards.
+     *
+     * @param share from 0 to 1
+     */
+    public Set<String> fromTheEnd(double share) {
+        List<Parameter> matrices =
+                parameters.stream().filter(p -> p.shape().length > 1).toList();
+        double wanted = share * matrices.stream().mapToLong(Parameter::size).sum();
+        Set<String> names = new HashSet<>();
+        double taken = 0;
+        for (int i = matrices.size() - 1; i >= 0 && taken < wanted; i--) {
+            names.add(matrices.get(i).name());
+            taken += matrices.get(i).size();
+        }
+        return names;
     }
 
     /** All that were declared. */
@@ -149,7 +185,8 @@ public final class ParameterSet {
         check(file, layout);
         for (Parameter parameter : parameters) {
             Stored stored = Objects.requireNonNull(layout.place(parameter.name()));
-            file.read(stored.key(), manager, values -> bind(parameter, stored, values, manager));
+            NDManager owner = owner(parameter, manager);
+            file.read(stored.key(), owner, values -> bind(parameter, stored, values, owner));
         }
     }
 
@@ -218,17 +255,30 @@ public final class ParameterSet {
             NDArray weight = changes == null || !changes.affects(parameter.name())
                     ? shaped
                     : changes.changed(parameter.name(), shaped, scope);
-            if (parameter.int8()) {
-                NDList quantized = Int8.quantized(weight, type, format, manager);
-                parameter.bind(quantized.get(0), quantized.get(1));
-                return quantized.get(0);
+            if (parameter.quantized()) {
+                NDList quantized = Quantized.quantized(weight, parameter.form(), type, format, manager);
+                NDArray numbers = parameter.onHost() ? host.pinned(quantized.get(0)) : quantized.get(0);
+                NDArray scales = quantized.get(1);
+                if (parameter.onHost()) {
+                    try (NDArray own = scales) {
+                        scales = host.brought(own);
+                    }
+                }
+                parameter.bind(numbers, scales);
+                return numbers;
             }
             NDArray copy = TorchScript.compile(
                             "x", "return torch.to(x, %s, False, True, memory_format=%s)".formatted(type, format))
                     .call(manager, weight);
-            parameter.bind(copy);
-            return copy;
+            NDArray kept = parameter.onHost() ? host.pinned(copy) : copy;
+            parameter.bind(kept);
+            return kept;
         }
+    }
+
+    /** Who owns a weight's values: {@code manager}, or one of the host's memory within it. */
+    private NDManager owner(Parameter parameter, NDManager manager) {
+        return parameter.onHost() ? host.in(manager) : manager;
     }
 
     /** Values at random, scaled so that activations keep their size: for tests and benchmarks without a file. */
@@ -237,13 +287,14 @@ public final class ParameterSet {
         for (Parameter parameter : parameters) {
             Shape shape = new Shape(parameter.shape());
             long fanIn = shape.size() / shape.get(0);
-            NDArray values = Randomness.normal(manager, Randomness.derive(seed, i++, "weights"), shape);
+            NDManager owner = owner(parameter, manager);
+            NDArray values = Randomness.normal(owner, Randomness.derive(seed, i++, "weights"), shape);
             values.muli(shape.dimension() == 1 ? 0.02 : 1 / Math.sqrt(fanIn));
             if (shape.dimension() == 1 && parameter.name().endsWith("weight")) {
                 values.addi(1);
             }
             try (values) {
-                bind(parameter, values, manager);
+                bind(parameter, values, owner);
             }
         }
     }

@@ -11,10 +11,13 @@ import training.lora.trainer.tensor.TorchScript;
 
 /** The frozen weights of a layer, under the names that its native functions call them. */
 public final class Weights {
-    /** How the names end of what a weight that is kept in int8 is made of. */
+    /** How the names end of what a quantized weight is made of. */
     private static final String VALUES = "_q";
 
     private static final String SCALES = "_s";
+
+    /** How the name ends of what stays in the host's memory. */
+    private static final String ON_HOST = "_h";
 
     private final List<String> names = new ArrayList<>();
     private final List<Parameter> parameters = new ArrayList<>();
@@ -32,7 +35,7 @@ public final class Weights {
             this.body = body;
             this.outputs = outputs;
             String results = String.join(", ", outputs);
-            List<String> lines = new ArrayList<>(made(String.join("\n", body) + "\n" + results));
+            List<String> lines = new ArrayList<>(made(String.join("\n", body) + "\n" + results, inputs));
             lines.addAll(body);
             lines.add("return " + (outputs.size() == 1 ? results : "(" + results + ")"));
             this.script = TorchScript.compile(arguments, lines, outputs.size());
@@ -66,8 +69,8 @@ public final class Weights {
             if (outputs.size() != 1) {
                 throw new IllegalStateException("a function must have one output to be walked back, has " + outputs);
             }
-            if (parameters.stream().anyMatch(Parameter::int8)) {
-                throw new IllegalStateException("weights that are kept in int8 have no gradients");
+            if (parameters.stream().anyMatch(p -> p.quantized() || p.onHost())) {
+                throw new IllegalStateException("weights that are quantized or stay on the host have no gradients");
             }
             List<String> leaves = new ArrayList<>(wanted);
             leaves.addAll(names);
@@ -125,7 +128,7 @@ public final class Weights {
     }
 
     /**
-     * Compiles a function. A weight that is kept in int8 is made at its beginning, if it is read there, and let go after its
+     * Compiles a function. A weight that is quantized or stays on the host is made at its beginning, if it is read there, and let go after its
      * last use.
      *
      * @param inputs names of its arguments before the weights
@@ -140,23 +143,43 @@ public final class Weights {
     private List<String> arguments(List<String> inputs) {
         List<String> arguments = new ArrayList<>(inputs);
         for (int i = 0; i < names.size(); i++) {
-            if (parameters.get(i).int8()) {
-                arguments.addAll(List.of(names.get(i) + VALUES, names.get(i) + SCALES));
-            } else {
-                arguments.add(names.get(i));
+            Parameter parameter = parameters.get(i);
+            String values = values(i);
+            arguments.add(parameter.onHost() ? values + ON_HOST : values);
+            if (parameter.quantized()) {
+                arguments.add(names.get(i) + SCALES);
             }
         }
         return arguments;
     }
 
-    /** Lines that make the weights which are kept in int8 and which {@code text} reads. */
-    private List<String> made(String text) {
+    /** The name of the values of weight {@code i} on the device where they are needed. */
+    private String values(int i) {
+        return parameters.get(i).quantized() ? names.get(i) + VALUES : names.get(i);
+    }
+
+    /**
+     * Lines that bring the weights which stay on the host and make those which are quantized, as far as {@code text} reads
+     * them.
+     *
+     * @param inputs names of the function's inputs, which are on the device where they are needed
+     */
+    private List<String> made(String text, List<String> inputs) {
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
+            Parameter parameter = parameters.get(i);
             String name = names.get(i);
-            if (parameters.get(i).int8()
-                    && Pattern.compile("\\b" + name + "\\b").matcher(text).find()) {
-                lines.add(Int8.line(name, name + VALUES, name + SCALES));
+            if (!Pattern.compile("\\b" + name + "\\b").matcher(text).find()) {
+                continue;
+            }
+            if (parameter.onHost()) {
+                String values = values(i);
+                // From pinned memory the copy waits for nothing but what runs before it.
+                lines.add("%1$s = torch.to(%1$s%2$s, ops.prim.device(%3$s), ops.prim.dtype(%1$s%2$s), True)"
+                        .formatted(values, ON_HOST, inputs.get(0)));
+            }
+            if (parameter.quantized()) {
+                lines.add(Quantized.line(name, name + VALUES, name + SCALES));
             }
         }
         return lines;
