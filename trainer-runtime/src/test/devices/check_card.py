@@ -9,30 +9,21 @@ if a function fails.
 It needs torch 2.7.1 built for CUDA, as pip has it for Linux, whose kernels are known without a card.
 """
 import collections
-import io
 import json
+import pathlib
 import sys
-import zipfile
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[4] / "benchmarks" / "gpu"))
+from functions import load
+
 TYPES = {1: torch.int8, 3: torch.int32, 4: torch.int64, 5: torch.float16, 6: torch.float32, 7: torch.float64,
-         11: torch.bool, 15: torch.bfloat16}
-MODULE = b"\x80\x02c__torch__\nOp\n)\x81}(X\x08\x00\x00\x00training\x88ub."
+         11: torch.bool, 15: torch.bfloat16, 24: torch.float8_e4m3fn}
 KEYS = ("CUDA", "CompositeImplicitAutograd", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional")
-
-
-def load(source):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in (("data.pkl", MODULE), ("code/__torch__.py", source.encode()),
-                              ("constants.pkl", b"\x80\x02)."), ("version", b"3\n"), ("byteorder", b"little")):
-            archive.writestr("ops/" + name, content)
-    file.seek(0)
-    return torch.jit.load(file)
 
 
 class Watch(TorchDispatchMode):

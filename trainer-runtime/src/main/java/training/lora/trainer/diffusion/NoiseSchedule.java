@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import training.lora.api.Prediction;
 import training.lora.trainer.model.basemodel.Schedule;
+import training.lora.trainer.tensor.HostNumbers;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
@@ -123,8 +124,8 @@ public final class NoiseSchedule {
             b[i] = (float) ofNoise.applyAsDouble(alphaBars[timesteps[i]]);
         }
         Shape column = new Shape(timesteps.length, 1, 1, 1);
-        try (NDArray first = scope.create(a, column);
-                NDArray second = scope.create(b, column)) {
+        try (NDArray first = HostNumbers.floats(scope, a, column);
+                NDArray second = HostNumbers.floats(scope, b, column)) {
             return MIX.call(scope, latents, noise, first, second);
         }
     }

@@ -19,6 +19,7 @@ import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.tensor.HostCopy;
+import training.lora.trainer.tensor.HostNumbers;
 import training.lora.trainer.train.batch.Aligned;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchSource;
@@ -322,7 +323,7 @@ final class LoraStep implements TrainingStep {
         for (int i = 0; i < times.length; i++) {
             times[i] = timesteps[i];
         }
-        return scope.create(times, new Shape(times.length));
+        return HostNumbers.floats(scope, times, new Shape(times.length));
     }
 
     /** The optimizers, which hold all that the next step depends on. */

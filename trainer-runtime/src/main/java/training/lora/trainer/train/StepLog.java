@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import training.lora.trainer.tensor.HostCopy;
+import training.lora.trainer.tensor.HostNumbers;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.progress.MeasuredStep;
 
@@ -21,8 +22,8 @@ final class StepLog {
             return torch.zero_(sum)
             """);
 
-    private final NDArray log;
-    private final NDArray lossSum;
+    final NDArray log;
+    final NDArray lossSum;
     private int recorded;
 
     StepLog(NDManager manager) {
@@ -37,7 +38,7 @@ final class StepLog {
 
     /** Ends a step, whose gradient had {@code norm}, a scalar. */
     void end(NDArray norm, NDManager scope) {
-        try (NDArray at = scope.create(new long[] {recorded}, new Shape(1))) {
+        try (NDArray at = HostNumbers.integer(scope, recorded)) {
             RECORD.call(scope, log, at, lossSum, norm);
         }
         recorded++;

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import training.lora.api.LossSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.tensor.HostNumbers;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.batch.Batch;
 import training.lora.trainer.train.batch.BatchBuilder;
@@ -83,7 +84,7 @@ public final class Objective {
         for (int i = 0; i < shares.length; i++) {
             shares[i] = (float) (batch.weights()[i] * weight(timesteps[i]) / ((double) elements * samples));
         }
-        NDArray column = scope.create(shares, new Shape(shares.length, 1, 1, 1));
+        NDArray column = HostNumbers.floats(scope, shares, new Shape(shares.length, 1, 1, 1));
         return mask == null ? column : MASKED_SHARES.call(scope, column, mask);
     }
 

@@ -2,8 +2,10 @@ package training.lora.trainer.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import training.lora.trainer.tensor.HostNumbers;
 
 /** The numbers of a step, which a script gets as one array: those that all groups share, then each group's. */
 final class StepNumbers {
@@ -26,6 +28,6 @@ final class StepNumbers {
         for (int i = 0; i < values.length; i++) {
             values[i] = numbers.get(i).floatValue();
         }
-        return scope.create(values);
+        return HostNumbers.floats(scope, values, new Shape(values.length));
     }
 }
