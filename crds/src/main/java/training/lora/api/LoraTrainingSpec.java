@@ -124,7 +124,7 @@ import org.jspecify.annotations.Nullable;
         value =
                 "!has(self.training.tokens.keyLock) || !self.training.tokens.keyLock || self.datasets.all(d, d.role != 'Train' || has(d.concept) && has(d.concept.className))",
         message =
-                "datasets of role Train must have a concept with a className, to which keys are locked, where training.tokens.keyLock is true",
+                "datasets of role Train must have a concept with a className where training.tokens.keyLock is true, for keys are locked to it",
         fieldPath = ".datasets")
 @ValidationRule(
         value =
@@ -194,6 +194,11 @@ public record LoraTrainingSpec(
 
     /** The words that call what is taught, without those that are there twice. */
     public Stream<String> trainedTriggers() {
+        return trainedTriggers(datasets);
+    }
+
+    /** The same of {@code datasets}. */
+    public static Stream<String> trainedTriggers(List<DatasetSpec> datasets) {
         return datasets.stream()
                 .filter(dataset -> dataset.role() == DatasetRole.Train)
                 .map(DatasetSpec::concept)

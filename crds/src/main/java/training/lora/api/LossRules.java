@@ -78,20 +78,7 @@ record LossRules(List<String> problems) {
             problems.add("`spec.training.loss.promptAlignment.prompt` must have a trigger that is taught, was \"%s\""
                     .formatted(prompt));
         }
-        classNames(spec, "`spec.training.loss.promptAlignment` is set");
-    }
-
-    /** A class takes the place of each trigger. */
-    private void classNames(LoraTrainingSpec spec, String where) {
-        int i = 0;
-        for (DatasetSpec dataset : spec.datasets()) {
-            ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train && (concept == null || concept.className() == null)) {
-                problems.add(
-                        "`spec.datasets[%d].concept` must have a className where %s, but has none".formatted(i, where));
-            }
-            i++;
-        }
+        ClassNames.require(spec, "`spec.training.loss.promptAlignment` is set", problems);
     }
 
     private void adapterL1(TrainingSpec training) {
@@ -138,7 +125,7 @@ record LossRules(List<String> problems) {
         if (prompts.stream().noneMatch(prompt -> prompt.contains(PreservationSpec.CAPTION))) {
             return;
         }
-        classNames(spec, "`spec.training.loss.preservation.prompts` has <caption>");
+        ClassNames.require(spec, "`spec.training.loss.preservation.prompts` has <caption>", problems);
     }
 
     /** Whether {@code trigger} is in {@code prompt}, in upper case or lower, with no letter or digit beside it. */

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".components")
 public record TokenBasisSpec(
         @JsonPropertyDescription(
-                "Names that the base model knows and draws well, such as those of well-known people for a face; some hundred are usual. A concept's first token begins among their first tokens, its second among their second, so that there must be names of as many tokens as count says.")
+                "Names that the base model knows and draws well, such as those of well-known people for a face; some hundred are usual. A concept's first token begins among their first tokens, its second among their second, so that there must be names of as many tokens as count says, and each part of a name should be one token.")
         @Required
         @Size(min = 3, max = 2000) List<@Size(min = 1, max = 100) String> names,
 

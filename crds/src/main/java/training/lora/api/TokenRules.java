@@ -53,21 +53,7 @@ record TokenRules(List<String> problems) {
         }
         around(spec);
         if (tokens.locksKeys()) {
-            superclasses(spec);
-        }
-    }
-
-    /** A lock is made of a class. */
-    private void superclasses(LoraTrainingSpec spec) {
-        int i = 0;
-        for (DatasetSpec dataset : spec.datasets()) {
-            ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train && concept != null && concept.className() == null) {
-                problems.add(
-                        "`spec.datasets[%d].concept` must have a className, to which keys are locked, where `spec.training.tokens.keyLock` is true, but has none"
-                                .formatted(i));
-            }
-            i++;
+            ClassNames.require(spec, "`spec.training.tokens.keyLock` is true, for keys are locked to it", problems);
         }
     }
 
@@ -91,6 +77,10 @@ record TokenRules(List<String> problems) {
                 || adapter.timestepRank() != null) {
             problems.add(
                     "`spec.training.tokens.keyLock` must be unset where adapter has a dropout, rankDropout, moduleDropout or timestepRank, which would leave the lock out, was true");
+        }
+        if (adapter.maximumNorm() != null || training.loss().adapterL1() != null) {
+            problems.add(
+                    "`spec.training.tokens.keyLock` must be unset where adapter.maximumNorm or loss.adapterL1 is set, which would count the lock among what is trained, was true");
         }
         if (training.ema() != null
                 || training.optimizer().type() == OptimizerType.ScheduleFreeAdamW

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** New tokens that text encoders learn, in the place of each concept's trigger. */
 @ValidationRule(
         value =
-                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps) && !has(self.attentionWeight) && !has(self.basis) && !has(self.keyLock)",
+                "self.count > 0 || !has(self.initializer) && !has(self.learningRate) && !has(self.stopFraction) && !has(self.decayPower) && self.warmupSteps == 0 && self.optimizer == 'AdamW' && self.weightDecay == 0.0 && self.covarianceWeight == 0.0 && self.deviationWeight == 0.01 && !has(self.promptNormWeight) && !has(self.triggerNormWeight) && !has(self.promptNorm) && !has(self.descriptionSteps) && !has(self.attentionWeight) && !has(self.basis) && (!has(self.keyLock) || !self.keyLock)",
         message = "count must be at least 1 where anything else of tokens is set",
         fieldPath = ".count")
 @ValidationRule(
@@ -101,7 +101,7 @@ public record TokensSpec(
         @Nullable TokenBasisSpec basis,
 
         @JsonPropertyDescription(
-                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that it looks for the concept where it would for its class, and learns what it looks like by the adapter's other modules alone; *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate. It takes count 1 and a plain LoRA. Unset: false.")
+                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that the concept is looked for much as its class is. Keys alone are locked: queries that targets have are trained and still move where it is looked for, and the token's embedding is learned too. *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate. It takes count 1, a plain LoRA, and a target other than *.attn2.to_k. Unset: false.")
         @Nullable Boolean keyLock) {
     public TokensSpec {
         count = orDefault(count, 0);
@@ -110,6 +110,7 @@ public record TokensSpec(
         weightDecay = orDefault(weightDecay, 0.0);
         deviationWeight = orDefault(deviationWeight, 0.01);
         covarianceWeight = orDefault(covarianceWeight, 0.0);
+        keyLock = Boolean.TRUE.equals(keyLock) ? true : null;
     }
 
     /** Whether any are trained. */
@@ -119,7 +120,7 @@ public record TokensSpec(
 
     /** Whether keys of cross-attentions are locked. */
     public boolean locksKeys() {
-        return Boolean.TRUE.equals(keyLock);
+        return keyLock != null;
     }
 
     /** The power by which the rate falls: as given, else by the optimizer. */

@@ -187,6 +187,12 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.tokens.keyLock) || !self.tokens.keyLock || !has(self.initFrom)",
         message = "tokens.keyLock must be unset where initFrom is set, whose keys it would replace",
         fieldPath = ".tokens.keyLock")
+@ValidationRule(
+        value =
+                "!has(self.tokens.keyLock) || !self.tokens.keyLock || !has(self.adapter.maximumNorm) && !has(self.loss.adapterL1)",
+        message =
+                "tokens.keyLock must be unset where adapter.maximumNorm or loss.adapterL1 is set, which would count the lock among what is trained",
+        fieldPath = ".tokens.keyLock")
 public record TrainingSpec(
         @JsonPropertyDescription(
                 "Adapter, or TextualInversion: embeddings of new tokens alone, where of adapter and optimizer only optimizer.maxGradientNorm counts, and of output.formats only Kohya is written; or FullFineTuning: the own weights of the denoiser and, with adapter.textEncoder, of the text encoders, where nothing else of adapter counts, Kohya is the whole model as one .safetensors file in the original layout, which ComfyUI and AUTOMATIC1111 read, and Diffusers a diffusers folder. Default Adapter.")

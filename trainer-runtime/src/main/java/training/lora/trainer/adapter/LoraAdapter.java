@@ -127,12 +127,12 @@ public final class LoraAdapter implements AutoCloseable {
                         views.size());
     }
 
-    /** A new LoRA, which changes nothing yet. */
+    /** A new LoRA, which changes nothing yet; what locks keys is filled in by its maker. */
     public static LoraAdapter create(List<Projection> all, LoraSettings settings, long seed, NDManager parent) {
         return create(plan(all, settings, Map.of()), settings, seed, Map.of(), null, parent);
     }
 
-    /** A new adapter beside a network of {@code weights}, which changes nothing yet. */
+    /** The same of any kind, beside a network of {@code weights}. */
     public static LoraAdapter create(
             List<Projection> all, LoraSettings settings, long seed, FrozenWeights weights, NDManager parent) {
         return create(plan(all, settings, Map.of()), settings, seed, Map.of(), weights, parent);

@@ -141,7 +141,8 @@ public record LoraSettings(
     /** What stands beside a projection. */
     AdapterKind kind(Chosen chosen) {
         if (locks(chosen.projection())) {
-            return new Lora(lockedKeys, lockedKeys, false);
+            // The scale is 1, in the way of the other modules: a file of diffusers has but one.
+            return new Lora(lockedKeys, rankStabilized ? Math.sqrt(lockedKeys) : lockedKeys, rankStabilized);
         }
         Lora product = new Lora(chosen.rank(), chosen.alpha(), rankStabilized);
         return switch (type) {
@@ -158,7 +159,7 @@ public record LoraSettings(
     /**
      * The projections that are meant, in the network's order.
      *
-     * @throws TrainerException InvalidConfiguration if a target or an override names none, or a rank is above a
+     * @throws TrainerException InvalidConfiguration if a target or an override names none but locked keys, or a rank is above a
      *     projection's size
      */
     public List<Chosen> select(List<Projection> all) {
@@ -168,11 +169,18 @@ public record LoraSettings(
         }
         List<Projection> projections =
                 all.stream().filter(p -> targeted.contains(p) || locks(p)).toList();
+        List<Projection> trained = projections.stream().filter(p -> !locks(p)).toList();
+        if (lockedKeys > 0 && trained.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "`%stargets` must have more than keys of cross-attentions, which `spec.training.tokens.keyLock` locks, was %s"
+                            .formatted(SPEC, targets));
+        }
         List<Set<Projection>> overridden = new ArrayList<>();
         for (int i = 0; i < overrides.size(); i++) {
             Target target = new Target(
                     SPEC + "overrides[" + i + "].target", overrides.get(i).target());
-            overridden.add(new LinkedHashSet<>(target.matches(projections)));
+            overridden.add(new LinkedHashSet<>(target.matches(trained)));
         }
         List<Chosen> chosen = new ArrayList<>();
         for (Projection p : projections) {

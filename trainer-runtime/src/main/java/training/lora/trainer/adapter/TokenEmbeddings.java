@@ -31,6 +31,7 @@ public final class TokenEmbeddings implements AutoCloseable {
     private final Map<Component, Long> widths;
     private final NDArray arena;
     private @Nullable NDArray gradient;
+    private @Nullable TokenSpan span;
 
     /**
      * A word in whose place tokens stand.
@@ -156,6 +157,18 @@ public final class TokenEmbeddings implements AutoCloseable {
         return tokens;
     }
 
+    /** Has them stay in {@code within}, which is closed with them. */
+    public void stay(TokenSpan within) {
+        span = within;
+    }
+
+    /** Moves them back to where they are to stay, if they are to stay somewhere. */
+    public void keep(NDManager scope) {
+        if (span != null) {
+            span.keep(this, scope);
+        }
+    }
+
     /** Where the embedding of token {@code first} of all begins. */
     private long offset(Component encoder, int first) {
         long offset = 0;
@@ -241,6 +254,9 @@ public final class TokenEmbeddings implements AutoCloseable {
 
     @Override
     public void close() {
+        if (span != null) {
+            span.close();
+        }
         manager.close();
     }
 }

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.api.TokenBasisSpec;
 import training.lora.trainer.TrainerException;
@@ -25,7 +27,12 @@ import training.lora.trainer.tensor.TorchScript;
  * SpanningBasis} of the names' tokens at that place, a token of several names counted once.
  */
 public final class TokenSpan implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(TokenSpan.class);
+
     private static final int FEWEST = 3;
+
+    /** Names below which there is little to mix. */
+    private static final int FEW = 10;
 
     private static final TorchScript SET = TorchScript.compile("e, v", "return torch.copy_(e, v)");
 
@@ -51,8 +58,22 @@ public final class TokenSpan implements AutoCloseable {
             List<SpanningBasis> places = new ArrayList<>();
             for (int place = 0; place < count; place++) {
                 long[] rows = rows(spec.names(), place, vocabulary);
+                if (rows.length < FEW) {
+                    LOG.warn(
+                            "tokens at place {} begin among {} different tokens of names alone; some hundred names are usual",
+                            place + 1,
+                            rows.length);
+                }
                 try (NDManager scratch = span.manager.newSubManager(Device.cpu())) {
                     places.add(SpanningBasis.of(vocabulary.embeddings(rows, scratch), most, span.manager));
+                }
+                long components = places.get(place).components().getShape().get(0);
+                if (spec.components() != null && components < spec.components()) {
+                    LOG.warn(
+                            "the names at place {} have {} components, fewer than the {} of `spec.training.tokens.basis.components`",
+                            place + 1,
+                            components,
+                            spec.components());
                 }
             }
             span.bases.put(vocabulary.encoder(), places);
@@ -94,7 +115,10 @@ public final class TokenSpan implements AutoCloseable {
         return rows.stream().mapToLong(row -> row).toArray();
     }
 
-    /** Puts each of {@code tokens} at a place of the span that follows from {@code seed} and its word. */
+    /**
+     * Puts each of {@code tokens} at a place of the span that follows from {@code seed} and its word. It can be done once, for what it
+     * takes is let go.
+     */
     public void begin(TokenEmbeddings tokens, long seed) {
         try (NDManager scope = manager.newSubManager()) {
             each(tokens, scope, (place, basis, own) -> {
@@ -111,6 +135,8 @@ public final class TokenSpan implements AutoCloseable {
                 return basis.mixed(scope.create(draws, new Shape(tokens.words().size(), names)), scope);
             });
         }
+        bases.values()
+                .forEach(places -> places.forEach(basis -> basis.deviations().close()));
     }
 
     /** Moves each of {@code tokens} to the nearest place of the span. */

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -15,6 +16,7 @@ import training.lora.api.ConceptMode;
 import training.lora.api.ConceptSpec;
 import training.lora.api.DatasetRole;
 import training.lora.api.DatasetSpec;
+import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -101,7 +103,28 @@ public final class Concepts {
 
     /** The words that call what is taught. */
     public List<String> triggers() {
-        return all.stream().map(Concept::trigger).filter(Objects::nonNull).toList();
+        return LoraTrainingSpec.trainedTriggers(datasets).toList();
+    }
+
+    /**
+     * What is said of concepts, by their triggers: of several data sets of one trigger the first counts, those of role Train before
+     * all others.
+     */
+    public static Map<String, String> byTrigger(
+            List<DatasetSpec> datasets, Function<ConceptSpec, @Nullable String> said) {
+        Map<String, String> all = new LinkedHashMap<>();
+        // False is before true.
+        datasets.stream()
+                .sorted(Comparator.comparing(dataset -> dataset.role() != DatasetRole.Train))
+                .map(DatasetSpec::concept)
+                .filter(Objects::nonNull)
+                .forEach(concept -> {
+                    String own = said.apply(concept);
+                    if (concept.trigger() != null && own != null) {
+                        all.putIfAbsent(concept.trigger(), own);
+                    }
+                });
+        return all;
     }
 
     /**

@@ -100,7 +100,7 @@ final class DrawnLosses {
 
     private double loss(long batch, BiFunction<Batch, NDManager, NDArray> loss) {
         try (NDManager scope = manager.newSubManager()) {
-            return loss.apply(batches.at(batch, scope), scope).getFloat();
+            return loss.apply(batches.measured(batch, scope), scope).getFloat();
         }
     }
 }

@@ -42,7 +42,7 @@ final class KeyLock implements AutoCloseable {
             "a photo of a %s",
             "a picture of a %s",
             "a painting of a %s",
-            "a drawing of two %ss",
+            "a drawing of my %s",
             "an image of the %s",
             "a close-up of a %s",
             "%s");

@@ -68,7 +68,7 @@ final class LoraStep implements TrainingStep {
     /**
      * The same with locked keys.
      *
-     * @param lock of {@code adapter}, closed with this; null for none
+     * @param lock of {@code adapter}, which {@link #close} closes; null for none
      */
     LoraStep(
             Networks networks,
@@ -204,7 +204,7 @@ final class LoraStep implements TrainingStep {
             preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
         }
         if (alignment != null) {
-            align(alignment, batch, recording.output(), value.gradient(), deltas, samples, scope);
+            align(alignment, batch, index, recording.output(), value.gradient(), samples, scope);
         }
         NDArray context = norms != null && tokensMove ? recording.context() : null;
         double share = (double) batch.timesteps().length / samples;
@@ -267,12 +267,17 @@ final class LoraStep implements TrainingStep {
     private void align(
             PromptAlignment alignment,
             Batch batch,
+            long index,
             NDArray predicted,
             NDArray gradient,
-            ProjectionDeltas deltas,
             int samples,
             NDManager scope) {
         Aligned aligned = Objects.requireNonNull(batch.aligned(), "a text to align with");
+        if (!aligned.any()) {
+            return;
+        }
+        // Of other timesteps than the batch's, by which ranks may differ.
+        ProjectionDeltas deltas = adapter.bind(scope, index, new Dropouts.Times(aligned.timesteps(), timesteps));
         NDArray noisy = objective.noisy(batch, scope);
         NDArray again = alignment.noisedAgain(noisy, predicted, batch.timesteps(), aligned, scope);
         ProjectionDeltas none = ProjectionDeltas.NONE;

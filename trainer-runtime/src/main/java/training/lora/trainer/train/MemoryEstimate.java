@@ -134,7 +134,8 @@ public record MemoryEstimate(
                     bytes(unet.parameters().all(), training.precision(), form),
                     staying(training, model, texts, data, tokens, form),
                     spec.sampling().enabled() ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0,
-                    adapted.stream().mapToLong(AdaptedProjection::size).sum() * SINGLE * arrays(training),
+                    adapted.stream().mapToLong(AdaptedProjection::size).sum() * SINGLE * arrays(training)
+                            + ofKeyLock(training, unet.config().contextWidth()),
                     Math.round((keep == Keep.BlockInputs ? sizes.ofBlocks() : sizes.ofLayers())
                             * number
                             * BESIDE_ACTIVATIONS),
@@ -154,6 +155,11 @@ public record MemoryEstimate(
             all.addAll(texts);
         }
         return LoraAdapter.plan(all, LoraSettings.of(spec), Map.of());
+    }
+
+    /** Its inverse of a covariance (D, D), fp32, with D the {@code width} of what text encoders make of texts. */
+    private static long ofKeyLock(TrainingSpec training, long width) {
+        return training.tokens().locksKeys() ? width * width * SINGLE : 0;
     }
 
     private static long bytes(Precision precision) {

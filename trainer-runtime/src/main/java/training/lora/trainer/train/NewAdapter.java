@@ -1,16 +1,12 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.ConceptSpec;
-import training.lora.api.DatasetRole;
-import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Reason;
 import training.lora.api.TokenBasisSpec;
@@ -45,7 +41,7 @@ final class NewAdapter {
             // Whatever depends on what tokens begin as, such as averages and Prodigy's d, is made behind it.
             TokenDescriptions.train(
                     tokens,
-                    byTrigger(spec.datasets(), ConceptSpec::description),
+                    descriptions(spec),
                     spec.training(),
                     model.prompts(),
                     () -> context.stopIfAsked("while it trained tokens on descriptions, which begins anew"),
@@ -56,7 +52,7 @@ final class NewAdapter {
 
     private static TokenEmbeddings tokens(LoraTrainingSpec spec, StableDiffusion model, NDManager manager) {
         TokensSpec tokens = spec.training().tokens();
-        Map<String, String> classNames = byTrigger(spec.datasets(), ConceptSpec::className);
+        Map<String, String> classNames = Concepts.byTrigger(spec.datasets(), ConceptSpec::className);
         List<Vocabulary> vocabularies = model.prompts().vocabularies();
         TokenBasisSpec basis = tokens.basis();
         List<Word> words = Concepts.of(spec.datasets()).triggers().stream()
@@ -68,8 +64,12 @@ final class NewAdapter {
         long seed = spec.training().seed();
         TokenEmbeddings begun = TokenEmbeddings.create(words, vocabularies, WholeWords::of, seed, manager);
         if (basis != null) {
-            try (TokenSpan span = TokenSpan.of(basis, tokens.count(), vocabularies, manager)) {
-                span.begin(begun, seed);
+            TokenSpan span = TokenSpan.of(basis, tokens.count(), vocabularies, manager);
+            span.begin(begun, seed);
+            if (basis.kept()) {
+                begun.stay(span);
+            } else {
+                span.close();
             }
         }
         return begun;
@@ -103,18 +103,10 @@ final class NewAdapter {
         return initial;
     }
 
-    /** What is said of the concepts that are trained, by their triggers; of several data sets of one the first counts. */
-    static Map<String, String> byTrigger(List<DatasetSpec> datasets, Function<ConceptSpec, @Nullable String> said) {
-        Map<String, String> all = new LinkedHashMap<>();
-        for (DatasetSpec dataset : datasets) {
-            ConceptSpec concept = dataset.concept();
-            if (dataset.role() == DatasetRole.Train && concept != null && concept.trigger() != null) {
-                String own = said.apply(concept);
-                if (own != null) {
-                    all.putIfAbsent(concept.trigger(), own);
-                }
-            }
-        }
+    /** Those of the concepts that are trained. */
+    private static Map<String, String> descriptions(LoraTrainingSpec spec) {
+        Map<String, String> all = Concepts.byTrigger(spec.datasets(), ConceptSpec::description);
+        all.keySet().retainAll(spec.trainedTriggers().toList());
         return all;
     }
 }

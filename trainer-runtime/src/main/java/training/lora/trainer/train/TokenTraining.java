@@ -9,16 +9,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.OptimizerSpec;
 import training.lora.api.ScheduleSpec;
 import training.lora.api.ScheduleType;
-import training.lora.api.TokenBasisSpec;
 import training.lora.api.TokensSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.TokenEmbeddings;
-import training.lora.trainer.adapter.TokenSpan;
 import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.text.Vocabulary;
@@ -37,7 +34,6 @@ final class TokenTraining implements AutoCloseable {
     private final TokenEmbeddings tokens;
     private final Map<Component, TokenRegularizer> regularizers = new EnumMap<>(Component.class);
     private final Optimizer optimizer;
-    private final @Nullable TokenSpan span;
 
     /** @param tokens trainable ones */
     TokenTraining(TokenEmbeddings tokens, TrainingSpec training, List<Vocabulary> vocabularies, NDManager manager) {
@@ -54,8 +50,6 @@ final class TokenTraining implements AutoCloseable {
                             share * settings.covarianceWeight(),
                             manager));
         }
-        TokenBasisSpec basis = settings.basis();
-        span = basis != null && basis.kept() ? TokenSpan.of(basis, settings.count(), vocabularies, manager) : null;
         optimizer = Optimizer.of(optimizer(training), table(tokens, training), tokens.parameters(), manager);
     }
 
@@ -116,16 +110,11 @@ final class TokenTraining implements AutoCloseable {
 
     /** Moves them back, after a step, to where they are to stay. */
     void keep(NDManager scope) {
-        if (span != null) {
-            span.keep(tokens, scope);
-        }
+        tokens.keep(scope);
     }
 
     @Override
     public void close() {
-        if (span != null) {
-            span.close();
-        }
         regularizers.values().forEach(TokenRegularizer::close);
     }
 }

@@ -127,7 +127,7 @@ public final class TrainStage {
                 new Batches.Parts(
                         KeptPrompts.of(cached, samples, context.run().spec(), embedder),
                         step.history(),
-                        AlignedPrompt.of(cached, context.run().spec(), embedder, schedule.timesteps())),
+                        AlignedPrompt.of(cached, samples, context.run().spec(), embedder, schedule.timesteps())),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);

@@ -5,6 +5,7 @@ import training.lora.api.ConceptSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.export.ExportMetadata;
@@ -77,7 +78,7 @@ record Trainee(
                         model.prompts(),
                         model::weight,
                         adapter.trainable(),
-                        NewAdapter.byTrigger(run.spec().datasets(), ConceptSpec::classNoun),
+                        Concepts.byTrigger(run.spec().datasets(), ConceptSpec::classNoun),
                         manager)
                 : null;
         LoraStep step = new LoraStep(networks, adapter, NoiseSchedule.of(model.schedule()), training, lock, manager);
@@ -90,7 +91,10 @@ record Trainee(
                 TrainingMetadata.workflow(run, metadata, data, model.schedule()));
         String size = "%d parameters in %d projections"
                 .formatted(adapter.parameters().size(), adapter.projections().size());
-        return new Trainee(step, trained, adapter.adaptsText(), size, metadata, adapter::close);
+        return new Trainee(step, trained, adapter.adaptsText(), size, metadata, () -> {
+            step.close();
+            adapter.close();
+        });
     }
 
     @Override

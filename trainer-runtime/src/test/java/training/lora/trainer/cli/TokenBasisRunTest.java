@@ -41,6 +41,8 @@ class TokenBasisRunTest {
             "method: TextualInversion, steps: 40, batchSize: 2, precision: Float32, seed: 3, checkpoints: {everySteps: 20}, tokens: {count: 1, learningRate: 2e-2, basis: {names: [%s], kept: %s}}"
                     .replace("[%s]", NAMES.toString());
 
+    private static final long SEED = 3;
+
     @TempDir
     Path folder;
 
@@ -63,6 +65,7 @@ class TokenBasisRunTest {
                 TokenSpan span = span(model, manager)) {
             assertThat(outside(kept, span, model, manager)).isLessThan(1e-4);
             assertThat(outside(free, span, model, manager)).isGreaterThan(0.1);
+            assertThat(moved(kept, span, model, manager)).isGreaterThan(0.1);
         }
     }
 
@@ -75,6 +78,22 @@ class TokenBasisRunTest {
             Copy.into(rows, trained);
             span.keep(tokens, manager);
             return Math.sqrt(rows.sub(trained).square().sum().getFloat()
+                    / trained.square().sum().getFloat());
+        }
+    }
+
+    /** How far a run's token is from where it began, as a share of its length. */
+    private static double moved(TinyRun run, TokenSpan span, StableDiffusion model, NDManager manager) {
+        try (SafeTensors file = SafeTensors.open(run.workspace().resolve("output/embeddings/qzx.safetensors"));
+                TokenEmbeddings tokens = TokenEmbeddings.create(
+                        List.of(new TokenEmbeddings.Word("qzx", 1, null)),
+                        model.prompts().vocabularies(),
+                        WholeWords::of,
+                        SEED,
+                        manager)) {
+            NDArray trained = file.read("emb_params", manager);
+            span.begin(tokens, SEED);
+            return Math.sqrt(rows(tokens, manager).sub(trained).square().sum().getFloat()
                     / trained.square().sum().getFloat());
         }
     }

@@ -8,6 +8,11 @@ public interface BatchSource {
     /** Batch {@code index}, from 0, in {@code scope}; the same whenever it is asked for. */
     Batch at(long index, NDManager scope);
 
+    /** The same for its loss alone: without what the training keeps or is aligned with. */
+    default Batch measured(long index, NDManager scope) {
+        return at(index, scope);
+    }
+
     /** How many samples batch {@code index} has. */
     int size(long index);
 

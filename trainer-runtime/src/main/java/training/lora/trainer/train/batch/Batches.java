@@ -79,6 +79,25 @@ public final class Batches implements BatchSource {
     @Override
     public Batch at(long index, NDManager scope) {
         int[] chosen = order.at(index);
+        Batch batch = measured(index, scope);
+        return BatchBuilder.builder(batch)
+                .empty(keepsEmpty ? captions.empty(chosen, scope) : null)
+                .kept(kept == null ? null : kept.at(index, chosen, scope))
+                .aligned(
+                        aligned == null
+                                ? null
+                                : aligned.at(
+                                        index,
+                                        chosen,
+                                        captions.unsaid(index, chosen),
+                                        batch.latents().getShape(),
+                                        scope))
+                .build();
+    }
+
+    @Override
+    public Batch measured(long index, NDManager scope) {
+        int[] chosen = order.at(index);
         LossHistory.Drawn drawn = history == null ? drawn(index, chosen.length) : history.at(index, chosen.length);
         float[] weights = drawn.weights();
         for (int i = 0; i < chosen.length; i++) {
@@ -88,15 +107,7 @@ public final class Batches implements BatchSource {
         if (promptNoise != null) {
             told = told.with(new PromptNoise(promptNoise, Randomness.derive(seed, index, "prompt")), scope);
         }
-        Batch batch = assemble(chosen, drawn.timesteps(), told, weights, index, "", scope);
-        return BatchBuilder.builder(batch)
-                .empty(keepsEmpty ? captions.empty(chosen, scope) : null)
-                .kept(kept == null ? null : kept.at(index, chosen, scope))
-                .aligned(
-                        aligned == null
-                                ? null
-                                : aligned.at(index, chosen, batch.latents().getShape(), scope))
-                .build();
+        return assemble(chosen, drawn.timesteps(), told, weights, index, "", scope);
     }
 
     /** What the distribution draws that knows of no losses. */

@@ -117,19 +117,18 @@ public final class Captions {
 
     /** What is said of {@code samples}, those of batch {@code index}. */
     Told at(long index, int[] samples, NDManager scope) {
-        SplittableRandom drops = Randomness.generator(seed, index, "caption");
+        boolean[] dropped = dropped(index, samples);
         SplittableRandom tags = Randomness.generator(seed, index, "tags");
         SplittableRandom choices = Randomness.generator(seed, index, "wildcards");
         boolean[] empty = new boolean[samples.length];
         String[] varied = new String[samples.length];
         for (int i = 0; i < samples.length; i++) {
-            boolean dropped = drops.nextDouble() < settings.dropout();
             String rest = rests.get(samples[i]);
-            empty[i] = dropped && rest == null;
+            empty[i] = dropped[i] && rest == null;
             String caption = captions.get(samples[i]);
             List<String> several = variants.get(samples[i]);
             String varying = vary(several == null ? caption : Wildcards.draw(several, choices), tags);
-            String text = dropped && rest != null ? rest : varying;
+            String text = dropped[i] && rest != null ? rest : varying;
             if (!empty[i] && !text.equals(caption)) {
                 varied[i] = text;
             }
@@ -137,6 +136,24 @@ public final class Captions {
         return embedder == null
                 ? texts(samples, empty, varied, scope)
                 : new Told.Embedded(embedded(embedder, samples, empty, varied, scope));
+    }
+
+    private boolean[] dropped(long index, int[] samples) {
+        SplittableRandom drops = Randomness.generator(seed, index, "caption");
+        boolean[] dropped = new boolean[samples.length];
+        for (int i = 0; i < samples.length; i++) {
+            dropped[i] = drops.nextDouble() < settings.dropout();
+        }
+        return dropped;
+    }
+
+    /** Whose captions {@link #at} leaves out, so that nothing is said of them. */
+    boolean[] unsaid(long index, int[] samples) {
+        boolean[] unsaid = dropped(index, samples);
+        for (int i = 0; i < samples.length; i++) {
+            unsaid[i] &= !rests.containsKey(samples[i]);
+        }
+        return unsaid;
     }
 
     private Told texts(int[] samples, boolean[] empty, @Nullable String[] varied, NDManager scope) {

@@ -17,6 +17,7 @@ import training.lora.api.DatasetSpec;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PreservationSpec;
 import training.lora.trainer.WholeWords;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.Randomness;
@@ -79,13 +80,7 @@ public final class KeptPrompts {
         // The longest trigger first, since another may be a part of it.
         Map<String, String> classes = new TreeMap<>(
                 Comparator.comparingInt(String::length).reversed().thenComparing(Comparator.naturalOrder()));
-        for (DatasetSpec dataset : datasets) {
-            ConceptSpec concept = dataset.concept();
-            String noun = concept == null ? null : concept.classNoun();
-            if (concept != null && concept.trigger() != null && noun != null) {
-                classes.put(concept.trigger(), noun);
-            }
-        }
+        classes.putAll(Concepts.byTrigger(datasets, ConceptSpec::classNoun));
         if (classes.isEmpty()) {
             return texts;
         }

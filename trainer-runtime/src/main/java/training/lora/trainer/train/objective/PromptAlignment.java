@@ -77,6 +77,7 @@ public final class PromptAlignment {
      * Adds to the gradient by the prediction of x_t.
      *
      * @param gradient (B, C, h, w)
+     * @param aligned whose factors each sample's share is multiplied by
      * @param samples of all batches of the step
      */
     public void addTo(NDArray gradient, Predictions predictions, Aligned aligned, int samples, NDManager scope) {
@@ -89,6 +90,8 @@ public final class PromptAlignment {
         });
         // Noise is sqrt(abar) v and a share of x, which both have.
         NDArray ofNoise = column(aligned.timesteps(), t -> velocity ? Math.sqrt(schedule.alphaBar(t)) : 1, scope);
+        NDArray shares = ofNoise.mul(scope.create(aligned.factors(), ofNoise.getShape()));
+        shares.attach(scope);
         ADD.call(
                 scope,
                 gradient,
@@ -97,7 +100,7 @@ public final class PromptAlignment {
                 predictions.own(),
                 predictions.ownEmpty(),
                 factors,
-                ofNoise);
+                shares);
     }
 
     private static NDArray column(int[] timesteps, IntToDoubleFunction of, NDManager scope) {

@@ -1,5 +1,6 @@
 package training.lora.trainer.train.objective;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static training.lora.trainer.Goldens.assertClose;
 
 import ai.djl.ndarray.NDArray;
@@ -7,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import training.lora.api.Prediction;
@@ -35,8 +37,13 @@ class PromptAlignmentTest {
             NDArray predicted = Randomness.normal(manager, 31, SHAPE);
             NDArray noisy = Randomness.normal(manager, 32, SHAPE);
             Told nothing = new Told.Texts(List.of(), manager.create(0f));
-            Aligned aligned =
-                    new Aligned(nothing, nothing, nothing, Randomness.normal(manager, 33, SHAPE), new int[] {400, 900});
+            Aligned aligned = new Aligned(
+                    nothing,
+                    nothing,
+                    nothing,
+                    Randomness.normal(manager, 33, SHAPE),
+                    new int[] {400, 900},
+                    new float[] {1, 1});
             NDArray gradient = manager.ones(SHAPE);
 
             NDArray again = alignment.noisedAgain(noisy, predicted, new int[] {100, 700}, aligned, manager);
@@ -53,6 +60,25 @@ class PromptAlignmentTest {
 
             assertClose(again, golden.read(name + ".noised", manager), 1e-4, "noised");
             assertClose(gradient.sub(1), golden.read(name + ".gradient", manager), 1e-3, "gradient");
+        }
+    }
+
+    @Test
+    void samplesWithoutAFactorAreLeftAlone() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            PromptAlignment alignment =
+                    new PromptAlignment(Schedules.STABLE_DIFFUSION, new PromptAlignmentSpec("a qzx", 0.3, 15.0, 7.5));
+            Told nothing = new Told.Texts(List.of(), manager.create(0f));
+            Aligned aligned = new Aligned(
+                    nothing, nothing, nothing, manager.zeros(SHAPE), new int[] {400, 900}, new float[] {0, 1});
+            NDArray gradient = manager.ones(SHAPE);
+            NDArray some = Randomness.normal(manager, 34, SHAPE);
+            NDArray other = Randomness.normal(manager, 35, SHAPE);
+
+            alignment.addTo(gradient, new PromptAlignment.Predictions(some, other, other, some), aligned, 2, manager);
+
+            assertThat(gradient.get(0).toFloatArray()).containsOnly(1);
+            assertThat(gradient.get(1).toFloatArray()).doesNotContain(1);
         }
     }
 }
