@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".secretRef")
 public record OutputSpec(
         @JsonPropertyDescription(
-                "Forms of the adapter file: Kohya (ComfyUI, AUTOMATIC1111), Diffusers (PEFT), and beside one of them for a DoRA A1111Baked: NAME_a1111.safetensors, from which AUTOMATIC1111 draws what was trained, with the full differences of the adapted weights, so as large as they are in fp32 (370 MB for the attention of Stable Diffusion 1.5, 3.8 GB for XL's). Default [Kohya, Diffusers].")
+                "Forms of the adapter file: Kohya (ComfyUI, AUTOMATIC1111), Diffusers (PEFT), and beside one of them for a DoRA A1111Baked: NAME_a1111.safetensors, from which AUTOMATIC1111 draws what was trained, with the full differences of the adapted weights, so as large as they are in fp32 (370 MB for the attention of Stable Diffusion 1.5, 3.8 GB for XL's), beside each checkpoint too: 19 GB for XL's with 5 of them. Default [Kohya, Diffusers].")
         @Size(min = 1, max = 8) List<AdapterFormat> formats,
 
         @JsonPropertyDescription(

@@ -67,6 +67,10 @@ final class AdapterPlan {
                     "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
                             + path);
         }
+        if (from.kind() instanceof FullDifference) {
+            throw refused(
+                    "`spec.training.initFrom` must be a file of factors, but has full differences of weights, which no training goes on from: give the file of Kohya or Diffusers that was written beside it, or a LoRA that `resize` makes of it");
+        }
         if (!to.kind().goesOnFrom(from.kind())) {
             throw refused("`spec.training.adapter.type` must be %1$s where `spec.training.initFrom` is a %1$s, was %2$s"
                     .formatted(from.kind().name(), to.kind().name()));

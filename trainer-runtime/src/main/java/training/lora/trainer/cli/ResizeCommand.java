@@ -17,7 +17,7 @@ import training.lora.trainer.tensor.ComputeDevice;
         mixinStandardHelpOptions = true,
         description = "Writes a LoRA with fewer ranks, of each module the best that there is, in kohya's form.")
 final class ResizeCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "FILE", description = "A LoRA, by whichever trainer.")
+    @Parameters(paramLabel = "FILE", description = "A LoRA or full differences of weights, by whichever trainer.")
     private Path file = Path.of("");
 
     @Mixin

@@ -86,7 +86,7 @@ final class AiToolkitData {
         String unset = set.text("default_caption");
         boolean captioned = KohyaData.captions(places, findings, "datasets." + key, path) != 0;
         placeholders("datasets." + key, path);
-        if (tokens.any()) {
+        if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
             trigger = tokens.trigger();
             draft.origin(

@@ -10,6 +10,9 @@ final class AiToolkitOptimizer {
     /** A norm that no gradient has. */
     private static final double NO_CLIPPING = 1e9;
 
+    /** Of what Prodigy's rate is multiplied by. */
+    private static final double LEAST_FACTOR = 0.1;
+
     private final Options train;
     private final Draft draft;
 
@@ -27,7 +30,12 @@ final class AiToolkitOptimizer {
     /** The rates of tokens. */
     void put(AiToolkitTokens tokens) {
         OptimizerType type = type();
-        double rate = rate(type, train.number("embedding_lr", train.number("lr", 1e-6)));
+        String key = train.has("embedding_lr") ? "embedding_lr" : "lr";
+        double rate = train.number(key, 1e-6);
+        if (tokens.any() && type == OptimizerType.Prodigy && rate < LEAST_FACTOR) {
+            throw train.wrong(
+                    key, "be at least 0.1 with Prodigy where an embedding is trained, whose rate is multiplied by it");
+        }
         tokens.put(type, rate, warmUp());
     }
 
@@ -89,9 +97,9 @@ final class AiToolkitOptimizer {
         schedule(path + "schedule.");
     }
 
-    /** There a rate of less than 0.1 is 1 with Prodigy. */
+    /** There an adapter's rate of less than 0.1 is 1 with Prodigy; an embedding has its own, which stays. */
     private static double rate(OptimizerType type, double given) {
-        return type == OptimizerType.Prodigy && given < 0.1 ? 1 : given;
+        return type == OptimizerType.Prodigy && given < LEAST_FACTOR ? 1 : given;
     }
 
     private void schedule(String path) {

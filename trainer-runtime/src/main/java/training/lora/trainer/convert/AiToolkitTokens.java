@@ -1,5 +1,6 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 import training.lora.api.OptimizerType;
 import training.lora.api.TrainingMethod;
@@ -26,7 +27,10 @@ final class AiToolkitTokens {
         return any() && !options.has("network");
     }
 
-    /** What calls the concept: in captions that lack it, it is put in front there too. */
+    /**
+     * What calls the concept. There too it is put in front of captions that lack it; of several tokens that is done where a
+     * caption has the plain trigger alone as well, whose first token then stands there twice, and here once.
+     */
     String trigger() {
         return embedding.text("trigger", "custom_embedding");
     }
@@ -53,10 +57,16 @@ final class AiToolkitTokens {
         draft.put(
                 "embedding.init_words",
                 NewTokens.PATH + "initializer",
-                NewTokens.initializer(embedding.text("init_words", "*"), count));
+                NewTokens.initializer(embedding, "init_words", count));
         Options train = options.child("train");
         OptimizerType own = NewTokens.requireOptimizer(train, "optimizer", optimizer);
         draft.put("train.optimizer", NewTokens.PATH + "optimizer", own);
+        constants(train.child("optimizer_params"));
+        if (embedding.has("trigger_class_name") && train.flag("inverted_mask_prior", false)) {
+            options.findings()
+                    .note(
+                            "`embedding.trigger_class_name` is left out: what train.inverted_mask_prior keeps is predicted with captions as they are, whose trigger there is that class");
+        }
         draft.put(train.has("embedding_lr") ? "train.embedding_lr" : "train.lr", NewTokens.PATH + "learningRate", rate);
         draft.put(
                 "train.optimizer_params.weight_decay",
@@ -71,5 +81,17 @@ final class AiToolkitTokens {
             draft.put("train.lr_scheduler_params.num_warmup_steps", NewTokens.PATH + "warmupSteps", warmUp);
         }
         draft.put(NewTokens.PATH + "stopFraction", 1);
+    }
+
+    private static void constants(Options parameters) {
+        JsonNode betas = parameters.raw("betas");
+        if (betas != null && betas.path(0).isNumber() && betas.path(1).isNumber()) {
+            NewTokens.Constant.FirstMoment.note(
+                    parameters, "betas", betas.path(0).asDouble());
+            NewTokens.Constant.SecondMoment.note(
+                    parameters, "betas", betas.path(1).asDouble());
+        }
+        NewTokens.Constant.Coefficient.note(parameters);
+        NewTokens.Constant.Growth.note(parameters);
     }
 }

@@ -1,5 +1,7 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.OptimizerType;
 
@@ -11,15 +13,63 @@ final class NewTokens {
     /** As what tokens begin there for which no words are left. */
     private static final String FILLER = "*";
 
+    /** Characters that an initializer may have. */
+    private static final int LONGEST = 100;
+
     private NewTokens() {}
 
     /**
-     * Words that as many tokens begin as: {@code words}, and behind them fillers, as both tools have it, for here words would be
-     * gone through again.
+     * Words that as many tokens begin as: those of option {@code key}, and behind them fillers, as both tools have it, for here
+     * words would be gone through again. OneTrainer's filler is this one; ai-toolkit's is the vocabulary's * within a word.
      */
-    static String initializer(String words, int count) {
-        String begun = words.strip();
-        return begun.equals(FILLER) ? begun : begun + (" " + FILLER).repeat(count - 1);
+    static String initializer(Options embedding, String key, int count) {
+        String begun = embedding.text(key, FILLER).strip();
+        if (begun.equals(FILLER)) {
+            return begun;
+        }
+        int fillers = Math.max(0, count - begun.split("\\s+").length);
+        String words = begun + (" " + FILLER).repeat(fillers);
+        if (words.length() > LONGEST) {
+            throw embedding.wrong(
+                    key,
+                    "be at most %d characters with the %d fillers behind it that %d tokens need"
+                            .formatted(LONGEST, fillers, count));
+        }
+        return words;
+    }
+
+    /** A constant of the optimizer that tokens have always, whatever the adapter beside them has. */
+    enum Constant {
+        FirstMoment("beta1", 0.9),
+        SecondMoment("beta2", 0.999),
+        Coefficient("d_coef", 1),
+        Growth("growth_rate", Double.POSITIVE_INFINITY);
+
+        private final String key;
+        private final double value;
+
+        Constant(String key, double value) {
+            this.key = key;
+            this.value = value;
+        }
+
+        /** Says so where {@code optimizer} has another. */
+        void note(Options optimizer) {
+            JsonNode given = optimizer.raw(key);
+            if (given != null && !given.asText().toLowerCase(Locale.ROOT).startsWith("inf")) {
+                note(optimizer, key, optimizer.number(key, value));
+            }
+        }
+
+        /** The same of a value that stands at {@code place}. */
+        void note(Options optimizer, String place, double given) {
+            if (given != value) {
+                optimizer
+                        .findings()
+                        .note("`%s%s` %s has no effect on new tokens, which have %s %s always"
+                                .formatted(optimizer.group(), place, given, key, value));
+            }
+        }
     }
 
     /**

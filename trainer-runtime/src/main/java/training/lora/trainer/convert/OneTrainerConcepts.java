@@ -77,7 +77,9 @@ final class OneTrainerConcepts {
         boolean learned = !dataset.has("role");
         boolean named = source(concept).equals("concept");
         if (tokens.any() ? learned : named) {
-            String trigger = tokens.any() ? trigger(dataset, tokens.placeholder(path)) : prompt(concept);
+            String trigger = !tokens.any()
+                    ? prompt(concept)
+                    : trigger(dataset, named ? inLine(concept, prompt(concept)) : tokens.placeholder(path));
             dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
             draft.origin(
                     tokens.any() ? tokens.placeholderKey() : "concepts.text.prompt_path",
@@ -88,20 +90,21 @@ final class OneTrainerConcepts {
 
     /** What calls it; where its placeholder is written as a data set's name, one of that name stands for it in captions. */
     private String trigger(ObjectNode dataset, String placeholder) {
-        String word = OneTrainerTokens.word(placeholder);
+        String trigger = OneTrainerTokens.trigger(placeholder);
         if (OneTrainerTokens.isName(placeholder)) {
+            String name = OneTrainerTokens.name(placeholder);
             for (JsonNode other : draft.at("datasets")) {
-                if (other != dataset && other.path("name").asText().equals(word)) {
-                    if (!other.at("/concept/trigger").asText().equals(word)) {
+                if (other != dataset && other.path("name").asText().equals(name)) {
+                    if (!other.at("/concept/trigger").asText().equals(trigger)) {
                         throw findings.invalid(
-                                "`concepts.name` must not be that of another concept's placeholder, was " + word);
+                                "`concepts.name` must not be that of another concept's placeholder, was " + name);
                     }
-                    return word;
+                    return trigger;
                 }
             }
-            dataset.put("name", word);
+            dataset.put("name", name);
         }
-        return word;
+        return trigger;
     }
 
     private String source(Options concept) {
@@ -153,14 +156,23 @@ final class OneTrainerConcepts {
         }
     }
 
+    /** The placeholder in the one line that is every picture's caption. */
+    private String inLine(Options concept, String line) {
+        String placeholder = tokens.placeholderOf(line);
+        if (placeholder == null) {
+            throw text(concept)
+                    .wrong(
+                            "prompt_path",
+                            "name a file whose line has %s%s in it once"
+                                    .formatted(tokens.all().contains(", ") ? "one of " : "", tokens.all()));
+        }
+        return placeholder;
+    }
+
     /** What stands around the placeholder in the one line that is every picture's caption. */
     private void around(String line) {
-        String placeholder = tokens.only();
+        String placeholder = inLine(concepts.get(0), line);
         int at = line.indexOf(placeholder);
-        if (at < 0) {
-            throw text(concepts.get(0))
-                    .wrong("prompt_path", "name a file whose line has %s in it".formatted(placeholder));
-        }
         String before = line.substring(0, at);
         String behind = line.substring(at + placeholder.length());
         if (!before.isEmpty()) {

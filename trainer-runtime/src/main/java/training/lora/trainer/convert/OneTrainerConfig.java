@@ -71,7 +71,7 @@ final class OneTrainerConfig {
         config.training();
         Integer epoch = config.epoch();
         OneTrainerOptimizer optimizer =
-                new OneTrainerOptimizer(options, config.draft, epoch, config.trainsTextEncoder());
+                new OneTrainerOptimizer(options, config.draft, epoch, !tokens.alone() && config.trainsTextEncoder());
         if (tokens.alone()) {
             optimizer.putCommon();
         } else {

@@ -21,6 +21,9 @@ import training.lora.api.TrainingMethod;
 final class OneTrainerTokens {
     private static final int LONGEST_NAME = 63;
 
+    /** Makes of a data set's name what is no word. */
+    private static final String ENDING = "-emb";
+
     private final Options options;
     private final Findings findings;
     private final Places places;
@@ -28,7 +31,7 @@ final class OneTrainerTokens {
     private final boolean alone;
     private final List<Options> embeddings = new ArrayList<>();
     private final Set<String> placeholders = new LinkedHashSet<>();
-    private final Set<String> words = new HashSet<>();
+    private final Set<String> triggers = new HashSet<>();
 
     /** @param xl whether the model has two text encoders */
     OneTrainerTokens(Options options, Places places, Draft draft, boolean xl) {
@@ -47,10 +50,10 @@ final class OneTrainerTokens {
         }
         for (Options embedding : embeddings) {
             String placeholder = placeholder(embedding);
-            if (isName(placeholder) && !word(placeholder).equals(Draft.name(word(placeholder), LONGEST_NAME))) {
+            if (isName(placeholder) && !name(placeholder).equals(Draft.name(name(placeholder), LONGEST_NAME))) {
                 throw embedding.wrong("placeholder", "have small letters, digits and hyphens alone between < and >");
             }
-            if (!words.add(word(placeholder)) || !placeholders.add(placeholder)) {
+            if (!triggers.add(trigger(placeholder)) || !placeholders.add(placeholder)) {
                 throw embedding.wrong("placeholder", "be another than those of other embeddings");
             }
         }
@@ -69,9 +72,17 @@ final class OneTrainerTokens {
         return placeholder.length() > 2 && placeholder.startsWith("<") && placeholder.endsWith(">");
     }
 
-    /** The trigger for a placeholder: itself, or what is between &lt; and &gt;. */
-    static String word(String placeholder) {
-        return isName(placeholder) ? placeholder.substring(1, placeholder.length() - 1) : placeholder;
+    /** The data set's name that is written as {@code placeholder}. */
+    static String name(String placeholder) {
+        return placeholder.substring(1, placeholder.length() - 1);
+    }
+
+    /**
+     * The trigger for a placeholder: itself, or where that is a data set's name, the name and an ending, because a trigger takes
+     * its word's place wherever it stands, and a name such as cat is a word of captions and of the vocabulary.
+     */
+    static String trigger(String placeholder) {
+        return isName(placeholder) ? name(placeholder) + ENDING : placeholder;
     }
 
     /** What the table refuses of additional embeddings, which counts of this one with its method alone. */
@@ -106,14 +117,21 @@ final class OneTrainerTokens {
         return !embeddings.isEmpty();
     }
 
-    /** The placeholder of the first. */
-    String only() {
-        return placeholders.iterator().next();
-    }
-
     /** The option that names what calls concepts. */
     String placeholderKey() {
         return embeddings.get(0).group() + "placeholder";
+    }
+
+    /** What {@code line}, the caption of all pictures, calls them; null where that isn't said exactly once. */
+    @Nullable String placeholderOf(String line) {
+        List<String> said = placeholders.stream().filter(line::contains).toList();
+        boolean once = said.size() == 1 && line.indexOf(said.get(0)) == line.lastIndexOf(said.get(0));
+        return once ? said.get(0) : null;
+    }
+
+    /** All of them. */
+    String all() {
+        return String.join(", ", placeholders);
     }
 
     /** What the captions of the pictures in {@code path} call them: the one placeholder, or that which they have. */
@@ -132,7 +150,7 @@ final class OneTrainerTokens {
         if (said.size() != 1) {
             throw findings.invalid(
                     "`concepts.path` must have captions here with one of %s, since a data set has one trigger, was %s with %s of them"
-                            .formatted(String.join(", ", placeholders), path, said.isEmpty() ? "none" : "several"));
+                            .formatted(all(), path, said.isEmpty() ? "none" : "several"));
         }
         return said.get(0);
     }
@@ -159,11 +177,16 @@ final class OneTrainerTokens {
         }
         int count = common("token_count", OneTrainerTokens::count);
         put("token_count", "count", count);
-        String words = common("initial_embedding_text", e -> e.text("initial_embedding_text", "*"));
-        put("initial_embedding_text", "initializer", NewTokens.initializer(words, count));
+        put(
+                "initial_embedding_text",
+                "initializer",
+                common("initial_embedding_text", e -> NewTokens.initializer(e, "initial_embedding_text", count)));
         OptimizerType type = optimizer.type();
         OptimizerType own = NewTokens.requireOptimizer(options.child("optimizer"), "optimizer", type);
         draft.put("optimizer.optimizer", NewTokens.PATH + "optimizer", own);
+        for (NewTokens.Constant constant : NewTokens.Constant.values()) {
+            constant.note(options.child("optimizer"));
+        }
         Double rate = options.number("embedding_learning_rate");
         draft.put(
                 rate == null ? "learning_rate" : "embedding_learning_rate",

@@ -131,7 +131,9 @@ public record FileKind(String what, Role role) {
         if (names.stream().anyMatch(TensorName::isMagnitude)) {
             return "a DoRA";
         }
-        return names.stream().allMatch(n -> n.endsWith(DIFFERENCE)) ? "a full difference of weights" : "a LoRA";
+        boolean differences =
+                names.stream().filter(n -> !TokenFiles.isBundled(n)).allMatch(n -> n.endsWith(DIFFERENCE));
+        return differences ? "a full difference of weights" : "a LoRA";
     }
 
     /** A module of either family: upsamplers stand in other places in the original code's names. */
@@ -163,7 +165,7 @@ public record FileKind(String what, Role role) {
                     && shape.length > 1
                     && shape[1] == 1024;
         }
-        return second ? "a LoRA of Stable Diffusion 2" : null;
+        return second ? adapter(file.entries().keySet()) + " of Stable Diffusion 2" : null;
     }
 
     private static boolean embedding(SafeTensors file) {

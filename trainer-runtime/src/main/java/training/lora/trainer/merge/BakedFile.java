@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.TreeMap;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Reason;
@@ -49,7 +48,8 @@ public final class BakedFile {
                     modules.add(BakedModules.of(
                             p,
                             own,
-                            (projection, scope) -> Patches.read(place(weights, projection), projection, scope)));
+                            (projection, scope) ->
+                                    Patches.read(Patches.place(weights, projection), projection, scope)));
                 }
             }
             Map<String, String> said = new TreeMap<>(file.metadata());
@@ -63,10 +63,6 @@ public final class BakedFile {
                     new UNetStateDictAdapter(outline.config()),
                     said);
         }
-    }
-
-    private static StoredWeights.Weight place(StoredWeights weights, Projection p) {
-        return Objects.requireNonNull(weights.find(p.component().folder(), p.modulePath() + ".weight"), p::path);
     }
 
     private static void requireDora(AdapterFile file) {

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Objects;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
@@ -48,8 +47,7 @@ public final class CheckpointMerge {
     private static void merge(
             Projection p, AddedChanges added, StoredWeights weights, Patches patches, NDManager manager)
             throws IOException {
-        StoredWeights.Weight place =
-                Objects.requireNonNull(weights.find(p.component().folder(), p.modulePath() + ".weight"), p::path);
+        StoredWeights.Weight place = Patches.place(weights, p);
         try (NDManager scope = manager.newSubManager()) {
             patches.write(place, added.added(p, Patches.read(place, p, scope), scope));
         }

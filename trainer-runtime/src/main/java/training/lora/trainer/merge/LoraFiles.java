@@ -14,7 +14,6 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -208,6 +207,11 @@ public final class LoraFiles {
             }
             Map<String, String> said = new LinkedHashMap<>(opened.metadata());
             said.remove("lora_adapter_metadata");
+            if (opened.modules().stream().anyMatch(m -> m.form().kind() instanceof FullDifference)) {
+                // They say what it was, which a LoRA isn't.
+                List.of("ss_network_module", "ss_network_args", "ss_output_name", "modelspec.title")
+                        .forEach(said::remove);
+            }
             Exports.write(out, modules, opened.tokens(), family(List.of(opened)), said);
             return least;
         }
@@ -280,10 +284,11 @@ public final class LoraFiles {
             for (LoraSettings.Chosen c : new LoraSettings(1, 1, targets).select(all)) {
                 Projection p = c.projection();
                 try (NDManager scope = manager.newSubManager()) {
-                    NDArray frozen = Patches.read(weight(before, p), p, scope);
-                    NDArray change = Patches.read(weight(after, p), p, scope).sub(frozen);
+                    NDArray frozen = Patches.read(Patches.place(before, p), p, scope);
+                    NDArray change =
+                            Patches.read(Patches.place(after, p), p, scope).sub(frozen);
                     if (change.abs().max().getFloat()
-                            <= rounding(weight(before, p), weight(after, p))
+                            <= rounding(Patches.place(before, p), Patches.place(after, p))
                                     * frozen.abs().max().getFloat()) {
                         continue;
                     }
@@ -309,9 +314,5 @@ public final class LoraFiles {
                     Map.of());
         }
         return least;
-    }
-
-    private static StoredWeights.Weight weight(StoredWeights weights, Projection p) {
-        return Objects.requireNonNull(weights.find(p.component().folder(), p.modulePath() + ".weight"), p::path);
     }
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.basemodel.StoredWeights;
@@ -31,6 +32,11 @@ final class Patches implements AutoCloseable {
     Patches(Path base, Path copy) {
         this.base = base;
         this.copy = copy;
+    }
+
+    /** Where a projection's weight is stored. */
+    static StoredWeights.Weight place(StoredWeights weights, Projection p) {
+        return Objects.requireNonNull(weights.find(p.component().folder(), p.modulePath() + ".weight"), p::path);
     }
 
     /** A projection's weight as rows (out, fan in), fp32. */

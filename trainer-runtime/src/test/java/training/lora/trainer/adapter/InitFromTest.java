@@ -22,6 +22,7 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.export.AdapterFile;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.ExportMetadata;
 import training.lora.trainer.export.ExportMetadataBuilder;
 import training.lora.trainer.export.Exports;
 import training.lora.trainer.export.LoraFamily;
@@ -83,22 +84,40 @@ class InitFromTest {
         }
     }
 
+    @Test
+    void fullDifferencesOfWeightsAreRefusedWithWhatToGiveInstead() throws IOException {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, 3, manager)) {
+            TrainingSpec training = training("type: DoRA, rank: 2, targets: [Attention]");
+            LoraSettings settings = LoraSettings.of(training.adapter());
+            Path file = folder.resolve("lora_a1111.safetensors");
+            try (LoraAdapter dora = LoraAdapter.create(unet.projections(), settings, 5, unet::weight, manager)) {
+                Exports.bake(file, dora, unet::weight, metadata(unet));
+            }
+
+            assertThatThrownBy(() -> start(training, file, unet, manager))
+                    .isInstanceOf(TrainerException.class)
+                    .hasMessageContaining(
+                            "`spec.training.initFrom` must be a file of factors, but has full differences of weights, which no training goes on from: give the file of Kohya or Diffusers");
+        }
+    }
+
     private Path write(LoraAdapter adapter, UNet unet, AdapterFormat format) throws IOException {
         Path file = folder.resolve("lora.safetensors");
-        Exports.write(
-                file,
-                format,
-                adapter,
-                ExportMetadataBuilder.builder()
-                        .title("lora")
-                        .baseModel("tiny")
-                        .family(LoraFamily.SD15)
-                        .paths(new UNetStateDictAdapter(unet.config()))
-                        .resolution(64)
-                        .prediction("epsilon")
-                        .training(Map.of())
-                        .build());
+        Exports.write(file, format, adapter, metadata(unet));
         return file;
+    }
+
+    private static ExportMetadata metadata(UNet unet) {
+        return ExportMetadataBuilder.builder()
+                .title("lora")
+                .baseModel("tiny")
+                .family(LoraFamily.SD15)
+                .paths(new UNetStateDictAdapter(unet.config()))
+                .resolution(64)
+                .prediction("epsilon")
+                .training(Map.of())
+                .build();
     }
 
     @ParameterizedTest

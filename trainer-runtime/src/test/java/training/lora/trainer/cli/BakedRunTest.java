@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static training.lora.trainer.Goldens.assertClose;
 
 import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -89,7 +91,41 @@ class BakedRunTest {
         assertThat(ran.output()).matches("(?s).*of a module at least 0\\.\\d{4} of what it adds\n");
         assertThat(Ran.of("inspect", small.toString()).output().replaceAll(" +", " "))
                 .contains("what a LoRA in kohya's form\n", "rank [2]\n");
+        try (SafeTensors written = SafeTensors.open(small)) {
+            assertThat(written.metadata()).doesNotContainValue("lycoris.kohya").doesNotContainValue("tiny_a1111");
+            assertThat(written.metadata().getOrDefault("ss_network_args", "")).doesNotContain("algo");
+        }
         assertThat(picture("small", "--lora", small.toString())).isNotEqualTo(picture("unchanged"));
+    }
+
+    @Test
+    void tokensBesideADoraStandInBothFiles() throws Exception {
+        TinyRun run = run("type: DoRA", "[Kohya, A1111Baked]");
+        Files.writeString(
+                run.yaml,
+                Files.readString(run.yaml)
+                        .replace(
+                                "[{uri: data}]", "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]")
+                        .replace("optimizer: {", "tokens: {count: 2, learningRate: 1e-2}, optimizer: {"));
+
+        Ran ended = run.run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        Path output = run.workspace().resolve("output");
+        Path baked = output.resolve("tiny_a1111.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                SafeTensors dora = SafeTensors.open(output.resolve("tiny.safetensors"));
+                SafeTensors differences = SafeTensors.open(baked)) {
+            List<String> rows = dora.entries().keySet().stream()
+                    .filter(name -> name.startsWith("bundle_emb."))
+                    .toList();
+            assertThat(rows).isNotEmpty();
+            for (String name : rows) {
+                assertThat(differences.read(name, manager)).isEqualTo(dora.read(name, manager));
+            }
+        }
+        assertThat(Ran.of("inspect", baked.toString()).output().replaceAll(" +", " "))
+                .contains("what a full difference of weights");
     }
 
     @Test

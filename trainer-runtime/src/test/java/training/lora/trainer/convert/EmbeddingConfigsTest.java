@@ -58,7 +58,7 @@ class EmbeddingConfigsTest {
                 .isEqualTo(
                         "{\"count\":1,\"initializer\":\"*\",\"optimizer\":\"AdamW\",\"learningRate\":0.000003,\"weightDecay\":0.01,\"deviationWeight\":0,\"decayPower\":0,\"warmupSteps\":200,\"stopFraction\":1}");
         assertThat(converted.training().at("/spec/datasets/0/concept").toString())
-                .isEqualTo("{\"mode\":\"Object\",\"trigger\":\"embedding\"}");
+                .isEqualTo("{\"mode\":\"Object\",\"trigger\":\"embedding-emb\"}");
     }
 
     @Test
@@ -70,7 +70,7 @@ class EmbeddingConfigsTest {
         assertThat(training.has("method")).isFalse();
         assertThat(training.at("/adapter/rank").asInt()).isEqualTo(16);
         assertThat(training.at("/tokens/learningRate").asDouble()).isEqualTo(2e-4);
-        assertThat(training.at("/tokens/initializer").asText()).isEqualTo("a cat * *");
+        assertThat(training.at("/tokens/initializer").asText()).isEqualTo("a cat *");
         assertThat(training.at("/tokens/deviationWeight").asDouble(-1)).isZero();
     }
 
@@ -105,7 +105,7 @@ class EmbeddingConfigsTest {
 
         JsonNode datasets = convert(Tool.OneTrainer, embeddings).training().at("/spec/datasets");
 
-        assertThat(datasets.findValuesAsText("trigger")).isEqualTo(List.of("bob", "ann"));
+        assertThat(datasets.findValuesAsText("trigger")).isEqualTo(List.of("bob-emb", "ann-emb"));
         assertThat(datasets.findValuesAsText("name")).isEqualTo(List.of("bob", "ann"));
         captions("both", "<ann> and <bob>");
         assertThatThrownBy(() -> convert(Tool.OneTrainer, embeddings.replace("\"bob\"}", "\"both\"}")))
@@ -144,9 +144,82 @@ class EmbeddingConfigsTest {
                         .strip())
                 .isEqualTo(around.strip());
         assertThat(captions.get("source").asText()).isEqualTo("None");
-        Files.writeString(folder.resolve("prompt.txt"), "a thing");
-        assertThatThrownBy(() -> convert(Tool.OneTrainer, ALONE + ", " + concept))
-                .hasMessageContaining("`concepts.text.prompt_path` must name a file whose line has <embedding> in it");
+        for (String wrong : List.of("a thing", "<embedding> and <embedding>")) {
+            Files.writeString(folder.resolve("prompt.txt"), wrong);
+            assertThatThrownBy(() -> convert(Tool.OneTrainer, ALONE + ", " + concept))
+                    .hasMessageContaining(
+                            "`concepts.text.prompt_path` must name a file whose line has <embedding> in it once");
+        }
+    }
+
+    @Test
+    void oneLineForAllPicturesTellsTheEmbeddingWhateverCaptionsSay() throws IOException {
+        captions("pictures", "<ann>", "a thing");
+        Files.writeString(folder.resolve("prompt.txt"), "a photo of <bob>");
+
+        Converted converted = convert(
+                Tool.OneTrainer,
+                "\"additional_embeddings\": [{\"placeholder\": \"<ann>\"}, {\"placeholder\": \"<bob>\"}], \"concepts.text.prompt_source\": \"concept\", \"concepts.text.prompt_path\": \"prompt.txt\"");
+
+        assertThat(converted.training().at("/spec/datasets/0/concept/trigger").asText())
+                .isEqualTo("bob-emb");
+        assertThat(converted
+                        .training()
+                        .at("/spec/preparation/captions/prefix")
+                        .asText()
+                        .strip())
+                .isEqualTo("a photo of");
+        assertThat(converted.warnings()).noneMatch(warning -> warning.startsWith("captions without"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "OneTrainer | \"optimizer.beta1\": 0.8 | `optimizer.beta1` 0.8 has no effect on new tokens, which have beta1 0.9 always",
+                "OneTrainer | \"optimizer.optimizer\": \"PRODIGY\", \"learning_rate\": 1, \"optimizer.d_coef\": 2 | `optimizer.d_coef` 2.0 has no effect on new tokens, which have d_coef 1.0 always",
+                "AiToolkit | \"embedding.tokens\": 2, \"train.optimizer_params.betas\": [0.9, 0.99] | `train.optimizer_params.betas` 0.99 has no effect on new tokens, which have beta2 0.999 always",
+                "AiToolkit | \"embedding.trigger_class_name\": \"dog\", \"train.inverted_mask_prior\": true, \"datasets.alpha_mask\": true | `embedding.trigger_class_name` is left out: what train.inverted_mask_prior keeps"
+            })
+    void whatHasNoEffectOnTokensIsSpokenOf(Tool tool, String changes, String sentence) throws IOException {
+        String all = tool == Tool.OneTrainer ? ALONE + ", " + changes : changes;
+
+        assertThat(convert(tool, all).warnings())
+                .filteredOn(warning -> warning.contains(sentence))
+                .hasSize(1);
+    }
+
+    @Test
+    void constantsOfTheirOptimizerThatTokensHaveAreNotSpokenOf() throws IOException {
+        assertThat(convert(
+                                Tool.OneTrainer,
+                                ALONE + ", \"optimizer.beta1\": 0.9, \"optimizer.growth_rate\": \"Infinity\"")
+                        .warnings())
+                .noneMatch(warning -> warning.contains("new tokens"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"a red cat, 2, a red cat", "a red cat, 4, a red cat *", "cat, 1, cat", "*, 3, *"})
+    void asManyFillersStandBehindTheWordsAsAreMissing(String words, int count, String expected) throws IOException {
+        assertThat(training(
+                                Tool.AiToolkit,
+                                "\"embedding.init_words\": \"%s\", \"embedding.tokens\": %d".formatted(words, count))
+                        .at("/tokens/initializer")
+                        .asText())
+                .isEqualTo(expected);
+    }
+
+    @Test
+    void regularizationPicturesNeedNoTrigger() throws IOException {
+        captions("plain", "a shoe");
+
+        JsonNode datasets = convert(
+                        Tool.AiToolkit,
+                        "\"embedding.trigger\": \"shs\", \"datasets\": [{\"folder_path\": \"pictures\"}, {\"folder_path\": \"plain\", \"is_reg\": true, \"trigger_word\": \"shoe\"}]")
+                .training()
+                .at("/spec/datasets");
+
+        assertThat(datasets.findValuesAsText("trigger")).containsExactly("shs");
     }
 
     @Test
@@ -154,10 +227,11 @@ class EmbeddingConfigsTest {
         String embedding = "\"embedding.init_words\": \"cat\", \"train.lr\": 0.0004";
 
         Converted beside = convert(Tool.AiToolkit, embedding);
-        JsonNode alone = training(
+        Converted converted = convert(
                 Tool.AiToolkit,
                 embedding
-                        + ", \"network\": null, \"embedding.trigger\": \"shs\", \"trigger_word\": \"shs\", \"sample.network_multiplier\": 0.5, \"sample.prompts\": [\"[trigger]\"], \"train.optimizer\": \"prodigy\"");
+                        + ", \"network\": null, \"embedding.trigger\": \"shs\", \"trigger_word\": \"shs\", \"sample.network_multiplier\": 0.5, \"sample.prompts\": [\"[trigger]\"], \"train.optimizer\": \"prodigy\", \"train.embedding_lr\": 1");
+        JsonNode alone = converted.training().at("/spec/training");
 
         assertThat(beside.training().at("/spec/training/tokens").toString())
                 .isEqualTo(
@@ -169,6 +243,11 @@ class EmbeddingConfigsTest {
         assertThat(alone.has("adapter")).isFalse();
         assertThat(alone.at("/tokens/optimizer").asText()).isEqualTo("Prodigy");
         assertThat(alone.at("/tokens/learningRate").asDouble()).isEqualTo(1);
+        JsonNode sampling = converted.training().at("/spec/sampling");
+        assertThat(sampling.get("prompts").toString())
+                .isEqualTo("[{\"text\":\"<concept>\",\"negative\":\"\",\"seed\":0}]");
+        assertThat(sampling.has("strength")).isFalse();
+        assertThat(converted.warnings()).anyMatch(warning -> warning.contains("`sample.network_multiplier`"));
     }
 
     @ParameterizedTest
@@ -195,6 +274,8 @@ class EmbeddingConfigsTest {
                 "AiToolkit | \"embedding.tokens\": 1, \"datasets.default_caption\": \"shs\" | `datasets.default_caption` must be unset where an embedding is trained",
                 "AiToolkit | \"embedding.tokens\": 1, \"train.lr_scheduler\": \"cosine\" | `train.lr_scheduler` must be constant or constant_with_warmup where an embedding is trained, was \"cosine\"",
                 "AiToolkit | \"embedding.tokens\": 1, \"train.optimizer\": \"lion\" | `train.optimizer` must be AdamW, AdamW8bit or Prodigy where embeddings are trained, was \"lion\"",
+                "AiToolkit | \"embedding.tokens\": 1, \"train.lr\": 1, \"train.embedding_lr\": 0.01, \"train.optimizer\": \"prodigy\" | `train.embedding_lr` must be at least 0.1 with Prodigy where an embedding is trained, whose rate is multiplied by it, was 0.01",
+                "AiToolkit | \"embedding.tokens\": 32, \"embedding.init_words\": \"a rather long description of a pair of shiny red shoes for children\" | `embedding.init_words` must be at most 100 characters with the 19 fillers behind it that 32 tokens need",
                 "AiToolkit | \"network\": null | `network` or `embedding` must be given"
             })
     void whatHasNoPlaceIsRefusedWithOptionAndValue(Tool tool, String changes, String sentence) {

@@ -74,9 +74,9 @@ public final class TrainingMetadata {
     }
 
     /** What a file is called that {@code uri} names, or the repository that holds it. */
-    private static String file(String uri) {
-        String path = Uris.shown(uri);
-        String last = path.substring(path.lastIndexOf('/') + 1).replaceFirst("[@?#].*", "");
+    static String file(String uri) {
+        String path = Uris.shown(uri).replaceFirst("^(hf://[^/]+/[^/@]+)@[^/]*$", "$1");
+        String last = path.substring(path.lastIndexOf('/') + 1);
         return last.endsWith(SAFETENSORS) ? last : last + SAFETENSORS;
     }
 
