@@ -1,4 +1,5 @@
-"""Proves whole models of the trainer in diffusers and transformers: both forms load whole, and draw what the trainer draws.
+"""Proves whole models of the trainer: their folder loads whole in diffusers and transformers, and what these draw of it is what
+the trainer draws of the folder and of the single file. The single file itself isn't opened in diffusers.
 
 usage, from the repository's root: python trainer-runtime/src/test/goldens/check_models.py --output DIR
 DIR is the output of a run with FullFineTuning (the workspace's output/): <name>.safetensors and diffusers/. Fails if weights are

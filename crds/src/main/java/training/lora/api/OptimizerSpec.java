@@ -82,11 +82,11 @@ public record OptimizerSpec(
         @Min(value = 0, inclusive = false) @Max(1000) @Nullable Double loraPlusRatio,
 
         @JsonPropertyDescription(
-                "Share of the training before which the denoiser's part of the adapter doesn't move; its warm-up begins there. Unset: 0.")
+                "Share of the training before which the denoiser's part of what is trained doesn't move; its warm-up begins there. Unset: 0.")
         @Min(0) @Max(value = 1, inclusive = false) @Nullable Double startFraction,
 
         @JsonPropertyDescription(
-                "Share of the training from which the denoiser's part doesn't move any more. Unset: 1.")
+                "Share of the training from which the denoiser's part of what is trained doesn't move any more. Unset: 1.")
         @Min(value = 0, inclusive = false) @Max(1) @Nullable Double stopFraction,
 
         @JsonPropertyDescription("Share of the training from which text encoders don't move any more. Unset: 1.")
@@ -177,7 +177,7 @@ public record OptimizerSpec(
         return startFraction == null ? 0 : startFraction;
     }
 
-    /** Share of the training from which the denoiser's part doesn't move any more. */
+    /** Share of the training from which the denoiser's part of what is trained doesn't move any more. */
     public double stop() {
         return stopFraction == null ? 1 : stopFraction;
     }

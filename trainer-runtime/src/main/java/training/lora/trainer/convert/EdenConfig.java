@@ -27,7 +27,6 @@ final class EdenConfig {
     private static final double RATE_BEFORE = 5e-5;
 
     private static final double RATE_BEFORE_WITHOUT_TOKENS = 2e-4;
-
     private static final double RATE_BEFORE_OF_WEIGHTS = 1e-5;
 
     private static final int LONGEST_NAME = 40;
@@ -266,7 +265,7 @@ final class EdenConfig {
         String weights = options.choice("weight_type", "bf16", List.of("fp16", "bf16", "fp32"));
         draft.put("training.precision", weights.equals("fp32") ? Precision.Float32 : Precision.BFloat16);
         if (weights.equals("fp16")) {
-            findings.note("`weight_type` fp16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
+            findings.note("`weight_type` fp16 became BFloat16, which can't overflow");
         }
         draft.put("caption_dropout", "training.captions.dropout", options.number("caption_dropout", 0.1));
         if (hasTrigger()) {
@@ -283,7 +282,7 @@ final class EdenConfig {
 
     /** Beside it there is neither a token nor an adapter here. */
     private void wholeModel() {
-        if (tokens) {
+        if (tokens && hasTrigger()) {
             throw options.wrong(
                     "disable_ti", "be true where `is_lora` is false, for full fine-tuning trains no tokens beside it");
         }
@@ -293,6 +292,7 @@ final class EdenConfig {
                     "be unset where `is_lora` is false, for full fine-tuning trains no adapter beside it; training.adapter.textEncoder trains the own weights of text encoders");
         }
         draft.put("is_lora", "training.method", TrainingMethod.FullFineTuning);
+        List.of("lora_rank", "lora_alpha_multiplier", "use_dora", "l1_penalty").forEach(options::ignore);
     }
 
     private void adapter() {
@@ -353,7 +353,7 @@ final class EdenConfig {
                     optimizer + "textEncoderLearningRate",
                     options.number("text_encoder_lora_lr", 1e-5));
         }
-        boolean dora = !whole && options.flag("use_dora", false);
+        boolean dora = options.flag("use_dora", false);
         draft.put(
                 "lora_weight_decay", optimizer + "weightDecay", dora ? 0 : options.number("lora_weight_decay", 0.004));
         double start = options.number("freeze_unet_before_completion_f", 0);

@@ -66,6 +66,12 @@ final class Findings {
         });
     }
 
+    /** Whether {@code value} is as if the option weren't there. */
+    boolean isOff(String key, JsonNode value) {
+        Option option = table.get(key);
+        return option == null ? Values.isOff(value) : option.isOff(value);
+    }
+
     /** A key has no effect, as the table says. */
     void ignores(String key) {
         Option option = table.get(key);

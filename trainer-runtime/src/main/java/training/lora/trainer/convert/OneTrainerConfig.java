@@ -29,6 +29,12 @@ final class OneTrainerConfig {
     private static final int TIMESTEPS = 1000;
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
 
+    /** What counts where an adapter is trained. */
+    private static final List<String> OF_ADAPTERS =
+            List.of(("peft_type lora_model_name lora_rank lora_alpha lora_decompose lora_decompose_output_axis lokr_dim"
+                            + " lokr_decompose_factor lokr_full_matrix dropout_probability")
+                    .split(" "));
+
     private final Options options;
     private final Findings findings;
     private final Places places;
@@ -48,7 +54,7 @@ final class OneTrainerConfig {
         if (!xl && !type.equals("STABLE_DIFFUSION_15")) {
             throw options.refused("model_type");
         }
-        String method = options.text("training_method", "LORA");
+        String method = options.text("training_method", "FINE_TUNE");
         whole = method.equals("FINE_TUNE");
         if (!List.of("LORA", "FINE_TUNE", "EMBEDDING").contains(method)) {
             throw options.refused("training_method");
@@ -175,7 +181,7 @@ final class OneTrainerConfig {
         boolean full = type.equals("FLOAT_32") || type.equals("TFLOAT_32");
         draft.put("training.precision", full ? Precision.Float32 : Precision.BFloat16);
         if (options.has("train_dtype") && type.equals("FLOAT_16")) {
-            findings.note("`train_dtype` FLOAT_16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
+            findings.note("`train_dtype` FLOAT_16 became BFloat16, which can't overflow");
         }
         draft.put("text_encoder_layer_skip", "training.captions.clipSkip", options.whole("text_encoder_layer_skip", 0));
         checkpoints();
@@ -221,25 +227,37 @@ final class OneTrainerConfig {
             }
         }
         draft.put("text_encoder.train", "training.adapter.textEncoder", trainsTextEncoder());
-        boolean single = keepsSingle();
         if (draft.at("training.precision").asText().equals(Precision.BFloat16.name())) {
             draft.put(
-                    "unet.weight_dtype",
+                    ofAllParts() ? "weight_dtype" : "unet.weight_dtype",
                     "training.fullFineTuning.bf16Weights",
-                    single ? Bf16Weights.Fp32Master : Bf16Weights.StochasticRounding);
+                    keepsSingle() ? Bf16Weights.Fp32Master : Bf16Weights.StochasticRounding);
+        } else {
+            ignoreWeightType();
         }
+        OF_ADAPTERS.forEach(options::ignore);
+    }
+
+    /** Whether the type of the denoiser's weights is told with that of all parts, as older files have it. */
+    private boolean ofAllParts() {
+        return options.child("unet").text("weight_dtype", "").equals("NONE");
     }
 
     /** Whether weights are fp32 there, whatever a step is computed in. */
     private boolean keepsSingle() {
-        return options.child("unet").text("weight_dtype", "FLOAT_32").equals("FLOAT_32");
+        Options of = ofAllParts() ? options : options.child("unet");
+        return of.text("weight_dtype", "FLOAT_32").equals("FLOAT_32");
+    }
+
+    private void ignoreWeightType() {
+        if (!keepsSingle()) {
+            (ofAllParts() ? options : options.child("unet")).ignore("weight_dtype");
+        }
     }
 
     private void adapter() {
         String adapter = "training.adapter.";
-        if (!keepsSingle()) {
-            options.child("unet").ignore("weight_dtype");
-        }
+        ignoreWeightType();
         String type = options.text("peft_type", "LORA");
         if (!List.of("LORA", "LOHA", "LOKR").contains(type)) {
             throw options.refused("peft_type");

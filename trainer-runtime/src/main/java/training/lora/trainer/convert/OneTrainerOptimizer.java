@@ -13,6 +13,9 @@ final class OneTrainerOptimizer {
 
     private static final double LEARNING_RATE = 3e-6;
 
+    /** Epochs after which text encoders stop there, unless something else is said. */
+    private static final int STOP_AFTER = 30;
+
     /** A norm that no gradient has. */
     private static final double NO_CLIPPING = 1e9;
 
@@ -87,13 +90,19 @@ final class OneTrainerOptimizer {
         }
     }
 
-    /** Epochs, or batches, after which text encoders stay as they are. */
+    /** Epochs, or batches, after which text encoders stay as they are; unset, as there, 30 epochs. */
     private void stop(String path, OptimizerType type) {
         Options text = options.child("text_encoder");
-        String unit = text.text("stop_training_after_unit", "NEVER");
-        Integer after = text.whole("stop_training_after");
-        if (!trainsTextEncoder || unit.equals("NEVER") || after == null || after < 1) {
+        String unit = text.text("stop_training_after_unit", "EPOCH");
+        int after = text.whole("stop_training_after", STOP_AFTER);
+        if (!trainsTextEncoder || unit.equals("NEVER")) {
             return;
+        }
+        if (after < 1) {
+            throw text.wrong(
+                    "stop_training_after",
+                    "be at least 1 where text_encoder.train is true, since there %d means never trained"
+                            .formatted(after));
         }
         int epochs = draft.at("training.epochs").asInt();
         int batches = draft.at("training.gradientAccumulation").asInt();

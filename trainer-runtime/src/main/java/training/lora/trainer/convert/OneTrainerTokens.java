@@ -39,13 +39,13 @@ final class OneTrainerTokens {
         this.findings = options.findings();
         this.places = places;
         this.draft = draft;
-        alone = options.text("training_method", "LORA").equals("EMBEDDING");
+        alone = options.text("training_method", "FINE_TUNE").equals("EMBEDDING");
         if (alone) {
             embeddings.add(options.child("embedding"));
             requireNew(embeddings.get(0));
         }
         embeddings.addAll(options.children("additional_embeddings"));
-        if (any() && options.text("training_method", "LORA").equals("FINE_TUNE")) {
+        if (any() && options.text("training_method", "FINE_TUNE").equals("FINE_TUNE")) {
             throw options.wrong("additional_embeddings", "be empty with training_method FINE_TUNE");
         }
         for (Options embedding : embeddings) {

@@ -180,7 +180,7 @@ record Options(Findings findings, ObjectNode node, String group) {
     /** It has no effect, as the table says, where it is on. */
     void ignore(String key) {
         JsonNode value = raw(key);
-        if (value != null && !Values.isOff(value)) {
+        if (value != null && !findings.isOff(group + key, value)) {
             findings.ignores(group + key);
         }
     }

@@ -31,7 +31,7 @@ import training.lora.trainer.tensor.SafeTensorsWriter;
  * Writes a model in which parts were trained as a diffusers folder.
  *
  * @param base the model that it was before, a folder or a single file
- * @param trained what the trained parts have, by the names of the project's networks
+ * @param trained the weights that were trained of each part, by the names of the project's networks
  */
 record ModelFolder(Path base, Map<Part, Map<String, LazyTensor>> trained) {
     /** What names of files in fp16 have. */
@@ -63,8 +63,9 @@ record ModelFolder(Path base, Map<Part, Map<String, LazyTensor>> trained) {
                 StableDiffusion model = StableDiffusion.open(base, manager);
                 SafeTensors file = SafeTensors.open(base)) {
             for (Part part : description.parts()) {
-                Map<String, LazyTensor> own = trained.get(part);
-                write(folder, part, own != null ? own : stored(single, part, model.parameters(part), file));
+                Map<String, LazyTensor> tensors = stored(single, part, model.parameters(part), file);
+                tensors.putAll(trained.getOrDefault(part, Map.of()));
+                write(folder, part, tensors);
             }
         }
     }
@@ -105,7 +106,7 @@ record ModelFolder(Path base, Map<Part, Map<String, LazyTensor>> trained) {
         Json.PRETTY.writeValue(folder.resolve(PartFiles.INDEX).toFile(), index(folder));
         try (StoredWeights names = StoredWeights.open(base)) {
             for (Map.Entry<Part, Map<String, LazyTensor>> part : trained.entrySet()) {
-                Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+                Map<String, LazyTensor> tensors = StoredTensors.floats(names.file(part.getKey()));
                 part.getValue()
                         .forEach((name, tensor) -> tensors.put(
                                 Objects.requireNonNull(names.find(part.getKey().folder(), name), name)

@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import training.lora.trainer.model.weights.Stored;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
@@ -22,6 +24,17 @@ final class StoredTensors {
             case "BF16" -> new LazyTensor(shape, DataType.BFLOAT16, scope -> file.read(key, scope));
             default -> new LazyTensor(shape, DataType.FLOAT32, scope -> file.read(key, scope));
         };
+    }
+
+    /** All tensors of {@code file} but integers, which are numbers of positions, by their names there. */
+    static Map<String, LazyTensor> floats(SafeTensors file) {
+        Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+        file.entries().forEach((name, entry) -> {
+            if (SafeTensors.FLOATS.contains(entry.dtype())) {
+                tensors.put(name, of(file, name));
+            }
+        });
+        return tensors;
     }
 
     /** The weight of {@code shape} that {@code file} keeps as {@code stored}. */

@@ -38,8 +38,8 @@ import training.lora.trainer.tensor.SafeTensorsWriter;
 
 /**
  * A model of which parts were trained, with the other parts of its base model: as a diffusers folder, or as one file in the
- * original layout ("ldm", "sgm"). Trained weights are written in the types that they were trained in, all others in those of
- * the base model's files.
+ * original layout ("ldm", "sgm"). Trained weights are written in the types that they were trained in, all others, such as
+ * those of a text encoder's layers that nothing is read of, as they are in the base model's files.
  */
 public final class WholeModel {
     /** The denoiser's weights in a diffusers folder. */
@@ -54,7 +54,7 @@ public final class WholeModel {
 
     /**
      * @param base the model that it was, a folder or a single file
-     * @param weights of the parts that were trained
+     * @param weights that were trained, of each part
      * @param output what is written of each of them, fp32
      */
     private WholeModel(Path base, Map<Part, List<Parameter>> weights, Function<Parameter, LazyTensor> output) {
@@ -166,8 +166,11 @@ public final class WholeModel {
             if (part == Part.TextEncoder2 && folder.family() != ModelFamily.SDXL) {
                 continue;
             }
+            places.add(part, stored(part, open), name -> names.place(part, name));
             List<Parameter> own = weights.get(part);
-            places.add(part, own == null ? stored(part, open) : trained(own), name -> names.place(part, name));
+            if (own != null) {
+                places.add(part, trained(own), name -> names.place(part, name));
+            }
         }
         return places.whole();
     }
@@ -203,13 +206,7 @@ public final class WholeModel {
     private Map<String, LazyTensor> stored(Part part, List<SafeTensors> open) {
         SafeTensors file = ModelFiles.weights(base.resolve(part.folder()), part.stem());
         open.add(file);
-        Map<String, LazyTensor> tensors = new LinkedHashMap<>();
-        file.entries().forEach((name, entry) -> {
-            if (SafeTensors.FLOATS.contains(entry.dtype())) {
-                tensors.put(name, StoredTensors.of(file, name));
-            }
-        });
-        return tensors;
+        return StoredTensors.floats(file);
     }
 
     /** The folder whose denoiser's weights are in {@code file}. */

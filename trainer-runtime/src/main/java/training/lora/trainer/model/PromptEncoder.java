@@ -167,11 +167,11 @@ public final class PromptEncoder implements AutoCloseable {
         return clipSkip;
     }
 
-    /** The weights of each encoder. */
+    /** The weights of each encoder that something is read of, which are those that can be trained. */
     public Map<Part, List<Parameter>> weights() {
         Map<Part, List<Parameter>> weights = new EnumMap<>(Part.class);
         parts.forEach(part -> weights.put(
-                Part.of(part.encoder().component().folder()), part.encoder().weights()));
+                Part.of(part.encoder().component().folder()), part.encoder().weights(clipSkip)));
         return weights;
     }
 

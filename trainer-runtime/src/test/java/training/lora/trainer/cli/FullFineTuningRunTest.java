@@ -48,14 +48,15 @@ class FullFineTuningRunTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "tiny-sd15 | precision: Float32",
-                "tiny-sd15 | precision: BFloat16, adapter: {textEncoder: true}",
-                "tiny-sdxl | precision: BFloat16, ema: {decay: 0.6}",
-                "tiny-sdxl | precision: BFloat16, adapter: {textEncoder: true}, ema: {decay: 0.6}, fullFineTuning: {bf16Weights: Fp32Master}"
+                "tiny-sd15 | learningRate: 1e-3 | precision: Float32",
+                "tiny-sd15 | learningRate: 1e-3 | precision: BFloat16, adapter: {textEncoder: true}",
+                "tiny-sdxl | learningRate: 1e-3 | precision: BFloat16, ema: {decay: 0.6}",
+                "tiny-sdxl | learningRate: 1e-3, textEncoderStopFraction: 0.5 | precision: BFloat16, adapter: {textEncoder: true}, ema: {decay: 0.6}, fullFineTuning: {bf16Weights: Fp32Master}"
             })
-    void modelIsWrittenInBothFormsAndAnInterruptedRunGivesTheSameBits(String model, String fields) throws IOException {
+    void modelIsWrittenInBothFormsAndAnInterruptedRunGivesTheSameBits(String model, String optimizer, String fields)
+            throws IOException {
         SingleGoldens.writeFolder(model, folder.resolve("model"));
-        TinyRun run = run("model", TRAINING + ", " + fields);
+        TinyRun run = run("model", TRAINING.replace("learningRate: 1e-3", optimizer) + ", " + fields);
         Path output = run.workspace().resolve("output");
 
         Ran ended = run.run("run");

@@ -131,7 +131,8 @@ class EdenConfigTest {
                 .put("unet_optimizer_type", "AdamW8bit")
                 .put("unet_lr", 0.0001)
                 .put("max_train_steps", 5000)
-                .put("use_dora", true)
+                .put("lora_rank", 8)
+                .put("l1_penalty", 0.03)
                 .put("sample_imgs_lora_scale", 0.7);
 
         Converted converted = Conversions.convert(Tool.Eden, folder, config);
@@ -149,8 +150,27 @@ class EdenConfigTest {
         assertThat(optimizer.at("/schedule/warmupSteps").asInt()).isEqualTo(5000);
         assertThat(optimizer.at("/schedule/warmupFrom").asDouble()).isEqualTo(1e-5);
         assertThat(Conversions.problems(converted.training())).isEmpty();
-        assertThat(converted.warnings())
-                .anySatisfy(warning -> assertThat(warning).contains("`sample_imgs_lora_scale`"));
+        assertThat(converted.warnings()).anySatisfy(warning -> assertThat(warning)
+                .contains(
+                        "`sample_imgs_lora_scale`",
+                        "`lora_rank`, `l1_penalty` (with is_lora false there is no adapter)"));
+        config.put("use_dora", true);
+        assertThat(Conversions.convert(Tool.Eden, folder, config)
+                        .training()
+                        .at("/spec/training/optimizer/weightDecay")
+                        .asDouble())
+                .isZero();
+    }
+
+    @Test
+    void fullFineTuningNeedsNoMoreWhereThePrefixLeavesNoTokens() throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden).put("is_lora", false).put("caption_prefix", "a robot, ");
+
+        assertThat(Conversions.convert(Tool.Eden, folder, config)
+                        .training()
+                        .at("/spec/training/method")
+                        .asText())
+                .isEqualTo("FullFineTuning");
     }
 
     @ParameterizedTest

@@ -96,8 +96,33 @@ class OtherConfigsTest {
         assertThat(training.at("/ema/decay").asDouble()).isEqualTo(0.99);
         assertThat(Conversions.problems(converted.training())).isEmpty();
         assertThat(converted.warnings())
+                .anySatisfy(warning -> assertThat(warning).contains("`lora_rank` (with FINE_TUNE there is no adapter)"))
                 .contains(
                         "`clip_grad_norm` 1.0 is left out: with FINE_TUNE weights move before all gradients are there");
+    }
+
+    /** As its TrainConfig has them. */
+    @Test
+    void oneTrainersDefaultsAreFineTuningAndThirtyEpochsOfTextEncoders() throws IOException {
+        ObjectNode config = Conversions.least(Tool.OneTrainer);
+        config.remove("training_method");
+
+        JsonNode training =
+                Conversions.convert(Tool.OneTrainer, folder, config).training().at("/spec/training");
+
+        assertThat(training.path("method").asText()).isEqualTo("FullFineTuning");
+        assertThat(training.path("epochs").asInt()).isEqualTo(100);
+        assertThat(training.at("/optimizer/textEncoderStopFraction").asDouble()).isEqualTo(0.3);
+        config.put("epochs", 30);
+        assertThat(Conversions.convert(Tool.OneTrainer, folder, config)
+                        .training()
+                        .at("/spec/training/optimizer/textEncoderStopFraction")
+                        .isMissingNode())
+                .isTrue();
+        config.putObject("text_encoder").put("stop_training_after", 0);
+        assertThatThrownBy(() -> Conversions.convert(Tool.OneTrainer, folder, config))
+                .hasMessageContaining(
+                        "`text_encoder.stop_training_after` must be at least 1 where text_encoder.train is true, since there 0 means never trained, was 0");
     }
 
     @Test
@@ -116,6 +141,15 @@ class OtherConfigsTest {
                         .at("/spec/training/fullFineTuning")
                         .isMissingNode())
                 .isTrue();
+        config.put("weight_dtype", "BFLOAT_16").putObject("unet").put("weight_dtype", "NONE");
+        assertThat(Conversions.convert(Tool.OneTrainer, folder, config).warnings())
+                .anySatisfy(warning -> assertThat(warning).contains("`weight_dtype` (it counts with FINE_TUNE and"));
+        config.put("train_dtype", "BFLOAT_16");
+        assertThat(Conversions.convert(Tool.OneTrainer, folder, config)
+                        .training()
+                        .at("/spec/training/fullFineTuning/bf16Weights")
+                        .asText())
+                .isEqualTo("StochasticRounding");
         config.put("layer_filter_preset", "attn-mlp");
         assertThatThrownBy(() -> Conversions.convert(Tool.OneTrainer, folder, config))
                 .hasMessageContaining("`layer_filter_preset` must be unset or full with FINE_TUNE");

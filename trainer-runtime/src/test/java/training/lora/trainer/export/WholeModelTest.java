@@ -27,6 +27,7 @@ import training.lora.api.Precision;
 import training.lora.api.Prediction;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.TrainedPrompts;
 import training.lora.trainer.model.basemodel.ModelOptions;
 import training.lora.trainer.model.basemodel.SingleGoldens;
 import training.lora.trainer.model.weights.ModelFiles;
@@ -146,6 +147,86 @@ class WholeModelTest {
             assertThat(trained.distance(folder.resolve("out").resolve(WholeModel.UNET)))
                     .isZero();
             trained.load(file);
+        }
+    }
+
+    /** In fp16, which bf16 can't hold. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void layersThatNothingIsReadOfStayAsTheBaseModelsFilesHaveThem(boolean single) throws IOException {
+        SingleGoldens.writeFile("tiny-sdxl", folder.resolve("base.safetensors"));
+        SingleGoldens.writeFolder("tiny-sdxl", folder.resolve("base"));
+        Path base = folder.resolve(single ? "base.safetensors" : "base");
+        Path file = folder.resolve("out.safetensors");
+        ModelOptions options = ModelOptions.in(Precision.BFloat16).withTextPrecision(Precision.BFloat16);
+        try (StableDiffusion model = StableDiffusion.open(base, options, manager)) {
+            WholeModel trained = WholeModel.of(base, model, true);
+            trained.writeFile(file, metadata(model));
+            trained.writeFolder(folder.resolve("out"));
+        }
+
+        String part = "text_encoder/model.safetensors";
+        for (String name : List.of("encoder.layers.1.mlp.fc1.weight", "final_layer_norm.weight")) {
+            assertThat(tensor(file, "conditioner.embedders.0", name))
+                    .isEqualTo(tensor(folder.resolve("base.safetensors"), "conditioner.embedders.0", name));
+            assertThat(tensor(folder.resolve("out").resolve(part), "", name))
+                    .isEqualTo(tensor(folder.resolve("base").resolve(part), "", name));
+        }
+        String read = "encoder.layers.0.mlp.fc1.weight";
+        assertThat(tensor(file, "conditioner.embedders.0", read))
+                .isNotEqualTo(tensor(folder.resolve("base.safetensors"), "conditioner.embedders.0", read));
+    }
+
+    private List<Object> tensor(Path file, String begin, String end) {
+        return tensors(file).entrySet().stream()
+                .filter(e -> e.getKey().startsWith(begin) && e.getKey().endsWith(end))
+                .findFirst()
+                .orElseThrow()
+                .getValue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"tiny-sd15, 0", "tiny-sd15, 1", "tiny-sdxl, 0", "tiny-sdxl, 1"})
+    void whatIsWrittenOfTextEncodersIsWhatCanBeTrained(String name, int skip) throws IOException {
+        SingleGoldens.writeFolder(name, folder.resolve("base"));
+        ModelOptions options = ModelOptions.DEFAULT.withTexts(ModelOptions.CHUNK, skip);
+        try (StableDiffusion model = StableDiffusion.open(folder.resolve("base"), options, manager)) {
+            List<Parameter> trained = new TrainedPrompts(model.prompts())
+                    .layers().values().stream()
+                            .flatMap(List::stream)
+                            .flatMap(List::stream)
+                            .toList();
+
+            assertThat(model.prompts().weights().values().stream().flatMap(List::stream))
+                    .hasSizeGreaterThan(10)
+                    .containsExactlyInAnyOrderElementsOf(trained);
+        }
+    }
+
+    /** Of two forms of the weights that one which the model is opened from. */
+    @Test
+    void aFoldersOtherPartsAreThoseThatAreRead() throws IOException {
+        Path base = folder.resolve("base");
+        SingleGoldens.writeFolder("tiny-sd15", base);
+        Path vae = base.resolve("vae");
+        Path plain = vae.resolve("diffusion_pytorch_model.safetensors");
+        Map<String, NDArray> other = new TreeMap<>();
+        try (SafeTensors file = SafeTensors.open(plain)) {
+            file.entries()
+                    .keySet()
+                    .forEach(key -> other.put(key, file.read(key, manager).mul(0.5)));
+        }
+        SafeTensorsWriter.write(vae.resolve("diffusion_pytorch_model.fp16.safetensors"), other, Map.of());
+
+        try (StableDiffusion model = StableDiffusion.open(base, manager)) {
+            WholeModel.of(base, model, false).writeFolder(folder.resolve("out"));
+        }
+
+        Path written = folder.resolve("out/vae");
+        assertThat(tensors(written.resolve("diffusion_pytorch_model.safetensors")))
+                .isEqualTo(tensors(plain));
+        try (Stream<Path> files = Files.list(written)) {
+            assertThat(files.filter(f -> f.toString().endsWith(".safetensors"))).hasSize(1);
         }
     }
 

@@ -115,6 +115,23 @@ class FullStepTest {
         assertThat(measured).allSatisfy(m -> assertThat(m.gradientNorm()).isPositive());
     }
 
+    /** As an adapter's: that of what moves, or of all that the step was given where nothing does. */
+    @Test
+    void normOfAStepInWhichNothingMovesIsThatOfAllGradients() {
+        TrainingSpec training = TrainingSpecs.of("method: FullFineTuning, batchSize: 2, seed: 5, " + STOCHASTIC);
+        try (NDManager run = NDManager.newBaseManager("PyTorch");
+                UNet unet = UNet.random(TinyUNets.TINY, training.precision(), 3, run);
+                FullStep step = new FullStep(unet, null, Schedules.STABLE_DIFFUSION, training, run)) {
+            Batches batches = batches(training);
+            step.train(batches, 0, List.of(new Rates(0, List.of(new Rates.Group(0, 0, false)))));
+            step.train(batches, 0, List.of(Rates.constant(0, 1e-3, 1)));
+
+            List<MeasuredStep> measured = step.log().drain();
+            assertThat(measured.get(0).gradientNorm()).isPositive();
+            assertThat(measured.get(0)).isEqualTo(measured.get(1));
+        }
+    }
+
     private static double mean(List<MeasuredStep> steps) {
         return steps.stream().mapToDouble(MeasuredStep::loss).average().orElseThrow();
     }

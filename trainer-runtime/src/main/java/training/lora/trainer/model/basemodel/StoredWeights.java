@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.model.weights.Layout;
 import training.lora.trainer.model.weights.ModelFiles;
 import training.lora.trainer.model.weights.Stored;
 import training.lora.trainer.tensor.SafeTensors;
@@ -16,6 +17,7 @@ import training.lora.trainer.tensor.SafeTensors;
 /** The weights of a base model's denoiser and text encoders as its files hold them, read one at a time. */
 public final class StoredWeights implements AutoCloseable {
     private final Map<Part, SafeTensors> files = new EnumMap<>(Part.class);
+    private final Map<Part, Layout> layouts = new EnumMap<>(Part.class);
     private final Path place;
     private final @Nullable SingleFile single;
 
@@ -44,20 +46,25 @@ public final class StoredWeights implements AutoCloseable {
      */
     public @Nullable Weight find(String folder, String name) {
         Part part = Part.of(folder);
-        SafeTensors file = files.computeIfAbsent(
-                part,
-                p -> single == null
-                        ? ModelFiles.weights(place.resolve(p.folder()), p.stem())
-                        : SafeTensors.open(place));
+        SafeTensors file = file(part);
         Stored stored;
         if (single == null) {
             String key = new FolderPart(place.resolve(folder), part)
                     .find(file.entries().keySet(), name);
             stored = key == null ? null : Stored.whole(key);
         } else {
-            stored = single.part(part).place(name);
+            stored = layouts.computeIfAbsent(part, single::layout).place(name);
         }
         return stored == null ? null : new Weight(file, stored);
+    }
+
+    /** The file that holds the weights of {@code part}, which stays this one's to close. */
+    public SafeTensors file(Part part) {
+        return files.computeIfAbsent(
+                part,
+                p -> single == null
+                        ? ModelFiles.weights(place.resolve(p.folder()), p.stem())
+                        : SafeTensors.open(place));
     }
 
     /**
@@ -68,7 +75,7 @@ public final class StoredWeights implements AutoCloseable {
         try (Stream<Path> walk = Files.walk(folder)) {
             List<Path> all =
                     walk.filter(Files::isRegularFile).map(folder::relativize).toList();
-            Set<String> needed = PartFiles.diffusers(
+            Set<String> needed = PartFiles.read(
                     all.stream().map(p -> p.toString().replace('\\', '/')).toList());
             return all.stream()
                     .filter(p -> !PartFiles.COMPONENTS.contains(p.getName(0).toString())

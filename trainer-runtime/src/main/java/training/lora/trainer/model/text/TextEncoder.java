@@ -192,9 +192,17 @@ public final class TextEncoder implements AutoCloseable {
         return pool;
     }
 
-    /** Its weights. */
-    public List<Parameter> weights() {
-        return parameters.all();
+    /**
+     * Its weights that something is read of, which are those that can be trained.
+     *
+     * @param skip layers that are skipped beyond what the role skips
+     */
+    public List<Parameter> weights(int skip) {
+        return role == Role.Second
+                ? parameters.all()
+                : parameters.all().stream()
+                        .filter(weight -> tower.readsOf(weight.name(), left(skip), role == Role.Only))
+                        .toList();
     }
 
     /** An embedding that can be walked back. */

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.List;
+import java.util.stream.IntStream;
 import training.lora.trainer.model.layer.Chain;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.kernel.Snippets;
@@ -14,6 +15,9 @@ import training.lora.trainer.model.weights.Weights;
 
 /** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the precision of the set. */
 final class TextTower {
+    private static final String LAYERS = "text_model.encoder.layers";
+    private static final String LAST_NORM = "text_model.final_layer_norm";
+
     private final ClipLayers layers;
     private final Parameter table;
     private final Weights.Kernel embed;
@@ -36,8 +40,8 @@ final class TextTower {
                                 "text_model.embeddings.position_embedding.weight",
                                 config.integer("max_position_embeddings", 77),
                                 width));
-        layers = new ClipLayers(parameters, "text_model.encoder.layers", prefix, config, true);
-        last = new Weights().add("n", parameters.norm("text_model.final_layer_norm", width));
+        layers = new ClipLayers(parameters, LAYERS, prefix, config, true);
+        last = new Weights().add("n", parameters.norm(LAST_NORM, width));
         embed = embeddings.kernel(
                 List.of("ids"),
                 "",
@@ -89,6 +93,19 @@ final class TextTower {
     /** The same with {@code embeddings} of added tokens (n, C) where {@code places} says so. */
     NDArray embed(NDManager scope, NDArray ids, AddedPlaces places, NDArray embeddings) {
         return embedAdded.call(scope, ids, places.texts(), places.positions(), places.tokens(), embeddings);
+    }
+
+    /**
+     * Whether the weight {@code name} stands on the way to what all layers but the last {@code left} make.
+     *
+     * @param normed whether the final layer norm stands there too
+     */
+    boolean readsOf(String name, int left, boolean normed) {
+        if (name.startsWith(LAST_NORM + ".")) {
+            return normed;
+        }
+        return IntStream.range(layers.count() - left, layers.count())
+                .noneMatch(layer -> name.startsWith(LAYERS + "." + layer + "."));
     }
 
     /** The embeddings that the vocabulary has, (V, C). */

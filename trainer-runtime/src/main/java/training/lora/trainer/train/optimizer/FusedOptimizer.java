@@ -113,12 +113,14 @@ public final class FusedOptimizer implements AutoCloseable {
         private final List<Rates> rates;
         private final NDManager scope;
         private final NDArray squares;
+        private final boolean moves;
         private final Set<LayerWeights> taken = Collections.newSetFromMap(new IdentityHashMap<>());
 
         private Step(List<Rates> rates, NDManager scope) {
             this.rates = rates;
             this.scope = scope;
             this.squares = scope.zeros(new Shape());
+            this.moves = rates.stream().anyMatch(Rates::moving);
         }
 
         @Override
@@ -126,7 +128,7 @@ public final class FusedOptimizer implements AutoCloseable {
             LayerWeights layer = layer(weights);
             taken.add(layer);
             try (NDArray norm = layer.step(gradients, rates, seed, scope)) {
-                if (layer.moves(rates)) {
+                if (!moves || layer.moves(rates)) {
                     ADD_SQUARE.call(scope, squares, norm).close();
                 }
             }
@@ -135,7 +137,7 @@ public final class FusedOptimizer implements AutoCloseable {
         /**
          * Ends it: averages of what it wasn't given come nearer as well.
          *
-         * @return the norm of all gradients by which weights moved, a scalar
+         * @return the norm of the gradients by which weights moved, or of all that it was given if nothing does, a scalar
          */
         public NDArray end() {
             layers.values().stream().filter(layer -> !taken.contains(layer)).forEach(layer -> layer.rest(rates, scope));
