@@ -31,6 +31,12 @@ METHODS = {
     "lora-plus": {"optimizer": {"loraPlusRatio": 16}},
     "t-lora": {"adapter": {"timestepRank": {}}},
     "ema": {"ema": {"decay": 0.98}},
+    "no-warmup": {"optimizer": {"schedule": {"warmupSteps": 0}}},
+    "no-clipping": {"optimizer": {"maxGradientNorm": 1e9}},
+    "offset-noise": {"loss": {"offsetNoise": 0.05}},
+    "prompt-noise": {"loss": {"promptNoise": 0.1}},
+    "logit-normal": {"loss": {"timesteps": "LogitNormal"}},
+    "loss-history": {"loss": {"timesteps": "LossHistory"}},
     "prodigy": {"optimizer": {"type": "Prodigy", "learningRate": 1.0}},
     "full": {"method": "FullFineTuning", "adapter": None, "optimizer": {"maxGradientNorm": None}},
     # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
