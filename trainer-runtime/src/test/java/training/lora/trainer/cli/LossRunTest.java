@@ -53,6 +53,23 @@ class LossRunTest {
                 .isNotEqualTo(whole);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            quoteCharacter = '#',
+            value = {
+                "offsetNoise: 0 | attentionWeight: 1e-3, promptNormWeight: 1e-3",
+                "preservation: {prompts: ['<caption>'], emptyPrompt: 1} | none",
+            })
+    void eachLearnsTheSameBitsWhereBlocksAreComputedAgain(String loss, String tokens) throws Exception {
+        String training = TRAINING.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens);
+        byte[] whole = trained(run("one", training));
+
+        assertThat(trained(run("again", training + ", gradientCheckpointing: true")))
+                .isEqualTo(whole);
+    }
+
     private static byte[] trained(TinyRun run) throws IOException {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
