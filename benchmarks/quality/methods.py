@@ -38,15 +38,15 @@ METHODS = {
     "logit-normal": {"loss": {"timesteps": "LogitNormal"}},
     "loss-history": {"loss": {"timesteps": "LossHistory"}},
     "prodigy": {"optimizer": {"type": "Prodigy", "learningRate": 1.0}},
-    "full": {"method": "FullFineTuning", "adapter": None, "optimizer": {"maxGradientNorm": None}},
+    "full": {"method": "FullFineTuning", "adapter": None, "optimizer": {"maxGradientNorm": None, "learningRate": 3e-4}},
     # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
     "named": {},
     "pivotal": {"tokens": {"count": 2, "learningRate": 5e-3}},
-    "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {"count": 4, "learningRate": 2e-2}},
+    "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {"count": 4}},
 }
 NAMED = ("named", "pivotal", "inversion")
-# Where a method's rate of the adapter is another than plain LoRA's; chosen as those of RATES.
-METHOD_RATES = {}
+# Rates of new tokens that are trained alone, chosen as those of RATES: of 5e-3 and 2e-2 the one at which the score is higher.
+TOKEN_RATES = {"style": 2e-2, "object": 2e-2, "face": 5e-3}
 
 
 def kind(data):
@@ -110,9 +110,10 @@ def training(data, side, steps, every, seed, rate=None, token_rate=None):
         checkpoints=dict(everySteps=steps if side == "peft-same" else every, keep=100),
     )
     asked = merged(plain, {"adapter": {"type": PEERS[side]}} if PEERS.get(side, "LoRA") != "LoRA" else METHODS.get(side, {}))
-    chosen = rate or METHOD_RATES.get((side, kind(data)))
-    if chosen:
-        asked["optimizer"]["learningRate"] = chosen
+    if rate and "optimizer" in asked:
+        asked["optimizer"]["learningRate"] = rate
+    if side == "inversion":
+        asked["tokens"]["learningRate"] = TOKEN_RATES[kind(data)]
     if token_rate and "tokens" in asked:
         asked["tokens"]["learningRate"] = token_rate
     return asked
