@@ -45,8 +45,7 @@ METHODS = {
     "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {}},
 }
 NAMED = ("named", "pivotal", "inversion")
-# How many new tokens are trained alone, and their rate, chosen as RATES are: of 5e-3 and 2e-2 with four tokens for things, of 1e-3,
-# 5e-3 and 2e-2 with four and 1e-3 and 5e-3 with one for faces, what came to the highest score on other data.
+# How many new tokens are trained alone, and their rate: what came to the highest score on other data (RESULTS.md).
 ALONE = {"style": (4, 2e-2), "object": (4, 2e-2), "face": (1, 1e-3)}
 
 
