@@ -25,7 +25,8 @@ import training.lora.trainer.tensor.TorchScript;
 class QuantizedTest {
     private static final NDManager MANAGER = NDManager.newBaseManager("PyTorch");
 
-    private static final TorchScript BYTES = TorchScript.compile("x", "return torch.tensor(torch.element_size(x))");
+    private static final TorchScript BYTES =
+            TorchScript.compile("x", "return torch.tensor(torch.element_size(x), dtype=4, device=ops.prim.device(x))");
 
     @AfterAll
     static void close() {
