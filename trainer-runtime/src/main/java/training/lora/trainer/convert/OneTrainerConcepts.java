@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.function.Function;
 import training.lora.api.CaptionSource;
 import training.lora.api.DatasetRole;
@@ -183,16 +182,7 @@ final class OneTrainerConcepts {
         }
     }
 
-    /** What all concepts that are learned from say. */
     private <T> T common(String key, Function<Options, T> value) {
-        T first = value.apply(concepts.get(0));
-        for (Options concept : concepts) {
-            T other = value.apply(concept);
-            if (!Objects.equals(first, other)) {
-                throw findings.invalid("`concepts.%s` must be the same in all concepts here, was %s and %s"
-                        .formatted(key, first, other));
-            }
-        }
-        return first;
+        return Options.common(concepts, "concepts", key, value);
     }
 }

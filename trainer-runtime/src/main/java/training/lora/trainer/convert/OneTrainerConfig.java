@@ -40,6 +40,7 @@ final class OneTrainerConfig {
     private final Places places;
     private final Draft draft;
     private final boolean xl;
+    private final String method;
 
     /** Whether the model's own weights are trained, not an adapter. */
     private final boolean whole;
@@ -54,7 +55,7 @@ final class OneTrainerConfig {
         if (!xl && !type.equals("STABLE_DIFFUSION_15")) {
             throw options.refused("model_type");
         }
-        String method = options.text("training_method", "FINE_TUNE");
+        method = options.text("training_method", "FINE_TUNE");
         whole = method.equals("FINE_TUNE");
         if (!List.of("LORA", "FINE_TUNE", "EMBEDDING").contains(method)) {
             throw options.refused("training_method");
@@ -71,7 +72,7 @@ final class OneTrainerConfig {
         findings.look(node, "");
         OneTrainerConfig config = new OneTrainerConfig(options, places);
         config.baseModel();
-        OneTrainerTokens tokens = new OneTrainerTokens(options, places, config.draft, config.xl);
+        OneTrainerTokens tokens = new OneTrainerTokens(options, config.method, places, config.draft, config.xl);
         new OneTrainerConcepts(options, places, config.draft, tokens).put();
         config.preparation();
         config.training();

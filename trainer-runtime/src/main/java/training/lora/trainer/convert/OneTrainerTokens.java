@@ -7,7 +7,6 @@ import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -33,19 +32,22 @@ final class OneTrainerTokens {
     private final Set<String> placeholders = new LinkedHashSet<>();
     private final Set<String> triggers = new HashSet<>();
 
-    /** @param xl whether the model has two text encoders */
-    OneTrainerTokens(Options options, Places places, Draft draft, boolean xl) {
+    /**
+     * @param method the file's training_method
+     * @param xl whether the model has two text encoders
+     */
+    OneTrainerTokens(Options options, String method, Places places, Draft draft, boolean xl) {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
         this.draft = draft;
-        alone = options.text("training_method", "FINE_TUNE").equals("EMBEDDING");
+        alone = method.equals("EMBEDDING");
         if (alone) {
             embeddings.add(options.child("embedding"));
             requireNew(embeddings.get(0));
         }
         embeddings.addAll(options.children("additional_embeddings"));
-        if (any() && options.text("training_method", "FINE_TUNE").equals("FINE_TUNE")) {
+        if (any() && method.equals("FINE_TUNE")) {
             throw options.wrong("additional_embeddings", "be empty with training_method FINE_TUNE");
         }
         for (Options embedding : embeddings) {
@@ -268,16 +270,7 @@ final class OneTrainerTokens {
         return Math.min(1, after / batches);
     }
 
-    /** What all embeddings say. */
     private <T> T common(String key, Function<Options, T> value) {
-        T first = value.apply(embeddings.get(0));
-        for (Options embedding : embeddings) {
-            T other = value.apply(embedding);
-            if (!Objects.equals(first, other)) {
-                throw findings.invalid("`%s%s` must be the same in all embeddings here, was %s and %s"
-                        .formatted(embedding.group(), key, first, other));
-            }
-        }
-        return first;
+        return Options.common(embeddings, "embeddings", key, value);
     }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.TrainerException;
 
@@ -162,6 +163,24 @@ record Options(Findings findings, ObjectNode node, String group) {
             children.add(new Options(findings, below, group + key + "."));
         }
         return children;
+    }
+
+    /**
+     * What all of several groups say.
+     *
+     * @param kind what they are, in a sentence that refuses those that differ
+     */
+    static <T> T common(List<Options> groups, String kind, String key, Function<Options, T> value) {
+        T first = value.apply(groups.get(0));
+        for (Options group : groups) {
+            T other = value.apply(group);
+            if (!Objects.equals(first, other)) {
+                throw group.findings()
+                        .invalid("`%s%s` must be the same in all %s here, was %s and %s"
+                                .formatted(group.group(), key, kind, first, other));
+            }
+        }
+        return first;
     }
 
     /** What refuses the value of {@code key}: a sentence that says what it must do, such as "be a number". */
