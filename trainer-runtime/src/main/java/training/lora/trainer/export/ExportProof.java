@@ -134,11 +134,12 @@ public final class ExportProof {
             if (factors.size() != trained.projections().size()) {
                 throw new IllegalStateException(file + " must adapt the parts of the model that were trained");
             }
+            BakedModules.Weights weights = BakedModules.of(weights());
             for (AdaptedProjection p : trained.projections()) {
                 LoraAdapter.Factors own =
                         Objects.requireNonNull(factors.get(p.projection().path()), p.projection()::path);
                 try (NDManager scope = ComputeDevice.CPU.newManager()) {
-                    NDArray weight = BakedModules.of(weights()).rows(p.projection(), scope);
+                    NDArray weight = weights.rows(p.projection(), scope);
                     NDArray input = Randomness.normal(
                                     scope, 1, new Shape(p.projection().fanIn(), TOKENS))
                             .toType(DataType.FLOAT64, false);

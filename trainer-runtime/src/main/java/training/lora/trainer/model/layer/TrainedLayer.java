@@ -54,19 +54,14 @@ final class TrainedLayer implements Layer {
         inputs.addAll(kept);
         NDArray sum = layer.gradientOfPass(pass);
         Weights.Kernel kernel = sum == null ? gradients : gradientsToPass;
-        NDList all = kernel.callAll(pass.scope(), inputs);
-        int weights = all.size() - forward.weights().size();
-        try (NDList own = new NDList(all.subList(weights, all.size()))) {
-            Objects.requireNonNull(pass.weights(), "what takes the gradients of weights")
-                    .take(forward.weights(), own);
+        NDList ofInputs = Objects.requireNonNull(pass.weights(), "what takes the gradients of weights")
+                .takeLast(forward.weights(), kernel.callAll(pass.scope(), inputs));
+        if (sum != null) {
+            try (NDArray d = ofInputs.remove(ofInputs.size() - 1)) {
+                ADD.call(pass.scope(), sum, d).close();
+            }
         }
-        if (sum == null) {
-            return new NDList(all.subList(0, weights));
-        }
-        try (NDArray d = all.get(weights - 1)) {
-            ADD.call(pass.scope(), sum, d).close();
-        }
-        return new NDList(all.subList(0, weights - 1));
+        return ofInputs;
     }
 
     @Override

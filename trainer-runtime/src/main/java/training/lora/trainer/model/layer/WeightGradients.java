@@ -1,6 +1,7 @@
 package training.lora.trainer.model.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import java.util.List;
 import training.lora.trainer.model.weights.Parameter;
 
@@ -14,4 +15,19 @@ public interface WeightGradients {
      * @param gradients of each, in its shape and type; closed afterwards
      */
     void take(List<Parameter> weights, List<NDArray> gradients);
+
+    /**
+     * Takes what a function of {@link training.lora.trainer.model.weights.Weights.Kernel#gradients} made: those of its weights, which
+     * stand last and are closed.
+     *
+     * @param all the gradients of inputs, and of {@code weights} behind them
+     * @return those of inputs
+     */
+    default NDList takeLast(List<Parameter> weights, NDList all) {
+        int inputs = all.size() - weights.size();
+        try (NDList own = new NDList(all.subList(inputs, all.size()))) {
+            take(weights, own);
+        }
+        return new NDList(all.subList(0, inputs));
+    }
 }

@@ -75,12 +75,8 @@ public final class TrainedTextEncoder {
 
         /** Hands the gradients of weights on. Of at most one wanted input the gradient is returned. */
         @Nullable NDArray backward(NDManager scope, WeightGradients taker, NDArray... gradientAndInputs) {
-            NDList all = gradients.callAll(scope, gradientAndInputs);
-            int inputs = all.size() - weights().size();
-            try (NDList own = new NDList(all.subList(inputs, all.size()))) {
-                taker.take(weights(), own);
-            }
-            return inputs == 0 ? null : all.get(0);
+            NDList ofInputs = taker.takeLast(weights(), gradients.callAll(scope, gradientAndInputs));
+            return ofInputs.isEmpty() ? null : ofInputs.get(0);
         }
     }
 

@@ -1,7 +1,6 @@
 package training.lora.trainer.model.unet;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.List;
 import java.util.Objects;
@@ -56,9 +55,7 @@ final class AddedEmbedding {
         if (gradients == null) {
             gradients = forward.gradients(List.of());
         }
-        try (NDList own = gradients.callAll(scope, gradient, time, pooled(told), sizes(told))) {
-            taker.take(forward.weights(), own);
-        }
+        taker.takeLast(forward.weights(), gradients.callAll(scope, gradient, time, pooled(told), sizes(told)));
     }
 
     /** Its weights. */

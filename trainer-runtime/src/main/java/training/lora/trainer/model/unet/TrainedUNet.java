@@ -1,7 +1,6 @@
 package training.lora.trainer.model.unet;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -115,9 +114,7 @@ public final class TrainedUNet {
             if (added != null) {
                 added.takeGradients(scope, time, pass.requireTime(), told, taker);
             }
-            try (NDList own = timeGradients.callAll(scope, time, timesteps)) {
-                taker.take(unet.embedTime().weights(), own);
-            }
+            taker.takeLast(unet.embedTime().weights(), timeGradients.callAll(scope, time, timesteps));
         }
 
         /** The gradient of what the text came to, fp32, after {@link #backward}; only of {@link #recordToText}. */

@@ -126,11 +126,10 @@ public final class AlignedPrompt {
         NDArray pooled = one.pooled();
         NDArray context = one.context().repeat(0, samples.length);
         context.attach(scope);
-        if (pooled == null) {
-            return new Told.Embedded(Conditioning.of(context));
+        NDArray all = pooled == null ? null : pooled.repeat(0, samples.length);
+        if (all != null) {
+            all.attach(scope);
         }
-        NDArray all = pooled.repeat(0, samples.length);
-        all.attach(scope);
-        return new Told.Embedded(new Conditioning(context, all, data.timeIds(samples, scope)));
+        return KeptPrompts.told(new Conditioning(context, all, null), samples, data, scope);
     }
 }

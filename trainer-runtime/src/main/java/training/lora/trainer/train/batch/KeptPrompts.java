@@ -127,7 +127,11 @@ public final class KeptPrompts {
         if (embedder == null) {
             return new Told.Texts(texts, data.timeIds(samples, scope));
         }
-        Conditioning embedded = embedder.embed(texts, scope);
+        return told(embedder.embed(texts, scope), samples, data, scope);
+    }
+
+    /** What is told of {@code samples} with an embedded text for each. */
+    static Told told(Conditioning embedded, int[] samples, TrainingData data, NDManager scope) {
         return new Told.Embedded(
                 embedded.pooled() == null
                         ? embedded
