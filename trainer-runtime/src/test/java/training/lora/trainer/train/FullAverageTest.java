@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -12,10 +11,7 @@ import training.lora.api.TrainingSpec;
 import training.lora.trainer.model.unet.TinyUNets;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.weights.Parameter;
-import training.lora.trainer.order.SampleOrder;
 import training.lora.trainer.train.batch.Batches;
-import training.lora.trainer.train.batch.Captions;
-import training.lora.trainer.train.batch.TrainingData;
 import training.lora.trainer.train.optimizer.Rates;
 
 /** Averages of a model's own weights. */
@@ -92,17 +88,7 @@ class FullAverageTest {
         try (NDManager run = NDManager.newBaseManager("PyTorch");
                 UNet unet = UNet.random(TinyUNets.TINY, training.precision(), 3, run);
                 FullStep step = new FullStep(unet, null, Schedules.STABLE_DIFFUSION, training, run)) {
-            TrainingData data = new RandomData(10, false);
-            Captions captions = new Captions(
-                    data,
-                    Collections.nCopies(10, ""),
-                    training.captions(),
-                    (texts, scope) -> {
-                        throw new AssertionError(texts);
-                    },
-                    11);
-            Batches batches =
-                    new Batches(data, SampleOrder.uniform(10, 11), captions, training, Schedules.STABLE_DIFFUSION);
+            Batches batches = FullStepTest.batches(training);
             List<float[]> expected = values(unet);
             List<float[]> begun = values(unet);
             List<float[]> greatest = values(unet);

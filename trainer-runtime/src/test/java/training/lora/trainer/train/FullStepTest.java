@@ -28,7 +28,8 @@ class FullStepTest {
     private static final String STOCHASTIC = "precision: BFloat16, optimizer: {type: Adafactor, learningRate: 1e-3}";
     private static final String MASTER = STOCHASTIC + ", fullFineTuning: {bf16Weights: Fp32Master}";
 
-    private static Batches batches(TrainingSpec training) {
+    /** Of random numbers, whose captions nothing embeds. */
+    static Batches batches(TrainingSpec training) {
         TrainingData data = new RandomData(10, false);
         Captions captions = new Captions(
                 data,

@@ -10,13 +10,12 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeSet;
-import org.assertj.core.data.Offset;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.GradientGoldens;
 import training.lora.trainer.model.basemodel.FolderPart;
 import training.lora.trainer.model.basemodel.Part;
 import training.lora.trainer.model.weights.Parameter;
@@ -24,8 +23,6 @@ import training.lora.trainer.model.weights.Parameter;
 /** Against what full_goldens.py wrote. */
 class TrainedUNetTest {
     /** Numbers of a gradient that are kept. */
-    private static final int NUMBERS = 3;
-
     private static JsonNode values(String name) throws IOException {
         return Json.MAPPER.readTree(
                 Goldens.FULL.resolve(name.split("/")[0] + ".json").toFile());
@@ -69,18 +66,7 @@ class TrainedUNetTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Map<String, float[]> found = gradients(name, Precision.Float32, manager);
 
-            assertThat(found.keySet()).isEqualTo(names(expected));
-            found.forEach((weight, gradient) -> {
-                JsonNode numbers = expected.path(weight);
-                double norm = numbers.get(0).asDouble();
-                Offset<Double> close = Offset.offset(1e-4 * norm + 1e-7 * whole);
-                assertThat(norm(gradient)).as(weight).isCloseTo(norm, close);
-                for (int i = 0; i < NUMBERS; i++) {
-                    assertThat((double) gradient[i * gradient.length / NUMBERS])
-                            .as("%s, number %d", weight, i)
-                            .isCloseTo(numbers.get(1 + i).asDouble(), close);
-                }
-            });
+            GradientGoldens.assertGradients(found, expected, whole, 1e-4);
         }
     }
 
@@ -103,19 +89,5 @@ class TrainedUNetTest {
             }
             assertThat(Math.sqrt(apart / whole)).isBetween(0.1 * torch, 1.5 * torch);
         }
-    }
-
-    private static TreeSet<String> names(JsonNode object) {
-        TreeSet<String> names = new TreeSet<>();
-        object.fieldNames().forEachRemaining(names::add);
-        return names;
-    }
-
-    private static double norm(float[] values) {
-        double sum = 0;
-        for (float value : values) {
-            sum += (double) value * value;
-        }
-        return Math.sqrt(sum);
     }
 }

@@ -21,34 +21,6 @@ import training.lora.trainer.model.unet.PictureSizes;
 class AlignedPromptTest {
     private static final Shape SHAPE = new Shape(4, 1, 2, 2);
 
-    /** Of which nothing is asked. */
-    private static final TrainingData NO_DATA = new TrainingData() {
-        @Override
-        public int size() {
-            throw new AssertionError();
-        }
-
-        @Override
-        public NDArray means(int[] samples, NDManager scope) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public NDArray deviations(int[] samples, NDManager scope) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public NDArray timeIds(int[] samples, NDManager scope) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
-            throw new AssertionError();
-        }
-    };
-
     @Test
     void countsForPicturesOfWhatTheTextCallsWhoseCaptionsAreSaid() throws JsonProcessingException {
         LoraTrainingSpec spec = Json.STRICT_YAML.readValue("""
@@ -66,7 +38,7 @@ class AlignedPromptTest {
         List<String> embedded = new ArrayList<>();
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
             AlignedPrompt prompt = Objects.requireNonNull(AlignedPrompt.of(
-                    NO_DATA,
+                    new NoData(),
                     samples,
                     spec,
                     (texts, in) -> {

@@ -19,36 +19,20 @@ import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
-import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.train.TrainingSpecs;
 
 /** Tags of captions, as text. */
 class CaptionsTest {
-    private static final TrainingData NONE = new TrainingData() {
+    private static final TrainingData NONE = new NoData() {
         @Override
         public int size() {
             return 0;
         }
 
         @Override
-        public NDArray means(int[] samples, NDManager scope) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public NDArray deviations(int[] samples, NDManager scope) {
-            throw new AssertionError();
-        }
-
-        @Override
         public NDArray timeIds(int[] samples, NDManager scope) {
             return scope.create(samples);
-        }
-
-        @Override
-        public Conditioning embeddings(int[] samples, boolean[] empty, NDManager scope) {
-            throw new AssertionError();
         }
     };
 
