@@ -28,7 +28,10 @@ args.add_argument("--token-rate", type=float, help="learning rate of new tokens;
 args.add_argument("--token-count", type=int, help="how many; default: the method's own")
 args.add_argument("--limit", type=float, default=3000, help="no cell is begun after so many seconds; default 3000")
 args.add_argument("--out", type=pathlib.Path, default=HOME / "benchmarks" / "quality" / "target")
-args = args.parse_args()
+parser, args = args, args.parse_args()
+unknown = set(args.sides) - {*methods.METHODS, *methods.PEERS}
+if unknown:
+    parser.error(f"--sides must be of {', '.join([*methods.METHODS, *methods.PEERS])}, was {', '.join(sorted(unknown))}")
 args.out = args.out.resolve()
 environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}
 

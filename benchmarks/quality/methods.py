@@ -21,7 +21,8 @@ RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
 # Where the text counts for more the tiny model keeps to its own colours.
 GUIDANCE = {"style": 2, "object": 5, "face": 5}
 
-PEERS = {"peft": "LoRA", "peft-same": "LoRA", "peft-dora": "DoRA", "peft-loha": "LoHa", "peft-lokr": "LoKr"}
+# What diffusers + peft trains: plain LoRA (train_peft.py).
+PEERS = ("peft", "peft-same")
 # What else is trained: kind of adapter, or fields under spec.training that take the place of plain LoRA's.
 METHODS = {
     "trainer": {},
@@ -109,7 +110,7 @@ def training(data, side, steps, every, seed, rate=None, token_rate=None, token_c
         # That the same draws come to the same adapter shows at the end.
         checkpoints=dict(everySteps=steps if side == "peft-same" else every, keep=100),
     )
-    asked = merged(plain, {"adapter": {"type": PEERS[side]}} if PEERS.get(side, "LoRA") != "LoRA" else METHODS.get(side, {}))
+    asked = merged(plain, {} if side in PEERS else METHODS[side])
     if rate and "optimizer" in asked:
         asked["optimizer"]["learningRate"] = rate
     if side == "inversion":
