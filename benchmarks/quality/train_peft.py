@@ -7,7 +7,7 @@ Needs `lora-trainer prepare` on the workspace before. With --same-draws noise, t
 and the adapter's start are the trainer's, which are functions of (seed, step, purpose); else they are torch's.
 """
 import argparse, hashlib, json, pathlib, statistics, time
-import diffusers, numpy, peft, torch, yaml
+import diffusers, numpy, peft, safetensors.torch, torch, yaml
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from diffusers.optimization import get_cosine_schedule_with_warmup
 from peft import LoraConfig, get_peft_model_state_dict
@@ -50,10 +50,35 @@ with torch.no_grad():
     tokens = pipe.tokenizer(captions + [""], padding="max_length", max_length=77, truncation=True, return_tensors="pt")
     contexts = pipe.text_encoder(tokens.input_ids)[0]
 
-config = LoraConfig(r=adapter["rank"], lora_alpha=adapter["alpha"], init_lora_weights="gaussian",
-                    target_modules=[name for group in adapter["targets"] for name in TARGETS[group]])
+kind, rank, alpha = adapter.get("type", "LoRA"), adapter["rank"], adapter["alpha"]
+targets = [name for group in adapter["targets"] for name in TARGETS[group]]
+# peft's own start of LoKr would have no gradient; LyCORIS' is the trainer's.
+lycoris = {"LoHa": dict(init_weights=True), "LoKr": dict(init_weights="lycoris")}
+if kind in lycoris:
+    config = getattr(peft, f"{kind}Config")(r=rank, alpha=alpha, target_modules=targets, **lycoris[kind])
+else:
+    config = LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", use_dora=kind == "DoRA", target_modules=targets)
 pipe.unet.add_adapter(config)
-if args.same_draws:
+whose = yaml.safe_load(args.spec.read_text())["metadata"]
+
+
+def save(checkpoint):
+    """Writes the adapter where `evaluate` looks for its kind; peft's and LyCORIS' matrices differ in their names alone."""
+    weights = get_peft_model_state_dict(pipe.unet)
+    if kind not in lycoris:
+        pipe.save_lora_weights(checkpoint / "diffusers", unet_lora_layers=weights)
+        return
+    named = {}
+    for name, tensor in weights.items():
+        module, part = name.rsplit(".", 1)
+        layer = "lora_unet_" + module.replace(".", "_")
+        named[f"{layer}.{part}"] = tensor.contiguous()
+        named[f"{layer}.alpha"] = torch.tensor(float(alpha))
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(named, checkpoint / f"{whose['name']}.safetensors")
+
+
+if args.same_draws:  # of LoRA alone
     for path, module in pipe.unet.named_modules():
         if hasattr(module, "lora_A"):
             down = module.lora_A["default"].weight
@@ -98,7 +123,7 @@ for step in range(1, steps + 1):
     lines.append(dict(step=step, loss=loss.item(), learningRate=rate, gradientNorm=norm.item()))
     if step % every == 0 or step == steps:
         checkpoint = train / "checkpoints" / f"step-{step:06}"
-        pipe.save_lora_weights(checkpoint / "diffusers", unet_lora_layers=get_peft_model_state_dict(pipe.unet))
+        save(checkpoint)
         # What `evaluate` asks of a checkpoint: proofs of its files, of which there are none here, and all files' digests.
         (checkpoint / "proof.json").write_text("[]")
         digests = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(checkpoint)}\n" for f in sorted(checkpoint.rglob("*")) if f.is_file()]
@@ -113,7 +138,6 @@ ImageDraw.Draw(chart).line([(480 * i / steps, 159 - 158 * l["loss"] / top) for i
 chart.save(train / "loss.png")
 prepared = json.loads((args.workspace / "dataset" / "manifest.json").read_text())
 (train / "peer.json").write_text(json.dumps(dict(torch=torch.__version__, diffusers=diffusers.__version__, peft=peft.__version__, secondsPerStep=statistics.median(times))))
-whose = yaml.safe_load(args.spec.read_text())["metadata"]
 (train / "summary.json").write_text(json.dumps(dict(
     runId="peft", owner=dict(namespace=whose.get("namespace", "default"), name=whose["name"]), spec=prepared["spec"],
     datasetDigest=prepared["digest"], baseModelDigest=prepared["baseModelDigest"], checkpoints=kept, rollbacks=[])))
