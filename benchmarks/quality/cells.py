@@ -47,7 +47,7 @@ def spec(data, side, seed):
     # What is measured is the one file that both sides can write.
     formats = {"LoRA": "Diffusers", "DoRA": "Diffusers", "LoHa": "Kohya", "LoKr": "Kohya"}
     adapter = training(data, side, seed).get("adapter")
-    output = {"output": dict(formats=[formats[adapter.get("type", "LoRA")]])} if adapter and side not in methods.NAMED else {}
+    output = {"output": dict(formats=[formats[adapter.get("type", "LoRA")]])} if adapter and (side in methods.PEERS or side not in methods.NAMED) else {}
     return dict(
         apiVersion="lora.training/v1alpha1",
         kind="LoraTraining",
@@ -90,9 +90,9 @@ def run(data, side, seed):
     if side not in methods.PEERS:
         trainer("train", workspace, file)
     elif not (workspace / "train" / "summary.json").exists():
-        same = ["--same-draws"] if side == "peft-same" else []
+        more = ["--same-draws"] if side == "peft-same" else ["--prefix", methods.prefix(data, side)]
         call([sys.executable, HOME / "benchmarks/quality/train_peft.py", file, "--base", methods.BUNDLED / "emoji-sd", "--data", methods.folder(data, side, args.out),
-              "--workspace", workspace, "--threads", args.threads, *same], workspace)
+              "--workspace", workspace, "--threads", args.threads, *more], workspace)
     if side in methods.PEERS:
         peer = json.loads((workspace / "train" / "peer.json").read_text())
     trainer("evaluate", workspace, file)

@@ -23,7 +23,7 @@ RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
 GUIDANCE = {"style": 2, "object": 5, "face": 5}
 
 # What diffusers + peft trains (train_peft.py), by the trainer's method of the same kind.
-PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr"}
+PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr", "peft-named": "named"}
 # What else is trained: kind of adapter, or fields under spec.training that take the place of plain LoRA's.
 METHODS = {
     "trainer": {},
@@ -48,7 +48,7 @@ METHODS = {
 }
 # By what plain LoRA's rate is multiplied: what came to the highest score on other data (RESULTS.md).
 TIMES = {"full": 0.3}
-NAMED = ("named", "pivotal", "inversion")
+NAMED = ("named", "peft-named", "pivotal", "inversion")
 # How many new tokens are trained alone, and their rate: what came to the highest score on other data (RESULTS.md).
 ALONE = {"style": (4, 2e-2), "object": (4, 2e-2), "face": (1, 1e-3)}
 
@@ -88,13 +88,15 @@ def dataset(data, side, out):
     return place | {"concept": concept}
 
 
+def prefix(data, side):
+    """What the trainer puts before captions that have no trigger: a style is named there."""
+    _, mode, _, trigger = DATA[data]
+    return f"in the style of {trigger}, " if side in NAMED and mode == "Style" else ""
+
+
 def prompts(data, side, out):
     """The captions, as the trainer has them: where a concept is named, with its trigger."""
-    captions = [f.with_suffix(".txt").read_text().strip() for f in sorted(folder(data, side, out).glob("*.png"))]
-    _, mode, _, trigger = DATA[data]
-    if side in NAMED and mode == "Style":
-        return [f"in the style of {trigger}, {caption}" for caption in captions]
-    return captions
+    return [prefix(data, side) + f.with_suffix(".txt").read_text().strip() for f in sorted(folder(data, side, out).glob("*.png"))]
 
 
 def training(data, side, steps, every, seed, rate=None, token_rate=None, token_count=None, times=None):

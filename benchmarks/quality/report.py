@@ -86,12 +86,15 @@ def last_step(cells, both):
 
 def beside_lora(cells):
     """Each method's last step beside plain LoRA's on the same captions; of a gain, the share of LoRA's."""
-    lines = ["| last step | method | seeds | score | learned | kept | training-image alignment | diversity | score - LoRA's | gain of alignment / LoRA's |", "|---" * 10 + "|"]
+    lines = ["| last step | method | seeds | score | learned | kept | training-image alignment | diversity | score - LoRA's | score - peft LoRA's | gain of alignment / LoRA's |", "|---" * 11 + "|"]
     for (data, side), group in cells.items():
-        lora = cells.get((data, "named" if side in methods.NAMED else "trainer"))
+        theirs, ours = ("peft-named", "named") if side in methods.NAMED else ("peft", "trainer")
+        lora = cells.get((data, ours)) or cells.get((data, theirs))
+        peft = cells.get((data, theirs))
         values = lambda of, metric: [c["checkpoints"][-1][metric] for c in of]
         gain = lambda of: statistics.mean(values(of, ALIGNMENT)) - of[0]["base"][ALIGNMENT]
         beside = [difference([(values(group, "score"), values(lora, "score"))]), f"{gain(group) / gain(lora):.2f}"] if lora and lora is not group else ["", ""]
+        beside.insert(1, difference([(values(group, "score"), values(peft, "score"))]) if peft and peft is not group else "")
         shown = [spread(values(group, metric)) for metric in ("score", "learned", "kept", ALIGNMENT, "diversity")]
         lines.append(f"| {data} | {side} | {len(group)} | " + " | ".join(shown + beside) + " |")
     return lines

@@ -1,6 +1,6 @@
 """Trains what a LoraTraining asks for with diffusers + peft, into a workspace that `lora-trainer evaluate` measures.
 
-usage: train_peft.py SPEC --base DIR --data DIR --workspace DIR [--threads N] [--same-draws]
+usage: train_peft.py SPEC --base DIR --data DIR --workspace DIR [--threads N] [--same-draws] [--prefix TEXT]
 
 SPEC is the trainer's own file: adapter, optimizer, schedule, loss, caption dropout, seed and checkpoints are read from it.
 Needs `lora-trainer prepare` on the workspace before. With --same-draws noise, timesteps, order of pictures, dropped captions
@@ -29,6 +29,7 @@ args.add_argument("--data", type=pathlib.Path, required=True)
 args.add_argument("--workspace", type=pathlib.Path, required=True)
 args.add_argument("--threads", type=int, default=2)
 args.add_argument("--same-draws", action="store_true")
+args.add_argument("--prefix", default="", help="put before each caption")
 args = args.parse_args()
 
 asked = yaml.safe_load(args.spec.read_text())["spec"]["training"]
@@ -42,7 +43,7 @@ pipe = StableDiffusionPipeline.from_pretrained(args.base, torch_dtype=torch.floa
 for part in (pipe.unet, pipe.vae, pipe.text_encoder):
     part.requires_grad_(False).eval()
 files = sorted(args.data.glob("*.png"))
-captions = [f.with_suffix(".txt").read_text().strip() for f in files]
+captions = [args.prefix + f.with_suffix(".txt").read_text().strip() for f in files]
 pixels = torch.stack([torch.from_numpy(numpy.array(Image.open(f).convert("RGB"))).permute(2, 0, 1) for f in files]).float() / 255
 with torch.no_grad():
     moments = pipe.vae.encode(pixels * 2 - 1).latent_dist
