@@ -131,6 +131,12 @@ final class NodesCluster extends Kube {
         });
     }
 
+    /** Makes the file {@code /workspace/stub/NAME} of a training's pods, on which the scripts of its stages may wait. */
+    void tell(String namespace, String training, String name) {
+        Path folder = scripts().run().resolve("volumes").resolve(namespace).resolve(training + "-workspace");
+        Evidence.write(folder.resolve("stub").resolve(name), "");
+    }
+
     /** Makes a folder, if it is not there, that users of any pod may write to. */
     static Path openFolder(Path folder) {
         try {

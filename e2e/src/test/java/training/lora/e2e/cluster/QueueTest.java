@@ -17,6 +17,7 @@ import training.lora.e2e.Trainings;
 @ClusterTest
 class QueueTest {
     private static final int GPUS = 2;
+    private static final int POLLS = 360;
 
     private final NodesCluster cluster;
 
@@ -32,17 +33,23 @@ class QueueTest {
             cluster.stub(
                     namespace,
                     name,
-                    Map.of("train", "sleep 10"),
+                    Map.of("train", "until [ -e /workspace/stub/end ]; do sleep 1; done"),
                     runtime -> runtime.put(
                             "stages",
                             List.of(Map.of(
                                     "name", "Train", "resources", Map.of("limits", Map.of("nvidia.com/gpu", "1"))))));
         }
 
+        // None ends before the others were seen to wait: how long a pod takes to start differs between machines.
         Set<String> queued = new TreeSet<>();
         int most = 0;
-        while (!names.stream().allMatch(n -> Trainings.isOver(cluster.get(namespace, n)))) {
+        for (int i = 0; i < POLLS && (queued.size() < names.size() - GPUS || most < GPUS); i++) {
             names.stream().filter(n -> isQueued(cluster.get(namespace, n))).forEach(queued::add);
+            most = Math.max(most, running(namespace));
+            TimeUnit.MILLISECONDS.sleep(500);
+        }
+        names.forEach(n -> cluster.tell(namespace, n, "end"));
+        while (!names.stream().allMatch(n -> Trainings.isOver(cluster.get(namespace, n)))) {
             most = Math.max(most, running(namespace));
             TimeUnit.MILLISECONDS.sleep(300);
         }
