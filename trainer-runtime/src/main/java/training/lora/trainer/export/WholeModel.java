@@ -107,6 +107,11 @@ public final class WholeModel {
         new ModelFolder(base, trained).write(folder);
     }
 
+    /** The files of weights that were trained in a folder that {@link #writeFolder} writes, relative to it. */
+    public List<String> trainedFiles() {
+        return weights.keySet().stream().map(ModelFolder::weights).toList();
+    }
+
     /** Writes a file in the original layout. */
     public void writeFile(Path file, ExportMetadata metadata) throws IOException {
         List<SafeTensors> open = new ArrayList<>();

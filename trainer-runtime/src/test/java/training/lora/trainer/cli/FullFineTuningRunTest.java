@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -17,7 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
+import training.lora.api.Proof;
 import training.lora.trainer.Goldens;
+import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.basemodel.SingleGoldens;
 import training.lora.trainer.tensor.SafeTensors;
 
@@ -75,6 +78,24 @@ class FullFineTuningRunTest {
         byte[] fromFile = drawn(output.resolve(TinyRun.NAME + ".safetensors"), "file");
         assertThat(fromFile).isEqualTo(drawn(output.resolve("diffusers"), "folder"));
         assertThat(fromFile).isNotEqualTo(drawn(folder.resolve("model"), "base"));
+        assertProven(output, fields.contains("textEncoder") ? model.equals("tiny-sdxl") ? 2 : 1 : 0);
+    }
+
+    /** That each file of weights that were trained, {@code encoders} of them text encoders', has its proof. */
+    private static void assertProven(Path output, int encoders) throws IOException {
+        List<String> names = new ArrayList<>(
+                List.of(TinyRun.NAME + ".safetensors", "diffusers/unet/diffusion_pytorch_model.safetensors"));
+        List.of("diffusers/text_encoder/model.safetensors", "diffusers/text_encoder_2/model.safetensors")
+                .subList(0, encoders)
+                .forEach(names::add);
+
+        List<Proof> proofs =
+                List.of(Json.MAPPER.readValue(output.resolve("proof.json").toFile(), Proof[].class));
+
+        assertThat(proofs).extracting(Proof::file).containsExactlyInAnyOrderElementsOf(names);
+        for (Proof proof : proofs) {
+            assertThat(proof.sha256()).as(proof.file()).isEqualTo(Sha256.of(output.resolve(proof.file())));
+        }
     }
 
     @Test

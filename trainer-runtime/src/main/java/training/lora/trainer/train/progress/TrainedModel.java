@@ -51,22 +51,40 @@ public record TrainedModel(RunSpec run, WholeModel model, FusedOptimizer optimiz
         return null;
     }
 
-    /** A file proves itself by its weights, which are those that were trained. */
+    /** Files prove themselves by their weights, which are those that were trained. */
     @Override
     public List<Proof> write(Path folder, ExportMetadata described) throws IOException {
         List<Proof> proofs = new ArrayList<>();
         for (AdapterFormat format : run.spec().output().formats()) {
-            String name = format == AdapterFormat.Kohya ? Publisher.kohyaName(run) : Publisher.TRAINED_UNET;
             if (format == AdapterFormat.Kohya) {
+                String name = Publisher.kohyaName(run);
                 model.writeFile(folder.resolve(name), described);
+                proofs.addAll(proofs(folder, name, List.of(name)));
             } else {
                 model.writeFolder(folder.resolve(Publisher.MODEL));
+                List<String> names = model.trainedFiles().stream()
+                        .map(file -> Publisher.MODEL + file)
+                        .toList();
+                proofs.addAll(proofs(folder, Publisher.TRAINED_UNET, names));
             }
-            double distance = model.distance(folder.resolve(name));
-            if (distance != 0) {
-                throw new IllegalStateException(
-                        "%s must have the weights that were trained, but differs by %s".formatted(name, distance));
-            }
+        }
+        return proofs;
+    }
+
+    /**
+     * Proofs of the files of one form.
+     *
+     * @param main by which the form is read
+     * @param names of its files of weights that were trained
+     */
+    private List<Proof> proofs(Path folder, String main, List<String> names) throws IOException {
+        double distance = model.distance(folder.resolve(main));
+        if (distance != 0) {
+            throw new IllegalStateException(
+                    "%s must have the weights that were trained, but differs by %s".formatted(main, distance));
+        }
+        List<Proof> proofs = new ArrayList<>();
+        for (String name : names) {
             proofs.add(new Proof(name, Sha256.of(folder.resolve(name)), distance, 0.0));
         }
         return proofs;
