@@ -122,12 +122,10 @@ record RealReport(
                 "%.5f, %.5f",
                 mean(losses.subList(0, ends)),
                 mean(losses.subList(losses.size() - ends, losses.size())));
-        row(
-                rows,
-                "loss over a fixed set, before and after",
-                "%.5f, %.5f",
-                summary.fixedSetLoss().before(),
-                summary.fixedSetLoss().after());
+        TrainSummary.FixedSetLoss loss = summary.fixedSetLoss();
+        if (loss != null) {
+            row(rows, "loss over a fixed set, before and after", "%.5f, %.5f", loss.before(), loss.after());
+        }
         row(
                 rows,
                 "versions",

@@ -29,7 +29,7 @@ import training.lora.trainer.trained.TrainSummary;
  * @param prompts the prompts and the seeds of their initial noise, one a picture
  * @param trainingImages how many training pictures the generated ones were compared with
  * @param concepts what was measured of each concept
- * @param fixedSetLoss loss over a fixed set of (picture, noise, timestep) before and after training
+ * @param fixedSetLoss loss over a fixed set of (picture, noise, timestep) before and after training; null where the watchdog was off
  * @param validationLoss the same over pictures that were held out; null where there are none
  * @param base what was measured of the base model
  * @param checkpoints what was measured of each checkpoint
@@ -54,7 +54,7 @@ record EvaluationReport(
         List<PromptSpec> prompts,
         int trainingImages,
         List<ConceptReport> concepts,
-        TrainSummary.FixedSetLoss fixedSetLoss,
+        TrainSummary.@Nullable FixedSetLoss fixedSetLoss,
         TrainSummary.@Nullable FixedSetLoss validationLoss,
         Checkpoint base,
         List<Checkpoint> checkpoints,

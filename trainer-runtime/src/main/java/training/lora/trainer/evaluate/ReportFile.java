@@ -60,12 +60,12 @@ final class ReportFile {
                         .mapToInt(m -> m.share().trainingImages())
                         .sum())
                 .concepts(concepts(base, measured))
-                .fixedSetLoss(summary.fixedSetLoss())
                 .base(base.checkpoint())
                 .checkpoints(measured.stream().map(Measured::checkpoint).toList())
                 .intervals(intervals(base, measured))
                 .select(spec.evaluation().select())
                 .bestStep(best.step())
+                .fixedSetLoss(summary.fixedSetLoss())
                 .validationLoss(summary.validationLoss())
                 .weights(spec.evaluation().weights())
                 .safety(

@@ -4,17 +4,23 @@ import ai.djl.ndarray.NDManager;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.DatasetRole;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.Metric;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.batch.Batches;
+import training.lora.trainer.trained.TrainSummary;
 
 /** The losses of a stage over its fixed sets: pictures that are learned from, and pictures that are held out. */
 final class FixedLosses {
+    private static final Logger LOG = LoggerFactory.getLogger(FixedLosses.class);
+
     private final RunContext context;
     private final FixedSet learned;
     private final @Nullable FixedSet heldOut;
@@ -56,13 +62,15 @@ final class FixedLosses {
     }
 
     /**
-     * The loss over pictures that are learned from, before anything is.
+     * The loss over pictures that are learned from, before anything is; null where the watchdog is off: then one batch of them alone is
+     * looked at.
      *
      * @param where the stage stands, for the case that it is asked to stop meanwhile
      * @throws TrainerException Preempted then; InvalidBaseModel if it is not finite: no lower learning rate will mend that
      */
-    double begin(String where) {
-        double loss = learned(where);
+    @Nullable Double begin(String where) {
+        boolean watched = context.run().spec().training().watchdog().enabled();
+        double loss = watched ? learned(where) : learned.first(step, manager);
         if (!Double.isFinite(loss)) {
             throw new TrainerException(
                     Reason.InvalidBaseModel,
@@ -74,11 +82,31 @@ final class FixedLosses {
                                             ? ""
                                             : " or of `spec.training.initFrom`"));
         }
-        return loss;
+        return watched ? loss : null;
     }
 
-    /** The loss over pictures that are learned from. */
-    double learned(String where) {
+    /**
+     * The losses over pictures that are learned from, of which the log tells.
+     *
+     * @param before what {@link #begin} gave
+     * @return null where that is null
+     */
+    TrainSummary.@Nullable FixedSetLoss end(@Nullable Double before, String where) {
+        if (before == null) {
+            return null;
+        }
+        double after = learned(where);
+        LOG.info(
+                "loss over the fixed set: {} before, {} after",
+                Metric.of("", before).value(),
+                Metric.of("", after).value());
+        if (after >= before) {
+            LOG.warn("nothing was learned by the measure of the fixed set: its loss did not fall");
+        }
+        return new TrainSummary.FixedSetLoss(before, after);
+    }
+
+    private double learned(String where) {
         return measured(learned.loss(step, manager, context.stopping()), where);
     }
 

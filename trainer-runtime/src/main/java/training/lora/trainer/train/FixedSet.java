@@ -82,6 +82,14 @@ final class FixedSet {
                 .toArray();
     }
 
+    /** The mean weighted loss of its first part alone. */
+    double first(TrainingStep step, NDManager run) {
+        try (TrainingStep.Held held = step.hold();
+                NDManager scope = run.newSubManager()) {
+            return step.loss(batches.fixed(name, parts.get(0), scope), scope).getFloat();
+        }
+    }
+
     /**
      * Mean over the items of the weighted loss.
      *

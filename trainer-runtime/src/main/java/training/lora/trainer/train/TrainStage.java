@@ -192,8 +192,8 @@ public final class TrainStage {
             }
         } else {
             String where = "before its first step";
-            double before = fixed.begin(where);
-            double typical = fixed.measured(drawn.begin(), where);
+            Double before = fixed.begin(where);
+            Double typical = training.watchdog().enabled() ? fixed.measured(drawn.begin(), where) : null;
             Double validation = fixed.heldOut(where);
             pictures.clear();
             TrainSummary.delete(folder);
@@ -211,18 +211,8 @@ public final class TrainStage {
             LOG.info("{}", state.stoppedEarly());
         }
         clock.enter(Phase.Other);
-        double before = state.begun().fixedSet();
-        double after = fixed.learned(where());
-        LOG.info(
-                "loss over the fixed set: {} before, {} after",
-                Metric.of("", before).value(),
-                Metric.of("", after).value());
-        if (after >= before) {
-            LOG.warn("nothing was learned by the measure of the fixed set: its loss did not fall");
-        }
         TrainSummary summary = TrainSummaryBuilder.builder()
                 .runId(context.run().runId())
-                .fixedSetLoss(new TrainSummary.FixedSetLoss(before, after))
                 .checkpoints(checkpoints.kept())
                 .baseModelDigest(data.manifest().baseModelDigest())
                 .rollbacks(state.rollbacks())
@@ -231,6 +221,7 @@ public final class TrainStage {
                 .initFromDigest(data.manifest().initFromDigest())
                 .datasetDigest(data.digest())
                 .captionsDigest(data.manifest().captionsDigest())
+                .fixedSetLoss(fixed.end(state.begun().fixedSet(), where()))
                 .validationLoss(validationLoss())
                 .stoppedEarly(state.stoppedEarly())
                 .device(ComputeDevice.name(manager))

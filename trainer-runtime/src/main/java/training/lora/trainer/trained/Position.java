@@ -68,13 +68,15 @@ public record Position(
     /**
      * Losses under the adapter as it is before the first step.
      *
-     * @param fixedSet over the fixed set
-     * @param drawn over batches that are drawn as in training
+     * @param fixedSet over the fixed set; null where the watchdog is off
+     * @param drawn over batches that are drawn as in training; null as well
      * @param validation over the held-out pictures; null where there are none
      */
     @RecordBuilder
     public record Begin(
-            double fixedSet, double drawn, @Nullable Double validation) {}
+            @Nullable Double fixedSet,
+            @Nullable Double drawn,
+            @Nullable Double validation) {}
 
     /** Before the first step. */
     public static Position first(RunSpec run, int steps, DatasetManifest data, int threads, Begin begin) {

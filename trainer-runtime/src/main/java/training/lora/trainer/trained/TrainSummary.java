@@ -29,7 +29,7 @@ import training.lora.trainer.run.SpecScope;
  * @param spec its spec with all defaults; null as well
  * @param datasetDigest sha256 over its pictures and captions; null as well
  * @param captionsDigest sha256 over the captions that came back from a review; null where none did
- * @param fixedSetLoss the loss over a fixed set before and after
+ * @param fixedSetLoss the loss over a fixed set before and after; null where the watchdog is off
  * @param validationLoss the loss over the held-out pictures before and after; null where there are none
  * @param checkpoints those that were kept, oldest first
  * @param baseModelDigest of its files
@@ -45,7 +45,7 @@ public record TrainSummary(
         @Nullable LoraTrainingSpec spec,
         @Nullable String datasetDigest,
         @Nullable String captionsDigest,
-        FixedSetLoss fixedSetLoss,
+        @Nullable FixedSetLoss fixedSetLoss,
         @Nullable FixedSetLoss validationLoss,
         List<Checkpoint> checkpoints,
         String baseModelDigest,

@@ -120,9 +120,11 @@ class FiniteNumbersTest {
                 "the embedding of the empty caption must be finite numbers, but the text encoder of the base model base gives others");
     }
 
-    @Test
-    void denoiserIsFoundOutBeforeAnythingIsTrained() throws IOException {
-        TinyRun tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void denoiserIsFoundOutBeforeAnythingIsTrained(boolean watched) throws IOException {
+        TinyRun tiny =
+                TinyRun.create(folder, "steps: 2, adapter: {rank: 2}, watchdog: {enabled: %s}".formatted(watched));
         damage(folder.resolve("base/unet").resolve(WEIGHTS), "conv_in.bias", Float.NaN);
         assertThat(tiny.run("prepare").code()).isZero();
 

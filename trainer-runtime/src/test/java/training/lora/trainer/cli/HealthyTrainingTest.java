@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -76,7 +77,8 @@ class HealthyTrainingTest {
         assertThat(summary.rollbacks()).isEmpty();
         assertThat(meanLoss())
                 .as("the case: losses that are high beside the fixed set's")
-                .isGreaterThan(leastOverFixedSet * summary.fixedSetLoss().before());
+                .isGreaterThan(leastOverFixedSet
+                        * Objects.requireNonNull(summary.fixedSetLoss()).before());
     }
 
     @Test

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -51,9 +52,9 @@ class MemoryRunTest {
     }
 
     private static TrainSummary.FixedSetLoss loss(TinyRun run) throws Exception {
-        return Json.MAPPER
+        return Objects.requireNonNull(Json.MAPPER
                 .readValue(run.workspace().resolve("train/summary.json").toFile(), TrainSummary.class)
-                .fixedSetLoss();
+                .fixedSetLoss());
     }
 
     @Test

@@ -21,6 +21,7 @@ import training.lora.trainer.run.Workspace;
 import training.lora.trainer.source.Sources;
 import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.train.TrainStage;
+import training.lora.trainer.trained.TrainSummary;
 
 /** A training that is asked to stop while it measures a loss, which may take minutes: it ends before the next batch. */
 class StoppedMeasurementTest {
@@ -101,6 +102,25 @@ class StoppedMeasurementTest {
                     .as(name)
                     .isEqualTo(TinyRun.digests(undisturbed.workspace().resolve(name)));
         }
+    }
+
+    @Test
+    void withoutTheWatchdogTheStepsAreMadeAndLittleElse() throws IOException {
+        TinyRun undisturbed = TinyRun.create(
+                folder,
+                "steps: 3, batchSize: 2, adapter: {rank: 2}, checkpoints: {everySteps: 1}, watchdog: {enabled: false}");
+        TinyRun stopped = undisturbed.in(folder.resolve("stopped"));
+        assertThat(undisturbed.run("prepare").code()).isZero();
+        assertThat(stopped.run("prepare").code()).isZero();
+
+        int all = train(undisturbed, Integer.MAX_VALUE);
+        assertStops(stopped, 1, "at step 2 of 3, whose state is written");
+        train(stopped, Integer.MAX_VALUE);
+
+        assertThat(all).isEqualTo(3);
+        assertThat(TrainSummary.read(undisturbed.workspace().resolve("train")).fixedSetLoss())
+                .isNull();
+        assertThat(stopped.lora()).isEqualTo(undisturbed.lora());
     }
 
     @Test

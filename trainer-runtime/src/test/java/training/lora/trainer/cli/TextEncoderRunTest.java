@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -104,8 +105,8 @@ class TextEncoderRunTest {
         succeeds(run, "run");
 
         assertThat(moved(kohya(run), "lora_up.weight")).hasSize(2 * 6).allMatch(n -> n.startsWith("lora_te_"));
-        TrainSummary.FixedSetLoss loss =
-                TrainSummary.read(run.workspace().resolve("train")).fixedSetLoss();
+        TrainSummary.FixedSetLoss loss = Objects.requireNonNull(
+                TrainSummary.read(run.workspace().resolve("train")).fixedSetLoss());
         assertThat(loss.after()).isLessThan(loss.before());
         byte[] kohya = picture(run, "kohya", "--lora", kohya(run).toString());
         assertThat(kohya).isNotEqualTo(picture(run, "base"));

@@ -43,8 +43,7 @@ public final class TrainingState {
     /** A model's own state is gigabytes: of the time that passes at most this part is spent on such states. */
     private static final int MODEL_STATE_PART = 20;
 
-    private static final Position.Begin NOTHING =
-            PositionBeginBuilder.builder().fixedSet(0).drawn(0).build();
+    private static final Position.Begin NOTHING = PositionBeginBuilder.builder().build();
 
     private final RunSpec run;
     private final TrainingSpec training;

@@ -46,11 +46,15 @@ public final class Watchdog {
      * depends on what was drawn: samples have weights, and timesteps differ by orders of magnitude. Losses that are high
      * for the training's batches are therefore held against the base model's on the very batches that they are of.
      *
-     * @param begin the loss on batches drawn as in training, before the first step
+     * @param begin the loss on batches drawn as in training, before the first step; null where it isn't enabled
      * @param base the base model's loss on the batches of a step; asked only where losses are high; null
      *     where that model is there no more, and {@code begin} is all there is to compare with
      */
-    @Nullable Alarm losses(List<LossLog.Line> past, List<LossLog.Line> more, double begin, @Nullable IntToDoubleFunction base) {
+    @Nullable Alarm losses(
+            List<LossLog.Line> past,
+            List<LossLog.Line> more,
+            @Nullable Double begin,
+            @Nullable IntToDoubleFunction base) {
         List<LossLog.Line> lines = new ArrayList<>(past.subList(Math.max(0, past.size() - WINDOW + 1), past.size()));
         for (LossLog.Line line : more) {
             lines.add(line);
@@ -62,7 +66,7 @@ public final class Watchdog {
                                         Metric.of("", line.loss()).value(),
                                         Metric.of("", line.gradientNorm()).value()));
             }
-            if (enabled && lines.size() >= WINDOW) {
+            if (enabled && begin != null && lines.size() >= WINDOW) {
                 List<LossLog.Line> window = lines.subList(lines.size() - WINDOW, lines.size());
                 double mean = mean(window, LossLog.Line::loss);
                 if (mean > DIVERGED * begin) {

@@ -180,10 +180,10 @@ class CheckpointsTest {
 
         TrainSummaryBuilder.builder()
                 .runId("r")
-                .fixedSetLoss(new TrainSummary.FixedSetLoss(2, 1))
                 .checkpoints(List.of(first, second))
                 .baseModelDigest("d")
                 .rollbacks(List.of())
+                .fixedSetLoss(new TrainSummary.FixedSetLoss(2, 1))
                 .device("cpu")
                 .build()
                 .write(train);
