@@ -255,13 +255,8 @@ public final class TextEncoder implements AutoCloseable {
         }
 
         @Override
-        public long length() {
-            return hidden.getShape().get(1);
-        }
-
-        @Override
-        public long width() {
-            return hidden.getShape().get(2);
+        public NDArray hidden() {
+            return hidden;
         }
 
         /** Adds to the gradients of the adapter's factors and of added tokens. */

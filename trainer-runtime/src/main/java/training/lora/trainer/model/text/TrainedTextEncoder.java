@@ -136,13 +136,8 @@ public final class TrainedTextEncoder {
         }
 
         @Override
-        public long length() {
-            return hidden.getShape().get(1);
-        }
-
-        @Override
-        public long width() {
-            return hidden.getShape().get(2);
+        public NDArray hidden() {
+            return hidden;
         }
 
         @Override
