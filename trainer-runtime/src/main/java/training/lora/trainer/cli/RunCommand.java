@@ -2,6 +2,7 @@ package training.lora.trainer.cli;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,15 +81,20 @@ class RunCommand implements Callable<Integer> {
     private int attempt;
 
     private final Neighbours neighbours;
+    private final PrintStream out;
 
     RunCommand(Function<String, @Nullable String> environment) {
-        this(environment, Neighbours.NONE);
+        this(environment, Neighbours.NONE, System.out);
     }
 
-    /** @param neighbours runs beside this one */
-    RunCommand(Function<String, @Nullable String> environment, Neighbours neighbours) {
+    /**
+     * @param neighbours runs beside this one
+     * @param out where people read how it goes
+     */
+    RunCommand(Function<String, @Nullable String> environment, Neighbours neighbours, PrintStream out) {
         this.environment = environment;
         this.neighbours = neighbours;
+        this.out = out;
     }
 
     Function<String, @Nullable String> environment() {
@@ -147,9 +153,7 @@ class RunCommand implements Callable<Integer> {
     /** Where the spec wants the output, unless the command line says something else. */
     private @Nullable Destination destination(RunSpec run, Sources local) throws IOException {
         try {
-            return output != null
-                    ? null
-                    : Destination.of(run.spec().output(), local, new Surroundings(environment, Shutdown::requested));
+            return output != null ? null : Destination.of(run.spec().output(), local, surroundings());
         } catch (TrainerException e) {
             leaveWord(e);
             throw e;
@@ -161,9 +165,10 @@ class RunCommand implements Callable<Integer> {
         if (published == null && destination != null) {
             published = destination.folder();
         }
-        return published == null
-                ? new Workspace(folder, folder.resolve("output"), destination)
-                : new Workspace(folder, published.toAbsolutePath().normalize(), destination);
+        Path place = published == null
+                ? folder.resolve("output")
+                : published.toAbsolutePath().normalize();
+        return new Workspace(folder, place, destination, neighbours.digests());
     }
 
     /** Sees to it that this process alone works in the workspace. */
@@ -186,9 +191,7 @@ class RunCommand implements Callable<Integer> {
         try (Push push = push();
                 Trackers trackers = opened(() -> Trackers.of(run, stages(), space, surroundings()));
                 NDManager manager = opened(() -> device.choose().newManager())) {
-            Console console = neighbours == Neighbours.NONE
-                    ? new Console(System.out, System.console() != null)
-                    : Console.named(run.owner().name(), System.out);
+            Console console = new Console(out, neighbours == Neighbours.NONE && System.console() != null);
             JsonLines lines = new JsonLines(space.root().resolve("events.jsonl"));
             Consumer<ProgressMessage> sink = message -> {
                 console.accept(message);
@@ -212,13 +215,13 @@ class RunCommand implements Callable<Integer> {
                 }
                 if (complete) {
                     if (!ran) {
-                        System.out.println(space.published() + " holds this run, finished: nothing to do");
+                        out.println(space.published() + " holds this run, finished: nothing to do");
                     }
                     break;
                 }
                 ran = true;
                 if (stage == Stage.Prepare && waits(run)) {
-                    System.out.printf(
+                    out.printf(
                             "the captions wait for a look: %s; when they are as they should be, go on with --reviewed%n",
                             CaptionReview.place(run.owner(), space));
                     return 0;
@@ -228,7 +231,7 @@ class RunCommand implements Callable<Integer> {
         }
         if (stages().size() > 1) {
             Manifest manifest = Output.published(run.owner(), space).manifest();
-            Summary.print(Objects.requireNonNull(manifest), space.output(), space.published(), System.out);
+            Summary.print(Objects.requireNonNull(manifest), space.output(), space.published(), out);
         }
         return 0;
     }
@@ -240,16 +243,14 @@ class RunCommand implements Callable<Integer> {
 
     /** Prepare alone fetches. */
     private Remote remote(Stage stage, Workspace space, FetchProgress progress) {
-        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
-        Cache cache = Cache.of(surroundings, space.cache());
+        Cache cache = Cache.of(surroundings(), space.cache());
         return stage == Stage.Prepare
-                ? new Fetcher(cache, space.fetched(), space::digests, surroundings, progress)
+                ? new Fetcher(cache, space.fetched(), space::digests, surroundings(), progress)
                 : space.fetched().in(cache);
     }
 
     private Unpacker unpacker(Workspace space) {
-        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
-        return new Unpacker(Cache.of(surroundings, space.cache()), space::digests, surroundings.stopping());
+        return new Unpacker(Cache.of(surroundings(), space.cache()), space::digests, Shutdown::requested);
     }
 
     private <T> T opened(Supplier<T> opening) throws IOException {

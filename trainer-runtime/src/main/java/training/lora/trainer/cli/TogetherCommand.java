@@ -2,6 +2,7 @@ package training.lora.trainer.cli;
 
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -63,7 +64,8 @@ final class TogetherCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Map<String, Ended> ended = new LinkedHashMap<>();
         try (NDManager root = device.choose().newManager();
-                Turns turns = new Turns(root)) {
+                Turns turns =
+                        new Turns(root, workspaces.toAbsolutePath().normalize().resolve(".digests.json"))) {
             Map<String, RunCommand> runs = runs(turns);
             List<Thread> threads = new ArrayList<>();
             runs.forEach((name, run) -> {
@@ -115,7 +117,8 @@ final class TogetherCommand implements Callable<Integer> {
         for (Path file : files) {
             List<String> arguments = new ArrayList<>(List.of(file.toString(), "--device", device.wanted()));
             settings.forEach(setting -> arguments.addAll(List.of("--set", setting)));
-            RunSpec wanted = command(arguments, turns).training().load().run();
+            RunSpec wanted =
+                    command(arguments, turns, System.out).training().load().run();
             String name = wanted.owner().name();
             if (CaptionReview.pauses(wanted.spec())) {
                 throw new TrainerException(
@@ -124,7 +127,7 @@ final class TogetherCommand implements Callable<Integer> {
                                 .formatted(file));
             }
             arguments.addAll(List.of("--workspace", workspaces.resolve(name).toString()));
-            if (runs.put(name, command(arguments, turns)) != null) {
+            if (runs.put(name, command(arguments, turns, NamedLines.of(name, System.out))) != null) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "`metadata.name` must be another in each of the trainings that run together, but %s is there twice"
@@ -134,7 +137,7 @@ final class TogetherCommand implements Callable<Integer> {
         return runs;
     }
 
-    private RunCommand command(List<String> arguments, Turns turns) {
-        return CommandLine.populateCommand(new RunCommand(environment, turns), arguments.toArray(String[]::new));
+    private RunCommand command(List<String> arguments, Turns turns, PrintStream out) {
+        return CommandLine.populateCommand(new RunCommand(environment, turns, out), arguments.toArray(String[]::new));
     }
 }

@@ -1,6 +1,7 @@
 package training.lora.trainer.cli;
 
 import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -22,12 +23,17 @@ final class Turns implements Neighbours, AutoCloseable {
     private final ReentrantLock turn = new ReentrantLock(true);
 
     private final NDManager manager;
+    private final Path digests;
     private final Map<BaseWeights, UNet> unets = new EnumMap<>(BaseWeights.class);
     private @Nullable String base;
 
-    /** @param root that the denoiser belongs to */
-    Turns(NDManager root) {
+    /**
+     * @param root that the denoiser belongs to
+     * @param digests the file that remembers digests for all
+     */
+    Turns(NDManager root, Path digests) {
         manager = root.newSubManager();
+        this.digests = digests;
     }
 
     /** Starts threads that each begin with {@link #begin}, in whose order turns go on. */
@@ -71,6 +77,11 @@ final class Turns implements Neighbours, AutoCloseable {
                     "`spec.baseModel` and `spec.training.precision` must be those of the first of the trainings that run together, for they have one denoiser");
         }
         return (form, open) -> unets.computeIfAbsent(form, f -> open.apply(manager));
+    }
+
+    @Override
+    public Path digests() {
+        return digests;
     }
 
     @Override

@@ -36,6 +36,9 @@ public final class FileDigests implements AutoCloseable {
     private final Map<String, Remembered> remembered = new ConcurrentSkipListMap<>();
     private volatile boolean changed;
 
+    /** What the store was like when it was last read. */
+    private volatile String storeState = "";
+
     /**
      * A digest and what its file looked like.
      *
@@ -55,7 +58,11 @@ public final class FileDigests implements AutoCloseable {
 
     static FileDigests rememberedIn(Path store, InstantSource clock) {
         FileDigests digests = new FileDigests(store, clock);
-        digests.remembered.putAll(read(store));
+        try {
+            digests.readAgain();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
         return digests;
     }
 
@@ -70,6 +77,18 @@ public final class FileDigests implements AutoCloseable {
         return Map.of();
     }
 
+    /** Takes what others have written into the store since it was last read. */
+    private void readAgain() throws IOException {
+        if (store == null || !Files.isRegularFile(store)) {
+            return;
+        }
+        String state = state(store);
+        if (!state.equals(storeState)) {
+            remembered.putAll(read(store));
+            storeState = state;
+        }
+    }
+
     /** Digests that are computed each time. */
     public static FileDigests computed() {
         return new FileDigests(null, InstantSource.system());
@@ -82,9 +101,14 @@ public final class FileDigests implements AutoCloseable {
         }
         String key = file.toRealPath().toString();
         Map<String, Object> before = attributes(file);
-        Remembered known = remembered.get(key);
-        if (known != null && known.state().equals(before.toString())) {
-            return known.sha256();
+        for (boolean again : new boolean[] {false, true}) {
+            if (again) {
+                readAgain();
+            }
+            Remembered known = remembered.get(key);
+            if (known != null && known.state().equals(before.toString())) {
+                return known.sha256();
+            }
         }
         Instant begin = clock.instant();
         String sha256 = Sha256.of(file);

@@ -17,20 +17,9 @@ public final class Console implements Consumer<ProgressMessage> {
 
     private final PrintStream out;
     private final boolean terminal;
-    private final String prefix;
     private long last = Long.MIN_VALUE / 2;
 
     public Console(PrintStream out, boolean terminal) {
-        this(out, terminal, "");
-    }
-
-    /** Plain lines that begin with {@code name}, for one of several runs. */
-    public static Console named(String name, PrintStream out) {
-        return new Console(out, false, name + ": ");
-    }
-
-    private Console(PrintStream out, boolean terminal, String prefix) {
-        this.prefix = prefix;
         this.out = out;
         this.terminal = terminal;
     }
@@ -43,7 +32,7 @@ public final class Console implements Consumer<ProgressMessage> {
             out.flush();
         } else if (ends || m.checkpoint() != null || System.nanoTime() - last > PLAIN_INTERVAL_NANOS) {
             last = System.nanoTime();
-            out.println(prefix + line(m));
+            out.println(line(m));
         }
     }
 

@@ -1,5 +1,6 @@
 package training.lora.trainer.run;
 
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.UNets;
 
@@ -14,6 +15,11 @@ public interface Neighbours {
         public @Nullable UNets unets(String base) {
             return null;
         }
+
+        @Override
+        public @Nullable Path digests() {
+            return null;
+        }
     };
 
     /** Called between two steps: lets each of the others make one. */
@@ -26,4 +32,7 @@ public interface Neighbours {
      * @throws training.lora.trainer.TrainerException InvalidConfiguration if it is another than the others'
      */
     @Nullable UNets unets(String base);
+
+    /** The file that remembers digests for all, so that a base model is read for one alone; null where each run has its own. */
+    @Nullable Path digests();
 }

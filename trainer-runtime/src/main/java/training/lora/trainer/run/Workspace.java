@@ -17,11 +17,16 @@ import training.lora.trainer.source.FetchedSources;
  * @param root the folder
  * @param output what is published
  * @param destination where the spec wants what is published; null: in the output folder, wherever that is
+ * @param digestsOfAll the file that remembers digests for several runs; null where this one has its own
  */
-public record Workspace(Path root, Path output, @Nullable Destination destination) {
+public record Workspace(
+        Path root,
+        Path output,
+        @Nullable Destination destination,
+        @Nullable Path digestsOfAll) {
     /** With the output inside. */
     public static Workspace of(Path root) {
-        return new Workspace(root, root.resolve("output"), null);
+        return new Workspace(root, root.resolve("output"), null, null);
     }
 
     /** Whether what is published in the output folder goes to another place too. */
@@ -116,7 +121,7 @@ public record Workspace(Path root, Path output, @Nullable Destination destinatio
 
     /** Digests of files that the run reads; to be closed. */
     public FileDigests digests() {
-        return FileDigests.rememberedIn(root.resolve(".digests.json"));
+        return FileDigests.rememberedIn(digestsOfAll == null ? root.resolve(".digests.json") : digestsOfAll);
     }
 
     /** What was fetched of sources that are elsewhere. */

@@ -77,7 +77,7 @@ final class TrainOutput {
     /** Writes timing.json. */
     void writeTiming(StageClock clock, double secondsPerStep) throws IOException {
         Map<String, Object> timing = new LinkedHashMap<>();
-        for (Phase phase : Phase.values()) {
+        for (Phase phase : clock.phases()) {
             timing.put(phase.name().toLowerCase(Locale.ROOT) + "Seconds", clock.seconds(phase));
         }
         timing.put("shareInStepsAndSamples", clock.usefulShare());

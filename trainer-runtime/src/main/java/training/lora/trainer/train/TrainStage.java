@@ -287,9 +287,13 @@ public final class TrainStage {
      * @return whether it was set back
      */
     private boolean letOthersGoOn() throws IOException {
-        clock.enter(Phase.Other);
+        if (context.neighbours() == Neighbours.NONE) {
+            return false;
+        }
+        clock.enter(Phase.Neighbours);
         context.neighbours().takeTurns();
-        if (context.neighbours() == Neighbours.NONE || !context.stopping().getAsBoolean()) {
+        clock.enter(Phase.Other);
+        if (!context.stopping().getAsBoolean()) {
             return false;
         }
         if (setBack()) {

@@ -77,7 +77,29 @@ class TogetherRunTest {
                     Files.readString(folder.resolve("together").resolve(name).resolve("run.log"));
             assertThat(log.lines().filter(line -> line.contains(" parameters in ")))
                     .hasSize(1);
-            assertThat(ran.output()).contains(name + ": Train ");
+            assertThat(ran.output()).contains(name + ": Train ").contains(name + ": in ");
+        }
+        assertThat(ran.output().lines())
+                .allSatisfy(line -> assertThat(TRAININGS.keySet()).contains(line.substring(0, line.indexOf(':'))));
+    }
+
+    @Test
+    void digestsOfTheBaseModelAreMadeOnceForAll() throws Exception {
+        String base = "uri: '%s'".formatted(BundledRun.MODEL.toAbsolutePath().normalize());
+        List<Path> files = new ArrayList<>();
+        for (String name : List.of("one", "other")) {
+            Path file = file(name, "steps: 1, batchSize: 1, adapter: {rank: 2}");
+            files.add(Files.writeString(file, Files.readString(file).replace("uri: base", base)));
+        }
+        Path workspaces = folder.resolve("together");
+
+        Ran ran = together(workspaces, files);
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(workspaces.resolve(".digests.json")).content().contains("emoji-sd/unet/");
+        for (String name : List.of("one", "other")) {
+            assertThat(workspaces.resolve(name).resolve("output")).isDirectory();
+            assertThat(workspaces.resolve(name).resolve(".digests.json")).doesNotExist();
         }
     }
 

@@ -70,6 +70,17 @@ class FileDigestsTest {
     }
 
     @Test
+    void whatAnotherRemembersMeanwhileIsNotComputedAgain() throws Exception {
+        settle();
+        try (FileDigests first = FileDigests.rememberedIn(store)) {
+            digest(file);
+            Files.writeString(store, Files.readString(store).replace(Sha256.of(ONE), "remembered"));
+
+            assertThat(first.of(file)).isEqualTo("remembered");
+        }
+    }
+
+    @Test
     void fileThatHasJustChangedIsReadEachTime() throws Exception {
         Instant changed = ((FileTime) Files.getAttribute(file, "unix:ctime")).toInstant();
         for (long seconds : new long[] {-1, 0, 2}) {

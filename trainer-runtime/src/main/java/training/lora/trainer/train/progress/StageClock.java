@@ -1,6 +1,8 @@
 package training.lora.trainer.train.progress;
 
+import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -14,6 +16,8 @@ public final class StageClock {
         Steps,
         Samples,
         Checkpoints,
+        /** Turns of runs beside this one. */
+        Neighbours,
         Other
     }
 
@@ -41,7 +45,14 @@ public final class StageClock {
         return (spent.getOrDefault(phase, 0L) + open) / 1e9;
     }
 
-    /** Share of the time after loading that went into steps and samples. */
+    /** What the stage may spend time on; runs beside this one where there were any. */
+    public List<Phase> phases() {
+        return Arrays.stream(Phase.values())
+                .filter(p -> p != Phase.Neighbours || p == running || spent.containsKey(p))
+                .toList();
+    }
+
+    /** Share of the time after loading, without that of runs beside this one, that went into steps and samples. */
     public double usefulShare() {
         double useful = seconds(Phase.Steps) + seconds(Phase.Samples);
         double all = useful + seconds(Phase.Checkpoints) + seconds(Phase.Other);
@@ -51,7 +62,7 @@ public final class StageClock {
     /** Seconds by phase, for people. */
     @Override
     public String toString() {
-        return java.util.Arrays.stream(Phase.values())
+        return phases().stream()
                 .map(p -> "%s %.1f s".formatted(p.name().toLowerCase(Locale.ROOT), seconds(p)))
                 .collect(Collectors.joining(", "));
     }

@@ -77,7 +77,9 @@ public final class TrainProgress {
         if (steps == 0) {
             return null;
         }
-        double left = (length.steps() - done) * secondsPerStep();
+        // Those beside it are taken to go on as long.
+        double stepSeconds = secondsPerStep() + clock.seconds(Phase.Neighbours) / steps;
+        double left = (length.steps() - done) * stepSeconds;
         if (rounds > 0 && done < length.steps()) {
             left += new Milestones(length).checkpointsAfter(done)
                     * (clock.seconds(Phase.Samples) + clock.seconds(Phase.Checkpoints))
