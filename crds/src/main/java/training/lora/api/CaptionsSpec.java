@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 public record CaptionsSpec(
         @JsonPropertyDescription(
                 "Put before every caption but those of Regularization sets, for example a trigger word. Default empty.")
-        @Size(max = 500) String prefix,
+        @Size(max = 1000) String prefix,
 
         @JsonPropertyDescription(
                 "Put behind every caption but those of Regularization sets, for example the words of a look. Default empty.")

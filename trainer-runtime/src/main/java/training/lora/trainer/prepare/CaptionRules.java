@@ -120,7 +120,9 @@ final class CaptionRules {
     /** What is trained on where {@code text} is said beside a picture; null where nothing is. */
     Caption caption(DatasetSpec dataset, @Nullable SidecarText text) {
         if (text == null) {
-            return new Caption(worded(dataset, "").strip(), null);
+            String words = worded(dataset, "").strip();
+            // What stands around it may be drawn too.
+            return captions.wildcards() ? of(List.of(words), false) : new Caption(words, null);
         }
         return text.whole()
                 ? whole(text.texts())

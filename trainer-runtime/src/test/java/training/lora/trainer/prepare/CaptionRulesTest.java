@@ -165,6 +165,18 @@ class CaptionRulesTest {
     }
 
     @Test
+    void choicesAroundThePicturesThatHaveNoCaptionAreDrawnToo() throws IOException {
+        assertThat(items(
+                        "wildcards: true, source: None, prefix: 'a {photo|sketch} of '",
+                        "uri: data, concept: {mode: Face}"))
+                .extracting(Item::caption, Item::variants)
+                .containsOnly(tuple("a photo of TOK", List.of("a {photo|sketch} of TOK")));
+        assertThat(items("wildcards: true, source: None", DATASET))
+                .extracting(Item::caption, Item::variants)
+                .containsOnly(tuple("", null));
+    }
+
+    @Test
     void bracesThatAreNotClosedAreToldOfAllFilesAtOnceWithTheirPlaces() throws IOException {
         write("bat.txt", "a {red|blue} bat\n\n a {red|blue bat\nb} {{a}}\n");
         write("sub/metadata.csv", "file_name,text\ncrab.png,a {red|blue crab\n");
