@@ -54,12 +54,17 @@ def kohya(clone, commit):
     options = []
     for path, functions in {
         "train_network.py": ["setup_parser"],
+        "fine_tune.py": ["setup_parser"],
+        "train_db.py": ["setup_parser"],
+        "sdxl_train.py": ["setup_parser"],
+        "train_textual_inversion.py": ["setup_parser"],
         "library/utils.py": ["add_logging_arguments"],
         "library/sai_model_spec.py": ["add_model_spec_arguments"],
         "library/train_util.py": [
             "add_sd_models_arguments",
             "add_dataset_arguments",
             "add_training_arguments",
+            "add_sd_saving_arguments",
             "add_masked_loss_arguments",
             "add_optimizer_arguments",
         ],

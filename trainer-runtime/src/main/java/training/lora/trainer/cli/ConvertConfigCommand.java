@@ -28,9 +28,8 @@ final class ConvertConfigCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description =
                     "Eden's training_args.json, a JSON file of OneTrainer, a YAML file of ai-toolkit, a TOML file of"
-                            + " kohya's and, where it is another one, that for --dataset_config, or a script with a command line"
-                            + " of train_network.py; or, behind --, such a command"
-                            + " line.")
+                            + " kohya's and, where it is another one, that for --dataset_config, or a shell script with a"
+                            + " command line of one of kohya's; or, behind --, such a command line.")
     private List<String> words = List.of();
 
     @Option(names = "-c", paramLabel = "FILE", description = "The same.")
@@ -68,7 +67,7 @@ final class ConvertConfigCommand implements Callable<Integer> {
 
     private Converted converted(Path folder) {
         if (words.size() == 2 && words.stream().allMatch(word -> word.endsWith(".toml"))) {
-            return Conversion.convert(Path.of(words.get(0)), Path.of(words.get(1)), ForeignConfig.places(folder));
+            return Conversion.convert(from, Path.of(words.get(0)), Path.of(words.get(1)), ForeignConfig.places(folder));
         }
         if (words.size() > 1) {
             return Conversion.convert(words, ForeignConfig.places(folder));

@@ -13,20 +13,22 @@ import training.lora.trainer.run.RunSpecs;
 /** What commands do with configurations of other trainers. */
 final class ForeignConfig {
     static final String FROM =
-            "Whose configuration FILE is: eden, kohya, onetrainer or ai-toolkit. Default: as its keys tell.";
+            "Whose configuration FILE is: eden, kohya, onetrainer or ai-toolkit; or the script of kohya's that it is for,"
+                    + " such as train_db.py. Default: as its keys tell.";
 
     private ForeignConfig() {}
 
     /**
      * What {@code file} asks for; null where it is of no other trainer.
      *
-     * @param from the trainer's name; null where the keys tell
+     * @param from the trainer's name, or a script's of kohya's; null where the keys tell
      * @param folder where the resource will stand; its paths begin there
      */
     static @Nullable Converted read(Path file, @Nullable String from, Path folder) {
-        Tool tool = from == null ? Conversion.recognise(file) : Tool.of(from);
-        Places places =
-                new Places(Path.of("").toAbsolutePath(), folder.toAbsolutePath().normalize());
+        if (from != null) {
+            return Conversion.convert(from, file, places(folder));
+        }
+        Tool tool = Conversion.recognise(file);
         return tool == null ? null : Conversion.convert(tool, file, places(folder));
     }
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** Reads a configuration of another trainer. */
@@ -66,23 +67,49 @@ public final class Conversion {
     public static Converted convert(Tool tool, Path file, Places places) {
         return switch (tool) {
             case Eden -> EdenConfig.convert(ConfigText.options(file), file.toString(), places);
-            case Kohya -> isScript(file) ? KohyaConfig.script(file, places) : KohyaConfig.file(file, places);
+            case Kohya ->
+                isScript(file) ? KohyaConfig.script(file, places) : KohyaConfig.file(file, null, null, places);
             case OneTrainer -> OneTrainerConfig.convert(ConfigText.options(file), file.toString(), places);
             case AiToolkit -> AiToolkitConfig.convert(ConfigText.options(file), file.toString(), places);
         };
     }
 
     /**
-     * The same of two files of kohya's.
+     * The same of a file whose tool is named.
      *
-     * @param dataset a file for {@code --dataset_config}
+     * @param from the tool's name, or that of one of kohya's scripts, to which the file goes as --config_file
      */
-    public static Converted convert(Path file, Path dataset, Places places) {
-        return KohyaConfig.files(file, dataset, places);
+    public static Converted convert(String from, Path file, Places places) {
+        KohyaScript script = KohyaScript.named(from);
+        if (script == null) {
+            return convert(Tool.of(from), file, places);
+        }
+        if (isScript(file)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--from must be unset or kohya where FILE has a command line, which names the script, was " + from);
+        }
+        return KohyaConfig.file(file, null, script, places);
     }
 
     /**
-     * The same of a command line of kohya's {@code train_network.py}.
+     * The same of two files of kohya's.
+     *
+     * @param from as above; null where their options tell the script
+     * @param dataset a file for {@code --dataset_config}
+     */
+    public static Converted convert(@Nullable String from, Path file, Path dataset, Places places) {
+        KohyaScript script = from == null ? null : KohyaScript.named(from);
+        if (script == null && from != null && Tool.of(from) != Tool.Kohya) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--from must be kohya or one of its scripts with two files, was " + from);
+        }
+        return KohyaConfig.file(file, dataset, script, places);
+    }
+
+    /**
+     * The same of a command line of one of kohya's scripts.
      *
      * @param words the command's, such as {@code accelerate launch train_network.py --network_dim 8}
      */

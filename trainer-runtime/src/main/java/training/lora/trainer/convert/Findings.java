@@ -21,6 +21,7 @@ final class Findings {
 
     private final Set<String> unknown = new LinkedHashSet<>();
     private final Set<String> notes = new LinkedHashSet<>();
+    private final Set<String> differences = new LinkedHashSet<>();
 
     /** @param file the configuration's name, for messages */
     Findings(String file, OptionTable table) {
@@ -78,12 +79,22 @@ final class Findings {
         if (option == null || option.ignored() == null) {
             throw new IllegalStateException("the table must say why " + key + " has no effect");
         }
-        ignored.computeIfAbsent(option.ignored(), any -> new LinkedHashSet<>()).add("`" + key + "`");
+        ignores(key, option.ignored());
+    }
+
+    /** A key has no effect, for {@code reason}. */
+    void ignores(String key, String reason) {
+        ignored.computeIfAbsent(reason, any -> new LinkedHashSet<>()).add("`" + key + "`");
     }
 
     /** Something became other than it was. */
     void note(String note) {
         notes.add(note);
+    }
+
+    /** Something is done in another way than by the tool, all of which one sentence tells. */
+    void differs(String how) {
+        differences.add(how);
     }
 
     /** What refuses a value, as the table says. */
@@ -100,7 +111,7 @@ final class Findings {
         return new TrainerException(Reason.InvalidConfiguration, file + ": " + sentence);
     }
 
-    /** At most three kinds of sentences, one for all that has no effect and one for all that is unknown. */
+    /** One for all that has no effect, one for all that is unknown, one for all that is done otherwise, and the notes. */
     List<String> warnings() {
         List<String> warnings = new ArrayList<>();
         if (!ignored.isEmpty()) {
@@ -112,6 +123,9 @@ final class Findings {
         if (!unknown.isEmpty()) {
             warnings.add("unknown, and so without effect: "
                     + unknown.stream().map(key -> "`" + key + "`").collect(Collectors.joining(", ")));
+        }
+        if (!differences.isEmpty()) {
+            warnings.add("done in another way here: " + String.join("; ", differences));
         }
         warnings.addAll(notes);
         return warnings;

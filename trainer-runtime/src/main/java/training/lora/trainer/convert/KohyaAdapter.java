@@ -23,11 +23,33 @@ final class KohyaAdapter {
     }
 
     /** Whether text encoders are trained too: unless one says otherwise. */
-    static boolean trainsTextEncoder(Options options) {
+    private boolean trainsTextEncoder() {
         List<String> rates = options.texts("text_encoder_lr");
         boolean off =
                 !rates.isEmpty() && rates.stream().allMatch(rate -> rate.strip().matches("0*\\.?0*(e.*)?"));
         return !options.flag("network_train_unet_only", false) && !off;
+    }
+
+    /** What it is learned at. */
+    KohyaOptimizer.Rates rates(double common) {
+        String key = options.has("unet_lr") ? "unet_lr" : "learning_rate";
+        Double text = trainsTextEncoder() ? Double.valueOf(textEncoderRate(common)) : null;
+        return new KohyaOptimizer.Rates(key, options.number("unet_lr", common), "text_encoder_lr", text);
+    }
+
+    private double textEncoderRate(double common) {
+        List<String> rates = options.texts("text_encoder_lr");
+        if (rates.stream().distinct().count() > 1) {
+            throw options.refused("text_encoder_lr");
+        }
+        if (rates.isEmpty()) {
+            return common;
+        }
+        try {
+            return Double.parseDouble(rates.get(0));
+        } catch (NumberFormatException e) {
+            throw options.wrong("text_encoder_lr", "be a number");
+        }
     }
 
     void put() {
@@ -71,7 +93,12 @@ final class KohyaAdapter {
                     .set("alpha", Draft.node(convolutionAlpha == 0 ? convolutions : convolutionAlpha));
         }
         draft.put(adapter + "targets", targets);
-        draft.put("network_train_unet_only", adapter + "textEncoder", trainsTextEncoder(options));
+        draft.put("network_train_unet_only", adapter + "textEncoder", trainsTextEncoder());
+        Double ratio = arguments.number("loraplus_unet_lr_ratio");
+        ratio = ratio == null ? arguments.number("loraplus_lr_ratio") : ratio;
+        if (ratio != null) {
+            draft.put("network_args.loraplus_lr_ratio", "training.optimizer.loraPlusRatio", ratio);
+        }
         baseWeights();
         String before = options.text("network_weights");
         if (before != null) {

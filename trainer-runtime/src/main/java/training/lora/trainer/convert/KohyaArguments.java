@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import training.lora.api.Json;
@@ -12,13 +11,19 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /**
- * A command line of {@code train_network.py} or {@code sdxl_train_network.py}, as a shell reads it.
+ * A command line of one of kohya's scripts, as a shell reads it.
  *
- * @param xl whether it is the script for Stable Diffusion XL
+ * @param script the script
  * @param options what follows the script: an option without a value is true, one with several an array
  */
-record KohyaArguments(boolean xl, ObjectNode options) {
-    private static final Pattern SCRIPT = Pattern.compile("(?i)(?:.*[/\\\\])?(\\w*)train_network(?:\\.py)?");
+record KohyaArguments(KohyaScript script, ObjectNode options) {
+    /** Scripts of sd-scripts that train, those for what isn't here too; a name that others may have needs its ending. */
+    private static final String NAME =
+            "(?:\\w*train_network(?:\\.py)?|(?:\\w*(?:train_network|train_textual_inversion|train_control_?net)\\w*|fine_tune|train_db|(?:sdxl|sd3|flux|lumina|anima)_train)\\.py)";
+
+    private static final Pattern SCRIPT = Pattern.compile("(?i)(?:.*[/\\\\])?" + NAME);
+
+    private static final Pattern LINE = Pattern.compile("(?im)^[^#\\n]*(?<![\\w.])" + NAME + "[\"']?(\\s|$)");
 
     /** A word of a shell's line, or an end of a command. */
     private static final Pattern WORD =
@@ -26,9 +31,7 @@ record KohyaArguments(boolean xl, ObjectNode options) {
 
     /** Whether {@code text} has such a command line. */
     static boolean isIn(String text) {
-        return Pattern.compile("(?m)^[^#\\n]*train_network(\\.py)?[\"']?(\\s|$)")
-                .matcher(text)
-                .find();
+        return LINE.matcher(text).find();
     }
 
     /**
@@ -74,25 +77,21 @@ record KohyaArguments(boolean xl, ObjectNode options) {
 
     /** The command line of {@code words}, such as {@code accelerate launch train_network.py --network_dim 8}. */
     static KohyaArguments of(String file, List<String> words) {
-        int script = -1;
-        String kind = "";
-        for (int i = 0; i < words.size(); i++) {
-            Matcher name = SCRIPT.matcher(words.get(i));
-            if (name.matches()) {
-                script = i;
-                kind = name.group(1).toLowerCase(Locale.ROOT);
-            }
+        int at = 0;
+        while (at < words.size() && !SCRIPT.matcher(words.get(at)).matches()) {
+            at++;
         }
-        if (script < 0) {
-            throw invalid(file, "there must be train_network.py or sdxl_train_network.py and its options");
+        if (at == words.size()) {
+            throw invalid(file, "there must be %s and its options".formatted(KohyaScript.names()));
         }
-        if (!kind.isEmpty() && !kind.equals("sdxl_")) {
+        KohyaScript script = KohyaScript.named(words.get(at).replaceFirst("^.*[/\\\\]", ""));
+        if (script == null) {
             throw invalid(
                     file,
-                    "the script must be train_network.py or sdxl_train_network.py, was " + words.get(script)
-                            + ": its models are of another family");
+                    "the script must be %s, was %s, and what that trains isn't here"
+                            .formatted(KohyaScript.names(), words.get(at)));
         }
-        return new KohyaArguments(kind.equals("sdxl_"), options(file, words.subList(script + 1, words.size())));
+        return new KohyaArguments(script, options(file, words.subList(at + 1, words.size())));
     }
 
     private static ObjectNode options(String file, List<String> words) {

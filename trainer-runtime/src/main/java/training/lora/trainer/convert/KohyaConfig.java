@@ -6,14 +6,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.ModelFamily;
 import training.lora.api.Precision;
 import training.lora.api.Prediction;
+import training.lora.api.TrainingMethod;
 
-/** kohya's sd-scripts: what {@code train_network.py} does with a configuration and its arguments. */
+/** kohya's sd-scripts: what a script does with a configuration and its arguments. */
 final class KohyaConfig {
     /** Groups of a dataset configuration, whose options may stand at its root or on the command line as well. */
     static final List<String> GROUPS = List.of("datasets.subsets", "datasets", "general");
@@ -21,32 +23,40 @@ final class KohyaConfig {
     /** In names such as sd_xl_base, animagine-xl-3.1 and juggernautXL. */
     private static final Pattern XL = Pattern.compile("(?i:sdxl)|(?<![A-Za-z])(?i:xl)(?![A-Za-z])|(?<=[a-z])XL");
 
+    /** Options that count where a whole model is trained. */
+    private static final List<String> OF_MODELS = List.of("save_model_as", "full_fp16", "full_bf16");
+
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
 
     private final Options options;
     private final Findings findings;
     private final Places places;
-    private final @Nullable Boolean xl;
+    private final KohyaScripts scripts;
+    private final String name;
     private final Draft draft;
 
-    /** @param xl whether the script is that for SDXL; null where none is named */
-    private KohyaConfig(Options options, Places places, @Nullable Boolean xl) {
+    private KohyaConfig(Options options, KohyaScripts scripts, Places places) {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
-        this.xl = xl;
-        draft = new Draft(options.text("output_name", "last"));
+        this.scripts = scripts;
+        boolean tokens = scripts.method() == TrainingMethod.TextualInversion;
+        name = options.text("output_name", tokens ? options.text("token_string", "last") : "last");
+        draft = new Draft(name);
     }
 
-    /** What a TOML file, with the sections that people like to give it, asks for. */
-    static Converted file(Path file, Places places) {
-        return convert(file.toString(), flat(ConfigText.options(file)), null, places);
-    }
-
-    /** The same with a file for --dataset_config beside it. */
-    static Converted files(Path file, Path dataset, Places places) {
-        ObjectNode options = flat(ConfigText.options(file)).put("dataset_config", dataset.toString());
-        return convert(file.toString(), options, null, places);
+    /**
+     * What a TOML file, with the sections that people like to give it, asks for.
+     *
+     * @param dataset a file for --dataset_config; null for none but that which the other may name
+     * @param script the script; null where its options tell
+     */
+    static Converted file(Path file, @Nullable Path dataset, @Nullable KohyaScript script, Places places) {
+        ObjectNode options = flat(ConfigText.options(file));
+        if (dataset != null) {
+            options.put("dataset_config", dataset.toString());
+        }
+        return convert(file.toString(), options, script, places);
     }
 
     /** What a script with a command line in it asks for. */
@@ -71,7 +81,7 @@ final class KohyaConfig {
         }
         options.setAll(arguments.options());
         options.remove("config_file");
-        return convert(name, options, arguments.xl(), places);
+        return convert(name, options, arguments.script(), places);
     }
 
     /** Sections of a file for --config_file mean nothing; tables of a file for --dataset_config do. */
@@ -88,8 +98,13 @@ final class KohyaConfig {
         return flat;
     }
 
-    private static Converted convert(String name, ObjectNode options, @Nullable Boolean xl, Places places) {
-        Findings findings = new Findings(name, OptionTable.read("kohya"));
+    private static Converted convert(String name, ObjectNode options, @Nullable KohyaScript script, Places places) {
+        OptionTable table = OptionTable.read("kohya");
+        Findings findings = new Findings(name, table);
+        KohyaScripts scripts = script == null
+                ? KohyaScripts.of(new Options(findings, options, ""), table)
+                : new KohyaScripts(Set.of(script));
+        scripts.dropOthers(options, table, findings);
         ObjectNode file = options.deepCopy();
         file.remove(List.of("network_args", "optimizer_args"));
         Options root = new Options(findings, file, "");
@@ -105,15 +120,35 @@ final class KohyaConfig {
             }
         }
         findings.look(file, "");
-        KohyaConfig config = new KohyaConfig(root, places, xl);
-        config.baseModel();
-        new KohyaData(root, places, config.draft).put();
-        config.training();
-        new KohyaAdapter(root, places, config.draft).put();
-        new KohyaOptimizer(root, config.draft).put();
-        config.sampling();
-        config.output();
-        return config.draft.done(Tool.Kohya, findings);
+        return new KohyaConfig(root, scripts, places).converted();
+    }
+
+    private Converted converted() {
+        baseModel();
+        TrainingMethod method = scripts.method();
+        KohyaTokens tokens = method == TrainingMethod.TextualInversion ? new KohyaTokens(options, places, draft) : null;
+        new KohyaData(options, scripts, tokens, places, draft).put();
+        training();
+        KohyaOptimizer optimizer = new KohyaOptimizer(options, draft);
+        if (method == TrainingMethod.FullFineTuning) {
+            new KohyaModel(options, scripts, draft).put(optimizer, steps());
+        } else {
+            OF_MODELS.forEach(options::ignore);
+            if (options.flag("gradient_checkpointing", false)) {
+                draft.put("gradient_checkpointing", "training.gradientCheckpointing", true);
+            }
+            if (tokens == null) {
+                KohyaAdapter adapter = new KohyaAdapter(options, places, draft);
+                adapter.put();
+                optimizer.put(adapter.rates(optimizer.commonRate()));
+            } else {
+                tokens.put(optimizer);
+            }
+        }
+        optimizer.loss();
+        sampling();
+        output();
+        return draft.done(Tool.Kohya, findings);
     }
 
     /** {@code network_args} and {@code optimizer_args}, which are NAME=VALUE, as a group. */
@@ -143,7 +178,7 @@ final class KohyaConfig {
         if (model == null) {
             throw options.wrong("pretrained_model_name_or_path", "be given");
         }
-        if (Boolean.TRUE.equals(xl)) {
+        if (Boolean.TRUE.equals(scripts.xl())) {
             draft.put("baseModel.family", ModelFamily.SDXL);
         }
         draft.put(
@@ -173,26 +208,27 @@ final class KohyaConfig {
                 "gradient_accumulation_steps",
                 "training.gradientAccumulation",
                 options.whole("gradient_accumulation_steps", 1));
-        if (options.flag("gradient_checkpointing", false)) {
-            draft.put("gradient_checkpointing", "training.gradientCheckpointing", true);
-        }
         Long seed = options.seed("seed");
         draft.put("seed", "training.seed", seed == null ? 0L : seed);
         String precision = options.choice("mixed_precision", "no", List.of("no", "fp16", "bf16"));
         draft.put("training.precision", precision.equals("no") ? Precision.Float32 : Precision.BFloat16);
         if (precision.equals("fp16")) {
-            findings.note("`mixed_precision` fp16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
+            findings.note(
+                    options.flag("full_fp16", false) && scripts.method() == TrainingMethod.FullFineTuning
+                            ? "`mixed_precision` fp16 became BFloat16, which can't overflow"
+                            : "`mixed_precision` fp16 became BFloat16: what is trained is fp32, and bf16 can't overflow");
         }
         int skip = options.whole("clip_skip", 1);
         if (skip < 1) {
             throw options.wrong("clip_skip", "be at least 1");
         }
         draft.put("clip_skip", "training.captions.clipSkip", takesClipSkip(skip) ? skip - 1 : 0);
-        checkpoints(epochs);
+        checkpoints();
     }
 
     /** With SDXL it has no effect there. Where no script tells it is by the base model's name. */
     private boolean takesClipSkip(int skip) {
+        Boolean xl = scripts.xl();
         if (xl != null) {
             return !xl;
         }
@@ -215,19 +251,29 @@ final class KohyaConfig {
         return pictures == null || batch < 1 ? null : Math.max(1, (pictures + batch - 1) / batch);
     }
 
-    private void checkpoints(@Nullable Integer epochs) {
+    /** Steps of the training; null where a folder's pictures can't be counted. */
+    private @Nullable Integer steps() {
+        Integer epochs = options.whole("max_train_epochs");
+        if (epochs == null) {
+            return options.whole("max_train_steps", 1600);
+        }
+        Integer epoch = epoch();
+        return epoch == null ? null : Integer.valueOf(epochs * epoch);
+    }
+
+    private void checkpoints() {
         Integer every = options.whole("save_every_n_steps");
         Integer everyEpochs = options.whole("save_every_n_epochs");
         Integer ratio = options.whole("save_n_epoch_ratio");
         String key = every != null
                 ? "save_every_n_steps"
                 : everyEpochs != null ? "save_every_n_epochs" : "save_n_epoch_ratio";
-        Integer epoch = everyEpochs != null || epochs != null ? epoch() : null;
         if (every == null && everyEpochs != null) {
+            Integer epoch = epoch();
             every = epoch == null ? null : Integer.valueOf(everyEpochs * epoch);
-        } else if (every == null && ratio != null && ratio > 0 && (epochs == null || epoch != null)) {
-            int steps = epochs == null || epoch == null ? options.whole("max_train_steps", 1600) : epochs * epoch;
-            every = Math.max(1, steps / ratio);
+        } else if (every == null && ratio != null && ratio > 0) {
+            Integer steps = steps();
+            every = steps == null ? null : Integer.valueOf(Math.max(1, steps / ratio));
         }
         if (every == null && (everyEpochs != null || ratio != null)) {
             findings.note(
@@ -299,15 +345,15 @@ final class KohyaConfig {
         String folder = options.text("output_dir");
         if (folder != null) {
             String uri = places.uri(findings, "output_dir", folder);
-            String name = Draft.name(options.text("output_name", "last"), 50);
-            draft.put("output_dir", "output.uri", uri.replaceFirst("/+$", "") + "/" + name);
+            draft.put("output_dir", "output.uri", uri.replaceFirst("/+$", "") + "/" + Draft.name(name, 50));
         }
         String log = options.choice("log_with", "tensorboard", List.of("tensorboard", "wandb", "all"));
         if (!log.equals("wandb") && (options.has("log_with") || options.has("logging_dir"))) {
             draft.put("tracking.tensorBoard", true);
         }
         if (log.equals("wandb") || log.equals("all")) {
-            draft.put("log_tracker_name", "tracking.wandb.project", options.text("log_tracker_name", "network_train"));
+            draft.put(
+                    "log_tracker_name", "tracking.wandb.project", options.text("log_tracker_name", scripts.project()));
             String run = options.text("wandb_run_name");
             if (run != null) {
                 draft.put("wandb_run_name", "tracking.wandb.runName", run);

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionSource;
 import training.lora.api.CropMode;
 import training.lora.api.DatasetRole;
 import training.lora.api.Json;
@@ -37,10 +38,15 @@ final class KohyaData {
     private final Findings findings;
     private final Places places;
     private final Draft draft;
+    private final KohyaScripts scripts;
+    private final @Nullable KohyaTokens tokens;
     private final List<Options> subsets = new ArrayList<>();
 
-    KohyaData(Options root, Places places, Draft draft) {
+    /** @param tokens those that call what is learned; null where none are trained */
+    KohyaData(Options root, KohyaScripts scripts, @Nullable KohyaTokens tokens, Places places, Draft draft) {
         this.root = root;
+        this.scripts = scripts;
+        this.tokens = tokens;
         this.findings = root.findings();
         this.places = places;
         this.draft = draft;
@@ -52,14 +58,21 @@ final class KohyaData {
                 subsets.add(joined(dataset, subset.node()));
             }
         }
-        if (subsets.isEmpty()) {
+        boolean table = root.has("in_json") || scripts.are(KohyaScript.FineTune);
+        if (!table) {
+            root.ignore("dataset_repeats");
+        }
+        if (subsets.isEmpty() && table && root.has("train_data_dir")) {
+            subsets.add(ofTable());
+        } else if (subsets.isEmpty()) {
             folders("train_data_dir", false);
             folders("reg_data_dir", true);
         }
         if (subsets.isEmpty()) {
             throw root.wrong(
                     "train_data_dir",
-                    "be a folder with folders N_NAME of pictures, where `datasets` of a dataset configuration has no subsets");
+                    "be a folder %sof pictures, where `datasets` of a dataset configuration has no subsets"
+                            .formatted(table ? "" : "with folders N_NAME "));
         }
         subsets.forEach(this::dataset);
         sizes();
@@ -73,7 +86,8 @@ final class KohyaData {
         ObjectNode joined = Json.MAPPER.createObjectNode();
         root.node().fields().forEachRemaining(field -> {
             String name = NAMES.getOrDefault(field.getKey(), field.getKey());
-            if (!field.getValue().isContainerNode() && !name.equals("num_repeats")) {
+            boolean own = name.equals("num_repeats") || name.equals("in_json");
+            if (!field.getValue().isContainerNode() && !own) {
                 joined.set(name, field.getValue());
             }
         });
@@ -84,6 +98,37 @@ final class KohyaData {
         joined.remove("subsets");
         joined.setAll(subset);
         return new Options(findings, joined, "");
+    }
+
+    /** The folder whose pictures in_json has the captions of; without one the captions lie beside them. */
+    private Options ofTable() {
+        ObjectNode subset = Json.MAPPER
+                .createObjectNode()
+                .put("image_dir", root.text("train_data_dir"))
+                .put("num_repeats", root.whole("dataset_repeats", 1));
+        if (root.has("in_json")) {
+            subset.set("in_json", root.raw("in_json"));
+        }
+        return joined(null, subset);
+    }
+
+    /** Captions are read from a table that lies with the pictures, under a name that tables have. */
+    private void table(Options subset, String key, String folder) {
+        String table = subset.text(key);
+        if (table == null) {
+            return;
+        }
+        Path file = Places.isAddress(folder) ? null : places.path(findings, key, table);
+        if (file == null
+                || !file.resolveSibling("").equals(places.path(findings, "image_dir", folder))
+                || !file.getFileName().toString().matches("metadata\\.jsonl?")) {
+            throw findings.refused(
+                    key.equals("in_json") ? key : "datasets.subsets." + key, Objects.requireNonNull(subset.raw(key)));
+        }
+        if (!Files.isRegularFile(file)) {
+            throw subset.wrong(key, "be a file");
+        }
+        draft.put(key, "preparation.captions.source", CaptionSource.Auto);
     }
 
     /** Folders N_NAME, as kohya reads them; others are passed over. */
@@ -136,9 +181,13 @@ final class KohyaData {
         if (regularization && weight != 1) {
             dataset.set("weight", Draft.node(weight));
         }
-        String tokens = subset.text("class_tokens");
-        if (tokens != null && !regularization && captions(places, findings, "image_dir", folder) == 0) {
-            dataset.putObject("concept").put("mode", "Object").put("trigger", tokens);
+        table(subset, "in_json", folder);
+        table(subset, "metadata_file", folder);
+        String called = subset.text("class_tokens");
+        if (tokens != null && !regularization) {
+            tokens.concept(dataset);
+        } else if (called != null && !regularization && captions(places, findings, "image_dir", folder) == 0) {
+            dataset.putObject("concept").put("mode", "Object").put("trigger", called);
         }
     }
 
@@ -193,11 +242,13 @@ final class KohyaData {
         return regularized ? 2 * pictures : pictures;
     }
 
+    private List<Options> learned() {
+        return subsets.stream().filter(s -> !s.flag("is_reg", false)).toList();
+    }
+
     /** What {@code key} says, which must be the same for all that are learned from. */
     private @Nullable JsonNode common(String key) {
-        List<Options> learned =
-                subsets.stream().filter(s -> !s.flag("is_reg", false)).toList();
-        List<Options> asked = learned.isEmpty() ? subsets : learned;
+        List<Options> asked = learned().isEmpty() ? subsets : learned();
         JsonNode first = asked.get(0).raw(key);
         for (Options subset : asked) {
             if (!Objects.equals(subset.raw(key), first)) {
@@ -217,10 +268,7 @@ final class KohyaData {
 
     private Options options(String key) {
         common(key);
-        return subsets.stream()
-                .filter(s -> !s.flag("is_reg", false))
-                .findFirst()
-                .orElse(subsets.get(0));
+        return learned().stream().findFirst().orElse(subsets.get(0));
     }
 
     private double number(String key, double unset) {
@@ -291,9 +339,35 @@ final class KohyaData {
                 throw findings.refused(key, ending);
             }
             if (ending != null) {
-                draft.put(key, "preparation.captions.source", "Auto");
+                draft.put(key, "preparation.captions.source", CaptionSource.Auto);
             }
         }
+        boolean template = tokens != null && tokens.hasTemplate();
+        if (!template) {
+            around();
+        }
+        if (tokens != null) {
+            tokens.captions(learned(), learned().size() < subsets.size());
+        }
+        String captions = "training.captions.";
+        draft.put("caption_dropout_rate", captions + "dropout", dropout("caption_dropout_rate"));
+        draft.put("shuffle_caption", captions + "shuffle", !template && flag("shuffle_caption"));
+        draft.put("keep_tokens", captions + "keepTokens", template ? 0 : (int) number("keep_tokens", 0));
+        draft.put("caption_tag_dropout_rate", captions + "tagDropout", dropout("caption_tag_dropout_rate"));
+        draft.put("max_token_length", captions + "maxTokens", root.whole("max_token_length", 75));
+    }
+
+    /** A rate at which captions or tags are left out, which the scripts of new tokens don't do. */
+    private double dropout(String key) {
+        double rate = number(key, 0);
+        if (tokens != null && rate != 0) {
+            findings.ignores(key, scripts.lacks());
+            return 0;
+        }
+        return rate;
+    }
+
+    private void around() {
         JsonNode prefix = common("caption_prefix");
         if (prefix != null && !prefix.asText().isBlank()) {
             draft.put("caption_prefix", "preparation.captions.prefix", prefix.asText() + " ");
@@ -305,12 +379,6 @@ final class KohyaData {
         if (flag("enable_wildcard")) {
             draft.put("enable_wildcard", "preparation.captions.wildcards", true);
         }
-        String captions = "training.captions.";
-        draft.put("caption_dropout_rate", captions + "dropout", number("caption_dropout_rate", 0));
-        draft.put("shuffle_caption", captions + "shuffle", flag("shuffle_caption"));
-        draft.put("keep_tokens", captions + "keepTokens", (int) number("keep_tokens", 0));
-        draft.put("caption_tag_dropout_rate", captions + "tagDropout", number("caption_tag_dropout_rate", 0));
-        draft.put("max_token_length", captions + "maxTokens", root.whole("max_token_length", 75));
     }
 
     private void mask() {

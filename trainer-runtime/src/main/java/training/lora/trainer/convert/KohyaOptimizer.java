@@ -1,11 +1,12 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerType;
 import training.lora.api.ScheduleType;
+import training.lora.api.TrainingMethod;
 
 /** kohya's optimizer, schedule and loss. */
 final class KohyaOptimizer {
@@ -13,6 +14,8 @@ final class KohyaOptimizer {
     private static final double NO_CLIPPING = 1e9;
 
     private static final double LEARNING_RATE = 2e-6;
+
+    private static final String PATH = "training.optimizer.";
 
     private final Options options;
     private final Options arguments;
@@ -24,56 +27,91 @@ final class KohyaOptimizer {
         this.draft = draft;
     }
 
-    void put() {
-        String optimizer = "training.optimizer.";
+    /**
+     * What is learned at which rate.
+     *
+     * @param key the option that the denoiser's is from
+     * @param rate the denoiser's
+     * @param textKey the option that the text encoders' is from
+     * @param text theirs; null where they aren't trained
+     */
+    record Rates(
+            String key,
+            double rate,
+            String textKey,
+            @Nullable Double text) {}
+
+    /** The rate of what has none of its own. */
+    double commonRate() {
+        return options.number("learning_rate", LEARNING_RATE);
+    }
+
+    /** Sets what moves an adapter, or a whole model. */
+    void put(Rates rates) {
         OptimizerType type = type();
-        draft.put("optimizer_type", optimizer + "type", type);
+        draft.put("optimizer_type", PATH + "type", type);
         Optimizers.note(type, arguments);
-        double common = options.number("learning_rate", LEARNING_RATE);
-        String key = options.has("unet_lr") ? "unet_lr" : "learning_rate";
-        double rate = options.number("unet_lr", common);
-        draft.put(key, optimizer + "learningRate", rate);
-        if (KohyaAdapter.trainsTextEncoder(options)) {
-            double text = textEncoderRate(common);
-            if (text != rate) {
-                draft.put("text_encoder_lr", optimizer + "textEncoderLearningRate", text);
-            }
+        draft.put(rates.key(), PATH + "learningRate", rates.rate());
+        if (rates.text() != null && rates.text() != rates.rate()) {
+            draft.put(rates.textKey(), PATH + "textEncoderLearningRate", rates.text());
         }
-        draft.put(
-                "optimizer_args.weight_decay",
-                optimizer + "weightDecay",
-                arguments.number("weight_decay", Optimizers.decay(type)));
-        betas();
+        draft.put("optimizer_args.weight_decay", PATH + "weightDecay", decay(type));
+        double[] betas = betas();
+        if (betas != null) {
+            draft.put("optimizer_args.betas", PATH + "beta1", betas[0]);
+            draft.put("optimizer_args.betas", PATH + "beta2", betas[1]);
+        }
         Double coefficient = arguments.number("d_coef");
         if (coefficient != null && coefficient != 1) {
-            draft.put("optimizer_args.d_coef", optimizer + "dCoefficient", coefficient);
+            draft.put("optimizer_args.d_coef", PATH + "dCoefficient", coefficient);
         }
-        String growth = arguments.text("growth_rate", "inf");
-        if (!growth.matches("(?i)(float\\()?['\"]?inf.*")) {
-            draft.put("optimizer_args.growth_rate", optimizer + "growthRate", arguments.number("growth_rate", 1));
+        Double growth = growth();
+        if (growth != null) {
+            draft.put("optimizer_args.growth_rate", PATH + "growthRate", growth);
         }
-        Options network = options.child("network_args");
-        Double ratio = network.number("loraplus_unet_lr_ratio");
-        ratio = ratio == null ? network.number("loraplus_lr_ratio") : ratio;
-        if (ratio != null) {
-            draft.put("network_args.loraplus_lr_ratio", optimizer + "loraPlusRatio", ratio);
-        }
-        double norm = options.number("max_grad_norm", 1);
-        draft.put("max_grad_norm", optimizer + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        clip();
         if (type.scheduleFree()) {
             // There a schedule is passed over with these.
-            draft.put(optimizer + "schedule.type", ScheduleType.Constant);
+            draft.put(PATH + "schedule.type", ScheduleType.Constant);
             int warmUp = arguments.whole("warmup_steps", 0);
             if (warmUp > 0) {
-                draft.put("optimizer_args.warmup_steps", optimizer + "schedule.warmupSteps", warmUp);
+                draft.put("optimizer_args.warmup_steps", PATH + "schedule.warmupSteps", warmUp);
             }
         } else {
             schedule();
         }
-        loss();
     }
 
-    private OptimizerType type() {
+    /** Sets the norm that gradients are scaled down to. */
+    void clip() {
+        double norm = options.number("max_grad_norm", 1);
+        if (!draft.at("training.method").asText().equals(TrainingMethod.FullFineTuning.name())) {
+            draft.put("max_grad_norm", PATH + "maxGradientNorm", norm == 0 ? NO_CLIPPING : norm);
+        } else if (norm != 0) {
+            options.findings()
+                    .differs("`max_grad_norm` %s is left out, because weights move before all gradients are there"
+                            .formatted(norm));
+        }
+    }
+
+    /** Decoupled weight decay. */
+    double decay(OptimizerType type) {
+        return arguments.number("weight_decay", Optimizers.decay(type));
+    }
+
+    /** What the optimizer is given. */
+    Options arguments() {
+        return arguments;
+    }
+
+    /** Prodigy's; null where it is unset or endless. */
+    @Nullable Double growth() {
+        boolean endless = arguments.text("growth_rate", "inf").matches("(?i)(float\\()?['\"]?inf.*");
+        return endless ? null : arguments.number("growth_rate");
+    }
+
+    /** The optimizer. */
+    OptimizerType type() {
         if (options.flag("use_8bit_adam", false)) {
             return OptimizerType.AdamW8bit;
         }
@@ -93,38 +131,28 @@ final class KohyaOptimizer {
         return type;
     }
 
-    private double textEncoderRate(double common) {
-        List<String> rates = options.texts("text_encoder_lr");
-        if (rates.stream().distinct().count() > 1) {
-            throw options.refused("text_encoder_lr");
-        }
-        if (rates.isEmpty()) {
-            return common;
-        }
-        try {
-            return Double.parseDouble(rates.get(0));
-        } catch (NumberFormatException e) {
-            throw options.wrong("text_encoder_lr", "be a number");
-        }
-    }
-
-    private void betas() {
+    /** Both betas; null where they are unset. */
+    double @Nullable [] betas() {
         String betas = arguments.text("betas");
         if (betas == null) {
-            return;
+            return null;
         }
         String[] parts = betas.replaceAll("[()\\[\\]]", "").split("\\s*,\\s*");
         try {
-            draft.put("optimizer_args.betas", "training.optimizer.beta1", Double.valueOf(parts[0].strip()));
-            draft.put("optimizer_args.betas", "training.optimizer.beta2", Double.valueOf(parts[1].strip()));
+            return new double[] {Double.parseDouble(parts[0].strip()), Double.parseDouble(parts[1].strip())};
         } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
             throw arguments.wrong("betas", "be two numbers with a comma between them");
         }
     }
 
+    /** The schedule's name. */
+    String scheduleName() {
+        return options.text("lr_scheduler", "constant").toLowerCase(Locale.ROOT);
+    }
+
     private void schedule() {
-        String schedule = "training.optimizer.schedule.";
-        String name = options.text("lr_scheduler", "constant").toLowerCase(Locale.ROOT);
+        String schedule = PATH + "schedule.";
+        String name = scheduleName();
         ScheduleType type =
                 switch (name) {
                     case "constant", "constant_with_warmup" -> ScheduleType.Constant;
@@ -147,6 +175,14 @@ final class KohyaOptimizer {
                     schedule + "finalFraction",
                     options.number("lr_scheduler_min_lr_ratio", 0));
         }
+        int warmUp = warmUp();
+        if (warmUp > 0) {
+            draft.put("lr_warmup_steps", schedule + "warmupSteps", warmUp);
+        }
+    }
+
+    /** Steps of the rise to the rate, which a constant one has none of. */
+    int warmUp() {
         double warmUp = options.number("lr_warmup_steps", 0);
         if (warmUp > 0 && warmUp < 1) {
             JsonNode steps = draft.at("training.steps");
@@ -155,12 +191,11 @@ final class KohyaOptimizer {
             }
             warmUp = Math.floor(warmUp * steps.asInt());
         }
-        if (warmUp > 0 && !name.equals("constant")) {
-            draft.put("lr_warmup_steps", schedule + "warmupSteps", (int) warmUp);
-        }
+        return scheduleName().equals("constant") ? 0 : (int) warmUp;
     }
 
-    private void loss() {
+    /** Sets the loss. */
+    void loss() {
         String loss = "training.loss.";
         switch (options.text("loss_type", "l2")) {
             case "l2" -> {}

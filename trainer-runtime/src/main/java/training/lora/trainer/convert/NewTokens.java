@@ -5,7 +5,7 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.OptimizerType;
 
-/** The fields of new tokens that OneTrainer's and ai-toolkit's embeddings become. */
+/** The fields of new tokens that embeddings of kohya's, OneTrainer's and ai-toolkit's become. */
 final class NewTokens {
     /** Below which they stand. */
     static final String PATH = "training.tokens.";
@@ -16,7 +16,37 @@ final class NewTokens {
     /** Characters that an initializer may have. */
     private static final int LONGEST = 100;
 
+    private static final int LONGEST_NAME = 63;
+
+    /** Makes of a data set's name what is no word. */
+    private static final String ENDING = "-emb";
+
     private NewTokens() {}
+
+    /** Whether it is written as a data set's name is here, which stands for the data set's trigger. */
+    static boolean isName(String placeholder) {
+        return placeholder.length() > 2 && placeholder.startsWith("<") && placeholder.endsWith(">");
+    }
+
+    /** The data set's name that is written as {@code placeholder}. */
+    static String name(String placeholder) {
+        return placeholder.substring(1, placeholder.length() - 1);
+    }
+
+    /**
+     * The trigger for a placeholder: itself, or where that is a data set's name, the name and an ending, because a trigger takes
+     * its word's place wherever it stands, and a name such as cat is a word of captions and of the vocabulary.
+     */
+    static String trigger(String placeholder) {
+        return isName(placeholder) ? name(placeholder) + ENDING : placeholder;
+    }
+
+    /** Refuses a placeholder, which option {@code key} gives, that is written as a data set's name is and can be none. */
+    static void requireName(Options options, String key, String placeholder) {
+        if (isName(placeholder) && !name(placeholder).equals(Draft.name(name(placeholder), LONGEST_NAME))) {
+            throw options.wrong(key, "have small letters, digits and hyphens alone between < and >");
+        }
+    }
 
     /**
      * Words that as many tokens begin as: those of option {@code key}, and behind them fillers, as both tools have it, for here

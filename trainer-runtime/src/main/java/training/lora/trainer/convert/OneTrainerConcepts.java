@@ -89,9 +89,9 @@ final class OneTrainerConcepts {
 
     /** What calls it; where its placeholder is written as a data set's name, one of that name stands for it in captions. */
     private String trigger(ObjectNode dataset, String placeholder) {
-        String trigger = OneTrainerTokens.trigger(placeholder);
-        if (OneTrainerTokens.isName(placeholder)) {
-            String name = OneTrainerTokens.name(placeholder);
+        String trigger = NewTokens.trigger(placeholder);
+        if (NewTokens.isName(placeholder)) {
+            String name = NewTokens.name(placeholder);
             for (JsonNode other : draft.at("datasets")) {
                 if (other != dataset && other.path("name").asText().equals(name)) {
                     if (!other.at("/concept/trigger").asText().equals(trigger)) {

@@ -18,11 +18,6 @@ import training.lora.api.TrainingMethod;
  * is what calls a concept. What is said of each they must have in common.
  */
 final class OneTrainerTokens {
-    private static final int LONGEST_NAME = 63;
-
-    /** Makes of a data set's name what is no word. */
-    private static final String ENDING = "-emb";
-
     private final Options options;
     private final Findings findings;
     private final Places places;
@@ -52,10 +47,8 @@ final class OneTrainerTokens {
         }
         for (Options embedding : embeddings) {
             String placeholder = placeholder(embedding);
-            if (isName(placeholder) && !name(placeholder).equals(Draft.name(name(placeholder), LONGEST_NAME))) {
-                throw embedding.wrong("placeholder", "have small letters, digits and hyphens alone between < and >");
-            }
-            if (!triggers.add(trigger(placeholder)) || !placeholders.add(placeholder)) {
+            NewTokens.requireName(embedding, "placeholder", placeholder);
+            if (!triggers.add(NewTokens.trigger(placeholder)) || !placeholders.add(placeholder)) {
                 throw embedding.wrong("placeholder", "be another than those of other embeddings");
             }
         }
@@ -67,24 +60,6 @@ final class OneTrainerTokens {
 
     private static String placeholder(Options embedding) {
         return embedding.text("placeholder", "<embedding>");
-    }
-
-    /** Whether it is written as a data set's name is here, which stands for the data set's trigger. */
-    static boolean isName(String placeholder) {
-        return placeholder.length() > 2 && placeholder.startsWith("<") && placeholder.endsWith(">");
-    }
-
-    /** The data set's name that is written as {@code placeholder}. */
-    static String name(String placeholder) {
-        return placeholder.substring(1, placeholder.length() - 1);
-    }
-
-    /**
-     * The trigger for a placeholder: itself, or where that is a data set's name, the name and an ending, because a trigger takes
-     * its word's place wherever it stands, and a name such as cat is a word of captions and of the vocabulary.
-     */
-    static String trigger(String placeholder) {
-        return isName(placeholder) ? name(placeholder) + ENDING : placeholder;
     }
 
     /** What the table refuses of additional embeddings, which counts of this one with its method alone. */

@@ -1,12 +1,14 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What becomes of one option of another tool; of {@code to}, {@code ignored} and {@code refused} there is at least one.
  *
+ * @param of the scripts of the tool that have it; null where all have, or the tool is one
  * @param to the fields of ours that it sets, as people may read it; null where it sets none
  * @param note what is particular about that
  * @param ignored why it has no effect
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param refuses a value that is refused, where others are not
  */
 record Option(
+        @Nullable List<String> of,
         @Nullable String to,
         @Nullable String note,
         @Nullable String ignored,

@@ -23,6 +23,11 @@ public record Places(Path from, Path to) {
         return text.matches(REMOTE);
     }
 
+    /** Whether {@code text} names a file of a model, and no folder or repository. */
+    static boolean isModelFile(String text) {
+        return text.matches(FILE);
+    }
+
     /**
      * A path or an address as a field has it.
      *
@@ -44,7 +49,7 @@ public record Places(Path from, Path to) {
     String model(Findings findings, String key, String text) {
         if (isAddress(text)
                 || !text.matches(REPOSITORY)
-                || text.matches(FILE)
+                || isModelFile(text)
                 || Files.exists(path(findings, key, text))) {
             return uri(findings, key, text);
         }

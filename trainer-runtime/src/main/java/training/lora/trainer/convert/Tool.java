@@ -10,7 +10,7 @@ import training.lora.trainer.TrainerException;
 public enum Tool {
     /** Eden's sd-lora-trainer: {@code training_args.json}. */
     Eden("eden"),
-    /** kohya's sd-scripts: TOML, command lines of {@code train_network.py} and {@code sdxl_train_network.py}, prompt files. */
+    /** kohya's sd-scripts: TOML, command lines of its scripts, prompt files. */
     Kohya("kohya"),
     /** OneTrainer: JSON. */
     OneTrainer("onetrainer"),
@@ -39,8 +39,10 @@ public enum Tool {
                 .findFirst()
                 .orElseThrow(() -> new TrainerException(
                         Reason.InvalidConfiguration,
-                        "--from must be one of %s, was %s"
+                        "--from must be one of %s, or one of kohya's %s, was %s"
                                 .formatted(
-                                        Arrays.stream(values()).map(Tool::id).collect(Collectors.joining(", ")), id)));
+                                        Arrays.stream(values()).map(Tool::id).collect(Collectors.joining(", ")),
+                                        KohyaScript.names(),
+                                        id)));
     }
 }

@@ -162,7 +162,9 @@ class EdenRunTest {
 
         assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(converted.error()).contains(other + " must have keys of eden, kohya, onetrainer or ai-toolkit");
-        assertThat(named.error()).contains("--from must be one of eden, kohya, onetrainer, ai-toolkit, was invoke");
+        assertThat(named.error())
+                .contains(
+                        "--from must be one of eden, kohya, onetrainer, ai-toolkit, or one of kohya's train_network.py, sdxl_train_network.py, fine_tune.py, train_db.py, sdxl_train.py, train_textual_inversion.py or sdxl_train_textual_inversion.py, was invoke");
         assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(ran.error()).contains(other + " must be a LoraTraining with a spec");
     }

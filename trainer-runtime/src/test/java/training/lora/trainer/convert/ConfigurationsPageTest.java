@@ -38,8 +38,11 @@ class ConfigurationsPageTest {
 
     private static String words(Option option) {
         StringBuilder words = new StringBuilder();
+        if (option.of() != null) {
+            words.append("of `").append(String.join("`, `", option.of())).append("`");
+        }
         if (option.note() != null) {
-            words.append(option.note());
+            words.append(words.isEmpty() ? "" : "; ").append(option.note());
         }
         if (option.ignored() != null) {
             words.append(words.isEmpty() ? "" : "; ").append("no effect: ").append(option.ignored());

@@ -52,12 +52,13 @@ class KohyaConfigTest {
 
     @Test
     void theFileOfDataSetsMayStandBesideTheOther() throws IOException {
-        Path file = Files.writeString(folder.resolve("c.toml"), "pretrained_model_name_or_path = \"a/b\"");
+        Path file =
+                Files.writeString(folder.resolve("c.toml"), "pretrained_model_name_or_path = \"a/b\"\nnetwork_dim = 8");
         Path dataset = Files.writeString(
                 folder.resolve("d.toml"),
                 "[[datasets]]\nresolution = 768\n[[datasets.subsets]]\nimage_dir = \"one\"\nnum_repeats = 2");
 
-        Converted converted = Conversion.convert(file, dataset, new Places(folder, folder));
+        Converted converted = Conversion.convert(null, file, dataset, new Places(folder, folder));
 
         assertThat(converted.training().at("/spec/preparation/resolution").intValue())
                 .isEqualTo(768);
@@ -138,6 +139,7 @@ class KohyaConfigTest {
     void whatPicturesHaveInCommonMustBeTheSame() throws IOException {
         Path file = Files.writeString(folder.resolve("d.toml"), """
                 pretrained_model_name_or_path = "a/b"
+                network_dim = 8
                 [[datasets]]
                 resolution = 512
                 [[datasets.subsets]]
@@ -176,7 +178,7 @@ class KohyaConfigTest {
             value = {
                 "train_network.py --network_dim=eight | `network_dim` must be a number, was \"eight\"",
                 "train_network.py --pretrained_model_name_or_path $MODEL | `pretrained_model_name_or_path` must be given as it is, without variables, was \"$MODEL\"",
-                "flux_train_network.py --seed 1 | the script must be train_network.py or sdxl_train_network.py, was flux_train_network.py: its models are of another family",
+                "flux_train_network.py --seed 1 | the script must be train_network.py, sdxl_train_network.py, fine_tune.py, train_db.py, sdxl_train.py, train_textual_inversion.py or sdxl_train_textual_inversion.py, was flux_train_network.py, and what that trains isn't here",
                 "train_network.py robot | \"robot\" must belong to an option",
                 "train_network.py --seed 1 | `pretrained_model_name_or_path` must be given, was unset",
                 "train_network.py --network_args conv_dim | `network_args` must be of the form NAME=VALUE, was \"conv_dim\"",

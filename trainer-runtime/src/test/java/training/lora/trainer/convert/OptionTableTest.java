@@ -93,6 +93,9 @@ class OptionTableTest {
         for (String name : List.of("a", "b", "c")) {
             Files.createFile(folder.resolve("plain/1_robot/" + name + ".png"));
         }
+        for (String name : List.of("plain", "other")) {
+            Files.writeString(folder.resolve(name + "/metadata.json"), "{\"a.png\": {\"caption\": \"an owl\"}}");
+        }
         Files.writeString(folder.resolve("prompts.txt"), "a robot --n blurry --d 7 --l 5 --s 20 --w 512");
         Files.writeString(folder.resolve("prompt.txt"), "shs robot\n");
         Files.writeString(folder.resolve("other.txt"), "thing\n");

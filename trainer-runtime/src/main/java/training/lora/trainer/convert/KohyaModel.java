@@ -1,0 +1,163 @@
+package training.lora.trainer.convert;
+
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.AdapterFormat;
+import training.lora.api.Bf16Weights;
+import training.lora.api.OptimizerType;
+import training.lora.api.Precision;
+import training.lora.api.TrainingMethod;
+
+/** What kohya's fine_tune.py, train_db.py and sdxl_train.py train: a model's own weights. */
+final class KohyaModel {
+    /** Blocks of XL's denoiser that block_lr has a rate for each of. */
+    private static final int BLOCKS = 23;
+
+    private final Options options;
+    private final Findings findings;
+    private final KohyaScripts scripts;
+    private final Draft draft;
+
+    KohyaModel(Options options, KohyaScripts scripts, Draft draft) {
+        this.options = options;
+        this.findings = options.findings();
+        this.scripts = scripts;
+        this.draft = draft;
+    }
+
+    /**
+     * Sets the fields.
+     *
+     * @param optimizer what moves it
+     * @param steps of the training; null where the pictures can't be counted
+     */
+    void put(KohyaOptimizer optimizer, @Nullable Integer steps) {
+        draft.put("training.method", TrainingMethod.FullFineTuning);
+        KohyaOptimizer.Rates rates = rates(optimizer.commonRate());
+        draft.put(textKey(), "training.adapter.textEncoder", rates.text() != null);
+        weights();
+        files();
+        options.ignore("gradient_checkpointing");
+        optimizer.put(rates);
+        if (rates.text() != null) {
+            stop(optimizer.type(), steps);
+        }
+    }
+
+    /** What says whether text encoders are trained. */
+    private String textKey() {
+        return scripts.are(KohyaScript.DreamBooth) ? "stop_text_encoder_training" : "train_text_encoder";
+    }
+
+    private KohyaOptimizer.Rates rates(double common) {
+        String key = options.has("block_lr") ? "block_lr" : "learning_rate";
+        double rate = options.has("block_lr") ? ofBlocks() : common;
+        if (rate == 0) {
+            throw options.wrong(key, "be greater than 0, for the denoiser is always trained");
+        }
+        boolean second = options.has("learning_rate_te1") || options.has("learning_rate_te2");
+        String textKey = second ? "learning_rate_te1" : "learning_rate_te";
+        if (!trainsTextEncoder()) {
+            for (String unused : List.of("learning_rate_te", "learning_rate_te1", "learning_rate_te2")) {
+                if (options.has(unused)) {
+                    findings.ignores(unused, "text encoders are not trained");
+                }
+            }
+            return new KohyaOptimizer.Rates(key, rate, textKey, null);
+        }
+        double text = options.number(textKey, common);
+        if (second && text != options.number("learning_rate_te2", common)) {
+            throw options.refused(options.has("learning_rate_te2") ? "learning_rate_te2" : "learning_rate_te1");
+        }
+        return new KohyaOptimizer.Rates(key, rate, textKey, text == 0 ? null : Double.valueOf(text));
+    }
+
+    private boolean trainsTextEncoder() {
+        if (!scripts.are(KohyaScript.DreamBooth)) {
+            return options.flag("train_text_encoder", false);
+        }
+        Integer stop = options.whole("stop_text_encoder_training");
+        return stop == null || stop > 0;
+    }
+
+    /** The one rate of all blocks. */
+    private double ofBlocks() {
+        List<String> rates = Arrays.stream(options.text("block_lr", "").split(","))
+                .map(String::strip)
+                .toList();
+        try {
+            List<Double> all = rates.stream().map(Double::valueOf).toList();
+            if (all.size() == BLOCKS) {
+                if (all.stream().distinct().count() > 1) {
+                    throw options.refused("block_lr");
+                }
+                return all.get(0);
+            }
+        } catch (NumberFormatException e) {
+            // It is said below.
+        }
+        throw options.wrong("block_lr", "be %d numbers with commas between them".formatted(BLOCKS));
+    }
+
+    /** Steps after which text encoders stay as they are. */
+    private void stop(OptimizerType type, @Nullable Integer steps) {
+        Integer stop = options.whole("stop_text_encoder_training");
+        if (stop == null) {
+            return;
+        }
+        if (steps == null) {
+            findings.differs(
+                    "`stop_text_encoder_training` %d is no share of steps that can't be counted: text encoders are trained to the end"
+                            .formatted(stop));
+        } else if (stop < steps && !type.findsItsRate()) {
+            draft.put(
+                    "stop_text_encoder_training", "training.optimizer.textEncoderStopFraction", (double) stop / steps);
+        }
+    }
+
+    /** In bf16 there the weights are fp32, unless they are asked to be rounded too. */
+    private void weights() {
+        boolean half = options.flag("full_fp16", false);
+        boolean bf16 = options.flag("full_bf16", false);
+        // The scripts for Stable Diffusion 1.x pass it over.
+        boolean rounded = bf16 && !Boolean.FALSE.equals(scripts.xl());
+        if (bf16 && !rounded) {
+            options.ignore("full_bf16");
+        }
+        require("full_fp16", "fp16", half);
+        require("full_bf16", "bf16", rounded);
+        if (!draft.at("training.precision").asText().equals(Precision.BFloat16.name())) {
+            return;
+        }
+        if (half) {
+            findings.differs("`full_fp16` became weights in bf16, which are rounded by chance");
+        }
+        draft.put(
+                half ? "full_fp16" : rounded ? "full_bf16" : "mixed_precision",
+                "training.fullFineTuning.bf16Weights",
+                half || rounded ? Bf16Weights.StochasticRounding : Bf16Weights.Fp32Master);
+    }
+
+    private void require(String key, String precision, boolean on) {
+        if (on && !options.text("mixed_precision", "no").equalsIgnoreCase(precision)) {
+            throw options.wrong(key, "be false unless mixed_precision is " + precision);
+        }
+    }
+
+    /** Unset, files are of the form that the base model has. */
+    private void files() {
+        boolean file = Places.isModelFile(draft.at("baseModel.uri").asText());
+        String form = options.choice(
+                "save_model_as",
+                file ? "safetensors" : "diffusers",
+                List.of("ckpt", "safetensors", "diffusers", "diffusers_safetensors"));
+        draft.put(
+                "save_model_as",
+                "output.formats",
+                List.of(form.startsWith("diffusers") ? AdapterFormat.Diffusers : AdapterFormat.Kohya));
+        if (form.equals("ckpt")) {
+            findings.differs("`save_model_as` ckpt became safetensors");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.CaptionSource;
+import training.lora.api.ConceptMode;
+import training.lora.api.OptimizerType;
+import training.lora.api.TrainingMethod;
+
+/** What kohya's train_textual_inversion.py trains: new tokens in the place of its token_string, which calls the concept. */
+final class KohyaTokens {
+    /** What its templates for objects say before the token. */
+    private static final String OBJECT =
+            "{a photo of a|a rendering of a|a cropped photo of the|the photo of a|a photo of a clean|a photo of a dirty"
+                    + "|a dark photo of the|a photo of my|a photo of the cool|a close-up photo of a|a bright photo of the"
+                    + "|a cropped photo of a|a photo of the|a good photo of the|a photo of one|a close-up photo of the"
+                    + "|a rendition of the|a photo of the clean|a rendition of a|a photo of a nice|a good photo of a"
+                    + "|a photo of the nice|a photo of the small|a photo of the weird|a photo of the large|a photo of a cool"
+                    + "|a photo of a small} ";
+
+    /** What its templates for styles say before "in the style of" and the token, two of them twice, as there. */
+    private static final String STYLE =
+            "{a painting|a rendering|a cropped painting|the painting|a clean painting|a dirty painting|a dark painting"
+                    + "|a picture|a cool painting|a close-up painting|a bright painting|a cropped painting|a good painting"
+                    + "|a close-up painting|a rendition|a nice painting|a small painting|a weird painting|a large painting} ";
+
+    /** What a template, which is the whole caption, leaves no place for. */
+    private static final List<String> OF_CAPTIONS =
+            List.of("caption_prefix", "caption_suffix", "enable_wildcard", "shuffle_caption", "keep_tokens");
+
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final Draft draft;
+    private final String token;
+    private final boolean object;
+    private final boolean style;
+
+    KohyaTokens(Options options, Places places, Draft draft) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        this.draft = draft;
+        String given = options.text("token_string");
+        if (given == null) {
+            throw options.wrong("token_string", "be given");
+        }
+        token = given;
+        NewTokens.requireName(options, "token_string", token);
+        object = options.flag("use_object_template", false);
+        style = !object && options.flag("use_style_template", false);
+    }
+
+    /** Whether captions are templates' and no pictures' own. */
+    boolean hasTemplate() {
+        return object || style;
+    }
+
+    /** Says that the token calls what is learned from a data set. */
+    void concept(ObjectNode dataset) {
+        int index = draft.at("datasets").size() - 1;
+        String trigger = NewTokens.trigger(token);
+        if (NewTokens.isName(token)
+                && !draft.at("datasets").findValuesAsText("trigger").contains(trigger)) {
+            dataset.put("name", NewTokens.name(token));
+        }
+        dataset.putObject("concept")
+                .put("mode", (style ? ConceptMode.Style : ConceptMode.Object).name())
+                .put("trigger", trigger);
+        draft.origin("token_string", "spec.datasets[%d].concept.trigger".formatted(index));
+    }
+
+    /**
+     * Sets the templates, or words around the token where no picture has a caption.
+     *
+     * @param learned the data sets that are learned from, with what each is called
+     * @param regularized whether there are others
+     */
+    void captions(List<Options> learned, boolean regularized) {
+        if (!hasTemplate()) {
+            around(learned);
+            return;
+        }
+        String key = object ? "use_object_template" : "use_style_template";
+        if (regularized) {
+            throw options.wrong(
+                    key, "be unset where there are regularization pictures, which there are called by the token too");
+        }
+        draft.put(key, "preparation.captions.source", CaptionSource.None);
+        draft.put(key, "preparation.captions.prefix", object ? OBJECT : STYLE);
+        draft.put(key, "preparation.captions.wildcards", true);
+        for (String other : OF_CAPTIONS) {
+            if (options.has(other) && !findings.isOff(other, options.node().get(other))) {
+                findings.ignores(other, "a template is the whole caption");
+            }
+        }
+    }
+
+    private void around(List<Options> learned) {
+        Set<String> called = new LinkedHashSet<>();
+        boolean without = false;
+        for (Options dataset : learned) {
+            String folder = dataset.text("image_dir", "");
+            int captions = KohyaData.captions(places, findings, "image_dir", folder);
+            boolean table = dataset.has("in_json") || dataset.has("metadata_file");
+            called.add(captions == 0 && !table ? ofFolder(dataset.text("class_tokens")) : token);
+            without |= captions > 0 && !allCalled(folder);
+        }
+        if (without) {
+            findings.differs("captions without %s get it in front of them".formatted(token));
+        }
+        if (called.size() == 1) {
+            String[] words = called.iterator().next().split("\\s+");
+            int at = List.of(words).indexOf(token);
+            put("prefix", List.of(words).subList(0, at), "", " ");
+            put("suffix", List.of(words).subList(at + 1, words.length), " ", "");
+        } else {
+            throw findings.invalid(
+                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must be %s alone, or the same in all data sets and no picture have a caption, was %s"
+                            .formatted(token, String.join(", ", called)));
+        }
+    }
+
+    private void put(String field, List<String> words, String before, String behind) {
+        String path = "preparation.captions." + field;
+        String own = draft.at(path).asText();
+        if (!words.isEmpty()) {
+            String text = before + String.join(" ", words) + behind;
+            draft.put("class_tokens", path, field.equals("prefix") ? own + text : text + own);
+        }
+    }
+
+    /** What pictures in a folder without captions are called. */
+    private String ofFolder(@Nullable String words) {
+        if (words == null) {
+            return token;
+        }
+        if (!Arrays.asList(words.strip().split("\\s+")).contains(token)) {
+            throw findings.invalid(
+                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have `token_string` %s as a word, was \"%s\""
+                            .formatted(token, words));
+        }
+        return words.strip();
+    }
+
+    private boolean allCalled(String folder) {
+        Path path = places.path(findings, "image_dir", folder);
+        return !Files.isDirectory(path)
+                || KohyaData.captionFiles(path).stream().map(ConfigText::text).allMatch(text -> text.contains(token));
+    }
+
+    /** Sets the fields of tokens, and what gradients are scaled down to. */
+    void put(KohyaOptimizer optimizer) {
+        draft.put("token_string", "training.method", TrainingMethod.TextualInversion);
+        int count = options.whole("num_vectors_per_token", 1);
+        if (count < 1) {
+            throw options.wrong("num_vectors_per_token", "be at least 1");
+        }
+        draft.put("num_vectors_per_token", NewTokens.PATH + "count", count);
+        String words = options.text("init_word");
+        if (words != null) {
+            draft.put("init_word", NewTokens.PATH + "initializer", words);
+        }
+        OptimizerType type = optimizer.type();
+        draft.put(
+                "optimizer_type",
+                NewTokens.PATH + "optimizer",
+                NewTokens.requireOptimizer(options, "optimizer_type", type));
+        Optimizers.note(type, optimizer.arguments());
+        constants(optimizer);
+        draft.put("learning_rate", NewTokens.PATH + "learningRate", optimizer.commonRate());
+        draft.put("optimizer_args.weight_decay", NewTokens.PATH + "weightDecay", optimizer.decay(type));
+        draft.put(NewTokens.PATH + "deviationWeight", 0);
+        String schedule = optimizer.scheduleName();
+        draft.put(
+                schedule.equals("polynomial") ? "lr_scheduler_power" : "lr_scheduler",
+                NewTokens.PATH + "decayPower",
+                decay(schedule));
+        int warmUp = optimizer.warmUp();
+        if (warmUp > 0) {
+            draft.put("lr_warmup_steps", NewTokens.PATH + "warmupSteps", warmUp);
+        }
+        draft.put(NewTokens.PATH + "stopFraction", 1);
+        optimizer.clip();
+        findings.differs(
+                "the gradient that `max_grad_norm`%s is that of new tokens alone, where there the whole vocabulary has one and is put back after each step"
+                        .formatted(type == OptimizerType.Prodigy ? " and Prodigy's estimate see" : " sees"));
+    }
+
+    private static void constants(KohyaOptimizer optimizer) {
+        double[] betas = optimizer.betas();
+        if (betas != null) {
+            NewTokens.Constant.FirstMoment.note(optimizer.arguments(), "betas", betas[0]);
+            NewTokens.Constant.SecondMoment.note(optimizer.arguments(), "betas", betas[1]);
+        }
+        NewTokens.Constant.Coefficient.note(optimizer.arguments());
+        Double growth = optimizer.growth();
+        if (growth != null) {
+            NewTokens.Constant.Growth.note(optimizer.arguments(), "growth_rate", growth);
+        }
+    }
+
+    /** The power by which the rate falls. */
+    private double decay(String schedule) {
+        return switch (schedule) {
+            case "constant", "constant_with_warmup" -> 0;
+            case "linear" -> 1;
+            case "polynomial" -> options.number("lr_scheduler_power", 1);
+            default ->
+                throw options.wrong(
+                        "lr_scheduler",
+                        "be constant, constant_with_warmup, linear or polynomial where an embedding is trained");
+        };
+    }
+}
