@@ -280,17 +280,14 @@ final class LoraStep implements TrainingStep {
         ProjectionDeltas deltas = adapter.bind(scope, index, new Dropouts.Times(aligned.timesteps(), timesteps));
         NDArray noisy = objective.noisy(batch, scope);
         NDArray again = alignment.noisedAgain(noisy, predicted, batch.timesteps(), aligned, scope);
+        NDArray times = times(aligned.timesteps(), scope);
         ProjectionDeltas none = ProjectionDeltas.NONE;
         PromptAlignment.Predictions predictions = new PromptAlignment.Predictions(
-                again(again, aligned, aligned.target(), none, scope),
-                again(again, aligned, aligned.empty(), none, scope),
-                again(again, aligned, aligned.own(), deltas, scope),
-                again(again, aligned, aligned.empty(), deltas, scope));
+                networks.forward(again, times, aligned.target(), none),
+                networks.forward(again, times, aligned.empty(), none),
+                networks.forward(again, times, aligned.own(), deltas),
+                networks.forward(again, times, aligned.ownEmpty(), deltas));
         alignment.addTo(gradient, predictions, aligned, samples, scope);
-    }
-
-    private NDArray again(NDArray noisy, Aligned aligned, Told told, ProjectionDeltas deltas, NDManager scope) {
-        return networks.forward(noisy, times(aligned.timesteps(), scope), told, deltas);
     }
 
     /** The base model's prediction. */

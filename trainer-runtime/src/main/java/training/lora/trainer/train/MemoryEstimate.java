@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import training.lora.api.BaseWeights;
 import training.lora.api.LoraTrainingSpec;
+import training.lora.api.LossSpec;
 import training.lora.api.Precision;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
@@ -133,7 +134,7 @@ public record MemoryEstimate(
                     data.pictures() * (8 * data.latents() * SINGLE + 2 * context),
                     bytes(unet.parameters().all(), training.precision(), form),
                     staying(training, model, texts, data, tokens, form),
-                    spec.sampling().enabled() ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0,
+                    embedsBefore(spec) ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0,
                     adapted.stream().mapToLong(AdaptedProjection::size).sum() * SINGLE * arrays(training)
                             + ofKeyLock(training, unet.config().contextWidth()),
                     Math.round((keep == Keep.BlockInputs ? sizes.ofBlocks() : sizes.ofLayers())
@@ -142,6 +143,14 @@ public record MemoryEstimate(
                     sizes.work() * number + remade + made + LEAST_WORK,
                     spec.sampling().enabled() ? drawing(spec, model, sizes, number, data) : 0);
         }
+    }
+
+    /** Whether texts are embedded before the denoiser is read. */
+    private static boolean embedsBefore(LoraTrainingSpec spec) {
+        LossSpec loss = spec.training().loss();
+        return spec.sampling().enabled()
+                || loss.promptAlignment() != null
+                || loss.preservation().prompts() != null;
     }
 
     private static List<AdaptedProjection> adapted(

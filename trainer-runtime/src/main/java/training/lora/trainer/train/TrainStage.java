@@ -16,8 +16,6 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
 import training.lora.trainer.model.StableDiffusion;
-import training.lora.trainer.model.text.TextEmbedding;
-import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.order.BatchOrder;
 import training.lora.trainer.order.RunLength;
 import training.lora.trainer.order.SampleOrder;
@@ -100,7 +98,7 @@ public final class TrainStage {
             PreparedDataset data,
             StableDiffusion model,
             Trainee trainee,
-            @Nullable ImageSampler sampler,
+            StageTexts texts,
             @Nullable CheckpointJudge judge,
             CheckpointUploads uploads,
             NDManager manager)
@@ -119,15 +117,15 @@ public final class TrainStage {
         List<Sample> samples = data.manifest().samples();
         this.length = BatchOrder.length(context.run().spec(), samples);
         TrainingData cached = new CachedData(data, !trainee.readsTexts(), manager);
-        Captions.@Nullable Embedder embedder = trainee.readsTexts() ? null : this::embed;
+        Captions.@Nullable Embedder embedder = trainee.readsTexts() ? null : StageTexts.embedder(model);
         this.batches = new Batches(
                 cached,
                 SampleOrder.of(samples, context.run().spec().datasets(), training.seed()),
                 Captions.of(cached, samples, context.run().spec(), embedder),
                 new Batches.Parts(
-                        KeptPrompts.of(cached, samples, context.run().spec(), embedder),
+                        KeptPrompts.of(cached, samples, context.run().spec(), texts.known(), embedder),
                         step.history(),
-                        AlignedPrompt.of(cached, samples, context.run().spec(), embedder, schedule.timesteps())),
+                        AlignedPrompt.of(cached, samples, context.run().spec(), texts.known(), schedule.timesteps())),
                 training,
                 schedule);
         this.drawn = new DrawnLosses(batches, step, training, context.stopping(), manager);
@@ -138,13 +136,8 @@ public final class TrainStage {
                 context.run(), length, data.manifest(), folder, trainee.trained(), losses, checkpoints);
         this.progress = new TrainProgress(context, length, clock, losses);
         this.pictures = SamplePictures.of(folder, context.run().spec(), data);
-        this.sampler = sampler;
+        this.sampler = texts.sampler();
         this.judge = judge;
-    }
-
-    private Conditioning embed(List<String> texts, NDManager scope) {
-        TextEmbedding text = model.prompts().encode(scope, texts);
-        return new Conditioning(text.context(), text.pooled(), null);
     }
 
     /**
@@ -162,13 +155,13 @@ public final class TrainStage {
                 StableDiffusion model = context.openToTrain(memory.baseWeights(), memory.onHost(), manager);
                 // Before text encoders are let go.
                 CheckpointJudge judge = judges.open(context, data, model, manager)) {
-            ImageSampler sampler = StageSampler.of(context.run().spec(), data, model, manager);
+            StageTexts texts = StageTexts.of(context.run().spec(), data, model, manager);
             try (Trainee trainee = Trainee.of(context, data, model, memory, manager);
                     CheckpointUploads uploads = CheckpointUploads.of(
                             context.run(),
                             context.workspace(),
                             CheckpointFiles.folder(context.workspace().train()))) {
-                return new TrainStage(context, clock, data, model, trainee, sampler, judge, uploads, manager).run();
+                return new TrainStage(context, clock, data, model, trainee, texts, judge, uploads, manager).run();
             }
         }
     }

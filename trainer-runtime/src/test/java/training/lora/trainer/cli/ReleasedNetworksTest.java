@@ -11,6 +11,8 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Stage;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.evaluate.EvaluateStage;
@@ -41,7 +43,7 @@ class ReleasedNetworksTest {
         Path clip = Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath().normalize();
         List<String> settings = new ArrayList<>(List.of(more));
         settings.add("evaluation={enabled: true, clip: {uri: \"%s\"}}".formatted(clip));
-        settings.add("sampling={steps: 1}");
+        settings.add(0, "sampling={steps: 1}");
         List<Boolean> held = new ArrayList<>();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             RunContext context = new RunContext(
@@ -68,6 +70,25 @@ class ReleasedNetworksTest {
 
         assertThat(held(Stage.Train)).isNotEmpty().containsOnly(false);
         assertThat(held(Stage.Evaluate)).hasSizeGreaterThan(2).containsOnly(false);
+    }
+
+    /** Whether pictures are drawn on the way or not, which needs texts too. */
+    @ParameterizedTest
+    @CsvSource({
+        "promptAlignment={prompt: a sketch of a qzx}, true, false",
+        "promptAlignment={prompt: a sketch of a qzx}, false, false",
+        "preservation.prompts=[a cat], true, false",
+        "preservation.prompts=[a cat], false, false",
+        "preservation.prompts=[a cat; <caption>], false, true"
+    })
+    void textsOfLossesThatNothingChangesHoldNoTextEncoder(String loss, boolean drawn, boolean held) throws IOException {
+        String concept = "datasets=[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]";
+        assertThat(run.run("prepare", "--set", concept).code()).isZero();
+
+        assertThat(held(Stage.Train, concept, "training.loss." + loss.replace(';', ','), "sampling.enabled=" + drawn))
+                .isNotEmpty()
+                .last()
+                .isEqualTo(held);
     }
 
     @Test

@@ -5,14 +5,16 @@ import ai.djl.ndarray.NDArray;
 /**
  * What a batch of B samples is aligned with.
  *
- * @param own what is told with the trigger
- * @param target what is told with the class in its place
- * @param empty the empty text
+ * @param target what the base model is told: the text with the class in the trigger's place
+ * @param empty the empty text for it
+ * @param own what is trained is told: the text with the trigger
+ * @param ownEmpty the empty text for it
  * @param noise of the estimates of clean pictures (B, C, h, w)
  * @param timesteps B timesteps that they are noised to
  * @param factors how much each sample's counts, (B): 1, or 0 for those that show none of what the text calls
  */
-public record Aligned(Told own, Told target, Told empty, NDArray noise, int[] timesteps, float[] factors) {
+public record Aligned(
+        Told target, Told empty, Told own, Told ownEmpty, NDArray noise, int[] timesteps, float[] factors) {
     /** Whether it counts for any sample. */
     public boolean any() {
         for (float factor : factors) {

@@ -1,6 +1,5 @@
 package training.lora.trainer.train.batch;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.BitSet;
@@ -16,7 +15,6 @@ import training.lora.api.LoraTrainingSpec;
 import training.lora.api.PromptAlignmentSpec;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
-import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 
 /**
@@ -29,55 +27,51 @@ public final class AlignedPrompt {
 
     private final String own;
     private final String target;
+    private final boolean ownMoves;
+    private final boolean emptyMoves;
     private final BitSet called;
     private final TrainingData data;
-    private final Captions.@Nullable Embedder embedder;
+    private final KnownTexts known;
     private final int timesteps;
     private final long seed;
 
     private AlignedPrompt(
-            String own,
-            String target,
+            PromptAlignmentSpec settings,
+            LoraTrainingSpec spec,
             BitSet called,
             TrainingData data,
-            Captions.@Nullable Embedder embedder,
-            int timesteps,
-            long seed) {
-        this.own = own;
-        this.target = target;
+            KnownTexts known,
+            int timesteps) {
+        this.own = settings.prompt();
+        this.target = target(settings, spec.datasets());
+        this.ownMoves = spec.training().adaptsText();
+        // Tokens alone change nothing of a text that has none of them.
+        this.emptyMoves = spec.training().adapter().textEncoder();
         this.called = called;
         this.data = data;
-        this.embedder = embedder;
+        this.known = known;
         this.timesteps = timesteps;
-        this.seed = seed;
+        this.seed = spec.training().seed();
     }
 
     /**
      * That of {@code spec}; null where it has none.
      *
-     * @param embedder null where text encoders are trained
+     * @param known texts of {@code spec}
      * @param timesteps of the noise schedule
      */
     public static @Nullable AlignedPrompt of(
-            TrainingData data,
-            List<Sample> samples,
-            LoraTrainingSpec spec,
-            Captions.@Nullable Embedder embedder,
-            int timesteps) {
+            TrainingData data, List<Sample> samples, LoraTrainingSpec spec, KnownTexts known, int timesteps) {
         PromptAlignmentSpec settings = spec.training().loss().promptAlignment();
-        if (settings == null) {
-            return null;
-        }
-        String own = settings.prompt();
-        String target = KeptPrompts.withClasses(List.of(own), spec.datasets()).get(0);
-        return new AlignedPrompt(
-                own,
-                target,
-                called(own, samples, spec.datasets()),
-                data,
-                embedder,
-                timesteps,
-                spec.training().seed());
+        return settings == null
+                ? null
+                : new AlignedPrompt(
+                        settings, spec, called(settings.prompt(), samples, spec.datasets()), data, known, timesteps);
+    }
+
+    /** The text with the class in the place of the trigger, which the base model is told. */
+    static String target(PromptAlignmentSpec settings, List<DatasetSpec> datasets) {
+        return KeptPrompts.withClasses(List.of(settings.prompt()), datasets).get(0);
     }
 
     /** Indices of those of {@code samples} that teach a concept that {@code text} has the trigger of. */
@@ -109,27 +103,17 @@ public final class AlignedPrompt {
             times[i] = timesteps / ENDS + random.nextInt(timesteps - 2 * (timesteps / ENDS));
         }
         return new Aligned(
-                told(own, samples, scope),
-                told(target, samples, scope),
-                told("", samples, scope),
+                told(target, false, samples, scope),
+                told("", false, samples, scope),
+                told(own, ownMoves, samples, scope),
+                told("", emptyMoves, samples, scope),
                 Randomness.normal(scope, Randomness.derive(seed, index, "aligned/noise"), shape),
                 times,
                 factors);
     }
 
-    private Told told(String text, int[] samples, NDManager scope) {
-        if (embedder == null) {
-            return new Told.Texts(Collections.nCopies(samples.length, text), data.timeIds(samples, scope));
-        }
-        // Of one text, for all samples.
-        Conditioning one = embedder.embed(List.of(text), scope);
-        NDArray pooled = one.pooled();
-        NDArray context = one.context().repeat(0, samples.length);
-        context.attach(scope);
-        NDArray all = pooled == null ? null : pooled.repeat(0, samples.length);
-        if (all != null) {
-            all.attach(scope);
-        }
-        return KeptPrompts.told(new Conditioning(context, all, null), samples, data, scope);
+    /** @param moves whether what is made of the text is trained */
+    private Told told(String text, boolean moves, int[] samples, NDManager scope) {
+        return KeptPrompts.told(Collections.nCopies(samples.length, text), samples, data, moves ? null : known, scope);
     }
 }

@@ -100,11 +100,10 @@ public final class Captions {
         return vary(settings) || samples.stream().anyMatch(sample -> sample.variants() != null);
     }
 
-    /** Whether texts are embedded at each step though no text encoder is trained: captions that vary, or texts that are kept or aligned with. */
+    /** Whether texts are embedded at each step though no text encoder is trained: captions that vary, or are kept. */
     public static boolean embeddedAtSteps(TrainingSpec training, List<Sample> samples) {
-        return training.loss().preservation().prompts() != null
-                || training.loss().promptAlignment() != null
-                || vary(training.captions(), samples);
+        List<String> kept = training.loss().preservation().prompts();
+        return kept != null && KeptPrompts.haveCaptions(kept) || vary(training.captions(), samples);
     }
 
     private static boolean vary(CaptionTrainingSpec settings) {

@@ -54,10 +54,15 @@ public final class KeptPrompts {
     /**
      * Those of {@code spec}; null where it has none.
      *
-     * @param embedder null where text encoders are trained
+     * @param known texts of {@code spec}
+     * @param embedder of others; null where text encoders are trained
      */
     public static @Nullable KeptPrompts of(
-            TrainingData data, List<Sample> samples, LoraTrainingSpec spec, Captions.@Nullable Embedder embedder) {
+            TrainingData data,
+            List<Sample> samples,
+            LoraTrainingSpec spec,
+            KnownTexts known,
+            Captions.@Nullable Embedder embedder) {
         List<String> prompts = spec.training().loss().preservation().prompts();
         if (prompts == null) {
             return null;
@@ -66,8 +71,13 @@ public final class KeptPrompts {
                 prompts,
                 captions(samples, spec.datasets()),
                 data,
-                embedder,
+                embedder != null && known.haveAll(prompts) ? known : embedder,
                 spec.training().seed());
+    }
+
+    /** Whether some of {@code prompts} are other texts for other pictures. */
+    static boolean haveCaptions(List<String> prompts) {
+        return prompts.stream().anyMatch(prompt -> prompt.contains(PreservationSpec.CAPTION));
     }
 
     /** The samples' captions with what each concept is in the place of what calls it. */
@@ -127,11 +137,7 @@ public final class KeptPrompts {
         if (embedder == null) {
             return new Told.Texts(texts, data.timeIds(samples, scope));
         }
-        return told(embedder.embed(texts, scope), samples, data, scope);
-    }
-
-    /** What is told of {@code samples} with an embedded text for each. */
-    static Told told(Conditioning embedded, int[] samples, TrainingData data, NDManager scope) {
+        Conditioning embedded = embedder.embed(texts, scope);
         return new Told.Embedded(
                 embedded.pooled() == null
                         ? embedded

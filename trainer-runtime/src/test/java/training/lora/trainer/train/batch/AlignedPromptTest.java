@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.DatasetRole;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -37,15 +39,14 @@ class AlignedPromptTest {
                 sample("main", DatasetRole.Train));
         List<String> embedded = new ArrayList<>();
         try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
-            AlignedPrompt prompt = Objects.requireNonNull(AlignedPrompt.of(
-                    new NoData(),
-                    samples,
+            KnownTexts known = KnownTexts.of(
                     spec,
-                    (texts, in) -> {
-                        embedded.addAll(texts);
-                        return Conditioning.of(in.ones(new Shape(texts.size(), 3, 2)));
+                    (told, in) -> {
+                        embedded.addAll(told);
+                        return Conditioning.of(in.full(new Shape(told.size(), 3, 2), (float) embedded.size()));
                     },
-                    1000));
+                    scope);
+            AlignedPrompt prompt = Objects.requireNonNull(AlignedPrompt.of(new NoData(), samples, spec, known, 1000));
 
             Aligned aligned =
                     prompt.at(5, new int[] {0, 1, 2, 2}, new boolean[] {false, false, false, true}, SHAPE, scope);
@@ -54,10 +55,49 @@ class AlignedPromptTest {
             assertThat(aligned.factors()).containsExactly(0, 0, 1, 0);
             assertThat(aligned.any()).isTrue();
             assertThat(none.any()).isFalse();
-            assertThat(embedded.subList(0, 3)).containsExactly("a sketch of a QZX", "a sketch of a cat", "");
-            NDArray context = ((Told.Embedded) aligned.own()).conditioning().context();
-            assertThat(context.getShape()).isEqualTo(new Shape(4, 3, 2));
+            // Once for all batches.
+            assertThat(embedded).containsExactly("a sketch of a cat", "", "a sketch of a QZX");
+            assertThat(numbers(aligned.target())).hasSize(24).containsOnly(1);
+            assertThat(numbers(aligned.empty())).hasSize(24).containsOnly(2);
+            assertThat(numbers(aligned.own())).hasSize(24).containsOnly(3);
+            assertThat(numbers(aligned.ownEmpty())).hasSize(24).containsOnly(2);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"{adapter: {textEncoder: true}, true", "{tokens: {count: 1}, false"})
+    void whatIsTrainedAloneIsEmbeddedAtEachStep(String trained, boolean empty) throws JsonProcessingException {
+        LoraTrainingSpec spec = Json.STRICT_YAML.readValue("""
+                baseModel: {uri: "pvc://model"}
+                datasets: [{uri: "pvc://a", concept: {mode: Object, trigger: qzx, className: cat}}]
+                training: %s, loss: {promptAlignment: {prompt: a sketch of qzx}}}
+                """.formatted(trained), LoraTrainingSpec.class);
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            KnownTexts known =
+                    KnownTexts.of(spec, (told, in) -> Conditioning.of(in.ones(new Shape(told.size(), 3, 2))), scope);
+            AlignedPrompt prompt = Objects.requireNonNull(
+                    AlignedPrompt.of(sizes(), List.of(sample("main", DatasetRole.Train)), spec, known, 1000));
+
+            Aligned aligned = prompt.at(0, new int[2], new boolean[2], new Shape(2, 1, 2, 2), scope);
+
+            assertThat(((Told.Texts) aligned.own()).texts()).containsExactly("a sketch of qzx", "a sketch of qzx");
+            assertThat(aligned.ownEmpty()).isInstanceOf(empty ? Told.Texts.class : Told.Embedded.class);
+            assertThat(numbers(aligned.target())).hasSize(12);
+            assertThat(numbers(aligned.empty())).hasSize(12);
+        }
+    }
+
+    private static float[] numbers(Told told) {
+        return ((Told.Embedded) told).conditioning().context().toFloatArray();
+    }
+
+    private static TrainingData sizes() {
+        return new NoData() {
+            @Override
+            public NDArray timeIds(int[] samples, NDManager scope) {
+                return scope.zeros(new Shape(samples.length, 6));
+            }
+        };
     }
 
     private static Sample sample(String dataset, DatasetRole role) {

@@ -7,13 +7,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import training.lora.api.Prediction;
 import training.lora.api.PromptAlignmentSpec;
 import training.lora.trainer.diffusion.NoiseSchedule;
+import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.train.Schedules;
@@ -36,8 +36,9 @@ class PromptAlignmentTest {
             PromptAlignment alignment = new PromptAlignment(schedule, new PromptAlignmentSpec("a qzx", 0.3, 15.0, 7.5));
             NDArray predicted = Randomness.normal(manager, 31, SHAPE);
             NDArray noisy = Randomness.normal(manager, 32, SHAPE);
-            Told nothing = new Told.Texts(List.of(), manager.create(0f));
+            Told nothing = new Told.Embedded(Conditioning.of(manager.create(0f)));
             Aligned aligned = new Aligned(
+                    nothing,
                     nothing,
                     nothing,
                     nothing,
@@ -68,9 +69,9 @@ class PromptAlignmentTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             PromptAlignment alignment =
                     new PromptAlignment(Schedules.STABLE_DIFFUSION, new PromptAlignmentSpec("a qzx", 0.3, 15.0, 7.5));
-            Told nothing = new Told.Texts(List.of(), manager.create(0f));
+            Told nothing = new Told.Embedded(Conditioning.of(manager.create(0f)));
             Aligned aligned = new Aligned(
-                    nothing, nothing, nothing, manager.zeros(SHAPE), new int[] {400, 900}, new float[] {0, 1});
+                    nothing, nothing, nothing, nothing, manager.zeros(SHAPE), new int[] {400, 900}, new float[] {0, 1});
             NDArray gradient = manager.ones(SHAPE);
             NDArray some = Randomness.normal(manager, 34, SHAPE);
             NDArray other = Randomness.normal(manager, 35, SHAPE);
