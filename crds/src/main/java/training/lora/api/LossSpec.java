@@ -86,7 +86,7 @@ public record LossSpec(
         PreservationSpec preservation,
 
         @JsonPropertyDescription(
-                "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, about twice the time. The loss that is logged is without it. Unset: none.")
+                "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, which takes about 2.5 times as long. The loss that is logged is without it. Unset: none.")
         @Nullable PromptAlignmentSpec promptAlignment) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);

@@ -20,18 +20,20 @@ public record PromptAlignmentSpec(
         @Required
         @Size(min = 1, max = 1000) String prompt,
 
-        @JsonPropertyDescription("Weight of the gradient beside that of the pictures. Default 0.1.")
+        @JsonPropertyDescription("Weight of the gradient beside that of the pictures. Default 0.2.")
         @Min(value = 0, inclusive = false) @Max(1000) Double weight,
 
-        @JsonPropertyDescription("Guidance of the base model's prediction. Default 15.") @Min(0) @Max(100) Double guidance,
+        @JsonPropertyDescription(
+                "Guidance of the base model's prediction. The more it is above ownGuidance, the less is learned of the pictures. Default 10.")
+        @Min(0) @Max(100) Double guidance,
 
         @JsonPropertyDescription(
                 "Guidance of the trained prediction; a lower one than the base model's keeps colours and variety. Default 7.5.")
         @Min(0) @Max(100) Double ownGuidance) {
     public PromptAlignmentSpec {
         prompt = prompt == null ? "" : prompt;
-        weight = orDefault(weight, 0.1);
-        guidance = orDefault(guidance, 15.0);
+        weight = orDefault(weight, 0.2);
+        guidance = orDefault(guidance, 10.0);
         ownGuidance = orDefault(ownGuidance, 7.5);
     }
 }

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,6 +17,7 @@ import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.tensor.Randomness;
+import training.lora.trainer.trained.TrainSummary;
 
 /** A text that a concept is to be drawn after, from the configuration to the file. */
 @Timeout(400)
@@ -36,10 +38,17 @@ class PromptAlignmentRunTest {
      */
     private record Alignment(double distance, double likeness) {}
 
+    /** By how much the loss over pictures that are learned from fell. */
+    private static double learned(TinyRun run) throws Exception {
+        TrainSummary.FixedSetLoss loss = Objects.requireNonNull(
+                TrainSummary.read(run.workspace().resolve("train")).fixedSetLoss());
+        return loss.before() - loss.after();
+    }
+
+    /** And the pictures are learned: a training that learns nothing stays as near to the class, too. */
     @Test
     void theConceptIsDrawnAfterTheTextAsItsClassIs() throws Exception {
-        TinyRun aligned =
-                run("aligned", "promptAlignment: {prompt: '%s', weight: 0.2}".formatted(PROMPT.formatted("qzx")), "");
+        TinyRun aligned = run("aligned", "promptAlignment: {prompt: '%s'}".formatted(PROMPT.formatted("qzx")), "");
         TinyRun free = run("free", "", "");
 
         Ran one = aligned.run("run");
@@ -51,6 +60,7 @@ class PromptAlignmentRunTest {
         assertThat(other.code()).as(other.error()).isZero();
 
         assertThat(aligned.lora()).isEqualTo(whole);
+        assertThat(learned(aligned)).as("%s without", learned(free)).isGreaterThan(0.5 * learned(free));
         Alignment with = alignment(aligned);
         Alignment without = alignment(free);
         assertThat(with.distance()).as("%s, %s", with, without).isLessThan(0.85 * without.distance());
