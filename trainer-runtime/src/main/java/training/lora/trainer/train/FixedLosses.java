@@ -89,10 +89,11 @@ final class FixedLosses {
      * The losses over pictures that are learned from, of which the log tells.
      *
      * @param before what {@link #begin} gave
-     * @return null where that is null
+     * @return null where the watchdog is off
      */
     TrainSummary.@Nullable FixedSetLoss end(@Nullable Double before, String where) {
-        if (before == null) {
+        // A state of an earlier version has the loss without the watchdog too.
+        if (before == null || !context.run().spec().training().watchdog().enabled()) {
             return null;
         }
         double after = learned(where);

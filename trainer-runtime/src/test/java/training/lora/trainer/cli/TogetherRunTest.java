@@ -16,6 +16,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.Reason;
+import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Sha256;
+import training.lora.trainer.model.basemodel.ModelDigest;
 
 /** Several trainings in one process, beside the same ones alone. */
 @Timeout(value = 240, unit = TimeUnit.SECONDS)
@@ -91,16 +94,29 @@ class TogetherRunTest {
             Path file = file(name, "steps: 1, batchSize: 1, adapter: {rank: 2}");
             files.add(Files.writeString(file, Files.readString(file).replace("uri: base", base)));
         }
-        Path workspaces = folder.resolve("together");
+        Path workspaces = Files.createDirectories(folder.resolve("together"));
+        Path store = workspaces.resolve(".digests.json");
+        Path weights = BundledRun.MODEL.resolve("unet/diffusion_pytorch_model.safetensors");
+        try (FileDigests digests = FileDigests.rememberedIn(store)) {
+            digests.of(weights);
+        }
+        // Another than the file's own shows where it was taken from.
+        Files.writeString(store, Files.readString(store).replace(Sha256.of(weights), "0".repeat(64)));
 
         Ran ran = together(workspaces, files);
 
         assertThat(ran.code()).as(ran.error()).isZero();
-        assertThat(workspaces.resolve(".digests.json")).content().contains("emoji-sd/unet/");
+        String computed = ModelDigest.of(BundledRun.MODEL, null, FileDigests.computed());
+        List<String> told = new ArrayList<>();
         for (String name : List.of("one", "other")) {
-            assertThat(workspaces.resolve(name).resolve("output")).isDirectory();
+            Path manifest = workspaces.resolve(name).resolve("dataset/manifest.json");
+            told.add(Json.MAPPER
+                    .readTree(manifest.toFile())
+                    .get("baseModelDigest")
+                    .asText());
             assertThat(workspaces.resolve(name).resolve(".digests.json")).doesNotExist();
         }
+        assertThat(told).doesNotContain(computed).hasSize(2).containsOnly(told.get(0));
     }
 
     @Test

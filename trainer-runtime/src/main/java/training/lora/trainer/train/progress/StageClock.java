@@ -1,6 +1,8 @@
 package training.lora.trainer.train.progress;
 
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -10,6 +12,9 @@ import java.util.stream.Collectors;
 
 /** Where a stage's time goes: one phase at a time is running. */
 public final class StageClock {
+    /** Of so many turns of others the middle one counts: neither what they load at first nor one that has ended does. */
+    private static final int TURNS = 5;
+
     /** What a stage spends its time on. */
     public enum Phase {
         Load,
@@ -23,6 +28,7 @@ public final class StageClock {
 
     private final LongSupplier nanos;
     private final Map<Phase, Long> spent = new EnumMap<>(Phase.class);
+    private final Deque<Long> turns = new ArrayDeque<>();
     private Phase running = Phase.Other;
     private long since;
 
@@ -35,6 +41,12 @@ public final class StageClock {
     public void enter(Phase phase) {
         long now = nanos.getAsLong();
         spent.merge(running, now - since, Long::sum);
+        if (running == Phase.Neighbours) {
+            turns.addLast(now - since);
+            if (turns.size() > TURNS) {
+                turns.removeFirst();
+            }
+        }
         running = phase;
         since = now;
     }
@@ -43,6 +55,11 @@ public final class StageClock {
     public double seconds(Phase phase) {
         long open = phase == running ? nanos.getAsLong() - since : 0;
         return (spent.getOrDefault(phase, 0L) + open) / 1e9;
+    }
+
+    /** What a turn of the runs beside this one takes of late, in seconds; 0 where there was none. */
+    double turnSeconds() {
+        return turns.stream().sorted().skip(turns.size() / 2).findFirst().orElse(0L) / 1e9;
     }
 
     /** What the stage may spend time on; runs beside this one where there were any. */

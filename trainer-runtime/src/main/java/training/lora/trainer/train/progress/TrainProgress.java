@@ -77,9 +77,8 @@ public final class TrainProgress {
         if (steps == 0) {
             return null;
         }
-        // Those beside it are taken to go on as long.
-        double stepSeconds = secondsPerStep() + clock.seconds(Phase.Neighbours) / steps;
-        double left = (length.steps() - done) * stepSeconds;
+        // Those beside it are taken to go on as they do now.
+        double left = (length.steps() - done) * (secondsPerStep() + clock.turnSeconds());
         if (rounds > 0 && done < length.steps()) {
             left += new Milestones(length).checkpointsAfter(done)
                     * (clock.seconds(Phase.Samples) + clock.seconds(Phase.Checkpoints))

@@ -64,6 +64,8 @@ class StageClockTest {
                 .steps(10)
                 .build();
         TrainProgress progress = new TrainProgress(context, length, clock, new LossLog(folder.resolve(LossLog.FILE)));
+        // At first they prepare their data and load their models.
+        spend(Phase.Neighbours, 600);
         for (int i = 0; i < 3; i++) {
             spend(Phase.Steps, 2);
             progress.stepped();
@@ -79,6 +81,21 @@ class StageClockTest {
                 .extracting(Metric::name, Metric::number)
                 .containsExactly(tuple("imagesPerSecond", 2.0));
         assertThat(message.estimatedRemainingSeconds()).isEqualTo(80);
+    }
+
+    @Test
+    void turnsOfThoseThatHaveEndedCountNoMore() {
+        for (int i = 0; i < 10; i++) {
+            spend(Phase.Neighbours, 6);
+            spend(Phase.Steps, 2);
+        }
+        for (int i = 0; i < 3; i++) {
+            spend(Phase.Neighbours, 0);
+            spend(Phase.Steps, 2);
+        }
+
+        assertThat(clock.turnSeconds()).isZero();
+        assertThat(clock.seconds(Phase.Neighbours)).isEqualTo(60);
     }
 
     @Test
