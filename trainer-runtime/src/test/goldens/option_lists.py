@@ -2,7 +2,7 @@
 
     python option_lists.py TOOL CLONE COMMIT [COMMIT...] > ../resources/configs/TOOL-options.txt
 
-TOOL is eden, kohya, onetrainer or ai-toolkit; of several commits all options are listed. Only names are read from the
+TOOL is eden, kohya, kohya-scripts (the options that not all of kohya's scripts have), onetrainer or ai-toolkit; of several commits all options are listed. Only names are read from the
 sources; a line that begins with # says which repository and commits they are from.
 """
 
@@ -13,6 +13,7 @@ import sys
 REPOSITORIES = {
     "eden": "edenartlab/sd-lora-trainer",
     "kohya": "kohya-ss/sd-scripts",
+    "kohya-scripts": "kohya-ss/sd-scripts",
     "onetrainer": "Nerogar/OneTrainer",
     "ai-toolkit": "ostris/ai-toolkit",
 }
@@ -48,6 +49,72 @@ def schema(tree, name):
     body = next(n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == "ConfigSanitizer").body
     value = next(n.value for n in body if isinstance(n, ast.Assign) and n.targets[0].id == name)
     return [(k.args[0] if isinstance(k, ast.Call) else k).value for k in value.keys]
+
+
+KOHYA = {
+    "train_network": "train_network.py",
+    "sdxl_train_network": "sdxl_train_network.py",
+    "fine_tune": "fine_tune.py",
+    "train_db": "train_db.py",
+    "sdxl_train": "sdxl_train.py",
+    "train_textual_inversion": "train_textual_inversion.py",
+    "sdxl_train_textual_inversion": "sdxl_train_textual_inversion.py",
+}
+
+LIBRARY = {
+    "add_logging_arguments": "library/utils.py",
+    "add_model_spec_arguments": "library/sai_model_spec.py",
+    "add_deepspeed_arguments": "library/deepspeed_utils.py",
+    "add_config_arguments": "library/config_util.py",
+    "add_custom_train_arguments": "library/custom_train_functions.py",
+    "add_sdxl_training_arguments": "library/sdxl_train_util.py",
+    "add_sd_models_arguments": "library/train_util.py",
+    "add_dataset_arguments": "library/train_util.py",
+    "add_training_arguments": "library/train_util.py",
+    "add_sd_saving_arguments": "library/train_util.py",
+    "add_masked_loss_arguments": "library/train_util.py",
+    "add_optimizer_arguments": "library/train_util.py",
+}
+
+
+def taken(clone, commit, path, function, given):
+    """Options that a function of sd-scripts adds when called with given, which says which of its ifs hold."""
+    body = next(n for n in ast.walk(source(clone, commit, path)) if isinstance(n, ast.FunctionDef) and n.name == function)
+    names = [a.arg for a in body.args.args]
+    defaults = dict(zip(reversed(names), (d.value for d in reversed(body.args.defaults))))
+    values = {**defaults, **{n: a.value for n, a in zip(names, given.args) if isinstance(a, ast.Constant)}} if given else defaults
+    if given:
+        values.update({k.arg: k.value.value for k in given.keywords})
+    options = []
+
+    def visit(statements):
+        for statement in statements:
+            if isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id in values:
+                visit(statement.body if values[statement.test.id] else statement.orelse)
+                continue
+            for call in ast.walk(statement):
+                if not isinstance(call, ast.Call):
+                    continue
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                if name == "add_argument":
+                    texts = [a.value for a in call.args if isinstance(a, ast.Constant) and a.value.startswith("--")]
+                    options.extend([texts[0][2:].replace("-", "_")] if texts else [])
+                elif name in LIBRARY:
+                    options.extend(taken(clone, commit, LIBRARY[name], name, call))
+                elif name == "setup_parser" and getattr(call.func.value, "id", "") in KOHYA:
+                    options.extend(taken(clone, commit, KOHYA[call.func.value.id], name, None))
+
+    visit(body.body)
+    return options
+
+
+def kohya_scripts(clone, commit):
+    """Each option with the scripts that have it, where not all do."""
+    having = {}
+    for script, path in KOHYA.items():
+        for option in taken(clone, commit, path, "setup_parser", None):
+            having.setdefault(option, []).append(script)
+    return [f"{option}: {' '.join(dict.fromkeys(s))}" for option, s in having.items() if len(set(s)) < len(KOHYA)]
 
 
 def kohya(clone, commit):
@@ -174,12 +241,21 @@ def ai_toolkit(clone, commit):
     return options
 
 
+LISTS = {
+    "eden": eden,
+    "kohya": kohya,
+    "kohya-scripts": kohya_scripts,
+    "onetrainer": onetrainer,
+    "ai-toolkit": ai_toolkit,
+}
+
+
 def main(tool, clone, *commits):
     options = set()
     hashes = []
     for commit in commits:
         hashes.append(subprocess.check_output(["git", "-C", clone, "rev-parse", commit], text=True).strip())
-        options |= set({"eden": eden, "kohya": kohya, "onetrainer": onetrainer, "ai-toolkit": ai_toolkit}[tool](clone, commit))
+        options |= set(LISTS[tool](clone, commit))
     print(f"# github.com/{REPOSITORIES[tool]} at {', '.join(hashes)}; names of options, by option_lists.py")
     print("\n".join(sorted(options)))
 

@@ -111,6 +111,7 @@ class ArchitectureTest {
             .should()
             .dependOnClassesThat(resideInAPackage("training.lora.trainer..")
                     .and(not(resideInAPackage("training.lora.trainer.convert..")))
+                    .and(not(equivalentTo(WholeWords.class)))
                     .and(not(equivalentTo(TrainerException.class))));
 
     @ArchTest

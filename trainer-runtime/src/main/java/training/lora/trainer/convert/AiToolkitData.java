@@ -84,7 +84,7 @@ final class AiToolkitData {
         String trigger = set.text("trigger_word");
         trigger = trigger == null ? options.text("trigger_word") : trigger;
         String unset = set.text("default_caption");
-        boolean captioned = KohyaData.captions(places, findings, "datasets." + key, path) != 0;
+        boolean captioned = KohyaFolders.captions(places, findings, "datasets." + key, path) != 0;
         placeholders("datasets." + key, path);
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
@@ -122,7 +122,7 @@ final class AiToolkitData {
                     "captions that aren't here to be read must have no [trigger] or [name], which there become the trigger");
             return;
         }
-        for (Path file : KohyaData.captionFiles(folder)) {
+        for (Path file : KohyaFolders.captionFiles(folder)) {
             String caption = ConfigText.text(file);
             if (caption.contains("[trigger]") || caption.contains("[name]")) {
                 throw findings.invalid(

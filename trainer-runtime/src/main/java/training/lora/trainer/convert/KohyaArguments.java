@@ -23,7 +23,12 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
 
     private static final Pattern SCRIPT = Pattern.compile("(?i)(?:.*[/\\\\])?" + NAME);
 
-    private static final Pattern LINE = Pattern.compile("(?im)^[^#\\n]*(?<![\\w.])" + NAME + "[\"']?(\\s|$)");
+    /** What starts a script that stands behind it. */
+    private static final Pattern STARTER = Pattern.compile(
+            "(?i).*(?:python[\\d.]*|accelerate)w?(?:\\.exe)?|(?:.*[/\\\\])?(?:py|torchrun|deepspeed|uv|poetry|pipenv|conda|exec|nohup|time|start|call)(?:\\.exe)?|[$%].*");
+
+    /** A variable that is set for a command alone. */
+    private static final Pattern ASSIGNMENT = Pattern.compile("\\w+=.*");
 
     /** A word of a shell's line, or an end of a command. */
     private static final Pattern WORD =
@@ -31,7 +36,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
 
     /** Whether {@code text} has such a command line. */
     static boolean isIn(String text) {
-        return LINE.matcher(text).find();
+        return !command(text).isEmpty();
     }
 
     /**
@@ -40,24 +45,37 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
      * @param file its name, for messages
      */
     static KohyaArguments ofScript(String file, String text) {
+        return of(file, command(text));
+    }
+
+    /** The words of the first command that starts a script, from the script on; none where there is none. */
+    private static List<String> command(String text) {
         // Lines that go on, in a POSIX shell, PowerShell and Windows' command line.
         String joined = text.replaceAll("[\\\\`^][ \\t]*\\r?\\n", " ").replaceAll("(?m)^\\s*(#|::|REM ).*$", "");
         Matcher word = WORD.matcher(joined);
         List<String> words = new ArrayList<>();
         boolean begun = false;
+        boolean started = false;
+        boolean starts = true;
         while (word.find()) {
             String found = word.group();
             if (found.matches("[;&|]+|\\n")) {
                 if (begun) {
                     break;
                 }
-                words.clear();
-            } else {
-                words.add(unquoted(found));
-                begun |= SCRIPT.matcher(unquoted(found)).matches();
+                started = false;
+                starts = true;
+                continue;
             }
+            String plain = unquoted(found);
+            begun |= starts && SCRIPT.matcher(plain).matches();
+            if (begun) {
+                words.add(plain);
+            }
+            started |= STARTER.matcher(plain).matches();
+            starts = started || (starts && ASSIGNMENT.matcher(plain).matches());
         }
-        return of(file, words);
+        return words;
     }
 
     private static String unquoted(String word) {

@@ -101,6 +101,15 @@ final class KohyaConfig {
     private static Converted convert(String name, ObjectNode options, @Nullable KohyaScript script, Places places) {
         OptionTable table = OptionTable.read("kohya");
         Findings findings = new Findings(name, table);
+        String dataset = new Options(findings, options, "").text("dataset_config");
+        if (dataset != null) {
+            ObjectNode data = ConfigText.options(places.path(findings, "dataset_config", dataset));
+            for (String group : List.of("general", "datasets")) {
+                if (data.has(group)) {
+                    options.set(group, data.get(group));
+                }
+            }
+        }
         KohyaScripts scripts = script == null
                 ? KohyaScripts.of(new Options(findings, options, ""), table)
                 : new KohyaScripts(Set.of(script));
@@ -110,15 +119,6 @@ final class KohyaConfig {
         Options root = new Options(findings, file, "");
         arguments(new Options(findings, options, ""), file, "network_args");
         arguments(new Options(findings, options, ""), file, "optimizer_args");
-        String dataset = root.text("dataset_config");
-        if (dataset != null) {
-            ObjectNode data = ConfigText.options(places.path(findings, "dataset_config", dataset));
-            for (String group : List.of("general", "datasets")) {
-                if (data.has(group)) {
-                    file.set(group, data.get(group));
-                }
-            }
-        }
         findings.look(file, "");
         return new KohyaConfig(root, scripts, places).converted();
     }
@@ -245,7 +245,7 @@ final class KohyaConfig {
 
     /** Steps of an epoch; null where a folder's pictures can't be counted. */
     private @Nullable Integer epoch() {
-        Integer pictures = KohyaData.pictures(draft, places);
+        Integer pictures = KohyaFolders.pictures(draft, places);
         int batch = draft.at("training.batchSize").asInt()
                 * draft.at("training.gradientAccumulation").asInt();
         return pictures == null || batch < 1 ? null : Math.max(1, (pictures + batch - 1) / batch);

@@ -1,7 +1,10 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Bf16Weights;
@@ -13,6 +16,20 @@ import training.lora.api.TrainingMethod;
 final class KohyaModel {
     /** Blocks of XL's denoiser that block_lr has a rate for each of. */
     private static final int BLOCKS = 23;
+
+    /** Without a learning_rate the denoiser isn't trained there, whatever block_lr says. */
+    private static final String ABOVE_ZERO = "be greater than 0, for the denoiser is always trained";
+
+    /** What a whole model keeps as its files have it. */
+    private static final List<String> OF_PARTS = List.of("vae", "v_parameterization", "zero_terminal_snr");
+
+    /** Optimizers that move a layer at a time. */
+    private static final Set<OptimizerType> LAYER_BY_LAYER = EnumSet.of(
+            OptimizerType.AdamW,
+            OptimizerType.AdamW8bit,
+            OptimizerType.Adafactor,
+            OptimizerType.CAME,
+            OptimizerType.Lion);
 
     private final Options options;
     private final Findings findings;
@@ -34,14 +51,25 @@ final class KohyaModel {
      */
     void put(KohyaOptimizer optimizer, @Nullable Integer steps) {
         draft.put("training.method", TrainingMethod.FullFineTuning);
+        for (String key : OF_PARTS) {
+            JsonNode value = options.raw(key);
+            if (value != null && !findings.isOff(key, value)) {
+                throw options.refused(key);
+            }
+        }
+        OptimizerType type = optimizer.type();
+        if (!LAYER_BY_LAYER.contains(type)) {
+            throw options.wrong(
+                    "optimizer_type", "be AdamW, AdamW8bit, AdaFactor, CAME or Lion where a whole model is trained");
+        }
         KohyaOptimizer.Rates rates = rates(optimizer.commonRate());
         draft.put(textKey(), "training.adapter.textEncoder", rates.text() != null);
-        weights();
+        weights(type);
         files();
         options.ignore("gradient_checkpointing");
         optimizer.put(rates);
         if (rates.text() != null) {
-            stop(optimizer.type(), steps);
+            stop(steps);
         }
     }
 
@@ -51,10 +79,14 @@ final class KohyaModel {
     }
 
     private KohyaOptimizer.Rates rates(double common) {
-        String key = options.has("block_lr") ? "block_lr" : "learning_rate";
-        double rate = options.has("block_lr") ? ofBlocks() : common;
+        if (common == 0) {
+            throw options.wrong("learning_rate", ABOVE_ZERO);
+        }
+        boolean blocks = options.text("block_lr") != null;
+        String key = blocks ? "block_lr" : "learning_rate";
+        double rate = blocks ? ofBlocks() : common;
         if (rate == 0) {
-            throw options.wrong(key, "be greater than 0, for the denoiser is always trained");
+            throw options.wrong(key, ABOVE_ZERO);
         }
         boolean second = options.has("learning_rate_te1") || options.has("learning_rate_te2");
         String textKey = second ? "learning_rate_te1" : "learning_rate_te";
@@ -88,7 +120,7 @@ final class KohyaModel {
                 .toList();
         try {
             List<Double> all = rates.stream().map(Double::valueOf).toList();
-            if (all.size() == BLOCKS) {
+            if (all.size() == BLOCKS && all.stream().allMatch(Double::isFinite)) {
                 if (all.stream().distinct().count() > 1) {
                     throw options.refused("block_lr");
                 }
@@ -101,7 +133,7 @@ final class KohyaModel {
     }
 
     /** Steps after which text encoders stay as they are. */
-    private void stop(OptimizerType type, @Nullable Integer steps) {
+    private void stop(@Nullable Integer steps) {
         Integer stop = options.whole("stop_text_encoder_training");
         if (stop == null) {
             return;
@@ -110,25 +142,36 @@ final class KohyaModel {
             findings.differs(
                     "`stop_text_encoder_training` %d is no share of steps that can't be counted: text encoders are trained to the end"
                             .formatted(stop));
-        } else if (stop < steps && !type.findsItsRate()) {
+        } else if (stop < steps) {
             draft.put(
                     "stop_text_encoder_training", "training.optimizer.textEncoderStopFraction", (double) stop / steps);
         }
     }
 
     /** In bf16 there the weights are fp32, unless they are asked to be rounded too. */
-    private void weights() {
+    private void weights(OptimizerType type) {
         boolean half = options.flag("full_fp16", false);
         boolean bf16 = options.flag("full_bf16", false);
         // The scripts for Stable Diffusion 1.x pass it over.
-        boolean rounded = bf16 && !Boolean.FALSE.equals(scripts.xl());
-        if (bf16 && !rounded) {
+        boolean read = bf16 && !Boolean.FALSE.equals(scripts.xl());
+        boolean rounded = read && !half;
+        if (bf16 && !read) {
             options.ignore("full_bf16");
+        } else if (read && half) {
+            findings.ignores("full_bf16", "full_fp16 counts before it");
+        } else if (rounded && scripts.xl() == null) {
+            findings.note(
+                    "`full_bf16` is taken as sdxl_train.py does; fine_tune.py passes it over: take it out if the base model is Stable Diffusion 1.x");
         }
         require("full_fp16", "fp16", half);
         require("full_bf16", "bf16", rounded);
         if (!draft.at("training.precision").asText().equals(Precision.BFloat16.name())) {
             return;
+        }
+        // Adafactor's fused step rounds by chance there too.
+        boolean chance = type == OptimizerType.Adafactor && options.flag("fused_backward_pass", false);
+        if (rounded && !chance) {
+            findings.differs("weights of `full_bf16` are rounded by chance, and not to the nearest");
         }
         if (half) {
             findings.differs("`full_fp16` became weights in bf16, which are rounded by chance");

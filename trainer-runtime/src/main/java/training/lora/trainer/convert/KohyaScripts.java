@@ -50,13 +50,36 @@ record KohyaScripts(Set<KohyaScript> all) {
         if (left.size() > 1 && !options.has("in_json") && !options.has("dataset_config") && !options.has("datasets")) {
             left.remove(KohyaScript.FineTune);
         }
+        byTables(options, left);
         KohyaScript first = left.iterator().next();
         if (!left.stream().allMatch(first::isLike)) {
+            if (left.stream().allMatch(script -> script.method() == first.method())) {
+                throw options.findings()
+                        .invalid("it may be for %s: --from must say which".formatted(files(left, " or ")));
+            }
             throw options.wrong(
                     "network_module",
-                    "be given, or an option that tells another script, or --from must name the script, such as train_db.py");
+                    "be given, or an option that another script alone has, or --from must name the script, such as train_db.py");
         }
         return new KohyaScripts(left);
+    }
+
+    /** fine_tune.py has a table of captions for each data set of a dataset configuration, and train_db.py for none. */
+    private static void byTables(Options options, Set<KohyaScript> left) {
+        boolean with = false;
+        boolean without = false;
+        for (Options dataset : options.children("datasets")) {
+            for (Options subset : dataset.children("subsets")) {
+                with |= subset.has("metadata_file");
+                without |= !subset.has("metadata_file");
+            }
+        }
+        if (left.size() > 1 && without) {
+            left.remove(KohyaScript.FineTune);
+        }
+        if (left.size() > 1 && with) {
+            left.remove(KohyaScript.DreamBooth);
+        }
     }
 
     /** Those that a script needs, then those that fewest scripts have, before others. */

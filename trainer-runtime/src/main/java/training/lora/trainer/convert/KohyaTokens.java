@@ -1,17 +1,17 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Matcher;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.ConceptMode;
 import training.lora.api.OptimizerType;
 import training.lora.api.TrainingMethod;
+import training.lora.trainer.WholeWords;
 
 /** What kohya's train_textual_inversion.py trains: new tokens in the place of its token_string, which calls the concept. */
 final class KohyaTokens {
@@ -51,7 +51,10 @@ final class KohyaTokens {
         if (given == null) {
             throw options.wrong("token_string", "be given");
         }
-        token = given;
+        token = given.strip();
+        if (token.matches("(?s).*\\s.*")) {
+            throw options.wrong("token_string", "be one word, without spaces in it");
+        }
         NewTokens.requireName(options, "token_string", token);
         object = options.flag("use_object_template", false);
         style = !object && options.flag("use_style_template", false);
@@ -104,34 +107,43 @@ final class KohyaTokens {
 
     private void around(List<Options> learned) {
         Set<String> called = new LinkedHashSet<>();
-        boolean without = false;
         for (Options dataset : learned) {
             String folder = dataset.text("image_dir", "");
-            int captions = KohyaData.captions(places, findings, "image_dir", folder);
-            boolean table = dataset.has("in_json") || dataset.has("metadata_file");
-            called.add(captions == 0 && !table ? ofFolder(dataset.text("class_tokens")) : token);
-            without |= captions > 0 && !allCalled(folder);
+            boolean table = KohyaData.hasTable(dataset);
+            boolean none = !table && KohyaFolders.captions(places, findings, "image_dir", folder) == 0;
+            called.add(none ? ofFolder(dataset.text("class_tokens")) : token);
+            if (!none && !allCalled(dataset, folder)) {
+                findings.differs("captions without %s get it in front of them".formatted(token));
+            }
+            if (!none && !table) {
+                bare(folder, dataset.text("class_tokens", token).strip());
+            }
         }
-        if (without) {
-            findings.differs("captions without %s get it in front of them".formatted(token));
-        }
-        if (called.size() == 1) {
-            String[] words = called.iterator().next().split("\\s+");
-            int at = List.of(words).indexOf(token);
-            put("prefix", List.of(words).subList(0, at), "", " ");
-            put("suffix", List.of(words).subList(at + 1, words.length), " ", "");
-        } else {
+        if (called.size() > 1) {
             throw findings.invalid(
-                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must be %s alone, or the same in all data sets and no picture have a caption, was %s"
+                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must be %s alone, or the same in all data sets, in none of which a picture has a caption, was %s"
                             .formatted(token, String.join(", ", called)));
+        }
+        String words = called.iterator().next();
+        Matcher found = WholeWords.of(token).matcher(words);
+        if (found.find()) {
+            put("prefix", words.substring(0, found.start()));
+            put("suffix", words.substring(found.end()));
         }
     }
 
-    private void put(String field, List<String> words, String before, String behind) {
+    /** Pictures without a caption have the token alone where others have one. */
+    private void bare(String folder, String words) {
+        if (!words.equals(token) && KohyaFolders.bare(places, findings, "image_dir", folder)) {
+            findings.differs(
+                    "pictures of %s without a caption are called %s, and not \"%s\"".formatted(folder, token, words));
+        }
+    }
+
+    private void put(String field, String text) {
         String path = "preparation.captions." + field;
         String own = draft.at(path).asText();
-        if (!words.isEmpty()) {
-            String text = before + String.join(" ", words) + behind;
+        if (!text.isEmpty()) {
             draft.put("class_tokens", path, field.equals("prefix") ? own + text : text + own);
         }
     }
@@ -141,18 +153,27 @@ final class KohyaTokens {
         if (words == null) {
             return token;
         }
-        if (!Arrays.asList(words.strip().split("\\s+")).contains(token)) {
+        if (!WholeWords.in(words, token)) {
             throw findings.invalid(
-                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have `token_string` %s as a word, was \"%s\""
+                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have `token_string` %s in it, in whole words, was \"%s\""
                             .formatted(token, words));
         }
-        return words.strip();
+        return words.strip().replaceAll("\\s+", " ");
     }
 
-    private boolean allCalled(String folder) {
-        Path path = places.path(findings, "image_dir", folder);
-        return !Files.isDirectory(path)
-                || KohyaData.captionFiles(path).stream().map(ConfigText::text).allMatch(text -> text.contains(token));
+    private boolean allCalled(Options dataset, String folder) {
+        List<String> captions = new ArrayList<>();
+        if (!Places.isAddress(folder)) {
+            KohyaFolders.captionFiles(places.path(findings, "image_dir", folder))
+                    .forEach(file -> captions.add(ConfigText.text(file)));
+        }
+        for (String key : List.of("in_json", "metadata_file")) {
+            String table = dataset.text(key);
+            if (table != null) {
+                captions.addAll(KohyaFolders.ofTable(places.path(findings, key, table)));
+            }
+        }
+        return captions.stream().allMatch(text -> WholeWords.in(text, token));
     }
 
     /** Sets the fields of tokens, and what gradients are scaled down to. */
@@ -172,6 +193,9 @@ final class KohyaTokens {
                 "optimizer_type",
                 NewTokens.PATH + "optimizer",
                 NewTokens.requireOptimizer(options, "optimizer_type", type));
+        if (type == OptimizerType.AdamW8bit) {
+            findings.note("`optimizer_type` AdamW8bit became AdamW, whose states of a few tokens are small");
+        }
         Optimizers.note(type, optimizer.arguments());
         constants(optimizer);
         draft.put("learning_rate", NewTokens.PATH + "learningRate", optimizer.commonRate());
@@ -188,9 +212,22 @@ final class KohyaTokens {
         }
         draft.put(NewTokens.PATH + "stopFraction", 1);
         optimizer.clip();
-        findings.differs(
-                "the gradient that `max_grad_norm`%s is that of new tokens alone, where there the whole vocabulary has one and is put back after each step"
-                        .formatted(type == OptimizerType.Prodigy ? " and Prodigy's estimate see" : " sees"));
+        gradient(type);
+    }
+
+    private void gradient(OptimizerType type) {
+        List<String> seeing = new ArrayList<>();
+        if (options.number("max_grad_norm", 1) != 0) {
+            seeing.add("`max_grad_norm`");
+        }
+        if (type == OptimizerType.Prodigy) {
+            seeing.add("Prodigy's estimate");
+        }
+        if (!seeing.isEmpty()) {
+            findings.differs(
+                    "%s %s the gradient of new tokens alone; there the gradient is that of the whole vocabulary, whose other rows are put back after each step"
+                            .formatted(String.join(" and ", seeing), seeing.size() == 1 ? "sees" : "see"));
+        }
     }
 
     private static void constants(KohyaOptimizer optimizer) {

@@ -206,7 +206,7 @@ final class OneTrainerConfig {
 
     /** Steps of an epoch; null where the pictures can't be counted. */
     private @Nullable Integer epoch() {
-        Integer pictures = KohyaData.pictures(draft, places);
+        Integer pictures = KohyaFolders.pictures(draft, places);
         int batch = draft.at("training.batchSize").asInt()
                 * draft.at("training.gradientAccumulation").asInt();
         return pictures == null || batch < 1 ? null : Integer.valueOf(Math.max(1, (pictures + batch - 1) / batch));

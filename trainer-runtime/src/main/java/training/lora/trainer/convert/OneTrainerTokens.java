@@ -136,7 +136,9 @@ final class OneTrainerTokens {
         Path folder = Places.isAddress(path) ? null : places.path(findings, "concepts.path", path);
         return folder == null || !Files.isDirectory(folder)
                 ? List.of()
-                : KohyaData.captionFiles(folder).stream().map(ConfigText::text).toList();
+                : KohyaFolders.captionFiles(folder).stream()
+                        .map(ConfigText::text)
+                        .toList();
     }
 
     /**

@@ -8,9 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
-import java.util.SplittableRandom;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -19,7 +16,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.dataset.Wildcards;
 
 /** kohya's scripts that train whole models and new tokens, and how one is told from another. */
 class KohyaScriptsTest {
@@ -35,6 +31,7 @@ class KohyaScriptsTest {
         for (String name : List.of("a", "b")) {
             Files.createFile(folder.resolve("sets/3_tin robot/" + name + ".png"));
         }
+        Files.writeString(folder.resolve("empty.toml"), "[general]\n");
     }
 
     private Converted toml(@Nullable String from, String options) throws IOException {
@@ -60,8 +57,6 @@ class KohyaScriptsTest {
 
         assertThat(Conversion.recognise(file)).isEqualTo(Tool.Kohya);
         assertThat(Conversions.problems(converted.training())).isEmpty();
-        assertThat(converted.warnings().stream().filter(w -> w.startsWith("done in another way here: ")))
-                .hasSizeLessThanOrEqualTo(1);
         Kept.requireSame(converted, "kohya/" + name.replaceFirst("\\..*", ".yaml"));
     }
 
@@ -100,13 +95,21 @@ class KohyaScriptsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "learning_rate = 1e-5 | `network_module` must be given, or an option that tells another script, or --from must name the script, such as train_db.py, was unset",
-                "use_safetensors = true | `network_module` must be given, or an option that tells another script, or --from must name the script, such as train_db.py, was unset",
+                "learning_rate = 1e-5 | `network_module` must be given, or an option that another script alone has, or --from must name the script, such as train_db.py, was unset",
+                "use_safetensors = true | it may be for train_db.py or sdxl_train.py: --from must say which",
                 "network_module = 'networks.lora'; token_string = 'robot' | `token_string` must be unset beside `network_module`, which train_network.py or sdxl_train_network.py has, or --from must name the script, was \"robot\"",
                 "learning_rate_te1 = 1e-6; no_token_padding = true | `no_token_padding` must be unset beside `learning_rate_te1`, which sdxl_train.py has, or --from must name the script, was true",
                 "train_text_encoder = true; learning_rate_te2 = 0 | `learning_rate_te2` can't be 0: both text encoders have one rate: it must be as learning_rate_te1, unset learning_rate",
                 "train_text_encoder = true; learning_rate = 0 | `learning_rate` must be greater than 0, for the denoiser is always trained, was 0",
                 "block_lr = '1e-5,1e-6' | `block_lr` must be 23 numbers with commas between them, was \"1e-5,1e-6\"",
+                "train_text_encoder = true; learning_rate = 0; block_lr = '1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1' | `learning_rate` must be greater than 0, for the denoiser is always trained, was 0",
+                "block_lr = 'NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN' | `block_lr` must be 23 numbers with commas between them, was \"NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN,NaN\"",
+                "train_text_encoder = true; vae = 'a/vae' | `vae` can't be \"a/vae\": a whole model keeps the base model's autoencoder: take it out, or put it into the base model's files",
+                "train_text_encoder = true; v_parameterization = true | `v_parameterization` can't be true: a whole model keeps the base model's scheduler, which says what it predicts: take it out",
+                "train_text_encoder = true; zero_terminal_snr = true | `zero_terminal_snr` can't be true: a whole model keeps the base model's scheduler: take it out",
+                "train_text_encoder = true; optimizer_type = 'Prodigy' | `optimizer_type` must be AdamW, AdamW8bit, AdaFactor, CAME or Lion where a whole model is trained, was \"Prodigy\"",
+                "token_string = 'my cat' | `token_string` must be one word, without spaces in it, was \"my cat\"",
+                "learning_rate_te = 1e-6; dataset_config = 'empty.toml' | it may be for fine_tune.py or train_db.py: --from must say which",
                 "train_text_encoder = true; full_bf16 = true | `full_bf16` must be false unless mixed_precision is bf16, was true",
                 "train_text_encoder = true; save_model_as = 'pt' | `save_model_as` must be one of ckpt, safetensors, diffusers, diffusers_safetensors, was \"pt\"",
                 "train_text_encoder = true; in_json = 'meta.json' | `in_json` can't be \"meta.json\": captions are read from metadata.json or metadata.jsonl in the folder of the pictures: put it there under that name",
@@ -115,7 +118,7 @@ class KohyaScriptsTest {
                 "token_string = 'robot'; lr_scheduler = 'cosine' | `lr_scheduler` must be constant, constant_with_warmup, linear or polynomial where an embedding is trained, was \"cosine\"",
                 "token_string = 'robot'; optimizer_type = 'Lion' | `optimizer_type` must be AdamW, AdamW8bit or Prodigy where embeddings are trained, was \"Lion\"",
                 "token_string = '<Robot>' | `token_string` must have small letters, digits and hyphens alone between < and >, was \"<Robot>\"",
-                "token_string = 'shs' | what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have `token_string` shs as a word, was \"tin robot\"",
+                "token_string = 'shs' | what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have `token_string` shs in it, in whole words, was \"tin robot\"",
                 "token_string = 'robot'; use_style_template = true; reg_data_dir = 'sets' | `use_style_template` must be unset where there are regularization pictures, which there are called by the token too, was true",
                 "init_word = 'a toy' | `token_string` must be given, was unset"
             })
@@ -160,6 +163,11 @@ class KohyaScriptsTest {
         "python sd3_train.py --seed 1, true",
         "cp -r fine_tune out, false",
         "python my_fine_tune.py --seed 1, false",
+        "if [ ! -f train_db.py ]; then exit 1; fi, false",
+        "cp sdxl_train.py out/, false",
+        "X=1 ./train_db.py --seed 1, true",
+        "if [ -f train_db.py ]; then python train_db.py --seed 1; fi, true",
+        "$PYTHON train_db.py --seed 1, true",
         "python train.py --output fine_tune.pyc, false"
     })
     void aShellScriptIsKohyasByTheNameOfWhatItStarts(String line, boolean known) throws IOException {
@@ -187,6 +195,29 @@ class KohyaScriptsTest {
     }
 
     @Test
+    void tablesOfADatasetConfigurationTellTheScript() throws IOException {
+        String options = "learning_rate_te = 1e-6; dataset_config = '%s'"
+                .formatted(folder.resolve("d.toml").toString());
+        Files.writeString(folder.resolve("sets/metadata.json"), "{}");
+        String subset = "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'sets'\n";
+
+        Files.writeString(folder.resolve("d.toml"), subset);
+        assertThat(spec(null, options).at("/training/adapter/textEncoder").asBoolean())
+                .isTrue();
+        Files.writeString(folder.resolve("d.toml"), subset + "metadata_file = 'sets/metadata.json'\n");
+        assertThat(spec(null, options).at("/training/adapter/textEncoder").asBoolean())
+                .isFalse();
+    }
+
+    @Test
+    void anEmptyListOfRatesIsNone() throws IOException {
+        assertThat(spec("sdxl_train", "learning_rate = 3e-6; block_lr = ''")
+                        .at("/training/optimizer/learningRate")
+                        .asDouble())
+                .isEqualTo(3e-6);
+    }
+
+    @Test
     void aRateOfTextEncodersThatAreNotTrainedIsNamed() throws IOException {
         assertThat(toml("fine_tune.py", "learning_rate_te = 1e-6; max_grad_norm = 0")
                         .warnings())
@@ -211,6 +242,43 @@ class KohyaScriptsTest {
     }
 
     @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "optimizer_type = 'AdamW' | true",
+                "optimizer_type = 'Adafactor'; optimizer_args = ['relative_step=False', 'scale_parameter=False'] | true",
+                "optimizer_type = 'Adafactor'; optimizer_args = ['relative_step=False', 'scale_parameter=False']; fused_backward_pass = true | false"
+            })
+    void weightsThatAreRoundedOtherwiseAreNamed(String options, boolean other) throws IOException {
+        String warnings = toml(
+                        "sdxl_train", "max_grad_norm = 0; mixed_precision = 'bf16'; full_bf16 = true; " + options)
+                .warnings()
+                .toString();
+
+        assertThat(warnings.contains("weights of `full_bf16` are rounded by chance, and not to the nearest"))
+                .isEqualTo(other);
+        assertThat(warnings).doesNotContain("is taken as sdxl_train.py does");
+    }
+
+    @Test
+    void halfWeightsCountBeforeThoseInBf16() throws IOException {
+        assertThat(toml("sdxl_train", "mixed_precision = 'fp16'; full_fp16 = true; full_bf16 = true")
+                        .warnings())
+                .contains("without effect: `full_bf16` (full_fp16 counts before it)");
+    }
+
+    @Test
+    void aFamilyThatIsLeftOpenIsSpokenOfWhereItMatters() throws IOException {
+        Files.writeString(folder.resolve("sets/metadata.json"), "{}");
+
+        assertThat(toml(
+                                null,
+                                "train_text_encoder = true; in_json = 'sets/metadata.json'; mixed_precision = 'bf16'; full_bf16 = true")
+                        .warnings())
+                .anySatisfy(warning -> assertThat(warning).startsWith("`full_bf16` is taken as sdxl_train.py does"));
+    }
+
+    @ParameterizedTest
     @CsvSource({
         "a/b, '', Diffusers",
         "sets/m.ckpt, '', Kohya",
@@ -227,44 +295,6 @@ class KohyaScriptsTest {
                         .at("/spec/output/formats")
                         .toString())
                 .isEqualTo("[\"" + written + "\"]");
-    }
-
-    @Test
-    void whatAllPicturesAreCalledStandsAroundTheToken() throws IOException {
-        JsonNode spec = spec(null, "token_string = 'robot'; caption_prefix = 'toy'; caption_suffix = 'by night'");
-
-        assertThat(spec.at("/preparation/captions").toString())
-                .isEqualTo("{\"prefix\":\"toy tin \",\"suffix\":\" by night\"}");
-        Files.createDirectories(folder.resolve("sets/1_robot"));
-        assertThatThrownBy(() -> toml(null, "token_string = 'robot'"))
-                .hasMessageContaining("must be robot alone, or the same in all data sets and no picture have a caption")
-                .hasMessageEndingWith("was robot, tin robot");
-    }
-
-    @Test
-    void captionsThatLackTheTokenAreSpokenOf() throws IOException {
-        Files.writeString(folder.resolve("sets/3_tin robot/a.txt"), "a thing");
-
-        assertThat(toml(null, "token_string = 'robot'").warnings()).anySatisfy(warning -> assertThat(warning)
-                .startsWith("done in another way here: captions without robot get it in front of them; "));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"object, 27, a close-up photo of the", "style, 17, a weird painting"})
-    void templatesAreDrawn(String kind, int different, String one) throws IOException {
-        JsonNode captions = spec(null, "token_string = 'robot'; use_%s_template = true".formatted(kind))
-                .at("/preparation/captions");
-        String prefix = captions.get("prefix").asText();
-        SplittableRandom random = new SplittableRandom(1);
-
-        Set<String> drawn = new TreeSet<>();
-        for (int i = 0; i < 2000; i++) {
-            drawn.add(Wildcards.draw(List.of(prefix), random));
-        }
-
-        assertThat(captions.get("source").asText()).isEqualTo("None");
-        assertThat(captions.get("wildcards").asBoolean()).isTrue();
-        assertThat(drawn).hasSize(different).contains(one);
     }
 
     @Test

@@ -10,12 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -43,6 +47,48 @@ class OptionTableTest {
 
         assertThat(known).hasSizeGreaterThan(50);
         assertThat(missing).isEmpty();
+    }
+
+    /** Options of data sets, which a file gives to all scripts, and options of XL's scripts that do nothing here. */
+    private static final Set<String> OF_ALL = Set.of(
+            "caption_dropout_rate",
+            "caption_dropout_every_n_epochs",
+            "caption_tag_dropout_rate",
+            "dataset_repeats",
+            "validation_seed",
+            "validation_split",
+            "cache_text_encoder_outputs",
+            "cache_text_encoder_outputs_to_disk",
+            "disable_mmap_load_safetensors");
+
+    @Test
+    void scriptsThatHaveAnOptionAreThoseOfItsTable() throws IOException {
+        Map<String, Set<String>> known = new TreeMap<>();
+        for (String line : Files.readAllLines(Conversions.CONFIGS.resolve("kohya-scripts-options.txt"))) {
+            if (!line.startsWith("#")) {
+                known.put(line.split(":")[0], Set.of(line.split(": ")[1].split(" ")));
+            }
+        }
+        known.keySet().removeAll(OF_ALL);
+        // Its table names what it holds; a file's weight counts for data sets of sdxl_train.py too.
+        known.remove("network_args");
+        known.computeIfPresent("prior_loss_weight", (key, scripts) -> plus(scripts, "sdxl_train"));
+
+        Map<String, Set<String>> table = new TreeMap<>();
+        OptionTable.read("kohya").options().forEach((key, option) -> {
+            if (option.of() != null) {
+                table.put(key, Set.copyOf(option.of()));
+            }
+        });
+
+        assertThat(known).hasSizeGreaterThan(40);
+        assertThat(table).isEqualTo(known);
+    }
+
+    private static Set<String> plus(Set<String> all, String other) {
+        Set<String> more = new HashSet<>(all);
+        more.add(other);
+        return more;
     }
 
     static Stream<Arguments> options() {
