@@ -23,16 +23,25 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
 
     private static final Pattern SCRIPT = Pattern.compile("(?i)(?:.*[/\\\\])?" + NAME);
 
-    /** What starts a script that stands behind it. */
-    private static final Pattern STARTER = Pattern.compile(
-            "(?i).*(?:python[\\d.]*|accelerate)w?(?:\\.exe)?|(?:.*[/\\\\])?(?:py|torchrun|deepspeed|uv|poetry|pipenv|conda|exec|nohup|time|start|call)(?:\\.exe)?|[$%].*");
+    /** A script's name without its ending, which may be that of anything else. */
+    private static final Pattern BARE = Pattern.compile("(?i).*train_network");
 
-    /** A variable that is set for a command alone. */
+    /** What stands before a name without ending: a module's flag, or accelerate's command. */
+    private static final Pattern BEFORE_BARE = Pattern.compile("-m|--module|launch");
+
+    /** At a command's start, what starts a script that stands behind it; a variable may hold one. */
+    private static final Pattern STARTER = Pattern.compile(
+            "(?i)(?:.*(?:python[\\d.]*|accelerate(?:-launch)?)w?|(?:.*[/\\\\])?(?:py|torchrun|deepspeed|ipexrun|uv|poetry|pipenv|conda|exec|nohup|time|nice|env|sudo|srun|start|call))(?:\\.exe)?|[$%!`].+");
+
+    /** A shell's own words, behind which a command starts. */
+    private static final Pattern KEYWORD = Pattern.compile("then|do|else|elif|if|while|[{(!]");
+
+    /** A variable that is set, maybe for a command alone. */
     private static final Pattern ASSIGNMENT = Pattern.compile("\\w+=.*");
 
-    /** A word of a shell's line, or an end of a command. */
+    /** A word of a shell's line, or an end of a command; without going back, so that a long word takes no stack. */
     private static final Pattern WORD =
-            Pattern.compile("(?:\"(?:\\\\.|[^\"\\\\])*\"|'[^']*'|\\\\[^\\n]|[^\\s\"'\\\\;&|])+|[;&|]+|\\n");
+            Pattern.compile("(?:\"(?:\\\\.|[^\"\\\\]++)*+\"|'[^']*+'|\\\\[^\\n]|[^\\s\"'\\\\;&|]++)++|[;&|]++|\\n");
 
     /** Whether {@code text} has such a command line. */
     static boolean isIn(String text) {
@@ -48,39 +57,55 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
         return of(file, command(text));
     }
 
-    /** The words of the first command that starts a script, from the script on; none where there is none. */
+    /**
+     * The words of the first command that starts a script and gives it options, from the script on; else of the first that starts
+     * one; none where there is none.
+     */
     private static List<String> command(String text) {
         // Lines that go on, in a POSIX shell, PowerShell and Windows' command line.
         String joined = text.replaceAll("[\\\\`^][ \\t]*\\r?\\n", " ").replaceAll("(?m)^\\s*(#|::|REM ).*$", "");
         Matcher word = WORD.matcher(joined);
-        List<String> words = new ArrayList<>();
-        boolean begun = false;
-        boolean started = false;
-        boolean starts = true;
-        while (word.find()) {
-            String found = word.group();
-            if (found.matches("[;&|]+|\\n")) {
-                if (begun) {
-                    break;
-                }
-                started = false;
-                starts = true;
+        List<String> first = List.of();
+        List<String> command = new ArrayList<>();
+        boolean more = true;
+        while (more) {
+            more = word.find();
+            if (more && !word.group().matches("[;&|]+|\\n")) {
+                command.add(unquoted(word.group()));
                 continue;
             }
-            String plain = unquoted(found);
-            begun |= starts && SCRIPT.matcher(plain).matches();
-            if (begun) {
-                words.add(plain);
+            List<String> found = fromScript(command);
+            if (found.stream().anyMatch(w -> w.startsWith("--"))) {
+                return found;
             }
-            started |= STARTER.matcher(plain).matches();
-            starts = started || (starts && ASSIGNMENT.matcher(plain).matches());
+            first = first.isEmpty() ? found : first;
+            command = new ArrayList<>();
         }
-        return words;
+        return first;
+    }
+
+    /** A command's words from the script on that it starts; none where it starts none. */
+    private static List<String> fromScript(List<String> command) {
+        boolean starts = true;
+        boolean started = false;
+        for (int i = 0; i < command.size() && (starts || started); i++) {
+            String word = command.get(i);
+            boolean sets = ASSIGNMENT.matcher(word).matches();
+            boolean named = !BARE.matcher(word).matches()
+                    || starts
+                    || BEFORE_BARE.matcher(command.get(i - 1)).matches();
+            if (!sets && named && SCRIPT.matcher(word).matches()) {
+                return command.subList(i, command.size());
+            }
+            started |= starts && STARTER.matcher(word).matches();
+            starts &= sets || KEYWORD.matcher(word).matches();
+        }
+        return List.of();
     }
 
     private static String unquoted(String word) {
         StringBuilder text = new StringBuilder();
-        Matcher part = Pattern.compile("\"((?:\\\\.|[^\"\\\\])*)\"|'([^']*)'|\\\\(.)|(.)")
+        Matcher part = Pattern.compile("\"((?:\\\\.|[^\"\\\\]++)*+)\"|'([^']*+)'|\\\\(.)|(.)")
                 .matcher(word);
         while (part.find()) {
             if (part.group(1) != null) {

@@ -90,7 +90,14 @@ record KohyaScripts(Set<KohyaScript> all) {
             boolean on = option == null
                     ? !Values.isOff(field.getValue())
                     : !field.getValue().isNull() && !option.isOff(field.getValue());
-            if (on && !owners(table, field.getKey()).equals(EnumSet.allOf(KohyaScript.class))) {
+            Set<KohyaScript> those = owners(table, field.getKey());
+            // Of networks' scripts their module tells, and what has no effect is often left in a file of another
+            // script.
+            boolean counts = option == null
+                    || option.to() != null
+                    || option.refused() != null
+                    || those.stream().noneMatch(script -> script.method() == TrainingMethod.Adapter);
+            if (on && counts && !those.equals(EnumSet.allOf(KohyaScript.class))) {
                 keys.add(field.getKey());
             }
         });

@@ -76,6 +76,8 @@ class KohyaScriptsTest {
                 "learning_rate_te = 1e-6 | FullFineTuning | null | true",
                 "no_token_padding = true | FullFineTuning | null | true",
                 "stop_text_encoder_training = -1 | FullFineTuning | null | false",
+                "train_text_encoder = true; no_metadata = true | FullFineTuning | SDXL | true",
+                "stop_text_encoder_training = -1; training_comment = 'x' | FullFineTuning | null | false",
                 "token_string = 'robot' | TextualInversion | null | false",
                 "token_string = 'robot'; network_dim = 8 | TextualInversion | null | false",
                 "token_string = 'robot'; train_text_encoder = false | TextualInversion | null | false",
@@ -95,6 +97,7 @@ class KohyaScriptsTest {
     @CsvSource(
             delimiter = '|',
             value = {
+                "learning_rate = 1e-5; no_metadata = true | `network_module` must be given, or an option that another script alone has, or --from must name the script, such as train_db.py, was unset",
                 "learning_rate = 1e-5 | `network_module` must be given, or an option that another script alone has, or --from must name the script, such as train_db.py, was unset",
                 "use_safetensors = true | it may be for train_db.py or sdxl_train.py: --from must say which",
                 "network_module = 'networks.lora'; token_string = 'robot' | `token_string` must be unset beside `network_module`, which train_network.py or sdxl_train_network.py has, or --from must name the script, was \"robot\"",
@@ -168,12 +171,36 @@ class KohyaScriptsTest {
         "X=1 ./train_db.py --seed 1, true",
         "if [ -f train_db.py ]; then python train_db.py --seed 1; fi, true",
         "$PYTHON train_db.py --seed 1, true",
+        "`which python` train_db.py --seed 1, true",
+        "sudo -u me accelerate-launch --num_processes 1 train_db.py --seed 1, true",
+        "if true; then ./train_db.py --seed 1; fi, true",
+        "python -m train_network --seed 1, true",
+        "conda activate train_network, false",
+        "echo Start train_network.py, false",
+        "LOGS=out/train_network, false",
+        "cp $HERE/train_network.py ./train_network.py, false",
         "python train.py --output fine_tune.pyc, false"
     })
     void aShellScriptIsKohyasByTheNameOfWhatItStarts(String line, boolean known) throws IOException {
         Path file = Files.writeString(folder.resolve("train.sh"), line);
 
         assertThat(Conversion.recognise(file)).isEqualTo(known ? Tool.Kohya : null);
+    }
+
+    @Test
+    void theCommandWithOptionsIsReadThoughTheScriptIsNamedBefore() throws IOException {
+        Path file = Files.writeString(folder.resolve("train.sh"), """
+                SCRIPT=/opt/sd/train_network.py
+                cp $HERE/train_network.py ./train_network.py
+                python train_network.py
+                echo "%s"
+                python train_network.py --network_dim 8
+                """.formatted("long ".repeat(20_000)));
+
+        KohyaArguments read = KohyaArguments.ofScript("train.sh", Files.readString(file));
+
+        assertThat(read.options().get("network_dim").asText()).isEqualTo("8");
+        assertThat(KohyaArguments.isIn("\"" + "x\\y".repeat(100_000))).isFalse();
     }
 
     @Test
