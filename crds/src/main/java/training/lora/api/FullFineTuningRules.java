@@ -8,13 +8,6 @@ import java.util.List;
  * @param problems takes what is wrong, a sentence each
  */
 record FullFineTuningRules(List<String> problems) {
-    private static final List<OptimizerType> LAYER_BY_LAYER = List.of(
-            OptimizerType.AdamW,
-            OptimizerType.AdamW8bit,
-            OptimizerType.Adafactor,
-            OptimizerType.CAME,
-            OptimizerType.Lion);
-
     private static final String OTHER_PARTS = "writes the base model's other parts as its files have them";
 
     private static final String SCHEDULER = "writes the base model's scheduler as its files have it";
@@ -133,7 +126,7 @@ record FullFineTuningRules(List<String> problems) {
                     "be unset with FullFineTuning, whose weights move before all gradients are there",
                     optimizer.maxGradientNorm());
         }
-        if (!LAYER_BY_LAYER.contains(optimizer.type())) {
+        if (!optimizer.type().movesLayerByLayer()) {
             must(
                     "optimizer.type",
                     "be AdamW, AdamW8bit, Adafactor, CAME or Lion with FullFineTuning, which moves a layer at a time",

@@ -23,6 +23,11 @@ public enum OptimizerType {
         return this == ScheduleFreeAdamW || this == ProdigyScheduleFree;
     }
 
+    /** Whether it can move a layer's weights before the next one's gradients are there, as full fine-tuning asks. */
+    public boolean movesLayerByLayer() {
+        return !findsItsRate() && !scheduleFree();
+    }
+
     /** Whether its moments decay by rates that can be given. */
     boolean hasBetas() {
         return this != Adafactor;

@@ -48,7 +48,7 @@ final class KohyaData {
 
     /** Whether captions are a table's, beside which words for pictures without one mean nothing. */
     static boolean hasTable(Options subset) {
-        return subset.text("in_json") != null || subset.text("metadata_file") != null;
+        return KohyaFolders.TABLES.stream().anyMatch(key -> subset.text(key) != null);
     }
 
     /** Captions are read from a table that lies with the pictures, under a name that tables have. */
@@ -91,8 +91,7 @@ final class KohyaData {
         if (regularization && weight != 1) {
             dataset.set("weight", Draft.node(weight));
         }
-        table(subset, "in_json", folder);
-        table(subset, "metadata_file", folder);
+        KohyaFolders.TABLES.forEach(key -> table(subset, key, folder));
         String called = hasTable(subset) ? null : subset.text("class_tokens");
         if (tokens != null && !regularization) {
             tokens.concept(dataset);

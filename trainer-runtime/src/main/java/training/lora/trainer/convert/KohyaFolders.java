@@ -20,6 +20,9 @@ final class KohyaFolders {
 
     private static final List<String> PICTURES = List.of(".png", ".jpg", ".jpeg", ".webp", ".bmp");
 
+    /** Options that name a table of captions. */
+    static final List<String> TABLES = List.of("in_json", "metadata_file");
+
     /** Fields of a table's entry that its caption is made of. */
     private static final List<String> TEXTS = List.of("caption", "tags", "text");
 
@@ -58,11 +61,8 @@ final class KohyaFolders {
         }
         Set<String> captioned =
                 captionFiles(folder).stream().map(KohyaFolders::stem).collect(Collectors.toSet());
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> ends(file, PICTURES)).anyMatch(file -> !captioned.contains(stem(file)));
-        } catch (IOException e) {
-            return true;
-        }
+        List<Path> pictures = files(folder, PICTURES);
+        return pictures == null || pictures.stream().anyMatch(file -> !captioned.contains(stem(file)));
     }
 
     private static String stem(Path file) {
@@ -71,25 +71,24 @@ final class KohyaFolders {
 
     /** The files of captions in {@code folder}, by their names; none where it can't be read. */
     static List<Path> captionFiles(Path folder) {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(Files::isRegularFile)
-                    .filter(file -> ends(file, CAPTIONS))
-                    .sorted()
-                    .toList();
-        } catch (IOException e) {
-            return List.of();
-        }
+        List<Path> files = files(folder, CAPTIONS);
+        return files == null
+                ? List.of()
+                : files.stream().filter(Files::isRegularFile).sorted().toList();
     }
 
     /** How many files with such endings lie in it; -1 where it isn't here. */
     private static int count(Path folder, List<String> endings) {
-        if (!Files.isDirectory(folder)) {
-            return -1;
-        }
+        List<Path> files = files(folder, endings);
+        return files == null ? -1 : files.size();
+    }
+
+    /** What lies in {@code folder} with such endings; null where it can't be read. */
+    private static @Nullable List<Path> files(Path folder, List<String> endings) {
         try (Stream<Path> files = Files.list(folder)) {
-            return (int) files.filter(file -> ends(file, endings)).count();
+            return files.filter(file -> ends(file, endings)).toList();
         } catch (IOException e) {
-            return -1;
+            return null;
         }
     }
 

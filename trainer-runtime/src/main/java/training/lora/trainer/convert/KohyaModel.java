@@ -2,9 +2,7 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.Bf16Weights;
@@ -22,14 +20,6 @@ final class KohyaModel {
 
     /** What a whole model keeps as its files have it. */
     private static final List<String> OF_PARTS = List.of("vae", "v_parameterization", "zero_terminal_snr");
-
-    /** Optimizers that move a layer at a time. */
-    private static final Set<OptimizerType> LAYER_BY_LAYER = EnumSet.of(
-            OptimizerType.AdamW,
-            OptimizerType.AdamW8bit,
-            OptimizerType.Adafactor,
-            OptimizerType.CAME,
-            OptimizerType.Lion);
 
     private final Options options;
     private final Findings findings;
@@ -58,7 +48,7 @@ final class KohyaModel {
             }
         }
         OptimizerType type = optimizer.type();
-        if (!LAYER_BY_LAYER.contains(type)) {
+        if (!type.movesLayerByLayer()) {
             throw options.wrong(
                     "optimizer_type", "be AdamW, AdamW8bit, AdaFactor, CAME or Lion where a whole model is trained");
         }

@@ -167,7 +167,7 @@ final class KohyaTokens {
             KohyaFolders.captionFiles(places.path(findings, "image_dir", folder))
                     .forEach(file -> captions.add(ConfigText.text(file)));
         }
-        for (String key : List.of("in_json", "metadata_file")) {
+        for (String key : KohyaFolders.TABLES) {
             String table = dataset.text(key);
             if (table != null) {
                 captions.addAll(KohyaFolders.ofTable(places.path(findings, key, table)));

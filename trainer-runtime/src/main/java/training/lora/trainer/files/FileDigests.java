@@ -94,6 +94,12 @@ public final class FileDigests implements AutoCloseable {
         return new FileDigests(null, InstantSource.system());
     }
 
+    /** The digest of a file that was like this when it was made; null where there is none. */
+    private @Nullable String remembered(String key, Map<String, Object> attributes) {
+        Remembered known = remembered.get(key);
+        return known != null && known.state().equals(attributes.toString()) ? known.sha256() : null;
+    }
+
     /** sha256 of a file's bytes, hex. */
     public String of(Path file) throws IOException {
         if (store == null || Files.size(file) < REMEMBERED_FROM) {
@@ -101,14 +107,13 @@ public final class FileDigests implements AutoCloseable {
         }
         String key = file.toRealPath().toString();
         Map<String, Object> before = attributes(file);
-        for (boolean again : new boolean[] {false, true}) {
-            if (again) {
-                readAgain();
-            }
-            Remembered known = remembered.get(key);
-            if (known != null && known.state().equals(before.toString())) {
-                return known.sha256();
-            }
+        String known = remembered(key, before);
+        if (known == null) {
+            readAgain();
+            known = remembered(key, before);
+        }
+        if (known != null) {
+            return known;
         }
         Instant begin = clock.instant();
         String sha256 = Sha256.of(file);

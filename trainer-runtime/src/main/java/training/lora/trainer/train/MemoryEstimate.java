@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import training.lora.api.BaseWeights;
 import training.lora.api.LoraTrainingSpec;
-import training.lora.api.LossSpec;
 import training.lora.api.Precision;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
@@ -24,6 +23,7 @@ import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
+import training.lora.trainer.train.batch.KnownTexts;
 
 /**
  * How much memory of the host the Train stage of an adapter takes at most on the CPU, in bytes, from the shapes of its parts
@@ -147,10 +147,7 @@ public record MemoryEstimate(
 
     /** Whether texts are embedded before the denoiser is read. */
     private static boolean embedsBefore(LoraTrainingSpec spec) {
-        LossSpec loss = spec.training().loss();
-        return spec.sampling().enabled()
-                || loss.promptAlignment() != null
-                || loss.preservation().prompts() != null;
+        return spec.sampling().enabled() || !KnownTexts.texts(spec).isEmpty();
     }
 
     private static List<AdaptedProjection> adapted(

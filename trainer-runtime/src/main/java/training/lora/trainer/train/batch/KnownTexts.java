@@ -31,6 +31,12 @@ public final class KnownTexts implements Captions.Embedder {
      * @param run that they belong to
      */
     public static KnownTexts of(LoraTrainingSpec spec, Captions.Embedder embedder, NDManager run) {
+        return new KnownTexts(texts(spec).stream()
+                .collect(Collectors.toMap(Function.identity(), text -> embedder.embed(List.of(text), run))));
+    }
+
+    /** Which these are; none where no loss tells the networks what nothing changes. */
+    public static Set<String> texts(LoraTrainingSpec spec) {
         boolean change = spec.training().adaptsText();
         Set<String> all = new LinkedHashSet<>();
         PromptAlignmentSpec aligned = spec.training().loss().promptAlignment();
@@ -45,8 +51,7 @@ public final class KnownTexts implements Captions.Embedder {
         if (kept != null && !change && !KeptPrompts.haveCaptions(kept)) {
             all.addAll(kept);
         }
-        return new KnownTexts(all.stream()
-                .collect(Collectors.toMap(Function.identity(), text -> embedder.embed(List.of(text), run))));
+        return all;
     }
 
     /** Whether it has all of {@code some}. */
