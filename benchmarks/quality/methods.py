@@ -35,6 +35,7 @@ METHODS = {
     "ema": {"ema": {"decay": 0.98}},
     "no-warmup": {"optimizer": {"schedule": {"warmupSteps": 0}}},
     "no-clipping": {"optimizer": {"maxGradientNorm": 1e9}},
+    "no-both": {"optimizer": {"schedule": {"warmupSteps": 0}, "maxGradientNorm": 1e9}},
     "offset-noise": {"loss": {"offsetNoise": 0.05}},
     "prompt-noise": {"loss": {"promptNoise": 0.1}},
     "logit-normal": {"loss": {"timesteps": "LogitNormal"}},
@@ -44,11 +45,15 @@ METHODS = {
     # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
     "named": {},
     "pivotal": {"tokens": {"count": 2, "learningRate": 1e-3}},
+    # The same with token warm-up: towards a description by the text encoder alone, or the tokens alone before the adapter starts.
+    "described": {"tokens": {"count": 2, "learningRate": 1e-3, "descriptionSteps": 60}},
+    "tokens-first": {"tokens": {"count": 2, "learningRate": 1e-3}, "optimizer": {"startFraction": 0.2}},
     "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {}},
 }
 # By what plain LoRA's rate is multiplied: of those that were tried on other data what came to the highest score (RESULTS.md).
 TIMES = {"dora": 0.5, "lokr": 3, "full": 0.1}
-NAMED = ("named", "peft-named", "pivotal", "inversion")
+NAMED = ("named", "peft-named", "pivotal", "described", "tokens-first", "inversion")
+DESCRIPTIONS = {"style": "blue ink", "object": "white robot, dark visor", "face": "yellow cat, orange chin"}
 # How many new tokens are trained alone, and their rate: what came to the highest score on other data (RESULTS.md).
 ALONE = {"style": (4, 2e-2), "object": (4, 2e-2), "face": (4, 3e-4)}
 
@@ -85,6 +90,8 @@ def dataset(data, side, out):
     if side not in NAMED:
         return place
     concept = dict(mode=mode, trigger=trigger) | ({"className": words} if words else {})
+    if side == "described":
+        concept["description"] = DESCRIPTIONS[kind(data)]
     return place | {"concept": concept}
 
 
