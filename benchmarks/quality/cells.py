@@ -30,9 +30,9 @@ args.add_argument("--token-count", type=int, help="how many; default: the method
 args.add_argument("--limit", type=float, default=3000, help="no cell is begun after so many seconds; default 3000")
 args.add_argument("--out", type=pathlib.Path, default=HOME / "benchmarks" / "quality" / "target")
 parser, args = args, args.parse_args()
-unknown = set(args.sides) - {*methods.METHODS, *methods.PEERS}
+unknown = {side for side in args.sides if methods.method(side) not in {*methods.METHODS, *methods.PEERS}}
 if unknown:
-    parser.error(f"--sides must be of {', '.join([*methods.METHODS, *methods.PEERS])}, was {', '.join(sorted(unknown))}")
+    parser.error(f"--sides must be of {', '.join([*methods.METHODS, *methods.PEERS])}, with -named after it or not, was {', '.join(sorted(unknown))}")
 args.out = args.out.resolve()
 environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}
 
@@ -46,8 +46,9 @@ def spec(data, side, seed):
     each = -(-PICTURES // len(captions))
     # What is measured is the one file that both sides can write.
     formats = {"LoRA": "Diffusers", "DoRA": "Diffusers", "LoHa": "Kohya", "LoKr": "Kohya"}
-    adapter = training(data, side, seed).get("adapter")
-    output = {"output": dict(formats=[formats[adapter.get("type", "LoRA")]])} if adapter and (side in methods.PEERS or side not in methods.NAMED) else {}
+    asked = training(data, side, seed)
+    adapter = asked.get("adapter")
+    output = {"output": dict(formats=[formats[adapter.get("type", "LoRA")]])} if adapter and "tokens" not in asked else {}
     return dict(
         apiVersion="lora.training/v1alpha1",
         kind="LoraTraining",
@@ -55,7 +56,7 @@ def spec(data, side, seed):
         spec=dict(
             baseModel=dict(uri="bundled://emoji-sd"),
             datasets=[methods.dataset(data, side, args.out)],
-            training=training(data, side, seed),
+            training=asked,
             sampling=dict(enabled=False, steps=10, guidance=methods.GUIDANCE[methods.kind(data)]),
             evaluation=dict(prompts=[dict(text=c, seed=FIRST_SEED + i) for i, c in enumerate(captions * each)]),
             **output,
@@ -76,7 +77,7 @@ def call(command, workspace):
 
 def run(data, side, seed):
     workspace = args.out / "work" / f"{data}-{side}-{seed}"
-    pictures = args.out / "pictures" / (f"{data}-named" if side in methods.NAMED else data)
+    pictures = args.out / "pictures" / (f"{data}-named" if methods.named(side) else data)
     (workspace / "evaluate").mkdir(parents=True, exist_ok=True)
     pictures.mkdir(parents=True, exist_ok=True)
     # Pictures are kept by what they depend on: the base model's are drawn once for all cells of a data set.
@@ -87,13 +88,13 @@ def run(data, side, seed):
     begin = time.monotonic()
     trainer("prepare", workspace, file)
     peer = None
-    if side not in methods.PEERS:
+    if not methods.peer(side):
         trainer("train", workspace, file)
     elif not (workspace / "train" / "summary.json").exists():
         more = ["--same-draws"] if side == "peft-same" else ["--prefix", methods.prefix(data, side)]
         call([sys.executable, HOME / "benchmarks/quality/train_peft.py", file, "--base", methods.BUNDLED / "emoji-sd", "--data", methods.folder(data, side, args.out),
               "--workspace", workspace, "--threads", args.threads, *more], workspace)
-    if side in methods.PEERS:
+    if methods.peer(side):
         peer = json.loads((workspace / "train" / "peer.json").read_text())
     trainer("evaluate", workspace, file)
     measured = json.loads((workspace / "evaluate" / "evaluation.json").read_text())

@@ -23,7 +23,7 @@ RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
 GUIDANCE = {"style": 2, "object": 5, "face": 5}
 
 # What diffusers + peft trains (train_peft.py), by the trainer's method of the same kind.
-PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr", "peft-named": "named"}
+PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr"}
 # What else is trained: kind of adapter, or fields under spec.training that take the place of plain LoRA's.
 METHODS = {
     "trainer": {},
@@ -42,20 +42,34 @@ METHODS = {
     "loss-history": {"loss": {"timesteps": "LossHistory"}},
     "prodigy": {"optimizer": {"type": "Prodigy", "learningRate": 1.0}},
     "full": {"method": "FullFineTuning", "adapter": None, "optimizer": {"maxGradientNorm": None}},
-    # Plain LoRA on captions with the trigger in place of the words: what the two below stand beside.
+    # Plain LoRA on captions with the trigger in place of the words: what those below stand beside.
     "named": {},
     "pivotal": {"tokens": {"count": 2, "learningRate": 1e-3}},
     # The same with token warm-up: towards a description by the text encoder alone, or the tokens alone before the adapter starts.
     "described": {"tokens": {"count": 2, "learningRate": 1e-3, "descriptionSteps": 60}},
     "tokens-first": {"tokens": {"count": 2, "learningRate": 1e-3}, "optimizer": {"startFraction": 0.2}},
+    "pivotal-dora": {"tokens": {"count": 2, "learningRate": 1e-3}, "adapter": {"type": "DoRA"}},
     "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {}},
 }
 # By what plain LoRA's rate is multiplied: of those that were tried on other data what came to the highest score (RESULTS.md).
-TIMES = {"dora": 0.5, "lokr": 3, "full": 0.1}
-NAMED = ("named", "peft-named", "pivotal", "described", "tokens-first", "inversion")
+TIMES = {"dora": 0.5, "pivotal-dora": 0.5, "lokr": 3, "full": 0.1}
 DESCRIPTIONS = {"style": "blue ink", "object": "white robot, dark visor", "face": "yellow cat, orange chin"}
 # How many new tokens are trained alone, and their rate: what came to the highest score on other data (RESULTS.md).
 ALONE = {"style": (4, 2e-2), "object": (4, 2e-2), "face": (4, 3e-4)}
+
+
+def method(side):
+    """What a side trains. `dora-named` is `dora` on captions with the trigger."""
+    return side.removesuffix("-named")
+
+
+def peer(side):
+    return method(side) in PEERS
+
+
+def named(side):
+    """Whether its captions have the trigger in place of the concept's words."""
+    return side == "named" or side.endswith("-named") or "tokens" in METHODS.get(side, {})
 
 
 def kind(data):
@@ -73,7 +87,7 @@ def merged(fields, others):
 def folder(data, side, out):
     """The pictures and captions that a side trains: the data's own, or a copy whose captions have the trigger."""
     source, _, words, trigger = DATA[data]
-    if side not in NAMED or words is None:
+    if not named(side) or words is None:
         return source
     copy = out / "named" / data
     copy.mkdir(parents=True, exist_ok=True)
@@ -87,7 +101,7 @@ def folder(data, side, out):
 def dataset(data, side, out):
     _, mode, words, trigger = DATA[data]
     place = dict(uri=str(folder(data, side, out)))
-    if side not in NAMED:
+    if not named(side):
         return place
     concept = dict(mode=mode, trigger=trigger) | ({"className": words} if words else {})
     if side == "described":
@@ -98,7 +112,7 @@ def dataset(data, side, out):
 def prefix(data, side):
     """What the trainer puts before captions that have no trigger: a style is named there."""
     _, mode, _, trigger = DATA[data]
-    return f"in the style of {trigger}, " if side in NAMED and mode == "Style" else ""
+    return f"in the style of {trigger}, " if named(side) and mode == "Style" else ""
 
 
 def prompts(data, side, out):
@@ -122,10 +136,10 @@ def training(data, side, steps, every, seed, rate=None, token_rate=None, token_c
         # That the same draws come to the same adapter shows at the end.
         checkpoints=dict(everySteps=steps if side == "peft-same" else every, keep=100),
     )
-    method = PEERS.get(side, side)
-    asked = merged(plain, METHODS[method])
-    if "optimizer" in asked and method != "prodigy":
-        asked["optimizer"]["learningRate"] *= times or TIMES.get(method, 1)
+    trained = PEERS.get(method(side), method(side))
+    asked = merged(plain, METHODS[trained])
+    if "optimizer" in asked and trained != "prodigy":
+        asked["optimizer"]["learningRate"] *= times or TIMES.get(trained, 1)
     if rate and "optimizer" in asked:
         asked["optimizer"]["learningRate"] = rate
     if side == "inversion":

@@ -88,7 +88,7 @@ def beside_lora(cells):
     """Each method's last step beside plain LoRA's on the same captions; of a gain, the share of LoRA's."""
     lines = ["| last step | method | seeds | score | learned | kept | training-image alignment | diversity | score - LoRA's | score - peft LoRA's | gain of alignment / LoRA's |", "|---" * 11 + "|"]
     for (data, side), group in cells.items():
-        theirs, ours = ("peft-named", "named") if side in methods.NAMED else ("peft", "trainer")
+        theirs, ours = ("peft-named", "named") if methods.named(side) else ("peft", "trainer")
         lora = cells.get((data, ours)) or cells.get((data, theirs))
         peft = cells.get((data, theirs))
         values = lambda of, metric: [c["checkpoints"][-1][metric] for c in of]
