@@ -24,7 +24,6 @@ args.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
 args.add_argument("--steps", type=int, default=250)
 args.add_argument("--every", type=int, default=50)
 args.add_argument("--rate", type=float, help="learning rate; default: the data's and method's own")
-args.add_argument("--times", type=float, help="by what plain LoRA's rate is multiplied; default: the method's own")
 args.add_argument("--token-rate", type=float, help="learning rate of new tokens; default: the method's own")
 args.add_argument("--token-count", type=int, help="how many; default: the method's own")
 args.add_argument("--limit", type=float, default=3000, help="no cell is begun after so many seconds; default 3000")
@@ -38,7 +37,7 @@ environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREA
 
 
 def training(data, side, seed):
-    return methods.training(data, side, args.steps, args.every, int(seed), args.rate, args.token_rate, args.token_count, args.times)
+    return methods.training(data, side, args.steps, args.every, int(seed), args.rate, args.token_rate, args.token_count)
 
 
 def spec(data, side, seed):

@@ -17,8 +17,22 @@ DATA = {
 }
 # The kind of data that a rate is chosen for.
 LIKE = {"fluent": "style", "car": "object", "smileys": "face"}
-# Learning rates of plain LoRA at which the concept is learned in so few steps; README.md says how they were chosen.
-RATES = {"style": 3e-3, "object": 1e-3, "face": 1e-3}
+# Learning rates for style, object and face data: of those tried on other data of the kind, what came to the highest score (RESULTS.md).
+# Styles of other methods than LoRA are trained at LoRA's times what the method's is on objects.
+RATES = {
+    "trainer": (3e-3, 5e-4, 5e-4),
+    "dora": (3e-3, 5e-4, 5e-4),
+    "loha": (6e-3, 1e-3, 1e-3),
+    "lokr": (1.8e-2, 3e-3, 1e-3),
+    "full": (6e-4, 1e-4, 1e-4),
+    # On captions with a trigger.
+    "named": (3e-3, 1e-3, 2.5e-4),
+    "dora-named": (3e-3, 1e-3, 2.5e-4),
+    "loha-named": (9e-4, 3e-4, 3e-4),
+    "lokr-named": (9e-3, 3e-3, 1e-3),
+    "full-named": (3e-4, 1e-4, 3e-5),
+    "pivotal": (1.5e-3, 5e-4, 2.5e-4),
+}
 # Where the text counts for more the tiny model keeps to its own colours.
 GUIDANCE = {"style": 2, "object": 5, "face": 5}
 
@@ -51,8 +65,6 @@ METHODS = {
     "pivotal-dora": {"tokens": {"count": 2, "learningRate": 1e-3}, "adapter": {"type": "DoRA"}},
     "inversion": {"method": "TextualInversion", "adapter": None, "tokens": {}},
 }
-# By what plain LoRA's rate is multiplied: of those that were tried on other data what came to the highest score (RESULTS.md).
-TIMES = {"dora": 0.5, "pivotal-dora": 0.5, "lokr": 3, "full": 0.1}
 DESCRIPTIONS = {"style": "blue ink", "object": "white robot, dark visor", "face": "yellow cat, orange chin"}
 # How many new tokens are trained alone, and their rate: what came to the highest score on other data (RESULTS.md).
 ALONE = {"style": (4, 2e-2), "object": (4, 2e-2), "face": (4, 3e-4)}
@@ -120,7 +132,19 @@ def prompts(data, side, out):
     return [prefix(data, side) + f.with_suffix(".txt").read_text().strip() for f in sorted(folder(data, side, out).glob("*.png"))]
 
 
-def training(data, side, steps, every, seed, rate=None, token_rate=None, token_count=None, times=None):
+def learning_rate(data, side):
+    """That of what a side trains, on such captions; where there is none, LoRA's or, beside tokens, that of pivotal tuning."""
+    trained = PEERS.get(method(side), method(side))
+    if "tokens" in METHODS[trained]:
+        rates = RATES["pivotal"]
+    elif named(side):
+        rates = RATES.get(f"{trained}-named", RATES["named"])
+    else:
+        rates = RATES.get(trained, RATES["trainer"])
+    return rates[("style", "object", "face").index(kind(data))]
+
+
+def training(data, side, steps, every, seed, rate=None, token_rate=None, token_count=None):
     """The fields under spec.training."""
     plain = dict(
         steps=steps,
@@ -129,17 +153,14 @@ def training(data, side, steps, every, seed, rate=None, token_rate=None, token_c
         precision="Float32",  # as peft trains it; the API's default is BFloat16
         adapter=dict(rank=16, alpha=16, targets=["Attention", "FeedForward", "Convolution"]),
         optimizer=dict(
-            learningRate=RATES[kind(data)], weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=steps * 3 // 50)
+            learningRate=learning_rate(data, side), weightDecay=0.01, beta1=0.9, beta2=0.999, maxGradientNorm=1.0, schedule=dict(type="Cosine", warmupSteps=steps * 3 // 50)
         ),
         loss=dict(weighting="MinSnr", minSnrGamma=5),
         captions=dict(dropout=0.05),
         # That the same draws come to the same adapter shows at the end.
         checkpoints=dict(everySteps=steps if side == "peft-same" else every, keep=100),
     )
-    trained = PEERS.get(method(side), method(side))
-    asked = merged(plain, METHODS[trained])
-    if "optimizer" in asked and trained != "prodigy":
-        asked["optimizer"]["learningRate"] *= times or TIMES.get(trained, 1)
+    asked = merged(plain, METHODS[PEERS.get(method(side), method(side))])
     if rate and "optimizer" in asked:
         asked["optimizer"]["learningRate"] = rate
     if side == "inversion":
