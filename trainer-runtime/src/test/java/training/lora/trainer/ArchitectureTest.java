@@ -105,12 +105,13 @@ class ArchitectureTest {
                     "..trainer.track..");
 
     @ArchTest
-    static final ArchRule CONFIGURATIONS_OF_OTHERS_ARE_READ_BY_THE_API_ALONE = noClasses()
+    static final ArchRule CONFIGURATIONS_OF_OTHERS_ARE_READ_BY_THE_API_AND_FILES_ALONE = noClasses()
             .that()
             .resideInAPackage("..trainer.convert..")
             .should()
             .dependOnClassesThat(resideInAPackage("training.lora.trainer..")
                     .and(not(resideInAPackage("training.lora.trainer.convert..")))
+                    .and(not(resideInAPackage("training.lora.trainer.files..")))
                     .and(not(equivalentTo(WholeWords.class)))
                     .and(not(equivalentTo(TrainerException.class))));
 

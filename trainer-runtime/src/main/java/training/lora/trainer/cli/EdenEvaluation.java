@@ -7,8 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -23,6 +23,8 @@ import training.lora.trainer.convert.Converted;
 import training.lora.trainer.convert.Tool;
 import training.lora.trainer.evaluate.LoraFileScores;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.files.DataFiles;
+import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.StableDiffusion;
@@ -45,8 +47,6 @@ final class EdenEvaluation {
 
     /** Side of the pictures, but of a bundled model its own. */
     private static final int SIDE = 1024;
-
-    private static final List<String> PICTURE_ENDINGS = List.of(".jpg", ".jpeg", ".png", ".webp", ".bmp");
 
     @Option(
             names = "--config_filename",
@@ -128,7 +128,7 @@ final class EdenEvaluation {
         if (!Files.isDirectory(path)) {
             throw wrong("--checkpoint_folder must be a folder or a file, was " + path);
         }
-        List<Path> files = list(path, List.of(".safetensors")).stream()
+        List<Path> files = list(path, file -> FileName.extension(file).equals("safetensors")).stream()
                 .filter(file -> !file.getFileName().toString().contains("embeddings"))
                 .toList();
         List<Path> named = files.stream()
@@ -143,19 +143,16 @@ final class EdenEvaluation {
     }
 
     private static List<Path> pictures(Path path) throws IOException {
-        List<Path> pictures = Files.isDirectory(path) ? list(path, PICTURE_ENDINGS) : List.of();
+        List<Path> pictures = Files.isDirectory(path) ? list(path, DataFiles::isPicture) : List.of();
         if (pictures.isEmpty()) {
             throw wrong("--training_images_folder must be a folder with pictures, was " + path);
         }
         return pictures;
     }
 
-    private static List<Path> list(Path folder, List<String> endings) throws IOException {
+    private static List<Path> list(Path folder, Predicate<Path> wanted) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> endings.stream()
-                            .anyMatch(file.getFileName().toString().toLowerCase(Locale.ROOT)::endsWith))
-                    .sorted()
-                    .toList();
+            return files.filter(wanted).sorted().toList();
         }
     }
 

@@ -1,4 +1,4 @@
-/** Configurations of other trainers, as a LoraTraining. It reads their text files and knows the API alone. */
+/** Configurations of other trainers, as a LoraTraining. It reads their text files, and knows the API and {@code files} alone. */
 @NullMarked
 package training.lora.trainer.convert;
 

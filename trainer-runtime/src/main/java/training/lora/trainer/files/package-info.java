@@ -1,4 +1,4 @@
-/** Digests of files, files that appear whole, files that nobody means, and the deletion of folders. */
+/** Digests of files, files that appear whole, files that nobody means, files of data sets, and the deletion of folders. */
 @NullMarked
 package training.lora.trainer.files;
 

@@ -16,6 +16,9 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
+import training.lora.trainer.files.CaptionEntries.Entry;
+import training.lora.trainer.files.NoTextException;
+import training.lora.trainer.files.TextFile;
 
 /** What the spec says of captions: which files are heeded, and what words are put before what they say. */
 final class CaptionRules {
@@ -68,11 +71,11 @@ final class CaptionRules {
                 : captions.prefix() + concepts.caption(dataset, text) + behind();
     }
 
-    SidecarText ofFile(DataFolder.Entry file) throws IOException, CaptionText.NoTextException {
+    SidecarText ofFile(DataFolder.Entry file) throws IOException, NoTextException {
         if (!captions.wildcards()) {
             return of(file.name(), List.of(CaptionText.read(file.path())), false);
         }
-        List<String> lines = CaptionText.whole(file.path()).lines().toList();
+        List<String> lines = TextFile.read(file.path()).lines().toList();
         requirePaired(IntStream.range(0, lines.size())
                 .mapToObj(i -> unpaired("in line " + (i + 1), lines.get(i)))
                 .flatMap(Stream::ofNullable)
@@ -80,7 +83,7 @@ final class CaptionRules {
         return of(file.name(), CaptionText.ofLines(lines), false);
     }
 
-    SidecarText ofTable(CaptionTable table, CaptionTable.Said said) throws CaptionText.NoTextException {
+    SidecarText ofTable(CaptionTable table, Entry said) throws NoTextException {
         if (captions.wildcards()) {
             requirePaired(said.texts().stream()
                     .map(text -> unpaired("in what it says of " + said.picture(), text))
@@ -96,9 +99,9 @@ final class CaptionRules {
         return unpaired == null ? null : where + " " + unpaired;
     }
 
-    private static void requirePaired(List<String> unpaired) throws CaptionText.NoTextException {
+    private static void requirePaired(List<String> unpaired) throws NoTextException {
         if (!unpaired.isEmpty()) {
-            throw new CaptionText.NoTextException(Wildcards.PAIRED + Names.some(unpaired, NAMED));
+            throw new NoTextException(Wildcards.PAIRED + Names.some(unpaired, NAMED));
         }
     }
 

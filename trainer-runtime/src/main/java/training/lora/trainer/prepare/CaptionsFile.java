@@ -7,13 +7,11 @@ import java.nio.file.Path;
 import java.util.List;
 import training.lora.api.Json;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
+import training.lora.trainer.files.CaptionEntries;
 import training.lora.trainer.files.CaptionTables;
 
 /** captions.jsonl beside prepared pictures: a line for each, in a form that is read back where its folder is a data set. */
 final class CaptionsFile {
-    /** In lines whose text has the concept's words and the prefix. */
-    static final String MARK = "prepared";
-
     /** The prepared picture, relative to the data set's folder. */
     static final String FILE = "file_name";
 
@@ -43,7 +41,7 @@ final class CaptionsFile {
             } else {
                 texts.forEach(line.putArray(TEXT)::add);
             }
-            line.put(MARK, true);
+            line.put(CaptionEntries.PREPARED, true);
             line.put(PICTURE, sample.name());
             line.put(SOURCE, sample.captionFrom());
             if (sample.original() != null) {

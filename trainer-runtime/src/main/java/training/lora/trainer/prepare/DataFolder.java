@@ -22,6 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.SystemFiles;
 
@@ -145,7 +146,7 @@ final class DataFolder {
         folder(entry.path(), real, entry.name() + "/");
         List<Entry> added = files.subList(before, files.size());
         if (Leftovers.isThumbnails(FileName.of(entry.path()))
-                && added.stream().noneMatch(f -> f.extension().equals(RawDataset.CAPTION))) {
+                && added.stream().noneMatch(f -> f.extension().equals(DataFiles.CAPTION))) {
             LOG.info("{} is passed over: thumbnails without captions", entry.path());
             added.clear();
             links.removeIf(link -> link.name().startsWith(entry.name() + "/"));

@@ -24,8 +24,11 @@ import training.lora.api.Reason;
 import training.lora.api.Uris;
 import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.CaptionEntries;
+import training.lora.trainer.files.CaptionEntries.Entry;
 import training.lora.trainer.files.CaptionTables;
-import training.lora.trainer.prepare.mask.MaskFiles;
+import training.lora.trainer.files.DataFiles;
+import training.lora.trainer.files.NoTextException;
 import training.lora.trainer.prepare.picture.FileBytes;
 import training.lora.trainer.prepare.picture.Item;
 import training.lora.trainer.prepare.picture.ItemBuilder;
@@ -34,12 +37,6 @@ import training.lora.trainer.prepare.picture.PictureFormat;
 /** The pictures of a folder, known by their content, and the captions and masks beside them, as they came. */
 final class RawDataset {
     private static final Logger LOG = LoggerFactory.getLogger(RawDataset.class);
-
-    /** A caption's extension, in any case. */
-    static final String CAPTION = "txt";
-
-    /** What a caption's file may end with. */
-    private static final Set<String> CAPTIONS = Set.of(CAPTION, "caption");
 
     /** How many files are named in a sentence. */
     private static final int NAMED = 5;
@@ -94,7 +91,7 @@ final class RawDataset {
         List<DataFolder.Entry> rest = new ArrayList<>();
         List<DataFolder.Entry> sources = new ArrayList<>();
         for (DataFolder.Entry file : content.files()) {
-            if (CAPTIONS.contains(file.extension())) {
+            if (DataFiles.isCaption(file.extension())) {
                 put(captions, file.stem(), file);
             } else if (!CaptionTables.isOne(file.name())) {
                 rest.add(file);
@@ -105,13 +102,13 @@ final class RawDataset {
         for (DataFolder.Entry file : rest) {
             PictureFormat format = format(file.path());
             // A file that is called a picture and is none is broken: it is kept, to be refused by name.
-            boolean broken = format == null && PictureFormat.isReadable(file.extension());
+            boolean broken = format == null && DataFiles.isPicture(file.extension());
             if (!broken && (format == null || !format.readable())) {
                 boolean picture = format != null || PictureFormat.isPicture(file.extension());
                 others.put(
                         file.name(), new LeftOut.File(file, format == null ? null : format.unreadableLabel(), picture));
-            } else if (file.stem().toLowerCase(Locale.ROOT).endsWith(MaskFiles.SUFFIX)) {
-                put(masks, file.stem().substring(0, file.stem().length() - MaskFiles.SUFFIX.length()), file);
+            } else if (DataFiles.isMask(file.stem())) {
+                put(masks, file.stem().substring(0, file.stem().length() - DataFiles.MASK.length()), file);
             } else if (format != null && format.isSourceOfOthers()) {
                 sources.add(file);
             } else {
@@ -206,7 +203,7 @@ final class RawDataset {
         try {
             CaptionTable table = CaptionTable.read(file);
             (table.captions() ? tables : otherTables).add(table);
-        } catch (CaptionText.NoTextException e) {
+        } catch (NoTextException e) {
             problems.add(file.name() + " " + e.getMessage());
         }
     }
@@ -243,7 +240,7 @@ final class RawDataset {
         }
         if (!rules.ignored() && items.stream().anyMatch(item -> item.captionFrom() == null)) {
             // Where every picture has its caption such a file is about something else.
-            otherTables.forEach(table -> problems.add(table.file().name() + " " + CaptionTable.wanted()));
+            otherTables.forEach(table -> problems.add(table.file().name() + " " + CaptionEntries.wanted()));
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(
@@ -275,7 +272,7 @@ final class RawDataset {
     private DataFolder.@Nullable LostLink lost(DataFolder.Entry picture) {
         return content.lost().stream()
                 .filter(lost -> lost.link().stem().equals(picture.stem())
-                        && CAPTIONS.contains(lost.link().extension()))
+                        && DataFiles.isCaption(lost.link().extension()))
                 .findFirst()
                 .orElse(null);
     }
@@ -287,7 +284,7 @@ final class RawDataset {
                     .formatted(picture.name(), lost.link().name(), lost.why());
         }
         String stem = picture.stem().substring(picture.folder().length());
-        return "%s has no caption %s.%s beside it".formatted(picture.name(), stem, CAPTION);
+        return "%s has no caption %s.%s beside it".formatted(picture.name(), stem, DataFiles.CAPTION);
     }
 
     private DataFolder.@Nullable Entry only(
@@ -313,9 +310,9 @@ final class RawDataset {
     }
 
     /** What a table says of {@code picture}; null if nothing. An entry is of one picture. */
-    private CaptionTable.@Nullable Said said(CaptionTable table, DataFolder.Entry picture) {
+    private @Nullable Entry said(CaptionTable table, DataFolder.Entry picture) {
         try {
-            CaptionTable.Said said = table.of(picture);
+            Entry said = table.of(picture);
             if (said != null) {
                 String other = tabled.putIfAbsent(List.of(table.file().name(), said.picture()), picture.name());
                 if (other != null && !other.equals(picture.name())) {
@@ -324,7 +321,7 @@ final class RawDataset {
                 }
             }
             return said;
-        } catch (CaptionText.NoTextException e) {
+        } catch (NoTextException e) {
             problems.add(table.file().name() + " " + e.getMessage());
             return null;
         }
@@ -333,9 +330,9 @@ final class RawDataset {
     /** What is said of {@code picture} beside it; null if nothing is. */
     private @Nullable SidecarText text(DataFolder.Entry picture, DataFolder.@Nullable Entry caption)
             throws IOException {
-        Map<CaptionTable, CaptionTable.Said> found = new LinkedHashMap<>();
+        Map<CaptionTable, Entry> found = new LinkedHashMap<>();
         for (CaptionTable table : tables) {
-            CaptionTable.Said said = said(table, picture);
+            Entry said = said(table, picture);
             if (said != null) {
                 found.put(table, said);
             }
@@ -355,7 +352,7 @@ final class RawDataset {
             return caption == null
                     ? rules.ofTable(saying.get(0), Objects.requireNonNull(found.get(saying.get(0))))
                     : rules.ofFile(caption);
-        } catch (CaptionText.NoTextException e) {
+        } catch (NoTextException e) {
             problems.add((caption == null ? saying.get(0).file() : caption).name() + " " + e.getMessage());
             return SidecarText.NONE;
         }

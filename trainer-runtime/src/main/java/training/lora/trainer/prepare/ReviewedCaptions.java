@@ -28,6 +28,8 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.DatasetManifestSampleBuilder;
 import training.lora.trainer.dataset.Wildcards;
+import training.lora.trainer.files.NoTextException;
+import training.lora.trainer.files.TextFile;
 
 /** captions.jsonl as it came back from a person. Each complaint is a sentence with the file and, where there is one, the line. */
 final class ReviewedCaptions {
@@ -102,8 +104,8 @@ final class ReviewedCaptions {
 
     private static String text(String place, byte[] content) {
         try {
-            return CaptionText.whole(content);
-        } catch (CaptionText.NoTextException e) {
+            return TextFile.of(content);
+        } catch (NoTextException e) {
             int line = lineOfNoText(content);
             throw wrong("%s %s".formatted(line == 0 ? place : place + ", line " + line + ",", e.getMessage()));
         }

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import training.lora.trainer.files.NoTextException;
 
 class CaptionTextTest {
     @TempDir
@@ -69,17 +70,17 @@ class CaptionTextTest {
     })
     void otherEncodingsAreRefused(String charset, String text, String what) {
         assertThatThrownBy(() -> read(bytes(text, charset)))
-                .isInstanceOf(CaptionText.NoTextException.class)
+                .isInstanceOf(NoTextException.class)
                 .hasMessageContaining(what);
     }
 
     @Test
     void markThatTheTextDoesNotKeepIsRefused() {
         assertThatThrownBy(() -> read(bytes("cat", "UTF-32LE", 0xFF, 0xFE, 0, 0)))
-                .isInstanceOf(CaptionText.NoTextException.class)
+                .isInstanceOf(NoTextException.class)
                 .hasMessageContaining("is UTF-32 text");
         assertThatThrownBy(() -> read(bytes("cat", "US-ASCII", 0xFF, 0xFE)))
-                .isInstanceOf(CaptionText.NoTextException.class)
+                .isInstanceOf(NoTextException.class)
                 .hasMessageContaining("has the byte order mark of UTF-16");
     }
 }

@@ -4,13 +4,11 @@ import java.util.List;
 import training.lora.api.MaskSource;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.prepare.picture.Item;
 
 /** The files of masks beside the pictures. */
 public final class MaskFiles {
-    /** Follows a picture's name in that of its mask, as in OneTrainer. */
-    public static final String SUFFIX = "-masklabel";
-
     private MaskFiles() {}
 
     /**
@@ -33,13 +31,13 @@ public final class MaskFiles {
             throw new TrainerException(
                     Reason.InvalidData,
                     "each picture of a data set with masks must have one, NAME%s.png beside it, but these have none: %s"
-                            .formatted(SUFFIX, String.join(", ", without)));
+                            .formatted(DataFiles.MASK, String.join(", ", without)));
         }
         if (items.stream().allMatch(item -> item.mask() == null)) {
             throw new TrainerException(
                     Reason.InvalidData,
                     "`spec.preparation.mask.source` is Files, so that pictures must have masks, NAME%s.png beside them, but none has one"
-                            .formatted(SUFFIX));
+                            .formatted(DataFiles.MASK));
         }
     }
 }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import training.lora.trainer.files.DataFiles;
 
 /** What a file is by its first bytes, whatever its name says. */
 public enum PictureFormat {
@@ -31,11 +32,7 @@ public enum PictureFormat {
     ODD_NETPBM("Netpbm of another range than 255 or 65535", false),
     QOI("QOI", false);
 
-    /** Extensions of the formats that can be decoded: what has one and is no picture is broken, not something else. */
-    private static final Set<String> READABLE_EXTENSIONS = Set.of(
-            ("png apng jpg jpeg jpe jfif jif jfi webp bmp dib tif tiff jp2 j2k jpf jpx j2c jpc pbm pgm ppm pnm sr ras gif")
-                    .split(" "));
-
+    /** Of formats that can't be decoded. */
     private static final Set<String> OTHER_EXTENSIONS =
             Set.of(("avif avifs heic heics heif hif jxl psd psb svg hdr exr pfm pam qoi"
                             + " dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 orf pef srw 3fr iiq x3f erf mrw dcr kdc")
@@ -61,14 +58,9 @@ public enum PictureFormat {
                 .toList();
     }
 
-    /** Whether a file of that extension, in lower case, should be a picture that can be decoded. */
-    public static boolean isReadable(String extension) {
-        return READABLE_EXTENSIONS.contains(extension);
-    }
-
     /** Whether a file of that extension, in lower case, should be a picture. */
     public static boolean isPicture(String extension) {
-        return isReadable(extension) || OTHER_EXTENSIONS.contains(extension);
+        return DataFiles.isPicture(extension) || OTHER_EXTENSIONS.contains(extension);
     }
 
     /** What people call it. */

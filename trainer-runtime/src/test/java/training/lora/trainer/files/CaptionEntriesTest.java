@@ -1,0 +1,62 @@
+package training.lora.trainer.files;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import training.lora.trainer.files.CaptionEntries.Entry;
+
+class CaptionEntriesTest {
+    @TempDir
+    Path folder;
+
+    private List<Entry> read(String name, String text) throws Exception {
+        return CaptionEntries.read(Files.writeString(folder.resolve(name), text));
+    }
+
+    private static Entry entry(String picture, String... texts) {
+        return new Entry(picture, List.of(texts), false);
+    }
+
+    @Test
+    void aTableOfKohyasHasCaptionsWithTagsBehindThem() throws Exception {
+        assertThat(read("metadata.json", """
+                {"a": {"caption": "an owl", "tags": "red, small"}, "b": {"tags": "blue"}, "c": {"caption": ["one", "two"], "tags": "x"},
+                 "d": "a plain text", "e": {"train_resolution": [512, 512]}}"""))
+                .containsExactly(
+                        entry("a", "an owl, red, small"),
+                        entry("b", "blue"),
+                        entry("c", "one, x", "two, x"),
+                        entry("d", "a plain text"));
+    }
+
+    @Test
+    void listsAndLinesNameTheirPictures() throws Exception {
+        assertThat(read(
+                        "metadata.json",
+                        "[{\"image\": \"a.png\", \"prompt\": \"an owl\"}, {\"text\": \"of no picture\"}]"))
+                .containsExactly(entry("a.png", "an owl"));
+        assertThat(read("metadata.JSONL", """
+                {"image_path": "a.png", "caption": "an owl"}
+
+                {"file_name": "b.png", "text": ["a", "b"], "prepared": true}
+                """))
+                .containsExactly(entry("a.png", "an owl"), new Entry("b.png", List.of("a", "b"), true));
+        assertThat(read("metadata.csv", "text,file_name\n\"an owl, red\",a.png\nb,b.png\n"))
+                .containsExactly(entry("a.png", "an owl, red"), entry("b.png", "b"));
+    }
+
+    @Test
+    void whatIsNoTableIsRefused() {
+        assertThatThrownBy(() -> read("metadata.json", "{\"a\": "))
+                .isInstanceOf(NoTextException.class)
+                .hasMessageStartingWith("is no JSON: ");
+        assertThatThrownBy(() -> read("metadata.jsonl", "{\"file_name\": \"a\"}\n{"))
+                .isInstanceOf(NoTextException.class)
+                .hasMessageStartingWith("has no JSON in line 2: ");
+    }
+}
