@@ -123,7 +123,7 @@ final class AiToolkitData {
             return;
         }
         for (Path file : KohyaFolders.captionFiles(folder)) {
-            String caption = ConfigText.text(file);
+            String caption = KohyaFolders.text(file);
             if (caption.contains("[trigger]") || caption.contains("[name]")) {
                 throw findings.invalid(
                         "`%s` must have captions without [trigger] and [name], in whose place the trigger must be written out; was %s with one in %s"

@@ -63,11 +63,43 @@ final class Draft {
 
     /** Appends a data set, of a name that no other has. */
     ObjectNode dataset(String key, String uri) {
-        int index = spec.path("datasets").size();
-        origin(key, "spec.datasets[" + index + "].uri");
-        return add("datasets")
-                .put("name", index == 0 ? "main" : "main-" + (index + 1))
-                .put("uri", uri);
+        String name = free();
+        origin(key, dataset("uri", spec.path("datasets").size()));
+        return add("datasets").put("name", name).put("uri", uri);
+    }
+
+    /** A name that no data set has: main, or the next of main-2, main-3 and so on. */
+    private String free() {
+        List<String> taken = names();
+        int number = taken.size() + 1;
+        String name = number == 1 ? "main" : "main-" + number;
+        while (taken.contains(name)) {
+            name = "main-" + ++number;
+        }
+        return name;
+    }
+
+    private List<String> names() {
+        return spec.path("datasets").findValuesAsText("name");
+    }
+
+    /** Calls {@code dataset} so, and another that is called so by the next name that is free. */
+    void call(ObjectNode dataset, String name) {
+        for (JsonNode other : spec.path("datasets")) {
+            if (other != dataset && other.path("name").asText().equals(name)) {
+                ((ObjectNode) other).put("name", free());
+            }
+        }
+        dataset.put("name", name);
+    }
+
+    private static String dataset(String field, int index) {
+        return "spec.datasets[%d].%s".formatted(index, field);
+    }
+
+    /** Says which option a field of the last data set came from. */
+    void originOfDataset(String key, String field) {
+        origin(key, dataset(field, spec.path("datasets").size() - 1));
     }
 
     /** Says which option the field {@code path} came from. */

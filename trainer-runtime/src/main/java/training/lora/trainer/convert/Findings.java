@@ -103,7 +103,8 @@ final class Findings {
         if (option == null || option.refused() == null) {
             throw new IllegalStateException("the table must say why " + key + " is refused");
         }
-        return invalid("`%s` can't be %s: %s".formatted(key, Values.shown(value), option.refused()));
+        return invalid("`%s` can't be %s: %s"
+                .formatted(key, value.isNull() ? "unset" : Values.shown(value), option.refused()));
     }
 
     /** A sentence on the file. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
@@ -55,9 +56,9 @@ final class KohyaAdapter {
     void put() {
         String adapter = "training.adapter.";
         AdapterType type = type();
-        draft.put("network_module", adapter + "type", type);
+        draft.put(typeKey(), adapter + "type", type);
         if (type == AdapterType.LoHa || type == AdapterType.LoKr) {
-            draft.put("network_module", "output.formats", List.of(AdapterFormat.Kohya));
+            draft.put(typeKey(), "output.formats", List.of(AdapterFormat.Kohya));
         }
         if (type == AdapterType.LoKr) {
             draft.put("network_args.factor", adapter + "factor", arguments.whole("factor", -1));
@@ -66,13 +67,11 @@ final class KohyaAdapter {
         double alpha = options.number("network_alpha", 1);
         draft.put("network_dim", adapter + "rank", rank);
         draft.put("network_alpha", adapter + "alpha", alpha == 0 ? rank : alpha);
-        Double dropout = options.number("network_dropout");
-        if (dropout == null) {
-            dropout = arguments.number("dropout");
-        }
-        if (dropout != null && dropout != 0) {
-            draft.put("network_dropout", adapter + "dropout", dropout);
-        }
+        boolean own = options.has("network_dropout");
+        number(
+                own ? "network_dropout" : "network_args.dropout",
+                own ? options.number("network_dropout") : arguments.number("dropout"),
+                adapter + "dropout");
         number("network_args.rank_dropout", arguments.number("rank_dropout"), adapter + "rankDropout");
         number("network_args.module_dropout", arguments.number("module_dropout"), adapter + "moduleDropout");
         number("scale_weight_norms", options.number("scale_weight_norms"), adapter + "maximumNorm");
@@ -87,17 +86,27 @@ final class KohyaAdapter {
         if (convolutions != null) {
             double convolutionAlpha = arguments.number("conv_alpha", isLycoris() ? alpha : 1);
             draft.origin("network_args.conv_dim", "spec.training.adapter.overrides[0].rank");
+            draft.origin("network_args.conv_alpha", "spec.training.adapter.overrides[0].alpha");
             draft.add(adapter + "overrides")
                     .put("target", "Convolution")
                     .put("rank", convolutions)
                     .set("alpha", Draft.node(convolutionAlpha == 0 ? convolutions : convolutionAlpha));
         }
         draft.put(adapter + "targets", targets);
-        draft.put("network_train_unet_only", adapter + "textEncoder", trainsTextEncoder());
-        Double ratio = arguments.number("loraplus_unet_lr_ratio");
-        ratio = ratio == null ? arguments.number("loraplus_lr_ratio") : ratio;
-        if (ratio != null) {
-            draft.put("network_args.loraplus_lr_ratio", "training.optimizer.loraPlusRatio", ratio);
+        boolean alone = options.flag("network_train_unet_only", false);
+        draft.put(
+                alone || !options.has("text_encoder_lr") ? "network_train_unet_only" : "text_encoder_lr",
+                adapter + "textEncoder",
+                trainsTextEncoder());
+        if (alone && options.has("text_encoder_lr")) {
+            options.findings().ignores("text_encoder_lr", "text encoders are not trained");
+        }
+        String ratio = arguments.has("loraplus_unet_lr_ratio") ? "loraplus_unet_lr_ratio" : "loraplus_lr_ratio";
+        if (arguments.has(ratio)) {
+            draft.put(
+                    arguments.written(ratio),
+                    "training.optimizer.loraPlusRatio",
+                    Objects.requireNonNull(arguments.number(ratio)));
         }
         baseWeights();
         String before = options.text("network_weights");
@@ -115,8 +124,11 @@ final class KohyaAdapter {
         for (int i = 0; i < files.size(); i++) {
             ObjectNode adapter = draft.add("baseModel.adapters")
                     .put("uri", places.uri(options.findings(), "base_weights", files.get(i)));
+            String path = "spec.baseModel.adapters[%d].".formatted(i);
+            draft.origin("base_weights", path + "uri");
             if (i < shares.size()) {
                 adapter.put("share", share(shares.get(i)));
+                draft.origin("base_weights_multiplier", path + "share");
             }
         }
     }
@@ -144,6 +156,14 @@ final class KohyaAdapter {
             case "lycoris.kohya" -> ofLycoris();
             default -> throw options.refused("network_module");
         };
+    }
+
+    /** The option that says which it is. */
+    private String typeKey() {
+        if (isLycoris() && arguments.flag("dora_wd", false)) {
+            return arguments.written("dora_wd");
+        }
+        return isLycoris() && arguments.has("algo") ? arguments.written("algo") : "network_module";
     }
 
     private boolean isLycoris() {

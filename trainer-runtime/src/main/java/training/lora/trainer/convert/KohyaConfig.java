@@ -127,7 +127,10 @@ final class KohyaConfig {
         baseModel();
         TrainingMethod method = scripts.method();
         KohyaTokens tokens = method == TrainingMethod.TextualInversion ? new KohyaTokens(options, places, draft) : null;
-        new KohyaData(options, scripts, tokens, places, draft).put();
+        KohyaData data = new KohyaData(options, scripts, tokens, places, draft);
+        data.put();
+        Placeholders placeholders = Placeholders.of(draft, tokens == null ? null : tokens.placeholder());
+        data.requireCaptionsWithout(placeholders);
         training();
         KohyaOptimizer optimizer = new KohyaOptimizer(options, draft);
         if (method == TrainingMethod.FullFineTuning) {
@@ -146,7 +149,7 @@ final class KohyaConfig {
             }
         }
         optimizer.loss();
-        sampling();
+        sampling(placeholders);
         output();
         return draft.done(Tool.Kohya, findings);
     }
@@ -211,7 +214,10 @@ final class KohyaConfig {
         Long seed = options.seed("seed");
         draft.put("seed", "training.seed", seed == null ? 0L : seed);
         String precision = options.choice("mixed_precision", "no", List.of("no", "fp16", "bf16"));
-        draft.put("training.precision", precision.equals("no") ? Precision.Float32 : Precision.BFloat16);
+        draft.put(
+                "mixed_precision",
+                "training.precision",
+                precision.equals("no") ? Precision.Float32 : Precision.BFloat16);
         if (precision.equals("fp16")) {
             findings.note(
                     options.flag("full_fp16", false) && scripts.method() == TrainingMethod.FullFineTuning
@@ -283,7 +289,7 @@ final class KohyaConfig {
         }
         // Without any it saves the last one alone.
         int steps = every == null ? 10_000_000 : every;
-        draft.put(key, "training.checkpoints.everySteps", steps);
+        draft.put(every == null ? "" : key, "training.checkpoints.everySteps", steps);
         Integer last = options.whole("save_last_n_steps");
         Integer lastEpochs = options.whole("save_last_n_epochs");
         if (last != null && every != null) {
@@ -296,7 +302,7 @@ final class KohyaConfig {
         }
     }
 
-    private void sampling() {
+    private void sampling(Placeholders placeholders) {
         String file = options.text("sample_prompts");
         if (file == null) {
             draft.put("sampling.enabled", false);
@@ -304,6 +310,9 @@ final class KohyaConfig {
             List<ObjectNode> prompts = KohyaPrompts.read(places.path(findings, "sample_prompts", file));
             ArrayNode texts = Json.MAPPER.createArrayNode();
             for (ObjectNode prompt : prompts) {
+                for (String field : List.of("text", "negative", "seed")) {
+                    draft.origin("sample_prompts", "spec.sampling.prompts[%d].%s".formatted(texts.size(), field));
+                }
                 ObjectNode text =
                         texts.addObject().put("text", prompt.path("prompt").asText());
                 if (!prompt.path("negative_prompt").asText().isEmpty()) {
@@ -311,6 +320,18 @@ final class KohyaConfig {
                 }
                 BigDecimal seed = KohyaPrompts.number(prompt, "seed");
                 text.put("seed", seed == null ? 0 : seed.longValue());
+            }
+            for (JsonNode text : texts) {
+                String found = placeholders.in(
+                        text.path("text").asText() + text.path("negative").asText());
+                if (found != null) {
+                    throw options.wrong(
+                            "sample_prompts",
+                            "have prompts %s, but \"%s\" has it"
+                                    .formatted(
+                                            Placeholders.without(found),
+                                            text.path("text").asText()));
+                }
             }
             draft.put("sample_prompts", "sampling.prompts", texts);
             steps(prompts);
@@ -324,8 +345,8 @@ final class KohyaConfig {
     private void steps(List<ObjectNode> prompts) {
         BigDecimal steps = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "sample_steps");
         BigDecimal scale = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "scale");
-        draft.put("sampling.steps", steps == null ? 30 : steps.intValue());
-        draft.put("sampling.guidance", scale == null ? 7.5 : scale.doubleValue());
+        draft.put("sample_prompts", "sampling.steps", steps == null ? 30 : steps.intValue());
+        draft.put("sample_prompts", "sampling.guidance", scale == null ? 7.5 : scale.doubleValue());
         for (String key : List.of("sample_steps", "scale")) {
             if (prompts.stream().map(p -> p.path(key).asText()).distinct().count() > 1) {
                 findings.note("of the prompts' %s that of the first counts for all".formatted(key));
@@ -334,7 +355,7 @@ final class KohyaConfig {
         BigDecimal width = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "width");
         BigDecimal height = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "height");
         if (width != null && height != null) {
-            draft.put("sampling.size", Draft.side(width.doubleValue(), height.doubleValue()));
+            draft.put("sample_prompts", "sampling.size", Draft.side(width.doubleValue(), height.doubleValue()));
             if (width.compareTo(height) != 0) {
                 findings.note("pictures are squares of the area that the first prompt asks for");
             }

@@ -43,7 +43,7 @@ final class KohyaData {
         sizes();
         captions();
         mask();
-        draft.put("train_batch_size", "training.batchSize", (int) number("batch_size", 1));
+        draft.put(options("batch_size").written("batch_size"), "training.batchSize", (int) number("batch_size", 1));
     }
 
     /** Whether captions are a table's, beside which words for pictures without one mean nothing. */
@@ -59,7 +59,7 @@ final class KohyaData {
         }
         Path file = Places.isAddress(folder) ? null : places.path(findings, key, table);
         if (file == null
-                || !file.resolveSibling("").equals(places.path(findings, "image_dir", folder))
+                || !file.resolveSibling("").equals(places.path(findings, subset.written("image_dir"), folder))
                 || !file.getFileName().toString().matches("metadata\\.jsonl?")) {
             throw findings.refused(
                     key.equals("in_json") ? key : "datasets.subsets." + key, Objects.requireNonNull(subset.raw(key)));
@@ -75,7 +75,8 @@ final class KohyaData {
         if (folder == null) {
             throw findings.invalid("each entry of `datasets.subsets` must have an `image_dir`");
         }
-        ObjectNode dataset = draft.dataset("image_dir", places.uri(findings, "image_dir", folder));
+        String key = subset.written("image_dir");
+        ObjectNode dataset = draft.dataset(key, places.uri(findings, key, folder));
         int repeats = subset.whole("num_repeats", 1);
         if (repeats < 1) {
             throw subset.wrong("num_repeats", "be at least 1");
@@ -83,28 +84,62 @@ final class KohyaData {
         boolean regularization = subset.flag("is_reg", false);
         if (regularization) {
             dataset.put("role", DatasetRole.Regularization.name());
+            draft.originOfDataset(subset.written("is_reg"), "role");
         }
         if (repeats != 1) {
             dataset.put("repeats", repeats);
+            draft.originOfDataset(subset.written("num_repeats"), "repeats");
         }
         double weight = subset.number("prior_loss_weight", 1);
         if (regularization && weight != 1) {
             dataset.set("weight", Draft.node(weight));
+            draft.originOfDataset("prior_loss_weight", "weight");
         }
-        KohyaFolders.TABLES.forEach(key -> table(subset, key, folder));
+        KohyaFolders.TABLES.forEach(table -> table(subset, table, folder));
         String called = hasTable(subset) ? null : subset.text("class_tokens");
         if (tokens != null && !regularization) {
             tokens.concept(dataset);
-        } else if (called != null
-                && !regularization
-                && KohyaFolders.captions(places, findings, "image_dir", folder) == 0) {
+        } else if (called != null && !regularization && KohyaFolders.captions(places, findings, key, folder) == 0) {
+            trigger(subset, called);
             dataset.putObject("concept").put("mode", "Object").put("trigger", called);
-        } else if (called != null && KohyaFolders.bare(places, findings, "image_dir", folder)) {
+            draft.originOfDataset(subset.written("class_tokens"), "concept.trigger");
+        } else if (called != null && KohyaFolders.bare(places, findings, key, folder)) {
             findings.differs(
                     "%s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
                             .formatted(
                                     regularization ? "regularization pictures" : "pictures of " + folder,
                                     called.strip()));
+        }
+    }
+
+    /** Words that call a concept have nothing in them that parts tags or is written around names here. */
+    private void trigger(Options subset, String called) {
+        if (called.matches("(?s).*[,<>].*")) {
+            throw findings.invalid(
+                    "what pictures without captions are called (NAME of N_NAME, `class_tokens`) must have no comma, < or > in it here, was \"%s\" of %s: it may be the captions of these pictures, in files of their names"
+                            .formatted(called, subset.text("image_dir")));
+        }
+    }
+
+    /** Refuses captions with what is text there and stands for other words here. */
+    void requireCaptionsWithout(Placeholders placeholders) {
+        if (tokens != null && tokens.hasTemplate()) {
+            return;
+        }
+        for (Options subset : learned()) {
+            KohyaFolders.texts(places, subset, subset.text("image_dir", "")).forEach((file, texts) -> {
+                String found = texts.stream()
+                        .map(placeholders::in)
+                        .filter(Objects::nonNull)
+                        .findFirst()
+                        .orElse(null);
+                if (found != null) {
+                    throw subset.wrong(
+                            "image_dir",
+                            "have captions %s, but %s has it"
+                                    .formatted(Placeholders.without(found), file.getFileName()));
+                }
+            });
         }
     }
 
@@ -118,7 +153,8 @@ final class KohyaData {
         JsonNode first = asked.get(0).raw(key);
         for (Options subset : asked) {
             if (!Objects.equals(subset.raw(key), first)) {
-                throw differing(key, first, subset.raw(key));
+                Options saying = subset.has(key) ? subset : asked.get(0);
+                throw differing(saying.written(key), first, subset.raw(key));
             }
         }
         return first;
@@ -158,14 +194,14 @@ final class KohyaData {
             findings.note("`resolution` %s became %d, a multiple of 64 whose square is nearest".formatted(given, side));
         }
         draft.put("resolution", "preparation.resolution", side);
-        draft.put("preparation.sizing", buckets ? Sizing.Buckets : Sizing.CenterCrop);
+        draft.put("enable_bucket", "preparation.sizing", buckets ? Sizing.Buckets : Sizing.CenterCrop);
         if (buckets) {
             int least = Math.min(side, multiple(number("min_bucket_reso", 256)));
             int most = Math.max(side, multiple(number("max_bucket_reso", 1024)));
             draft.put("min_bucket_reso", "preparation.buckets.minimumSide", least);
             draft.put("max_bucket_reso", "preparation.buckets.maximumSide", most);
             if (!flag("bucket_no_upscale")) {
-                draft.put("preparation.upscale.source", UpscaleSource.Lanczos);
+                draft.put("bucket_no_upscale", "preparation.upscale.source", UpscaleSource.Lanczos);
             }
         }
         draft.put("preparation.crop", CropMode.Center);
@@ -199,17 +235,9 @@ final class KohyaData {
     }
 
     private void captions() {
-        for (String key : List.of("caption_extension", "caption_extention")) {
-            JsonNode ending = common(key);
-            if (ending != null && !List.of(".txt", ".caption").contains(ending.asText())) {
-                throw findings.refused(key, ending);
-            }
-            if (ending != null) {
-                draft.put(key, "preparation.captions.source", CaptionSource.Auto);
-            }
-        }
         boolean template = tokens != null && tokens.hasTemplate();
         if (!template) {
+            extensions();
             around();
         }
         if (tokens != null) {
@@ -227,18 +255,39 @@ final class KohyaData {
         draft.put("max_token_length", captions + "maxTokens", root.whole("max_token_length", 75));
     }
 
+    /** What captions' files end with, which count where captions are no table's. */
+    private void extensions() {
+        for (Options subset : subsets) {
+            for (String key : KohyaTokens.EXTENSIONS) {
+                JsonNode ending = subset.raw(key);
+                if (ending != null && hasTable(subset)) {
+                    findings.ignores(key, "captions are a table's");
+                } else if (ending != null && !ending.asText().matches("\\.?(txt|caption)")) {
+                    throw findings.refused(key, ending);
+                } else if (ending != null) {
+                    draft.put(key, "preparation.captions.source", CaptionSource.Auto);
+                }
+            }
+        }
+    }
+
     private void around() {
         JsonNode prefix = common("caption_prefix");
         if (prefix != null && !prefix.asText().isBlank()) {
-            draft.put("caption_prefix", "preparation.captions.prefix", prefix.asText() + " ");
+            draft.put("caption_prefix", "preparation.captions.prefix", called(prefix.asText()) + " ");
         }
         JsonNode suffix = common("caption_suffix");
         if (suffix != null && !suffix.asText().isBlank()) {
-            draft.put("caption_suffix", "preparation.captions.suffix", " " + suffix.asText());
+            draft.put("caption_suffix", "preparation.captions.suffix", " " + called(suffix.asText()));
         }
         if (flag("enable_wildcard")) {
             draft.put("enable_wildcard", "preparation.captions.wildcards", true);
         }
+    }
+
+    /** Words that stand around captions, in which the trigger has no other name. */
+    private String called(String words) {
+        return tokens == null ? words : tokens.called(words);
     }
 
     private void mask() {

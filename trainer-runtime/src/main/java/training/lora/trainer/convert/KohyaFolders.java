@@ -1,56 +1,81 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.MappingIterator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.Json;
+import training.lora.api.Reason;
+import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.CaptionEntries;
+import training.lora.trainer.files.DataFiles;
+import training.lora.trainer.files.FileName;
+import training.lora.trainer.files.NoTextException;
+import training.lora.trainer.files.TextFile;
 
 /** What lies in folders of pictures that are here. */
 final class KohyaFolders {
-    private static final List<String> CAPTIONS = List.of(".txt", ".caption");
-
-    private static final List<String> PICTURES = List.of(".png", ".jpg", ".jpeg", ".webp", ".bmp");
-
     /** Options that name a table of captions. */
     static final List<String> TABLES = List.of("in_json", "metadata_file");
-
-    /** Fields of a table's entry that its caption is made of. */
-    private static final List<String> TEXTS = List.of("caption", "tags", "text");
 
     private KohyaFolders() {}
 
     /** How many captions lie in a folder; -1 where it isn't here. */
     static int captions(Places places, Findings findings, String key, String text) {
-        return Places.isAddress(text) ? -1 : count(places.path(findings, key, text), CAPTIONS);
+        return Places.isAddress(text) ? -1 : count(places.path(findings, key, text), DataFiles::isCaption);
     }
 
-    /** The captions in {@code table}, metadata.json or metadata.jsonl; none where it can't be read, which is said elsewhere. */
-    static List<String> ofTable(Path table) {
-        List<String> captions = new ArrayList<>();
-        try (MappingIterator<JsonNode> values =
-                Json.MAPPER.readerFor(JsonNode.class).readValues(Files.readString(table))) {
-            boolean lines = table.getFileName().toString().endsWith("l");
-            while (values.hasNextValue()) {
-                JsonNode value = values.nextValue();
-                (lines ? List.of(value) : (Iterable<JsonNode>) value::elements)
-                        .forEach(entry -> captions.add(entry.properties().stream()
-                                .filter(field -> TEXTS.contains(field.getKey()))
-                                .map(field -> field.getValue().asText())
-                                .collect(Collectors.joining(", "))));
+    /**
+     * The captions of a data set, by the files that they stand in: those of tables that it names and those beside its pictures;
+     * none of a folder that isn't here.
+     *
+     * @throws TrainerException InvalidConfiguration where a file is no text, or no table
+     */
+    static Map<Path, List<String>> texts(Places places, Options dataset, String folder) {
+        Map<Path, List<String>> texts = new LinkedHashMap<>();
+        for (String key : TABLES) {
+            String table = dataset.text(key);
+            if (table != null) {
+                Path file = places.path(dataset.findings(), key, table);
+                texts.put(file, ofTable(file, dataset, key));
             }
-        } catch (IOException e) {
-            return List.of();
         }
-        return captions;
+        if (texts.isEmpty() && !Places.isAddress(folder)) {
+            captionFiles(places.path(dataset.findings(), dataset.written("image_dir"), folder))
+                    .forEach(file -> texts.put(file, List.of(text(file))));
+        }
+        return texts;
+    }
+
+    private static List<String> ofTable(Path table, Options dataset, String key) {
+        try {
+            return CaptionEntries.read(table).stream()
+                    .flatMap(entry -> entry.texts().stream())
+                    .toList();
+        } catch (NoTextException e) {
+            throw dataset.findings()
+                    .invalid("`%s` must be a table of captions, but %s %s".formatted(key, table, e.getMessage()));
+        } catch (IOException e) {
+            throw dataset.wrong(key, "be a file that can be read");
+        }
+    }
+
+    /** The caption in {@code file}. */
+    static String text(Path file) {
+        try {
+            return TextFile.read(file);
+        } catch (NoTextException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " " + e.getMessage());
+        } catch (IOException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be a file that can be read", e);
+        }
     }
 
     /** Whether there are, or where the folder isn't here may be, pictures in it without a caption. */
@@ -60,40 +85,32 @@ final class KohyaFolders {
             return true;
         }
         Set<String> captioned =
-                captionFiles(folder).stream().map(KohyaFolders::stem).collect(Collectors.toSet());
-        List<Path> pictures = files(folder, PICTURES);
-        return pictures == null || pictures.stream().anyMatch(file -> !captioned.contains(stem(file)));
-    }
-
-    private static String stem(Path file) {
-        return file.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+                captionFiles(folder).stream().map(FileName::stem).collect(Collectors.toSet());
+        List<Path> pictures = files(folder, DataFiles::isPicture);
+        return pictures == null || pictures.stream().anyMatch(file -> !captioned.contains(FileName.stem(file)));
     }
 
     /** The files of captions in {@code folder}, by their names; none where it can't be read. */
     static List<Path> captionFiles(Path folder) {
-        List<Path> files = files(folder, CAPTIONS);
+        List<Path> files = files(folder, DataFiles::isCaption);
         return files == null
                 ? List.of()
                 : files.stream().filter(Files::isRegularFile).sorted().toList();
     }
 
-    /** How many files with such endings lie in it; -1 where it isn't here. */
-    private static int count(Path folder, List<String> endings) {
-        List<Path> files = files(folder, endings);
+    /** How many such files lie in it; -1 where it isn't here. */
+    private static int count(Path folder, Predicate<Path> kind) {
+        List<Path> files = files(folder, kind);
         return files == null ? -1 : files.size();
     }
 
-    /** What lies in {@code folder} with such endings; null where it can't be read. */
-    private static @Nullable List<Path> files(Path folder, List<String> endings) {
+    /** What of that kind lies in {@code folder}; null where it can't be read. */
+    private static @Nullable List<Path> files(Path folder, Predicate<Path> kind) {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> ends(file, endings)).toList();
+            return files.filter(kind).toList();
         } catch (IOException e) {
             return null;
         }
-    }
-
-    private static boolean ends(Path file, List<String> endings) {
-        return endings.stream().anyMatch(file.getFileName().toString().toLowerCase(Locale.ROOT)::endsWith);
     }
 
     /** Pictures of an epoch; null where they can't be counted. Regularization pictures count as many again, as there. */
@@ -102,7 +119,7 @@ final class KohyaFolders {
         boolean regularized = false;
         for (JsonNode dataset : draft.at("datasets")) {
             String uri = dataset.path("uri").asText();
-            int count = Places.isAddress(uri) ? -1 : count(places.to().resolve(uri), PICTURES);
+            int count = Places.isAddress(uri) ? -1 : count(places.to().resolve(uri), DataFiles::isPicture);
             if (count < 0) {
                 return null;
             }

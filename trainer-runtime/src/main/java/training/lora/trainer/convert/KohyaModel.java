@@ -21,6 +21,9 @@ final class KohyaModel {
     /** What a whole model keeps as its files have it. */
     private static final List<String> OF_PARTS = List.of("vae", "v_parameterization", "zero_terminal_snr");
 
+    /** Steps after which text encoders stay as they are. */
+    private static final String STOP = "stop_text_encoder_training";
+
     private final Options options;
     private final Findings findings;
     private final KohyaScripts scripts;
@@ -52,20 +55,27 @@ final class KohyaModel {
             throw options.wrong(
                     "optimizer_type", "be AdamW, AdamW8bit, AdaFactor, CAME or Lion where a whole model is trained");
         }
+        if (options.whole("gradient_accumulation_steps", 1) != 1) {
+            throw options.wrong(
+                    "gradient_accumulation_steps", "be 1 where a whole model is trained, which keeps no gradients");
+        }
         KohyaOptimizer.Rates rates = rates(optimizer.commonRate());
-        draft.put(textKey(), "training.adapter.textEncoder", rates.text() != null);
+        boolean off = rates.text() == null && trainsTextEncoder();
+        draft.put(off ? rates.textKey() : textKey(), "training.adapter.textEncoder", rates.text() != null);
         weights(type);
         files();
         options.ignore("gradient_checkpointing");
         optimizer.put(rates);
         if (rates.text() != null) {
             stop(steps);
+        } else if (off && options.has(STOP)) {
+            findings.ignores(STOP, "text encoders are not trained");
         }
     }
 
     /** What says whether text encoders are trained. */
     private String textKey() {
-        return scripts.are(KohyaScript.DreamBooth) ? "stop_text_encoder_training" : "train_text_encoder";
+        return scripts.are(KohyaScript.DreamBooth) ? STOP : "train_text_encoder";
     }
 
     private KohyaOptimizer.Rates rates(double common) {
@@ -99,7 +109,7 @@ final class KohyaModel {
         if (!scripts.are(KohyaScript.DreamBooth)) {
             return options.flag("train_text_encoder", false);
         }
-        Integer stop = options.whole("stop_text_encoder_training");
+        Integer stop = options.whole(STOP);
         return stop == null || stop > 0;
     }
 
@@ -124,7 +134,7 @@ final class KohyaModel {
 
     /** Steps after which text encoders stay as they are. */
     private void stop(@Nullable Integer steps) {
-        Integer stop = options.whole("stop_text_encoder_training");
+        Integer stop = options.whole(STOP);
         if (stop == null) {
             return;
         }
@@ -133,8 +143,7 @@ final class KohyaModel {
                     "`stop_text_encoder_training` %d is no share of steps that can't be counted: text encoders are trained to the end"
                             .formatted(stop));
         } else if (stop < steps) {
-            draft.put(
-                    "stop_text_encoder_training", "training.optimizer.textEncoderStopFraction", (double) stop / steps);
+            draft.put(STOP, "training.optimizer.textEncoderStopFraction", (double) stop / steps);
         }
     }
 

@@ -1,7 +1,10 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerType;
@@ -16,6 +19,10 @@ final class KohyaOptimizer {
     private static final double LEARNING_RATE = 2e-6;
 
     private static final String PATH = "training.optimizer.";
+
+    /** Options that are on for one optimizer, which count before a name. */
+    private static final Map<String, OptimizerType> OF_TYPE =
+            new TreeMap<>(Map.of("use_8bit_adam", OptimizerType.AdamW8bit, "use_lion_optimizer", OptimizerType.Lion));
 
     private final Options options;
     private final Options arguments;
@@ -49,7 +56,7 @@ final class KohyaOptimizer {
     /** Sets what moves an adapter, or a whole model. */
     void put(Rates rates) {
         OptimizerType type = type();
-        draft.put("optimizer_type", PATH + "type", type);
+        draft.put(typeKey(), PATH + "type", type);
         Optimizers.note(type, arguments);
         draft.put(rates.key(), PATH + "learningRate", rates.rate());
         if (rates.text() != null && rates.text() != rates.rate()) {
@@ -110,13 +117,25 @@ final class KohyaOptimizer {
         return endless ? null : arguments.number("growth_rate");
     }
 
+    /** The option that says which optimizer it is. */
+    String typeKey() {
+        return OF_TYPE.keySet().stream()
+                .filter(key -> options.flag(key, false))
+                .findFirst()
+                .orElse("optimizer_type");
+    }
+
     /** The optimizer. */
     OptimizerType type() {
-        if (options.flag("use_8bit_adam", false)) {
-            return OptimizerType.AdamW8bit;
-        }
-        if (options.flag("use_lion_optimizer", false)) {
-            return OptimizerType.Lion;
+        OptimizerType flagged = OF_TYPE.get(typeKey());
+        if (flagged != null) {
+            for (String other : List.of("optimizer_type", "use_lion_optimizer")) {
+                JsonNode value = options.raw(other);
+                if (!other.equals(typeKey()) && value != null && !Values.isOff(value)) {
+                    throw options.wrong(other, "be unset beside `%s`".formatted(typeKey()));
+                }
+            }
+            return flagged;
         }
         OptimizerType type = Optimizers.of(options.text("optimizer_type", "AdamW"));
         if (type == null) {
@@ -208,15 +227,21 @@ final class KohyaOptimizer {
             throw options.refused("debiased_estimation_loss");
         }
         if (gamma != null && gamma != 0) {
-            draft.put(loss + "weighting", LossWeighting.MinSnr);
+            draft.put("min_snr_gamma", loss + "weighting", LossWeighting.MinSnr);
             draft.put("min_snr_gamma", loss + "minSnrGamma", gamma);
         } else {
-            draft.put(loss + "weighting", debiased ? LossWeighting.Debiased : LossWeighting.Uniform);
+            draft.put(
+                    "debiased_estimation_loss",
+                    loss + "weighting",
+                    debiased ? LossWeighting.Debiased : LossWeighting.Uniform);
         }
         timesteps();
         draft.put("noise_offset", loss + "offsetNoise", options.number("noise_offset", 0));
         if (options.number("multires_noise_iterations", 0) > 0) {
-            draft.put("multires_noise_discount", loss + "pyramidNoise", options.number("multires_noise_discount", 0.3));
+            draft.put(
+                    options.has("multires_noise_discount") ? "multires_noise_discount" : "multires_noise_iterations",
+                    loss + "pyramidNoise",
+                    options.number("multires_noise_discount", 0.3));
         }
         draft.put("ip_noise_gamma", loss + "inputPerturbation", options.number("ip_noise_gamma", 0));
     }

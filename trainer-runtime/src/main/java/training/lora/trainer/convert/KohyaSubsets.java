@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -34,7 +35,7 @@ final class KohyaSubsets {
     List<Options> all() {
         for (Options dataset : root.children("datasets")) {
             for (Options subset : dataset.children("subsets")) {
-                subsets.add(joined(dataset, subset.node()));
+                subsets.add(joined(dataset, subset.node(), Map.of()));
             }
         }
         boolean table = root.has("in_json") || scripts.are(KohyaScript.FineTune);
@@ -67,24 +68,35 @@ final class KohyaSubsets {
         }
     }
 
-    /** The options that hold for a subset: its own, its data set's, the general ones, those of the command line. */
-    private Options joined(@Nullable Options dataset, ObjectNode subset) {
+    /**
+     * The options that hold for a subset: its own, its data set's, the general ones, those of the command line.
+     *
+     * @param from by options of the subset, those that they were made of
+     */
+    private Options joined(@Nullable Options dataset, ObjectNode subset, Map<String, String> from) {
         ObjectNode joined = Json.MAPPER.createObjectNode();
+        Map<String, String> written = new HashMap<>();
         root.node().fields().forEachRemaining(field -> {
             String name = NAMES.getOrDefault(field.getKey(), field.getKey());
             // Repeats of the command line are dataset_repeats, and a table is train_data_dir's alone.
             boolean other = List.of("num_repeats", "in_json").contains(field.getKey());
             if (!field.getValue().isContainerNode() && !field.getValue().isNull() && !other) {
                 joined.set(name, field.getValue());
+                written.put(name, field.getKey());
             }
         });
-        joined.setAll(root.child("general").node());
+        List<ObjectNode> own = new ArrayList<>(List.of(root.child("general").node()));
         if (dataset != null) {
-            joined.setAll(dataset.node());
+            own.add(dataset.node());
+        }
+        own.add(subset);
+        for (ObjectNode options : own) {
+            joined.setAll(options);
+            options.fieldNames().forEachRemaining(written::remove);
         }
         joined.remove("subsets");
-        joined.setAll(subset);
-        return new Options(findings, joined, "");
+        written.putAll(from);
+        return new Options(findings, joined, "", written);
     }
 
     /** The folder whose pictures in_json has the captions of; without one the captions lie beside them. */
@@ -96,7 +108,7 @@ final class KohyaSubsets {
         if (root.has("in_json")) {
             subset.set("in_json", root.raw("in_json"));
         }
-        return joined(null, subset);
+        return joined(null, subset, Map.of("image_dir", "train_data_dir", "num_repeats", "dataset_repeats"));
     }
 
     /** Folders N_NAME, as kohya reads them; others are passed over. */
@@ -117,7 +129,9 @@ final class KohyaSubsets {
                                     .put("image_dir", text.replaceFirst("/+$", "") + "/" + entry.getFileName())
                                     .put("num_repeats", Integer.parseInt(parts[0]))
                                     .put("is_reg", regularization)
-                                    .put("class_tokens", parts.length < 2 ? "" : parts[1])));
+                                    .put("class_tokens", parts.length < 2 ? "" : parts[1]),
+                            // Its name is of the folder that the option names.
+                            Map.of("image_dir", key, "num_repeats", key, "class_tokens", key, "is_reg", key)));
                 } else {
                     findings.note("the folder %s has no number of repeats before a _ in its name, and is passed over"
                             .formatted(entry.getFileName()));

@@ -6,6 +6,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Matcher;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.ConceptMode;
@@ -30,9 +31,20 @@ final class KohyaTokens {
                     + "|a picture|a cool painting|a close-up painting|a bright painting|a cropped painting|a good painting"
                     + "|a close-up painting|a rendition|a nice painting|a small painting|a weird painting|a large painting} ";
 
+    /** What captions' files end with; the second is an older spelling. */
+    static final List<String> EXTENSIONS = List.of("caption_extension", "caption_extention");
+
     /** What a template, which is the whole caption, leaves no place for. */
-    private static final List<String> OF_CAPTIONS =
-            List.of("caption_prefix", "caption_suffix", "enable_wildcard", "shuffle_caption", "keep_tokens");
+    private static final List<String> OF_CAPTIONS = Stream.concat(
+                    EXTENSIONS.stream(),
+                    Stream.of(
+                            "caption_prefix",
+                            "caption_suffix",
+                            "enable_wildcard",
+                            "shuffle_caption",
+                            "keep_tokens",
+                            "caption_tag_dropout_rate"))
+            .toList();
 
     private final Options options;
     private final Findings findings;
@@ -67,16 +79,25 @@ final class KohyaTokens {
 
     /** Says that the token calls what is learned from a data set. */
     void concept(ObjectNode dataset) {
-        int index = draft.at("datasets").size() - 1;
         String trigger = NewTokens.trigger(token);
         if (NewTokens.isName(token)
                 && !draft.at("datasets").findValuesAsText("trigger").contains(trigger)) {
-            dataset.put("name", NewTokens.name(token));
+            draft.call(dataset, NewTokens.name(token));
         }
         dataset.putObject("concept")
                 .put("mode", (style ? ConceptMode.Style : ConceptMode.Object).name())
                 .put("trigger", trigger);
-        draft.origin("token_string", "spec.datasets[%d].concept.trigger".formatted(index));
+        draft.originOfDataset("token_string", "concept.trigger");
+    }
+
+    /** {@code words} with the trigger where they have the token, which may be written as a data set's name is. */
+    String called(String words) {
+        return words.replace(token, NewTokens.trigger(token));
+    }
+
+    /** What stands for the trigger in captions and prompts, as their writer meant it; null where the trigger itself does. */
+    @Nullable String placeholder() {
+        return NewTokens.isName(token) ? token : null;
     }
 
     /**
@@ -99,7 +120,10 @@ final class KohyaTokens {
         draft.put(key, "preparation.captions.prefix", object ? OBJECT : STYLE);
         draft.put(key, "preparation.captions.wildcards", true);
         for (String other : OF_CAPTIONS) {
-            if (options.has(other) && !findings.isOff(other, options.node().get(other))) {
+            boolean on = learned.stream()
+                    .map(dataset -> dataset.raw(other))
+                    .anyMatch(value -> value != null && !findings.isOff(other, value));
+            if (on) {
                 findings.ignores(other, "a template is the whole caption");
             }
         }
@@ -109,14 +133,15 @@ final class KohyaTokens {
         Set<String> called = new LinkedHashSet<>();
         for (Options dataset : learned) {
             String folder = dataset.text("image_dir", "");
+            String key = dataset.written("image_dir");
             boolean table = KohyaData.hasTable(dataset);
-            boolean none = !table && KohyaFolders.captions(places, findings, "image_dir", folder) == 0;
+            boolean none = !table && KohyaFolders.captions(places, findings, key, folder) == 0;
             called.add(none ? ofFolder(dataset.text("class_tokens")) : token);
             if (!none && !allCalled(dataset, folder)) {
                 findings.differs("captions without %s get it in front of them".formatted(token));
             }
             if (!none && !table) {
-                bare(folder, dataset.text("class_tokens", token).strip());
+                bare(key, folder, dataset.text("class_tokens", token).strip());
             }
         }
         if (called.size() > 1) {
@@ -133,8 +158,8 @@ final class KohyaTokens {
     }
 
     /** Pictures without a caption have the token alone where others have one. */
-    private void bare(String folder, String words) {
-        if (!words.equals(token) && KohyaFolders.bare(places, findings, "image_dir", folder)) {
+    private void bare(String key, String folder, String words) {
+        if (!words.equals(token) && KohyaFolders.bare(places, findings, key, folder)) {
             findings.differs(
                     "pictures of %s without a caption are called %s, and not \"%s\"".formatted(folder, token, words));
         }
@@ -162,18 +187,9 @@ final class KohyaTokens {
     }
 
     private boolean allCalled(Options dataset, String folder) {
-        List<String> captions = new ArrayList<>();
-        if (!Places.isAddress(folder)) {
-            KohyaFolders.captionFiles(places.path(findings, "image_dir", folder))
-                    .forEach(file -> captions.add(ConfigText.text(file)));
-        }
-        for (String key : KohyaFolders.TABLES) {
-            String table = dataset.text(key);
-            if (table != null) {
-                captions.addAll(KohyaFolders.ofTable(places.path(findings, key, table)));
-            }
-        }
-        return captions.stream().allMatch(text -> WholeWords.in(text, token));
+        return KohyaFolders.texts(places, dataset, folder).values().stream()
+                .flatMap(List::stream)
+                .allMatch(text -> WholeWords.in(text, token));
     }
 
     /** Sets the fields of tokens, and what gradients are scaled down to. */
@@ -189,12 +205,13 @@ final class KohyaTokens {
             draft.put("init_word", NewTokens.PATH + "initializer", words);
         }
         OptimizerType type = optimizer.type();
-        draft.put(
-                "optimizer_type",
-                NewTokens.PATH + "optimizer",
-                NewTokens.requireOptimizer(options, "optimizer_type", type));
+        String key = optimizer.typeKey();
+        if (type == OptimizerType.Lion && key.equals("use_lion_optimizer")) {
+            throw options.wrong(key, "be false where embeddings are trained, by AdamW, AdamW8bit or Prodigy");
+        }
+        draft.put(key, NewTokens.PATH + "optimizer", NewTokens.requireOptimizer(options, key, type));
         if (type == OptimizerType.AdamW8bit) {
-            findings.note("`optimizer_type` AdamW8bit became AdamW, whose states of a few tokens are small");
+            findings.note("AdamW8bit of `%s` became AdamW, whose states of a few tokens are small".formatted(key));
         }
         Optimizers.note(type, optimizer.arguments());
         constants(optimizer);

@@ -48,6 +48,10 @@ final class OneTrainerTokens {
         for (Options embedding : embeddings) {
             String placeholder = placeholder(embedding);
             NewTokens.requireName(embedding, "placeholder", placeholder);
+            if (placeholder.equals(Placeholders.OWN) && embeddings.size() > 1) {
+                throw embedding.wrong(
+                        "placeholder", "be another where there are several, for any of them is called so here");
+            }
             if (!triggers.add(NewTokens.trigger(placeholder)) || !placeholders.add(placeholder)) {
                 throw embedding.wrong("placeholder", "be another than those of other embeddings");
             }
@@ -137,7 +141,7 @@ final class OneTrainerTokens {
         return folder == null || !Files.isDirectory(folder)
                 ? List.of()
                 : KohyaFolders.captionFiles(folder).stream()
-                        .map(ConfigText::text)
+                        .map(KohyaFolders::text)
                         .toList();
     }
 

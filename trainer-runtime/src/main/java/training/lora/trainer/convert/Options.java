@@ -8,6 +8,7 @@ import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +19,22 @@ import training.lora.trainer.TrainerException;
  * file, key and value.
  *
  * @param group what stands before its keys: empty, or a name and a point
+ * @param written by key, what its value was given as where that is another option
  */
-record Options(Findings findings, ObjectNode node, String group) {
+record Options(Findings findings, ObjectNode node, String group, Map<String, String> written) {
+    Options {
+        written = Map.copyOf(written);
+    }
+
+    /** Options that stand under their own keys. */
+    Options(Findings findings, ObjectNode node, String group) {
+        this(findings, node, group, Map.of());
+    }
+
+    /** The option that gave the value of {@code key}. */
+    String written(String key) {
+        return written.getOrDefault(key, group + key);
+    }
 
     /** The value of {@code key}; null where it is unset. */
     @Nullable JsonNode raw(String key) {
@@ -187,7 +202,7 @@ record Options(Findings findings, ObjectNode node, String group) {
     TrainerException wrong(String key, String must) {
         JsonNode value = raw(key);
         return findings.invalid(
-                "`%s%s` must %s, was %s".formatted(group, key, must, value == null ? "unset" : Values.shown(value)));
+                "`%s` must %s, was %s".formatted(written(key), must, value == null ? "unset" : Values.shown(value)));
     }
 
     /** What refuses its value, as the table says. */

@@ -152,7 +152,13 @@ class KohyaTokensTest {
     @CsvSource({
         "metadata.json, '{\"a\": {\"caption\": \"a robot\"}}', false",
         "metadata.json, '{\"a\": {\"caption\": \"a robot\"}, \"b\": {\"caption\": \"robots\"}}', true",
-        "metadata.jsonl, '{\"file_name\": \"robot.png\", \"text\": \"a thing\"}', true"
+        "metadata.json, '{\"a\": {\"caption\": \"a thing\", \"tags\": \"red, robot\"}}', false",
+        "metadata.json, '{\"a\": {\"caption\": [\"a robot\", \"the robot\"]}}', false",
+        "metadata.json, '{\"a\": {\"caption\": [\"a robot\", \"a thing\"]}}', true",
+        "metadata.json, '{\"a\": \"a robot\", \"b\": \"robot\"}', false",
+        "metadata.json, '[{\"image_path\": \"a.png\", \"prompt\": \"a robot\"}]', false",
+        "metadata.jsonl, '{\"file_name\": \"robot.png\", \"text\": \"a thing\"}', true",
+        "metadata.jsonl, '{\"file_name\": \"a.png\", \"text\": [\"robot\", \"a robot\"]}', false"
     })
     void captionsOfATableThatLackTheTokenAreSpokenOf(String name, String table, boolean without) throws IOException {
         Files.writeString(folder.resolve("sets/" + name), table);
@@ -160,6 +166,15 @@ class KohyaTokensTest {
         assertThat(differences(toml(null, "token_string = 'robot'; in_json = 'sets/%s'".formatted(name)))
                         .contains("captions without robot get it in front of them"))
                 .isEqualTo(without);
+    }
+
+    @Test
+    void aTableThatIsNoneIsRefusedByNameAndProblem() throws IOException {
+        Files.writeString(folder.resolve("sets/metadata.json"), "{\"a\": ");
+
+        assertThatThrownBy(() -> toml(null, "token_string = 'robot'; in_json = 'sets/metadata.json'"))
+                .hasMessageStartingWith("%s: `in_json` must be a table of captions, but %s is no JSON: "
+                        .formatted(folder.resolve("c.toml"), folder.resolve("sets/metadata.json")));
     }
 
     /** A file's options count for its data sets, also those that the script's command line doesn't have. */
@@ -192,7 +207,10 @@ class KohyaTokensTest {
     @Test
     void statesInEightBitsThatTokensDoWithoutAreNamed() throws IOException {
         assertThat(toml(null, "token_string = 'robot'; use_8bit_adam = true").warnings())
-                .contains("`optimizer_type` AdamW8bit became AdamW, whose states of a few tokens are small");
+                .contains("AdamW8bit of `use_8bit_adam` became AdamW, whose states of a few tokens are small");
+        assertThat(toml(null, "token_string = 'robot'; optimizer_type = 'PagedAdamW8bit'")
+                        .warnings())
+                .contains("AdamW8bit of `optimizer_type` became AdamW, whose states of a few tokens are small");
     }
 
     @Test
