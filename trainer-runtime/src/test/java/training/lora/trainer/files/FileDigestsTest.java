@@ -23,8 +23,8 @@ import training.lora.api.Json;
 
 /** A digest is remembered, and never that of another content. */
 class FileDigestsTest {
-    /** Longer than a change is too fresh to be told from the next one. */
-    private static final Duration SETTLED = Duration.ofMillis(2200);
+    /** A clock by which what changed just now is no longer too fresh to be told from the next change. */
+    private static final InstantSource LATER = () -> Instant.now().plusMillis(2200);
 
     /** Large enough to be remembered. */
     private static final String ONE = "one.".repeat(1 << 18);
@@ -44,18 +44,15 @@ class FileDigestsTest {
     }
 
     private String digest(Path of) throws IOException {
-        try (FileDigests digests = FileDigests.rememberedIn(store)) {
+        try (FileDigests digests = FileDigests.rememberedIn(store, LATER)) {
             return digests.of(of);
         }
     }
 
-    private static void settle() throws InterruptedException {
-        TimeUnit.MILLISECONDS.sleep(SETTLED.toMillis());
-    }
-
     @Test
     void settledFileIsNotReadAgainAndOneThatChangedIs() throws Exception {
-        settle();
+        // Some ticks of the file system's clock, so that the change below has another time.
+        TimeUnit.MILLISECONDS.sleep(50);
         assertThat(digest(file)).isEqualTo(Sha256.of(ONE));
         String remembered = Files.readString(store);
         Files.writeString(store, remembered.replace(Sha256.of(ONE), "remembered"));
@@ -71,8 +68,7 @@ class FileDigestsTest {
 
     @Test
     void whatAnotherRemembersMeanwhileIsNotComputedAgain() throws Exception {
-        settle();
-        try (FileDigests first = FileDigests.rememberedIn(store)) {
+        try (FileDigests first = FileDigests.rememberedIn(store, LATER)) {
             digest(file);
             Files.writeString(store, Files.readString(store).replace(Sha256.of(ONE), "remembered"));
 
@@ -100,8 +96,7 @@ class FileDigestsTest {
     @Test
     void smallFilesAreNotRememberedAndWhatIsTakesOneLine() throws Exception {
         Path picture = Files.writeString(folder.resolve("picture"), ONE.substring(1));
-        settle();
-        try (FileDigests digests = FileDigests.rememberedIn(store)) {
+        try (FileDigests digests = FileDigests.rememberedIn(store, LATER)) {
             digests.of(file);
             assertThat(digests.of(picture)).isEqualTo(Sha256.of(ONE.substring(1)));
         }
@@ -126,7 +121,6 @@ class FileDigestsTest {
     void linkThatLeadsElsewhereHasTheDigestOfWhatItLeadsTo() throws Exception {
         Path other = Files.writeString(folder.resolve("other"), TWO);
         Path link = Files.createSymbolicLink(folder.resolve("link"), file);
-        settle();
         assertThat(digest(link)).isEqualTo(Sha256.of(ONE));
 
         Files.delete(link);
@@ -138,7 +132,6 @@ class FileDigestsTest {
     @Test
     void filesThatAreGoneAreForgottenAndADamagedStoreIsWrittenAnew() throws Exception {
         Path gone = Files.writeString(folder.resolve("gone"), ONE);
-        settle();
         digest(gone);
         Files.delete(gone);
         assertThat(Files.readString(store)).contains(gone.toString());
@@ -153,8 +146,7 @@ class FileDigestsTest {
 
     @Test
     void storeThatCannotBeWrittenHurtsNothing() throws Exception {
-        settle();
-        try (FileDigests digests = FileDigests.rememberedIn(file.resolve("digests.json"))) {
+        try (FileDigests digests = FileDigests.rememberedIn(file.resolve("digests.json"), LATER)) {
             assertThat(digests.of(file)).isEqualTo(Sha256.of(ONE));
         }
     }
