@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
@@ -22,7 +21,7 @@ abstract class ChangingRun {
 
     @BeforeEach
     void tinyRun() throws IOException {
-        tiny = TinyRun.create(folder, "steps: 2, precision: Float32, adapter: {rank: 2}");
+        tiny = TinyRun.create(folder, "steps: 2, precision: Float32, adapter: {rank: 2}, watchdog: {enabled: false}");
     }
 
     Ran run(String command) {
@@ -37,16 +36,6 @@ abstract class ChangingRun {
     Manifest manifest() throws IOException {
         return Json.MAPPER.readValue(
                 tiny.workspace().resolve("output/manifest.json").toFile(), Manifest.class);
-    }
-
-    static void copy(Path from, Path to) throws IOException {
-        try (Stream<Path> files = Files.walk(from)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                Path target = to.resolve(from.relativize(file).toString());
-                Files.createDirectories(target.getParent());
-                Files.copy(file, target);
-            }
-        }
     }
 
     /** Changes a base model's autoencoder in its last weight. */

@@ -115,7 +115,7 @@ class InputsRunTest extends ChangingRun {
     void otherBaseModelBehindALinkIsAnotherBaseModel() throws IOException {
         Path mine = Files.move(folder.resolve("base"), folder.resolve("mine"));
         Path other = folder.resolve("other");
-        copy(mine, other);
+        TinyRun.copyTree(mine, other);
         change(other);
         Path link = Files.createSymbolicLink(folder.resolve("base"), mine);
         ends("run");
@@ -135,7 +135,7 @@ class InputsRunTest extends ChangingRun {
 
     @Test
     void autoencoderInItsPlaceAndAdapterThatIsGoneOnFromCount() throws IOException {
-        copy(folder.resolve("base/vae"), folder.resolve("vae"));
+        TinyRun.copyTree(folder.resolve("base/vae"), folder.resolve("vae"));
         ends("run");
         Path from = Files.copy(tiny.workspace().resolve("output/tiny.safetensors"), folder.resolve("from.safetensors"));
         settings = new String[] {

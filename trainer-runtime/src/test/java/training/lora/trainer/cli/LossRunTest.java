@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,6 +19,12 @@ class LossRunTest {
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}, loss: {%s}, tokens: {%s}";
 
     private static final String TOKENS = "count: 2, learningRate: 1e-2";
+
+    /** The watchdog measures losses over far more batches than these trainings have steps. */
+    private static final String UNWATCHED = TRAINING + ", watchdog: {enabled: false}";
+
+    /** Adapters that were learned without any of this, by their tokens. */
+    private static final Map<String, byte[]> PLAIN = new TreeMap<>();
 
     @TempDir
     Path folder;
@@ -39,7 +47,7 @@ class LossRunTest {
                 "timesteps: LossHistory, minimumTimestep: 500, maximumTimestep: 501 | none",
             })
     void eachChangesWhatIsLearnedAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {
-        TinyRun run = run("one", TRAINING.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens));
+        TinyRun run = run("one", UNWATCHED.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens));
         byte[] whole = trained(run);
         run.interruptBefore(12);
 
@@ -48,9 +56,16 @@ class LossRunTest {
         assertThat(again.code()).as(again.error()).isZero();
         assertThat(again.output() + again.error()).contains("going on from step 6 of 12");
         assertThat(run.lora()).isEqualTo(whole);
-        assertThat(trained(run("other", TRAINING.formatted("", tokens == null ? "" : TOKENS))))
-                .hasSameSizeAs(whole)
-                .isNotEqualTo(whole);
+        assertThat(plain(tokens == null ? "" : TOKENS)).hasSameSizeAs(whole).isNotEqualTo(whole);
+    }
+
+    private byte[] plain(String tokens) throws Exception {
+        byte[] known = PLAIN.get(tokens);
+        if (known == null) {
+            known = trained(run("other", UNWATCHED.formatted("", tokens)));
+            PLAIN.put(tokens, known);
+        }
+        return known;
     }
 
     @ParameterizedTest
@@ -66,7 +81,7 @@ class LossRunTest {
         String training = TRAINING.formatted(loss, tokens == null ? "" : TOKENS + ", " + tokens);
         byte[] whole = trained(run("one", training));
 
-        assertThat(trained(run("again", training + ", gradientCheckpointing: true")))
+        assertThat(trained(run("again", training + ", gradientCheckpointing: true, watchdog: {enabled: false}")))
                 .isEqualTo(whole);
     }
 

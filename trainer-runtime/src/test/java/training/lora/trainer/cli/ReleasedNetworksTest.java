@@ -35,7 +35,8 @@ class ReleasedNetworksTest {
 
     @BeforeEach
     void tinyRun() throws IOException {
-        run = TinyRun.create(folder, "steps: 2, checkpoints: {everySteps: 1}, adapter: {rank: 2}");
+        run = TinyRun.create(
+                folder, "steps: 2, checkpoints: {everySteps: 1}, adapter: {rank: 2}, watchdog: {enabled: false}");
     }
 
     /** Whether the text encoder was in memory, each time that {@code stage} told how far it was. */
@@ -43,7 +44,7 @@ class ReleasedNetworksTest {
         Path clip = Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath().normalize();
         List<String> settings = new ArrayList<>(List.of(more));
         settings.add("evaluation={enabled: true, clip: {uri: \"%s\"}}".formatted(clip));
-        settings.add(0, "sampling={steps: 1}");
+        settings.add(0, "sampling={steps: 1, prompts: [{text: a qzx, seed: 1}]}");
         List<Boolean> held = new ArrayList<>();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             RunContext context = new RunContext(

@@ -37,7 +37,7 @@ abstract class RemoteRun {
 
     @BeforeEach
     void start() throws IOException {
-        tiny = TinyRun.create(folder, "steps: 2, checkpoints: {everySteps: 2}");
+        tiny = TinyRun.create(folder, "steps: 2, checkpoints: {everySteps: 2}, watchdog: {enabled: false}");
         hub = new TestHub(Files.createDirectories(folder.resolve("scratch")), "models", MODEL)
                 .add(folder.resolve("base"))
                 .serve();

@@ -33,7 +33,7 @@ class RunCommandTest {
 
     @BeforeEach
     void tinyRun() throws IOException {
-        tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}");
+        tiny = TinyRun.create(folder, "steps: 2, adapter: {rank: 2}, watchdog: {enabled: false}");
     }
 
     @ParameterizedTest

@@ -42,14 +42,7 @@ final class TinyRun {
 
     /** The same with a tiny SDXL as the base model. */
     static TinyRun createXl(Path folder, String training, String sampling) throws IOException {
-        Path golden = Goldens.FOLDER.resolve("sdxl");
-        try (Stream<Path> files = Files.walk(golden)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                Path target = folder.resolve("base").resolve(golden.relativize(file));
-                Files.createDirectories(target.getParent());
-                Files.copy(file, target);
-            }
-        }
+        copyTree(Goldens.FOLDER.resolve("sdxl"), folder.resolve("base"));
         return sampled(folder, training, sampling);
     }
 
@@ -111,6 +104,23 @@ final class TinyRun {
     /** The same run in another workspace. */
     TinyRun in(Path other) {
         return new TinyRun(folder, yaml, other);
+    }
+
+    /** The same run, with what it has come to so far, in another folder. */
+    TinyRun copied(Path to) throws IOException {
+        copyTree(folder, to);
+        return new TinyRun(to, to.resolve(folder.relativize(yaml)), to.resolve(folder.relativize(workspace)));
+    }
+
+    /** All files below {@code from}. */
+    static void copyTree(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Path target = to.resolve(from.relativize(file).toString());
+                Files.createDirectories(target.getParent());
+                Files.copy(file, target);
+            }
+        }
     }
 
     Path workspace() {
