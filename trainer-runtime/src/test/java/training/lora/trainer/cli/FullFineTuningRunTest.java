@@ -30,17 +30,25 @@ class FullFineTuningRunTest {
     private static final String TRAINING =
             "method: FullFineTuning, steps: 4, batchSize: 2, checkpoints: {everySteps: 2}, optimizer: {type: Adafactor, learningRate: 1e-3}";
 
+    /** Of one picture of each checkpoint. */
+    private static final String MEASURED = "{clip: {uri: %s}, prompts: [{text: a cat, seed: 1}]}"
+            .formatted(Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath());
+
     @TempDir
     Path folder;
 
-    private TinyRun run(String base, String training) throws IOException {
+    private TinyRun run(String base, String training, String evaluation) throws IOException {
         return TinyRun.create(
                 folder,
                 "baseModel: {uri: %s}\n  preparation: {resolution: 64}".formatted(base),
                 training,
                 "{steps: 2, prompts: [{text: a cat, seed: 1}]}",
-                "{clip: {uri: %s}}"
-                        .formatted(Goldens.BUNDLED.resolve("emoji-clip").toAbsolutePath()));
+                evaluation);
+    }
+
+    /** Of the model in one file, whose losses over fixed sets and whose checkpoints nothing measures. */
+    private TinyRun unmeasured(String training) throws IOException {
+        return run("model.safetensors", training + ", watchdog: {enabled: false}", "{enabled: false}");
     }
 
     private byte[] drawn(Path base, String name) throws IOException {
@@ -52,14 +60,14 @@ class FullFineTuningRunTest {
             delimiter = '|',
             value = {
                 "tiny-sd15 | learningRate: 1e-3 | precision: Float32",
-                "tiny-sd15 | learningRate: 1e-3 | precision: BFloat16, adapter: {textEncoder: true}",
-                "tiny-sdxl | learningRate: 1e-3 | precision: BFloat16, ema: {decay: 0.6}",
+                "tiny-sd15 | learningRate: 1e-3 | precision: BFloat16, adapter: {textEncoder: true}, watchdog: {enabled: false}",
+                "tiny-sdxl | learningRate: 1e-3 | precision: BFloat16, ema: {decay: 0.6}, watchdog: {enabled: false}",
                 "tiny-sdxl | learningRate: 1e-3, textEncoderStopFraction: 0.5 | precision: BFloat16, adapter: {textEncoder: true}, ema: {decay: 0.6}, fullFineTuning: {bf16Weights: Fp32Master}"
             })
     void modelIsWrittenInBothFormsAndAnInterruptedRunGivesTheSameBits(String model, String optimizer, String fields)
             throws IOException {
         SingleGoldens.writeFolder(model, folder.resolve("model"));
-        TinyRun run = run("model", TRAINING.replace("learningRate: 1e-3", optimizer) + ", " + fields);
+        TinyRun run = run("model", TRAINING.replace("learningRate: 1e-3", optimizer) + ", " + fields, MEASURED);
         Path output = run.workspace().resolve("output");
 
         Ran ended = run.run("run");
@@ -101,7 +109,7 @@ class FullFineTuningRunTest {
     @Test
     void singleFilesModelIsWrittenInBothForms() throws IOException {
         SingleGoldens.writeFile("tiny-sd15", folder.resolve("model.safetensors"));
-        TinyRun run = run("model.safetensors", TRAINING);
+        TinyRun run = unmeasured(TRAINING);
         Path output = run.workspace().resolve("output");
 
         Ran ended = run.run("run");
@@ -132,9 +140,8 @@ class FullFineTuningRunTest {
     void textEncodersMoveAtTheirOwnRateAndTimeAndLieInTheFileAsTheBaseModelsDo() throws IOException {
         Path base = folder.resolve("model.safetensors");
         SingleGoldens.writeFile("tiny-sdxl", base);
-        TinyRun run = run(
-                "model.safetensors",
-                "method: FullFineTuning, steps: 4, batchSize: 2, precision: Float32, adapter: {textEncoder: true}, optimizer: {type: Adafactor, learningRate: 1e-3, startFraction: 0.99}");
+        TinyRun run = unmeasured(
+                "method: FullFineTuning, steps: 4, batchSize: 2, precision: Float32, checkpoints: {everySteps: 4}, adapter: {textEncoder: true}, optimizer: {type: Adafactor, learningRate: 1e-3, startFraction: 0.99}");
         Path file = run.workspace().resolve("output").resolve(TinyRun.NAME + ".safetensors");
 
         Ran ended = run.run("run");
@@ -161,7 +168,7 @@ class FullFineTuningRunTest {
     @Test
     void picturesAndFilesAreOfTheAverage() throws IOException {
         SingleGoldens.writeFile("tiny-sd15", folder.resolve("model.safetensors"));
-        TinyRun plain = run("model.safetensors", TRAINING);
+        TinyRun plain = unmeasured(TRAINING);
         TinyRun averaged = plain.in(folder.resolve("averaged"));
 
         Ran first = plain.run("run");
