@@ -32,34 +32,55 @@ class KilledTrainingTest {
     /** Ten kills take some two intervals each. */
     private static final int STEPS = 26 * INTERVAL;
 
+    /** What one interruption takes. */
+    private static final int FEW = 8 * INTERVAL;
+
     @TempDir
     static Path folder;
 
     private static TinyRun undisturbed;
 
+    /** The same of {@link #FEW} steps without the watchdog, which measures losses over more batches than these. */
+    private static TinyRun shorter;
+
+    /** Of {@link #FEW} steps, killed after two intervals. */
+    private static TinyRun cutOff;
+
     @BeforeAll
-    static void undisturbedRun() throws Exception {
-        undisturbed = TinyRun.create(
-                folder,
-                "steps: %d, precision: Float32, adapter: {rank: 16}, checkpoints: {everySteps: %d, keep: 3}, optimizer: {learningRate: 1e-3}"
-                        .formatted(STEPS, INTERVAL));
-        assertThat(undisturbed.run("prepare").code()).isZero();
-        assertEndsWith(0, undisturbed, undisturbed.start("train"));
+    static void undisturbedRuns() throws Exception {
+        undisturbed = undisturbed("long", STEPS, true);
+        shorter = undisturbed("short", FEW, false);
+        cutOff = prepared(shorter, "cut-off");
+        Process process = cutOff.start("train");
+        try {
+            waitForState(cutOff, 2 * INTERVAL, process);
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
     }
 
-    private static TinyRun prepared(String workspace) throws IOException {
-        return prepared(undisturbed, workspace);
+    private static TinyRun undisturbed(String name, int steps, boolean watched) throws IOException {
+        TinyRun run = TinyRun.create(
+                Files.createDirectories(folder.resolve(name)),
+                "steps: %d, precision: Float32, adapter: {rank: 16}, checkpoints: {everySteps: %d, keep: 3}, optimizer: {learningRate: 1e-3}, watchdog: {enabled: %s}"
+                        .formatted(steps, INTERVAL, watched));
+        ends(run, "prepare");
+        ends(run, "train");
+        return run;
+    }
+
+    /** Runs it in this process to its end; what it wrote. */
+    private static String ends(TinyRun run, String command, String... more) {
+        Ran ended = run.run(command, more);
+        assertThat(ended.code()).as(ended.error()).isZero();
+        return ended.output() + ended.error();
     }
 
     /** The same run in a workspace of its own, prepared. */
     private static TinyRun prepared(TinyRun like, String workspace) throws IOException {
         TinyRun run = like.in(folder.resolve(workspace));
         Path dataset = like.workspace().resolve("dataset");
-        for (String name : TinyRun.digests(dataset).keySet()) {
-            Path to = run.workspace().resolve("dataset").resolve(name);
-            Files.createDirectories(to.getParent());
-            Files.copy(dataset.resolve(name), to);
-        }
+        TinyRun.copyTree(dataset, run.workspace().resolve("dataset"));
         return run;
     }
 
@@ -74,12 +95,12 @@ class KilledTrainingTest {
         }
     }
 
-    private static void assertSameAsUndisturbed(TinyRun run) throws IOException {
-        assertThat(run.lora()).isEqualTo(undisturbed.lora());
+    private static void assertSame(TinyRun run, TinyRun whole, int steps) throws IOException {
+        assertThat(run.lora()).isEqualTo(whole.lora());
         for (String name : List.of("train/checkpoints", "train/loss.jsonl", "output/checkpoints", "output/diffusers")) {
             assertThat(TinyRun.digests(run.workspace().resolve(name)))
                     .as(name)
-                    .isEqualTo(TinyRun.digests(undisturbed.workspace().resolve(name)));
+                    .isEqualTo(TinyRun.digests(whole.workspace().resolve(name)));
         }
         List<Integer> told = new ArrayList<>();
         for (String line : Files.readAllLines(run.workspace().resolve("events.jsonl"))) {
@@ -88,14 +109,14 @@ class KilledTrainingTest {
                 told.add(message.step());
             }
         }
-        assertThat(told).doesNotHaveDuplicates().isSorted().startsWith(0).endsWith(STEPS);
+        assertThat(told).doesNotHaveDuplicates().isSorted().startsWith(0).endsWith(steps);
     }
 
     @Test
     void runKilledTenTimesComesToTheSameBits() throws Exception {
         long seed = 20261124;
         Random random = new Random(seed);
-        TinyRun run = prepared("killed");
+        TinyRun run = prepared(undisturbed, "killed");
         int during = 0;
 
         for (int kill = 0; kill < 10; kill++) {
@@ -118,10 +139,10 @@ class KilledTrainingTest {
                     : 0;
         }
         assertThat(during).as("kills that left something half-written").isPositive();
-        assertEndsWith(0, run, run.start("train", "--attempt", "11"));
 
-        assertSameAsUndisturbed(run);
-        assertThat(Files.readString(run.log())).contains("going on from step");
+        assertThat(ends(run, "train", "--attempt", "11")).contains("going on from step");
+
+        assertSame(run, undisturbed, STEPS);
         assertThat(hidden(run.workspace().resolve("train/state"))).isFalse();
         assertThat(hidden(run.workspace().resolve("train/checkpoints"))).isFalse();
     }
@@ -146,7 +167,7 @@ class KilledTrainingTest {
 
     @Test
     void runThatIsAskedToStopEndsWith75AndGoesOnFromThatVeryStep() throws Exception {
-        TinyRun run = prepared("stopped");
+        TinyRun run = prepared(shorter, "stopped");
         Process process = run.start("train");
         waitForState(run, 2 * INTERVAL, process);
 
@@ -158,28 +179,22 @@ class KilledTrainingTest {
         int step = run.states().last();
         assertThat(result.reason()).isEqualTo(Reason.Preempted);
         assertThat(result.message())
-                .isEqualTo("the run was asked to stop at step " + step + " of " + STEPS
+                .isEqualTo("the run was asked to stop at step " + step + " of " + FEW
                         + ", whose state is written; the same command goes on from there");
         assertThat(Files.readAllLines(run.workspace().resolve("train/loss.jsonl")))
                 .hasSize(step);
 
-        assertEndsWith(0, run, run.start("train", "--attempt", "2"));
+        assertThat(ends(run, "train", "--attempt", "2")).contains("going on from step " + step + " of " + FEW);
 
-        assertThat(Files.readString(run.log())).contains("going on from step " + step + " of " + STEPS);
-        assertSameAsUndisturbed(run);
+        assertSame(run, shorter, FEW);
         assertThat(run.states()).allMatch(s -> s % INTERVAL == 0);
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"checkpoint", "state"})
     void fullDiskEndsWith21AndTheStateBeforeStays(String which) throws Exception {
-        TinyRun run = prepared("full-" + which);
-        Process first = run.start("train");
-        try {
-            waitForState(run, 2 * INTERVAL, first);
-        } finally {
-            first.destroyForcibly().waitFor();
-        }
+        TinyRun run = shorter.in(folder.resolve("full-" + which));
+        TinyRun.copyTree(cutOff.workspace(), run.workspace());
         int step = run.states().last();
         long adapter =
                 Files.size(run.workspace().resolve("train/checkpoints/step-%06d/tiny.safetensors".formatted(step)));
@@ -199,9 +214,8 @@ class KilledTrainingTest {
         assertThat(hidden(run.workspace().resolve("train/state"))).isFalse();
         assertThat(hidden(run.workspace().resolve("train/checkpoints"))).isFalse();
 
-        assertEndsWith(0, run, run.start("train", "--attempt", "3"));
-        assertThat(Files.readString(run.log())).contains("going on from step " + step + " of " + STEPS);
-        assertSameAsUndisturbed(run);
+        assertThat(ends(run, "train", "--attempt", "3")).contains("going on from step " + step + " of " + FEW);
+        assertSame(run, shorter, FEW);
     }
 
     @Test
@@ -209,21 +223,20 @@ class KilledTrainingTest {
         TinyRun whole = TinyRun.create(
                 Files.createDirectories(folder.resolve("prodigy")),
                 "steps: %d, precision: BFloat16, gradientAccumulation: 2, checkpoints: {everySteps: %d}, optimizer: {type: Prodigy}"
-                        .formatted(12 * INTERVAL, INTERVAL));
-        assertThat(whole.run("prepare").code()).isZero();
-        assertEndsWith(0, whole, whole.start("train"));
+                        .formatted(8 * INTERVAL, INTERVAL));
+        ends(whole, "prepare");
+        ends(whole, "train");
         TinyRun run = prepared(whole, "prodigy-killed");
         Process process = run.start("train");
         try {
-            waitForState(run, 4 * INTERVAL, process);
+            waitForState(run, 3 * INTERVAL, process);
         } finally {
             process.destroyForcibly().waitFor();
         }
         assertThat(process.exitValue()).isEqualTo(128 + 9);
 
-        assertEndsWith(0, run, run.start("train", "--attempt", "2"));
+        assertThat(ends(run, "train", "--attempt", "2")).contains("going on from step");
 
-        assertThat(Files.readString(run.log())).contains("going on from step");
         assertThat(run.lora()).isEqualTo(whole.lora());
         String losses = "train/loss.jsonl";
         assertThat(Files.readString(run.workspace().resolve(losses)))
@@ -244,7 +257,7 @@ class KilledTrainingTest {
         // It may have been through with it by then.
         assertThat(process.exitValue()).isIn(0, 75);
         assertThat(run.workspace().resolve(".dataset.tmp")).doesNotExist();
-        assertEndsWith(0, run, run.start("prepare"));
+        ends(run, "prepare");
         TreeMap<String, String> whole = TinyRun.digests(run.workspace().resolve("dataset"));
         assertThat(whole).isEqualTo(TinyRun.digests(undisturbed.workspace().resolve("dataset")));
         Folders.delete(run.workspace());

@@ -53,7 +53,7 @@ class TextEncoderRunTest {
     void textEncoderIsTrainedWrittenInBothFormsAndExplained() throws Exception {
         TinyRun run = TinyRun.create(
                 folder,
-                "steps: 8, batchSize: 2, captions: {dropout: 0.2}, adapter: {rank: 2, textEncoder: true, targets: [Attention, FeedForward]}, optimizer: {learningRate: 1e-2, textEncoderLearningRate: 5e-3}");
+                "steps: 8, batchSize: 2, watchdog: {enabled: false}, captions: {dropout: 0.2}, adapter: {rank: 2, textEncoder: true, targets: [Attention, FeedForward]}, optimizer: {learningRate: 1e-2, textEncoderLearningRate: 5e-3}");
 
         succeeds(run, "run");
 
@@ -84,7 +84,7 @@ class TextEncoderRunTest {
     void bothTextEncodersOfXlAreTrainedOnLongCaptionsInBFloat16() throws Exception {
         TinyRun run = TinyRun.createXl(
                 folder,
-                "steps: 6, gradientAccumulation: 2, captions: {maxTokens: 150, clipSkip: 1, dropout: 0}, adapter: {rank: 2, textEncoder: true, dropout: 0.1}, optimizer: {learningRate: 1e-2}",
+                "steps: 6, gradientAccumulation: 2, watchdog: {enabled: false}, captions: {maxTokens: 150, clipSkip: 1, dropout: 0}, adapter: {rank: 2, textEncoder: true, dropout: 0.1}, optimizer: {learningRate: 1e-2}",
                 "{steps: 2, prompts: [{text: a cat, seed: 1}]}");
 
         succeeds(run, "run");
@@ -117,7 +117,7 @@ class TextEncoderRunTest {
     @Test
     void killedTrainingOfTextEncodersComesToTheSameBits() throws Exception {
         String training =
-                "steps: 60, batchSize: 2, checkpoints: {everySteps: 10}, captions: {dropout: 0.3, shuffle: true}, adapter: {rank: 4, dropout: 0.1, textEncoder: true}, optimizer: {type: Prodigy, textEncoderLearningRate: 0.5}";
+                "steps: 32, batchSize: 2, checkpoints: {everySteps: 4}, captions: {dropout: 0.3, shuffle: true}, adapter: {rank: 4, dropout: 0.1, textEncoder: true}, optimizer: {type: Prodigy, textEncoderLearningRate: 0.5}";
         TinyRun whole = TinyRun.create(folder, training);
         TinyRun killed = whole.in(folder.resolve("killed"));
         succeeds(whole, "prepare");
@@ -125,7 +125,7 @@ class TextEncoderRunTest {
         succeeds(whole, "train");
         Process process = killed.start("train");
         try {
-            while (process.isAlive() && killed.states().stream().noneMatch(step -> step >= 20)) {
+            while (process.isAlive() && killed.states().stream().noneMatch(step -> step >= 8)) {
                 TimeUnit.MILLISECONDS.sleep(1);
             }
         } finally {
@@ -145,11 +145,11 @@ class TextEncoderRunTest {
     void trainingGoesOnFromAFileOfTextEncodersOnlyWhereTheseAreTrained() throws Exception {
         TinyRun first = TinyRun.create(
                 Files.createDirectories(folder.resolve("first")),
-                "steps: 4, adapter: {rank: 2, textEncoder: true}, optimizer: {learningRate: 1e-2}");
+                "steps: 4, watchdog: {enabled: false}, adapter: {rank: 2, textEncoder: true}, optimizer: {learningRate: 1e-2}");
         succeeds(first, "run");
         TinyRun next = TinyRun.create(
                 Files.createDirectories(folder.resolve("next")),
-                "steps: 1, adapter: {rank: 4}, optimizer: {learningRate: 1e-9}, initFrom: {uri: '%s'}"
+                "steps: 1, watchdog: {enabled: false}, adapter: {rank: 4}, optimizer: {learningRate: 1e-9}, initFrom: {uri: '%s'}"
                         .formatted(kohya(first)));
 
         Ran refused = next.run("prepare");

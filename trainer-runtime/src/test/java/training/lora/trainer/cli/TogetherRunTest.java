@@ -91,7 +91,7 @@ class TogetherRunTest {
         String base = "uri: '%s'".formatted(BundledRun.MODEL.toAbsolutePath().normalize());
         List<Path> files = new ArrayList<>();
         for (String name : List.of("one", "other")) {
-            Path file = file(name, "steps: 1, batchSize: 1, adapter: {rank: 2}");
+            Path file = file(name, "steps: 1, batchSize: 1, adapter: {rank: 2}, watchdog: {enabled: false}");
             files.add(Files.writeString(file, Files.readString(file).replace("uri: base", base)));
         }
         Path workspaces = Files.createDirectories(folder.resolve("together"));
@@ -139,7 +139,7 @@ class TogetherRunTest {
 
     @Test
     void oneThatWaitsForAReviewIsRefused() throws Exception {
-        Path one = file("one", "steps: 2, batchSize: 1");
+        Path one = file("one", "steps: 2, batchSize: 1, watchdog: {enabled: false}");
         Path waits = Files.writeString(
                 folder.resolve("waits.yaml"),
                 Files.readString(one).replace("name: one", "name: waits")
@@ -154,8 +154,8 @@ class TogetherRunTest {
 
     @Test
     void askedToStopAllSaveWhatTheyHaveAndGoOnFromThere() throws Exception {
-        Path one = file("one", "steps: 300, batchSize: 1, adapter: {rank: 2}");
-        Path other = file("other", "steps: 300, batchSize: 1, seed: 3, adapter: {rank: 2}");
+        Path one = file("one", "steps: 40, batchSize: 1, adapter: {rank: 2}");
+        Path other = file("other", "steps: 40, batchSize: 1, seed: 3, adapter: {rank: 2}");
         Path workspaces = folder.resolve("together");
         Process process = base.start(List.of(), "together", List.of(one, other), workspaces);
         Path events = workspaces.resolve("other/events.jsonl");
@@ -183,7 +183,7 @@ class TogetherRunTest {
 
     @Test
     void oneThatTrainsTheModelItselfIsRefused() throws Exception {
-        Path one = file("one", "steps: 2, batchSize: 1");
+        Path one = file("one", "steps: 2, batchSize: 1, watchdog: {enabled: false}");
         Path whole = file("whole", "steps: 2, method: FullFineTuning, optimizer: {learningRate: 1e-5}");
 
         Ran ran = together(folder.resolve("together"), List.of(whole, one));
@@ -196,7 +196,7 @@ class TogetherRunTest {
 
     @Test
     void anotherBaseOrTheSameNameIsRefused() throws Exception {
-        Path one = file("one", "steps: 2, batchSize: 1");
+        Path one = file("one", "steps: 2, batchSize: 1, watchdog: {enabled: false}");
         Path other = Files.writeString(
                 folder.resolve("other.yaml"),
                 Files.readString(one).replace("name: one", "name: other").replace("Float32", "BFloat16"));
