@@ -23,7 +23,7 @@ import training.lora.trainer.trained.TrainSummary;
 @Timeout(400)
 class PromptAlignmentRunTest {
     private static final String TRAINING =
-            "steps: 60, batchSize: 2, precision: Float32, seed: 3, checkpoints: {everySteps: 30}, adapter: {rank: 4}, optimizer: {learningRate: 5e-4}, loss: {%s}, tokens: {%s}";
+            "steps: 60, batchSize: 2, precision: Float32, seed: 3, checkpoints: {everySteps: 10}, adapter: {rank: 4}, optimizer: {learningRate: 5e-4}, loss: {%s}, tokens: {%s}";
 
     private static final String PROMPT = "an emoji of a %s on a blue background";
 
@@ -74,7 +74,14 @@ class PromptAlignmentRunTest {
                 "promptAlignment: {prompt: '%s'}".formatted(PROMPT.formatted("qzx")),
                 "count: 1, learningRate: 1e-2");
 
-        Ran ended = run.run("run", "--set", "training.steps=4", "--set", "training.checkpoints.everySteps=4");
+        Ran ended = run.run(
+                "run",
+                "--set",
+                "training.steps=4",
+                "--set",
+                "training.checkpoints.everySteps=4",
+                "--set",
+                "training.watchdog.enabled=false");
 
         assertThat(ended.code()).as(ended.error()).isZero();
     }
