@@ -1,6 +1,7 @@
 package training.lora.trainer.s3;
 
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -108,10 +109,17 @@ public final class S3Server {
         }
     }
 
+    /** Below those that the system gives away, so that tests in another process take none between this and the server's start. */
     private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
+        int first = 20_000 + (int) (ProcessHandle.current().pid() % 1000) * 10;
+        for (int port = first; port < first + 10; port++) {
+            try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+                return socket.getLocalPort();
+            } catch (BindException e) {
+                // Another's.
+            }
         }
+        throw new IOException("no port from " + first + " is free");
     }
 
     /** Where it listens. */
