@@ -56,7 +56,9 @@ class DoraRunTest {
         Ran converted = Ran.of("export", kohya.toString(), "--to", "diffusers");
         assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(converted.error()).contains("--to must be ").contains("is a DoRA");
-        assertThat(picture("kohya", kohya)).isEqualTo(picture("diffusers", diffusers));
+        // Magnitudes are of the same axis in other forms: a level may be rounded the other way.
+        assertThat(Pngs.difference(picture("kohya", kohya), picture("diffusers", diffusers)))
+                .isLessThanOrEqualTo(1);
     }
 
     private byte[] picture(String name, Path lora) throws Exception {
