@@ -1,10 +1,10 @@
 package training.lora.trainer.convert;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
@@ -23,23 +23,38 @@ final class KohyaAdapter {
         this.draft = draft;
     }
 
+    /** Whether their rates ask for it. */
+    private boolean trainsByRate() {
+        List<String> rates = textEncoderRates();
+        return !rates.isEmpty() && !rates.stream().allMatch(KohyaAdapter::isNothing);
+    }
+
+    private static boolean isNothing(String rate) {
+        return rate.strip().matches("0*\\.?0*(e.*)?");
+    }
+
     /** Whether text encoders are trained too: unless one says otherwise. */
     private boolean trainsTextEncoder() {
-        List<String> rates = options.texts("text_encoder_lr");
-        boolean off =
-                !rates.isEmpty() && rates.stream().allMatch(rate -> rate.strip().matches("0*\\.?0*(e.*)?"));
+        List<String> rates = textEncoderRates();
+        boolean off = !rates.isEmpty() && rates.stream().allMatch(KohyaAdapter::isNothing);
         return !options.flag("network_train_unet_only", false) && !off;
     }
 
     /** What it is learned at. */
     KohyaOptimizer.Rates rates(double common) {
-        String key = options.has("unet_lr") ? "unet_lr" : "learning_rate";
+        String key = options.number("unet_lr") != null ? "unet_lr" : "learning_rate";
         Double text = trainsTextEncoder() ? Double.valueOf(textEncoderRate(common)) : null;
         return new KohyaOptimizer.Rates(key, options.number("unet_lr", common), "text_encoder_lr", text);
     }
 
+    private List<String> textEncoderRates() {
+        return options.texts("text_encoder_lr").stream()
+                .filter(rate -> !rate.isBlank())
+                .toList();
+    }
+
     private double textEncoderRate(double common) {
-        List<String> rates = options.texts("text_encoder_lr");
+        List<String> rates = textEncoderRates();
         if (rates.stream().distinct().count() > 1) {
             throw options.refused("text_encoder_lr");
         }
@@ -67,11 +82,7 @@ final class KohyaAdapter {
         double alpha = options.number("network_alpha", 1);
         draft.put("network_dim", adapter + "rank", rank);
         draft.put("network_alpha", adapter + "alpha", alpha == 0 ? rank : alpha);
-        boolean own = options.has("network_dropout");
-        number(
-                own ? "network_dropout" : "network_args.dropout",
-                own ? options.number("network_dropout") : arguments.number("dropout"),
-                adapter + "dropout");
+        dropout(adapter + "dropout");
         number("network_args.rank_dropout", arguments.number("rank_dropout"), adapter + "rankDropout");
         number("network_args.module_dropout", arguments.number("module_dropout"), adapter + "moduleDropout");
         number("scale_weight_norms", options.number("scale_weight_norms"), adapter + "maximumNorm");
@@ -86,7 +97,10 @@ final class KohyaAdapter {
         if (convolutions != null) {
             double convolutionAlpha = arguments.number("conv_alpha", isLycoris() ? alpha : 1);
             draft.origin("network_args.conv_dim", "spec.training.adapter.overrides[0].rank");
-            draft.origin("network_args.conv_alpha", "spec.training.adapter.overrides[0].alpha");
+            String alphaKey = arguments.number("conv_alpha") != null
+                    ? "network_args.conv_alpha"
+                    : isLycoris() ? "network_alpha" : "network_args.conv_dim";
+            draft.origin(alphaKey, "spec.training.adapter.overrides[0].alpha");
             draft.add(adapter + "overrides")
                     .put("target", "Convolution")
                     .put("rank", convolutions)
@@ -95,18 +109,18 @@ final class KohyaAdapter {
         draft.put(adapter + "targets", targets);
         boolean alone = options.flag("network_train_unet_only", false);
         draft.put(
-                alone || !options.has("text_encoder_lr") ? "network_train_unet_only" : "text_encoder_lr",
+                alone || textEncoderRates().isEmpty() ? "network_train_unet_only" : "text_encoder_lr",
                 adapter + "textEncoder",
                 trainsTextEncoder());
-        if (alone && options.has("text_encoder_lr")) {
+        if (alone && trainsByRate()) {
             options.findings().ignores("text_encoder_lr", "text encoders are not trained");
         }
-        String ratio = arguments.has("loraplus_unet_lr_ratio") ? "loraplus_unet_lr_ratio" : "loraplus_lr_ratio";
-        if (arguments.has(ratio)) {
-            draft.put(
-                    arguments.written(ratio),
-                    "training.optimizer.loraPlusRatio",
-                    Objects.requireNonNull(arguments.number(ratio)));
+        for (String ratio : List.of("loraplus_lr_ratio", "loraplus_unet_lr_ratio")) {
+            Double times = arguments.number(ratio);
+            if (times != null) {
+                // The second counts before the first.
+                draft.put(arguments.written(ratio), "training.optimizer.loraPlusRatio", times);
+            }
         }
         baseWeights();
         String before = options.text("network_weights");
@@ -115,6 +129,26 @@ final class KohyaAdapter {
                     "network_weights",
                     "training.initFrom.uri",
                     places.uri(options.findings(), "network_weights", before));
+        }
+    }
+
+    /** LyCORIS takes its own argument where there is one, even a blank one; sd-scripts' networks take the option alone. */
+    private void dropout(String path) {
+        if (isLycoris() && arguments.has("dropout")) {
+            number("network_args.dropout", arguments.number("dropout"), path);
+            unread(
+                    "network_dropout",
+                    options.raw("network_dropout"),
+                    "of LyCORIS network_args.dropout counts before it");
+        } else {
+            number("network_dropout", options.number("network_dropout"), path);
+            unread("network_args.dropout", arguments.raw("dropout"), "LyCORIS alone reads it");
+        }
+    }
+
+    private void unread(String key, @Nullable JsonNode value, String reason) {
+        if (value != null && !options.findings().isOff(key, value)) {
+            options.findings().ignores(key, reason);
         }
     }
 

@@ -129,8 +129,7 @@ final class KohyaConfig {
         KohyaTokens tokens = method == TrainingMethod.TextualInversion ? new KohyaTokens(options, places, draft) : null;
         KohyaData data = new KohyaData(options, scripts, tokens, places, draft);
         data.put();
-        Placeholders placeholders = Placeholders.of(draft, tokens == null ? null : tokens.placeholder());
-        data.requireCaptionsWithout(placeholders);
+        Placeholders placeholders = data.placeholders();
         training();
         KohyaOptimizer optimizer = new KohyaOptimizer(options, draft);
         if (method == TrainingMethod.FullFineTuning) {

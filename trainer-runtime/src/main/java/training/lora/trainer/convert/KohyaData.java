@@ -40,15 +40,15 @@ final class KohyaData {
 
     void put() {
         subsets.forEach(this::dataset);
+        if (tokens != null && learned().isEmpty()) {
+            throw findings.invalid(
+                    "there must be a data set that new tokens are learned from, but `%s` makes all of them regularization pictures"
+                            .formatted(subsets.get(0).written("is_reg")));
+        }
         sizes();
         captions();
         mask();
         draft.put(options("batch_size").written("batch_size"), "training.batchSize", (int) number("batch_size", 1));
-    }
-
-    /** Whether captions are a table's, beside which words for pictures without one mean nothing. */
-    static boolean hasTable(Options subset) {
-        return KohyaFolders.TABLES.stream().anyMatch(key -> subset.text(key) != null);
     }
 
     /** Captions are read from a table that lies with the pictures, under a name that tables have. */
@@ -96,12 +96,12 @@ final class KohyaData {
             draft.originOfDataset("prior_loss_weight", "weight");
         }
         KohyaFolders.TABLES.forEach(table -> table(subset, table, folder));
-        String called = hasTable(subset) ? null : subset.text("class_tokens");
+        String called = KohyaCaptions.haveTable(subset) ? null : subset.text("class_tokens");
         if (tokens != null && !regularization) {
             tokens.concept(dataset);
         } else if (called != null && !regularization && KohyaFolders.captions(places, findings, key, folder) == 0) {
             trigger(subset, called);
-            dataset.putObject("concept").put("mode", "Object").put("trigger", called);
+            dataset.putObject("concept").put("mode", "Object").put("trigger", called.strip());
             draft.originOfDataset(subset.written("class_tokens"), "concept.trigger");
         } else if (called != null && KohyaFolders.bare(places, findings, key, folder)) {
             findings.differs(
@@ -121,26 +121,40 @@ final class KohyaData {
         }
     }
 
-    /** Refuses captions with what is text there and stands for other words here. */
-    void requireCaptionsWithout(Placeholders placeholders) {
-        if (tokens != null && tokens.hasTemplate()) {
-            return;
+    /** What captions and prompts must be without, once the data sets are there. */
+    Placeholders placeholders() {
+        return Placeholders.of(draft, tokens == null ? null : tokens.placeholder());
+    }
+
+    /**
+     * Whether tables that no option names stay unread, as there: where they are all that could be read, so that nothing else is
+     * lost by it.
+     */
+    private boolean passesOverTables() {
+        List<Options> having = subsets.stream()
+                .filter(subset -> !KohyaCaptions.unnamed(subset, places).isEmpty())
+                .toList();
+        boolean alone = !having.isEmpty()
+                && subsets.stream().noneMatch(KohyaCaptions::haveTable)
+                && subsets.stream()
+                        .allMatch(subset -> KohyaFolders.captions(
+                                        places, findings, subset.written("image_dir"), subset.text("image_dir", ""))
+                                == 0);
+        if (alone) {
+            draft.put(having.get(0).written("image_dir"), "preparation.captions.source", CaptionSource.None);
         }
+        return alone;
+    }
+
+    /** Reads the captions; whether some lack the token. */
+    private boolean lackToken() {
+        boolean unnamed = !passesOverTables();
+        String token = tokens == null ? null : tokens.token();
+        boolean lacking = false;
         for (Options subset : learned()) {
-            KohyaFolders.texts(places, subset, subset.text("image_dir", "")).forEach((file, texts) -> {
-                String found = texts.stream()
-                        .map(placeholders::in)
-                        .filter(Objects::nonNull)
-                        .findFirst()
-                        .orElse(null);
-                if (found != null) {
-                    throw subset.wrong(
-                            "image_dir",
-                            "have captions %s, but %s has it"
-                                    .formatted(Placeholders.without(found), file.getFileName()));
-                }
-            });
+            lacking |= new KohyaCaptions(subset, places, placeholders(), token).lack(unnamed);
         }
+        return lacking;
     }
 
     private List<Options> learned() {
@@ -236,12 +250,14 @@ final class KohyaData {
 
     private void captions() {
         boolean template = tokens != null && tokens.hasTemplate();
+        boolean lacking = false;
         if (!template) {
             extensions();
             around();
+            lacking = lackToken();
         }
         if (tokens != null) {
-            tokens.captions(learned(), learned().size() < subsets.size());
+            tokens.captions(learned(), learned().size() < subsets.size(), lacking);
         }
         String captions = "training.captions.";
         // The scripts of new tokens have no such options, but all that a file has counts for its data sets.
@@ -257,12 +273,16 @@ final class KohyaData {
 
     /** What captions' files end with, which count where captions are no table's. */
     private void extensions() {
-        for (Options subset : subsets) {
-            for (String key : KohyaTokens.EXTENSIONS) {
-                JsonNode ending = subset.raw(key);
-                if (ending != null && hasTable(subset)) {
-                    findings.ignores(key, "captions are a table's");
-                } else if (ending != null && !ending.asText().matches("\\.?(txt|caption)")) {
+        for (String key : KohyaTokens.EXTENSIONS) {
+            List<Options> asking = subsets.stream()
+                    .filter(subset -> subset.has(key) && !findings.isOff(key, Objects.requireNonNull(subset.raw(key))))
+                    .toList();
+            if (!asking.isEmpty() && asking.stream().allMatch(KohyaCaptions::haveTable)) {
+                findings.ignores(key, "captions are a table's");
+            }
+            for (Options subset : subsets) {
+                JsonNode ending = KohyaCaptions.haveTable(subset) ? null : subset.raw(key);
+                if (ending != null && !ending.asText().matches("\\.?(txt|caption)")) {
                     throw findings.refused(key, ending);
                 } else if (ending != null) {
                     draft.put(key, "preparation.captions.source", CaptionSource.Auto);

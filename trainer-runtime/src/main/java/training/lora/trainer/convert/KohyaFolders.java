@@ -4,20 +4,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import java.util.Set;
-import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
-import training.lora.trainer.files.CaptionEntries;
+import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.NoTextException;
+import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.TextFile;
 
 /** What lies in folders of pictures that are here. */
@@ -27,44 +26,17 @@ final class KohyaFolders {
 
     private KohyaFolders() {}
 
-    /** How many captions lie in a folder; -1 where it isn't here. */
+    /** How many captions of pictures lie in a folder; -1 where it isn't here. */
     static int captions(Places places, Findings findings, String key, String text) {
-        return Places.isAddress(text) ? -1 : count(places.path(findings, key, text), DataFiles::isCaption);
+        Path folder = here(places, findings, key, text);
+        List<Path> files = folder == null ? null : files(folder);
+        return files == null ? -1 : captions(files).size();
     }
 
-    /**
-     * The captions of a data set, by the files that they stand in: those of tables that it names and those beside its pictures;
-     * none of a folder that isn't here.
-     *
-     * @throws TrainerException InvalidConfiguration where a file is no text, or no table
-     */
-    static Map<Path, List<String>> texts(Places places, Options dataset, String folder) {
-        Map<Path, List<String>> texts = new LinkedHashMap<>();
-        for (String key : TABLES) {
-            String table = dataset.text(key);
-            if (table != null) {
-                Path file = places.path(dataset.findings(), key, table);
-                texts.put(file, ofTable(file, dataset, key));
-            }
-        }
-        if (texts.isEmpty() && !Places.isAddress(folder)) {
-            captionFiles(places.path(dataset.findings(), dataset.written("image_dir"), folder))
-                    .forEach(file -> texts.put(file, List.of(text(file))));
-        }
-        return texts;
-    }
-
-    private static List<String> ofTable(Path table, Options dataset, String key) {
-        try {
-            return CaptionEntries.read(table).stream()
-                    .flatMap(entry -> entry.texts().stream())
-                    .toList();
-        } catch (NoTextException e) {
-            throw dataset.findings()
-                    .invalid("`%s` must be a table of captions, but %s %s".formatted(key, table, e.getMessage()));
-        } catch (IOException e) {
-            throw dataset.wrong(key, "be a file that can be read");
-        }
+    /** The folder that {@code text} names; null where it isn't here. */
+    static @Nullable Path here(Places places, Findings findings, String key, String text) {
+        Path folder = Places.isAddress(text) ? null : places.path(findings, key, text);
+        return folder == null || !Files.isDirectory(folder) ? null : folder;
     }
 
     /** The caption in {@code file}. */
@@ -80,37 +52,69 @@ final class KohyaFolders {
 
     /** Whether there are, or where the folder isn't here may be, pictures in it without a caption. */
     static boolean bare(Places places, Findings findings, String key, String text) {
-        Path folder = Places.isAddress(text) ? null : places.path(findings, key, text);
-        if (folder == null || !Files.isDirectory(folder)) {
+        Path folder = here(places, findings, key, text);
+        List<Path> files = folder == null ? null : files(folder);
+        if (files == null) {
             return true;
         }
-        Set<String> captioned =
-                captionFiles(folder).stream().map(FileName::stem).collect(Collectors.toSet());
-        List<Path> pictures = files(folder, DataFiles::isPicture);
-        return pictures == null || pictures.stream().anyMatch(file -> !captioned.contains(FileName.stem(file)));
+        Set<String> captioned = captions(files).stream().map(KohyaFolders::stem).collect(Collectors.toSet());
+        return files.stream().filter(DataFiles::isPicture).anyMatch(file -> !captioned.contains(stem(file)));
     }
 
-    /** The files of captions in {@code folder}, by their names; none where it can't be read. */
+    /** The files of captions of pictures in {@code folder}, by their names; none where it can't be read. */
     static List<Path> captionFiles(Path folder) {
-        List<Path> files = files(folder, DataFiles::isCaption);
+        List<Path> files = files(folder);
+        return files == null ? List.of() : captions(files);
+    }
+
+    /** The files in {@code folder} that are called as tables of captions are; none where it can't be read. */
+    static List<Path> tables(Path folder) {
+        List<Path> files = files(folder);
         return files == null
                 ? List.of()
-                : files.stream().filter(Files::isRegularFile).sorted().toList();
+                : files.stream().filter(KohyaFolders::isTable).toList();
     }
 
-    /** How many such files lie in it; -1 where it isn't here. */
-    private static int count(Path folder, Predicate<Path> kind) {
-        List<Path> files = files(folder, kind);
-        return files == null ? -1 : files.size();
+    /**
+     * Those of {@code files} that are captions of others of them. Which of these are pictures their content tells when they are
+     * prepared, not their names.
+     */
+    private static List<Path> captions(List<Path> files) {
+        Set<String> others = files.stream()
+                .filter(file -> !DataFiles.isCaption(file) && !isTable(file))
+                .map(KohyaFolders::stem)
+                .collect(Collectors.toSet());
+        return files.stream()
+                .filter(file -> DataFiles.isCaption(file) && others.contains(stem(file)))
+                .toList();
     }
 
-    /** What of that kind lies in {@code folder}; null where it can't be read. */
-    private static @Nullable List<Path> files(Path folder, Predicate<Path> kind) {
+    private static boolean isTable(Path file) {
+        return CaptionTables.isOne(FileName.of(file));
+    }
+
+    /** Names that differ in case alone may belong together. */
+    private static String stem(Path file) {
+        return FileName.stem(file).toLowerCase(Locale.ROOT);
+    }
+
+    /** The files in {@code folder} but for those that systems leave there, by their names; null where it can't be read. */
+    private static @Nullable List<Path> files(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(kind).toList();
+            return files.filter(file -> !SystemFiles.isOne(FileName.of(file)) && Files.isRegularFile(file))
+                    .sorted()
+                    .toList();
         } catch (IOException e) {
             return null;
         }
+    }
+
+    /** How many pictures lie in {@code folder}; -1 where it can't be read. */
+    private static int count(Path folder) {
+        List<Path> files = files(folder);
+        return files == null
+                ? -1
+                : (int) files.stream().filter(DataFiles::isPicture).count();
     }
 
     /** Pictures of an epoch; null where they can't be counted. Regularization pictures count as many again, as there. */
@@ -119,7 +123,7 @@ final class KohyaFolders {
         boolean regularized = false;
         for (JsonNode dataset : draft.at("datasets")) {
             String uri = dataset.path("uri").asText();
-            int count = Places.isAddress(uri) ? -1 : count(places.to().resolve(uri), DataFiles::isPicture);
+            int count = Places.isAddress(uri) ? -1 : count(places.to().resolve(uri));
             if (count < 0) {
                 return null;
             }

@@ -72,6 +72,11 @@ final class KohyaTokens {
         style = !object && options.flag("use_style_template", false);
     }
 
+    /** What calls the concept in captions there. */
+    String token() {
+        return token;
+    }
+
     /** Whether captions are templates' and no pictures' own. */
     boolean hasTemplate() {
         return object || style;
@@ -105,10 +110,11 @@ final class KohyaTokens {
      *
      * @param learned the data sets that are learned from, with what each is called
      * @param regularized whether there are others
+     * @param lacking whether there are captions without the token
      */
-    void captions(List<Options> learned, boolean regularized) {
+    void captions(List<Options> learned, boolean regularized, boolean lacking) {
         if (!hasTemplate()) {
-            around(learned);
+            around(learned, lacking);
             return;
         }
         String key = object ? "use_object_template" : "use_style_template";
@@ -129,17 +135,17 @@ final class KohyaTokens {
         }
     }
 
-    private void around(List<Options> learned) {
+    private void around(List<Options> learned, boolean lacking) {
+        if (lacking) {
+            findings.differs("captions without %s get it in front of them%s".formatted(token, again(learned.get(0))));
+        }
         Set<String> called = new LinkedHashSet<>();
         for (Options dataset : learned) {
             String folder = dataset.text("image_dir", "");
             String key = dataset.written("image_dir");
-            boolean table = KohyaData.hasTable(dataset);
+            boolean table = KohyaCaptions.haveTable(dataset);
             boolean none = !table && KohyaFolders.captions(places, findings, key, folder) == 0;
             called.add(none ? ofFolder(dataset.text("class_tokens")) : token);
-            if (!none && !allCalled(dataset, folder)) {
-                findings.differs("captions without %s get it in front of them".formatted(token));
-            }
             if (!none && !table) {
                 bare(key, folder, dataset.text("class_tokens", token).strip());
             }
@@ -152,9 +158,18 @@ final class KohyaTokens {
         String words = called.iterator().next();
         Matcher found = WholeWords.of(token).matcher(words);
         if (found.find()) {
-            put("prefix", words.substring(0, found.start()));
-            put("suffix", words.substring(found.end()));
+            put("prefix", called(words.substring(0, found.start())));
+            put("suffix", called(words.substring(found.end())));
         }
+    }
+
+    /** What stands around all captions and has the token doesn't count as theirs. */
+    private String again(Options dataset) {
+        return Stream.of("caption_prefix", "caption_suffix")
+                .filter(key -> WholeWords.in(dataset.text(key, ""), token))
+                .findFirst()
+                .map(", although `%s` has it too"::formatted)
+                .orElse("");
     }
 
     /** Pictures without a caption have the token alone where others have one. */
@@ -184,12 +199,6 @@ final class KohyaTokens {
                             .formatted(token, words));
         }
         return words.strip().replaceAll("\\s+", " ");
-    }
-
-    private boolean allCalled(Options dataset, String folder) {
-        return KohyaFolders.texts(places, dataset, folder).values().stream()
-                .flatMap(List::stream)
-                .allMatch(text -> WholeWords.in(text, token));
     }
 
     /** Sets the fields of tokens, and what gradients are scaled down to. */

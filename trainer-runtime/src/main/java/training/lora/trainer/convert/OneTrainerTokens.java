@@ -48,10 +48,6 @@ final class OneTrainerTokens {
         for (Options embedding : embeddings) {
             String placeholder = placeholder(embedding);
             NewTokens.requireName(embedding, "placeholder", placeholder);
-            if (placeholder.equals(Placeholders.OWN) && embeddings.size() > 1) {
-                throw embedding.wrong(
-                        "placeholder", "be another where there are several, for any of them is called so here");
-            }
             if (!triggers.add(NewTokens.trigger(placeholder)) || !placeholders.add(placeholder)) {
                 throw embedding.wrong("placeholder", "be another than those of other embeddings");
             }
@@ -158,6 +154,7 @@ final class OneTrainerTokens {
         if (!any()) {
             return;
         }
+        requireOwnConcept();
         int count = common("token_count", OneTrainerTokens::count);
         put("token_count", "count", count);
         put(
@@ -185,6 +182,16 @@ final class OneTrainerTokens {
             draft.put("learning_rate_warmup_steps", NewTokens.PATH + "warmupSteps", warmUp);
         }
         put("stop_training_after", "stopFraction", common("stop_training_after", e -> stop(e, epoch)));
+    }
+
+    /** The data set of that name says whose words are meant; without it they would be those of whichever concept. */
+    private void requireOwnConcept() {
+        boolean named = draft.at("datasets").findValuesAsText("name").contains(NewTokens.name(Placeholders.OWN));
+        if (embeddings.size() > 1 && placeholders.contains(Placeholders.OWN) && !named) {
+            throw findings.invalid(
+                    "`%s` must be in the captions of a concept where it is %s beside others, for elsewhere that stands for any concept here"
+                            .formatted(placeholderKey(), Placeholders.OWN));
+        }
     }
 
     private void put(String key, String field, Object value) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
 
 /**
  * What stands for the words that call a concept in captions and prompts here, and is text as any other to other tools.
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 record Placeholders(List<String> all) {
     /** That of any concept, whichever is spoken of. */
-    static final String OWN = "<concept>";
+    static final String OWN = ConceptMode.PLACEHOLDER;
 
     Placeholders {
         all = List.copyOf(all);

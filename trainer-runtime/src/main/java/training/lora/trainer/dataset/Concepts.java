@@ -29,7 +29,7 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
  */
 public final class Concepts {
     /** Stands for a concept's words. */
-    public static final String OWN = "<concept>";
+    public static final String OWN = ConceptMode.PLACEHOLDER;
 
     private final List<DatasetSpec> datasets;
     private final List<Concept> all = new ArrayList<>();

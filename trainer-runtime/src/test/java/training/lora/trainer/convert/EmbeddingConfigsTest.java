@@ -13,6 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import training.lora.api.DatasetSpec;
+import training.lora.api.Json;
+import training.lora.trainer.dataset.Concepts;
 
 /** OneTrainer's and ai-toolkit's embeddings as new tokens. */
 class EmbeddingConfigsTest {
@@ -113,6 +116,27 @@ class EmbeddingConfigsTest {
                         "`concepts.path` must have captions here with one of <ann>, <bob>, since a data set has one trigger, was both with several of them");
         assertThatThrownBy(() -> convert(Tool.OneTrainer, embeddings.replace("\"bob\"}", "\"hf://datasets/a/b\"}")))
                 .hasMessageContaining("was hf://datasets/a/b with none of them");
+    }
+
+    /** A data set of that name stands for its own trigger. */
+    @Test
+    void oneOfSeveralEmbeddingsMayBeCalledAsAnyConceptWhereADataSetHasIt() throws IOException {
+        captions("own", "a photo of <concept>");
+        captions("bob", "<bob>");
+        String embeddings =
+                "\"additional_embeddings\": [{\"placeholder\": \"<concept>\"}, {\"placeholder\": \"<bob>\"}], \"concepts\": [{\"path\": \"bob\"}, {\"path\": \"own\"}]";
+
+        JsonNode datasets = convert(Tool.OneTrainer, embeddings).training().at("/spec/datasets");
+
+        assertThat(datasets.findValuesAsText("name")).isEqualTo(List.of("bob", "concept"));
+        List<DatasetSpec> specs = List.of(
+                Json.MAPPER.treeToValue(datasets.get(0), DatasetSpec.class),
+                Json.MAPPER.treeToValue(datasets.get(1), DatasetSpec.class));
+        assertThat(Concepts.of(specs).caption(specs.get(1), "a photo of <concept>"))
+                .isEqualTo("a photo of concept-emb");
+        assertThatThrownBy(() -> convert(Tool.OneTrainer, embeddings.replace(", {\"path\": \"own\"}", "")))
+                .hasMessageContaining(
+                        "`additional_embeddings.placeholder` must be in the captions of a concept where it is <concept> beside others, for elsewhere that stands for any concept here");
     }
 
     @Test

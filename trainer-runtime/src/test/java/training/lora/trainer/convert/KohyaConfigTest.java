@@ -68,6 +68,7 @@ class KohyaConfigTest {
 
     private void pictures() throws IOException {
         Files.createDirectories(folder.resolve("sets/3_x"));
+        Files.createFile(folder.resolve("sets/3_x/a.png"));
     }
 
     @Test

@@ -90,7 +90,7 @@ class KohyaNamesTest {
                 "train_data_dir = 'far' | `train_data_dir` (spec.datasets[0].repeats)",
                 "dataset_config = 'd.toml'; dataset_repeats = 99999 | `dataset_repeats` (spec.datasets[0].repeats)",
                 "train_batch_size = 0 | `train_batch_size` (spec.training.batchSize)",
-                "network_args = ['dropout=2'] | `network_args.dropout` (spec.training.adapter.dropout)",
+                "network_module = 'lycoris.kohya'; network_args = ['dropout=2'] | `network_args.dropout` (spec.training.adapter.dropout)",
                 "network_dropout = 2 | `network_dropout` (spec.training.adapter.dropout)",
                 "network_args = ['conv_dim=4', 'conv_alpha=-1'] | `network_args.conv_alpha` (spec.training.adapter.overrides[0].alpha)",
                 "network_args = ['loraplus_unet_lr_ratio=-1'] | `network_args.loraplus_unet_lr_ratio` (spec.training.optimizer.loraPlusRatio)",

@@ -75,6 +75,40 @@ class KohyaTokensTest {
                 .startsWith("done in another way here: captions without robot get it in front of them; "));
     }
 
+    @Test
+    void theTokenInWordsOfAFoldersNameIsTheTrigger() throws IOException {
+        picture("others/1_<robot> beside <robot>/a.png");
+
+        assertThat(spec(null, "token_string = '<robot>'; train_data_dir = 'others'")
+                        .at("/preparation/captions/suffix")
+                        .asText())
+                .isEqualTo(" beside robot-emb");
+    }
+
+    @Test
+    void aTokenThatAPrefixHasTooIsToldToStandThereTwice() throws IOException {
+        Files.writeString(folder.resolve("sets/3_tin robot/a.txt"), "a thing");
+        String said = "captions without robot get it in front of them, although `caption_%s` has it too";
+
+        assertThat(differences(toml(null, "token_string = 'robot'; caption_prefix = 'photo of robot,'")))
+                .contains(said.formatted("prefix"));
+        assertThat(differences(toml(null, "token_string = 'robot'; caption_suffix = 'and robot'")))
+                .contains(said.formatted("suffix"));
+        assertThat(differences(toml(null, "token_string = 'robot'; caption_prefix = 'photo of robots,'")))
+                .doesNotContain("although");
+    }
+
+    @Test
+    void tokensNeedADataSetThatTheyAreLearnedFrom() throws IOException {
+        picture("class/1_robot/c.png");
+
+        assertThatThrownBy(() ->
+                        toml(null, "token_string = 'robot'; reg_data_dir = 'class'; train_data_dir = 'class/1_robot'"))
+                .hasMessage(
+                        "%s: there must be a data set that new tokens are learned from, but `reg_data_dir` makes all of them regularization pictures",
+                        folder.resolve("c.toml"));
+    }
+
     @ParameterizedTest
     @CsvSource({"object, 27, a close-up photo of the", "style, 17, a weird painting"})
     void templatesAreDrawn(String kind, int different, String one) throws IOException {

@@ -87,6 +87,7 @@ class TrainersArithmeticTest {
     @CsvSource({"[trigger]", "[name]"})
     void captionsWithPlaceholdersAreRefused(String placeholder) throws IOException {
         Files.createDirectories(folder.resolve("pictures"));
+        Files.createFile(folder.resolve("pictures/a.png"));
         Files.writeString(folder.resolve("pictures/a.txt"), "a photo of " + placeholder);
 
         assertThatThrownBy(() -> of(Tool.AiToolkit, "{\"trigger_word\": \"shs\"}"))
