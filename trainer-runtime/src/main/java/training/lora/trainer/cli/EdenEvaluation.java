@@ -26,12 +26,17 @@ import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Folders;
+import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureOptions;
+import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.run.FetchProgress;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.run.Workspace;
 import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.sample.Picture;
 import training.lora.trainer.source.Cache;
 import training.lora.trainer.source.Fetcher;
 import training.lora.trainer.source.Sources;
@@ -92,6 +97,7 @@ final class EdenEvaluation {
         Folders.requireWritable("--output_folder", out);
         Folders.create("--output_folder", out);
         Workspace space = Workspace.of(out.resolve("work").toAbsolutePath().normalize());
+        pictures = readable(pictures, out.resolve("work/pictures"));
         Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
         Cache cache = Cache.of(surroundings, space.cache());
         try (NDManager manager = device.choose().newManager();
@@ -150,9 +156,33 @@ final class EdenEvaluation {
         return pictures;
     }
 
+    /** {@code pictures}, with what only prepare decodes, such as GIF, as a PNG in {@code folder}: of several the first picture. */
+    private static List<Path> readable(List<Path> pictures, Path folder) throws IOException {
+        List<Path> readable = new ArrayList<>();
+        for (Path picture : pictures) {
+            if (Picture.hasReader(picture)) {
+                readable.add(picture);
+                continue;
+            }
+            Files.createDirectories(folder);
+            Path png = folder.resolve(picture.getFileName() + ".png");
+            try (Photo photo = Photo.read(picture, PictureOptions.DEFAULT)) {
+                Picture.ofBgr(photo.colour().clone()).write(png);
+            } catch (UnreadablePictureException e) {
+                throw wrong("--training_images_folder must have pictures that can be read, but %s %s"
+                        .formatted(picture, e.getMessage()));
+            }
+            readable.add(png);
+        }
+        return readable;
+    }
+
     private static List<Path> list(Path folder, Predicate<Path> wanted) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(wanted).sorted().toList();
+            return files.filter(file -> !SystemFiles.isOne(FileName.of(file)))
+                    .filter(wanted)
+                    .sorted()
+                    .toList();
         }
     }
 

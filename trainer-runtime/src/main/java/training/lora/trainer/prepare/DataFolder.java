@@ -15,7 +15,6 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -61,13 +60,12 @@ final class DataFolder {
 
         /** The name without the extension. */
         String stem() {
-            int dot = name.lastIndexOf('.');
-            return dot > folder().length() ? name.substring(0, dot) : name;
+            return folder() + FileName.stem(path);
         }
 
         /** In lower case; empty where there is none. */
         String extension() {
-            return name.substring(Math.min(name.length(), stem().length() + 1)).toLowerCase(Locale.ROOT);
+            return FileName.extension(path);
         }
     }
 

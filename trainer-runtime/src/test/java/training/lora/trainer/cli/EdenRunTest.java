@@ -22,6 +22,8 @@ import training.lora.trainer.sample.Picture;
 /** Eden's training_args.json on the command line, trained and converted. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class EdenRunTest {
+    private static final Path GIF = Path.of("src/test/resources/pictures/still.gif");
+
     @TempDir
     Path folder;
 
@@ -63,6 +65,15 @@ class EdenRunTest {
 
     /** As Eden's script is called. */
     private void requireScores(Path checkpoint) throws IOException {
+        Path learned = Files.createDirectories(folder.resolve("learned"));
+        try (Stream<Path> files = Files.list(Goldens.BUNDLED.resolve("robot"))) {
+            for (Path file : files.filter(f -> f.toString().endsWith(".png")).toList()) {
+                Files.copy(file, learned.resolve(file.getFileName()));
+            }
+        }
+        // Prepare reads the one and passes over the other.
+        Files.copy(GIF, learned.resolve("b.gif"));
+        Files.writeString(learned.resolve("._b.png"), "none");
         Path pictures = folder.resolve("pictures");
         Path json = folder.resolve("scores/scores.json");
 
@@ -77,7 +88,7 @@ class EdenRunTest {
                 "--output_folder",
                 pictures.toString(),
                 "--training_images_folder",
-                Goldens.BUNDLED.resolve("robot").toString(),
+                learned.toString(),
                 "--set",
                 "sampling.steps=2");
 
@@ -85,6 +96,8 @@ class EdenRunTest {
         for (int i = 0; i < 4; i++) {
             assertThat(pictures.resolve(i + ".jpg")).isNotEmptyFile();
         }
+        assertThat(Picture.read(pictures.resolve("work/pictures/b.gif.png")).width())
+                .isPositive();
         JsonNode scores = Json.MAPPER.readTree(json.toFile());
         assertThat(scores.fieldNames())
                 .toIterable()
