@@ -23,21 +23,15 @@ final class KohyaAdapter {
         this.draft = draft;
     }
 
-    /** Whether their rates ask for it. */
-    private boolean trainsByRate() {
-        List<String> rates = textEncoderRates();
-        return !rates.isEmpty() && !rates.stream().allMatch(KohyaAdapter::isNothing);
-    }
-
-    private static boolean isNothing(String rate) {
-        return rate.strip().matches("0*\\.?0*(e.*)?");
+    /** Whether rates of text encoders, of which there may be none, leave one to be trained. */
+    private static boolean moves(List<String> rates) {
+        return !rates.stream().allMatch(rate -> rate.strip().matches("0*\\.?0*(e.*)?"));
     }
 
     /** Whether text encoders are trained too: unless one says otherwise. */
     private boolean trainsTextEncoder() {
         List<String> rates = textEncoderRates();
-        boolean off = !rates.isEmpty() && rates.stream().allMatch(KohyaAdapter::isNothing);
-        return !options.flag("network_train_unet_only", false) && !off;
+        return !options.flag("network_train_unet_only", false) && (rates.isEmpty() || moves(rates));
     }
 
     /** What it is learned at. */
@@ -112,7 +106,7 @@ final class KohyaAdapter {
                 alone || textEncoderRates().isEmpty() ? "network_train_unet_only" : "text_encoder_lr",
                 adapter + "textEncoder",
                 trainsTextEncoder());
-        if (alone && trainsByRate()) {
+        if (alone && moves(textEncoderRates())) {
             options.findings().ignores("text_encoder_lr", "text encoders are not trained");
         }
         for (String ratio : List.of("loraplus_lr_ratio", "loraplus_unet_lr_ratio")) {

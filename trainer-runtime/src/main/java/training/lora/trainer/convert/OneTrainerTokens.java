@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
 import training.lora.api.OptimizerType;
 import training.lora.api.TrainingMethod;
 
@@ -186,11 +187,11 @@ final class OneTrainerTokens {
 
     /** The data set of that name says whose words are meant; without it they would be those of whichever concept. */
     private void requireOwnConcept() {
-        boolean named = draft.at("datasets").findValuesAsText("name").contains(NewTokens.name(Placeholders.OWN));
-        if (embeddings.size() > 1 && placeholders.contains(Placeholders.OWN) && !named) {
+        boolean named = draft.at("datasets").findValuesAsText("name").contains(NewTokens.name(ConceptMode.PLACEHOLDER));
+        if (embeddings.size() > 1 && placeholders.contains(ConceptMode.PLACEHOLDER) && !named) {
             throw findings.invalid(
                     "`%s` must be in the captions of a concept where it is %s beside others, for elsewhere that stands for any concept here"
-                            .formatted(placeholderKey(), Placeholders.OWN));
+                            .formatted(placeholderKey(), ConceptMode.PLACEHOLDER));
         }
     }
 

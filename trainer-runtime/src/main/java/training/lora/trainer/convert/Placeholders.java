@@ -12,9 +12,6 @@ import training.lora.api.ConceptMode;
  * @param all as they are written: that of any concept, and those of the data sets that have one
  */
 record Placeholders(List<String> all) {
-    /** That of any concept, whichever is spoken of. */
-    static final String OWN = ConceptMode.PLACEHOLDER;
-
     Placeholders {
         all = List.copyOf(all);
     }
@@ -25,7 +22,7 @@ record Placeholders(List<String> all) {
      * @param meant what is meant to be one, as its tool's users write it; null where there is nothing
      */
     static Placeholders of(Draft draft, @Nullable String meant) {
-        List<String> all = new ArrayList<>(List.of(OWN));
+        List<String> all = new ArrayList<>(List.of(ConceptMode.PLACEHOLDER));
         for (JsonNode dataset : draft.at("datasets")) {
             if (dataset.has("concept")) {
                 all.add("<" + dataset.path("name").asText() + ">");

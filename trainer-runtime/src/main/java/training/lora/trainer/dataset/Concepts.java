@@ -28,9 +28,6 @@ import training.lora.trainer.dataset.DatasetManifest.Sample;
  * and {@code <NAME>} for those of the data set NAME, as in Eden's trainer.
  */
 public final class Concepts {
-    /** Stands for a concept's words. */
-    public static final String OWN = ConceptMode.PLACEHOLDER;
-
     private final List<DatasetSpec> datasets;
     private final List<Concept> all = new ArrayList<>();
 
@@ -146,7 +143,7 @@ public final class Concepts {
             }
             return named;
         }
-        String placed = named.replace(OWN, trigger);
+        String placed = named.replace(ConceptMode.PLACEHOLDER, trigger);
         if (hasWords(placed, trigger)) {
             return placed;
         }
@@ -158,7 +155,7 @@ public final class Concepts {
     public String withTriggers(DatasetSpec dataset, String text) {
         String trigger = trigger(dataset);
         String named = named(text);
-        return trigger == null ? named : named.replace(OWN, trigger);
+        return trigger == null ? named : named.replace(ConceptMode.PLACEHOLDER, trigger);
     }
 
     /**
@@ -208,7 +205,7 @@ public final class Concepts {
     private String drawn(String place, String text) {
         List<String> triggers = triggers();
         String named = named(text);
-        if (named.contains(OWN) && triggers.size() > 1) {
+        if (named.contains(ConceptMode.PLACEHOLDER) && triggers.size() > 1) {
             String first = all.stream()
                     .filter(concept -> concept.trigger() != null)
                     .map(Concept::name)
@@ -217,7 +214,7 @@ public final class Concepts {
             throw invalid(
                     "%s must say which concept is meant, such as <%s>, but was \"%s\"".formatted(place, first, text));
         }
-        String placed = triggers.isEmpty() ? named : named.replace(OWN, triggers.get(0));
+        String placed = triggers.isEmpty() ? named : named.replace(ConceptMode.PLACEHOLDER, triggers.get(0));
         String wordless = wordless(placed);
         if (wordless != null) {
             throw invalid(
@@ -229,7 +226,7 @@ public final class Concepts {
     /** The first place in {@code text} that is left for words that there are not: null if there is none. */
     private @Nullable String wordless(String text) {
         return Stream.concat(
-                        Stream.of(OWN),
+                        Stream.of(ConceptMode.PLACEHOLDER),
                         datasets.stream()
                                 .filter(d -> d.concept() != null && trigger(d) == null)
                                 .map(d -> "<" + d.name() + ">"))

@@ -62,7 +62,9 @@ final class BuiltInPrompts {
         if (trigger == null) {
             return line;
         }
-        return line.contains(Concepts.OWN) ? line.replace(Concepts.OWN, trigger) : line + ", " + mode.phrase(trigger);
+        return line.contains(ConceptMode.PLACEHOLDER)
+                ? line.replace(ConceptMode.PLACEHOLDER, trigger)
+                : line + ", " + mode.phrase(trigger);
     }
 
     static List<String> lines(String name) {

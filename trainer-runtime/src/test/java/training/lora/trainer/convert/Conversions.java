@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.SpecValidator;
@@ -56,6 +57,21 @@ final class Conversions {
     static Converted convert(Tool tool, Path folder, ObjectNode config) throws IOException {
         Path file = Files.writeString(folder.resolve("config.json"), JSON.writeValueAsString(config));
         return Conversion.convert(tool, file, new Places(folder, folder));
+    }
+
+    /** What comes of kohya's options of a data set that {@code folder} has, unless they name others: TOML with "; " for line ends. */
+    static Converted kohyaSets(@Nullable String from, Path folder, String options) throws IOException {
+        boolean sets = !options.contains("train_data_dir") && !options.contains("dataset_config");
+        return kohya(from, folder, (sets ? "train_data_dir = 'sets'; " : "") + options);
+    }
+
+    /** What comes of kohya's options and the least others, of the script {@code from} or, where it is null, of whichever they tell. */
+    static Converted kohya(@Nullable String from, Path folder, String options) throws IOException {
+        Path file = Files.writeString(
+                folder.resolve("c.toml"),
+                "pretrained_model_name_or_path = 'a/b'\nresolution = 512\n" + options.replace("; ", "\n"));
+        Places places = new Places(folder, folder);
+        return from == null ? Conversion.convert(Tool.Kohya, file, places) : Conversion.convert(from, file, places);
     }
 
     /** What is wrong with a resource. */

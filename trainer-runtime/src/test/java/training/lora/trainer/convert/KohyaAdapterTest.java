@@ -26,11 +26,7 @@ class KohyaAdapterTest {
     }
 
     private Converted toml(String options) throws IOException {
-        Path file = Files.writeString(
-                folder.resolve("c.toml"),
-                "pretrained_model_name_or_path = 'a/b'\nresolution = 512\ntrain_data_dir = 'sets'\n"
-                        + options.replace("; ", "\n"));
-        return Conversion.convert("train_network", file, new Places(folder, folder));
+        return Conversions.kohyaSets("train_network", folder, options);
     }
 
     @ParameterizedTest

@@ -21,8 +21,6 @@ import training.lora.trainer.dataset.Concepts;
 
 /** Where captions of kohya's configurations are read, and what stands for words in them here and there. */
 class KohyaCaptionsTest {
-    private static final String LEAST = "pretrained_model_name_or_path = \"a/b\"\nresolution = 512\n";
-
     private static final String CONFIG = "dataset_config = 'd.toml'";
 
     @TempDir
@@ -40,12 +38,7 @@ class KohyaCaptionsTest {
     }
 
     private Converted toml(@Nullable String from, String options) throws IOException {
-        boolean sets = !options.contains("train_data_dir") && !options.contains("dataset_config");
-        Path file = Files.writeString(
-                folder.resolve("c.toml"),
-                LEAST + (sets ? "train_data_dir = 'sets'\n" : "") + options.replace("; ", "\n"));
-        Places places = new Places(folder, folder);
-        return from == null ? Conversion.convert(Tool.Kohya, file, places) : Conversion.convert(from, file, places);
+        return Conversions.kohyaSets(from, folder, options);
     }
 
     private JsonNode spec(@Nullable String from, String options) throws IOException {

@@ -33,12 +33,7 @@ class KohyaFoldersTest {
     }
 
     private Converted toml(String from, String options) throws IOException {
-        boolean sets = !options.contains("train_data_dir") && !options.contains("dataset_config");
-        Path file = Files.writeString(
-                folder.resolve("c.toml"),
-                "pretrained_model_name_or_path = 'a/b'\nresolution = 512\n" + (sets ? "train_data_dir = 'sets'\n" : "")
-                        + options.replace("; ", "\n"));
-        Converted converted = Conversion.convert(from, file, new Places(folder, folder));
+        Converted converted = Conversions.kohyaSets(from, folder, options);
         assertThat(Conversions.problems(converted.training())).isEmpty();
         return converted;
     }

@@ -40,12 +40,7 @@ class KohyaNamesTest {
     }
 
     private Converted toml(String from, String options) throws IOException {
-        boolean sets = !options.contains("train_data_dir") && !options.contains("dataset_config");
-        Path file = Files.writeString(
-                folder.resolve("c.toml"),
-                "pretrained_model_name_or_path = 'a/b'\nresolution = 512\n" + (sets ? "train_data_dir = 'sets'\n" : "")
-                        + options.replace("; ", "\n"));
-        return Conversion.convert(from, file, new Places(folder, folder));
+        return Conversions.kohyaSets(from, folder, options);
     }
 
     @ParameterizedTest

@@ -19,9 +19,6 @@ import training.lora.trainer.TrainerException;
 
 /** kohya's scripts that train whole models and new tokens, and how one is told from another. */
 class KohyaScriptsTest {
-    private static final String LEAST =
-            "pretrained_model_name_or_path = \"a/b\"\nresolution = 512\ntrain_data_dir = \"sets\"\n";
-
     @TempDir
     Path folder;
 
@@ -35,9 +32,7 @@ class KohyaScriptsTest {
     }
 
     private Converted toml(@Nullable String from, String options) throws IOException {
-        Path file = Files.writeString(folder.resolve("c.toml"), LEAST + options.replace("; ", "\n"));
-        Places places = new Places(folder, folder);
-        return from == null ? Conversion.convert(Tool.Kohya, file, places) : Conversion.convert(from, file, places);
+        return Conversions.kohya(from, folder, "train_data_dir = 'sets'; " + options);
     }
 
     private JsonNode spec(@Nullable String from, String options) throws IOException {
@@ -315,7 +310,8 @@ class KohyaScriptsTest {
     void aModelIsWrittenInTheFormOfTheBaseModel(String base, String form, String written) throws IOException {
         Path file = Files.writeString(
                 folder.resolve("c.toml"),
-                LEAST.replace("a/b", base) + (form.isEmpty() ? "" : "save_model_as = '%s'".formatted(form)));
+                "pretrained_model_name_or_path = '%s'\nresolution = 512\ntrain_data_dir = 'sets'\n".formatted(base)
+                        + (form.isEmpty() ? "" : "save_model_as = '%s'".formatted(form)));
 
         assertThat(Conversion.convert("train_db", file, new Places(folder, folder))
                         .training()

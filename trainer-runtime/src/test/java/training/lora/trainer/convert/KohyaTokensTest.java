@@ -21,9 +21,6 @@ import training.lora.trainer.dataset.Wildcards;
 
 /** Captions and data sets of kohya's scripts, foremost of those that train new tokens. */
 class KohyaTokensTest {
-    private static final String LEAST =
-            "pretrained_model_name_or_path = \"a/b\"\nresolution = 512\ntrain_data_dir = \"sets\"\n";
-
     @TempDir
     Path folder;
 
@@ -39,13 +36,8 @@ class KohyaTokensTest {
     }
 
     private Converted toml(@Nullable String from, String options) throws IOException {
-        Path file = Files.writeString(folder.resolve("c.toml"), least(options) + options.replace("; ", "\n"));
-        Places places = new Places(folder, folder);
-        return from == null ? Conversion.convert(Tool.Kohya, file, places) : Conversion.convert(from, file, places);
-    }
-
-    private static String least(String options) {
-        return options.contains("train_data_dir") ? LEAST.replaceFirst("train_data_dir.*\n", "") : LEAST;
+        boolean named = options.contains("train_data_dir");
+        return Conversions.kohya(from, folder, named ? options : "train_data_dir = 'sets'; " + options);
     }
 
     private JsonNode spec(@Nullable String from, String options) throws IOException {
