@@ -56,7 +56,8 @@ class DoraRunTest {
         Ran converted = Ran.of("export", kohya.toString(), "--to", "diffusers");
         assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(converted.error()).contains("--to must be ").contains("is a DoRA");
-        // Magnitudes are of the same axis in other forms: a level may be rounded the other way.
+        // One has multiples of the frozen weight's norm, the other of the adapted one's: a level may be rounded the
+        // other way.
         assertThat(Pngs.difference(picture("kohya", kohya), picture("diffusers", diffusers)))
                 .isLessThanOrEqualTo(1);
     }
