@@ -85,6 +85,35 @@ class LossRunTest {
                 .isEqualTo(whole);
     }
 
+    /** XL's two text encoders and its pooled embeddings, sizes and positions stand in for each text of a loss. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "none",
+            quoteCharacter = '#',
+            value = {
+                "promptNoise: 0.5 | none",
+                "preservation: {prompts: ['<caption>', a cat in the rain], emptyPrompt: 1} | none",
+                "promptAlignment: {prompt: a dog in a red hat of qzx} | none",
+                "offsetNoise: 0 | promptNormWeight: 1e-3",
+                "offsetNoise: 0 | attentionWeight: 1e-3",
+                "offsetNoise: 0 | descriptionSteps: 10",
+            })
+    void eachChangesWhatXlLearnsAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {
+        String all = tokens == null ? "" : TOKENS + ", " + tokens;
+        TinyRun run = concept(TinyRun.createXl(
+                Files.createDirectory(folder.resolve("one")), UNWATCHED.formatted(loss, all), "{enabled: false}"));
+        byte[] whole = trained(run);
+        run.interruptBefore(12);
+
+        assertThat(trained(run)).isEqualTo(whole);
+        TinyRun plain = concept(TinyRun.createXl(
+                Files.createDirectory(folder.resolve("other")),
+                UNWATCHED.formatted("", tokens == null ? "" : TOKENS),
+                "{enabled: false}"));
+        assertThat(trained(plain)).hasSameSizeAs(whole).isNotEqualTo(whole);
+    }
+
     private static byte[] trained(TinyRun run) throws IOException {
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
@@ -92,7 +121,10 @@ class LossRunTest {
     }
 
     private TinyRun run(String name, String training) throws IOException {
-        TinyRun run = TinyRun.create(Files.createDirectory(folder.resolve(name)), training);
+        return concept(TinyRun.create(Files.createDirectory(folder.resolve(name)), training));
+    }
+
+    private static TinyRun concept(TinyRun run) throws IOException {
         Files.writeString(
                 run.yaml,
                 Files.readString(run.yaml)

@@ -14,10 +14,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Precision;
 import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.model.unet.UNetConfigBuilder;
@@ -131,6 +133,23 @@ class RecordedStepTest {
                 .hasSize(6)
                 .allMatch(o -> o.values() != null);
         assertThat(recording.outers()).allMatch(o -> used.contains(o.id()), "is an input of a call");
+    }
+
+    /** Machines with a card take few files at a time; recordings and a wheel of diffusers, some 5 MiB, come on top. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gpu", "peer"})
+    void whatACardNeedsOfTheRepositoryIsSmall(String benchmark) throws IOException {
+        Path folder = Path.of("../benchmarks").resolve(benchmark);
+        long bytes = 0;
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile)
+                    .filter(f -> !f.startsWith(folder.resolve("target")))
+                    .toList()) {
+                bytes += Files.size(file);
+            }
+        }
+
+        assertThat(bytes).isBetween(1L, 1L << 20);
     }
 
     @ParameterizedTest
