@@ -1,7 +1,12 @@
 package training.lora.trainer.files;
 
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +28,11 @@ public final class CaptionEntries {
     private static final List<String> PICTURES = List.of("file_name", "image_path", "image", "file");
 
     private static final List<String> CAPTIONS = List.of("text", "caption", "captions", "prompt");
+
+    /** Reads what Python's json writes: NaN and Infinity too. */
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .build();
 
     private final List<Entry> all = new ArrayList<>();
 
@@ -55,7 +65,7 @@ public final class CaptionEntries {
                 case "csv" -> entries.csv(text);
                 case "jsonl" -> entries.lines(text.lines().toList());
                 default -> {
-                    JsonNode root = Json.MAPPER.readTree(text);
+                    JsonNode root = json(text, "has more behind its JSON, in line %d; JSON in lines is a .jsonl");
                     if (root.isArray()) {
                         root.forEach(entry -> entries.entry(null, entry));
                     } else {
@@ -69,11 +79,30 @@ public final class CaptionEntries {
         return entries.all;
     }
 
-    private void lines(List<String> lines) throws NoTextException {
+    /**
+     * The one value that {@code text} is; a missing one where it is blank.
+     *
+     * @param problem what is said where more follows it, in which line
+     */
+    private static JsonNode json(String text, String problem) throws IOException, NoTextException {
+        try (JsonParser parser = JSON.createParser(text)) {
+            JsonNode value = parser.readValueAsTree();
+            if (value == null) {
+                return MissingNode.getInstance();
+            }
+            if (parser.nextToken() != null) {
+                throw new NoTextException(
+                        problem.formatted(parser.currentTokenLocation().getLineNr()));
+            }
+            return value;
+        }
+    }
+
+    private void lines(List<String> lines) throws IOException, NoTextException {
         for (int i = 0; i < lines.size(); i++) {
             if (!lines.get(i).isBlank()) {
                 try {
-                    entry(null, Json.MAPPER.readTree(lines.get(i)));
+                    entry(null, json(lines.get(i), "has more behind the JSON of line " + (i + 1)));
                 } catch (JsonProcessingException e) {
                     throw new NoTextException("has no JSON in line %d: %s"
                             .formatted(i + 1, Json.problem(e).replaceFirst(" at line 1$", "")));
@@ -91,12 +120,19 @@ public final class CaptionEntries {
         }
         List<String> captions = entry.isTextual() ? List.of(entry.asText()) : strings(entry, CAPTIONS);
         String tags = String.join(", ", strings(entry, List.of("tags"))).strip();
-        List<String> all = tags.isEmpty()
-                ? captions
-                : captions.isEmpty()
-                        ? List.of(tags)
-                        : captions.stream().map(c -> c + ", " + tags).toList();
-        add(picture, all, entry.path(PREPARED).asBoolean());
+        add(
+                picture,
+                tags.isEmpty() ? captions : tagged(captions, tags),
+                entry.path(PREPARED).asBoolean());
+    }
+
+    /** Captions with tags behind them; those that are blank are none. */
+    private static List<String> tagged(List<String> captions, String tags) {
+        List<String> tagged = captions.stream()
+                .filter(caption -> !caption.isBlank())
+                .map(caption -> caption + ", " + tags)
+                .toList();
+        return tagged.isEmpty() ? List.of(tags) : tagged;
     }
 
     private void add(String picture, List<String> texts, boolean whole) {
@@ -132,7 +168,11 @@ public final class CaptionEntries {
             return;
         }
         for (List<String> row : rows.subList(1, rows.size())) {
-            if (row.size() > Math.max(picture, caption)) {
+            if (row.size() > head.size() && row.stream().skip(head.size()).anyMatch(cell -> !cell.isBlank())) {
+                throw new NoTextException(
+                        "must have no more cells in a row than %s, but has \"%s\": a cell with commas stands in quotes, without spaces around them"
+                                .formatted(String.join(", ", head), String.join(",", row)));
+            } else if (row.size() > Math.max(picture, caption)) {
                 add(row.get(picture), List.of(row.get(caption)), false);
             } else if (!String.join("", row).isBlank()) {
                 throw new NoTextException("must have a cell for each of %s in every row, but has \"%s\""
