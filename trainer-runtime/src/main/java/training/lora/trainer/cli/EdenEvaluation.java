@@ -29,7 +29,9 @@ import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.prepare.picture.FileBytes;
 import training.lora.trainer.prepare.picture.Photo;
+import training.lora.trainer.prepare.picture.PictureFormat;
 import training.lora.trainer.prepare.picture.PictureOptions;
 import training.lora.trainer.prepare.picture.UnreadablePictureException;
 import training.lora.trainer.run.FetchProgress;
@@ -149,7 +151,7 @@ final class EdenEvaluation {
     }
 
     private static List<Path> pictures(Path path) throws IOException {
-        List<Path> pictures = Files.isDirectory(path) ? list(path, DataFiles::isPicture) : List.of();
+        List<Path> pictures = Files.isDirectory(path) ? list(path, DataFiles::isPictureAndNoMask) : List.of();
         if (pictures.isEmpty()) {
             throw wrong("--training_images_folder must be a folder with pictures, was " + path);
         }
@@ -160,7 +162,7 @@ final class EdenEvaluation {
     private static List<Path> readable(List<Path> pictures, Path folder) throws IOException {
         List<Path> readable = new ArrayList<>();
         for (Path picture : pictures) {
-            if (Picture.hasReader(picture)) {
+            if (isPlain(picture)) {
                 readable.add(picture);
                 continue;
             }
@@ -175,6 +177,13 @@ final class EdenEvaluation {
             readable.add(png);
         }
         return readable;
+    }
+
+    private static boolean isPlain(Path picture) throws IOException {
+        try (FileBytes bytes = FileBytes.open(picture)) {
+            PictureFormat format = PictureFormat.of(bytes);
+            return format != null && format.isPlain();
+        }
     }
 
     private static List<Path> list(Path folder, Predicate<Path> wanted) throws IOException {

@@ -58,7 +58,7 @@ final class KohyaFolders {
             return true;
         }
         Set<String> captioned = captions(files).stream().map(KohyaFolders::stem).collect(Collectors.toSet());
-        return files.stream().filter(DataFiles::isPicture).anyMatch(file -> !captioned.contains(stem(file)));
+        return files.stream().filter(DataFiles::isPictureAndNoMask).anyMatch(file -> !captioned.contains(stem(file)));
     }
 
     /** The files of captions of pictures in {@code folder}, by their names; none where it can't be read. */
@@ -114,7 +114,7 @@ final class KohyaFolders {
         List<Path> files = files(folder);
         return files == null
                 ? -1
-                : (int) files.stream().filter(DataFiles::isPicture).count();
+                : (int) files.stream().filter(DataFiles::isPictureAndNoMask).count();
     }
 
     /** Pictures of an epoch; null where they can't be counted. Regularization pictures count as many again, as there. */

@@ -36,8 +36,8 @@ public final class DataFiles {
         return stem.toLowerCase(Locale.ROOT).endsWith(MASK);
     }
 
-    /** Whether {@code file} should be a picture that can be decoded, and no mask. */
-    public static boolean isPicture(Path file) {
+    /** Whether {@code file} should be a picture that can be decoded, and no mask of one. */
+    public static boolean isPictureAndNoMask(Path file) {
         return isPicture(FileName.extension(file)) && !isMask(FileName.stem(file));
     }
 

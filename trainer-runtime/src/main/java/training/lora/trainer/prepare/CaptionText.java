@@ -14,8 +14,6 @@ import training.lora.trainer.files.TextFile;
  * @param invisible how many invisible characters were left out; a byte order mark at the beginning doesn't count
  */
 record CaptionText(String text, int invisible) {
-    static final CaptionText EMPTY = new CaptionText("", 0);
-
     /** Reads UTF-8, or UTF-16 with a byte order mark. */
     static CaptionText read(Path file) throws IOException, NoTextException {
         return of(TextFile.read(file));

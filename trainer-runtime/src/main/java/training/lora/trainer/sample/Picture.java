@@ -78,11 +78,6 @@ public record Picture(int width, int height, byte[] rgb) {
         return manager.create(values, new Shape(pictures.size(), 3, height, width));
     }
 
-    /** Whether {@code file} begins as a picture that {@link #read} decodes. */
-    public static boolean hasReader(Path file) {
-        return Imgcodecs.haveImageReader(file.toString());
-    }
-
     /** Reads a picture file; grey becomes RGB and transparency is dropped. */
     public static Picture read(Path file) {
         byte[] bytes;

@@ -22,7 +22,7 @@ import training.lora.trainer.sample.Picture;
 /** Eden's training_args.json on the command line, trained and converted. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class EdenRunTest {
-    private static final Path GIF = Path.of("src/test/resources/pictures/still.gif");
+    private static final Path ODD = Path.of("src/test/resources/pictures");
 
     @TempDir
     Path folder;
@@ -71,8 +71,9 @@ class EdenRunTest {
                 Files.copy(file, learned.resolve(file.getFileName()));
             }
         }
-        // Prepare reads the one and passes over the other.
-        Files.copy(GIF, learned.resolve("b.gif"));
+        // Prepare reads two of them and passes over the third.
+        Files.copy(ODD.resolve("still.gif"), learned.resolve("b.gif"));
+        Files.copy(ODD.resolve("animated.webp"), learned.resolve("c.webp"));
         Files.writeString(learned.resolve("._b.png"), "none");
         Path pictures = folder.resolve("pictures");
         Path json = folder.resolve("scores/scores.json");
@@ -96,8 +97,11 @@ class EdenRunTest {
         for (int i = 0; i < 4; i++) {
             assertThat(pictures.resolve(i + ".jpg")).isNotEmptyFile();
         }
-        assertThat(Picture.read(pictures.resolve("work/pictures/b.gif.png")).width())
-                .isPositive();
+        for (String readable : List.of("b.gif.png", "c.webp.png")) {
+            assertThat(Picture.read(pictures.resolve("work/pictures/" + readable))
+                            .width())
+                    .isPositive();
+        }
         JsonNode scores = Json.MAPPER.readTree(json.toFile());
         assertThat(scores.fieldNames())
                 .toIterable()

@@ -22,7 +22,7 @@ class DataFilesTest {
         "folder.png/a, false, false"
     })
     void namesTellPicturesAndCaptions(Path file, boolean picture, boolean caption) {
-        assertThat(DataFiles.isPicture(file)).isEqualTo(picture);
+        assertThat(DataFiles.isPictureAndNoMask(file)).isEqualTo(picture);
         assertThat(DataFiles.isCaption(file)).isEqualTo(caption);
     }
 

@@ -73,6 +73,11 @@ public enum PictureFormat {
         return readable || (needsLibheif() && Heif.available());
     }
 
+    /** Whether OpenCV decodes it as it is; GIF and an animated WebP need more than that, AVIF and HEIC another decoder. */
+    public boolean isPlain() {
+        return readable && this != GIF && this != ANIMATED_WEBP;
+    }
+
     private boolean needsLibheif() {
         return this == AVIF || this == HEIF;
     }
