@@ -15,6 +15,8 @@ import java.nio.file.Path;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.files.NoTextException;
+import training.lora.trainer.files.TextFile;
 
 /** Reads JSON, TOML and YAML, by a file's ending. */
 final class ConfigText {
@@ -60,11 +62,11 @@ final class ConfigText {
             throw new TrainerException(Reason.InvalidConfiguration, file + " must be a file");
         }
         try {
-            String text = Files.readString(file);
-            return text.startsWith("\uFEFF") ? text.substring(1) : text;
+            return TextFile.read(file);
+        } catch (NoTextException e) {
+            throw new TrainerException(Reason.InvalidConfiguration, file + " " + e.getMessage());
         } catch (IOException e) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration, "%s must be readable UTF-8: %s".formatted(file, e.getMessage()), e);
+            throw new TrainerException(Reason.InvalidConfiguration, file + " must be a file that can be read", e);
         }
     }
 }

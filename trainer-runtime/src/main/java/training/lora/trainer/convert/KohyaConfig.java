@@ -320,16 +320,15 @@ final class KohyaConfig {
                 BigDecimal seed = KohyaPrompts.number(prompt, "seed");
                 text.put("seed", seed == null ? 0 : seed.longValue());
             }
-            for (JsonNode text : texts) {
-                String found = placeholders.in(
-                        text.path("text").asText() + text.path("negative").asText());
-                if (found != null) {
-                    throw options.wrong(
-                            "sample_prompts",
-                            "have prompts %s, but \"%s\" has it"
-                                    .formatted(
-                                            Placeholders.without(found),
-                                            text.path("text").asText()));
+            for (JsonNode prompt : texts) {
+                for (String part : List.of("text", "negative")) {
+                    String text = prompt.path(part).asText();
+                    String found = placeholders.in(text);
+                    if (found != null) {
+                        throw options.wrong(
+                                "sample_prompts",
+                                "have prompts %s, but \"%s\" has it".formatted(Placeholders.without(found), text));
+                    }
                 }
             }
             draft.put("sample_prompts", "sampling.prompts", texts);

@@ -18,6 +18,8 @@ final class KohyaSubsets {
     private static final Map<String, String> NAMES =
             Map.of("train_batch_size", "batch_size", "dataset_repeats", "num_repeats");
 
+    private static final int MOST_DIGITS = 6;
+
     private final Options root;
     private final Findings findings;
     private final KohyaScripts scripts;
@@ -121,24 +123,41 @@ final class KohyaSubsets {
         try (Stream<Path> entries = Files.list(folder)) {
             for (Path entry : entries.filter(Files::isDirectory).sorted().toList()) {
                 String[] parts = entry.getFileName().toString().split("_", 2);
-                if (parts[0].matches("[1-9]\\d{0,5}")) {
+                Integer repeats = repeats(key, parts[0], entry);
+                if (repeats != null) {
                     subsets.add(joined(
                             null,
                             Json.MAPPER
                                     .createObjectNode()
                                     .put("image_dir", text.replaceFirst("/+$", "") + "/" + entry.getFileName())
-                                    .put("num_repeats", Integer.parseInt(parts[0]))
+                                    .put("num_repeats", repeats)
                                     .put("is_reg", regularization)
                                     .put("class_tokens", parts.length < 2 ? "" : parts[1]),
                             // Its name is of the folder that the option names.
                             Map.of("image_dir", key, "num_repeats", key, "class_tokens", key, "is_reg", key)));
-                } else {
-                    findings.note("the folder %s has no number of repeats before a _ in its name, and is passed over"
-                            .formatted(entry.getFileName()));
                 }
             }
         } catch (IOException e) {
             throw root.wrong(key, "be a folder that can be read");
         }
+    }
+
+    /** The N of a folder's name as Python's int() reads it, with zeros and spaces around it too; null where it is passed over. */
+    private @Nullable Integer repeats(String key, String number, Path folder) {
+        String digits = number.strip().replaceFirst("^\\+?0*(?=\\d)", "");
+        if (digits.matches("[1-9]\\d*")) {
+            if (digits.length() > MOST_DIGITS) {
+                throw root.wrong(
+                        key,
+                        "have folders N_NAME with an N of at most %d digits, but %s has more"
+                                .formatted(MOST_DIGITS, folder.getFileName()));
+            }
+            return Integer.valueOf(digits);
+        }
+        findings.note((digits.matches("-?\\d+")
+                        ? "the folder %s has fewer repeats than 1 in its name, and is passed over"
+                        : "the folder %s has no number of repeats before a _ in its name, and is passed over")
+                .formatted(folder.getFileName()));
+        return null;
     }
 }

@@ -168,6 +168,52 @@ class KohyaFoldersTest {
                 .contains("without effect: `caption_extension` (captions are a table's)");
     }
 
+    @ParameterizedTest
+    @CsvSource({"05_dog, 5", "007_dog, 7", "' 5 _dog', 5", "+5_dog, 5"})
+    void repeatsOfAFoldersNameAreReadAsThere(String name, int repeats) throws IOException {
+        write("odd/" + name + "/a.png", "");
+
+        assertThat(toml("train_db", "train_data_dir = 'odd'")
+                        .training()
+                        .at("/spec/datasets/0/repeats")
+                        .asInt())
+                .isEqualTo(repeats);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0_dog, has fewer repeats than 1 in its name",
+        "-1_dog, has fewer repeats than 1 in its name",
+        "x5_dog, has no number of repeats before a _ in its name"
+    })
+    void foldersWithoutRepeatsArePassedOver(String name, String reason) throws IOException {
+        write("sets/" + name + "/a.png", "");
+
+        assertThat(toml("train_db", "").warnings())
+                .contains("the folder %s %s, and is passed over".formatted(name, reason));
+    }
+
+    @Test
+    void moreRepeatsThanThereCanBeAreRefused() throws IOException {
+        write("odd/1234567_dog/a.png", "");
+
+        assertThatThrownBy(() -> toml("train_db", "train_data_dir = 'odd'"))
+                .hasMessageContaining(
+                        "`train_data_dir` must have folders N_NAME with an N of at most 6 digits, but 1234567_dog has more");
+    }
+
+    /** As captions are. */
+    @Test
+    void promptsOfAnotherEncodingAreRead() throws IOException {
+        Files.write(folder.resolve("p.txt"), "a r\u00e9mi".getBytes(StandardCharsets.UTF_16));
+
+        assertThat(toml("train_db", "sample_prompts = 'p.txt'")
+                        .training()
+                        .at("/spec/sampling/prompts/0/text")
+                        .asText())
+                .isEqualTo("a r\u00e9mi");
+    }
+
     @Test
     void wordsOfAFoldersNameHaveNoSpacesAroundThem() throws IOException {
         write("odd/1_ tin robot/a.png", "");
