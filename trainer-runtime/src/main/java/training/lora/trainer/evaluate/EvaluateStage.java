@@ -61,7 +61,7 @@ public final class EvaluateStage {
      * @param best the chosen checkpoint
      * @param checkpoints what was measured of each checkpoint
      * @param artifacts main files, uri relative to the workspace
-     * @param note which pictures are unsafe, in a sentence; null if none, or nothing looked
+     * @param note which pictures are unsafe, and where the score can't tell what was learned; null if there is nothing of it
      */
     public record Result(
             Checkpoint base,
@@ -149,16 +149,19 @@ public final class EvaluateStage {
         LOG.info("the best checkpoint by {} is step {}", spec.evaluation().select(), best.step());
         EvaluationReport report = new ReportFile(context, data, summary, meter)
                 .of(base, measured, best, clipFolder.getFileName().toString());
-        String note = SampleSafety.sentence(spec.preparation().safety(), report.safety());
-        if (note != null) {
-            LOG.warn("{}", note);
-        }
+        List<String> notes = report.notes(spec.preparation().safety());
+        notes.forEach(note -> LOG.warn("{}", note));
         List<Measured> shown = new ArrayList<>();
         for (Measured m : measured) {
             shown.add(meter.shown(m));
         }
         List<Artifact> artifacts = publish(report, inputs, meter.shown(base), shown);
-        return new Result(report.base(), best.checkpoint(), report.checkpoints(), artifacts, note);
+        return new Result(
+                report.base(),
+                best.checkpoint(),
+                report.checkpoints(),
+                artifacts,
+                notes.isEmpty() ? null : String.join(". ", notes));
     }
 
     /** Measures {@code trained} beside {@code base}; the base model itself where that is null. */

@@ -4,11 +4,14 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Checkpoint;
 import training.lora.api.Metric;
 import training.lora.api.PromptSpec;
 import training.lora.api.SafetyAction;
+import training.lora.api.SafetySpec;
 import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
 import training.lora.trainer.trained.TrainSummary;
@@ -74,6 +77,17 @@ record EvaluationReport(
                         .map(UnsafePicture::probability)
                         .findFirst()
                         .orElse(null);
+    }
+
+    /**
+     * What a person must know of the pictures and the score: sentences without their full stops.
+     *
+     * @param safety what looked at the pictures; null where nothing did
+     */
+    List<String> notes(@Nullable SafetySpec safety) {
+        return Stream.of(SampleSafety.sentence(safety, this.safety), ScoreNote.of(select, concepts))
+                .filter(Objects::nonNull)
+                .toList();
     }
 
     /** The chosen checkpoint. */

@@ -91,9 +91,8 @@ final class ReportPage {
         if (note != null) {
             html.append("<p>").append(Page.escape(sentence(note))).append("</p>\n");
         }
-        String unsafe = SampleSafety.sentence(context.run().spec().preparation().safety(), report.safety());
-        if (unsafe != null) {
-            html.append("<p>").append(Page.escape(sentence(unsafe))).append("</p>\n");
+        for (String told : report.notes(context.run().spec().preparation().safety())) {
+            html.append("<p>").append(Page.escape(sentence(told))).append("</p>\n");
         }
         html.append("<p class=\"dim\">Base model %s; measured by %s; drawn by %s, %d steps, guidance %s.</p>\n"
                 .formatted(
