@@ -19,11 +19,19 @@ public final class DataFiles {
             ("png apng jpg jpeg jpe jfif jif jfi webp bmp dib tif tiff jp2 j2k jpf jpx j2c jpc pbm pgm ppm pnm sr ras gif")
                     .split(" "));
 
+    /** Of formats that libheif decodes, where it is installed. */
+    private static final Set<String> OF_LIBHEIF = Set.of("avif", "avifs", "heic", "heics", "heif", "hif");
+
     private DataFiles() {}
 
     /** Whether a file of that extension, in lower case, should be a picture that can be decoded. */
     public static boolean isPicture(String extension) {
         return PICTURES.contains(extension);
+    }
+
+    /** Whether a file of that extension, in lower case, should be a picture that can be decoded where libheif is installed. */
+    public static boolean needsLibheif(String extension) {
+        return OF_LIBHEIF.contains(extension);
     }
 
     /** Whether a file of that extension, in lower case, is a caption. */

@@ -17,6 +17,7 @@ import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.DatasetManifest.Sample;
 import training.lora.trainer.dataset.Wildcards;
 import training.lora.trainer.files.CaptionEntries.Entry;
+import training.lora.trainer.files.CaptionTable;
 import training.lora.trainer.files.NoTextException;
 import training.lora.trainer.files.TextFile;
 
@@ -91,7 +92,7 @@ final class CaptionRules {
                     .toList());
         }
         List<CaptionText> texts = said.texts().stream().map(CaptionText::of).toList();
-        return of(table.file().name(), texts, said.whole());
+        return of(table.name(), texts, said.whole());
     }
 
     private static @Nullable String unpaired(String where, String text) {

@@ -23,6 +23,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.FileName;
+import training.lora.trainer.files.Leftovers;
 import training.lora.trainer.files.SystemFiles;
 
 /**

@@ -26,6 +26,7 @@ import training.lora.trainer.Names;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.files.CaptionEntries;
 import training.lora.trainer.files.CaptionEntries.Entry;
+import training.lora.trainer.files.CaptionTable;
 import training.lora.trainer.files.CaptionTables;
 import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.NoTextException;
@@ -201,7 +202,7 @@ final class RawDataset {
 
     private void readTable(DataFolder.Entry file) throws IOException {
         try {
-            CaptionTable table = CaptionTable.read(file);
+            CaptionTable table = CaptionTable.read(file.path(), file.name());
             (table.captions() ? tables : otherTables).add(table);
         } catch (NoTextException e) {
             problems.add(file.name() + " " + e.getMessage());
@@ -240,7 +241,7 @@ final class RawDataset {
         }
         if (!rules.ignored() && items.stream().anyMatch(item -> item.captionFrom() == null)) {
             // Where every picture has its caption such a file is about something else.
-            otherTables.forEach(table -> problems.add(table.file().name() + " " + CaptionEntries.wanted()));
+            otherTables.forEach(table -> problems.add(table.name() + " " + CaptionEntries.wanted()));
         }
         if (!problems.isEmpty()) {
             throw new TrainerException(
@@ -257,9 +258,8 @@ final class RawDataset {
     private @Nullable String entriesOfNoPicture() {
         List<String> missing = tables.stream()
                 .flatMap(table -> table.pictures().stream()
-                        .filter(picture ->
-                                !tabled.containsKey(List.of(table.file().name(), picture)))
-                        .map(picture -> picture + " (" + table.file().name() + ")"))
+                        .filter(picture -> !tabled.containsKey(List.of(table.name(), picture)))
+                        .map(picture -> picture + " (" + table.name() + ")"))
                 .sorted()
                 .toList();
         return missing.isEmpty()
@@ -312,17 +312,17 @@ final class RawDataset {
     /** What a table says of {@code picture}; null if nothing. An entry is of one picture. */
     private @Nullable Entry said(CaptionTable table, DataFolder.Entry picture) {
         try {
-            Entry said = table.of(picture);
+            Entry said = table.of(picture.name());
             if (said != null) {
-                String other = tabled.putIfAbsent(List.of(table.file().name(), said.picture()), picture.name());
+                String other = tabled.putIfAbsent(List.of(table.name(), said.picture()), picture.name());
                 if (other != null && !other.equals(picture.name())) {
                     problems.add("%s has one entry %s for %s and %s"
-                            .formatted(table.file().name(), said.picture(), other, picture.name()));
+                            .formatted(table.name(), said.picture(), other, picture.name()));
                 }
             }
             return said;
         } catch (NoTextException e) {
-            problems.add(table.file().name() + " " + e.getMessage());
+            problems.add(table.name() + " " + e.getMessage());
             return null;
         }
     }
@@ -353,7 +353,7 @@ final class RawDataset {
                     ? rules.ofTable(saying.get(0), Objects.requireNonNull(found.get(saying.get(0))))
                     : rules.ofFile(caption);
         } catch (NoTextException e) {
-            problems.add((caption == null ? saying.get(0).file() : caption).name() + " " + e.getMessage());
+            problems.add((caption == null ? saying.get(0).name() : caption.name()) + " " + e.getMessage());
             return SidecarText.NONE;
         }
     }

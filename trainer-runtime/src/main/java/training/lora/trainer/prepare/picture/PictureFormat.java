@@ -32,11 +32,10 @@ public enum PictureFormat {
     ODD_NETPBM("Netpbm of another range than 255 or 65535", false),
     QOI("QOI", false);
 
-    /** Of formats that can't be decoded. */
-    private static final Set<String> OTHER_EXTENSIONS =
-            Set.of(("avif avifs heic heics heif hif jxl psd psb svg hdr exr pfm pam qoi"
-                            + " dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 orf pef srw 3fr iiq x3f erf mrw dcr kdc")
-                    .split(" "));
+    /** Of formats that can't be decoded in any way. */
+    private static final Set<String> OTHER_EXTENSIONS = Set.of(("jxl psd psb svg hdr exr pfm pam qoi"
+                    + " dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 orf pef srw 3fr iiq x3f erf mrw dcr kdc")
+            .split(" "));
 
     private static final Set<String> AVIF_BRANDS = Set.of("avif", "avis");
     private static final Set<String> HEIF_BRANDS =
@@ -60,7 +59,9 @@ public enum PictureFormat {
 
     /** Whether a file of that extension, in lower case, should be a picture. */
     public static boolean isPicture(String extension) {
-        return DataFiles.isPicture(extension) || OTHER_EXTENSIONS.contains(extension);
+        return DataFiles.isPicture(extension)
+                || DataFiles.needsLibheif(extension)
+                || OTHER_EXTENSIONS.contains(extension);
     }
 
     /** What people call it. */

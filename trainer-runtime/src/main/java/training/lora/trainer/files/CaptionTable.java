@@ -1,7 +1,9 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.files;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.text.Normalizer;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,13 +13,11 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import training.lora.trainer.files.CaptionEntries;
 import training.lora.trainer.files.CaptionEntries.Entry;
-import training.lora.trainer.files.NoTextException;
 
 /** The captions of many pictures in one file of a data set, found by their pictures. */
-final class CaptionTable {
-    private final DataFolder.Entry file;
+public final class CaptionTable {
+    private final String name;
 
     /** By the picture's path from the file's folder, or as an absolute one; with or without its extension. */
     private final Map<String, Entry> said = new LinkedHashMap<>();
@@ -25,8 +25,8 @@ final class CaptionTable {
     /** Absolute paths, which are of another machine, by their last names. */
     private final Map<String, Set<String>> absolute = new HashMap<>();
 
-    private CaptionTable(DataFolder.Entry file) {
-        this.file = file;
+    private CaptionTable(String name) {
+        this.name = name;
     }
 
     private static String lastOf(String path) {
@@ -36,11 +36,12 @@ final class CaptionTable {
     /**
      * Reads {@code file}.
      *
+     * @param name its path below the data set's folder, with slashes
      * @throws NoTextException if it is no such file; the message follows its name
      */
-    static CaptionTable read(DataFolder.Entry file) throws IOException, NoTextException {
-        CaptionTable table = new CaptionTable(file);
-        CaptionEntries.read(file.path()).forEach(table::add);
+    public static CaptionTable read(Path file, String name) throws IOException, NoTextException {
+        CaptionTable table = new CaptionTable(name);
+        CaptionEntries.read(file).forEach(table::add);
         return table;
     }
 
@@ -68,13 +69,15 @@ final class CaptionTable {
      * What is said of {@code picture}; null if nothing is. A path from the file's folder must be the picture's; of one that
      * is absolute only the end can be known.
      *
+     * @param picture its path below the data set's folder, with slashes
      * @throws NoTextException if several entries may be meant; the message follows the file's name
      */
-    @Nullable Entry of(DataFolder.Entry picture) throws NoTextException {
-        if (!picture.name().startsWith(file.folder())) {
+    public @Nullable Entry of(String picture) throws NoTextException {
+        String folder = name.substring(0, name.lastIndexOf('/') + 1);
+        if (!picture.startsWith(folder)) {
             return null;
         }
-        String path = picture.name().substring(file.folder().length());
+        String path = picture.substring(folder.length());
         List<String> meant =
                 Stream.of(path, stem(path)).distinct().filter(said::containsKey).toList();
         if (meant.isEmpty()) {
@@ -89,7 +92,7 @@ final class CaptionTable {
         }
         if (meant.size() > 1) {
             throw new NoTextException(
-                    "has several entries that may be %s: %s".formatted(picture.name(), String.join(", ", meant)));
+                    "has several entries that may be %s: %s".formatted(picture, String.join(", ", meant)));
         }
         return meant.isEmpty() ? null : said.get(meant.get(0));
     }
@@ -99,22 +102,28 @@ final class CaptionTable {
         return dot <= name.lastIndexOf('/') + 1 ? name : name.substring(0, dot);
     }
 
-    DataFolder.Entry file() {
-        return file;
+    /** Its path below the data set's folder, with slashes. */
+    public String name() {
+        return name;
+    }
+
+    /** What it says of each picture. */
+    public Collection<Entry> entries() {
+        return List.copyOf(said.values());
     }
 
     /** Whether it says anything of a picture. */
-    boolean captions() {
+    public boolean captions() {
         return !said.isEmpty();
     }
 
     /** The pictures that it speaks of, as it has them. */
-    Set<String> pictures() {
+    public Set<String> pictures() {
         return Set.copyOf(said.keySet());
     }
 
-    /** Names of {@code files}, for messages. */
-    static String names(List<CaptionTable> tables) {
-        return tables.stream().map(t -> t.file.name()).collect(Collectors.joining(", "));
+    /** Names of {@code tables}, for messages. */
+    public static String names(List<CaptionTable> tables) {
+        return tables.stream().map(CaptionTable::name).collect(Collectors.joining(", "));
     }
 }

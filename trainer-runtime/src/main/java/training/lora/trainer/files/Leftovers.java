@@ -1,4 +1,4 @@
-package training.lora.trainer.prepare;
+package training.lora.trainer.files;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -6,19 +6,19 @@ import java.util.Locale;
 import java.util.Set;
 
 /** Folders that this trainer and viewers of pictures leave beside pictures, and nobody means to train on. */
-final class Leftovers {
+public final class Leftovers {
     private static final Set<String> THUMBNAILS =
             Set.of("thumbnails", "thumbnail", "thumbs", "_thumbnails", "_thumbs", "_thumb");
 
     private Leftovers() {}
 
     /** Whether a folder of that name is passed over where it holds no caption. */
-    static boolean isThumbnails(String name) {
+    public static boolean isThumbnails(String name) {
         return THUMBNAILS.contains(name.toLowerCase(Locale.ROOT));
     }
 
     /** Whether a run of this trainer works, has published or has reported in {@code folder}. */
-    static boolean isRunsOwn(Path folder) {
+    public static boolean isRunsOwn(Path folder) {
         boolean reported =
                 Files.isRegularFile(folder.resolve("training.yaml")) && isWorkspaceOrOutput(folder.resolve("run"));
         return reported || isWorkspaceOrOutput(folder);
