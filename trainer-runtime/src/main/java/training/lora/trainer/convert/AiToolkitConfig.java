@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
@@ -288,6 +289,10 @@ final class AiToolkitConfig {
         String negative = own == null ? null : own.text("neg");
         String common = sample.node().path("neg").isTextual() ? sample.text("neg", "") : "";
         boolean triggered = draft.at("datasets.0.concept.trigger").isTextual();
+        Placeholders placeholders = Placeholders.of(draft, Set.of());
+        placeholders.refuse(own == null ? sample : own, own == null ? "prompts" : "prompt", text);
+        placeholders.refuse(
+                negative == null || own == null ? sample : own, "neg", negative == null ? common : negative);
         prompts.addObject()
                 .put(
                         "text",

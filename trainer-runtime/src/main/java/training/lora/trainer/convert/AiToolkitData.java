@@ -2,21 +2,25 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.api.MaskSource;
 import training.lora.api.Sizing;
+import training.lora.trainer.convert.FolderCaptions.Said;
+import training.lora.trainer.files.DataFiles;
 
 /** ai-toolkit's data sets; what is done with pictures and captions those that are learned from must have in common. */
 final class AiToolkitData {
+    private static final FolderRules RULES = new FolderRules(List.of("jpg", "jpeg", "png", "webp"), true, false);
+
     private final Options options;
     private final Findings findings;
     private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final AiToolkitTokens tokens;
     private final List<Options> sets;
@@ -26,6 +30,7 @@ final class AiToolkitData {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
+        folders = new PictureFolders(places, findings);
         this.draft = draft;
         sets = options.children("datasets");
     }
@@ -35,6 +40,7 @@ final class AiToolkitData {
             throw options.wrong("datasets", "have at least one entry");
         }
         sets.forEach(this::dataset);
+        sets.forEach(this::captions);
         resolution();
         boolean square = flag("square_crop", false);
         draft.put(
@@ -42,7 +48,7 @@ final class AiToolkitData {
                 "preparation.sizing",
                 flag("buckets", true) && !square ? Sizing.Buckets : Sizing.CenterCrop);
         draft.put("datasets.flip_x", "preparation.flip", flag("flip_x", false));
-        JsonNode ending = common("caption_ext");
+        JsonNode ending = ofLearned("caption_ext");
         if (ending != null) {
             if (!List.of("txt", "caption").contains(ending.asText().replaceFirst("^\\.", ""))) {
                 throw findings.refused("datasets.caption_ext", ending);
@@ -61,9 +67,8 @@ final class AiToolkitData {
     }
 
     private void dataset(Options set) {
-        String path = set.text("folder_path");
-        String key = path == null ? "dataset_path" : "folder_path";
-        path = path == null ? set.text("dataset_path") : path;
+        String key = key(set);
+        String path = set.text(key);
         if (path == null) {
             throw set.wrong("folder_path", "be given");
         }
@@ -84,18 +89,19 @@ final class AiToolkitData {
         String trigger = set.text("trigger_word");
         trigger = trigger == null ? options.text("trigger_word") : trigger;
         String unset = set.text("default_caption");
-        boolean captioned = KohyaFolders.captions(places, findings, "datasets." + key, path) != 0;
-        placeholders("datasets." + key, path);
+        PictureFolder folder = folder(set);
+        boolean captioned = folder == null || !folder.captions().isEmpty();
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
             trigger = tokens.trigger();
-            draft.origin(
-                    "embedding.trigger",
-                    "spec.datasets[%d].concept.trigger"
-                            .formatted(draft.at("datasets").size() - 1));
+            draft.originOfDataset("embedding.trigger", "concept.trigger");
         }
-        if (trigger == null && unset != null && !captioned) {
+        if (trigger == null && unset != null && !captioned && !regularization) {
             trigger = unset;
+        } else if (unset != null && (folder == null || folder.bare())) {
+            findings.differs(
+                    "pictures of %s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
+                            .formatted(path, unset));
         }
         if (trigger != null && !regularization) {
             dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
@@ -114,22 +120,49 @@ final class AiToolkitData {
         }
     }
 
-    /** In captions they are the trigger there, or nothing without one; here they would be learned as they stand. */
-    private void placeholders(String key, String path) {
-        Path folder = Places.isAddress(path) ? null : places.path(findings, key, path);
-        if (folder == null || !Files.isDirectory(folder)) {
+    /** The option of {@code set} that names its folder. */
+    private static String key(Options set) {
+        return set.text("folder_path") == null ? "dataset_path" : "folder_path";
+    }
+
+    private @Nullable PictureFolder folder(Options set) {
+        return folders.at("datasets." + key(set), set.text(key(set), ""));
+    }
+
+    /** What stands for the trigger in captions, there (nothing without one) or here, would be learned as it stands, or not. */
+    private void captions(Options set) {
+        String path = set.text(key(set), "");
+        PictureFolder folder = folder(set);
+        Placeholders placeholders = set.flag("is_reg", false) ? Placeholders.NONE : Placeholders.of(draft, Set.of());
+        if (folder == null) {
             findings.note(
                     "captions that aren't here to be read must have no [trigger] or [name], which there become the trigger");
+            if (!placeholders.all().isEmpty()) {
+                findings.note("captions that aren't here to be read must have no %s, which become the trigger here"
+                        .formatted(String.join(" and no ", placeholders.all())));
+            }
             return;
         }
-        for (Path file : KohyaFolders.captionFiles(folder)) {
-            String caption = KohyaFolders.text(file);
-            if (caption.contains("[trigger]") || caption.contains("[name]")) {
+        RULES.tellPictures(findings, folder, path);
+        FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+        for (Said caption : captions.said()) {
+            if (caption.text().contains("[trigger]") || caption.text().contains("[name]")) {
                 throw findings.invalid(
                         "`%s` must have captions without [trigger] and [name], in whose place the trigger must be written out; was %s with one in %s"
-                                .formatted(key, path, file.getFileName()));
+                                .formatted(
+                                        "datasets." + key(set),
+                                        path,
+                                        caption.file().name()));
             }
         }
+        captions.requireWithout(placeholders, set, key(set));
+        captions.requireOne(set, key(set));
+        FolderRules.tellTables(findings, captions, folder.tables());
+        FolderRules.tellCaptions(
+                findings,
+                folder,
+                path,
+                set.text("caption_ext", DataFiles.CAPTION).replaceFirst("^\\.", ""));
     }
 
     private void resolution() {
@@ -160,7 +193,15 @@ final class AiToolkitData {
         return sets.stream().filter(s -> !s.flag("is_reg", false)).findFirst().orElse(sets.get(0));
     }
 
+    /** What {@code key} says, which counts for regularization pictures too, whatever is said of these. */
     private @Nullable JsonNode common(String key) {
+        first().tellOthers(
+                        key, sets.stream().filter(s -> s.flag("is_reg", false)).toList());
+        return ofLearned(key);
+    }
+
+    /** The same, which must be one for all that are learned from. */
+    private @Nullable JsonNode ofLearned(String key) {
         JsonNode first = first().raw(key);
         for (Options set : sets) {
             if (!set.flag("is_reg", false) && !Objects.equals(first, set.raw(key))) {

@@ -90,19 +90,11 @@ final class EdenConfig {
         if (name != null) {
             return name;
         }
-        String[] places = urls();
+        String[] places = EdenData.urls(options);
         String last =
                 places[0].replaceFirst("[?#].*$", "").replaceFirst("/+$", "").replaceFirst("^.*/", "");
         String plain = last.replaceFirst("\\.[A-Za-z0-9]{1,4}$", "");
         return plain.substring(0, Math.min(plain.length(), LONGEST_NAME));
-    }
-
-    private String[] urls() {
-        String urls = options.text("lora_training_urls");
-        if (urls == null) {
-            throw options.wrong("lora_training_urls", "be given");
-        }
-        return urls.strip().split("\\s*\\|\\s*");
     }
 
     private boolean bundled() {
@@ -132,15 +124,8 @@ final class EdenConfig {
     }
 
     private void datasets() {
-        for (String url : urls()) {
-            ObjectNode dataset = draft.dataset("lora_training_urls", places.uri(findings, "lora_training_urls", url));
-            boolean triggered = tokens && (prefix().isEmpty() || prefix().contains(TOKEN));
-            if (triggered) {
-                dataset.putObject("concept").put("mode", mode.name()).put("trigger", TOKEN);
-            } else if (mode == ConceptMode.Style) {
-                dataset.putObject("concept").put("mode", mode.name());
-            }
-        }
+        boolean triggered = tokens && (prefix().isEmpty() || prefix().contains(TOKEN));
+        new EdenData(options, places, draft).put(mode, triggered ? TOKEN : null);
         if (tokens && !hasTrigger()) {
             findings.note("no tokens are trained, since `caption_prefix` has no TOK");
         }

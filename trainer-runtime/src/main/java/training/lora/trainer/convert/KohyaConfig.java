@@ -31,6 +31,7 @@ final class KohyaConfig {
     private final Options options;
     private final Findings findings;
     private final Places places;
+    private final PictureFolders folders;
     private final KohyaScripts scripts;
     private final String name;
     private final Draft draft;
@@ -39,6 +40,7 @@ final class KohyaConfig {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
+        folders = new PictureFolders(places, findings);
         this.scripts = scripts;
         boolean tokens = scripts.method() == TrainingMethod.TextualInversion;
         name = options.text("output_name", tokens ? options.text("token_string", "last") : "last");
@@ -126,8 +128,9 @@ final class KohyaConfig {
     private Converted converted() {
         baseModel();
         TrainingMethod method = scripts.method();
-        KohyaTokens tokens = method == TrainingMethod.TextualInversion ? new KohyaTokens(options, places, draft) : null;
-        KohyaData data = new KohyaData(options, scripts, tokens, places, draft);
+        KohyaTokens tokens =
+                method == TrainingMethod.TextualInversion ? new KohyaTokens(options, folders, draft) : null;
+        KohyaData data = new KohyaData(options, scripts, tokens, places, folders, draft);
         data.put();
         Placeholders placeholders = data.placeholders();
         training();
@@ -248,21 +251,13 @@ final class KohyaConfig {
         return !named;
     }
 
-    /** Steps of an epoch; null where a folder's pictures can't be counted. */
-    private @Nullable Integer epoch() {
-        Integer pictures = KohyaFolders.pictures(draft, places);
-        int batch = draft.at("training.batchSize").asInt()
-                * draft.at("training.gradientAccumulation").asInt();
-        return pictures == null || batch < 1 ? null : Math.max(1, (pictures + batch - 1) / batch);
-    }
-
     /** Steps of the training; null where a folder's pictures can't be counted. */
     private @Nullable Integer steps() {
         Integer epochs = options.whole("max_train_epochs");
         if (epochs == null) {
             return options.whole("max_train_steps", 1600);
         }
-        Integer epoch = epoch();
+        Integer epoch = folders.epoch(draft);
         return epoch == null ? null : Integer.valueOf(epochs * epoch);
     }
 
@@ -274,7 +269,7 @@ final class KohyaConfig {
                 ? "save_every_n_steps"
                 : everyEpochs != null ? "save_every_n_epochs" : "save_n_epoch_ratio";
         if (every == null && everyEpochs != null) {
-            Integer epoch = epoch();
+            Integer epoch = folders.epoch(draft);
             every = epoch == null ? null : Integer.valueOf(everyEpochs * epoch);
         } else if (every == null && ratio != null && ratio > 0) {
             Integer steps = steps();
@@ -321,15 +316,10 @@ final class KohyaConfig {
                 text.put("seed", seed == null ? 0 : seed.longValue());
             }
             for (JsonNode prompt : texts) {
-                for (String part : List.of("text", "negative")) {
-                    String text = prompt.path(part).asText();
-                    String found = placeholders.in(text);
-                    if (found != null) {
-                        throw options.wrong(
-                                "sample_prompts",
-                                "have prompts %s, but \"%s\" has it".formatted(Placeholders.without(found), text));
-                    }
-                }
+                placeholders.refuse(
+                        options, "sample_prompts", prompt.path("text").asText());
+                placeholders.refuse(
+                        options, "sample_prompts", prompt.path("negative").asText());
             }
             draft.put("sample_prompts", "sampling.prompts", texts);
             steps(prompts);

@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.CropMode;
@@ -15,6 +17,7 @@ import training.lora.api.MaskSource;
 import training.lora.api.Sizing;
 import training.lora.api.UpscaleSource;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.convert.PictureFolder.Found;
 
 /** kohya's data sets, with what is done with their pictures and captions, which all have in common here. */
 final class KohyaData {
@@ -24,16 +27,24 @@ final class KohyaData {
     private final Options root;
     private final Findings findings;
     private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final @Nullable KohyaTokens tokens;
     private final List<Options> subsets;
 
     /** @param tokens those that call what is learned; null where none are trained */
-    KohyaData(Options root, KohyaScripts scripts, @Nullable KohyaTokens tokens, Places places, Draft draft) {
+    KohyaData(
+            Options root,
+            KohyaScripts scripts,
+            @Nullable KohyaTokens tokens,
+            Places places,
+            PictureFolders folders,
+            Draft draft) {
         this.root = root;
         this.tokens = tokens;
         this.findings = root.findings();
         this.places = places;
+        this.folders = folders;
         this.draft = draft;
         subsets = new KohyaSubsets(root, scripts, places).all();
     }
@@ -95,15 +106,17 @@ final class KohyaData {
             dataset.set("weight", Draft.node(weight));
             draft.originOfDataset("prior_loss_weight", "weight");
         }
-        KohyaFolders.TABLES.forEach(table -> table(subset, table, folder));
+        KohyaCaptions.TABLES.forEach(table -> table(subset, table, folder));
+        KohyaCaptions captions = KohyaCaptions.of(subset, folders);
+        captions.tellPictures();
         String called = KohyaCaptions.haveTable(subset) ? null : subset.text("class_tokens");
         if (tokens != null && !regularization) {
             tokens.concept(dataset);
-        } else if (called != null && !regularization && KohyaFolders.captions(places, findings, key, folder) == 0) {
+        } else if (called != null && !regularization && captions.none()) {
             trigger(subset, called);
             dataset.putObject("concept").put("mode", "Object").put("trigger", called.strip());
             draft.originOfDataset(subset.written("class_tokens"), "concept.trigger");
-        } else if (called != null && KohyaFolders.bare(places, findings, key, folder)) {
+        } else if (called != null && captions.bare()) {
             findings.differs(
                     "%s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
                             .formatted(
@@ -123,7 +136,8 @@ final class KohyaData {
 
     /** What captions and prompts must be without, once the data sets are there. */
     Placeholders placeholders() {
-        return Placeholders.of(draft, tokens == null ? null : tokens.placeholder());
+        String own = tokens == null ? null : tokens.placeholder();
+        return Placeholders.of(draft, own == null ? Set.of() : Set.of(own));
     }
 
     /**
@@ -131,17 +145,17 @@ final class KohyaData {
      * lost by it.
      */
     private boolean passesOverTables() {
-        List<Options> having = subsets.stream()
-                .filter(subset -> !KohyaCaptions.unnamed(subset, places).isEmpty())
+        List<KohyaCaptions> all = subsets.stream()
+                .map(subset -> KohyaCaptions.of(subset, folders))
                 .toList();
-        boolean alone = !having.isEmpty()
+        List<Found> unnamed = all.stream().flatMap(c -> c.unnamed().stream()).toList();
+        boolean alone = !unnamed.isEmpty()
                 && subsets.stream().noneMatch(KohyaCaptions::haveTable)
-                && subsets.stream()
-                        .allMatch(subset -> KohyaFolders.captions(
-                                        places, findings, subset.written("image_dir"), subset.text("image_dir", ""))
-                                == 0);
+                && all.stream().allMatch(KohyaCaptions::none);
         if (alone) {
-            draft.put(having.get(0).written("image_dir"), "preparation.captions.source", CaptionSource.None);
+            draft.put(subsets.get(0).written("image_dir"), "preparation.captions.source", CaptionSource.None);
+            findings.note("tables of captions that no option names are passed over, as there: %s"
+                    .formatted(unnamed.stream().map(t -> t.path().toString()).collect(Collectors.joining(", "))));
         }
         return alone;
     }
@@ -151,8 +165,12 @@ final class KohyaData {
         boolean unnamed = !passesOverTables();
         String token = tokens == null ? null : tokens.token();
         boolean lacking = false;
-        for (Options subset : learned()) {
-            lacking |= new KohyaCaptions(subset, places, placeholders(), token).lack(unnamed);
+        for (Options subset : subsets) {
+            KohyaCaptions captions = KohyaCaptions.of(subset, folders);
+            // Those of regularization pictures are text as it stands.
+            lacking |= subset.flag("is_reg", false)
+                    ? captions.lack(unnamed, Placeholders.NONE, null)
+                    : captions.lack(unnamed, placeholders(), token);
         }
         return lacking;
     }
@@ -161,8 +179,19 @@ final class KohyaData {
         return subsets.stream().filter(s -> !s.flag("is_reg", false)).toList();
     }
 
-    /** What {@code key} says, which must be the same for all that are learned from. */
+    private List<Options> regularization() {
+        return subsets.stream().filter(s -> s.flag("is_reg", false)).toList();
+    }
+
+    /** The same, which counts for regularization pictures too, whatever is said of these. */
     private @Nullable JsonNode common(String key) {
+        JsonNode first = ofLearned(key);
+        learned().stream().findFirst().ifPresent(learned -> learned.tellOthers(key, regularization()));
+        return first;
+    }
+
+    /** What {@code key} says, which must be the same for all that are learned from. */
+    private @Nullable JsonNode ofLearned(String key) {
         List<Options> asked = learned().isEmpty() ? subsets : learned();
         JsonNode first = asked.get(0).raw(key);
         for (Options subset : asked) {
@@ -292,16 +321,28 @@ final class KohyaData {
     }
 
     private void around() {
-        JsonNode prefix = common("caption_prefix");
+        aroundRegularization();
+        JsonNode prefix = ofLearned("caption_prefix");
         if (prefix != null && !prefix.asText().isBlank()) {
             draft.put("caption_prefix", "preparation.captions.prefix", called(prefix.asText()) + " ");
         }
-        JsonNode suffix = common("caption_suffix");
+        JsonNode suffix = ofLearned("caption_suffix");
         if (suffix != null && !suffix.asText().isBlank()) {
             draft.put("caption_suffix", "preparation.captions.suffix", " " + called(suffix.asText()));
         }
         if (flag("enable_wildcard")) {
             draft.put("enable_wildcard", "preparation.captions.wildcards", true);
+        }
+    }
+
+    private void aroundRegularization() {
+        for (Options subset : regularization()) {
+            for (String key : List.of("caption_prefix", "caption_suffix")) {
+                if (subset.text(key) != null) {
+                    findings.differs(
+                            "`%s` stands in no captions of regularization pictures".formatted(subset.written(key)));
+                }
+            }
         }
     }
 

@@ -6,8 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
@@ -36,8 +38,16 @@ final class KohyaSubsets {
     /** Each with the options that hold for it; at least one. */
     List<Options> all() {
         for (Options dataset : root.children("datasets")) {
+            Set<String> there = new HashSet<>();
             for (Options subset : dataset.children("subsets")) {
-                subsets.add(joined(dataset, subset.node(), Map.of()));
+                String of = subset.text("metadata_file", subset.text("image_dir", ""));
+                if (of.isEmpty() || there.add(of)) {
+                    subsets.add(joined(dataset, subset.node(), Map.of()));
+                } else {
+                    findings.note(
+                            "%s stands in `datasets.subsets` of one data set twice, and the first counts alone, as there"
+                                    .formatted(of));
+                }
             }
         }
         boolean table = root.has("in_json") || scripts.are(KohyaScript.FineTune);

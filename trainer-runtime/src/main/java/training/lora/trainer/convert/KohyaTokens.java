@@ -48,16 +48,16 @@ final class KohyaTokens {
 
     private final Options options;
     private final Findings findings;
-    private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final String token;
     private final boolean object;
     private final boolean style;
 
-    KohyaTokens(Options options, Places places, Draft draft) {
+    KohyaTokens(Options options, PictureFolders folders, Draft draft) {
         this.options = options;
         this.findings = options.findings();
-        this.places = places;
+        this.folders = folders;
         this.draft = draft;
         String given = options.text("token_string");
         if (given == null) {
@@ -141,13 +141,12 @@ final class KohyaTokens {
         }
         Set<String> called = new LinkedHashSet<>();
         for (Options dataset : learned) {
-            String folder = dataset.text("image_dir", "");
-            String key = dataset.written("image_dir");
+            KohyaCaptions captions = KohyaCaptions.of(dataset, folders);
             boolean table = KohyaCaptions.haveTable(dataset);
-            boolean none = !table && KohyaFolders.captions(places, findings, key, folder) == 0;
+            boolean none = !table && captions.none();
             called.add(none ? ofFolder(dataset.text("class_tokens")) : token);
-            if (!none && !table) {
-                bare(key, folder, dataset.text("class_tokens", token).strip());
+            if (!none && !table && captions.bare()) {
+                bare(dataset);
             }
         }
         if (called.size() > 1) {
@@ -173,10 +172,11 @@ final class KohyaTokens {
     }
 
     /** Pictures without a caption have the token alone where others have one. */
-    private void bare(String key, String folder, String words) {
-        if (!words.equals(token) && KohyaFolders.bare(places, findings, key, folder)) {
-            findings.differs(
-                    "pictures of %s without a caption are called %s, and not \"%s\"".formatted(folder, token, words));
+    private void bare(Options dataset) {
+        String words = dataset.text("class_tokens", token).strip();
+        if (!words.equals(token)) {
+            findings.differs("pictures of %s without a caption are called %s, and not \"%s\""
+                    .formatted(dataset.text("image_dir", ""), token, words));
         }
     }
 

@@ -2,26 +2,35 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.DatasetRole;
+import training.lora.trainer.convert.FolderCaptions.Said;
+import training.lora.trainer.files.DataFiles;
 
 /** OneTrainer's concepts, each a data set; what is done with pictures and captions they must have in common. */
 final class OneTrainerConcepts {
+    /** Extensions of the pictures that it knows. */
+    private static final List<String> FORMATS = List.of("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "avif");
+
     private final Options options;
     private final Findings findings;
     private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final OneTrainerTokens tokens;
     private final List<Options> concepts;
 
-    OneTrainerConcepts(Options options, Places places, Draft draft, OneTrainerTokens tokens) {
+    OneTrainerConcepts(Options options, Places places, PictureFolders folders, Draft draft, OneTrainerTokens tokens) {
         this.tokens = tokens;
         this.options = options;
         this.findings = options.findings();
         this.places = places;
+        this.folders = folders;
         this.draft = draft;
         concepts = options.children("concepts").stream()
                 .filter(concept -> concept.flag("enabled", true))
@@ -80,10 +89,8 @@ final class OneTrainerConcepts {
                     ? prompt(concept)
                     : trigger(dataset, named ? inLine(concept, prompt(concept)) : tokens.placeholder(path));
             dataset.putObject("concept").put("mode", "Object").put("trigger", trigger);
-            draft.origin(
-                    tokens.any() ? tokens.placeholderKey() : "concepts.text.prompt_path",
-                    "spec.datasets[%d].concept.trigger"
-                            .formatted(draft.at("datasets").size() - 1));
+            draft.originOfDataset(
+                    tokens.any() ? tokens.placeholderKey() : "concepts.text.prompt_path", "concept.trigger");
         }
     }
 
@@ -101,7 +108,7 @@ final class OneTrainerConcepts {
                     return trigger;
                 }
             }
-            dataset.put("name", name);
+            draft.call(dataset, name);
         }
         return trigger;
     }
@@ -129,6 +136,16 @@ final class OneTrainerConcepts {
     private void captions() {
         boolean named = common("text.prompt_source", this::source).equals("concept");
         draft.put("preparation.captions.source", named ? CaptionSource.None : CaptionSource.Auto);
+        for (Options concept : concepts) {
+            PictureFolder folder = folder(concept);
+            if (folder != null) {
+                new FolderRules(FORMATS, concept.flag("include_subdirectories", false), true)
+                        .tellPictures(findings, folder, concept.text("path", ""));
+            }
+        }
+        if (!named) {
+            ofPictures();
+        }
         if (named && tokens.any()) {
             around(common("text.prompt_path", this::prompt));
         }
@@ -152,6 +169,46 @@ final class OneTrainerConcepts {
         draft.put(captions + "dropout", 0);
         if (share > 0) {
             draft.put("concepts.text.tag_dropout_probability", captions + field, share);
+        }
+    }
+
+    private @Nullable PictureFolder folder(Options concept) {
+        return folders.at("concepts.path", concept.text("path", ""));
+    }
+
+    /** Captions beside the pictures, of whose lines one is drawn there. */
+    private void ofPictures() {
+        Placeholders placeholders = Placeholders.of(draft, tokens.placeholders());
+        List<Said> all = new ArrayList<>();
+        boolean here = true;
+        for (Options concept : concepts) {
+            PictureFolder folder = folder(concept);
+            if (folder == null) {
+                findings.note(
+                        "captions that aren't here to be read must have one line and no %s: here that stands for the words that call a concept"
+                                .formatted(String.join(" and no ", placeholders.all())));
+                here = false;
+                continue;
+            }
+            FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+            captions.requireWithout(placeholders, concept, "path");
+            captions.requireOne(concept, "path");
+            FolderRules.tellTables(findings, captions, folder.tables());
+            FolderRules.tellCaptions(findings, folder, concept.text("path", ""), DataFiles.CAPTION);
+            all.addAll(captions.said());
+        }
+        List<Said> several =
+                all.stream().filter(caption -> caption.lines().size() > 1).toList();
+        if (several.isEmpty()) {
+            return;
+        }
+        if (here && all.stream().noneMatch(caption -> caption.text().matches("(?s).*[{}].*"))) {
+            draft.put("preparation.captions.wildcards", true);
+            findings.note("`preparation.captions.wildcards` draws one of a caption's lines each time, as there");
+        } else {
+            findings.differs(
+                    "the lines of a caption are one, of which none is drawn, since captions have braces or aren't here (%s)"
+                            .formatted(FolderRules.some(FolderCaptions.files(several))));
         }
     }
 

@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterFormat;
 import training.lora.api.AdapterType;
 import training.lora.api.Bf16Weights;
@@ -38,6 +37,7 @@ final class OneTrainerConfig {
     private final Options options;
     private final Findings findings;
     private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final boolean xl;
     private final String method;
@@ -49,6 +49,7 @@ final class OneTrainerConfig {
         this.options = options;
         this.findings = options.findings();
         this.places = places;
+        folders = new PictureFolders(places, findings);
         draft = new Draft(name());
         String type = options.text("model_type", "STABLE_DIFFUSION_15");
         xl = type.equals("STABLE_DIFFUSION_XL_10_BASE");
@@ -72,11 +73,11 @@ final class OneTrainerConfig {
         findings.look(node, "");
         OneTrainerConfig config = new OneTrainerConfig(options, places);
         config.baseModel();
-        OneTrainerTokens tokens = new OneTrainerTokens(options, config.method, places, config.draft, config.xl);
-        new OneTrainerConcepts(options, places, config.draft, tokens).put();
+        OneTrainerTokens tokens = new OneTrainerTokens(options, config.method, config.folders, config.draft, config.xl);
+        new OneTrainerConcepts(options, places, config.folders, config.draft, tokens).put();
         config.preparation();
         config.training();
-        Integer epoch = config.epoch();
+        Integer epoch = config.folders.epoch(config.draft);
         OneTrainerOptimizer optimizer =
                 new OneTrainerOptimizer(options, config.draft, epoch, !tokens.alone() && config.trainsTextEncoder());
         if (tokens.alone()) {
@@ -91,7 +92,7 @@ final class OneTrainerConfig {
         }
         tokens.put(optimizer, epoch);
         config.loss();
-        config.sampling();
+        config.sampling(Placeholders.of(config.draft, tokens.placeholders()));
         config.output();
         return config.draft.done(Tool.OneTrainer, findings);
     }
@@ -191,7 +192,7 @@ final class OneTrainerConfig {
     private void checkpoints() {
         int every = options.whole("save_every", 0);
         String unit = options.text("save_every_unit", "NEVER").toUpperCase(Locale.ROOT);
-        Integer epoch = epoch();
+        Integer epoch = folders.epoch(draft);
         if (every > 0 && unit.equals("STEP")) {
             // There a step is a batch.
             int each = draft.at("training.gradientAccumulation").asInt();
@@ -202,14 +203,6 @@ final class OneTrainerConfig {
             findings.note("`save_every` %d %s can't be counted in steps: there are four checkpoints instead"
                     .formatted(every, unit));
         }
-    }
-
-    /** Steps of an epoch; null where the pictures can't be counted. */
-    private @Nullable Integer epoch() {
-        Integer pictures = KohyaFolders.pictures(draft, places);
-        int batch = draft.at("training.batchSize").asInt()
-                * draft.at("training.gradientAccumulation").asInt();
-        return pictures == null || batch < 1 ? null : Integer.valueOf(Math.max(1, (pictures + batch - 1) / batch));
     }
 
     private boolean trainsTextEncoder() {
@@ -354,7 +347,7 @@ final class OneTrainerConfig {
         }
     }
 
-    private void sampling() {
+    private void sampling(Placeholders placeholders) {
         List<Options> samples = options.children("samples").stream()
                 .filter(sample -> sample.flag("enabled", true) && sample.text("prompt") != null)
                 .toList();
@@ -364,6 +357,8 @@ final class OneTrainerConfig {
             ArrayNode prompts = Json.MAPPER.createArrayNode();
             for (Options sample : samples) {
                 Long seed = sample.seed("seed");
+                placeholders.refuse(sample, "prompt", sample.text("prompt", ""));
+                placeholders.refuse(sample, "negative_prompt", sample.text("negative_prompt", ""));
                 prompts.addObject()
                         .put("text", sample.text("prompt", ""))
                         .put("negative", sample.text("negative_prompt", ""))

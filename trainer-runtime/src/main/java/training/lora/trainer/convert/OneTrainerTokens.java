@@ -1,7 +1,5 @@
 package training.lora.trainer.convert;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -9,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptMode;
 import training.lora.api.OptimizerType;
@@ -21,7 +20,7 @@ import training.lora.api.TrainingMethod;
 final class OneTrainerTokens {
     private final Options options;
     private final Findings findings;
-    private final Places places;
+    private final PictureFolders folders;
     private final Draft draft;
     private final boolean alone;
     private final List<Options> embeddings = new ArrayList<>();
@@ -32,10 +31,10 @@ final class OneTrainerTokens {
      * @param method the file's training_method
      * @param xl whether the model has two text encoders
      */
-    OneTrainerTokens(Options options, String method, Places places, Draft draft, boolean xl) {
+    OneTrainerTokens(Options options, String method, PictureFolders folders, Draft draft, boolean xl) {
         this.options = options;
         this.findings = options.findings();
-        this.places = places;
+        this.folders = folders;
         this.draft = draft;
         alone = method.equals("EMBEDDING");
         if (alone) {
@@ -107,6 +106,11 @@ final class OneTrainerTokens {
         return once ? said.get(0) : null;
     }
 
+    /** What is meant to be a placeholder in captions and prompts. */
+    Set<String> placeholders() {
+        return Set.copyOf(placeholders);
+    }
+
     /** All of them. */
     String all() {
         return String.join(", ", placeholders);
@@ -133,12 +137,13 @@ final class OneTrainerTokens {
         return said.get(0);
     }
 
+    /** Each line is one, as there. */
     private List<String> captions(String path) {
-        Path folder = Places.isAddress(path) ? null : places.path(findings, "concepts.path", path);
-        return folder == null || !Files.isDirectory(folder)
+        PictureFolder folder = folders.at("concepts.path", path);
+        return folder == null
                 ? List.of()
-                : KohyaFolders.captionFiles(folder).stream()
-                        .map(KohyaFolders::text)
+                : FolderCaptions.read(findings, folder, folder.tables()).said().stream()
+                        .flatMap(caption -> caption.lines().isEmpty() ? Stream.of("") : caption.lines().stream())
                         .toList();
     }
 

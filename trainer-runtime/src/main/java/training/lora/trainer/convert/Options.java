@@ -198,6 +198,22 @@ record Options(Findings findings, ObjectNode node, String group, Map<String, Str
         return first;
     }
 
+    /** Says of those whose {@code key} is another than here that they have this one all the same. */
+    void tellOthers(String key, List<Options> regularization) {
+        for (Options other : regularization) {
+            JsonNode own = raw(key);
+            JsonNode its = other.raw(key);
+            boolean same = own == null || its == null ? isOff(key, own) && isOff(key, its) : Values.same(own, its);
+            if (!same) {
+                findings.differs("`%s` of regularization pictures is that of the others".formatted(other.written(key)));
+            }
+        }
+    }
+
+    private boolean isOff(String key, @Nullable JsonNode value) {
+        return value == null || findings.isOff(group + key, value);
+    }
+
     /** What refuses the value of {@code key}: a sentence that says what it must do, such as "be a number". */
     TrainerException wrong(String key, String must) {
         JsonNode value = raw(key);

@@ -146,8 +146,7 @@ class KohyaFoldersTest {
         write("sets/3_robot/metadata.jsonl", "{\"file_name\": \"a.png\", \"text\": \"a <concept>\"}");
         assertThatThrownBy(() -> toml("train_db", "")).hasMessageContaining("but metadata.jsonl has it");
         write("sets/3_robot/metadata.jsonl", "{");
-        assertThatThrownBy(() -> toml("train_db", ""))
-                .hasMessageContaining(table + " must be a table of captions, or lie elsewhere, but has no JSON");
+        assertThatThrownBy(() -> toml("train_db", "")).hasMessageContaining(table + " has no JSON in line 1: ");
     }
 
     @Test

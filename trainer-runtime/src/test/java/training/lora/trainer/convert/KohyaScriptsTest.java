@@ -241,7 +241,10 @@ class KohyaScriptsTest {
 
     @Test
     void aRateOfTextEncodersThatAreNotTrainedIsNamed() throws IOException {
-        assertThat(toml("fine_tune.py", "learning_rate_te = 1e-6; max_grad_norm = 0")
+        assertThat(Conversions.kohya(
+                                "fine_tune.py",
+                                folder,
+                                "train_data_dir = 'sets/3_tin robot'; learning_rate_te = 1e-6; max_grad_norm = 0")
                         .warnings())
                 .containsExactly("without effect: `learning_rate_te` (text encoders are not trained)");
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Configurations of OneTrainer and ai-toolkit. */
 class OtherConfigsTest {
@@ -72,6 +74,163 @@ class OtherConfigsTest {
         Conversions.set(Conversions.options(tool, config), key, Conversions.json(value));
 
         assertThatThrownBy(() -> Conversions.convert(tool, folder, config)).hasMessageContaining(sentence);
+    }
+
+    private void write(String path, String text) throws IOException {
+        Files.createDirectories(folder.resolve(path).getParent());
+        Files.writeString(folder.resolve(path), text);
+    }
+
+    private Converted convert(Tool tool, String changes) throws IOException {
+        ObjectNode config = Conversions.least(tool);
+        String place = tool == Tool.Eden
+                ? "lora_training_urls"
+                : tool == Tool.OneTrainer ? "concepts.path" : "datasets.folder_path";
+        Conversions.set(Conversions.options(tool, config), place, new TextNode("some"));
+        Conversions.json("{" + changes + "}")
+                .fields()
+                .forEachRemaining(
+                        field -> Conversions.set(Conversions.options(tool, config), field.getKey(), field.getValue()));
+        return Conversions.convert(tool, folder, config);
+    }
+
+    private static String warnings(Converted converted) {
+        return String.join("\n", converted.warnings());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"OneTrainer, concepts.path", "AiToolkit, datasets.folder_path", "Eden, lora_training_urls"})
+    void captionsThatMeanSomethingElseHereAreRefused(Tool tool, String key) throws IOException {
+        write("some/a.png", "");
+        write("some/sub/b.png", "");
+        write("some/sub/b.txt", "a <concept>");
+
+        assertThatThrownBy(() -> convert(tool, ""))
+                .hasMessageContaining(
+                        "`%s` must have captions without <concept>, which stands for the words that call a concept here, but sub/b.txt has it, was \"some\"",
+                        key);
+        write("some/sub/b.txt", "a thing");
+        write("some/sub/b.caption", "a thing");
+        assertThatThrownBy(() -> convert(tool, ""))
+                .hasMessageContaining(
+                        "`%s` must have one caption for each picture, but sub/b.png has several, in sub/b.caption and sub/b.txt, was \"some\"",
+                        key);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Tool.class,
+            names = {"OneTrainer", "AiToolkit", "Eden"})
+    void captionsThatAreReadHereAloneAreTold(Tool tool) throws IOException {
+        write("some/a.png", "");
+        write("some/b.png", "");
+        write("some/a.caption", "a thing");
+        assertThat(warnings(convert(tool, "")))
+                .contains("captions of some are read from files of another ending than .txt too (a.caption)");
+        write("some/metadata.csv", "file_name,text\nb.png,a thing\n");
+
+        assertThat(warnings(convert(tool, "")))
+                .contains("captions of %s are read, which no option names"
+                        .formatted(folder.resolve("some/metadata.csv")));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"OneTrainer, true, true, false", "AiToolkit, false, true, true", "Eden, false, false, true"})
+    void picturesThatAreLearnedHereAloneAreTold(Tool tool, boolean below, boolean kinds, boolean masks)
+            throws IOException {
+        write("some/a.gif", "");
+        write("some/sub/b.png", "");
+        write("some/a-masklabel.png", "");
+
+        String warnings = warnings(convert(tool, ""));
+
+        assertThat(warnings.contains("pictures in folders below some are learned too (sub/b.png)"))
+                .isEqualTo(below);
+        assertThat(warnings.contains("pictures of some are learned too that aren't called ")
+                        && warnings.contains("(a.gif)"))
+                .isEqualTo(kinds);
+        assertThat(warnings.contains("is the mask of a picture, and none itself (a-masklabel.png)"))
+                .isEqualTo(masks);
+        if (below) {
+            assertThat(warnings(convert(tool, "\"concepts.include_subdirectories\": true")))
+                    .doesNotContain("folders below some");
+        }
+    }
+
+    @Test
+    void oneOfTheLinesOfOneTrainersCaptionsIsDrawn() throws IOException {
+        String path = "/spec/preparation/captions/wildcards";
+        write("some/a.png", "");
+        write("some/a.txt", "a thing\n");
+        assertThat(convert(Tool.OneTrainer, "").training().at(path).isMissingNode())
+                .isTrue();
+        write("some/a.txt", "a thing\n\nthe thing\n");
+
+        Converted drawn = convert(Tool.OneTrainer, "");
+
+        assertThat(drawn.training().at(path).asBoolean()).isTrue();
+        assertThat(drawn.warnings())
+                .contains("`preparation.captions.wildcards` draws one of a caption's lines each time, as there");
+        write("some/b.png", "");
+        write("some/b.txt", "a {thing}");
+        Converted joined = convert(Tool.OneTrainer, "");
+        assertThat(joined.training().at(path).isMissingNode()).isTrue();
+        assertThat(warnings(joined))
+                .contains(
+                        "the lines of a caption are one, of which none is drawn, since captions have braces or aren't here (a.txt)");
+    }
+
+    @Test
+    void whatIsSaidOfRegularizationPicturesAloneIsTold() throws IOException {
+        String sets =
+                "\"datasets\": [{\"folder_path\": \"some\", \"keep_tokens\": 1}, {\"folder_path\": \"other\", \"is_reg\": true, \"keep_tokens\": %d}]";
+
+        assertThat(warnings(convert(Tool.AiToolkit, sets.formatted(2))))
+                .contains("`datasets.keep_tokens` of regularization pictures is that of the others");
+        assertThat(warnings(convert(Tool.AiToolkit, sets.formatted(1)))).doesNotContain("is that of the others");
+    }
+
+    @Test
+    void picturesForValidationAreOfNoEpoch() throws IOException {
+        write("some/a.png", "");
+        write("some/b.png", "");
+        String changes =
+                "\"concepts\": [{\"path\": \"some\"}, {\"path\": \"some\", \"type\": \"VALIDATION\"}], \"save_every\": 3, \"save_every_unit\": \"EPOCH\", \"batch_size\": 1";
+
+        assertThat(convert(Tool.OneTrainer, changes)
+                        .training()
+                        .at("/spec/training/checkpoints/everySteps")
+                        .asInt())
+                .isEqualTo(6);
+    }
+
+    @Test
+    void aDefaultCaptionThatNoPictureGetsIsTold() throws IOException {
+        String told = "pictures of some without a caption are not called \"a thing\"";
+        String unset = "\"datasets.default_caption\": \"a thing\"";
+        write("some/a.png", "");
+        assertThat(warnings(convert(Tool.AiToolkit, unset))).doesNotContain(told);
+        assertThat(warnings(convert(Tool.AiToolkit, unset + ", \"trigger_word\": \"shs\"")))
+                .contains(told);
+        write("some/b.png", "");
+        write("some/b.txt", "b");
+        assertThat(warnings(convert(Tool.AiToolkit, unset))).contains(told);
+        write("some/a.txt", "a");
+        assertThat(warnings(convert(Tool.AiToolkit, unset))).doesNotContain(told);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "OneTrainer | \"samples.prompt\": \"a <concept>\" | `samples.prompt`",
+                "OneTrainer | \"samples.prompt\": \"a\", \"samples.negative_prompt\": \"<concept>\" | `samples.negative_prompt`",
+                "AiToolkit | \"sample.prompts\": [\"a <concept>\"] | `sample.prompts`",
+                "AiToolkit | \"sample.samples.prompt\": \"a <concept>\" | `sample.samples.prompt`"
+            })
+    void promptsThatMeanSomethingElseHereAreRefused(Tool tool, String changes, String key) {
+        assertThatThrownBy(() -> convert(tool, changes))
+                .hasMessageContaining(key + " must have prompts without <concept>, which stands for");
     }
 
     @Test

@@ -1,0 +1,71 @@
+package training.lora.trainer.convert;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import training.lora.api.ConceptMode;
+import training.lora.trainer.files.DataFiles;
+
+/** Eden's data sets: pictures of a folder and those below it, with captions beside them. */
+final class EdenData {
+    private static final String KEY = "lora_training_urls";
+
+    /** All pictures that Pillow knows, none of them a mask. */
+    private static final FolderRules RULES = new FolderRules(null, true, false);
+
+    private final Options options;
+    private final Findings findings;
+    private final Places places;
+    private final PictureFolders folders;
+    private final Draft draft;
+
+    EdenData(Options options, Places places, Draft draft) {
+        this.options = options;
+        this.findings = options.findings();
+        this.places = places;
+        this.draft = draft;
+        folders = new PictureFolders(places, findings);
+    }
+
+    /** Where each of them lies. */
+    static String[] urls(Options options) {
+        String urls = options.text(KEY);
+        if (urls == null) {
+            throw options.wrong(KEY, "be given");
+        }
+        return urls.strip().split("\\s*\\|\\s*");
+    }
+
+    /**
+     * Puts them all.
+     *
+     * @param trigger what calls the concept; null where nothing does
+     */
+    void put(ConceptMode mode, @Nullable String trigger) {
+        String[] urls = urls(options);
+        for (String url : urls) {
+            ObjectNode dataset = draft.dataset(KEY, places.uri(findings, KEY, url));
+            if (trigger != null) {
+                dataset.putObject("concept").put("mode", mode.name()).put("trigger", trigger);
+            } else if (mode == ConceptMode.Style) {
+                dataset.putObject("concept").put("mode", mode.name());
+            }
+        }
+        for (String url : urls) {
+            PictureFolder folder = folders.at(KEY, url);
+            if (folder != null) {
+                captions(folder, url);
+            }
+        }
+    }
+
+    private void captions(PictureFolder folder, String place) {
+        RULES.tellPictures(findings, folder, place);
+        FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+        // There they stand for the trigger in prompts alone.
+        captions.requireWithout(Placeholders.of(draft, Set.of()), options, KEY);
+        captions.requireOne(options, KEY);
+        FolderRules.tellTables(findings, captions, folder.tables());
+        FolderRules.tellCaptions(findings, folder, place, DataFiles.CAPTION);
+    }
+}
