@@ -26,6 +26,15 @@ record Commands(Function<String, @Nullable String> environment) implements Comma
         if (type == SampleCommand.class) {
             return type.cast(new SampleCommand(environment));
         }
+        if (type == MergeCommand.class) {
+            return type.cast(new MergeCommand(environment));
+        }
+        if (type == ExportCommand.class) {
+            return type.cast(new ExportCommand(environment));
+        }
+        if (type == ExtractCommand.class) {
+            return type.cast(new ExtractCommand(environment));
+        }
         if (type == VerifyRealCommand.class) {
             return type.cast(new VerifyRealCommand(environment));
         }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -46,9 +47,22 @@ final class ExportCommand implements Callable<Integer> {
 
     @Option(
             names = "--base",
-            paramLabel = "PATH",
-            description = "With --to A1111Baked the base model: a diffusers folder or a .safetensors file.")
-    private @Nullable Path base;
+            paramLabel = "URI",
+            description = "With --to A1111Baked the base model, as sample has it: a diffusers folder or a .safetensors"
+                    + " file, also bundled://NAME or hf://OWNER/REPOSITORY.")
+    private @Nullable String base;
+
+    @Option(
+            names = "--without-embeddings",
+            description = "Leaves out embeddings of new tokens that FILE bundles; their words then need the files of"
+                    + " embeddings/.")
+    private boolean withoutEmbeddings;
+
+    private final Function<String, @Nullable String> environment;
+
+    ExportCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
 
     @Override
     public Integer call() throws IOException {
@@ -69,11 +83,14 @@ final class ExportCommand implements Callable<Integer> {
         NewFile.require(target);
         if (base != null) {
             try (NDManager manager = ComputeDevice.CPU.newManager()) {
-                BakedFile.write(file, base, target, manager);
+                new BaseModelPlace(environment).read("--base", base, place -> {
+                    BakedFile.write(file, place, withoutEmbeddings, target, manager);
+                    return target;
+                });
             }
         } else {
             try (AdapterFile source = AdapterFile.open(file)) {
-                Exports.convert(source, family, to, target);
+                Exports.convert(withoutEmbeddings ? source.withoutTokens() : source, family, to, target);
             }
         }
         System.out.println(target);

@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -21,16 +23,17 @@ final class ExtractCommand implements Callable<Integer> {
     @Option(
             names = "--base",
             required = true,
-            paramLabel = "PATH",
-            description = "The model that the LoRA is for, a diffusers folder or a .safetensors file.")
-    private Path base = Path.of("");
+            paramLabel = "URI",
+            description = "The model that the LoRA is for, as sample has it: a diffusers folder or a .safetensors file,"
+                    + " also bundled://NAME or hf://OWNER/REPOSITORY.")
+    private String base = "";
 
     @Option(
             names = "--tuned",
             required = true,
-            paramLabel = "PATH",
-            description = "The model that it comes to, in either form.")
-    private Path tuned = Path.of("");
+            paramLabel = "URI",
+            description = "The model that it comes to, named likewise.")
+    private String tuned = "";
 
     @Mixin
     private RanksOption ranks = new RanksOption();
@@ -46,11 +49,22 @@ final class ExtractCommand implements Callable<Integer> {
     @Option(names = "--out", required = true, paramLabel = "FILE", description = "Where it goes; must not exist yet.")
     private Path out = Path.of("");
 
+    private final Function<String, @Nullable String> environment;
+
+    ExtractCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
+
     @Override
     public Integer call() throws IOException {
         NewFile.require(out);
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
-            double kept = LoraFiles.extract(base, tuned, targets, ranks.ranks(), out, manager);
+            BaseModelPlace places = new BaseModelPlace(environment);
+            double kept = places.read(
+                    "--base",
+                    base,
+                    from -> places.read(
+                            "--tuned", tuned, to -> LoraFiles.extract(from, to, targets, ranks.ranks(), out, manager)));
             System.out.printf("%s: of a module at least %.4f of the difference%n", out, kept);
         }
         return 0;

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -24,9 +25,11 @@ import training.lora.trainer.tensor.ComputeDevice;
 final class MergeCommand implements Callable<Integer> {
     @Option(
             names = "--base",
-            paramLabel = "PATH",
-            description = "A diffusers folder or a .safetensors file; what is written is as it.")
-    private @Nullable Path base;
+            paramLabel = "URI",
+            description =
+                    "The base model, as sample has it: a diffusers folder or a .safetensors file, also bundled://NAME"
+                            + " or hf://OWNER/REPOSITORY; what is written is as it.")
+    private @Nullable String base;
 
     @Option(
             names = "--lora",
@@ -35,18 +38,35 @@ final class MergeCommand implements Callable<Integer> {
             description = "An adapter, by whichever trainer, and how much of it; default 1. May be repeated.")
     private List<String> adapters = new ArrayList<>();
 
+    @Option(
+            names = "--without-embeddings",
+            description = "Leaves out embeddings of new tokens that adapters bundle, instead of refusing such adapters;"
+                    + " their words then need the files of embeddings/.")
+    private boolean withoutEmbeddings;
+
     @Option(names = "--out", required = true, paramLabel = "PATH", description = "Where it goes; must not exist yet.")
     private Path out = Path.of("");
+
+    private final Function<String, @Nullable String> environment;
+
+    MergeCommand(Function<String, @Nullable String> environment) {
+        this.environment = environment;
+    }
 
     @Override
     public Integer call() throws IOException {
         NewFile.require(out);
-        List<Weighted> weighted = Weighted.parse(adapters);
+        List<Weighted> weighted = Weighted.parse(adapters).stream()
+                .map(adapter -> withoutEmbeddings ? adapter.leavingTokensOut() : adapter)
+                .toList();
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
             if (base == null) {
                 LoraFiles.sum(weighted, out);
             } else {
-                CheckpointMerge.merge(base, weighted, out, manager);
+                new BaseModelPlace(environment).read("--base", base, place -> {
+                    CheckpointMerge.merge(place, weighted, out, manager);
+                    return out;
+                });
             }
         }
         System.out.println(out);

@@ -9,9 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,35 +18,24 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
-import training.lora.trainer.Amounts;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
-import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.merge.MergedModel;
 import training.lora.trainer.merge.Weighted;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
-import training.lora.trainer.source.Cache;
-import training.lora.trainer.source.FetchedSources;
-import training.lora.trainer.source.Fetcher;
-import training.lora.trainer.source.Source;
-import training.lora.trainer.source.Sources;
-import training.lora.trainer.source.Surroundings;
-import training.lora.trainer.source.Unpacker;
-import training.lora.trainer.source.Use;
 
 /** {@code sample}: draws pictures, with a LoRA or without. */
 @Command(
         name = "sample",
         mixinStandardHelpOptions = true,
-        description = "Draws pictures. Its noise is torch's for the seed, so that they compare with diffusers'.")
+        description =
+                "Draws pictures. Its noise is torch's for the seed, so that they compare with diffusers', where XL"
+                        + " is given negative_prompt=\"\": without one diffusers takes zeros in place of an empty text's embeddings.")
 final class SampleCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(SampleCommand.class);
-
-    private static final long MEGABYTE = 1_000_000;
-    private static final long TOLD_BYTES = 100 * MEGABYTE;
 
     @Option(
             names = "--base",
@@ -111,15 +98,7 @@ final class SampleCommand implements Callable<Integer> {
         require(steps >= 1, "`--steps` must be at least 1, was " + steps);
         require(guidance >= 0, "`--guidance` must be at least 0, was " + guidance);
         Folders.requireWritable("--out", out);
-        Source source = new Source("--base", base, Use.BaseModel, null, null);
-        Path place = place(source);
-        try {
-            return draw(place);
-        } catch (TrainerException e) {
-            String message = String.valueOf(e.getMessage());
-            String told = source.remote() ? Sources.replaced(message, place, source) : message;
-            throw told.equals(message) ? e : new TrainerException(e.reason(), told, e);
-        }
+        return new BaseModelPlace(environment).read("--base", base, this::draw);
     }
 
     private int draw(Path place) throws IOException {
@@ -156,34 +135,6 @@ final class SampleCommand implements Callable<Integer> {
             MergedModel.merge(weighted, model, manager);
         }
         return AdapterFiles.read(beside ? weighted.get(0).file() : null, embeddings, model, manager);
-    }
-
-    /** Where the base model is, fetched into LORA_CACHE or the user's cache if it is elsewhere. */
-    private Path place(Source source) throws IOException {
-        Surroundings surroundings = new Surroundings(environment, Shutdown::requested);
-        String caches = surroundings.variable("XDG_CACHE_HOME");
-        Path own = (caches == null ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(caches))
-                .resolve("lora-trainer/sources");
-        Cache cache = Cache.of(surroundings, own);
-        Supplier<FileDigests> digests =
-                () -> FileDigests.rememberedIn(cache.root().resolve("digests.json"));
-        try (Fetcher fetcher = new Fetcher(
-                cache, new FetchedSources(cache.root().resolve("sources.json")), digests, surroundings, progress())) {
-            return Sources.of(environment, Path.of("").toAbsolutePath())
-                    .with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
-                    .existing(source);
-        }
-    }
-
-    /** How far the download is, each tenth of a gigabyte. */
-    private static Fetcher.Progress progress() {
-        AtomicLong told = new AtomicLong();
-        return (source, bytes, total) -> {
-            if (bytes < told.get() || bytes - told.get() >= TOLD_BYTES) {
-                told.set(bytes);
-                LOG.info("{}: {} of {} fetched", source.field(), Amounts.bytes(bytes), Amounts.bytes(total));
-            }
-        };
     }
 
     private void tellOfCutPrompts(StableDiffusion model) {

@@ -14,6 +14,8 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.ModelFamily;
 import training.lora.api.Reason;
 import training.lora.trainer.Names;
@@ -30,6 +32,8 @@ import training.lora.trainer.tensor.SafeTensors;
 
 /** An adapter's file, whoever wrote it; its modules are read one at a time. The one reader of such files. */
 public final class AdapterFile implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(AdapterFile.class);
+
     private final SafeTensors file;
     private final Map<ModuleName, Map<AdapterPart, String>> modules = new LinkedHashMap<>();
     private final Map<ModuleName, ModuleForm> forms = new LinkedHashMap<>();
@@ -74,6 +78,16 @@ public final class AdapterFile implements AutoCloseable {
         }
         modules.forEach((module, parts) -> forms.put(module, form(module, parts, config)));
         family = LoraFamily.of(file.metadata(), forms.values());
+    }
+
+    /** {@code whole} without the tokens that it bundles. */
+    private AdapterFile(AdapterFile whole) {
+        file = whole.file;
+        modules.putAll(whole.modules);
+        forms.putAll(whole.forms);
+        namings.addAll(whole.namings);
+        tokens = Map.of();
+        family = whole.family;
     }
 
     /** Opens a file for the published models of its family. */
@@ -205,6 +219,28 @@ public final class AdapterFile implements AutoCloseable {
     /** The embeddings of new tokens that it bundles, by word and text encoder; they can be read until it is closed. */
     public Map<String, Map<Component, LazyTensor>> tokens() {
         return tokens;
+    }
+
+    /**
+     * The same file, read as if it bundled no embeddings, which the log names; either may be closed for both.
+     *
+     * @throws TrainerException InvalidConfiguration if it holds nothing else
+     */
+    public AdapterFile withoutTokens() {
+        if (tokens.isEmpty()) {
+            return this;
+        }
+        if (forms.isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must hold an adapter, of which --without-embeddings leaves the rest, but holds embeddings alone"
+                            .formatted(file()));
+        }
+        LOG.warn(
+                "left out of {}: the embeddings of {}; prompts that say them need the files of them too",
+                file(),
+                String.join(", ", tokens.keySet()));
+        return new AdapterFile(this);
     }
 
     /** Paths of the modules that other tools apply and nothing here does. */

@@ -167,7 +167,7 @@ public final class Exports {
         if (to != AdapterFormat.Kohya && !tokens.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "--to must be Kohya for %s, for it bundles embeddings, for which no other form has a place"
+                    "--to must be Kohya for %s, for it bundles embeddings, for which no other form has a place; --without-embeddings leaves them out"
                             .formatted(source.file()));
         }
         requireModulesOf(known, source);

@@ -39,8 +39,7 @@ final class AddedChanges implements AutoCloseable {
             for (Weighted adapter : adapters) {
                 AdapterFile file = AdapterFiles.open(adapter.file(), model, outline);
                 changes.files.add(file);
-                LoraFiles.requireNoTokens(file);
-                AdapterFiles.factors(file, projections).forEach((path, factors) -> changes.terms
+                AdapterFiles.factors(adapter.merged(file), projections).forEach((path, factors) -> changes.terms
                         .computeIfAbsent(path, p -> new ArrayList<>())
                         .add(new Term(factors, adapter.share())));
             }

@@ -31,13 +31,16 @@ public final class BakedFile {
     /**
      * Writes what {@code adapter} adds to the weights of {@code base}, and the embeddings that it bundles, to {@code out}.
      *
+     * @param withoutTokens whether these embeddings are left out
      * @throws TrainerException InvalidConfiguration if it is no DoRA, or of another family than the base model
      */
-    public static void write(Path adapter, Path base, Path out, NDManager manager) throws IOException {
+    public static void write(Path adapter, Path base, boolean withoutTokens, Path out, NDManager manager)
+            throws IOException {
         try (StableDiffusion model = StableDiffusion.open(base, manager);
                 UNet outline = model.outline(manager);
-                AdapterFile file = AdapterFiles.open(adapter, model, outline);
+                AdapterFile opened = AdapterFiles.open(adapter, model, outline);
                 StoredWeights weights = StoredWeights.open(base)) {
+            AdapterFile file = withoutTokens ? opened.withoutTokens() : opened;
             requireDora(file);
             List<Projection> all = AdapterFiles.projections(model, outline);
             Map<String, Factors> factors = AdapterFiles.factors(file, all);

@@ -54,8 +54,7 @@ public final class LoraFiles {
             for (Weighted adapter : adapters) {
                 AdapterFile file = AdapterFile.open(adapter.file());
                 opened.add(file);
-                requireNoTokens(file);
-                for (AdapterModule m : loras(file)) {
+                for (AdapterModule m : loras(adapter.merged(file))) {
                     terms.computeIfAbsent(
                                     Projection.path(
                                             m.form().component(), m.form().path()),
@@ -140,15 +139,6 @@ public final class LoraFiles {
                 values);
     }
 
-    /** Refuses what would be lost. */
-    static void requireNoTokens(AdapterFile file) {
-        if (!file.tokens().isEmpty()) {
-            throw refused(
-                    "%s must be without embeddings of new tokens, which what is merged has no place for, but bundles %s"
-                            .formatted(file.file(), file.tokens().keySet()));
-        }
-    }
-
     private static List<AdapterModule> loras(AdapterFile file) {
         for (AdapterModule m : file.modules()) {
             if (!(m.form().kind() instanceof Lora)) {
@@ -160,6 +150,11 @@ public final class LoraFiles {
     }
 
     private static List<AdapterModule> products(AdapterFile file) {
+        if (file.modules().isEmpty()) {
+            throw refused(
+                    "%s must be a LoRA or full differences of weights, but holds nothing that has a rank, only embeddings of %s"
+                            .formatted(file.file(), file.tokens().keySet()));
+        }
         for (AdapterModule m : file.modules()) {
             if (!(m.form().kind() instanceof Lora || m.form().kind() instanceof FullDifference)) {
                 throw refused(

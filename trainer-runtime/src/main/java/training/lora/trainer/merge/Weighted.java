@@ -4,14 +4,40 @@ import java.nio.file.Path;
 import java.util.List;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.export.AdapterFile;
 
 /**
  * An adapter's file and how much of it is taken.
  *
  * @param file the adapter
  * @param share 1 for all of it
+ * @param withoutTokens whether embeddings of new tokens that it bundles are left out; else such a file is refused
  */
-public record Weighted(Path file, double share) {
+public record Weighted(Path file, double share, boolean withoutTokens) {
+    /** One that must bundle no embeddings. */
+    public Weighted(Path file, double share) {
+        this(file, share, false);
+    }
+
+    /** The same without embeddings that it may bundle. */
+    public Weighted leavingTokensOut() {
+        return new Weighted(file, share, true);
+    }
+
+    /** What is merged of its file, {@code opened}, of which nothing is lost that wasn't to be left out. */
+    AdapterFile merged(AdapterFile opened) {
+        if (withoutTokens) {
+            return opened.withoutTokens();
+        }
+        if (!opened.tokens().isEmpty()) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must be without embeddings of new tokens, which what is merged has no place for, but bundles %s: `lora-trainer export` with --without-embeddings writes it without them, and a run's file in diffusers' form has none"
+                            .formatted(file, opened.tokens().keySet()));
+        }
+        return opened;
+    }
+
     /**
      * Reads {@code FILE} or {@code FILE=SHARE} of each.
      *

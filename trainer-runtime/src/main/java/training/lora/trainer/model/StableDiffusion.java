@@ -27,6 +27,7 @@ import training.lora.trainer.model.basemodel.SingleFile;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.FrozenWeights;
 import training.lora.trainer.model.layer.Projection;
+import training.lora.trainer.model.text.ClipVocabulary;
 import training.lora.trainer.model.text.TextEmbedding;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.PictureSizes;
@@ -237,6 +238,16 @@ public final class StableDiffusion implements AutoCloseable {
     /** The weights of the text encoders, which are not read for it. */
     public List<Parameter> textParameters() {
         return PromptEncoder.parameters(source, manager);
+    }
+
+    /**
+     * Whether the text encoders have CLIP's vocabulary, which readers of a single file take for granted, since a tokenizer has
+     * no place in one.
+     */
+    public boolean hasClipVocabulary() {
+        return textParameters().stream()
+                .filter(weight -> weight.name().endsWith("token_embedding.weight"))
+                .allMatch(weight -> weight.shape()[0] == ClipVocabulary.TOKENS);
     }
 
     /** The weights of the autoencoder, which are not read for it. */

@@ -1,9 +1,12 @@
 package training.lora.trainer.source;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.TrainerException;
 
@@ -46,7 +49,7 @@ public record Sources(
     public Path folder(Source source) {
         Path path = path(source);
         if (!Files.isDirectory(path)) {
-            throw wrong(source, "must name a folder, but there is none at " + path);
+            throw wrong(source, "must name a folder, but there is none at " + path + shipped(source));
         }
         return path;
     }
@@ -55,9 +58,24 @@ public record Sources(
     public Path existing(Source source) {
         Path path = path(source);
         if (!Files.exists(path)) {
-            throw wrong(source, "must name a folder or file, but there is none at " + path);
+            throw wrong(source, "must name a folder or file, but there is none at " + path + shipped(source));
         }
         return path;
+    }
+
+    /** For a sentence about a name that doesn't ship with the trainer: those that do. */
+    private String shipped(Source source) {
+        if (!source.scheme().equals(BUNDLED) || bundled == null || !Files.isDirectory(bundled)) {
+            return "";
+        }
+        try (Stream<Path> names = Files.list(bundled)) {
+            return names.filter(Files::isDirectory)
+                    .map(name -> String.valueOf(name.getFileName()))
+                    .sorted()
+                    .collect(Collectors.joining(", ", "; what ships with the trainer is ", ""));
+        } catch (IOException e) {
+            return "";
+        }
     }
 
     /** The file or folder that {@code source} names; of a model in an archive what that holds. */

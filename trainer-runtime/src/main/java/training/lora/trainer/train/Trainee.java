@@ -1,6 +1,9 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import training.lora.api.AdapterFormat;
 import training.lora.api.ConceptSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
@@ -14,6 +17,7 @@ import training.lora.trainer.export.WholeModel;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.order.BatchOrder;
 import training.lora.trainer.order.RunLength;
+import training.lora.trainer.publish.Publisher;
 import training.lora.trainer.run.RunContext;
 import training.lora.trainer.train.progress.Trained;
 import training.lora.trainer.train.progress.TrainedAdapter;
@@ -33,6 +37,8 @@ import training.lora.trainer.train.progress.TrainingMetadata;
 record Trainee(
         TrainingStep step, Trained trained, boolean readsTexts, String size, ExportMetadata metadata, Runnable release)
         implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Trainee.class);
+
     /** What the run of {@code context} trains, as it is before the first step. */
     static Trainee of(
             RunContext context, PreparedDataset data, StableDiffusion model, MemoryChoice memory, NDManager manager) {
@@ -54,6 +60,12 @@ record Trainee(
                 NoiseSchedule.of(model.schedule()),
                 run.spec().training(),
                 manager);
+        if (run.spec().output().formats().contains(AdapterFormat.Kohya) && !model.hasClipVocabulary()) {
+            LOG.warn(
+                    "{} will be of little use: it has no place for the base model's tokenizer, whose vocabulary isn't CLIP's, so that neither this program nor others read prompts with it; take the folder {} (format Diffusers)",
+                    Publisher.kohyaName(run),
+                    Publisher.MODEL);
+        }
         WholeModel whole = WholeModel.of(context.baseModel(), model, texts).with(step.optimizer()::output);
         Trained trained = new TrainedModel(run, whole, step.optimizer());
         String size = "%d parameters of the denoiser%s"

@@ -120,6 +120,31 @@ class FullFineTuningRunTest {
         assertThat(fromFile).isNotEqualTo(drawn(folder.resolve("model.safetensors"), "base"));
     }
 
+    /** A single file has no tokenizer, and readers take CLIP's. */
+    @Test
+    void singleFileOfAModelWithItsOwnVocabularyIsSaidToBeOfLittleUse() throws IOException {
+        TinyRun run = TinyRun.create(
+                folder,
+                "baseModel: {uri: '%s'}"
+                        .formatted(BundledRun.MODEL.toAbsolutePath().normalize()),
+                TRAINING.replace("steps: 4", "steps: 2") + ", watchdog: {enabled: false}",
+                "{enabled: false}",
+                "{enabled: false}");
+
+        Ran ended = run.run("run");
+
+        assertThat(ended.code()).as(ended.error()).isZero();
+        String file = TinyRun.NAME + ".safetensors";
+        assertThat(ended.output() + ended.error())
+                .contains(file + " will be of little use")
+                .contains("take the folder diffusers/");
+        assertThat(Ran.of(
+                                "inspect",
+                                run.workspace().resolve("output").resolve(file).toString())
+                        .output())
+                .contains("take the model's diffusers folder");
+    }
+
     /** What is in {@code after} and not, with the same numbers, in {@code before}. */
     private static Set<String> moved(Path before, Path after) {
         Set<String> moved = new TreeSet<>();

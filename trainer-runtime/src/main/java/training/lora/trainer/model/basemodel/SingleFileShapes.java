@@ -141,7 +141,13 @@ final class SingleFileShapes {
         String tokens = key.apply("text_model.embeddings.token_embedding.weight");
         String positions = key.apply("text_model.embeddings.position_embedding.weight");
         int width = size(tokens, 2, 1, HEAD);
-        rows(tokens, ClipVocabulary.TOKENS);
+        if (size(tokens, 2, 0, 1) != ClipVocabulary.TOKENS) {
+            throw wrong(
+                    tokens,
+                    "have " + ClipVocabulary.TOKENS
+                            + " rows, CLIP's vocabulary, for a single file has no tokenizer of another: take the model's diffusers folder",
+                    new long[] {size(tokens, 2, 0, 1), width});
+        }
         rows(positions, ClipVocabulary.LENGTH);
         config.put("vocab_size", ClipVocabulary.TOKENS);
         config.put("max_position_embeddings", ClipVocabulary.LENGTH);
