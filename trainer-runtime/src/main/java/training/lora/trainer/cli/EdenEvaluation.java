@@ -21,8 +21,8 @@ import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.convert.Conversion;
 import training.lora.trainer.convert.Converted;
 import training.lora.trainer.convert.Tool;
+import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.evaluate.LoraFileScores;
-import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.DataFiles;
 import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Folders;
@@ -91,7 +91,7 @@ final class EdenEvaluation {
         Path checkpointFolder = given(checkpoint, "--checkpoint_folder");
         Path out = given(folder, "--output_folder");
         Path scoresFile = given(json, "--output_json");
-        Path lora = lora(checkpointFolder);
+        EdenCheckpoint lora = EdenCheckpoint.at(checkpointFolder);
         List<Path> pictures = pictures(given(training, "--training_images_folder"));
         Path relativeTo = configFile.toAbsolutePath().resolveSibling("");
         Converted converted = Conversion.convert(Tool.Eden, configFile, ForeignConfig.places(relativeTo));
@@ -126,28 +126,6 @@ final class EdenEvaluation {
             throw new TrainerException(Reason.Usage, option + " must be given with Eden's other options");
         }
         return value;
-    }
-
-    /** The file, or the one in the folder that is no embeddings' file; Eden's ends with _lora. */
-    private static Path lora(Path path) throws IOException {
-        if (Files.isRegularFile(path)) {
-            return path;
-        }
-        if (!Files.isDirectory(path)) {
-            throw wrong("--checkpoint_folder must be a folder or a file, was " + path);
-        }
-        List<Path> files = list(path, file -> FileName.extension(file).equals("safetensors")).stream()
-                .filter(file -> !file.getFileName().toString().contains("embeddings"))
-                .toList();
-        List<Path> named = files.stream()
-                .filter(file -> file.getFileName().toString().endsWith("_lora.safetensors"))
-                .toList();
-        List<Path> found = named.isEmpty() ? files : named;
-        if (found.size() != 1) {
-            throw wrong(
-                    "--checkpoint_folder must have one LoRA file in it, but %s has %d".formatted(path, found.size()));
-        }
-        return found.get(0);
     }
 
     private static List<Path> pictures(Path path) throws IOException {
@@ -195,11 +173,13 @@ final class EdenEvaluation {
         }
     }
 
-    private static List<Path> draw(RunContext context, Path lora, List<PromptSpec> prompts, Path out, NDManager manager)
+    private static List<Path> draw(
+            RunContext context, EdenCheckpoint lora, List<PromptSpec> prompts, Path out, NDManager manager)
             throws IOException {
+        List<String> triggers = Concepts.of(context.run().spec().datasets()).triggers();
         List<Path> files = new ArrayList<>();
         try (StableDiffusion model = context.openModel(manager);
-                LoraAdapter adapter = AdapterFiles.read(lora, model, manager)) {
+                LoraAdapter adapter = lora.read(triggers, model, manager)) {
             boolean bundled = context.run().spec().baseModel().uri().startsWith("bundled://");
             int side = bundled ? model.resolution() : SIDE;
             ImageSampler sampler = new ImageSampler(

@@ -38,7 +38,7 @@ import training.lora.api.Uris;
  * What Eden has no key for isn't there.
  */
 public final class EdenArguments {
-    private static final String TOKEN = "TOK";
+    public static final String TOKEN = "TOK";
 
     private final LoraTrainingSpec spec;
     private final ObjectNode arguments = Json.MAPPER.createObjectNode();

@@ -2,6 +2,7 @@ package training.lora.trainer.export;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
@@ -161,6 +162,42 @@ public final class TokenFiles {
             return of(tokens, files.get(0), model, parent);
         } finally {
             opened.forEach(SafeTensors::close);
+        }
+    }
+
+    /**
+     * Reads a file in which the embeddings of all words lie one below the other, in clip_l and for two text encoders clip_g.
+     *
+     * @param counts how many embeddings each word has, in their order
+     * @throws TrainerException InvalidConfiguration if there are others than these, or they are not for this model
+     */
+    static TokenEmbeddings read(Path file, Map<String, Integer> counts, StableDiffusion model, NDManager parent) {
+        long all = counts.values().stream().mapToInt(Integer::intValue).sum();
+        Map<String, Map<Component, LazyTensor>> tokens = new LinkedHashMap<>();
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            for (String key : tensors.entries().keySet()) {
+                LazyTensor rows = rows(tensors, key);
+                if (!NAMES.contains(key) || rows.shape().get(0) != all) {
+                    throw invalid("%s must hold %d embeddings in each of clip_l and clip_g, but holds %s of shape %s"
+                            .formatted(file, all, key, rows.shape()));
+                }
+                int from = 0;
+                for (Map.Entry<String, Integer> word : counts.entrySet()) {
+                    int first = from;
+                    int end = first + word.getValue();
+                    from = end;
+                    tokens.computeIfAbsent(word.getKey(), any -> new EnumMap<>(Component.class))
+                            .put(
+                                    encoder(key),
+                                    new LazyTensor(
+                                            new Shape(
+                                                    word.getValue(),
+                                                    rows.shape().get(1)),
+                                            rows.type(),
+                                            scope -> rows.in(scope).get(new NDIndex("%d:%d".formatted(first, end)))));
+                }
+            }
+            return of(tokens, file, model, parent);
         }
     }
 

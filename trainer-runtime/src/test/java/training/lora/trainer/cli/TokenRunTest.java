@@ -1,6 +1,7 @@
 package training.lora.trainer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -10,12 +11,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.api.Json;
 import training.lora.api.Reason;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.layer.Component;
+import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** New tokens from the configuration to their files, alone and beside an adapter, in runs that are gone on from. */
@@ -56,6 +62,7 @@ class TokenRunTest {
         assertThat(picture("eden", "--lora", lora.toString(), "--embedding", word.toString()))
                 .isEqualTo(picture(
                         "kohya", "--lora", output.resolve("tiny.safetensors").toString()));
+        requireReadWithTokens(eden, values(embedding(run, "output"), "emb_params"));
         assertThat(output.resolve("checkpoints/step-000006/eden/training_args.json"))
                 .exists();
         assertThat(Files.readString(output.resolve("manifest.json"))).contains("eden/special_params.json");
@@ -63,6 +70,31 @@ class TokenRunTest {
         run.unpublish();
         assertThat(run.run("run", "--attempt", "2").code()).isZero();
         assertThat(eden.resolve("special_params.json")).exists();
+    }
+
+    /** As the command evaluate reads a folder of Eden's: its TOK is whichever word calls what was learned. */
+    private void requireReadWithTokens(Path eden, float[] rows) throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                StableDiffusion model = StableDiffusion.open(folder.resolve("base"), manager)) {
+            for (Path named : List.of(eden, eden.resolve("tiny_sd15_lora.safetensors"))) {
+                try (LoraAdapter adapter = EdenCheckpoint.at(named).read(List.of("qzx"), model, manager)) {
+                    assertThat(adapter.projections()).isNotEmpty();
+                    TokenEmbeddings tokens = Objects.requireNonNull(adapter.tokens());
+                    assertThat(tokens.values()).containsOnlyKeys("qzx");
+                    LazyTensor read = Objects.requireNonNull(
+                            Objects.requireNonNull(tokens.values().get("qzx")).get(Component.TextEncoder));
+                    assertThat(read.in(manager).toFloatArray()).containsExactly(rows);
+                }
+            }
+            Path copy = Files.createDirectories(folder.resolve("copy"));
+            Files.copy(eden.resolve("tiny_sd15_embeddings.safetensors"), copy.resolve("a_embeddings.safetensors"));
+            EdenCheckpoint alone = EdenCheckpoint.at(copy);
+            assertThatThrownBy(() -> alone.read(List.of("qzx"), model, manager))
+                    .hasMessageContaining("special_params.json must be there beside embeddings");
+            Files.writeString(copy.resolve("special_params.json"), "{\"TOK\": \"<s0>\"}");
+            assertThatThrownBy(() -> alone.read(List.of("qzx"), model, manager))
+                    .hasMessageContaining("must hold 1 embeddings in each of clip_l and clip_g, but holds clip_l");
+        }
     }
 
     @Test
