@@ -2,7 +2,6 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -15,12 +14,14 @@ final class KohyaAdapter {
     private final Options arguments;
     private final Places places;
     private final Draft draft;
+    private final @Nullable LycorisPreset preset;
 
     KohyaAdapter(Options options, Places places, Draft draft) {
         this.options = options;
         this.arguments = options.child("network_args");
         this.places = places;
         this.draft = draft;
+        this.preset = isLycoris() ? LycorisPreset.of(arguments.text("preset", "full")) : null;
     }
 
     /** Whether rates of text encoders, of which there may be none, leave one to be trained. */
@@ -31,7 +32,13 @@ final class KohyaAdapter {
     /** Whether text encoders are trained too: unless one says otherwise. */
     private boolean trainsTextEncoder() {
         List<String> rates = textEncoderRates();
-        return !options.flag("network_train_unet_only", false) && (rates.isEmpty() || moves(rates));
+        return !options.flag("network_train_unet_only", false)
+                && presetAdaptsTexts()
+                && (rates.isEmpty() || moves(rates));
+    }
+
+    private boolean presetAdaptsTexts() {
+        return preset == null || preset.textEncoder();
     }
 
     /** What it is learned at. */
@@ -83,12 +90,9 @@ final class KohyaAdapter {
         if (arguments.flag("rs_lora", false)) {
             draft.put("network_args.rs_lora", adapter + "rankStabilized", true);
         }
-        List<String> targets = new ArrayList<>(List.of("Attention", "FeedForward"));
         Integer convolutions = arguments.whole("conv_dim");
-        if (convolutions != null || isLycoris()) {
-            targets.add("Convolution");
-        }
-        if (convolutions != null) {
+        List<String> targets = targets(convolutions);
+        if (convolutions != null && targets.contains("Convolution")) {
             double convolutionAlpha = arguments.number("conv_alpha", isLycoris() ? alpha : 1);
             draft.origin("network_args.conv_dim", "spec.training.adapter.overrides[0].rank");
             String alphaKey = arguments.number("conv_alpha") != null
@@ -100,10 +104,11 @@ final class KohyaAdapter {
                     .put("rank", convolutions)
                     .set("alpha", Draft.node(convolutionAlpha == 0 ? convolutions : convolutionAlpha));
         }
-        draft.put(adapter + "targets", targets);
-        boolean alone = options.flag("network_train_unet_only", false);
+        draft.put(preset == null ? "" : "network_args.preset", adapter + "targets", targets);
+        boolean alone = options.flag("network_train_unet_only", false) || !presetAdaptsTexts();
+        String aloneKey = presetAdaptsTexts() ? "network_train_unet_only" : "network_args.preset";
         draft.put(
-                alone || textEncoderRates().isEmpty() ? "network_train_unet_only" : "text_encoder_lr",
+                alone || textEncoderRates().isEmpty() ? aloneKey : "text_encoder_lr",
                 adapter + "textEncoder",
                 trainsTextEncoder());
         if (alone && moves(textEncoderRates())) {
@@ -124,6 +129,25 @@ final class KohyaAdapter {
                     "training.initFrom.uri",
                     places.uri(options.findings(), "network_weights", before));
         }
+    }
+
+    /** What a preset of LyCORIS adapts; sd-scripts' own networks adapt convolutions where they have a rank. */
+    private List<String> targets(@Nullable Integer convolutions) {
+        if (!isLycoris()) {
+            unread("network_args.preset", arguments.raw("preset"), "LyCORIS alone reads it");
+            return convolutions == null
+                    ? List.of("Attention", "FeedForward")
+                    : List.of("Attention", "FeedForward", "Convolution");
+        }
+        if (preset == null) {
+            throw arguments.refused("preset");
+        }
+        if (!preset.convolutions()) {
+            for (String key : List.of("conv_dim", "conv_alpha")) {
+                unread("network_args." + key, arguments.raw(key), "`network_args.preset` adapts no convolutions");
+            }
+        }
+        return preset.targets();
     }
 
     /** LyCORIS takes its own argument where there is one, even a blank one; sd-scripts' networks take the option alone. */

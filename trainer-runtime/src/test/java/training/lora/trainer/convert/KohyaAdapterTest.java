@@ -2,6 +2,7 @@ package training.lora.trainer.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,6 +49,27 @@ class KohyaAdapterTest {
                         .at("/spec/training/optimizer/loraPlusRatio")
                         .asDouble())
                 .isEqualTo(ratio);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "full, Attention FeedForward Convolution, true",
+        "attn-mlp, Attention FeedForward, true",
+        "attn-only, Attention, true",
+        "unet-only, Attention FeedForward Convolution, false",
+        "unet-transformer-only, Attention FeedForward, false",
+        "unet-convblock-only, Convolution, false"
+    })
+    void presetsOfLycorisSayWhatIsAdapted(String preset, String targets, boolean textEncoder) throws IOException {
+        Converted converted = toml(LYCORIS + "network_args = ['preset=%s', 'conv_dim=8']".formatted(preset));
+
+        JsonNode adapter = converted.training().at("/spec/training/adapter");
+        assertThat(adapter.get("targets")).extracting(JsonNode::asText).containsExactly(targets.split(" "));
+        assertThat(adapter.path("textEncoder").asBoolean()).isEqualTo(textEncoder);
+        boolean convolutions = targets.contains("Convolution");
+        assertThat(adapter.has("overrides")).isEqualTo(convolutions);
+        assertThat(converted.warnings().toString().contains("adapts no convolutions"))
+                .isEqualTo(!convolutions);
     }
 
     /** As train_network.py hands them on. */
