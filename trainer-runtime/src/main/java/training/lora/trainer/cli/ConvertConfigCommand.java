@@ -58,7 +58,7 @@ final class ConvertConfigCommand implements Callable<Integer> {
         if (target == null) {
             System.out.print(converted.yaml());
         } else {
-            Folders.requireWritable("--out", folder);
+            Folders.create("--out", folder);
             Files.writeString(target, converted.yaml());
             System.out.println(out);
         }
@@ -78,6 +78,7 @@ final class ConvertConfigCommand implements Callable<Integer> {
         }
         Converted converted = ForeignConfig.read(given, from, folder);
         if (converted == null) {
+            Conversion.requireReadable(given);
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "%s must have keys of eden, kohya, onetrainer or ai-toolkit; --from says whose it is"

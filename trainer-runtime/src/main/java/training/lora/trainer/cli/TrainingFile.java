@@ -1,5 +1,6 @@
 package training.lora.trainer.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,6 +9,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.convert.Conversion;
 import training.lora.trainer.convert.Converted;
 import training.lora.trainer.run.RunSpecs;
 
@@ -60,6 +62,10 @@ final class TrainingFile {
         Converted converted =
                 ForeignConfig.read(given, from, given.toAbsolutePath().resolveSibling(""));
         if (converted == null) {
+            if (given.toString().endsWith(".json") && Files.isRegularFile(given)) {
+                // As YAML some of what is no JSON can be read, and what is then said of it isn't the reason.
+                Conversion.requireReadable(given);
+            }
             return RunSpecs.load(given, settings);
         }
         ForeignConfig.warn(converted);

@@ -12,6 +12,7 @@ import com.fasterxml.jackson.dataformat.toml.TomlMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import training.lora.api.Json;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -30,6 +31,12 @@ final class ConfigText {
     private static final ObjectMapper TOML = TomlMapper.builder().build();
 
     private ConfigText() {}
+
+    /** Whether its name says that {@code file} is JSON, TOML or YAML. */
+    static boolean isTable(Path file) {
+        String name = file.getFileName().toString();
+        return List.of(".json", ".toml", ".yaml", ".yml").stream().anyMatch(name::endsWith);
+    }
 
     /**
      * What {@code file} holds, which is JSON, TOML or, with any other ending, YAML.

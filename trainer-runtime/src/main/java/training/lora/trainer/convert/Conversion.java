@@ -32,6 +32,21 @@ public final class Conversion {
         }
     }
 
+    /**
+     * Refuses a file that {@link #recognise} knows no tool for, because it can't be read.
+     *
+     * @throws TrainerException InvalidConfiguration with the file and, where its syntax is wrong, the line
+     */
+    public static void requireReadable(Path file) {
+        if (Files.isRegularFile(file) && !ConfigText.isTable(file)) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must end with .json, .toml or .yaml, or have a command line of %s"
+                            .formatted(file, KohyaScript.names()));
+        }
+        ConfigText.options(file);
+    }
+
     private static @Nullable Tool byKeys(JsonNode root) {
         if (root.has("lora_training_urls") || (root.has("concept_mode") && root.has("max_train_steps"))) {
             return Tool.Eden;
@@ -50,12 +65,7 @@ public final class Conversion {
 
     /** Whether it is a shell's script, and no table. */
     private static boolean isScript(Path file) {
-        String name = file.getFileName().toString();
-        return !name.endsWith(".json")
-                && !name.endsWith(".toml")
-                && !name.endsWith(".yaml")
-                && !name.endsWith(".yml")
-                && KohyaArguments.isIn(ConfigText.text(file));
+        return !ConfigText.isTable(file) && KohyaArguments.isIn(ConfigText.text(file));
     }
 
     /**

@@ -170,6 +170,37 @@ class EdenRunTest {
     }
 
     @Test
+    void whatCannotBeReadIsSaidWithItsLine() throws IOException {
+        Path comma = Files.writeString(folder.resolve("comma.json"), "{\n\"lora_rank\": 4,\n}");
+        Path tab = Files.writeString(folder.resolve("tab.yaml"), "job: extension\n\tconfig: 1\n");
+        Path script = Files.writeString(folder.resolve("train.sh"), "echo 1\n");
+
+        for (String command : List.of("convert-config", "run")) {
+            Ran ran = run(command, comma.toString());
+
+            assertThat(ran.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+            assertThat(ran.error()).contains(comma + " must be JSON: ").contains("line 3");
+        }
+        assertThat(run("convert-config", tab.toString()).error())
+                .contains(tab + " must be YAML: ")
+                .contains("line 2");
+        assertThat(run("convert-config", script.toString()).error())
+                .contains(script + " must end with .json, .toml or .yaml, or have a command line of train_network.py");
+        assertThat(run("convert-config", folder.resolve("none.json").toString()).error())
+                .contains("none.json must be a file");
+    }
+
+    @Test
+    void theFolderOfWhatIsConvertedIsMade() {
+        Path yaml = folder.resolve("new/folder/robot.yaml");
+
+        Ran converted = run("convert-config", file.toString(), "-o", yaml.toString());
+
+        assertThat(converted.code()).as(converted.error()).isZero();
+        assertThat(yaml).isNotEmptyFile();
+    }
+
+    @Test
     void whatIsOfNoToolIsRefused() throws IOException {
         Path other = Files.writeString(folder.resolve("other.json"), "{\"learning\": 1}");
 
