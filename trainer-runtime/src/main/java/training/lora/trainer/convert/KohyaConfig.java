@@ -134,7 +134,7 @@ final class KohyaConfig {
         data.put();
         Placeholders placeholders = data.placeholders();
         training();
-        KohyaOptimizer optimizer = new KohyaOptimizer(options, draft);
+        KohyaOptimizer optimizer = new KohyaOptimizer(options, draft, this::steps);
         if (method == TrainingMethod.FullFineTuning) {
             new KohyaModel(options, scripts, draft).put(optimizer, steps());
         } else {

@@ -59,7 +59,7 @@ final class KohyaData {
         sizes();
         captions();
         mask();
-        draft.put(options("batch_size").written("batch_size"), "training.batchSize", (int) number("batch_size", 1));
+        draft.put(options("batch_size").written("batch_size"), "training.batchSize", whole("batch_size", 1));
     }
 
     /** Captions are read from a table that lies with the pictures, under a name that tables have. */
@@ -220,6 +220,10 @@ final class KohyaData {
         return options(key).number(key, unset);
     }
 
+    private int whole(String key, int unset) {
+        return options(key).whole(key, unset);
+    }
+
     private boolean flag(String key) {
         return options(key).flag(key, false);
     }
@@ -292,7 +296,7 @@ final class KohyaData {
         // The scripts of new tokens have no such options, but all that a file has counts for its data sets.
         draft.put("caption_dropout_rate", captions + "dropout", number("caption_dropout_rate", 0));
         draft.put("shuffle_caption", captions + "shuffle", !template && flag("shuffle_caption"));
-        draft.put("keep_tokens", captions + "keepTokens", template ? 0 : (int) number("keep_tokens", 0));
+        draft.put("keep_tokens", captions + "keepTokens", template ? 0 : whole("keep_tokens", 0));
         draft.put(
                 "caption_tag_dropout_rate",
                 captions + "tagDropout",

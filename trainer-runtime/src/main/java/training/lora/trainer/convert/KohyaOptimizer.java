@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerType;
@@ -27,11 +28,14 @@ final class KohyaOptimizer {
     private final Options options;
     private final Options arguments;
     private final Draft draft;
+    private final Supplier<@Nullable Integer> steps;
 
-    KohyaOptimizer(Options options, Draft draft) {
+    /** @param steps those of the training; null where they can't be counted */
+    KohyaOptimizer(Options options, Draft draft, Supplier<@Nullable Integer> steps) {
         this.options = options;
         this.arguments = options.child("optimizer_args");
         this.draft = draft;
+        this.steps = steps;
     }
 
     /**
@@ -204,11 +208,13 @@ final class KohyaOptimizer {
     int warmUp() {
         double warmUp = options.number("lr_warmup_steps", 0);
         if (warmUp > 0 && warmUp < 1) {
-            JsonNode steps = draft.at("training.steps");
-            if (steps.isMissingNode()) {
-                throw options.wrong("lr_warmup_steps", "be a number of steps where `max_train_epochs` is given");
+            Integer all = steps.get();
+            if (all == null) {
+                throw options.wrong(
+                        "lr_warmup_steps",
+                        "be a number of steps where `max_train_epochs` is given and the folders of pictures aren't here to be counted");
             }
-            warmUp = Math.floor(warmUp * steps.asInt());
+            warmUp = Math.floor(warmUp * all);
         }
         return scheduleName().equals("constant") ? 0 : (int) warmUp;
     }

@@ -47,7 +47,10 @@ record KohyaScripts(Set<KohyaScript> all) {
             }
         }
         // fine_tune.py has its pictures from a table alone.
-        if (left.size() > 1 && !options.has("in_json") && !options.has("dataset_config") && !options.has("datasets")) {
+        if (left.size() > 1
+                && options.text("in_json") == null
+                && !options.has("dataset_config")
+                && !options.has("datasets")) {
             left.remove(KohyaScript.FineTune);
         }
         byTables(options, left);

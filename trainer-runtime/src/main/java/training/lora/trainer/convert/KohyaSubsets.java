@@ -50,7 +50,7 @@ final class KohyaSubsets {
                 }
             }
         }
-        boolean table = root.has("in_json") || scripts.are(KohyaScript.FineTune);
+        boolean table = root.text("in_json") != null || scripts.are(KohyaScript.FineTune);
         if (!subsets.isEmpty()) {
             unread(
                     List.of("train_data_dir", "reg_data_dir", "in_json"),
@@ -117,7 +117,7 @@ final class KohyaSubsets {
                 .createObjectNode()
                 .put("image_dir", root.text("train_data_dir"))
                 .put("num_repeats", root.whole("dataset_repeats", 1));
-        if (root.has("in_json")) {
+        if (root.text("in_json") != null) {
             subset.set("in_json", root.raw("in_json"));
         }
         return joined(null, subset, Map.of("image_dir", "train_data_dir", "num_repeats", "dataset_repeats"));

@@ -66,6 +66,40 @@ class KohyaConfigTest {
                 .isEqualTo("{\"name\":\"main\",\"uri\":\"one\",\"repeats\":2}");
     }
 
+    /** A picture three times in each of two epochs: 0.25 of 6 steps. */
+    @Test
+    void aWarmUpIsAShareOfTheStepsOfEpochsToo() throws IOException {
+        pictures();
+        String options = "max_train_epochs = 2; lr_scheduler = 'cosine'; lr_warmup_steps = 0.25";
+
+        Converted converted = Conversions.kohyaSets("train_network", folder, options);
+
+        assertThat(converted
+                        .training()
+                        .at("/spec/training/optimizer/schedule/warmupSteps")
+                        .intValue())
+                .isEqualTo(1);
+    }
+
+    @Test
+    void whatIsEmptyIsNotGiven() throws IOException {
+        pictures();
+
+        Converted converted = Conversions.kohyaSets("train_network", folder, "in_json = ''");
+
+        assertThat(converted.training().at("/spec/datasets/0").toString())
+                .contains("\"uri\":\"sets/3_x\"", "\"repeats\":3");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"train_batch_size = 2.5", "train_batch_size = '2.9'", "keep_tokens = 1.5"})
+    void aNumberOfThingsIsWhole(String option) throws IOException {
+        pictures();
+
+        assertThatThrownBy(() -> Conversions.kohyaSets("train_network", folder, option))
+                .hasMessageContaining("`%s` must be a whole number".formatted(option.split(" ")[0]));
+    }
+
     private void pictures() throws IOException {
         Files.createDirectories(folder.resolve("sets/3_x"));
         Files.createFile(folder.resolve("sets/3_x/a.png"));
