@@ -94,6 +94,11 @@ final class EdenEvaluation {
         EdenCheckpoint lora = EdenCheckpoint.at(checkpointFolder);
         List<Path> pictures = pictures(given(training, "--training_images_folder"));
         Path relativeTo = configFile.toAbsolutePath().resolveSibling("");
+        Tool tool = Conversion.recognise(configFile);
+        if (tool != null && tool != Tool.Eden) {
+            throw wrong("--config_filename must be Eden's training_args.json, but %s is a configuration of %s"
+                    .formatted(configFile, tool.id()));
+        }
         Converted converted = Conversion.convert(Tool.Eden, configFile, ForeignConfig.places(relativeTo));
         RunSpec run = ForeignConfig.load(converted, configFile, settings).run();
         Folders.requireWritable("--output_folder", out);

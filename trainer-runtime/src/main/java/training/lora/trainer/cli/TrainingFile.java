@@ -16,11 +16,11 @@ import training.lora.trainer.run.RunSpecs;
 /** The file that says what is to be trained: a LoraTraining, a run spec, or a configuration of another trainer. */
 final class TrainingFile {
     @Parameters(
-            arity = "0..1",
+            arity = "0..*",
             paramLabel = "FILE",
             description =
-                    "A LoraTraining in YAML, or a run spec; or a configuration of Eden's trainer, kohya's sd-scripts, OneTrainer or ai-toolkit, as convert-config reads it.")
-    private @Nullable Path file;
+                    "A LoraTraining in YAML, or a run spec; or a configuration of Eden's trainer, kohya's sd-scripts, OneTrainer or ai-toolkit, as convert-config reads it; or, behind --, a command line of one of kohya's scripts.")
+    private List<String> words = new ArrayList<>();
 
     @Option(names = "-c", paramLabel = "FILE", description = "The same.")
     private @Nullable Path config;
@@ -39,9 +39,14 @@ final class TrainingFile {
         return settings;
     }
 
+    /** Whether it is no file, but a command line. */
+    private boolean line() {
+        return words.size() > 1 && words.stream().anyMatch(word -> word.startsWith("--"));
+    }
+
     private Path file() {
-        Path given = file != null ? file : config;
-        if (given == null || (file != null && config != null)) {
+        Path given = words.size() == 1 ? Path.of(words.get(0)) : config;
+        if (given == null || words.size() > 1 || (!words.isEmpty() && config != null)) {
             throw new TrainerException(Reason.Usage, "FILE must be given, once");
         }
         return given;
@@ -49,7 +54,7 @@ final class TrainingFile {
 
     /** The folder that its paths begin in. */
     @Nullable Path folder() {
-        return file().toAbsolutePath().getParent();
+        return line() ? Path.of("").toAbsolutePath() : file().toAbsolutePath().getParent();
     }
 
     /**
@@ -58,6 +63,11 @@ final class TrainingFile {
      * @throws TrainerException InvalidConfiguration with every problem that was found
      */
     RunSpecs.Loaded load() {
+        if (line() && config == null && from == null) {
+            Converted converted = Conversion.convert(words, ForeignConfig.places(Path.of("")));
+            ForeignConfig.warn(converted);
+            return ForeignConfig.load(converted, Path.of(converted.file()), settings);
+        }
         Path given = file();
         Converted converted =
                 ForeignConfig.read(given, from, given.toAbsolutePath().resolveSibling(""));

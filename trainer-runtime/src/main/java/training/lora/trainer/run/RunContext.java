@@ -91,6 +91,11 @@ public record RunContext(
      * @throws TrainerException if something isn't there, can't be fetched or is another file
      */
     public void fetch() throws IOException {
+        // Nothing is downloaded for a run that can't begin.
+        Source model = named().baseModel();
+        if (!model.remote()) {
+            sources.existing(model);
+        }
         try (FileDigests digests = workspace.digests()) {
             for (Source source : named().all()) {
                 fetch(source, digests);

@@ -191,6 +191,68 @@ class EdenRunTest {
     }
 
     @Test
+    void whatIsNotHereIsSaidBeforeAnythingIsDownloaded() {
+        Ran prepared = run(
+                "prepare",
+                file.toString(),
+                "--workspace",
+                folder.resolve("work").toString(),
+                "--set",
+                "baseModel.uri=none.safetensors",
+                "--set",
+                "evaluation.clip.uri=http://127.0.0.1:9/clip.zip");
+
+        assertThat(prepared.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(prepared.error()).contains("none.safetensors").doesNotContain("127.0.0.1");
+    }
+
+    @Test
+    void aCommandLineOfKohyasIsRunAsAFileIs() {
+        Ran prepared = run(
+                "prepare",
+                "--workspace",
+                folder.resolve("work").toString(),
+                "--",
+                "accelerate",
+                "launch",
+                "train_network.py",
+                "--pretrained_model_name_or_path=none.safetensors",
+                "--train_data_dir",
+                folder.toString(),
+                "--resolution",
+                "100");
+        Ran two = run("prepare", file.toString(), file.toString());
+
+        assertThat(prepared.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(prepared.error()).contains("the command line: ");
+        assertThat(two.code()).isEqualTo(Reason.Usage.exitCode());
+        assertThat(two.error()).contains("FILE must be given, once");
+    }
+
+    @Test
+    void aConfigurationOfAnotherTrainersIsNotEdens() throws IOException {
+        Path kohya = Files.writeString(folder.resolve("k.toml"), "pretrained_model_name_or_path = \"a/b\"\n");
+        Path lora = Files.createFile(folder.resolve("a.safetensors"));
+
+        Ran ran = run(
+                "evaluate",
+                "--config_filename",
+                kohya.toString(),
+                "--checkpoint_folder",
+                lora.toString(),
+                "--output_json",
+                folder.resolve("scores.json").toString(),
+                "--output_folder",
+                folder.resolve("pictures").toString(),
+                "--training_images_folder",
+                Goldens.BUNDLED.resolve("robot").toString());
+
+        assertThat(ran.error())
+                .contains("--config_filename must be Eden's training_args.json, but %s is a configuration of kohya"
+                        .formatted(kohya));
+    }
+
+    @Test
     void theFolderOfWhatIsConvertedIsMade() {
         Path yaml = folder.resolve("new/folder/robot.yaml");
 
