@@ -199,7 +199,7 @@ final class AiToolkitConfig {
             draft.put(
                     "network.pretrained_lora_path",
                     "training.initFrom.uri",
-                    places.uri(findings, "network.pretrained_lora_path", before));
+                    places.input(findings, "network.pretrained_lora_path", before));
         }
     }
 
@@ -282,21 +282,26 @@ final class AiToolkitConfig {
         }
     }
 
-    private void prompt(ArrayNode prompts, Options sample, String text, @Nullable Options own) {
+    private void prompt(ArrayNode prompts, Options sample, String written, @Nullable Options own) {
+        AiToolkitPrompt prompt = AiToolkitPrompt.of(written);
+        prompt.noteOthers(findings);
         Long first = sample.seed("seed");
         long seed = (first == null ? 0 : first) + (sample.flag("walk_seed", false) ? prompts.size() : 0);
-        Long given = own == null ? null : own.seed("seed");
-        String negative = own == null ? null : own.text("neg");
+        Long flagged = prompt.seed(sample);
+        Long given = flagged != null || own == null ? flagged : own.seed("seed");
+        String negative = prompt.negative() != null || own == null ? prompt.negative() : own.text("neg");
         String common = sample.node().path("neg").isTextual() ? sample.text("neg", "") : "";
         boolean triggered = draft.at("datasets.0.concept.trigger").isTextual();
         Placeholders placeholders = Placeholders.of(draft, Set.of());
-        placeholders.refuse(own == null ? sample : own, own == null ? "prompts" : "prompt", text);
+        placeholders.refuse(own == null ? sample : own, own == null ? "prompts" : "prompt", prompt.text());
         placeholders.refuse(
                 negative == null || own == null ? sample : own, "neg", negative == null ? common : negative);
         prompts.addObject()
                 .put(
                         "text",
-                        text.replace("[trigger]", triggered ? "<concept>" : "").strip())
+                        prompt.text()
+                                .replace("[trigger]", triggered ? "<concept>" : "")
+                                .strip())
                 .put("negative", negative == null ? common : negative)
                 .put("seed", given == null ? seed : given);
     }

@@ -72,7 +72,7 @@ final class AiToolkitData {
         if (path == null) {
             throw set.wrong("folder_path", "be given");
         }
-        ObjectNode dataset = draft.dataset("datasets." + key, places.uri(findings, "datasets." + key, path));
+        ObjectNode dataset = draft.dataset("datasets." + key, places.input(findings, "datasets." + key, path));
         boolean regularization = set.flag("is_reg", false);
         double weight = set.number("loss_multiplier", 1);
         if (regularization) {

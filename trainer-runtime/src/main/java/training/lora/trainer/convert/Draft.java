@@ -16,10 +16,12 @@ final class Draft {
 
     private final ObjectNode root = Json.MAPPER.createObjectNode();
     private final ObjectNode spec;
+    private final String written;
     private final Map<String, String> origins = new LinkedHashMap<>();
 
     Draft(String name) {
         root.put("apiVersion", "lora.training/v1alpha1").put("kind", "LoraTraining");
+        written = name;
         root.putObject("metadata").put("name", name(name, LONGEST_NAME));
         spec = root.putObject("spec");
     }
@@ -137,6 +139,12 @@ final class Draft {
     }
 
     Converted done(Tool tool, Findings findings) {
+        String name = root.at("/metadata/name").asText();
+        boolean lost = written.codePoints().anyMatch(letter -> letter > 127) || !written.matches(".*[A-Za-z0-9].*");
+        if (lost) {
+            findings.note("the name \"%s\" became %s, for names have small letters from a to z, digits and hyphens"
+                    .formatted(written, name));
+        }
         return new Converted(tool, findings.file(), root, findings.warnings(), Map.copyOf(origins));
     }
 }

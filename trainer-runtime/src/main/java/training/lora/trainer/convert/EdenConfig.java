@@ -117,7 +117,7 @@ final class EdenConfig {
             }
         }
         if (path != null) {
-            draft.put("ckpt_path", "baseModel.uri", places.uri(findings, "ckpt_path", path));
+            draft.put("ckpt_path", "baseModel.uri", places.input(findings, "ckpt_path", path));
         } else if (version == null) {
             throw options.wrong("ckpt_path", "be given where `sd_model_version` is not");
         }
@@ -127,7 +127,10 @@ final class EdenConfig {
         boolean triggered = tokens && (prefix().isEmpty() || prefix().contains(TOKEN));
         new EdenData(options, places, draft).put(mode, triggered ? TOKEN : null);
         if (tokens && !hasTrigger()) {
-            findings.note("no tokens are trained, since `caption_prefix` has no TOK");
+            findings.note(
+                    options.text("caption_prefix") != null
+                            ? "no tokens are trained, since `caption_prefix` has no TOK"
+                            : "no tokens are trained, since `prompt_modifier` has no TOK before its {}");
         }
     }
 

@@ -44,7 +44,7 @@ final class EdenData {
     void put(ConceptMode mode, @Nullable String trigger) {
         String[] urls = urls(options);
         for (String url : urls) {
-            ObjectNode dataset = draft.dataset(KEY, places.uri(findings, KEY, url));
+            ObjectNode dataset = draft.dataset(KEY, places.input(findings, KEY, url));
             if (trigger != null) {
                 dataset.putObject("concept").put("mode", mode.name()).put("trigger", trigger);
             } else if (mode == ConceptMode.Style) {

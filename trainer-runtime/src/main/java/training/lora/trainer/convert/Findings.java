@@ -22,6 +22,7 @@ final class Findings {
     private final Set<String> unknown = new LinkedHashSet<>();
     private final Set<String> notes = new LinkedHashSet<>();
     private final Set<String> differences = new LinkedHashSet<>();
+    private final Set<String> missing = new LinkedHashSet<>();
 
     /** @param file the configuration's name, for messages */
     Findings(String file, OptionTable table) {
@@ -97,6 +98,11 @@ final class Findings {
         differences.add(how);
     }
 
+    /** What an option names isn't on this machine: the training may be meant for another. */
+    void missing(String key, String path) {
+        missing.add("`%s` %s".formatted(key, path));
+    }
+
     /** What refuses a value, as the table says. */
     TrainerException refused(String key, JsonNode value) {
         Option option = table.get(key);
@@ -127,6 +133,9 @@ final class Findings {
         }
         if (!differences.isEmpty()) {
             warnings.add("done in another way here: " + String.join("; ", differences));
+        }
+        if (!missing.isEmpty()) {
+            warnings.add("not found here, and looked for again where the training runs: " + String.join(", ", missing));
         }
         warnings.addAll(notes);
         return warnings;

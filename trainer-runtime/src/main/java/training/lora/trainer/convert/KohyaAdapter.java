@@ -127,7 +127,7 @@ final class KohyaAdapter {
             draft.put(
                     "network_weights",
                     "training.initFrom.uri",
-                    places.uri(options.findings(), "network_weights", before));
+                    places.input(options.findings(), "network_weights", before));
         }
     }
 
@@ -175,7 +175,7 @@ final class KohyaAdapter {
         List<String> shares = options.texts("base_weights_multiplier");
         for (int i = 0; i < files.size(); i++) {
             ObjectNode adapter = draft.add("baseModel.adapters")
-                    .put("uri", places.uri(options.findings(), "base_weights", files.get(i)));
+                    .put("uri", places.input(options.findings(), "base_weights", files.get(i)));
             String path = "spec.baseModel.adapters[%d].".formatted(i);
             draft.origin("base_weights", path + "uri");
             if (i < shares.size()) {

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import training.lora.api.Json;
 import training.lora.api.Reason;
@@ -15,8 +14,9 @@ import training.lora.trainer.TrainerException;
  *
  * @param script the script
  * @param options what follows the script: an option without a value is true, one with several an array
+ * @param notes what its user should know
  */
-record KohyaArguments(KohyaScript script, ObjectNode options) {
+record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes) {
     /** Scripts of sd-scripts that train, those for what isn't here too; a name that others may have needs its ending. */
     private static final String NAME =
             "(?:\\w*train_network(?:\\.py)?|(?:\\w*(?:train_network|train_textual_inversion|train_control_?net)\\w*|fine_tune|train_db|(?:sdxl|sd3|flux|lumina|anima)_train)\\.py)";
@@ -39,61 +39,56 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
     /** A variable that is set, maybe for a command alone. */
     private static final Pattern ASSIGNMENT = Pattern.compile("\\w+=.*");
 
-    /** A word of a shell's line, or an end of a command; without going back, so that a long word takes no stack. */
-    private static final Pattern WORD =
-            Pattern.compile("(?:\"(?:\\\\.|[^\"\\\\]++)*+\"|'[^']*+'|\\\\[^\\n]|[^\\s\"'\\\\;&|]++)++|[;&|]++|\\n");
-
     /** Whether {@code text} has such a command line. */
     static boolean isIn(String text) {
-        return !command(text).isEmpty();
+        return ShellText.of(text).commands().stream()
+                .anyMatch(command -> !fromScript(command).isEmpty());
     }
 
     /**
-     * The command line in the script {@code text}.
+     * The command line in the script {@code text}: of the first command that starts a script of kohya's and gives it options; else
+     * of the first that starts one.
      *
      * @param file its name, for messages
      */
     static KohyaArguments ofScript(String file, String text) {
-        return of(file, command(text));
-    }
-
-    /**
-     * The words of the first command that starts a script and gives it options, from the script on; else of the first that starts
-     * one; none where there is none.
-     */
-    private static List<String> command(String text) {
-        // Lines that go on, in a POSIX shell, PowerShell and Windows' command line.
-        String joined = text.replaceAll("[\\\\`^][ \\t]*\\r?\\n", " ").replaceAll("(?m)^\\s*(#|::|REM ).*$", "");
-        Matcher word = WORD.matcher(joined);
-        List<String> first = List.of();
-        List<String> command = new ArrayList<>();
-        boolean more = true;
-        while (more) {
-            more = word.find();
-            if (more && !word.group().matches("[;&|]+|\\n")) {
-                command.add(unquoted(word.group()));
-                continue;
-            }
-            List<String> found = fromScript(command);
-            if (found.stream().anyMatch(w -> w.startsWith("--"))) {
-                return found;
-            }
-            first = first.isEmpty() ? found : first;
-            command = new ArrayList<>();
+        ShellText shell = ShellText.of(text);
+        List<List<ShellText.Word>> started = shell.commands().stream()
+                .map(KohyaArguments::fromScript)
+                .filter(command -> !command.isEmpty())
+                .toList();
+        List<List<ShellText.Word>> trainings = started.stream()
+                .filter(command -> command.stream().anyMatch(word -> word.text().startsWith("--")))
+                .toList();
+        List<List<ShellText.Word>> found = trainings.isEmpty() ? started : trainings;
+        List<String> words = new ArrayList<>();
+        for (ShellText.Word word : found.isEmpty() ? List.<ShellText.Word>of() : found.get(0)) {
+            words.addAll(word.with(shell.variables()));
         }
-        return first;
+        List<String> notes = new ArrayList<>();
+        if (trainings.size() > 1) {
+            notes.add("of its %d command lines of kohya's scripts the first is read".formatted(trainings.size()));
+        }
+        shell.commands().stream()
+                .map(command -> command.get(0).text())
+                .filter(word -> word.startsWith("--"))
+                .forEach(word -> notes.add(
+                        "`%s` and what follows it begin a line of their own, as behind a comment within a command, and so are no options of it"
+                                .formatted(word)));
+        KohyaArguments read = of(file, words);
+        return new KohyaArguments(read.script(), read.options(), notes);
     }
 
     /** A command's words from the script on that it starts; none where it starts none. */
-    private static List<String> fromScript(List<String> command) {
+    private static List<ShellText.Word> fromScript(List<ShellText.Word> command) {
         boolean starts = true;
         boolean started = false;
         for (int i = 0; i < command.size() && (starts || started); i++) {
-            String word = command.get(i);
+            String word = command.get(i).text();
             boolean sets = ASSIGNMENT.matcher(word).matches();
             boolean named = !BARE.matcher(word).matches()
                     || starts
-                    || BEFORE_BARE.matcher(command.get(i - 1)).matches();
+                    || BEFORE_BARE.matcher(command.get(i - 1).text()).matches();
             if (!sets && named && SCRIPT.matcher(word).matches()) {
                 return command.subList(i, command.size());
             }
@@ -101,21 +96,6 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
             starts &= sets || KEYWORD.matcher(word).matches();
         }
         return List.of();
-    }
-
-    private static String unquoted(String word) {
-        StringBuilder text = new StringBuilder();
-        Matcher part = Pattern.compile("\"((?:\\\\.|[^\"\\\\]++)*+)\"|'([^']*+)'|\\\\(.)|(.)")
-                .matcher(word);
-        while (part.find()) {
-            if (part.group(1) != null) {
-                text.append(part.group(1).replaceAll("\\\\([\"\\\\$`])", "$1"));
-            } else {
-                text.append(
-                        part.group(2) != null ? part.group(2) : part.group(3) != null ? part.group(3) : part.group(4));
-            }
-        }
-        return text.toString();
     }
 
     /** The command line of {@code words}, such as {@code accelerate launch train_network.py --network_dim 8}. */
@@ -134,7 +114,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
                     "the script must be %s, was %s, and what that trains isn't here"
                             .formatted(KohyaScript.names(), words.get(at)));
         }
-        return new KohyaArguments(script, options(file, words.subList(at + 1, words.size())));
+        return new KohyaArguments(script, options(file, words.subList(at + 1, words.size())), List.of());
     }
 
     private static ObjectNode options(String file, List<String> words) {
@@ -155,9 +135,11 @@ record KohyaArguments(KohyaScript script, ObjectNode options) {
                 values.add(words.get(i++));
             }
             for (String value : values) {
-                if (value.matches("(?s).*(\\$\\{?\\w+|%\\w+%).*")) {
+                if (value.matches("(?s).*(\\$[{(]?\\w+|%\\w+%).*")) {
                     throw invalid(
-                            file, "`%s` must be given as it is, without variables, was \"%s\"".formatted(key, value));
+                            file,
+                            "`%s` must be given as it is, without variables that nothing sets to one value, was \"%s\""
+                                    .formatted(key, value));
                 }
             }
             if (values.isEmpty()) {

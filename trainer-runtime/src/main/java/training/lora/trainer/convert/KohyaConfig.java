@@ -54,11 +54,13 @@ final class KohyaConfig {
      * @param script the script; null where its options tell
      */
     static Converted file(Path file, @Nullable Path dataset, @Nullable KohyaScript script, Places places) {
-        ObjectNode options = flat(ConfigText.options(file));
+        ObjectNode read = ConfigText.options(file);
+        KohyaNeighbours.refuse(file, read);
+        ObjectNode options = flat(read);
         if (dataset != null) {
             options.put("dataset_config", dataset.toString());
         }
-        return convert(file.toString(), options, script, places);
+        return convert(file.toString(), options, script, List.of(), places);
     }
 
     /** What a script with a command line in it asks for. */
@@ -83,7 +85,7 @@ final class KohyaConfig {
         }
         options.setAll(arguments.options());
         options.remove("config_file");
-        return convert(name, options, arguments.script(), places);
+        return convert(name, options, arguments.script(), arguments.notes(), places);
     }
 
     /** Sections of a file for --config_file mean nothing; tables of a file for --dataset_config do. */
@@ -100,9 +102,11 @@ final class KohyaConfig {
         return flat;
     }
 
-    private static Converted convert(String name, ObjectNode options, @Nullable KohyaScript script, Places places) {
+    private static Converted convert(
+            String name, ObjectNode options, @Nullable KohyaScript script, List<String> notes, Places places) {
         OptionTable table = OptionTable.read("kohya");
         Findings findings = new Findings(name, table);
+        notes.forEach(findings::note);
         String dataset = new Options(findings, options, "").text("dataset_config");
         if (dataset != null) {
             ObjectNode data = ConfigText.options(places.path(findings, "dataset_config", dataset));
@@ -335,11 +339,7 @@ final class KohyaConfig {
         BigDecimal scale = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "scale");
         draft.put("sample_prompts", "sampling.steps", steps == null ? 30 : steps.intValue());
         draft.put("sample_prompts", "sampling.guidance", scale == null ? 7.5 : scale.doubleValue());
-        for (String key : List.of("sample_steps", "scale")) {
-            if (prompts.stream().map(p -> p.path(key).asText()).distinct().count() > 1) {
-                findings.note("of the prompts' %s that of the first counts for all".formatted(key));
-            }
-        }
+        KohyaPrompts.noteOthers(prompts, findings);
         BigDecimal width = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "width");
         BigDecimal height = prompts.isEmpty() ? null : KohyaPrompts.number(prompts.get(0), "height");
         if (width != null && height != null) {

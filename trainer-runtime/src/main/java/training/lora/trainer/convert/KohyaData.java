@@ -87,7 +87,7 @@ final class KohyaData {
             throw findings.invalid("each entry of `datasets.subsets` must have an `image_dir`");
         }
         String key = subset.written("image_dir");
-        ObjectNode dataset = draft.dataset(key, places.uri(findings, key, folder));
+        ObjectNode dataset = draft.dataset(key, places.input(findings, key, folder));
         int repeats = subset.whole("num_repeats", 1);
         if (repeats < 1) {
             throw subset.wrong("num_repeats", "be at least 1");

@@ -202,6 +202,19 @@ final class KohyaOptimizer {
         if (warmUp > 0) {
             draft.put("lr_warmup_steps", schedule + "warmupSteps", warmUp);
         }
+        countsWith("cosine_with_min_lr", "lr_scheduler_min_lr_ratio", 0);
+        countsWith("cosine_with_restarts", "lr_scheduler_num_cycles", 1);
+        countsWith("polynomial", "lr_scheduler_power", 1);
+        if (name.equals("constant") && options.number("lr_warmup_steps", 0) > 0) {
+            options.findings().ignores("lr_warmup_steps", "with constant there is none, but with constant_with_warmup");
+        }
+    }
+
+    /** Says that an option counts with one schedule alone, where it is given beside another. */
+    private void countsWith(String schedule, String key, double usual) {
+        if (!scheduleName().equals(schedule) && options.number(key, usual) != usual) {
+            options.findings().ignores(key, "counts with %s alone".formatted(schedule));
+        }
     }
 
     /** Steps of the rise to the rate, which a constant one has none of. */

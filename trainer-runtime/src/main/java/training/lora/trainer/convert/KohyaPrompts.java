@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Reason;
@@ -34,6 +36,13 @@ final class KohyaPrompts {
             "guidance_scale",
             "ss",
             "sample_sampler");
+
+    /** Options that its scripts have for other samplers, families and control images. */
+    private static final List<String> TWO_LETTERS = List.of("fs", "cn", "am");
+
+    private static final Set<String> TAKEN = Set.of("prompt", "negative_prompt", "seed");
+
+    private static final List<String> OF_FIRST = List.of("sample_steps", "scale", "width", "height");
 
     private KohyaPrompts() {}
 
@@ -86,11 +95,35 @@ final class KohyaPrompts {
         for (int i = 1; i < parts.length; i++) {
             int space = parts[i].indexOf(' ');
             String key = space < 0 ? null : OPTIONS.get(parts[i].substring(0, space));
+            if (key == null && space == 2 && TWO_LETTERS.contains(parts[i].substring(0, space))) {
+                key = "--" + parts[i].substring(0, space);
+            }
             if (key != null) {
                 prompt.put(key, parts[i].substring(space + 1).strip());
             }
         }
         return prompt;
+    }
+
+    /** Says of which options nothing is taken over, and of which those of the first prompt alone. */
+    static void noteOthers(List<ObjectNode> prompts, Findings findings) {
+        Set<String> others = new TreeSet<>();
+        prompts.forEach(prompt -> prompt.fieldNames().forEachRemaining(others::add));
+        others.removeAll(TAKEN);
+        others.removeAll(OF_FIRST);
+        for (String other : others) {
+            findings.ignores(other, "of prompts; pictures are drawn by Euler's method, of text alone");
+        }
+        List<String> differ = OF_FIRST.stream()
+                .filter(key -> prompts.stream()
+                                .map(prompt -> prompt.path(key).asText())
+                                .distinct()
+                                .count()
+                        > 1)
+                .toList();
+        if (!differ.isEmpty()) {
+            findings.note("of the prompts' %s that of the first counts for all".formatted(String.join(", ", differ)));
+        }
     }
 
     /** The number of {@code key}; null where {@code prompt} has none. */

@@ -60,7 +60,7 @@ final class OneTrainerConcepts {
         if (path == null) {
             throw concept.wrong("path", "be given");
         }
-        ObjectNode dataset = draft.dataset("concepts.path", places.uri(findings, "concepts.path", path));
+        ObjectNode dataset = draft.dataset("concepts.path", places.input(findings, "concepts.path", path));
         String name = concept.text("name");
         String wanted = name == null ? "" : Draft.name(name, 63);
         boolean taken = draft.at("datasets").findValuesAsText("name").contains(wanted);

@@ -69,6 +69,7 @@ final class OneTrainerConfig {
         Options options = new Options(findings, node, "");
         read(options, places, "concepts", "concept_file_name");
         read(options, places, "samples", "sample_definition_file_name");
+        OneTrainerVersions.bringForward(node);
         withoutVersions(node);
         findings.look(node, "");
         OneTrainerConfig config = new OneTrainerConfig(options, places);
@@ -281,7 +282,7 @@ final class OneTrainerConfig {
         draft.put("text_encoder.train", adapter + "textEncoder", trainsTextEncoder());
         String before = options.text("lora_model_name");
         if (before != null) {
-            draft.put("lora_model_name", "training.initFrom.uri", places.uri(findings, "lora_model_name", before));
+            draft.put("lora_model_name", "training.initFrom.uri", places.input(findings, "lora_model_name", before));
         }
     }
 

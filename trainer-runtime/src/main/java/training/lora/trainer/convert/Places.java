@@ -45,13 +45,22 @@ public record Places(Path from, Path to) {
         return relative.isEmpty() ? "." : relative;
     }
 
+    /** The same of what is read, which is said where it isn't there. */
+    String input(Findings findings, String key, String text) {
+        String uri = uri(findings, key, text);
+        if (!isAddress(text) && !Files.exists(path(findings, key, text))) {
+            findings.missing(key, text);
+        }
+        return uri;
+    }
+
     /** A base model: a path that exists, or else a repository of the Hub, as these tools read it. */
     String model(Findings findings, String key, String text) {
         if (isAddress(text)
                 || !text.matches(REPOSITORY)
                 || isModelFile(text)
                 || Files.exists(path(findings, key, text))) {
-            return uri(findings, key, text);
+            return input(findings, key, text);
         }
         return "hf://" + text;
     }
