@@ -60,7 +60,7 @@ public record LossSpec(
         @Min(value = 0, inclusive = false) @Max(10) @Nullable Double promptNoise,
 
         @JsonPropertyDescription(
-                "Weight of the mean absolute value of what the adapter trains in the denoiser, which makes many numbers small, as Eden's l1_penalty; 0.03 is usual there. The loss that is logged is without it. Unset: none.")
+                "Weight of the mean absolute value of what the adapter trains in the denoiser, which makes many numbers small, as Eden's l1_penalty; 0.03 is usual there. It is logged beside the loss, times its weight. Unset: none.")
         @Min(value = 0, inclusive = false) @Max(1000) @Nullable Double adapterL1,
 
         @JsonPropertyDescription(
@@ -82,11 +82,11 @@ public record LossSpec(
         @Min(0) @Max(999) @Nullable Integer maximumTimestep,
 
         @JsonPropertyDescription(
-                "Keeps the base model's predictions as they are where nothing new is taught, without regularization pictures. The loss that is logged is without it.")
+                "Keeps the base model's predictions as they are where nothing new is taught, without regularization pictures. It is logged beside the loss, times its weight.")
         PreservationSpec preservation,
 
         @JsonPropertyDescription(
-                "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, which takes about 2.5 times as long. The loss that is logged is without it. Unset: none.")
+                "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, which takes about 2.5 times as long. It is logged beside the loss, times its weight. Unset: none.")
         @Nullable PromptAlignmentSpec promptAlignment) {
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);

@@ -93,7 +93,7 @@ public record TokensSpec(
         @Min(1) @Max(100000) @Nullable Integer descriptionSteps,
 
         @JsonPropertyDescription(
-                "Weight of a loss on where the denoiser's cross-attentions look for tokens (DAAM, Tang et al. 2023), as Eden's token_attention_loss_w, where it is 3e-7: strong attention to a prompt's tokens counts, that to new ones most where masks leave places out, and how unlike they are in it. The loss that is logged is without it. It takes captions.maxTokens 75. Unset: none.")
+                "Weight of a loss on where the denoiser's cross-attentions look for tokens (DAAM, Tang et al. 2023), as Eden's token_attention_loss_w, where it is 3e-7: strong attention to a prompt's tokens counts, that to new ones most where masks leave places out, and how unlike they are in it. It is logged beside the loss, times its weight. It takes captions.maxTokens 75. Unset: none.")
         @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double attentionWeight,
 
         @JsonPropertyDescription(

@@ -26,6 +26,7 @@ import training.lora.trainer.train.batch.BatchSource;
 import training.lora.trainer.train.batch.LossHistory;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.objective.AdapterL1;
+import training.lora.trainer.train.objective.AddedLoss;
 import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Objective;
 import training.lora.trainer.train.objective.Preservation;
@@ -115,7 +116,7 @@ final class LoraStep implements TrainingStep {
             this.history = null;
         }
         this.output = output(adapter, optimizers.outputs());
-        this.log = new StepLog(manager);
+        this.log = new StepLog(AddedLoss.of(training), optimizers.found(), manager);
     }
 
     private static Optimizer averaged(Optimizer optimizer, TrainingSpec training) {
@@ -154,13 +155,14 @@ final class LoraStep implements TrainingStep {
         }
         try (NDManager scope = manager.newSubManager()) {
             if (tokens != null) {
-                tokens.regularize(scope);
+                boolean moving = tokensMove(rates);
+                tokens.regularize((loss, value) -> log.add(loss, moving ? value : null, scope), scope);
             }
             if (norms != null && tokensMove(rates)) {
-                norms.addOfTriggers(step, scope);
+                log.add(AddedLoss.TriggerNorm, norms.addOfTriggers(step, scope), scope);
             }
             if (adapterL1 != null) {
-                adapterL1.addToGradient(scope);
+                log.add(AddedLoss.AdapterL1, adapterL1.addToGradient(scope), scope);
             }
             if (lock != null) {
                 lock.clear(scope);
@@ -201,7 +203,9 @@ final class LoraStep implements TrainingStep {
         LossTerm.Value value = objective.of(recording.output(), batch, samples, scope);
         if (preservation.outsideMask()) {
             NDArray base = baseOf(batch, batch.told(), scope);
-            preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
+            NDArray outside =
+                    preservation.outsideMask(value.gradient(), recording.output(), base, batch.mask(), samples, scope);
+            log.add(AddedLoss.OutsideMask, outside, scope);
         }
         if (alignment != null) {
             align(alignment, batch, index, recording.output(), value.gradient(), samples, scope);
@@ -210,17 +214,24 @@ final class LoraStep implements TrainingStep {
         double share = (double) batch.timesteps().length / samples;
         if (attention != null && scores != null) {
             List<TokenAttention.Places> places = places(((Told.Texts) batch.told()).texts(), deltas);
-            attention.addTo(scores, batch.latents().getShape(), batch.mask(), places, share, scope);
+            NDArray loss = attention.addTo(scores, batch.latents().getShape(), batch.mask(), places, share, scope);
+            log.add(AddedLoss.Attention, loss, scope);
         }
-        recording.backward(
-                value.gradient(), norms == null || context == null ? null : norms.ofCaptions(context, share, scope));
+        LossTerm.Value norm = norms == null || context == null ? null : norms.ofCaptions(context, share, scope);
+        recording.backward(value.gradient(), norm == null ? null : norm.gradient());
+        if (norm != null) {
+            log.add(AddedLoss.PromptNorm, norm.loss(), scope);
+        }
         if (preservation.ofEmptyPrompt()) {
             Told empty = Objects.requireNonNull(batch.empty(), "the empty text, which is kept");
-            keep(batch, empty, preservation::ofEmptyPrompt, deltas, samples, scope);
+            log.add(
+                    AddedLoss.EmptyPrompt,
+                    keep(batch, empty, preservation::ofEmptyPrompt, deltas, samples, scope),
+                    scope);
         }
         Told kept = batch.kept();
         if (kept != null) {
-            keep(batch, kept, preservation::ofPrompts, deltas, samples, scope);
+            log.add(AddedLoss.Prompts, keep(batch, kept, preservation::ofPrompts, deltas, samples, scope), scope);
         }
         if (history != null) {
             float[] each = HostCopy.floats(objective.ofEach(recording.output(), batch, scope));
@@ -250,17 +261,19 @@ final class LoraStep implements TrainingStep {
         return places;
     }
 
-    /** The gradient of what keeps a prediction, as {@link Preservation#ofEmptyPrompt}. */
+    /** The loss that keeps a prediction, as {@link Preservation#ofEmptyPrompt}. */
     private interface Kept {
-        NDArray gradient(NDArray predicted, NDArray base, int samples, NDManager scope);
+        LossTerm.Value of(NDArray predicted, NDArray base, int samples, NDManager scope);
     }
 
-    /** Adds the gradient of what keeps the prediction of what is {@code told}. */
-    private void keep(Batch batch, Told told, Kept kept, ProjectionDeltas deltas, int samples, NDManager scope) {
+    /** Adds the gradient of what keeps the prediction of what is {@code told}; returns its loss. */
+    private NDArray keep(Batch batch, Told told, Kept kept, ProjectionDeltas deltas, int samples, NDManager scope) {
         NDArray base = baseOf(batch, told, scope);
         Networks.Recording recording =
                 networks.record(objective.noisy(batch, scope), times(batch, scope), told, deltas);
-        recording.backward(kept.gradient(recording.output(), base, samples, scope));
+        LossTerm.Value value = kept.of(recording.output(), base, samples, scope);
+        recording.backward(value.gradient());
+        return value.loss();
     }
 
     /** Adds to the gradient by {@code predicted} what aligns it with a text. */
@@ -287,7 +300,7 @@ final class LoraStep implements TrainingStep {
                 networks.forward(again, times, aligned.empty(), none),
                 networks.forward(again, times, aligned.own(), deltas),
                 networks.forward(again, times, aligned.ownEmpty(), deltas));
-        alignment.addTo(gradient, predictions, aligned, samples, scope);
+        log.add(AddedLoss.PromptAlignment, alignment.addTo(gradient, predictions, aligned, samples, scope), scope);
     }
 
     /** The base model's prediction. */

@@ -10,6 +10,7 @@ import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.model.PromptEncoder;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.PromptNorm;
 
 /** Losses that hold the length of prompts' embeddings while new tokens are trained: of a step's captions, and of the triggers. */
@@ -49,20 +50,24 @@ final class PromptNorms {
     }
 
     /**
-     * The gradient of a step's captions.
+     * The loss of a step's captions.
      *
      * @param context what text encoders make of them (B, S, D)
      * @param share of the step's samples
-     * @return (B, S, D), in {@code scope}; null where they have no such loss
+     * @return with its gradient (B, S, D), in {@code scope}; null where they have no such loss
      */
-    @Nullable NDArray ofCaptions(NDArray context, double share, NDManager scope) {
-        return ofCaptions == null ? null : norm.gradient(context, share * ofCaptions, scope);
+    LossTerm.@Nullable Value ofCaptions(NDArray context, double share, NDManager scope) {
+        return ofCaptions == null ? null : norm.of(context, share * ofCaptions, scope);
     }
 
-    /** Adds the gradient of a trigger's prompts to what is trained of text encoders; triggers take turns by {@code step}. */
-    void addOfTriggers(int step, NDManager scope) {
+    /**
+     * Adds the gradient of a trigger's prompts to what is trained of text encoders; triggers take turns by {@code step}.
+     *
+     * @return the loss, times its weight, a scalar in {@code scope}; null where there is none
+     */
+    @Nullable NDArray addOfTriggers(int step, NDManager scope) {
         if (ofTriggers == null) {
-            return;
+            return null;
         }
         String trigger = triggers.get(step % triggers.size());
         List<String> texts =
@@ -70,8 +75,8 @@ final class PromptNorms {
         PromptEncoder.Recording recording = prompts.record(scope, texts, adapter.bind(scope), keep);
         TextEmbedding embedding = recording.embedding();
         NDArray pooled = embedding.pooled();
-        recording.backward(new TextEmbedding(
-                norm.gradient(embedding.context(), ofTriggers, scope),
-                pooled == null ? null : scope.zeros(pooled.getShape())));
+        LossTerm.Value value = norm.of(embedding.context(), ofTriggers, scope);
+        recording.backward(new TextEmbedding(value.gradient(), pooled == null ? null : scope.zeros(pooled.getShape())));
+        return value.loss();
     }
 }

@@ -85,10 +85,13 @@ final class TokenDescriptions {
                         distances[0] = distance.read() / WEIGHT;
                     }
                     if (normWeight != null) {
-                        distance.gradient().context().addi(norm.gradient(embedding.context(), normWeight, scope));
+                        distance.gradient()
+                                .context()
+                                .addi(norm.of(embedding.context(), normWeight, scope)
+                                        .gradient());
                     }
                     recording.backward(distance.gradient());
-                    own.regularize(scope);
+                    own.regularize((loss, value) -> {}, scope);
                     optimizer.step(trained.gradient(), Rates.constant(step, rate, 1), scope);
                     own.keep(scope);
                 }

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.BiConsumer;
 import training.lora.api.Json;
 import training.lora.api.OptimizerSpec;
 import training.lora.api.ScheduleSpec;
@@ -19,6 +20,7 @@ import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.model.layer.AddedTokens;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.text.Vocabulary;
+import training.lora.trainer.train.objective.AddedLoss;
 import training.lora.trainer.train.objective.TokenRegularizer;
 import training.lora.trainer.train.optimizer.Optimizer;
 import training.lora.trainer.train.optimizer.ParameterGroup;
@@ -98,13 +100,17 @@ final class TokenTraining implements AutoCloseable {
         return optimizer;
     }
 
-    /** Adds the gradient of the losses that are theirs alone. */
-    void regularize(NDManager scope) {
+    /**
+     * Adds the gradient of the losses that are theirs alone.
+     *
+     * @param loss is given each that there is, times its weight, a scalar in {@code scope}; of one a value for each text encoder
+     */
+    void regularize(BiConsumer<AddedLoss, NDArray> loss, NDManager scope) {
         AddedTokens bound = tokens.bind(scope);
         regularizers.forEach((encoder, regularizer) -> {
             AddedTokens.Rows rows = Objects.requireNonNull(bound.of(encoder));
             NDArray gradient = Objects.requireNonNull(rows.gradient());
-            regularizer.addTo(gradient, rows.embeddings(), scope);
+            regularizer.addTo(gradient, rows.embeddings(), scope).forEach(loss);
         });
     }
 

@@ -1,6 +1,7 @@
 package training.lora.trainer.trained;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -9,7 +10,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,24 +37,31 @@ public final class LossLog {
      * @param validationLoss the loss over the held-out pictures after the step; null where it was not measured
      * @param samples numbers of the pictures that it was trained on, in the order of the prepared data; null where an
      *     earlier release wrote it
+     * @param addedLosses what was minimised beside the loss, each times its weight, by the field of {@code spec.training} that
+     *     asks for it; null for none
+     * @param foundRate {@code learningRate} times the distance that the optimizer had found by the step's end, which is the
+     *     rate that it moves at; null where it finds none
+     * @param tokensLearningRate the tokens' rate where they are trained beside an adapter, else null
+     * @param tokensFoundRate this times the distance that their optimizer had found
      */
+    @RecordBuilder
     public record Line(
             int step,
             double loss,
             double learningRate,
             double gradientNorm,
             @Nullable Double validationLoss,
-            int @Nullable [] samples) {
+            int @Nullable [] samples,
+            @Nullable Map<String, Double> addedLosses,
+            @Nullable Double foundRate,
+            @Nullable Double tokensLearningRate,
+            @Nullable Double tokensFoundRate) {
         public Line(int step, double loss, double learningRate, double gradientNorm) {
-            this(step, loss, learningRate, gradientNorm, null, null);
+            this(step, loss, learningRate, gradientNorm, null, null, null, null, null, null);
         }
 
         public Line with(double measured) {
-            return new Line(step, loss, learningRate, gradientNorm, measured, samples);
-        }
-
-        public Line of(int[] pictures) {
-            return new Line(step, loss, learningRate, gradientNorm, validationLoss, pictures);
+            return LossLogLineBuilder.builder(this).validationLoss(measured).build();
         }
     }
 
@@ -135,5 +146,16 @@ public final class LossLog {
                 .mapToDouble(Line::loss)
                 .average()
                 .orElse(Double.NaN);
+    }
+
+    /** Mean added losses of the newest {@code count} steps, by their fields; empty for none. */
+    public Map<String, Double> recentAdded(int count) {
+        Map<String, Double> means = new LinkedHashMap<>();
+        List<Line> newest = lines.subList(Math.max(0, lines.size() - count), lines.size()).stream()
+                .filter(line -> line.addedLosses() != null)
+                .toList();
+        newest.forEach(line -> Objects.requireNonNull(line.addedLosses())
+                .forEach((field, loss) -> means.merge(field, loss / newest.size(), Double::sum)));
+        return means;
     }
 }

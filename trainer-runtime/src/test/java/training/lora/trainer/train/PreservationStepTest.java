@@ -24,6 +24,7 @@ import training.lora.trainer.train.batch.Captions;
 import training.lora.trainer.train.batch.KeptPrompts;
 import training.lora.trainer.train.batch.Told;
 import training.lora.trainer.train.batch.TrainingData;
+import training.lora.trainer.train.objective.LossTerm;
 import training.lora.trainer.train.objective.Preservation;
 import training.lora.trainer.train.optimizer.Rates;
 
@@ -106,23 +107,32 @@ class PreservationStepTest {
             NDArray mask = Randomness.normal(run, 3, new Shape(2, 1, 3, 3)).clip(0, 1);
             NDArray gradient = run.ones(shape);
 
-            float[] empty = preservation.ofEmptyPrompt(predicted, base, 3, run).toFloatArray();
-            preservation.outsideMask(gradient, predicted, base, mask, 3, run);
+            LossTerm.Value value = preservation.ofEmptyPrompt(predicted, base, 3, run);
+            float[] empty = value.gradient().toFloatArray();
+            NDArray outside = Objects.requireNonNull(preservation.outsideMask(gradient, predicted, base, mask, 3, run));
             NDArray unmasked = run.ones(shape);
-            preservation.outsideMask(unmasked, predicted, base, null, 3, run);
+            NDArray nothing = preservation.outsideMask(unmasked, predicted, base, null, 3, run);
 
             float[] p = predicted.toFloatArray();
             float[] b = base.toFloatArray();
             float[] m = mask.toFloatArray();
             float[] g = gradient.toFloatArray();
+            double ofEmpty = 0;
+            double ofOutside = 0;
             for (int i = 0; i < p.length; i++) {
                 // 36 elements a sample, 3 samples a step; 9 places a channel, 4 channels a sample.
                 int place = i / 36 * 9 + i % 9;
                 double slope = 2 * (p[i] - b[i]) / (36.0 * 3);
+                double square = (p[i] - b[i]) * (p[i] - b[i]) / (36.0 * 3);
+                ofEmpty += 2 * square;
+                ofOutside += 0.5 * square * (1 - m[place]);
                 assertThat(empty[i]).isCloseTo((float) (2 * slope), within(1e-6f));
                 assertThat(g[i]).isCloseTo((float) (1 + 0.5 * slope * (1 - m[place])), within(1e-6f));
             }
             assertThat(unmasked.toFloatArray()).containsOnly(1);
+            assertThat(value.loss().getFloat()).isCloseTo((float) ofEmpty, within(1e-5f));
+            assertThat(outside.getFloat()).isCloseTo((float) ofOutside, within(1e-5f));
+            assertThat(nothing).isNull();
         }
     }
 }

@@ -31,16 +31,17 @@ public final class AdapterL1 {
         }
         // Those of the denoiser come first.
         add = TorchScript.compile("g, p, k", """
-                s = torch.sign(torch.slice(p, 0, 0, %d))
-                _0 = torch.add_(torch.slice(g, 0, 0, %d), torch.mul(s, torch.div(k, %d.)))
-                return g
-                """.formatted(size, size, size));
+                q = torch.slice(p, 0, 0, %1$d)
+                w = torch.div(k, %1$d.)
+                _0 = torch.add_(torch.slice(g, 0, 0, %1$d), torch.mul(torch.sign(q), w))
+                return torch.mul(torch.sum(torch.abs(q)), w)
+                """.formatted(size));
     }
 
-    /** Adds its gradient to the adapter's. */
-    public void addToGradient(NDManager scope) {
+    /** Adds its gradient to the adapter's; returns the loss, a scalar in {@code scope}. */
+    public NDArray addToGradient(NDManager scope) {
         try (NDArray k = scope.create((float) weight)) {
-            add.call(scope, adapter.gradient(), adapter.parameters(), k);
+            return add.call(scope, adapter.gradient(), adapter.parameters(), k);
         }
     }
 }

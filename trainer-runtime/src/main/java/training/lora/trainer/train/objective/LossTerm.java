@@ -23,7 +23,7 @@ public interface LossTerm {
      * A loss.
      *
      * @param loss a scalar
-     * @param gradient its derivative by the prediction (B, C, h, w)
+     * @param gradient its derivative by the prediction (B, C, h, w), or by what else it is of
      */
     record Value(NDArray loss, NDArray gradient) {}
 }

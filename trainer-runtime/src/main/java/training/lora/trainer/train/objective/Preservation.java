@@ -1,8 +1,10 @@
 package training.lora.trainer.train.objective;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.PreservationSpec;
 import training.lora.trainer.tensor.TorchScript;
@@ -15,13 +17,21 @@ import training.lora.trainer.tensor.TorchScript;
  */
 public record Preservation(PreservationSpec settings) {
     /** w: what an element counts, a scalar. */
-    private static final TorchScript EVERYWHERE =
-            TorchScript.compile("p, t, w", "return torch.mul(torch.sub(p, t), torch.mul(w, 2.))");
+    private static final TorchScript EVERYWHERE = TorchScript.compile(
+            List.of("p", "t", "w"),
+            List.of(
+                    "d = torch.sub(p, t)",
+                    "l = torch.mul(torch.sum(torch.mul(d, d)), w)",
+                    "return (l, torch.mul(d, torch.mul(w, 2.)))"),
+            2);
 
     /** Adds to g where the mask m (B, 1, h, w) leaves a place out. */
-    private static final TorchScript OUTSIDE = TorchScript.compile(
-            "g, p, t, m, w",
-            "return torch.add_(g, torch.mul(torch.mul(torch.sub(p, t), torch.rsub(m, 1.)), torch.mul(w, 2.)))");
+    private static final TorchScript OUTSIDE = TorchScript.compile("g, p, t, m, w", """
+            d = torch.sub(p, t)
+            o = torch.mul(d, torch.rsub(m, 1.))
+            _0 = torch.add_(g, torch.mul(o, torch.mul(w, 2.)))
+            return torch.mul(torch.sum(torch.mul(o, d)), w)
+            """);
 
     /** Whether the empty text's prediction is kept. */
     public boolean ofEmptyPrompt() {
@@ -34,20 +44,26 @@ public record Preservation(PreservationSpec settings) {
     }
 
     /**
-     * The gradient by the prediction of the empty text.
+     * The loss of a batch by the prediction of the empty text, times its weight.
      *
      * @param predicted with the adapter (B, C, h, w)
      * @param base without it
      * @param samples of all batches of the step
-     * @return (B, C, h, w), in {@code scope}
+     * @return in {@code scope}
      */
-    public NDArray ofEmptyPrompt(NDArray predicted, NDArray base, int samples, NDManager scope) {
-        return EVERYWHERE.call(scope, predicted, base, share(settings.emptyPrompt(), predicted, samples, scope));
+    public LossTerm.Value ofEmptyPrompt(NDArray predicted, NDArray base, int samples, NDManager scope) {
+        return everywhere(settings.emptyPrompt(), predicted, base, samples, scope);
     }
 
     /** The same of the texts whose predictions are kept. */
-    public NDArray ofPrompts(NDArray predicted, NDArray base, int samples, NDManager scope) {
-        return EVERYWHERE.call(scope, predicted, base, share(settings.weightOfPrompts(), predicted, samples, scope));
+    public LossTerm.Value ofPrompts(NDArray predicted, NDArray base, int samples, NDManager scope) {
+        return everywhere(settings.weightOfPrompts(), predicted, base, samples, scope);
+    }
+
+    private static LossTerm.Value everywhere(
+            double weight, NDArray predicted, NDArray base, int samples, NDManager scope) {
+        NDList values = EVERYWHERE.callAll(scope, predicted, base, share(weight, predicted, samples, scope));
+        return new LossTerm.Value(values.get(0), values.get(1));
     }
 
     /**
@@ -58,13 +74,19 @@ public record Preservation(PreservationSpec settings) {
      * @param base without it
      * @param mask how much each place counts (B, 1, h, w); null: all of it, so that nothing is outside
      * @param samples of all batches of the step
+     * @return the batch's loss, times its weight, a scalar in {@code scope}; null without a mask
      */
-    public void outsideMask(
+    public @Nullable NDArray outsideMask(
             NDArray gradient, NDArray predicted, NDArray base, @Nullable NDArray mask, int samples, NDManager scope) {
-        if (mask != null) {
-            NDArray share = share(settings.outsideMask(), predicted, samples, scope);
-            OUTSIDE.call(scope, gradient, predicted, base, mask, share);
-        }
+        return mask == null
+                ? null
+                : OUTSIDE.call(
+                        scope,
+                        gradient,
+                        predicted,
+                        base,
+                        mask,
+                        share(settings.outsideMask(), predicted, samples, scope));
     }
 
     private static NDArray share(double weight, NDArray predicted, int samples, NDManager scope) {

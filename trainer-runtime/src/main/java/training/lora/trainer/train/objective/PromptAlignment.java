@@ -20,17 +20,25 @@ import training.lora.trainer.train.batch.Aligned;
  * <p>w(t) is chosen as 1 / |dx^_0/dp| with p the prediction of x_t, so that the gradient by p is -(G^alpha - G_theta^beta) times the weight and
  * what a mean of squares over elements and samples counts, 2 / n: as if the target were that far from the prediction. B samples, C latent
  * channels, h x w latents.
+ *
+ * <p>It has no loss. The one that has this gradient by p, were the target a number, is what is logged: the squared distance from it.
  */
 public final class PromptAlignment {
     private static final TorchScript ESTIMATE =
             TorchScript.compile("x, p, a, b", "return torch.add(torch.mul(x, a), torch.mul(p, b))");
 
-    /** Adds to g; c and e are the base model's predictions of the text and of the empty one, o and u the trained one's. */
-    private static final TorchScript ADD = TorchScript.compile("g, c, e, o, u, k, w", """
+    /**
+     * Adds to g; c and e are the base model's predictions of the text and of the empty one, o and u the trained one's; a: what noise is
+     * multiplied by to be a prediction, w: this times what a sample counts.
+     */
+    private static final TorchScript ADD = TorchScript.compile("g, c, e, o, u, k, w, a", """
             v = torch.unbind(k, 0)
             m = torch.add(e, torch.mul(torch.sub(c, e), v[0]))
             n = torch.add(u, torch.mul(torch.sub(o, u), v[1]))
-            return torch.sub_(g, torch.mul(torch.mul(torch.sub(m, n), w), v[2]))
+            d = torch.sub(m, n)
+            s = torch.mul(d, w)
+            _0 = torch.sub_(g, torch.mul(s, v[2]))
+            return torch.mul(torch.sum(torch.mul(torch.mul(d, a), s)), torch.mul(v[2], 0.5))
             """);
 
     private final NoiseSchedule schedule;
@@ -79,8 +87,9 @@ public final class PromptAlignment {
      * @param gradient (B, C, h, w)
      * @param aligned whose factors each sample's share is multiplied by
      * @param samples of all batches of the step
+     * @return what is logged of a batch, times the weight, a scalar in {@code scope}
      */
-    public void addTo(NDArray gradient, Predictions predictions, Aligned aligned, int samples, NDManager scope) {
+    public NDArray addTo(NDArray gradient, Predictions predictions, Aligned aligned, int samples, NDManager scope) {
         Shape shape = gradient.getShape();
         double elements = (double) shape.size() / shape.get(0);
         NDArray factors = scope.create(new float[] {
@@ -92,7 +101,7 @@ public final class PromptAlignment {
         NDArray ofNoise = column(aligned.timesteps(), t -> velocity ? Math.sqrt(schedule.alphaBar(t)) : 1, scope);
         NDArray shares = ofNoise.mul(scope.create(aligned.factors(), ofNoise.getShape()));
         shares.attach(scope);
-        ADD.call(
+        return ADD.call(
                 scope,
                 gradient,
                 predictions.target(),
@@ -100,7 +109,8 @@ public final class PromptAlignment {
                 predictions.own(),
                 predictions.ownEmpty(),
                 factors,
-                shares);
+                shares,
+                ofNoise);
     }
 
     private static NDArray column(int[] timesteps, IntToDoubleFunction of, NDManager scope) {

@@ -2,6 +2,8 @@ package training.lora.trainer.train.objective;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import java.util.EnumMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.adapter.TokenStatistics;
 import training.lora.trainer.tensor.TorchScript;
@@ -24,7 +26,9 @@ public final class TokenRegularizer implements AutoCloseable {
             d = torch.std(e, [1], True, True)
             n = torch.mul(d, torch.mul(torch.size(e, 0), torch.sub(torch.size(e, 1), 1)))
             f = torch.div(torch.mul(torch.sub(d, w[1]), torch.mul(torch.div(w[0], w[2]), 2.)), n)
-            return torch.add_(g, torch.mul(c, f))
+            _0 = torch.add_(g, torch.mul(c, f))
+            x = torch.sub(d, w[1])
+            return torch.mul(torch.mean(torch.mul(x, x)), torch.div(w[0], w[2]))
             """);
 
     private static final TorchScript COVARIANCE = TorchScript.compile("x", """
@@ -37,8 +41,11 @@ public final class TokenRegularizer implements AutoCloseable {
     private static final TorchScript SPREAD = TorchScript.compile("g, e, v, u, k", """
             c = torch.sub(e, torch.mean(e, [0], True))
             d = torch.sub(u, v)
-            f = torch.mul(torch.norm(d), torch.mul(torch.mul(torch.size(e, 1), torch.size(e, 1)), torch.sub(torch.size(e, 0), 1)))
-            return torch.add_(g, torch.mul(torch.mm(c, d), torch.div(torch.mul(k[0], 2.), f)))
+            n = torch.norm(d)
+            s = torch.mul(torch.size(e, 1), torch.size(e, 1))
+            f = torch.mul(n, torch.mul(s, torch.sub(torch.size(e, 0), 1)))
+            _0 = torch.add_(g, torch.mul(torch.mm(c, d), torch.div(torch.mul(k[0], 2.), f)))
+            return torch.mul(k[0], torch.div(n, s))
             """);
 
     private final NDManager manager;
@@ -67,14 +74,22 @@ public final class TokenRegularizer implements AutoCloseable {
         this.covarianceWeight = covariance == null ? null : manager.create(new float[] {(float) covarianceWeight});
     }
 
-    /** Adds the losses' gradient by {@code embeddings} (n, D) to {@code gradient} (n, D). */
-    public void addTo(NDArray gradient, NDArray embeddings, NDManager scope) {
+    /**
+     * Adds the losses' gradient by {@code embeddings} (n, D) to {@code gradient} (n, D).
+     *
+     * @return the losses that there are, times their weights, scalars in {@code scope}
+     */
+    public Map<AddedLoss, NDArray> addTo(NDArray gradient, NDArray embeddings, NDManager scope) {
+        Map<AddedLoss, NDArray> losses = new EnumMap<>(AddedLoss.class);
         if (deviation != null) {
-            DEVIATION.call(scope, gradient, embeddings, deviation);
+            losses.put(AddedLoss.Deviation, DEVIATION.call(scope, gradient, embeddings, deviation));
         }
         if (covariance != null && covarianceWeight != null) {
-            SPREAD.call(scope, gradient, embeddings, covariance, COVARIANCE.call(scope, embeddings), covarianceWeight);
+            NDArray own = COVARIANCE.call(scope, embeddings);
+            losses.put(
+                    AddedLoss.Covariance, SPREAD.call(scope, gradient, embeddings, covariance, own, covarianceWeight));
         }
+        return losses;
     }
 
     @Override

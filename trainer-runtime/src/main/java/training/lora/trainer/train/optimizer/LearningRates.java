@@ -24,6 +24,11 @@ public record LearningRates(List<ParameterTable> tables, int steps) {
 
     /** The one that is shown: of the first group of the first optimizer, before its factor. */
     public double shown(int k, double factor) {
-        return at(k, factor).get(0).groups().get(0).rate();
+        return shown(0, k, factor);
+    }
+
+    /** The same of an optimizer, from 0. */
+    public double shown(int optimizer, int k, double factor) {
+        return at(k, factor).get(optimizer).groups().get(0).rate();
     }
 }

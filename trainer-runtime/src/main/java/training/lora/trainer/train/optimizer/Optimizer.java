@@ -107,6 +107,11 @@ public abstract sealed class Optimizer implements AutoCloseable
         };
     }
 
+    /** An array that begins with the distance d by which rates are multiplied; null where none is found. */
+    @Nullable NDArray found() {
+        return null;
+    }
+
     /** What lies in the parameters, and how it moves. */
     public final ParameterTable table() {
         return table;

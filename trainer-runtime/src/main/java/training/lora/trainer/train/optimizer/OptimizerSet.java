@@ -46,6 +46,18 @@ public final class OptimizerSet implements AutoCloseable {
         return members.stream().map(member -> member.optimizer().table()).toList();
     }
 
+    /** By number, from 0, of those that find the distance d by which rates are multiplied arrays that begin with it. */
+    public Map<Integer, NDArray> found() {
+        Map<Integer, NDArray> found = new LinkedHashMap<>();
+        for (int i = 0; i < members.size(); i++) {
+            NDArray distance = members.get(i).optimizer().found();
+            if (distance != null) {
+                found.put(i, distance);
+            }
+        }
+        return found;
+    }
+
     /**
      * A step of each.
      *

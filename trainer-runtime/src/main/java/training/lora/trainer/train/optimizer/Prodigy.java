@@ -133,6 +133,11 @@ final class Prodigy extends Optimizer {
     }
 
     @Override
+    NDArray found() {
+        return estimate;
+    }
+
+    @Override
     TorchScript compile(String clip, List<ParameterTable.Run> moving) {
         Tiles tiles = Tiles.of(moving, TILE);
         Tiles sums = Tiles.of(ParameterTable.joined(moving), TILE);

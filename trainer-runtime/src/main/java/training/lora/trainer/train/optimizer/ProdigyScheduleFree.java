@@ -156,6 +156,11 @@ final class ProdigyScheduleFree extends Optimizer {
     }
 
     @Override
+    NDArray found() {
+        return estimate;
+    }
+
+    @Override
     TorchScript compile(String clip, List<ParameterTable.Run> moving) {
         List<Integer> members =
                 moving.stream().map(ParameterTable.Run::group).distinct().toList();

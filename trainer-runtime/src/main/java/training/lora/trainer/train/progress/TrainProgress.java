@@ -57,7 +57,11 @@ public final class TrainProgress {
         if (done > 0) {
             LossLog.Line line = losses.lines().get(losses.lines().size() - 1);
             metrics.add(Metric.of("loss", losses.recent(LOSS_WINDOW)));
+            losses.recentAdded(LOSS_WINDOW).forEach((field, loss) -> metrics.add(Metric.of(field, loss)));
             metrics.add(Metric.of("learningRate", line.learningRate()));
+            add(metrics, "foundRate", line.foundRate());
+            add(metrics, "tokensLearningRate", line.tokensLearningRate());
+            add(metrics, "tokensFoundRate", line.tokensFoundRate());
             metrics.add(Metric.of("gradientNorm", line.gradientNorm()));
         }
         if (steps > 0) {
@@ -65,6 +69,12 @@ public final class TrainProgress {
                     "imagesPerSecond", training.batchSize() * training.gradientAccumulation() / secondsPerStep()));
         }
         context.report(Stage.Train, done, length.steps(), remainingSeconds(done), metrics, checkpoint);
+    }
+
+    private static void add(List<Metric> metrics, String name, @Nullable Double value) {
+        if (value != null) {
+            metrics.add(Metric.of(name, value));
+        }
     }
 
     /** Mean over this process's steps; 0 before the first. */

@@ -25,6 +25,7 @@ import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.train.optimizer.LearningRates;
 import training.lora.trainer.train.optimizer.Rates;
 import training.lora.trainer.trained.LossLog;
+import training.lora.trainer.trained.LossLogLineBuilder;
 import training.lora.trainer.trained.Position;
 import training.lora.trainer.trained.PositionBeginBuilder;
 import training.lora.trainer.trained.StateFiles;
@@ -213,9 +214,7 @@ public final class TrainingState {
         List<LossLog.Line> lines = new ArrayList<>();
         for (int i = 0; i < measured.size(); i++) {
             int k = done - measured.size() + i;
-            LossLog.Line line = new LossLog.Line(
-                    k + 1, measured.get(i).loss(), rate(k), measured.get(i).gradientNorm());
-            lines.add(line.of(samples.apply(k)));
+            lines.add(line(k, measured.get(i), samples.apply(k)));
         }
         Watchdog.Alarm alarm =
                 watchdog.losses(losses.lines(), lines, position.begin().drawn(), base);
@@ -225,6 +224,28 @@ public final class TrainingState {
         }
         losses.add(lines);
         return milestones.state(done) ? watchdog.norms(done, norms(), position.greatestNorms()) : null;
+    }
+
+    /** What is logged of step {@code k}, from 0. */
+    private LossLog.Line line(int k, MeasuredStep measured, int[] samples) {
+        boolean tokensBeside = training.tokens().any() && trained.tables().size() > 1;
+        return LossLogLineBuilder.builder()
+                .step(k + 1)
+                .loss(measured.loss())
+                .learningRate(rate(k))
+                .gradientNorm(measured.gradientNorm())
+                .samples(samples)
+                .addedLosses(measured.added().isEmpty() ? null : measured.added())
+                .foundRate(found(0, k, measured))
+                .tokensLearningRate(tokensBeside ? rates.shown(1, k, position.learningRateFactor()) : null)
+                .tokensFoundRate(tokensBeside ? found(1, k, measured) : null)
+                .build();
+    }
+
+    /** The rate of step {@code k} times the distance that an optimizer has found; null where it finds none. */
+    private @Nullable Double found(int optimizer, int k, MeasuredStep measured) {
+        Double distance = measured.found().get(optimizer);
+        return distance == null ? null : distance * rates.shown(optimizer, k, position.learningRateFactor());
     }
 
     /** The greatest norms of the adapter's parts up to a state that every run of the spec writes. */

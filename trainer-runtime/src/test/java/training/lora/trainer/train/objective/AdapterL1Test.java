@@ -35,11 +35,16 @@ class AdapterL1Test {
             adapter.gradient().addi(1);
             int inDenoiser = (int) adapter.textOffset();
 
-            new AdapterL1(0.5, adapter).addToGradient(manager);
+            float loss = new AdapterL1(0.5, adapter).addToGradient(manager).getFloat();
 
             float[] p = parameters.toFloatArray();
             float[] g = adapter.gradient().toFloatArray();
             assertThat(inDenoiser).isBetween(1, p.length - 1);
+            double sum = 0;
+            for (int i = 0; i < inDenoiser; i++) {
+                sum += Math.abs(p[i]);
+            }
+            assertThat(loss).isCloseTo((float) (0.5 * sum / inDenoiser), within(1e-5f));
             for (int i = 0; i < p.length; i++) {
                 double expected = i < inDenoiser ? 1 + 0.5 * Math.signum(p[i]) / inDenoiser : 1;
                 assertThat(g[i]).isCloseTo((float) expected, within(1e-6f));

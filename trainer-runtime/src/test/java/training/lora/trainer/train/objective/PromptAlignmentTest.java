@@ -1,6 +1,7 @@
 package training.lora.trainer.train.objective;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 import static training.lora.trainer.Goldens.assertClose;
 
 import ai.djl.ndarray.NDArray;
@@ -76,10 +77,16 @@ class PromptAlignmentTest {
             NDArray some = Randomness.normal(manager, 34, SHAPE);
             NDArray other = Randomness.normal(manager, 35, SHAPE);
 
-            alignment.addTo(gradient, new PromptAlignment.Predictions(some, other, other, some), aligned, 2, manager);
+            NDArray loss = alignment.addTo(
+                    gradient, new PromptAlignment.Predictions(some, other, other, some), aligned, 2, manager);
 
             assertThat(gradient.get(0).toFloatArray()).containsOnly(1);
             assertThat(gradient.get(1).toFloatArray()).doesNotContain(1);
+            // Of 36 elements a sample and 2 samples, the target is d away: 2 w d / 72 is the gradient, w d^2 / 72 the
+            // loss.
+            NDArray distance = gradient.sub(1).mul(72 / (2 * 0.3));
+            assertThat(loss.getFloat())
+                    .isCloseTo(distance.square().sum().getFloat() * 0.3f / 72, withinPercentage(0.1));
         }
     }
 }

@@ -1,5 +1,7 @@
 package training.lora.trainer.train.objective;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 import static training.lora.trainer.Goldens.assertClose;
 
 import ai.djl.ndarray.NDArray;
@@ -20,9 +22,13 @@ class PromptNormTest {
                 SafeTensors golden = SafeTensors.open(GOLDENS)) {
             NDArray context = Randomness.normal(manager, 7, new Shape(3, 9, 16));
 
-            NDArray gradient = new PromptNorm(5.5).gradient(context, 0.5, manager);
+            LossTerm.Value value = new PromptNorm(5.5).of(context, 0.5, manager);
 
-            assertClose(gradient, golden.read("promptNorm", manager).mul(0.5), 1e-5, "promptNorm");
+            double mean = context.get(":, 2:").norm(new int[] {2}).mean().getFloat();
+            assertThat(value.loss().getFloat())
+                    .isCloseTo((float) (0.5 * (mean - 5.5) * (mean - 5.5)), withinPercentage(0.1))
+                    .isPositive();
+            assertClose(value.gradient(), golden.read("promptNorm", manager).mul(0.5), 1e-5, "promptNorm");
         }
     }
 }
