@@ -24,8 +24,18 @@ import training.lora.trainer.train.TrainStage;
 final class Stages {
     private Stages() {}
 
-    /** @param found why it isn't finished, and what there is to go on with */
-    static StageResult run(RunContext context, Stage stage, FinishedRun.Found found) throws IOException {
+    /**
+     * Runs a stage.
+     *
+     * @param all that this process runs
+     * @param found why it isn't finished, and what there is to go on with
+     */
+    static StageResult run(RunContext context, List<Stage> all, Stage stage, FinishedRun.Found found)
+            throws IOException {
+        if (stage == Stage.Prepare && all.contains(Stage.Train)) {
+            // Elsewhere data may be prepared on another device than the one that trains.
+            TrainStage.requirePossible(context);
+        }
         DatasetManifest prepared = found.prepared();
         StageResult result = stage == Stage.Prepare ? prepare(context, prepared) : run(context, stage);
         return StageResultBuilder.builder(result)

@@ -42,21 +42,10 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights, double onHost) {
      *     that is too small
      */
     static MemoryChoice of(RunContext context) {
+        requirePossible(context);
         TrainingSpec training = context.run().spec().training();
-        boolean card = context.manager().getDevice().isGpu();
-        requireDevice(training, card);
-        if (training.offloadFraction() != null && context.neighbours() != Neighbours.NONE) {
-            throw refused(
-                    "`spec.training.offloadFraction` must be unset in a training that runs together with others, whose denoiser it has, was "
-                            + training.offloadFraction());
-        }
         if (training.memoryBudget() == null) {
             return possible(training).get(0);
-        }
-        if (context.neighbours() != Neighbours.NONE) {
-            throw refused(
-                    "`spec.training.memoryBudget` must be unset in a training that runs together with others, which take of the same memory, was "
-                            + training.memoryBudget());
         }
         try (NDManager scope = context.manager().newSubManager();
                 StableDiffusion model = context.openToTrain(BaseWeights.Full, scope);
@@ -65,6 +54,29 @@ record MemoryChoice(Keep keep, BaseWeights baseWeights, double onHost) {
             MemoryEstimate.Data data = data(training, model, dataset);
             return within(
                     training, (keep, form) -> MemoryEstimate.of(context.run().spec(), model, data, keep, form));
+        }
+    }
+
+    /**
+     * Refuses what can't be done here, whatever the data are.
+     *
+     * @throws TrainerException InvalidConfiguration as {@link #of}
+     */
+    static void requirePossible(RunContext context) {
+        TrainingSpec training = context.run().spec().training();
+        requireDevice(training, context.manager().getDevice().isGpu());
+        if (context.neighbours() == Neighbours.NONE) {
+            return;
+        }
+        if (training.offloadFraction() != null) {
+            throw refused(
+                    "`spec.training.offloadFraction` must be unset in a training that runs together with others, whose denoiser it has, was "
+                            + training.offloadFraction());
+        }
+        if (training.memoryBudget() != null) {
+            throw refused(
+                    "`spec.training.memoryBudget` must be unset in a training that runs together with others, which take of the same memory, was "
+                            + training.memoryBudget());
         }
     }
 

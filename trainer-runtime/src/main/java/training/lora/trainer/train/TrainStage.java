@@ -140,6 +140,11 @@ public final class TrainStage {
         this.judge = judge;
     }
 
+    /** Refuses what this device or the runs beside it rule out, which is known before there are data. */
+    public static void requirePossible(RunContext context) {
+        MemoryChoice.requirePossible(context);
+    }
+
     /**
      * Runs the stage.
      *
