@@ -12,11 +12,14 @@ import training.lora.api.AdapterType;
 final class KohyaAdapter {
     private final Options options;
     private final Options arguments;
+    private final boolean oneEncoder;
     private final Places places;
     private final Draft draft;
     private final @Nullable LycorisPreset preset;
 
-    KohyaAdapter(Options options, Places places, Draft draft) {
+    /** @param oneEncoder whether the model is known to have one text encoder */
+    KohyaAdapter(Options options, boolean oneEncoder, Places places, Draft draft) {
+        this.oneEncoder = oneEncoder;
         this.options = options;
         this.arguments = options.child("network_args");
         this.places = places;
@@ -49,9 +52,10 @@ final class KohyaAdapter {
     }
 
     private List<String> textEncoderRates() {
-        return options.texts("text_encoder_lr").stream()
+        List<String> rates = options.texts("text_encoder_lr").stream()
                 .filter(rate -> !rate.isBlank())
                 .toList();
+        return oneEncoder ? rates.stream().limit(1).toList() : rates;
     }
 
     private double textEncoderRate(double common) {

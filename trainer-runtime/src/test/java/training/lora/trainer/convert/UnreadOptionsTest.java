@@ -155,6 +155,19 @@ class UnreadOptionsTest {
     }
 
     @Test
+    void ofSeveralRatesOneTextEncoderHasTheFirst() throws IOException {
+        String options = "network_module = 'networks.lora'; text_encoder_lr = [1e-5, 2e-5]";
+
+        assertThat(kohya(options)
+                        .training()
+                        .at("/spec/training/optimizer/textEncoderLearningRate")
+                        .asDouble())
+                .isEqualTo(1e-5);
+        assertThatThrownBy(() -> Conversions.kohyaSets("sdxl_train_network", folder, options))
+                .hasMessageContaining(": text encoders have one rate");
+    }
+
+    @Test
     void switchesOfLycorisThatAreOffAreNotWorthAWord() throws IOException {
         String lycoris = "network_module = 'lycoris.kohya'";
 
