@@ -269,7 +269,8 @@ record CrossFieldRules(List<String> problems) {
             return;
         }
         ScheduleSpec schedule = training.optimizer().schedule();
-        if (!schedule.rises(steps)) {
+        // No steps are told of by themselves.
+        if (steps >= 1 && !schedule.rises(steps)) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be %s steps (%d), was %d"
                     .formatted(schedule.warmupFrom() == null ? "less than" : "at most", steps, schedule.warmupSteps()));
         }

@@ -14,6 +14,11 @@ record LossRules(List<String> problems) {
         TrainingSpec training = spec.training();
         LossSpec loss = training.loss();
         PreservationSpec preservation = loss.preservation();
+        if (loss.weighting() != LossWeighting.MinSnr && loss.minSnrGamma() != LossSpec.USUAL_GAMMA) {
+            problems.add(
+                    "`spec.training.loss.minSnrGamma` must be unset or 5, its default, unless weighting is MinSnr, was %s with %s"
+                            .formatted(loss.minSnrGamma(), loss.weighting()));
+        }
         if (preservation.outsideMask() > 0 && spec.preparation().mask().source() == MaskSource.None) {
             problems.add(
                     "`spec.training.loss.preservation.outsideMask` must be 0 where `spec.preparation.mask.source` is None, was "

@@ -32,12 +32,17 @@ import org.jspecify.annotations.Nullable;
         value = "self.timesteps != 'LossHistory' || !has(self.promptAlignment)",
         message = "promptAlignment must be unset with LossHistory, whose weights of samples count for the loss alone",
         fieldPath = ".promptAlignment")
+@ValidationRule(
+        value = "self.weighting == 'MinSnr' || self.minSnrGamma == 5.0",
+        message = "minSnrGamma must be unset or 5, its default, unless weighting is MinSnr",
+        fieldPath = ".minSnrGamma")
 public record LossSpec(
         @JsonPropertyDescription(
                 "What a timestep counts: MinSnr (Hang et al. 2023), Debiased (Yu et al. 2023) or Uniform. Default MinSnr.")
         LossWeighting weighting,
 
-        @JsonPropertyDescription("Gamma of MinSnr. Default 5.") @Min(value = 0, inclusive = false) Double minSnrGamma,
+        @JsonPropertyDescription("Gamma of MinSnr, without which it must be unset. Default 5.")
+        @Min(value = 0, inclusive = false) Double minSnrGamma,
 
         @JsonPropertyDescription(
                 "Delta of a pseudo-Huber loss, to which outliers count less than to the squared error; it is this at the strongest noise and nears 1 as the noise vanishes. Unset: squared error.")
@@ -88,9 +93,11 @@ public record LossSpec(
         @JsonPropertyDescription(
                 "A text that what is trained is to be drawn after, whose scene and style are kept while the pictures are learned, by score distillation; four predictions more a step, which takes about 2.5 times as long. It is logged beside the loss, times its weight. Unset: none.")
         @Nullable PromptAlignmentSpec promptAlignment) {
+    static final double USUAL_GAMMA = 5;
+
     public LossSpec {
         weighting = orDefault(weighting, LossWeighting.MinSnr);
-        minSnrGamma = orDefault(minSnrGamma, 5.0);
+        minSnrGamma = orDefault(minSnrGamma, USUAL_GAMMA);
         offsetNoise = orDefault(offsetNoise, 0.0);
         pyramidNoise = orDefault(pyramidNoise, 0.0);
         inputPerturbation = orDefault(inputPerturbation, 0.0);

@@ -30,7 +30,7 @@ record OptimizerRules(List<String> problems) {
             if (timed && !training.tokens().any()) {
                 problems.add(FIELD
                         + "startFraction` and `stopFraction` must be unset unless `spec.training.adapter.textEncoder` is true or there are tokens, since nothing else would move, were %s and %s"
-                                .formatted(optimizer.startFraction(), optimizer.stopFraction()));
+                                .formatted(told(optimizer.startFraction()), told(optimizer.stopFraction())));
             }
         }
         boolean apart = optimizer.startFraction() != null
@@ -40,9 +40,9 @@ record OptimizerRules(List<String> problems) {
             problems.add(FIELD
                     + "startFraction`, `stopFraction` and `textEncoderStopFraction` must be unset with Prodigy and ProdigyScheduleFree where `spec.training.adapter.textEncoder` is true, since the rate that they find for all would jump, were %s, %s and %s"
                             .formatted(
-                                    optimizer.startFraction(),
-                                    optimizer.stopFraction(),
-                                    optimizer.textEncoderStopFraction()));
+                                    told(optimizer.startFraction()),
+                                    told(optimizer.stopFraction()),
+                                    told(optimizer.textEncoderStopFraction())));
         }
         if (optimizer.loraPlusRatio() != null
                 && adapter.type() != AdapterType.LoRA
@@ -66,9 +66,33 @@ record OptimizerRules(List<String> problems) {
         if (schedule.course() == ScheduleType.Exponential && schedule.lowestFraction() == 0) {
             problems.add(FIELD + "schedule.finalFraction` must be greater than 0 with Exponential, was 0");
         }
+        meaningless(schedule, optimizer.type());
         if (schedule.warmupFrom() != null && schedule.warmupSteps() == 0) {
             problems.add(FIELD + "schedule.warmupFrom` must be unset where there are no warmupSteps, was "
                     + schedule.warmupFrom());
+        }
+    }
+
+    /** What a course has no place for. */
+    private void meaningless(ScheduleSpec schedule, OptimizerType type) {
+        if (schedule.course() == ScheduleType.Constant && schedule.finalFraction() != null) {
+            problems.add(FIELD
+                    + "schedule.finalFraction` must be unset with %s, was %s"
+                            .formatted(
+                                    type.scheduleFree()
+                                            ? "ScheduleFreeAdamW and ProdigyScheduleFree, whose rate doesn't fall"
+                                            : "Constant, which doesn't fall",
+                                    schedule.finalFraction()));
+        }
+        if (schedule.course() != ScheduleType.CosineRestarts && schedule.cycles() != ScheduleSpec.USUAL_CYCLES) {
+            problems.add(FIELD
+                    + "schedule.cycles` must be unset or 3, its default, unless type is CosineRestarts, was %d with %s"
+                            .formatted(schedule.cycles(), schedule.course()));
+        }
+        if (schedule.course() != ScheduleType.Polynomial && schedule.power() != ScheduleSpec.USUAL_POWER) {
+            problems.add(FIELD
+                    + "schedule.power` must be unset or 2, its default, unless type is Polynomial, was %s with %s"
+                            .formatted(schedule.power(), schedule.course()));
         }
     }
 
@@ -89,7 +113,7 @@ record OptimizerRules(List<String> problems) {
         if (!type.hasBetas() && (beta1 != null || optimizer.beta2() != null)) {
             problems.add(FIELD
                     + "beta1` and `beta2` must be unset with Adafactor, whose decay follows from the steps, were %s and %s"
-                            .formatted(beta1, optimizer.beta2()));
+                            .formatted(told(beta1), told(optimizer.beta2())));
         }
         if (!type.findsItsRate() && optimizer.dCoefficient() != null) {
             problems.add(FIELD
@@ -101,6 +125,10 @@ record OptimizerRules(List<String> problems) {
                     + "growthRate` must be unset unless type is Prodigy, was %s with %s"
                             .formatted(optimizer.growthRate(), type));
         }
+    }
+
+    private static String told(@Nullable Double value) {
+        return value == null ? "unset" : value.toString();
     }
 
     private void textEncoder(String field, @Nullable Double value) {

@@ -29,6 +29,12 @@ import org.jspecify.annotations.Nullable;
                 "schedule.type must be Constant with ScheduleFreeAdamW and ProdigyScheduleFree, whose average stands in place of a schedule",
         fieldPath = ".schedule.type")
 @ValidationRule(
+        value =
+                "!(self.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree']) || !has(self.schedule) || !has(self.schedule.finalFraction)",
+        message =
+                "schedule.finalFraction must be unset with ScheduleFreeAdamW and ProdigyScheduleFree, whose rate doesn't fall",
+        fieldPath = ".schedule.finalFraction")
+@ValidationRule(
         value = "!(self.type in ['ScheduleFreeAdamW', 'ProdigyScheduleFree']) || !has(self.beta1) || self.beta1 > 0.0",
         message = "beta1 must be greater than 0 with ScheduleFreeAdamW and ProdigyScheduleFree, whose average it makes",
         fieldPath = ".beta1")
@@ -82,14 +88,15 @@ public record OptimizerSpec(
         @Min(value = 0, inclusive = false) @Max(1000) @Nullable Double loraPlusRatio,
 
         @JsonPropertyDescription(
-                "Share of the training before which the denoiser's part of what is trained doesn't move; its warm-up begins there. Unset: 0.")
+                "Share of the training before which the denoiser's part of what is trained doesn't move; its warm-up begins there. Unset: 0. With Prodigy and ProdigyScheduleFree it must be unset where adapter.textEncoder is true.")
         @Min(0) @Max(value = 1, inclusive = false) @Nullable Double startFraction,
 
         @JsonPropertyDescription(
-                "Share of the training from which the denoiser's part of what is trained doesn't move any more. Unset: 1.")
+                "Share of the training from which the denoiser's part of what is trained doesn't move any more. Unset: 1. With Prodigy and ProdigyScheduleFree it must be unset where adapter.textEncoder is true.")
         @Min(value = 0, inclusive = false) @Max(1) @Nullable Double stopFraction,
 
-        @JsonPropertyDescription("Share of the training from which text encoders don't move any more. Unset: 1.")
+        @JsonPropertyDescription(
+                "Share of the training from which text encoders don't move any more. Unset: 1. With Prodigy and ProdigyScheduleFree it must be unset where adapter.textEncoder is true.")
         @Min(value = 0, inclusive = false) @Max(1) @Nullable Double textEncoderStopFraction,
 
         @JsonPropertyDescription(

@@ -17,6 +17,18 @@ import org.jspecify.annotations.Nullable;
         value = "!has(self.warmupFrom) || self.warmupSteps > 0",
         message = "warmupFrom must be unset where there are no warmupSteps",
         fieldPath = ".warmupFrom")
+@ValidationRule(
+        value = "!has(self.finalFraction) || !has(self.type) || self.type != 'Constant'",
+        message = "finalFraction must be unset with Constant, which doesn't fall",
+        fieldPath = ".finalFraction")
+@ValidationRule(
+        value = "self.cycles == 3 || (has(self.type) && self.type == 'CosineRestarts')",
+        message = "cycles must be unset or 3, its default, unless type is CosineRestarts",
+        fieldPath = ".cycles")
+@ValidationRule(
+        value = "self.power == 2.0 || (has(self.type) && self.type == 'Polynomial')",
+        message = "power must be unset or 2, its default, unless type is Polynomial",
+        fieldPath = ".power")
 public record ScheduleSpec(
         @JsonPropertyDescription(
                 "How it falls: Constant (not at all), Linear, Cosine (half a wave), CosineRestarts (half a wave in each cycle), Polynomial or Exponential. Unset: Constant with schedule-free optimizers, else Cosine.")
@@ -31,19 +43,23 @@ public record ScheduleSpec(
         @Min(value = 0, inclusive = false) @Max(10) @Nullable Double warmupFrom,
 
         @JsonPropertyDescription(
-                "Share of the highest rate to which it falls, from 0 to 1. Unset: 0.01 with Exponential, else 0.")
+                "Share of the highest rate to which it falls, from 0 to 1; with Constant it must be unset. Unset: 0.01 with Exponential, else 0.")
         @Min(0) @Max(1) @Nullable Double finalFraction,
 
-        @JsonPropertyDescription("Falls of CosineRestarts. Default 3.") @Min(1) @Max(1000) Integer cycles,
+        @JsonPropertyDescription("Falls of CosineRestarts, without which it must be unset. Default 3.")
+        @Min(1) @Max(1000) Integer cycles,
 
-        @JsonPropertyDescription("Power of Polynomial; 1 is Linear. Default 2.")
+        @JsonPropertyDescription("Power of Polynomial, without which it must be unset; 1 is Linear. Default 2.")
         @Min(value = 0, inclusive = false) @Max(100) Double power) {
+    static final int USUAL_CYCLES = 3;
+    static final double USUAL_POWER = 2;
+
     private static final double EXPONENTIAL_FRACTION = 0.01;
 
     public ScheduleSpec {
         warmupSteps = orDefault(warmupSteps, 0);
-        cycles = orDefault(cycles, 3);
-        power = orDefault(power, 2.0);
+        cycles = orDefault(cycles, USUAL_CYCLES);
+        power = orDefault(power, USUAL_POWER);
     }
 
     /** The same, of {@code unset} where it has no type. */

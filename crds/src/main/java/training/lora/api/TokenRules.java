@@ -147,7 +147,8 @@ record TokenRules(List<String> problems) {
     /** Triggers are found whatever their case, and name files, which may be of at most 255 bytes with their ending. */
     private void triggers(List<DatasetSpec> datasets) {
         Map<String, String> byLowerCase = new HashMap<>();
-        for (DatasetSpec dataset : datasets) {
+        for (int i = 0; i < datasets.size(); i++) {
+            DatasetSpec dataset = datasets.get(i);
             String trigger =
                     dataset.concept() == null ? null : dataset.concept().trigger();
             if (trigger == null) {
@@ -155,14 +156,14 @@ record TokenRules(List<String> problems) {
             }
             if (trigger.getBytes(StandardCharsets.UTF_8).length > LONGEST_BYTES) {
                 problems.add(
-                        "`spec.datasets[].concept.trigger` must be of at most %d bytes where `spec.training.tokens` are trained, for it names their file, was \"%s\""
-                                .formatted(LONGEST_BYTES, trigger));
+                        "`spec.datasets[%d].concept.trigger` must be of at most %d bytes where `spec.training.tokens` are trained, for it names their file, was \"%s\""
+                                .formatted(i, LONGEST_BYTES, trigger));
             }
             String other = byLowerCase.putIfAbsent(trigger.toLowerCase(Locale.ROOT), trigger);
             if (other != null && !other.equals(trigger)) {
                 problems.add(
-                        "`spec.datasets[].concept.trigger` must differ in more than upper and lower case where `spec.training.tokens` are trained, was \"%s\" and \"%s\""
-                                .formatted(other, trigger));
+                        "`spec.datasets[%d].concept.trigger` must differ in more than upper and lower case where `spec.training.tokens` are trained, was \"%s\" and \"%s\""
+                                .formatted(i, other, trigger));
             }
         }
     }

@@ -101,7 +101,7 @@ public record TokensSpec(
         @Nullable TokenBasisSpec basis,
 
         @JsonPropertyDescription(
-                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that the concept is looked for much as its class is. Keys alone are locked: queries that targets have are trained and still move where it is looked for, and the token's embedding is learned too. *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate. It takes count 1, a plain LoRA, and a target other than *.attn2.to_k. Unset: false.")
+                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that the concept is looked for much as its class is. Keys alone are locked: queries that targets have are trained and still move where it is looked for, and the token's embedding is learned too. *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate, so that prompts without the concept draw somewhat differently too. It takes count 1, a plain LoRA, and a target other than *.attn2.to_k. Unset: false.")
         @Nullable Boolean keyLock) {
     public TokensSpec {
         count = orDefault(count, 0);
