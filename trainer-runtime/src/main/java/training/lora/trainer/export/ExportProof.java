@@ -79,20 +79,29 @@ public final class ExportProof {
                 proofs.add(prove(folder, name, trained, expected));
             }
             TokenEmbeddings tokens = trained.tokens();
-            if (tokens != null && trained.projections().isEmpty()) {
-                proofs.addAll(proveEmbeddings(folder, TokenFiles.names(tokens), expected));
+            if (tokens != null) {
+                Path beside = trained.projections().isEmpty() ? null : folder.resolve(names.get(0));
+                proofs.addAll(proveEmbeddings(folder, TokenFiles.names(tokens), beside, expected));
             }
         }
         return proofs;
     }
 
-    /** Files of embeddings that are all that was trained; together they do it. */
-    private List<Proof> proveEmbeddings(Path folder, List<String> names, NDList expected) throws IOException {
+    /**
+     * Files of embeddings; together they do what was trained.
+     *
+     * @param beside the adapter's file, whose own embeddings, if it bundles any, theirs take the place of; null where they are
+     *     all that was trained
+     */
+    private List<Proof> proveEmbeddings(Path folder, List<String> names, @Nullable Path beside, NDList expected)
+            throws IOException {
         double tolerance = tolerance();
         double difference;
         List<Path> files = names.stream().map(folder::resolve).toList();
         try (NDManager scope = manager.newSubManager();
-                LoraAdapter read = Objects.requireNonNull(AdapterFiles.read(null, files, model, scope))) {
+                LoraAdapter read = beside == null
+                        ? Objects.requireNonNull(AdapterFiles.read(null, files, model, scope))
+                        : AdapterFiles.read(beside, model, scope).with(TokenFiles.read(files, model, scope))) {
             difference = difference(files.get(0), outputs(read, scope), expected, tolerance);
         }
         List<Proof> proofs = new ArrayList<>();

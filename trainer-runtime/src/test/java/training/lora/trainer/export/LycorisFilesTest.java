@@ -278,7 +278,7 @@ class LycorisFilesTest {
             assertThat(raw.entries().keySet()).isEqualTo(tensors.keySet());
             assertThat(raw.metadata())
                     .containsEntry("ss_network_module", "lycoris.kohya")
-                    .containsEntry("ss_network_args", "{\"algo\":\"lokr\"}");
+                    .containsEntry("ss_network_args", "{\"algo\":\"lokr\",\"factor\":\"2\"}");
         }
     }
 }

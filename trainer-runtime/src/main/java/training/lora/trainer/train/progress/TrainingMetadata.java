@@ -113,14 +113,17 @@ public final class TrainingMetadata {
         if (!tokensAlone) {
             meta.put("ss_unet_lr", Double.toString(rate));
         }
-        if (spec.adapter().textEncoder()) {
+        if (spec.adapter().textEncoder() && !tokensAlone) {
             double factor = spec.optimizer().textEncoderFactor();
             meta.put(
                     "ss_text_encoder_lr",
                     Double.toString(factor * spec.optimizer().highestLearningRate()));
         }
-        meta.put("ss_lr_scheduler", spec.optimizer().schedule().course().name().toLowerCase(java.util.Locale.ROOT));
-        meta.put("ss_lr_warmup_steps", spec.optimizer().schedule().warmupSteps().toString());
+        meta.putAll(
+                tokensAlone
+                        ? MovedBy.tokens(spec.tokens())
+                        : MovedBy.of(spec.optimizer(), spec.method() == TrainingMethod.FullFineTuning));
+        meta.putAll(MovedBy.losses(spec.loss()));
         Double norm = spec.optimizer().maxGradientNorm();
         // As kohya's trainer writes that there is none.
         meta.put("ss_max_grad_norm", norm == null ? "0.0" : norm.toString());
