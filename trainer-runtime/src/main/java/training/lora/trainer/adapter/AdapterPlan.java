@@ -62,18 +62,22 @@ final class AdapterPlan {
                 .filter(p -> p.projection().path().equals(path))
                 .findFirst()
                 .orElse(null);
-        if (to == null) {
-            throw refused(
-                    "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
-                            + path);
-        }
         if (from.kind() instanceof FullDifference) {
             throw refused(
                     "`spec.training.initFrom` must be a file of factors, but has full differences of weights, which no training goes on from: give the file of Kohya or Diffusers that was written beside it, or a LoRA that `resize` makes of it");
         }
-        if (!to.kind().goesOnFrom(from.kind())) {
+        // Of another kind it may adapt other modules too, which is then not what is wrong.
+        AdapterKind kind = to != null
+                ? to.kind()
+                : adapted.isEmpty() ? null : adapted.get(0).kind();
+        if (kind != null && !kind.goesOnFrom(from.kind())) {
             throw refused("`spec.training.adapter.type` must be %1$s where `spec.training.initFrom` is a %1$s, was %2$s"
-                    .formatted(from.kind().name(), to.kind().name()));
+                    .formatted(from.kind().name(), kind.name()));
+        }
+        if (to == null) {
+            throw refused(
+                    "`spec.training.adapter.targets` must cover what `spec.training.initFrom` adapts, but leaves out "
+                            + path);
         }
         String problem = to.kind().problemWith(from.kind());
         if (problem != null) {

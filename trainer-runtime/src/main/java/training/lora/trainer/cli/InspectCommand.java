@@ -26,6 +26,7 @@ import training.lora.trainer.files.FileDigests;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelDigest;
 import training.lora.trainer.model.basemodel.ModelKind;
+import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.model.basemodel.SingleFileNoise;
 import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.publish.Output;
@@ -49,13 +50,18 @@ final class InspectCommand implements Callable<Integer> {
             "cond_stage_model", "text_encoder",
             "conditioner", "text_encoders");
 
-    @Parameters(paramLabel = "PATH", description = "A .safetensors file, a diffusers folder, or the output of a run.")
+    @Parameters(
+            paramLabel = "PATH",
+            description = "A .safetensors file, a diffusers folder, or a run's workspace or output.")
     private Path path = Path.of("");
 
     @Override
     public Integer call() throws IOException {
-        if (Files.exists(path.resolve(Output.MANIFEST))) {
-            Path output = path.toAbsolutePath().normalize();
+        Path own = path.resolve("output");
+        // Of a run's workspace, or the output itself.
+        Path place = Files.exists(own.resolve(Output.MANIFEST)) ? own : path;
+        if (Files.exists(place.resolve(Output.MANIFEST))) {
+            Path output = place.toAbsolutePath().normalize();
             Summary.print(
                     Json.MAPPER.readValue(output.resolve(Output.MANIFEST).toFile(), Manifest.class),
                     output,
@@ -91,10 +97,21 @@ final class InspectCommand implements Callable<Integer> {
         try (StableDiffusion model = StableDiffusion.open(path, manager)) {
             say("what", "a base model, family " + model.family());
             say("resolution", model.resolution() + " pixels");
-            say("schedule", model.schedule());
+            say("schedule", described(model.schedule()));
             say("projections", model.unet().projections().size());
             say("sha256", ModelDigest.of(path, null, FileDigests.computed()));
         }
+    }
+
+    private static String described(Schedule schedule) {
+        return "%d timesteps, betas from %s to %s (%s), predicts %s%s"
+                .formatted(
+                        schedule.trainTimesteps(),
+                        schedule.betaStart(),
+                        schedule.betaEnd(),
+                        schedule.betas(),
+                        schedule.prediction(),
+                        schedule.zeroTerminalSnr() ? ", down to zero SNR" : "");
     }
 
     private static void checkpoint(ModelKind kind, SafeTensors file) {

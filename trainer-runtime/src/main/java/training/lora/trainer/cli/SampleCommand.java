@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,7 @@ import picocli.CommandLine.Option;
 import training.lora.api.PromptSpec;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.WholeWords;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
@@ -113,6 +115,7 @@ final class SampleCommand implements Callable<Integer> {
             List<PromptSpec> wanted =
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
             tellOfCutPrompts(model);
+            tellOfUnusedEmbeddings();
             Set<String> names = new HashSet<>();
             ImageSampler.Sink sink = (i, picture) -> {
                 String name = name(prompts.get(i)) + "-" + seed;
@@ -135,6 +138,19 @@ final class SampleCommand implements Callable<Integer> {
             MergedModel.merge(weighted, model, manager);
         }
         return AdapterFiles.read(beside ? weighted.get(0).file() : null, embeddings, model, manager);
+    }
+
+    private void tellOfUnusedEmbeddings() {
+        for (Path embedding : embeddings) {
+            String word = embedding.getFileName().toString().replaceFirst("\\.safetensors$", "");
+            Pattern whole = WholeWords.of(word);
+            if (prompts.stream().noneMatch(prompt -> whole.matcher(prompt).find())) {
+                LOG.warn(
+                        "no `--prompt` says {}, as --embedding {} is called, which has no effect then",
+                        word,
+                        embedding);
+            }
+        }
     }
 
     private void tellOfCutPrompts(StableDiffusion model) {

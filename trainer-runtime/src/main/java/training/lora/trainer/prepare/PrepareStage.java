@@ -144,12 +144,16 @@ public final class PrepareStage {
         if (tokens.basis() != null) {
             TokenSpan.check(tokens.basis(), tokens.count(), model.prompts().vocabularies());
         }
+        List<@Nullable String> own = new ArrayList<>();
+        spec.datasets()
+                .forEach(data ->
+                        own.add(data.concept() == null ? null : data.concept().trigger()));
         for (String trigger : Concepts.of(spec.datasets()).triggers()) {
             if (!trigger.equals(ConceptMode.TRIGGER) && model.prompts().isOneToken(trigger)) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
-                        "`spec.datasets[].concept.trigger` must be a word that the base model doesn't know where `spec.training.tokens` are trained, was "
-                                + trigger);
+                        "`spec.datasets[%d].concept.trigger` must be a word that the base model doesn't know where `spec.training.tokens` are trained, was %s"
+                                .formatted(own.indexOf(trigger), trigger));
             }
         }
     }

@@ -114,7 +114,7 @@ public final class ImageSampler {
                 "drawing {} of {} pixels with {}",
                 prompts.size() == 1 ? "a picture" : prompts.size() + " pictures",
                 side * model.factor(),
-                adapter == null ? "the model alone" : "the adapter");
+                adapter == null ? "the model alone" : adapter.projections().isEmpty() ? "new tokens" : "the adapter");
         DrawingLog log = new DrawingLog(prompts.size(), steps, System::nanoTime);
         int next = 0;
         for (List<PromptSpec> batch : batches(prompts)) {

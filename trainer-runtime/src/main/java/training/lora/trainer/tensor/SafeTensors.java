@@ -178,7 +178,8 @@ public final class SafeTensors implements AutoCloseable {
                             ? what
                             : fileSize < 8
                                     ? "ends before its header"
-                                    : "has a header length of " + headerBytes + " bytes in a file of " + fileSize,
+                                    : "has a header length of " + Long.toUnsignedString(headerBytes)
+                                            + " bytes in a file of " + fileSize,
                     null);
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);

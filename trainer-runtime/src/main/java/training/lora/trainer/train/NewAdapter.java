@@ -1,8 +1,10 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,7 +61,9 @@ final class NewAdapter {
                 .map(trigger -> new Word(
                         trigger,
                         tokens.count(),
-                        basis == null ? known(initial(tokens, classNames.get(trigger)), tokens, vocabularies) : null))
+                        basis == null
+                                ? known(trigger, initial(tokens, classNames.get(trigger)), tokens, vocabularies)
+                                : null))
                 .toList();
         long seed = spec.training().seed();
         TokenEmbeddings begun = TokenEmbeddings.create(words, vocabularies, WholeWords::of, seed, manager);
@@ -80,10 +84,12 @@ final class NewAdapter {
     }
 
     /** Words that every text encoder has tokens for; the log says where there are more of these than new ones. */
-    private static @Nullable String known(@Nullable String initial, TokensSpec tokens, List<Vocabulary> vocabularies) {
+    private static @Nullable String known(
+            String trigger, @Nullable String initial, TokensSpec tokens, List<Vocabulary> vocabularies) {
         if (initial == null) {
             return null;
         }
+        Set<Integer> told = new HashSet<>();
         for (Vocabulary vocabulary : vocabularies) {
             int own = vocabulary.tokens().apply(initial).length;
             if (own == 0) {
@@ -92,9 +98,11 @@ final class NewAdapter {
                         "`spec.training.tokens.initializer` must be words that the text encoders read, was \"%s\""
                                 .formatted(initial));
             }
-            if (own > tokens.count()) {
+            // XL's vocabularies have the same words.
+            if (own > tokens.count() && told.add(own)) {
                 LOG.warn(
-                        "the new tokens begin as the first {} of the {} tokens of \"{}\"",
+                        "the new tokens of {} begin as the first {} of the {} tokens of \"{}\"",
+                        trigger,
                         tokens.count(),
                         own,
                         initial);

@@ -1,6 +1,7 @@
 package training.lora.trainer.train;
 
 import ai.djl.ndarray.NDManager;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.AdapterFormat;
@@ -8,6 +9,7 @@ import training.lora.api.ConceptSpec;
 import training.lora.api.RunSpec;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.diffusion.NoiseSchedule;
@@ -23,6 +25,7 @@ import training.lora.trainer.train.progress.Trained;
 import training.lora.trainer.train.progress.TrainedAdapter;
 import training.lora.trainer.train.progress.TrainedModel;
 import training.lora.trainer.train.progress.TrainingMetadata;
+import training.lora.trainer.trained.SamplePictures;
 
 /**
  * What a run trains.
@@ -82,6 +85,7 @@ record Trainee(
             NDManager manager) {
         RunSpec run = context.run();
         TrainingSpec training = run.spec().training();
+        WithoutEffect.of(run.spec(), SamplePictures.prompts(run.spec(), data)).forEach(LOG::warn);
         LoraAdapter adapter = NewAdapter.of(context, model, manager);
         Networks networks = new Networks(model.unet(), adapter.adaptsText() ? model.prompts() : null, memory.keep());
         // It is a part of what the adapter begins with.
@@ -101,12 +105,29 @@ record Trainee(
                 step.optimizers(),
                 new ExportProof(model, manager),
                 TrainingMetadata.workflow(run, metadata, data, model.schedule()));
-        String size = "%d parameters in %d projections"
-                .formatted(adapter.parameters().size(), adapter.projections().size());
+        String size = size(adapter);
         return new Trainee(step, trained, adapter.adaptsText(), size, metadata, () -> {
             step.close();
             adapter.close();
         });
+    }
+
+    private static String size(LoraAdapter adapter) {
+        TokenEmbeddings tokens = adapter.tokens();
+        String words = tokens == null
+                ? ""
+                : "the embeddings of "
+                        + tokens.words().stream()
+                                .map(TokenEmbeddings.Word::text)
+                                .collect(Collectors.joining(", "));
+        if (adapter.projections().isEmpty()) {
+            return words;
+        }
+        return "%d parameters in %d projections%s"
+                .formatted(
+                        adapter.parameters().size(),
+                        adapter.projections().size(),
+                        words.isEmpty() ? "" : " and " + words);
     }
 
     @Override

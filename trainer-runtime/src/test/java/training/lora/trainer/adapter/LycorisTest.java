@@ -221,6 +221,14 @@ class LycorisTest {
                     .isInstanceOf(TrainerException.class)
                     .hasMessage(
                             "`spec.training.adapter.type` must be LoKr where `spec.training.initFrom` is a LoKr, was LoRA");
+            // Whatever else its targets lack.
+            LoraSettings narrow =
+                    new LoraSettings(AdapterType.LoRA, 5, 7, false, 0, List.of("*.attn2.to_q"), List.of());
+            try (AdapterFile opened = AdapterFiles.open(file, MODEL)) {
+                Map<String, LoraAdapter.Factors> begin = AdapterFiles.factors(opened, all());
+                assertThatThrownBy(() -> LoraAdapter.plan(all(), narrow, begin))
+                        .hasMessageContaining("must be LoKr where `spec.training.initFrom` is a LoKr, was LoRA");
+            }
             assertThatThrownBy(() -> start(AdapterType.LoKr, 5, 7, 2, file))
                     .hasMessageContaining(
                             "`spec.training.adapter.factor` must divide modules as `spec.training.initFrom` does");

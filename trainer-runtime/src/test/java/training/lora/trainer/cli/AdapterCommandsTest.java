@@ -103,6 +103,40 @@ class AdapterCommandsTest {
     }
 
     @Test
+    void anEmbeddingThatNoPromptSaysIsToldOf() throws IOException {
+        Path word = folder.resolve("qzx.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            SafeTensorsWriter.write(
+                    word, Map.of("emb_params", Randomness.normal(manager, 3, new Shape(2, 128))), Map.of());
+        }
+
+        Ran unsaid = drawn(word, "a pear");
+        Ran said = drawn(word, "a qzx");
+
+        assertThat(unsaid.output() + unsaid.error())
+                .contains("no `--prompt` says qzx")
+                .contains("with new tokens");
+        assertThat(said.output() + said.error()).doesNotContain("no `--prompt` says");
+    }
+
+    private Ran drawn(Path word, String prompt) {
+        Ran ran = ran(
+                "sample",
+                "--base",
+                "bundled://emoji-sd",
+                "--embedding",
+                word.toString(),
+                "--prompt",
+                prompt,
+                "--steps",
+                "1",
+                "--out",
+                folder.toString());
+        assertThat(ran.code()).as(ran.error()).isZero();
+        return ran;
+    }
+
+    @Test
     void whatShipsWithTheTrainerIsListedWhereANameIsAnother() throws IOException {
         Path lora = file("lora", true, false);
 

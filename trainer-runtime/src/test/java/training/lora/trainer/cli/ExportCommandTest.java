@@ -296,6 +296,8 @@ class ExportCommandTest {
         assertThat(Ran.of("inspect", Goldens.BUNDLED.resolve("emoji-sd").toString())
                         .output()
                         .replaceAll(" +", " "))
-                .contains("what a base model, family SD15", "resolution 128 pixels");
+                .contains("what a base model, family SD15", "resolution 128 pixels")
+                .contains("schedule 1000 timesteps, betas from ")
+                .doesNotContain("Schedule[");
     }
 }

@@ -139,6 +139,9 @@ class TokenRunTest {
                 embedding(run, "output").toString());
         assertThat(twice.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(twice.error()).contains("--embedding must not be given where --lora bundles embeddings");
+        assertThat(Ran.of("inspect", run.workspace().toString()).code()).isZero();
+        assertThat(Files.readString(run.workspace().resolve("output/proof.json")))
+                .contains("tiny.safetensors", "embeddings/qzx.safetensors");
         Ran converted = Ran.of("export", kohya.toString(), "--to", "diffusers");
         assertThat(converted.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
         assertThat(converted.error()).contains("--to must be Kohya for ").contains("it bundles embeddings");
@@ -157,6 +160,7 @@ class TokenRunTest {
 
         assertThat(run.lora()).isEqualTo(whole);
         assertThat(run.workspace().resolve("output/diffusers")).doesNotExist();
+        assertThat(ended.output() + ended.error()).contains("training the embeddings of qzx on ");
         float[] trained = values(embedding(run, "output"), "emb_params");
         float[] before = values(embedding(run, "train/checkpoints/step-000006"), "emb_params");
         assertThat(trained).isNotEqualTo(before);
@@ -168,7 +172,8 @@ class TokenRunTest {
         Path kohya = run.workspace().resolve("output/tiny.safetensors");
         assertThat(Ran.of("inspect", kohya.toString()).output().replaceAll(" +", " "))
                 .contains("what bundled embeddings\n", "tokens qzx: 2 of width 24 for clip_l\n")
-                .doesNotContain("rank ");
+                .contains("modelspec.architecture = stable-diffusion-v1/textual-inversion\n")
+                .doesNotContain("rank ", "ss_network_module");
         assertThat(Ran.of("inspect", embedding(run, "output").toString()).output())
                 .contains("a textual-inversion embedding");
         assertThat(picture("kohya", "--lora", kohya.toString()))
