@@ -161,7 +161,7 @@ public final class EvaluateStage {
                 best.checkpoint(),
                 report.checkpoints(),
                 artifacts,
-                notes.isEmpty() ? null : String.join(". ", notes));
+                notes.isEmpty() ? null : String.join("; ", notes));
     }
 
     /** Measures {@code trained} beside {@code base}; the base model itself where that is null. */

@@ -85,7 +85,7 @@ record EvaluationReport(
      * @param safety what looked at the pictures; null where nothing did
      */
     List<String> notes(@Nullable SafetySpec safety) {
-        return Stream.of(SampleSafety.sentence(safety, this.safety), ScoreNote.of(select, concepts))
+        return Stream.of(SampleSafety.sentence(safety, this.safety), ScoreNote.of(select, weights, concepts))
                 .filter(Objects::nonNull)
                 .toList();
     }

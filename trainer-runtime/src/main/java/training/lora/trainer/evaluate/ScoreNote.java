@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Metric;
+import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
 import training.lora.trainer.evaluate.EvaluationReport.ConceptReport;
 
@@ -11,18 +12,26 @@ import training.lora.trainer.evaluate.EvaluationReport.ConceptReport;
 final class ScoreNote {
     private ScoreNote() {}
 
+    /** From here on most of the range is gone before anything is learned. */
+    private static final double HARDLY = 0.5;
+
     /**
-     * The concepts whose training pictures differ so much, to CLIP, that the base model's pictures are as near to them as
-     * they are to each other: {@code learned} has no range there, and is above 0 from the start.
+     * The concepts whose training pictures differ so much, to CLIP, that the base model's pictures are about as near to them
+     * as they are to each other: {@code learned} is 0.5 or more before training.
      *
-     * @return a sentence without its full stop; null where the score didn't choose, or there are none
+     * @param weights what weighs in the score; null where learned and kept alone do
+     * @return a sentence without its full stop; null where learned didn't choose, or there are none
      */
-    static @Nullable String of(SelectionMetric select, List<ConceptReport> concepts) {
+    static @Nullable String of(
+            SelectionMetric select, @Nullable ScoreWeightsSpec weights, List<ConceptReport> concepts) {
+        if (select != SelectionMetric.Score || weights != null && weights.learned() == 0) {
+            return null;
+        }
         // A single picture has no others: learned is the cosine itself, of which the base model has some.
         List<ConceptReport> blind = concepts.stream()
-                .filter(c -> c.trainingImages() > 1 && learned(c).number() > 0)
+                .filter(c -> c.trainingImages() > 1 && learned(c).number() >= HARDLY)
                 .toList();
-        if (select != SelectionMetric.Score || blind.isEmpty()) {
+        if (blind.isEmpty()) {
             return null;
         }
         return "the score hardly tells what was learned of %s: to CLIP the base model's pictures are about as near to the training pictures as these are to one another (learned %s before training); of equal scores the nearer to the training pictures was chosen, so look at the pictures, or set `spec.evaluation.select`"

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Metric;
+import training.lora.api.ScoreWeightsSpec;
 import training.lora.api.SelectionMetric;
 import training.lora.trainer.evaluate.EvaluationReport.ConceptReport;
 
@@ -44,19 +45,41 @@ class ScoreNoteTest {
 
     @Test
     void conceptWhoseBaseModelIsAsNearToItsPicturesAsTheyAreToEachOtherIsNamed() {
-        assertThat(ScoreNote.of(SelectionMetric.Score, List.of(ALIKE, VARIED, SINGLE)))
+        assertThat(ScoreNote.of(SelectionMetric.Score, null, List.of(ALIKE, VARIED, SINGLE)))
                 .startsWith("the score hardly tells what was learned of cone:")
                 .contains("(learned 1 before training)");
     }
 
     @Test
     void nothingIsSaidWhereTheBaseModelIsFurtherAwayOrOnePictureHasNoOthers() {
-        assertThat(ScoreNote.of(SelectionMetric.Score, List.of(ALIKE, SINGLE))).isNull();
+        assertThat(ScoreNote.of(SelectionMetric.Score, null, List.of(ALIKE, SINGLE)))
+                .isNull();
     }
 
     @Test
     void nothingIsSaidWhereAnotherMetricChose() {
-        assertThat(ScoreNote.of(SelectionMetric.StyleAlignment, List.of(VARIED)))
+        assertThat(ScoreNote.of(SelectionMetric.StyleAlignment, null, List.of(VARIED)))
                 .isNull();
+    }
+
+    @Test
+    void nothingIsSaidWhereWhatWasLearnedWeighsNothing() {
+        ScoreWeightsSpec weights = new ScoreWeightsSpec(0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+
+        assertThat(ScoreNote.of(SelectionMetric.Score, weights, List.of(VARIED)))
+                .isNull();
+    }
+
+    /** A base model that is just short of the training pictures: the least range of 0.05 leaves most of it. */
+    @Test
+    void nothingIsSaidWhereMostOfTheRangeIsLeft() {
+        ConceptReport near = concept(
+                "bird",
+                new Embeddings(new double[][] {row(1, 0.1, 0), row(1, 0, 0)}),
+                new Embeddings(new double[][] {row(1, 0.05, 0.31)}));
+        Metric learned = near.base().get(1);
+
+        assertThat(learned.number()).isStrictlyBetween(0.0, 0.5);
+        assertThat(ScoreNote.of(SelectionMetric.Score, null, List.of(near))).isNull();
     }
 }
