@@ -345,7 +345,7 @@ class RunCommand implements Callable<Integer> {
             }
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
-                    : Stages.run(context, stages(), stage, finished);
+                    : Stages.run(context, waits(context.run()) ? List.of(stage) : stages(), stage, finished);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = asWritten(context, Failures.classify(e));
             if (own && stage == Stage.Prepare && !failure.reason().retriable()) {

@@ -29,6 +29,21 @@ class UnfitDeviceTest {
         assertThat(run.workspace().resolve("dataset")).doesNotExist();
     }
 
+    /** Who goes on when the captions are as they should be may do so on a card. */
+    @Test
+    void aRunThatEndsWithTheCaptionsTrainsOnNoDevice() throws IOException {
+        TinyRun run =
+                TinyRun.create(folder, "steps: 1, baseWeights: Fp8", "preparation: {captions: {pauseForReview: true}}");
+
+        Ran waiting = run.run("run", "--device", "cpu");
+        Ran going = run.run("run", "--device", "cpu", "--reviewed");
+
+        assertThat(waiting.code()).as(waiting.error()).isZero();
+        assertThat(waiting.output()).contains("the captions wait for a look");
+        assertThat(going.code()).isEqualTo(10);
+        assertThat(going.error()).contains("`spec.training.baseWeights` must be ");
+    }
+
     /** The pod that prepares may have no card, and the one that trains another device. */
     @Test
     void preparationAloneIsDoneOnAnyDevice() throws IOException {
