@@ -1,12 +1,16 @@
 package training.lora.trainer.report;
 
 import java.io.PrintStream;
+import java.util.List;
 import java.util.function.Consumer;
 import training.lora.api.Metric;
 import training.lora.api.ProgressMessage;
 import training.lora.trainer.Amounts;
 
-/** One line a message: rewritten in place on a terminal, else a plain line every few seconds. */
+/**
+ * One line a message: rewritten in place on a terminal, else a plain line every few seconds. A terminal's line has no losses
+ * beside the prediction's, and is cut to its width: what wrapped would stay.
+ */
 public final class Console implements Consumer<ProgressMessage> {
     private static final long PLAIN_INTERVAL_NANOS = 5_000_000_000L;
 
@@ -14,6 +18,12 @@ public final class Console implements Consumer<ProgressMessage> {
 
     /** Of a download, see FetchProgress. */
     private static final String FETCHED = "fetchedBytes";
+
+    private static final String CLEAR_ROW = "\r\u001b[K";
+
+    private static final String WRAP_OFF = "\u001b[?7l";
+
+    private static final String WRAP_ON = "\u001b[?7h";
 
     private final PrintStream out;
     private final boolean terminal;
@@ -28,11 +38,11 @@ public final class Console implements Consumer<ProgressMessage> {
     public synchronized void accept(ProgressMessage m) {
         boolean ends = m.step().equals(m.steps());
         if (terminal) {
-            out.print("\r\u001b[K" + bar(m) + line(m) + (ends ? "\n" : ""));
+            out.print(CLEAR_ROW + WRAP_OFF + bar(m) + line(m, main(m.metrics())) + WRAP_ON + (ends ? "\n" : ""));
             out.flush();
         } else if (ends || m.checkpoint() != null || System.nanoTime() - last > PLAIN_INTERVAL_NANOS) {
             last = System.nanoTime();
-            out.println(line(m));
+            out.println(line(m, m.metrics()));
         }
     }
 
@@ -41,8 +51,13 @@ public final class Console implements Consumer<ProgressMessage> {
         return "[" + "#".repeat(filled) + "-".repeat(BAR - filled) + "] ";
     }
 
-    private static String line(ProgressMessage m) {
-        String metrics = Metric.line(m.metrics(), "  ");
+    /** Those that aren't named by a field of the spec. */
+    private static List<Metric> main(List<Metric> metrics) {
+        return metrics.stream().filter(metric -> metric.name().indexOf('.') < 0).toList();
+    }
+
+    private static String line(ProgressMessage m, List<Metric> shown) {
+        String metrics = Metric.line(shown, "  ");
         String left = m.estimatedRemainingSeconds() == null ? "" : "  " + m.estimatedRemainingSeconds() + " s left";
         if (metrics.startsWith(FETCHED)) {
             String of = m.metrics().size() > 1 ? " of " + amount(m.metrics().get(1)) : "";

@@ -40,7 +40,7 @@ public final class LossLog {
      * @param addedLosses what was minimised beside the loss, each times its weight, by the field of {@code spec.training} that
      *     asks for it; null for none
      * @param foundRate {@code learningRate} times the distance that the optimizer had found by the step's end, which is the
-     *     rate that it moves at; null where it finds none
+     *     rate that it moves at from there on; null where it finds none
      * @param tokensLearningRate the tokens' rate where they are trained beside an adapter, else null
      * @param tokensFoundRate this times the distance that their optimizer had found
      */
