@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
+import training.lora.trainer.adapter.FullDifference;
 import training.lora.trainer.export.AdapterFile;
 
 /**
@@ -30,12 +31,22 @@ public record Weighted(Path file, double share, boolean withoutTokens) {
             return opened.withoutTokens();
         }
         if (!opened.tokens().isEmpty()) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration,
-                    "%s must be without embeddings of new tokens, which what is merged has no place for, but bundles %s: `lora-trainer export` with --without-embeddings writes it without them, and a run's file in diffusers' form has none"
-                            .formatted(file, opened.tokens().keySet()));
+            throw new TrainerException(Reason.InvalidConfiguration, bundling(opened));
         }
         return opened;
+    }
+
+    private String bundling(AdapterFile opened) {
+        if (opened.modules().isEmpty()) {
+            return "%s must hold an adapter, but holds embeddings alone, of %s"
+                    .formatted(file, opened.tokens().keySet());
+        }
+        boolean exported = opened.modules().stream().noneMatch(m -> m.form().kind() instanceof FullDifference);
+        return "%s must be without embeddings of new tokens, which what is merged has no place for, but bundles %s: `lora-trainer merge` with --without-embeddings leaves them out%s"
+                .formatted(
+                        file,
+                        opened.tokens().keySet(),
+                        exported ? ", and `lora-trainer export` with it writes the adapter without them" : "");
     }
 
     /**

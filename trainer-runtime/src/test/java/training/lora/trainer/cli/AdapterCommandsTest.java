@@ -70,7 +70,9 @@ class AdapterCommandsTest {
         Ran exported = ran("export", both.toString(), "--to", "diffusers", "--without-embeddings");
 
         assertThat(refused.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(refused.error()).contains("bundles [qzx]").contains("--without-embeddings");
+        assertThat(refused.error())
+                .contains(
+                        "bundles [qzx]: `lora-trainer merge` with --without-embeddings leaves them out, and `lora-trainer export` with it");
         assertThat(List.of(merged, added, exported)).allSatisfy(ran -> {
             assertThat(ran.code()).as(ran.error()).isZero();
             assertThat(ran.output() + ran.error()).contains("the embeddings of qzx");
@@ -80,6 +82,38 @@ class AdapterCommandsTest {
         assertThat(names(folder.resolve("both-diffusers.safetensors")))
                 .hasSize(2)
                 .noneMatch(name -> name.contains("qzx"));
+    }
+
+    @Test
+    void theRefusalToMergeNamesWhatWorks() throws IOException {
+        Path word = file("word", false, true);
+        Path baked = folder.resolve("baked.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            SafeTensorsWriter.write(
+                    baked,
+                    Map.of(
+                            MODULE + ".diff",
+                            Randomness.normal(manager, 1, new Shape(128, 128)),
+                            "bundle_emb.qzx.clip_l",
+                            Randomness.normal(manager, 3, new Shape(2, 128))),
+                    Map.of("ss_base_model_version", "sd_v1"));
+        }
+        String base = "bundled://emoji-sd";
+        String out = folder.resolve("out").toString();
+
+        Ran alone = ran("merge", "--base", base, "--lora", word.toString(), "--out", out);
+        Ran difference = ran("merge", "--base", base, "--lora", baked.toString(), "--out", out);
+        Ran left = ran("merge", "--base", base, "--lora", baked.toString(), "--without-embeddings", "--out", out);
+
+        assertThat(alone.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(alone.error())
+                .contains("must hold an adapter, but holds embeddings alone, of [qzx]")
+                .doesNotContain("export");
+        assertThat(difference.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(difference.error())
+                .contains("bundles [qzx]: `lora-trainer merge` with --without-embeddings leaves them out")
+                .doesNotContain("export");
+        assertThat(left.code()).as(left.error()).isZero();
     }
 
     @Test
