@@ -59,11 +59,12 @@ public final class RunSpecs {
             for (String setting : settings) {
                 new Setting(setting).in(spec);
             }
-            requireTextDigests(file, spec, "spec");
-            LoraTrainingSpec bound = bind(file, spec);
+            String what = what(file, settings);
+            requireTextDigests(what, spec, "spec");
+            LoraTrainingSpec bound = bind(what, spec);
             List<String> problems = SpecValidator.problems(bound);
             if (!problems.isEmpty()) {
-                throw invalid(file + ": " + String.join("; ", problems));
+                throw invalid(what + ": " + String.join("; ", problems));
             }
             return new Loaded(RunSpec.of(owner.namespace(), owner.name(), bound), mounted);
         } catch (JsonProcessingException e) {
@@ -71,11 +72,16 @@ public final class RunSpecs {
         }
     }
 
-    private static LoraTrainingSpec bind(Path file, ObjectNode spec) throws JsonProcessingException {
+    /** What a spec was read from: a mistake may be in an option. */
+    private static String what(Path file, List<String> settings) {
+        return settings.isEmpty() ? file.toString() : file + " with --set " + String.join(" --set ", settings);
+    }
+
+    private static LoraTrainingSpec bind(String what, ObjectNode spec) throws JsonProcessingException {
         try {
             return Json.STRICT_YAML.treeToValue(spec, LoraTrainingSpec.class);
         } catch (JsonMappingException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, file + ": " + Misfit.sentence(e, spec), e);
+            throw new TrainerException(Reason.InvalidConfiguration, what + ": " + Misfit.sentence(e, spec), e);
         }
     }
 
@@ -102,16 +108,16 @@ public final class RunSpecs {
     }
 
     /** Digits alone are a number in YAML, which is no digest any more. */
-    private static void requireTextDigests(Path file, JsonNode node, String path) {
+    private static void requireTextDigests(String what, JsonNode node, String path) {
         node.fields().forEachRemaining(field -> {
             String name = path + "." + field.getKey();
             if (field.getKey().equals("sha256") && field.getValue().isNumber()) {
-                throw invalid("%s: `%s` must be text: put the digest in quotes".formatted(file, name));
+                throw invalid("%s: `%s` must be text: put the digest in quotes".formatted(what, name));
             }
-            requireTextDigests(file, field.getValue(), name);
+            requireTextDigests(what, field.getValue(), name);
         });
         for (int i = 0; node.isArray() && i < node.size(); i++) {
-            requireTextDigests(file, node.get(i), "%s[%d]".formatted(path, i));
+            requireTextDigests(what, node.get(i), "%s[%d]".formatted(path, i));
         }
     }
 

@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -13,6 +17,9 @@ import training.lora.api.Json;
 import training.lora.trainer.TrainerException;
 
 class SettingTest {
+    @TempDir
+    Path folder;
+
     private static ObjectNode spec() throws IOException {
         return (ObjectNode)
                 Json.STRICT_YAML.readTree(
@@ -77,5 +84,28 @@ class SettingTest {
                 .isInstanceOf(TrainerException.class)
                 .hasMessageEndingWith(
                         "must be FIELD=VALUE, such as training.steps=20 or datasets[0].uri=pictures, was " + text);
+    }
+
+    /** A mistake may be in the option and not in the file. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "training.steps=many | `spec.training.steps` must be a whole number",
+                "baseModel.sha256=12 | `spec.baseModel.sha256` must be text",
+                "training.steps=-1 | `spec.training.steps` must be ",
+            })
+    void whatIsWrongIsSaidOfTheFileWithTheOption(String setting, String sentence) throws IOException {
+        Path file = Files.writeString(folder.resolve("base.yaml"), """
+                apiVersion: lora.training/v1alpha1
+                kind: LoraTraining
+                metadata: {name: base}
+                spec: {baseModel: {uri: base}, datasets: [{uri: data}], training: {steps: 1}}
+                """);
+
+        assertThatThrownBy(() -> RunSpecs.load(file, List.of("training.batchSize=2", setting)))
+                .isInstanceOf(TrainerException.class)
+                .hasMessageStartingWith(
+                        "%s with --set training.batchSize=2 --set %s: %s".formatted(file, setting, sentence));
     }
 }
