@@ -72,11 +72,15 @@ final class TrainingFile {
         Converted converted =
                 ForeignConfig.read(given, from, given.toAbsolutePath().resolveSibling(""));
         if (converted == null) {
-            if (given.toString().endsWith(".json") && Files.isRegularFile(given)) {
-                // As YAML some of what is no JSON can be read, and what is then said of it isn't the reason.
-                Conversion.requireReadable(given);
+            try {
+                return RunSpecs.load(given, settings);
+            } catch (TrainerException e) {
+                if (given.toString().endsWith(".json") && Files.isRegularFile(given)) {
+                    // As YAML some of what is no JSON can be read, and what is then said of it isn't the reason.
+                    Conversion.requireReadable(given);
+                }
+                throw e;
             }
-            return RunSpecs.load(given, settings);
         }
         ForeignConfig.warn(converted);
         return ForeignConfig.load(converted, given, settings);

@@ -90,7 +90,8 @@ final class AiToolkitData {
         trigger = trigger == null ? options.text("trigger_word") : trigger;
         String unset = set.text("default_caption");
         PictureFolder folder = folder(set);
-        boolean captioned = folder == null || !folder.captions().isEmpty();
+        FolderCaptions captions = folder == null ? null : FolderCaptions.read(findings, folder, folder.tables());
+        boolean captioned = captions == null || !captions.said().isEmpty();
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
             trigger = tokens.trigger();
@@ -98,7 +99,7 @@ final class AiToolkitData {
         }
         if (trigger == null && unset != null && !captioned && !regularization) {
             trigger = unset;
-        } else if (unset != null && (folder == null || folder.bare())) {
+        } else if (unset != null && (captions == null || captions.lackSome(findings))) {
             findings.differs(
                     "pictures of %s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
                             .formatted(path, unset));

@@ -61,6 +61,10 @@ final class EdenData {
 
     private void captions(PictureFolder folder, String place) {
         RULES.tellPictures(findings, folder, place);
+        if ("no_caption".equals(options.text("caption_model"))) {
+            // Neither files nor tables of captions are read then, and so whatever they hold does no harm.
+            return;
+        }
         FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
         // There they stand for the trigger in prompts alone.
         captions.requireWithout(Placeholders.of(draft, Set.of()), options, KEY);

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.convert.PictureFolder.Found;
@@ -17,6 +18,9 @@ import training.lora.trainer.files.TextFile;
 
 /** The captions of a folder's pictures, in tables and in files beside them, as they are read when they are prepared. */
 final class FolderCaptions {
+    /** Of pictures of which content tells whether they can be decoded: others are left out when they are prepared. */
+    private static final Set<String> OF_MANY_KINDS = Set.of("tif", "tiff", "pbm", "pgm", "ppm", "pnm");
+
     private final PictureFolder folder;
     private final Map<Found, CaptionTable> tables = new LinkedHashMap<>();
     private final List<Said> said = new ArrayList<>();
@@ -99,6 +103,12 @@ final class FolderCaptions {
                 .toList();
     }
 
+    /** Whether there are pictures that neither a table nor a file has a caption of. */
+    boolean lackSome(Findings findings) {
+        return withoutEntry(findings).stream()
+                .anyMatch(picture -> folder.captions(picture).isEmpty());
+    }
+
     /** The tables with an entry of {@code picture}. */
     private List<String> saying(Findings findings, Found picture) {
         List<String> saying = new ArrayList<>();
@@ -115,14 +125,16 @@ final class FolderCaptions {
     }
 
     /**
-     * Refuses pictures with several captions and captions of several pictures, as prepare does.
+     * Refuses pictures with several captions and captions of several pictures, as prepare does, which alone knows that of pictures
+     * that may not be decoded.
      *
      * @param options those of which {@code key} names the folder
      */
     void requireOne(Options options, String key) {
         Map<String, Found> named = new HashMap<>();
         for (Found picture : folder.pictures()) {
-            Found other = picture.needsLibheif() ? null : named.putIfAbsent(picture.stem(), picture);
+            boolean certain = !picture.needsLibheif() && !OF_MANY_KINDS.contains(picture.extension());
+            Found other = !certain ? null : named.putIfAbsent(picture.stem(), picture);
             if (other != null) {
                 throw options.wrong(
                         key,

@@ -203,7 +203,12 @@ final class KohyaOptimizer {
             draft.put("lr_warmup_steps", schedule + "warmupSteps", warmUp);
         }
         countsWith("cosine_with_min_lr", "lr_scheduler_min_lr_ratio", 0);
-        countsWith("cosine_with_restarts", "lr_scheduler_num_cycles", 1);
+        if (!name.equals("cosine_with_min_lr")) {
+            countsWith("cosine_with_restarts", "lr_scheduler_num_cycles", 1);
+        } else if (options.number("lr_scheduler_num_cycles", 1) != 1) {
+            options.findings()
+                    .differs("with cosine_with_min_lr the rate falls once, whatever `lr_scheduler_num_cycles` is");
+        }
         countsWith("polynomial", "lr_scheduler_power", 1);
         if (name.equals("constant") && options.number("lr_warmup_steps", 0) > 0) {
             options.findings().ignores("lr_warmup_steps", "with constant there is none, but with constant_with_warmup");

@@ -198,7 +198,10 @@ final class OneTrainerConcepts {
             all.addAll(captions.said());
         }
         List<Said> several =
-                all.stream().filter(caption -> caption.lines().size() > 1).toList();
+                // Of a table's captions each is one, whatever its lines.
+                all.stream()
+                        .filter(caption -> !caption.ofTable() && caption.lines().size() > 1)
+                        .toList();
         if (several.isEmpty()) {
             return;
         }

@@ -137,13 +137,15 @@ final class OneTrainerTokens {
         return said.get(0);
     }
 
-    /** Each line is one, as there. */
+    /** Each line of a file is one, as there. */
     private List<String> captions(String path) {
         PictureFolder folder = folders.at("concepts.path", path);
         return folder == null
                 ? List.of()
                 : FolderCaptions.read(findings, folder, folder.tables()).said().stream()
-                        .flatMap(caption -> caption.lines().isEmpty() ? Stream.of("") : caption.lines().stream())
+                        .flatMap(caption -> caption.ofTable() || caption.lines().isEmpty()
+                                ? Stream.of(caption.text())
+                                : caption.lines().stream())
                         .toList();
     }
 

@@ -84,9 +84,16 @@ final class PictureFolder {
         return new PictureFolder(walk.files);
     }
 
-    /** What names tell to be pictures, and no masks. */
+    /** What names tell to be pictures, and no masks. What needs libheif beside one of the same name is where that came from. */
     List<Found> pictures() {
-        return which(file -> (DataFiles.isPicture(file.extension()) || file.needsLibheif()) && !isMask(file));
+        Set<String> plain =
+                which(PictureFolder::isPlain).stream().map(Found::stem).collect(Collectors.toSet());
+        return which(file -> isPlain(file) || (file.needsLibheif() && !isMask(file) && !plain.contains(file.stem())));
+    }
+
+    /** Whether it is called a picture that can be decoded on any machine. */
+    private static boolean isPlain(Found file) {
+        return DataFiles.isPicture(file.extension()) && !isMask(file);
     }
 
     /** Masks of pictures. */
@@ -99,14 +106,15 @@ final class PictureFolder {
     }
 
     /**
-     * The files of captions that lie beside others. Which of these are pictures their content tells when they are prepared, not
-     * their names.
+     * The files of captions that lie beside what names tell to be pictures, or that has no extension to tell: others are passed over
+     * when they are prepared.
      */
     List<Found> captions() {
-        Set<String> others = which(file -> !file.isCaption() && !file.isTable()).stream()
+        Set<String> pictures = which(file -> file.extension().isEmpty()).stream()
                 .map(Found::anyStem)
                 .collect(Collectors.toSet());
-        return which(file -> file.isCaption() && others.contains(file.anyStem()));
+        pictures().forEach(picture -> pictures.add(picture.anyStem()));
+        return which(file -> file.isCaption() && pictures.contains(file.anyStem()));
     }
 
     /** The files of captions of {@code picture}: those of its name or, without any, those whose names differ in case alone. */
@@ -130,12 +138,9 @@ final class PictureFolder {
 
     /** How many pictures there are; null where none is, or where it takes libheif to decode some. */
     @Nullable Integer count() {
-        List<Found> plain =
-                pictures().stream().filter(file -> !file.needsLibheif()).toList();
-        Set<String> stems = plain.stream().map(Found::stem).collect(Collectors.toSet());
-        // Beside a picture of the same name it is where that came from.
-        boolean known = pictures().stream().allMatch(picture -> stems.contains(picture.stem()));
-        return known && !plain.isEmpty() ? plain.size() : null;
+        List<Found> pictures = pictures();
+        boolean known = pictures.stream().noneMatch(Found::needsLibheif);
+        return known && !pictures.isEmpty() ? pictures.size() : null;
     }
 
     private List<Found> which(Predicate<Found> wanted) {
@@ -144,20 +149,25 @@ final class PictureFolder {
 
     private static final class Walk extends SimpleFileVisitor<Path> {
         private final Path root;
+        private final Path realRoot;
         private final List<Found> files = new ArrayList<>();
         private final Set<Path> walked = new HashSet<>();
         /** How many files there were where each folder that is walked began. */
         private final Deque<Integer> begun = new ArrayDeque<>();
 
-        Walk(Path root) {
+        Walk(Path root) throws IOException {
             this.root = root;
+            realRoot = root.toRealPath();
         }
 
         @Override
         public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) throws IOException {
             boolean passedOver =
                     !folder.equals(root) && (SystemFiles.isOne(FileName.of(folder)) || Leftovers.isRunsOwn(folder));
-            if (passedOver || !walked.add(folder.toRealPath())) {
+            Path real = folder.toRealPath();
+            // A link to a folder that the data set lies in isn't followed when it is prepared either.
+            boolean above = realRoot.startsWith(real) && !realRoot.equals(real);
+            if (passedOver || above || !walked.add(real)) {
                 return FileVisitResult.SKIP_SUBTREE;
             }
             begun.push(files.size());

@@ -1,11 +1,8 @@
 package training.lora.trainer.convert;
 
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -26,9 +23,13 @@ record ShellText(List<List<Word>> commands, Map<String, String> variables) {
     /** Where a command begins. */
     private static final Pattern WINDOWS_COMMENT = Pattern.compile("(?:::|REM )[^\\n]*+");
 
-    /** Without going back, so that a long word takes no stack. */
+    private static final String QUOTED = "\"(?:\\\\[\\s\\S]|[^\"\\\\]++)*+\"|'[^']*+'|\\\\[^\\r\\n]";
+
+    private static final Pattern QUOTES = Pattern.compile(QUOTED);
+
+    /** Without going back, so that a long word takes no stack. What makes a line go on is none of it. */
     private static final Pattern WORD =
-            Pattern.compile("(?:\"(?:\\\\.|[^\"\\\\]++)*+\"|'[^']*+'|\\\\[^\\n]|[^\\s\"'\\\\;&|<>]++)++");
+            Pattern.compile("(?:" + QUOTED + "|[`^](?![ \\t]*\\r?\\n)|[^\\s\"'\\\\;&|<>`^]++)++");
 
     private static final Pattern REDIRECTION =
             Pattern.compile("(?:\\d*|&)(?:>>|>\\||<<<|<<-?|>|<)(?:&[\\d-]+|&?[ \\t]*)");
@@ -41,18 +42,7 @@ record ShellText(List<List<Word>> commands, Map<String, String> variables) {
             Pattern.compile(VARIABLE + "|\"((?:\\\\.|[^\"\\\\]++)*+)\"|'([^']*+)'|\\\\(.)|(.)", Pattern.DOTALL);
 
     private static final Pattern PART_IN_QUOTES =
-            Pattern.compile(VARIABLE + "|()()\\\\([\\\\\"$`])|(.)", Pattern.DOTALL);
-
-    private static final Pattern ASSIGNMENT = Pattern.compile("([A-Za-z_]\\w*)=(.*)", Pattern.DOTALL);
-
-    private static final Pattern APPENDED = Pattern.compile("([A-Za-z_]\\w*)\\+=.*", Pattern.DOTALL);
-
-    /** Behind which something is set that may not be. */
-    private static final Set<String> KEYWORDS = Set.of("then", "do", "else", "elif", "if", "while", "{", "(");
-
-    private static final Set<String> BEFORE_ASSIGNMENT = Set.of("export", "readonly", "declare", "local", "set", "SET");
-
-    private static final Pattern POWERSHELL_NAME = Pattern.compile("\\$(\\w+)");
+            Pattern.compile(VARIABLE + "|()()\\\\(?:\\r?\\n|([\\\\\"$`]))|(.)", Pattern.DOTALL);
 
     ShellText {
         commands = List.copyOf(commands);
@@ -62,7 +52,7 @@ record ShellText(List<List<Word>> commands, Map<String, String> variables) {
     /** Reads {@code text}. */
     static ShellText of(String text) {
         List<List<Word>> commands = commands(text);
-        return new ShellText(commands, variables(commands));
+        return new ShellText(commands, ShellVariables.of(commands));
     }
 
     private static List<List<Word>> commands(String text) {
@@ -101,58 +91,13 @@ record ShellText(List<List<Word>> commands, Map<String, String> variables) {
         return matcher.usePattern(pattern).lookingAt();
     }
 
-    /** Variables that branches or loops set to several values have none. */
-    private static Map<String, String> variables(List<List<Word>> commands) {
-        Map<String, String> values = new HashMap<>();
-        Set<String> several = new HashSet<>();
-        for (List<Word> command : commands) {
-            if (KEYWORDS.contains(command.get(0).written())) {
-                several.addAll(assignments(command.subList(1, command.size())).keySet());
-                continue;
-            }
-            command.stream()
-                    .map(word -> APPENDED.matcher(word.written()))
-                    .filter(Matcher::matches)
-                    .forEach(appended -> several.add(appended.group(1)));
-            assignments(command).forEach((name, word) -> {
-                String value = String.join(" ", word.with(values));
-                boolean plain =
-                        !value.contains("$") && !value.contains("`") && !value.contains("%") && !value.startsWith("(");
-                String before = values.putIfAbsent(name, value);
-                if (!plain || (before != null && !before.equals(value))) {
-                    several.add(name);
-                }
-            });
-        }
-        values.keySet().removeAll(several);
-        return values;
-    }
-
-    /** What a command sets that does nothing else; none of another. */
-    private static Map<String, Word> assignments(List<Word> command) {
-        if (command.isEmpty()) {
-            return Map.of();
-        }
-        Map<String, Word> set = new HashMap<>();
-        Matcher powershell = POWERSHELL_NAME.matcher(command.get(0).written());
-        if (command.size() == 3 && command.get(1).written().equals("=") && powershell.matches()) {
-            return Map.of(powershell.group(1), command.get(2));
-        }
-        boolean windows = command.get(0).written().equalsIgnoreCase("set");
-        int first = BEFORE_ASSIGNMENT.contains(command.get(0).written()) ? 1 : 0;
-        for (Word word : command.subList(first, command.size())) {
-            // As set "NAME=value" is in quotes as a whole.
-            Matcher assignment = ASSIGNMENT.matcher(windows ? word.text() : word.written());
-            if (!assignment.matches()) {
-                return Map.of();
-            }
-            set.put(assignment.group(1), new Word(assignment.group(2)));
-        }
-        return set;
-    }
-
     /** A word as it is written. */
     record Word(String written) {
+        /** What of it isn't in quotes or escaped. */
+        String unquoted() {
+            return QUOTES.matcher(written).replaceAll("");
+        }
+
         /** It without its quotes; variables stay as they are. */
         String text() {
             return filled(PART, written, Map.of());

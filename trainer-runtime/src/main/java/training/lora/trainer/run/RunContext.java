@@ -93,7 +93,8 @@ public record RunContext(
     public void fetch() throws IOException {
         // Nothing is downloaded for a run that can't begin.
         Source model = named().baseModel();
-        if (!model.remote()) {
+        if (!model.remote() && !Files.exists(sources.place(model))) {
+            // It says what is missing. An archive that is there is opened once its digest is known to be right.
             sources.existing(model);
         }
         try (FileDigests digests = workspace.digests()) {

@@ -253,6 +253,17 @@ class EdenRunTest {
     }
 
     @Test
+    void aTrainingCalledJsonMayBeYaml() throws IOException {
+        Path training = Files.writeString(folder.resolve("training.json"), """
+                # A comment.
+                {"apiVersion": "lora.training/v1alpha1", "kind": "LoraTraining", "metadata": {"name": "robot"},
+                 "spec": {"baseModel": {"uri": "nowhere"}, "datasets": [{"uri": "nowhere"}],},}
+                """);
+
+        assertThat(run("run", training.toString()).error()).contains("`spec.baseModel.uri` nowhere: must name");
+    }
+
+    @Test
     void theFolderOfWhatIsConvertedIsMade() {
         Path yaml = folder.resolve("new/folder/robot.yaml");
 

@@ -202,6 +202,17 @@ class RemoteSourcesRunTest extends RemoteRun {
     }
 
     @Test
+    void archiveOfAModelIsNotOpenedBeforeItsDigestIsKnownToBeRight() throws IOException {
+        Files.write(folder.resolve("model"), tarGz(folder.resolve("base"), "tiny-sd/"));
+        String wrong = "0".repeat(64);
+
+        Ran refused = run("prepare", "--set", "baseModel={uri: model, sha256: '%s'}".formatted(wrong));
+
+        assertThat(refused.error()).contains("`spec.baseModel.sha256` must be the sha256 of model");
+        assertThat(tiny.workspace().resolve("cache")).doesNotExist();
+    }
+
+    @Test
     void downloadThatIsTerminatedEndsWith75AndTheSameCommandGoesOn() throws Exception {
         CountDownLatch half = new CountDownLatch(1);
         CountDownLatch over = new CountDownLatch(1);

@@ -124,6 +124,23 @@ class EdenConfigTest {
     }
 
     @Test
+    void withoutCaptionsNoneAreRead() throws IOException {
+        Path pictures = Files.createDirectories(folder.resolve("pictures"));
+        Files.writeString(pictures.resolve("a.png"), "");
+        Files.writeString(pictures.resolve("a.txt"), "a <concept>");
+        Files.writeString(pictures.resolve("a.caption"), "a robot");
+        Files.writeString(pictures.resolve("metadata.json"), "[");
+        ObjectNode config = Conversions.least(Tool.Eden).put("lora_training_urls", "pictures");
+
+        assertThatThrownBy(() -> Conversions.convert(Tool.Eden, folder, config)).isInstanceOf(TrainerException.class);
+        assertThat(Conversions.convert(Tool.Eden, folder, config.put("caption_model", "no_caption"))
+                        .training()
+                        .at("/spec/preparation/captions/source")
+                        .asText())
+                .isEqualTo("None");
+    }
+
+    @Test
     void fullFineTuningIsThatOfTheDenoiserWithEdensDecayAndRise() throws IOException {
         ObjectNode config = Conversions.least(Tool.Eden);
         config.put("is_lora", false)

@@ -124,6 +124,36 @@ class KohyaDifferencesTest {
                         "`train_data_dir` must have pictures that differ in their names without extension, but a.jpg and a.png don't");
     }
 
+    @Test
+    void whatIsLeftOutWhenItIsPreparedIsNoReasonToRefuse() throws IOException {
+        write("sets/5_dog/a.tif", "");
+        write("sets/5_dog/README.md", "");
+        write("sets/5_dog/README.txt", "a <concept>");
+        write("sets/5_dog/licence.pdf", "");
+        Files.write(folder.resolve("sets/5_dog/licence.txt"), new byte[] {(byte) 0xE9, ' '});
+
+        assertThat(differences(toml("train_db", "caption_extension = '.txt'"))).doesNotContain("licence");
+    }
+
+    @Test
+    void aPictureBesideTheOneItWasMadeOfIsNotLearned() throws IOException {
+        write("one/metadata.json", "{\"a\": {\"caption\": \"a dog\"}, \"b\": {\"tags\": \"x\"}}");
+        write("one/a.heic", "");
+        String options = "train_data_dir = 'one'; in_json = 'one/metadata.json'";
+
+        assertThat(differences(toml("sdxl_train", options))).doesNotContain("a.heic");
+        write("one/c.heic", "");
+        assertThat(differences(toml("sdxl_train", options))).contains("c.heic");
+    }
+
+    @Test
+    void aLinkToAFolderThatTheDataSetLiesInIsNotFollowed() throws IOException {
+        Files.createSymbolicLink(folder.resolve("sets/5_dog/all"), folder.resolve("sets"));
+        write("sets/other/x.png", "");
+
+        assertThat(differences(toml("train_db", ""))).doesNotContain("below");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"a.png", "a", "/elsewhere/a.png"})
     void aPictureWithACaptionInATableAndAFileIsRefused(String picture) throws IOException {

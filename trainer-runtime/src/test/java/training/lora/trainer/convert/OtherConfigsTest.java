@@ -219,6 +219,30 @@ class OtherConfigsTest {
         assertThat(warnings(convert(Tool.AiToolkit, unset))).doesNotContain(told);
     }
 
+    @Test
+    void picturesWithCaptionsInATableGetNoDefaultCaption() throws IOException {
+        write("some/a.png", "");
+        write("some/metadata.csv", "file_name,text\na.png,a\n");
+
+        Converted converted = convert(Tool.AiToolkit, "\"datasets.default_caption\": \"a thing\"");
+
+        assertThat(warnings(converted)).doesNotContain("without a caption are not called");
+        assertThat(converted.training().at("/spec/datasets/0/concept").isMissingNode())
+                .isTrue();
+    }
+
+    @Test
+    void aCaptionOfSeveralLinesInATableIsOneOfOneTrainers() throws IOException {
+        write("some/a.png", "");
+        write("some/metadata.jsonl", "{\"file_name\": \"a.png\", \"text\": \"a thing\\nthe thing\"}\n");
+
+        assertThat(convert(Tool.OneTrainer, "")
+                        .training()
+                        .at("/spec/preparation/captions/wildcards")
+                        .isMissingNode())
+                .isTrue();
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

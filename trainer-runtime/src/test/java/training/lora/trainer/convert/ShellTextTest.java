@@ -3,6 +3,7 @@ package training.lora.trainer.convert;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +44,9 @@ class ShellTextTest {
                 " >>log.txt 2>>errors.txt",
                 " &> log.txt",
                 " < /dev/null; echo done",
+                "^\r\n",
+                "`\n",
+                "\\\r\n",
                 " \\\n  # the last option\n",
                 " \\\r\n 2>&1"
             })
@@ -51,6 +55,27 @@ class ShellTextTest {
 
         assertThat(converted.training().at("/spec/training/seed").asText()).isEqualTo("7");
         assertThat(converted.warnings()).isEqualTo(convert(LINE).warnings());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"^\r\n", "`\n", "` \n", "\\\r\n", " \\\n"})
+    void aLineGoesOnRightBehindAWord(String end) throws IOException {
+        assertThat(convert(LINE + " --network_dim=32" + end + "--network_alpha=4")
+                        .training()
+                        .at("/spec/training/adapter/alpha")
+                        .asInt())
+                .isEqualTo(4);
+    }
+
+    @Test
+    void aLineGoesOnWithinQuotes() throws IOException {
+        JsonNode adapter = convert(
+                        "ARGS=\"--network_dim=8 \\\n  --network_alpha=4\"\n" + LINE + " $ARGS --output_name=\"y\"")
+                .training()
+                .at("/spec/training/adapter");
+
+        assertThat(adapter.at("/rank").asInt()).isEqualTo(8);
+        assertThat(adapter.at("/alpha").asInt()).isEqualTo(4);
     }
 
     @Test
@@ -96,7 +121,24 @@ class ShellTextTest {
                 "MODEL=a\nif [ -d b ]; then MODEL=b; fi",
                 "MODEL=a\nMODEL+=b",
                 "MODEL=(a b)",
-                "for MODEL in a b; do echo; done"
+                "for MODEL in a b; do echo; done",
+                "MODEL=a\nfor MODEL in b c; do echo; done",
+                "B=b\nif [ \"$1\" = xl ]; then B=c; fi\nMODEL=\"a/$B\"",
+                "if [ -d b ]; then\n  MODEL=a\nfi",
+                "if [ -d b ]; then\n  echo\nelif [ -d c ]; then\n  echo\nfi\ncase $1 in\n  xl) MODEL=a ;;\nesac",
+                "MODEL=a\ncase $1 in xl) MODEL=b ;; esac",
+                "while read -r MODEL; do echo; done",
+                "MODEL=a\nread -p which MODEL",
+                "names() {\n  MODEL=a\n}",
+                "set MODEL=a\nif \"%1\"==\"xl\" set MODEL=b",
+                "set MODEL=a\nif \"%1\"==\"xl\" (\n  set \"MODEL=a\"\n)",
+                "set MODEL=a\nset /p MODEL=which",
+                "$MODEL = \"a\"\nif ($xl) { $MODEL = \"b\" }",
+                "$MODEL = \"a\"\nif ($xl) {\n  $MODEL=\"b\"\n}",
+                "$MODEL = \"a\"\n$MODEL += \"b\"",
+                "$MODEL = @()\n$MODEL += \"--v2\"",
+                "$MODEL = [System.Collections.ArrayList]::new()\n[void]$MODEL.Add(\"--v2\")",
+                "$MODEL = Get-Content"
             })
     void variablesOfNoOneValueAreRefused(String before) {
         String line = LINE.replace("a/b", "$MODEL");
@@ -104,6 +146,23 @@ class ShellTextTest {
         assertThatThrownBy(() -> convert(before + "\n" + line))
                 .hasMessageContaining(
                         "`pretrained_model_name_or_path` must be given as it is, without variables that nothing sets to one value, was \"$MODEL\"");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "if [ -d x ]; then\n  case $1 in x) Y=1 ;; esac\nelif [ -d y ]; then echo; fi; MODEL=a/c",
+                "names() {\n  for i in 1 2; do echo \"{\"; done\n}\nMODEL=a/c",
+                "$MODEL='a/c'",
+                "if ($xl) { echo \"b\" } else {\n  echo $MODEL.b\n}\n$MODEL = 'a/c'",
+                "if exist b (\n  echo b\n) else (\n  echo c\n)\nset MODEL=a/c"
+            })
+    void whatIsSetOutsideOfBranchesIsFilledIn(String before) throws IOException {
+        assertThat(convert(before + "\n" + LINE.replace("a/b", "$MODEL"))
+                        .training()
+                        .at("/spec/baseModel/uri")
+                        .asText())
+                .isEqualTo("hf://a/c");
     }
 
     @Test

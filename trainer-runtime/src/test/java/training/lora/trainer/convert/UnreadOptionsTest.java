@@ -137,6 +137,15 @@ class UnreadOptionsTest {
                 .anySatisfy(warning -> assertThat(warning).contains("`--am`, `--fs`, `sample_sampler` (of prompts;"));
     }
 
+    @Test
+    void cyclesBesideALeastRateAreSaidToDiffer() throws IOException {
+        assertThat(kohya("lr_scheduler = 'cosine_with_min_lr'; lr_scheduler_num_cycles = 4")
+                        .warnings())
+                .anySatisfy(warning ->
+                        assertThat(warning).contains("the rate falls once, whatever `lr_scheduler_num_cycles` is"))
+                .noneSatisfy(warning -> assertThat(warning).contains("counts with"));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
