@@ -68,7 +68,7 @@ class RefusedSingleFileTest {
     @CsvSource(delimiter = '|', textBlock = """
             model.diffusion_model.input_blocks.1.0.in_layers.0.weight            | -      | must hold
             model.diffusion_model.input_blocks.1.0.out_layers.3.weight           | 33x32x3x3 | is a multiple of 32
-            cond_stage_model.transformer.text_model.embeddings.token_embedding.weight    | 400x64 | have 49408 rows, as CLIP's has
+            cond_stage_model.transformer.text_model.embeddings.token_embedding.weight    | 400x64 | have 49408 rows, CLIP's vocabulary, for a single file has no tokenizer
             cond_stage_model.transformer.text_model.embeddings.token_embedding.weight    | -      | must hold
             cond_stage_model.transformer.text_model.embeddings.position_embedding.weight | 248x64 | have 77 rows
             """)
