@@ -5,14 +5,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.EdenFiles;
 import training.lora.trainer.files.FileName;
-import training.lora.trainer.files.SystemFiles;
+import training.lora.trainer.files.Folders;
 import training.lora.trainer.model.StableDiffusion;
 
 /**
@@ -35,7 +34,7 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
         if (!Files.isDirectory(path)) {
             throw wrong("--checkpoint_folder must be a folder or a file, was " + path);
         }
-        List<Path> all = list(path);
+        List<Path> all = Folders.list(path, file -> FileName.extension(file).equals("safetensors"));
         List<Path> embeddings = ending(all, EMBEDDINGS);
         if (embeddings.size() > 1) {
             throw wrong("--checkpoint_folder must have one file of embeddings in it, but %s has %d"
@@ -56,15 +55,6 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
 
     private static List<Path> ending(List<Path> files, String ending) {
         return files.stream().filter(file -> FileName.of(file).endsWith(ending)).toList();
-    }
-
-    private static List<Path> list(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> !SystemFiles.isOne(FileName.of(file)))
-                    .filter(file -> FileName.extension(file).equals("safetensors"))
-                    .sorted()
-                    .toList();
-        }
     }
 
     /**

@@ -8,8 +8,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
-import java.util.function.Predicate;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import training.lora.api.Json;
@@ -24,9 +22,7 @@ import training.lora.trainer.convert.Tool;
 import training.lora.trainer.dataset.Concepts;
 import training.lora.trainer.evaluate.LoraFileScores;
 import training.lora.trainer.files.DataFiles;
-import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Folders;
-import training.lora.trainer.files.SystemFiles;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.prepare.picture.FileBytes;
@@ -134,7 +130,7 @@ final class EdenEvaluation {
     }
 
     private static List<Path> pictures(Path path) throws IOException {
-        List<Path> pictures = Files.isDirectory(path) ? list(path, DataFiles::isPictureAndNoMask) : List.of();
+        List<Path> pictures = Files.isDirectory(path) ? Folders.list(path, DataFiles::isPictureAndNoMask) : List.of();
         if (pictures.isEmpty()) {
             throw wrong("--training_images_folder must be a folder with pictures, was " + path);
         }
@@ -166,15 +162,6 @@ final class EdenEvaluation {
         try (FileBytes bytes = FileBytes.open(picture)) {
             PictureFormat format = PictureFormat.of(bytes);
             return format != null && format.isPlain();
-        }
-    }
-
-    private static List<Path> list(Path folder, Predicate<Path> wanted) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> !SystemFiles.isOne(FileName.of(file)))
-                    .filter(wanted)
-                    .sorted()
-                    .toList();
         }
     }
 

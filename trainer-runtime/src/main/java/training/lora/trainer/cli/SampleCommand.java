@@ -23,6 +23,7 @@ import training.lora.trainer.TrainerException;
 import training.lora.trainer.WholeWords;
 import training.lora.trainer.adapter.LoraAdapter;
 import training.lora.trainer.export.AdapterFiles;
+import training.lora.trainer.export.TokenFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.merge.MergedModel;
 import training.lora.trainer.merge.Weighted;
@@ -142,7 +143,7 @@ final class SampleCommand implements Callable<Integer> {
 
     private void tellOfUnusedEmbeddings() {
         for (Path embedding : embeddings) {
-            String word = embedding.getFileName().toString().replaceFirst("\\.safetensors$", "");
+            String word = TokenFiles.word(embedding);
             Pattern whole = WholeWords.of(word);
             if (prompts.stream().noneMatch(prompt -> whole.matcher(prompt).find())) {
                 LOG.warn(

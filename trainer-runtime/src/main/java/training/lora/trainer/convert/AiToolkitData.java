@@ -90,7 +90,7 @@ final class AiToolkitData {
         trigger = trigger == null ? options.text("trigger_word") : trigger;
         String unset = set.text("default_caption");
         PictureFolder folder = folder(set);
-        FolderCaptions captions = folder == null ? null : FolderCaptions.read(findings, folder, folder.tables());
+        FolderCaptions captions = folder == null ? null : folders.captions(folder);
         boolean captioned = captions == null || !captions.said().isEmpty();
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
@@ -145,7 +145,7 @@ final class AiToolkitData {
             return;
         }
         RULES.tellPictures(findings, folder, path);
-        FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+        FolderCaptions captions = folders.captions(folder);
         for (Said caption : captions.said()) {
             if (caption.text().contains("[trigger]") || caption.text().contains("[name]")) {
                 throw findings.invalid(

@@ -65,7 +65,7 @@ final class EdenData {
             // Neither files nor tables of captions are read then, and so whatever they hold does no harm.
             return;
         }
-        FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+        FolderCaptions captions = folders.captions(folder);
         // There they stand for the trigger in prompts alone.
         captions.requireWithout(Placeholders.of(draft, Set.of()), options, KEY);
         captions.requireOne(options, KEY);

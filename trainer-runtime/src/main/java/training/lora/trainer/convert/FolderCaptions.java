@@ -8,13 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 import training.lora.trainer.convert.PictureFolder.Found;
 import training.lora.trainer.files.CaptionEntries;
 import training.lora.trainer.files.CaptionTable;
 import training.lora.trainer.files.NoTextException;
-import training.lora.trainer.files.TextFile;
 
 /** The captions of a folder's pictures, in tables and in files beside them, as they are read when they are prepared. */
 final class FolderCaptions {
@@ -46,7 +43,7 @@ final class FolderCaptions {
      * Reads them.
      *
      * @param tables those that are read
-     * @throws TrainerException InvalidConfiguration where a file is no text, or a table is none
+     * @throws training.lora.trainer.TrainerException InvalidConfiguration where a file is no text, or a table is none
      */
     static FolderCaptions read(Findings findings, PictureFolder folder, List<Found> tables) {
         FolderCaptions captions = new FolderCaptions(folder);
@@ -57,7 +54,7 @@ final class FolderCaptions {
                 entry.texts().forEach(text -> captions.said.add(new Said(file, text, true)));
             }
         }
-        folder.captions().forEach(file -> captions.said.add(new Said(file, text(file), false)));
+        folder.captions().forEach(file -> captions.said.add(new Said(file, ConfigText.text(file.path()), false)));
         return captions;
     }
 
@@ -71,17 +68,6 @@ final class FolderCaptions {
         } catch (IOException e) {
             throw findings.invalid("%s must be a file that can be read: %s"
                     .formatted(file.path(), Objects.requireNonNullElse(e.getMessage(), "it can't")));
-        }
-    }
-
-    private static String text(Found file) {
-        try {
-            return TextFile.read(file.path());
-        } catch (NoTextException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, file.path() + " " + e.getMessage());
-        } catch (IOException e) {
-            throw new TrainerException(
-                    Reason.InvalidConfiguration, file.path() + " must be a file that can be read", e);
         }
     }
 

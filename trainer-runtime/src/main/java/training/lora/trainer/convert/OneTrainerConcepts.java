@@ -190,7 +190,7 @@ final class OneTrainerConcepts {
                 here = false;
                 continue;
             }
-            FolderCaptions captions = FolderCaptions.read(findings, folder, folder.tables());
+            FolderCaptions captions = folders.captions(folder);
             captions.requireWithout(placeholders, concept, "path");
             captions.requireOne(concept, "path");
             FolderRules.tellTables(findings, captions, folder.tables());

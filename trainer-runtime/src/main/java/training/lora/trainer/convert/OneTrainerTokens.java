@@ -142,7 +142,7 @@ final class OneTrainerTokens {
         PictureFolder folder = folders.at("concepts.path", path);
         return folder == null
                 ? List.of()
-                : FolderCaptions.read(findings, folder, folder.tables()).said().stream()
+                : folders.captions(folder).said().stream()
                         .flatMap(caption -> caption.ofTable() || caption.lines().isEmpty()
                                 ? Stream.of(caption.text())
                                 : caption.lines().stream())

@@ -10,11 +10,12 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 
-/** The folders of pictures that a configuration names, each of which is listed once. */
+/** The folders of pictures that a configuration names, each of which is listed and whose captions are read once. */
 final class PictureFolders {
     private final Places places;
     private final Findings findings;
     private final Map<Path, Optional<PictureFolder>> listed = new HashMap<>();
+    private final Map<PictureFolder, FolderCaptions> read = new HashMap<>();
 
     PictureFolders(Places places, Findings findings) {
         this.places = places;
@@ -40,6 +41,15 @@ final class PictureFolders {
         } catch (IOException e) {
             return Optional.empty();
         }
+    }
+
+    /**
+     * The captions of {@code folder}, with all tables that lie in it.
+     *
+     * @throws training.lora.trainer.TrainerException InvalidConfiguration where a file is no text, or a table is none
+     */
+    FolderCaptions captions(PictureFolder folder) {
+        return read.computeIfAbsent(folder, any -> FolderCaptions.read(findings, folder, folder.tables()));
     }
 
     /** Steps of an epoch of {@code draft}; null where its pictures can't be counted. */

@@ -10,10 +10,10 @@ import training.lora.trainer.evaluate.EvaluationReport.ConceptReport;
 
 /** Where the score can't tell what was learned. */
 final class ScoreNote {
-    private ScoreNote() {}
-
     /** From here on most of the range is gone before anything is learned. */
     private static final double HARDLY = 0.5;
+
+    private ScoreNote() {}
 
     /**
      * The concepts whose training pictures differ so much, to CLIP, that the base model's pictures are about as near to them

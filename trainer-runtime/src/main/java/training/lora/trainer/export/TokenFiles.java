@@ -154,7 +154,7 @@ public final class TokenFiles {
                     }
                     rows.put(named ? encoder(key) : Component.TextEncoder, rows(tensors, key));
                 }
-                String word = file.getFileName().toString().replaceFirst("\\.safetensors$", "");
+                String word = word(file);
                 if (tokens.put(word, rows) != null) {
                     throw invalid("%s must be the only embedding that is called %s".formatted(file, word));
                 }
@@ -199,6 +199,11 @@ public final class TokenFiles {
             }
             return of(tokens, file, model, parent);
         }
+    }
+
+    /** The word that the embeddings of {@code file}, which has one, are called by. */
+    public static String word(Path file) {
+        return file.getFileName().toString().replaceFirst("\\.safetensors$", "");
     }
 
     /**

@@ -8,6 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -56,6 +57,16 @@ public final class Folders {
         return new TrainerException(
                 Reason.InvalidConfiguration,
                 "`%s` %s must be a folder that can be written to, but %s".formatted(option, folder, why));
+    }
+
+    /** Those of the entries of {@code folder} that are {@code wanted}, by their names, without what operating systems leave there. */
+    public static List<Path> list(Path folder, Predicate<Path> wanted) throws IOException {
+        try (Stream<Path> entries = Files.list(folder)) {
+            return entries.filter(entry -> !SystemFiles.isOne(FileName.of(entry)))
+                    .filter(wanted)
+                    .sorted()
+                    .toList();
+        }
     }
 
     /** Deletes what has such a name in {@code folder}, if that is there, and leaves all else. */

@@ -29,7 +29,6 @@ final class WithoutEffect {
         }
         if (spec.training().tokens().any() && !prompts.isEmpty()) {
             spec.trainedTriggers()
-                    .distinct()
                     .filter(trigger -> prompts.stream().noneMatch(prompt -> WholeWords.of(trigger)
                             .matcher(prompt.text())
                             .find()))

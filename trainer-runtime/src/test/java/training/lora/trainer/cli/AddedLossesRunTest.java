@@ -107,13 +107,6 @@ class AddedLossesRunTest {
     }
 
     private TinyRun run(String more) throws IOException {
-        TinyRun run = TinyRun.create(folder, TRAINING + more);
-        Files.writeString(
-                run.yaml,
-                Files.readString(run.yaml)
-                        .replace(
-                                "[{uri: data}]",
-                                "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]"));
-        return run;
+        return TinyRun.create(folder, TRAINING + more).of("mode: Object, trigger: qzx, className: cat");
     }
 }

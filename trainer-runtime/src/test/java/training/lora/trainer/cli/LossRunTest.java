@@ -18,6 +18,8 @@ class LossRunTest {
     private static final String TRAINING =
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}, loss: {%s}, tokens: {%s}";
 
+    private static final String CONCEPT = "mode: Object, trigger: qzx, className: cat, description: a dog in a red hat";
+
     private static final String TOKENS = "count: 2, learningRate: 1e-2";
 
     /** The watchdog measures losses over far more batches than these trainings have steps. */
@@ -101,16 +103,12 @@ class LossRunTest {
             })
     void eachChangesWhatXlLearnsAndIsGoneOnFromWithTheSameBits(String loss, String tokens) throws Exception {
         String all = tokens == null ? "" : TOKENS + ", " + tokens;
-        TinyRun run = concept(TinyRun.createXl(
-                Files.createDirectory(folder.resolve("one")), UNWATCHED.formatted(loss, all), "{enabled: false}"));
+        TinyRun run = runOfXl("one", UNWATCHED.formatted(loss, all));
         byte[] whole = trained(run);
         run.interruptBefore(12);
 
         assertThat(trained(run)).isEqualTo(whole);
-        TinyRun plain = concept(TinyRun.createXl(
-                Files.createDirectory(folder.resolve("other")),
-                UNWATCHED.formatted("", tokens == null ? "" : TOKENS),
-                "{enabled: false}"));
+        TinyRun plain = runOfXl("other", UNWATCHED.formatted("", tokens == null ? "" : TOKENS));
         assertThat(trained(plain)).hasSameSizeAs(whole).isNotEqualTo(whole);
     }
 
@@ -121,16 +119,12 @@ class LossRunTest {
     }
 
     private TinyRun run(String name, String training) throws IOException {
-        return concept(TinyRun.create(Files.createDirectory(folder.resolve(name)), training));
+        return TinyRun.create(Files.createDirectory(folder.resolve(name)), training)
+                .of(CONCEPT);
     }
 
-    private static TinyRun concept(TinyRun run) throws IOException {
-        Files.writeString(
-                run.yaml,
-                Files.readString(run.yaml)
-                        .replace(
-                                "[{uri: data}]",
-                                "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat, description: a dog in a red hat}}]"));
-        return run;
+    private TinyRun runOfXl(String name, String training) throws IOException {
+        return TinyRun.createXl(Files.createDirectory(folder.resolve(name)), training, "{enabled: false}")
+                .of(CONCEPT);
     }
 }

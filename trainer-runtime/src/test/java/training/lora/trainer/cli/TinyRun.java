@@ -101,6 +101,14 @@ final class TinyRun {
         }
     }
 
+    /** The same run, whose pictures show {@code concept}, its fields. */
+    TinyRun of(String concept) throws IOException {
+        Files.writeString(
+                yaml,
+                Files.readString(yaml).replace("[{uri: data}]", "[{uri: data, concept: {%s}}]".formatted(concept)));
+        return this;
+    }
+
     /** The same run in another workspace. */
     TinyRun in(Path other) {
         return new TinyRun(folder, yaml, other);

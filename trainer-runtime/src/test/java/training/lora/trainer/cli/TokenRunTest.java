@@ -199,11 +199,7 @@ class TokenRunTest {
 
     @Test
     void aTriggerThatTheModelKnowsIsRefusedBeforeAnythingIsPrepared() throws Exception {
-        TinyRun run = TinyRun.create(folder, TRAINING.formatted("1"));
-        Files.writeString(
-                run.yaml,
-                Files.readString(run.yaml)
-                        .replace("[{uri: data}]", "[{uri: data, concept: {mode: Object, trigger: a}}]"));
+        TinyRun run = TinyRun.create(folder, TRAINING.formatted("1")).of("mode: Object, trigger: a");
 
         Ran refused = run.run("run");
 
@@ -215,11 +211,7 @@ class TokenRunTest {
 
     /** The run with a concept whose trigger the tokens stand for. */
     private static TinyRun named(TinyRun run) throws Exception {
-        String yaml = Files.readString(run.yaml);
-        Files.writeString(
-                run.yaml,
-                yaml.replace("[{uri: data}]", "[{uri: data, concept: {mode: Object, trigger: qzx, className: cat}}]"));
-        return run;
+        return run.of("mode: Object, trigger: qzx, className: cat");
     }
 
     private static Path embedding(TinyRun run, String place) {

@@ -74,6 +74,20 @@ final class Conversions {
         return from == null ? Conversion.convert(Tool.Kohya, file, places) : Conversion.convert(from, file, places);
     }
 
+    /** Puts a data set of one picture, by its name alone, where {@link #kohyaSets} looks. */
+    static void kohyaPicture(Path folder) throws IOException {
+        Files.createDirectories(folder.resolve("sets/3_robot"));
+        Files.createFile(folder.resolve("sets/3_robot/a.png"));
+    }
+
+    /** What is said to be done in another way; empty where nothing is. */
+    static String differences(Converted converted) {
+        return converted.warnings().stream()
+                .filter(warning -> warning.startsWith("done in another way here: "))
+                .findFirst()
+                .orElse("");
+    }
+
     /** What is wrong with a resource. */
     static List<String> problems(JsonNode training) throws IOException {
         return SpecValidator.problems(Json.STRICT_YAML.treeToValue(training.get("spec"), LoraTrainingSpec.class));

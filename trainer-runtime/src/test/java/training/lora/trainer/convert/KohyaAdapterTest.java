@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,8 +21,7 @@ class KohyaAdapterTest {
 
     @BeforeEach
     void pictures() throws IOException {
-        Files.createDirectories(folder.resolve("sets/3_robot"));
-        Files.createFile(folder.resolve("sets/3_robot/a.png"));
+        Conversions.kohyaPicture(folder);
     }
 
     private Converted toml(String options) throws IOException {

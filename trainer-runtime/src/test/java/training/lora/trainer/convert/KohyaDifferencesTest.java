@@ -44,13 +44,6 @@ class KohyaDifferencesTest {
         return toml("sdxl_train", "dataset_config = 'd.toml'" + options);
     }
 
-    private static String differences(Converted converted) {
-        return converted.warnings().stream()
-                .filter(warning -> warning.startsWith("done in another way here: "))
-                .findFirst()
-                .orElse("");
-    }
-
     @ParameterizedTest
     @CsvSource({"'a dog\n\nlong paragraph', true", "'\na dog', true", "'a dog\n\n', false", "a dog, false"})
     void linesBehindTheFirstAreToldWithoutWildcards(String caption, boolean told) throws IOException {
@@ -60,14 +53,15 @@ class KohyaDifferencesTest {
                 "one/metadata.jsonl",
                 "{\"image_path\": \"a.png\", \"caption\": \"%s\"}".formatted(caption.replace("\n", "\\n")));
 
-        assertThat(differences(toml("train_db", "")).contains(said.formatted("a.txt")))
+        assertThat(Conversions.differences(toml("train_db", "")).contains(said.formatted("a.txt")))
                 .isEqualTo(told);
-        assertThat(differences(toml("train_db", "enable_wildcard = true"))).doesNotContain("lines");
-        assertThat(differences(dataset(SUBSETS + "metadata_file = 'one/metadata.jsonl'\n", ""))
+        assertThat(Conversions.differences(toml("train_db", "enable_wildcard = true")))
+                .doesNotContain("lines");
+        assertThat(Conversions.differences(dataset(SUBSETS + "metadata_file = 'one/metadata.jsonl'\n", ""))
                         .contains(said.formatted("metadata.jsonl")))
                 .isEqualTo(told);
         assertThat(
-                        differences(dataset(
+                        Conversions.differences(dataset(
                                         SUBSETS + "metadata_file = 'one/metadata.jsonl'\n", "; enable_wildcard = true"))
                                 .contains(
                                         "a caption of several lines in a table is one, and not several of which one is drawn (metadata.jsonl)"))
@@ -78,11 +72,11 @@ class KohyaDifferencesTest {
     void whatStandsAroundEachLineIsTold() throws IOException {
         write("sets/5_dog/a.txt", "a dog\nthe dog");
 
-        assertThat(differences(toml("train_db", "enable_wildcard = true; caption_suffix = 'x'")))
+        assertThat(Conversions.differences(toml("train_db", "enable_wildcard = true; caption_suffix = 'x'")))
                 .contains(
                         "`caption_suffix` stand around each line of a caption, and not before the first and behind the last alone (a.txt)");
         write("sets/5_dog/a.txt", "a dog");
-        assertThat(differences(toml("train_db", "enable_wildcard = true; caption_suffix = 'x'")))
+        assertThat(Conversions.differences(toml("train_db", "enable_wildcard = true; caption_suffix = 'x'")))
                 .doesNotContain("each line");
     }
 
@@ -99,7 +93,8 @@ class KohyaDifferencesTest {
         String told = "captions of sets/5_dog are read from files of another ending than %s too (a.%s)"
                 .formatted(there, extension);
 
-        assertThat(differences(toml("train_db", option)).contains(told)).isEqualTo(!there.isEmpty());
+        assertThat(Conversions.differences(toml("train_db", option)).contains(told))
+                .isEqualTo(!there.isEmpty());
     }
 
     @Test
@@ -132,7 +127,8 @@ class KohyaDifferencesTest {
         write("sets/5_dog/licence.pdf", "");
         Files.write(folder.resolve("sets/5_dog/licence.txt"), new byte[] {(byte) 0xE9, ' '});
 
-        assertThat(differences(toml("train_db", "caption_extension = '.txt'"))).doesNotContain("licence");
+        assertThat(Conversions.differences(toml("train_db", "caption_extension = '.txt'")))
+                .doesNotContain("licence");
     }
 
     @Test
@@ -141,9 +137,9 @@ class KohyaDifferencesTest {
         write("one/a.heic", "");
         String options = "train_data_dir = 'one'; in_json = 'one/metadata.json'";
 
-        assertThat(differences(toml("sdxl_train", options))).doesNotContain("a.heic");
+        assertThat(Conversions.differences(toml("sdxl_train", options))).doesNotContain("a.heic");
         write("one/c.heic", "");
-        assertThat(differences(toml("sdxl_train", options))).contains("c.heic");
+        assertThat(Conversions.differences(toml("sdxl_train", options))).contains("c.heic");
     }
 
     @Test
@@ -151,7 +147,7 @@ class KohyaDifferencesTest {
         Files.createSymbolicLink(folder.resolve("sets/5_dog/all"), folder.resolve("sets"));
         write("sets/other/x.png", "");
 
-        assertThat(differences(toml("train_db", ""))).doesNotContain("below");
+        assertThat(Conversions.differences(toml("train_db", ""))).doesNotContain("below");
     }
 
     @ParameterizedTest
@@ -169,16 +165,16 @@ class KohyaDifferencesTest {
     void picturesThatATableLeavesOutAreTold() throws IOException {
         write("one/metadata.json", "{\"a\": {\"caption\": \"a dog\"}}");
 
-        assertThat(differences(toml("sdxl_train", "train_data_dir = 'one'; in_json = 'one/metadata.json'")))
+        assertThat(Conversions.differences(toml("sdxl_train", "train_data_dir = 'one'; in_json = 'one/metadata.json'")))
                 .contains("pictures of one are learned too that the table of captions leaves out (b.png)");
         write("one/metadata.json", "{\"a\": {\"caption\": \"a dog\"}, \"b\": {\"tags\": \"x\"}}");
-        assertThat(differences(toml("sdxl_train", "train_data_dir = 'one'; in_json = 'one/metadata.json'")))
+        assertThat(Conversions.differences(toml("sdxl_train", "train_data_dir = 'one'; in_json = 'one/metadata.json'")))
                 .doesNotContain("leaves out");
     }
 
     @Test
     void whatLiesInFoldersBelowIsTold() throws IOException {
-        assertThat(differences(toml("train_db", ""))).doesNotContain("below");
+        assertThat(Conversions.differences(toml("train_db", ""))).doesNotContain("below");
         for (String name : new String[] {"b", "c", "d", "e"}) {
             write("sets/5_dog/old/%s.png".formatted(name), "");
         }
@@ -188,7 +184,7 @@ class KohyaDifferencesTest {
         write("sets/5_dog/thumbs/a.png", "");
         write("sets/5_dog/.hidden/a.png", "");
 
-        assertThat(differences(toml("train_db", "")))
+        assertThat(Conversions.differences(toml("train_db", "")))
                 .contains(
                         "pictures in folders below sets/5_dog are learned too (old/b.png, old/c.png, old/d.png and 1 more)")
                 .contains("captions of %s are read, which no option names"
@@ -205,7 +201,7 @@ class KohyaDifferencesTest {
         write("sets/5_dog/c.avif", "");
         write("sets/5_dog/d-masklabel.png", "");
 
-        assertThat(differences(toml("train_db", "")))
+        assertThat(Conversions.differences(toml("train_db", "")))
                 .contains(
                         "pictures of sets/5_dog are learned too that aren't called png, jpg, jpeg, webp, bmp, avif, jxl (b.gif)")
                 .contains(
@@ -218,11 +214,13 @@ class KohyaDifferencesTest {
                 + "caption_prefix = 'x'\nkeep_tokens = 1\n[[datasets.subsets]]\nimage_dir = 'reg'\nis_reg = true\n";
         write("reg/a.png", "");
 
-        assertThat(differences(dataset(config + "caption_prefix = 'y'\nkeep_tokens = 2\nflip_aug = false\n", "")))
+        assertThat(Conversions.differences(
+                        dataset(config + "caption_prefix = 'y'\nkeep_tokens = 2\nflip_aug = false\n", "")))
                 .contains("`caption_prefix` stands in no captions of regularization pictures")
                 .contains("`keep_tokens` of regularization pictures is that of the others")
                 .doesNotContain("flip_aug");
-        assertThat(differences(dataset(config + "keep_tokens = 1\n", ""))).doesNotContain("regularization");
+        assertThat(Conversions.differences(dataset(config + "keep_tokens = 1\n", "")))
+                .doesNotContain("regularization");
     }
 
     @Test
@@ -231,7 +229,7 @@ class KohyaDifferencesTest {
         write("reg/1_dog/metadata.jsonl", "{\"file_name\": \"a.png\", \"text\": \"a <concept>\"}");
         write("sets/5_dog/a.caption", "a dog");
 
-        assertThat(differences(toml("train_db", "reg_data_dir = 'reg'")))
+        assertThat(Conversions.differences(toml("train_db", "reg_data_dir = 'reg'")))
                 .contains("captions of %s are read, which no option names"
                         .formatted(folder.resolve("reg/1_dog/metadata.jsonl")));
     }
@@ -312,11 +310,11 @@ class KohyaDifferencesTest {
     void theTokenIsSoughtInEachLineOfWildcards(boolean wildcards, boolean told) throws IOException {
         write("sets/5_dog/a.caption", "a dog\nat night");
 
-        assertThat(differences(toml(null, "token_string = 'dog'; enable_wildcard = " + wildcards))
+        assertThat(Conversions.differences(toml(null, "token_string = 'dog'; enable_wildcard = " + wildcards))
                         .contains("captions without dog get it in front of them"))
                 .isEqualTo(told);
         write("sets/5_dog/a.caption", "a dog\n\nthe dog at night");
-        assertThat(differences(toml(null, "token_string = 'dog'; enable_wildcard = " + wildcards)))
+        assertThat(Conversions.differences(toml(null, "token_string = 'dog'; enable_wildcard = " + wildcards)))
                 .doesNotContain("captions without dog");
     }
 }

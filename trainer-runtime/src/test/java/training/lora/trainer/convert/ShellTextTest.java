@@ -26,8 +26,7 @@ class ShellTextTest {
 
     @BeforeEach
     void pictures() throws IOException {
-        Files.createDirectories(folder.resolve("sets/3_robot"));
-        Files.createFile(folder.resolve("sets/3_robot/a.png"));
+        Conversions.kohyaPicture(folder);
     }
 
     private Converted convert(String script) throws IOException {

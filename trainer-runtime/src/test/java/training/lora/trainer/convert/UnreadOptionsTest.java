@@ -24,8 +24,7 @@ class UnreadOptionsTest {
 
     @BeforeEach
     void pictures() throws IOException {
-        Files.createDirectories(folder.resolve("sets/3_robot"));
-        Files.createFile(folder.resolve("sets/3_robot/a.png"));
+        Conversions.kohyaPicture(folder);
     }
 
     private Converted kohya(String options) throws IOException {

@@ -1,8 +1,9 @@
 package training.lora.trainer.evaluate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static training.lora.trainer.evaluate.ScoreTest.row;
+import static training.lora.trainer.evaluate.ScoreTest.vectors;
 
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import training.lora.api.Metric;
@@ -12,11 +13,6 @@ import training.lora.trainer.evaluate.EvaluationReport.ConceptReport;
 
 /** What is said where the score can't tell what was learned. */
 class ScoreNoteTest {
-    private static double[] row(double... values) {
-        double norm = Math.sqrt(Embeddings.dot(values, values));
-        return Arrays.stream(values).map(v -> v / norm).toArray();
-    }
-
     /** A concept whose base model drew {@code base}. */
     private static ConceptReport concept(String name, Embeddings training, Embeddings base) {
         double learned = Likeness.of(training, base).learned(base);
@@ -33,15 +29,11 @@ class ScoreNoteTest {
 
     /** One thing on grounds of three colours, which to CLIP are three directions: a picture in between is nearer to all. */
     private static final ConceptReport VARIED = concept(
-            "cone",
-            new Embeddings(new double[][] {row(1, 0.5, 0, 0), row(1, 0, 0.5, 0), row(1, 0, 0, 0.5)}),
-            new Embeddings(new double[][] {row(1, 0.1, 0.1, 0.1)}));
+            "cone", vectors(row(1, 0.5, 0, 0), row(1, 0, 0.5, 0), row(1, 0, 0, 0.5)), vectors(row(1, 0.1, 0.1, 0.1)));
 
-    private static final ConceptReport ALIKE = concept(
-            "cat", new Embeddings(new double[][] {row(1, 0.1), row(1, 0)}), new Embeddings(new double[][] {row(0, 1)}));
+    private static final ConceptReport ALIKE = concept("cat", vectors(row(1, 0.1), row(1, 0)), vectors(row(0, 1)));
 
-    private static final ConceptReport SINGLE =
-            concept("dog", new Embeddings(new double[][] {row(1, 0)}), new Embeddings(new double[][] {row(1, 1)}));
+    private static final ConceptReport SINGLE = concept("dog", vectors(row(1, 0)), vectors(row(1, 1)));
 
     @Test
     void conceptWhoseBaseModelIsAsNearToItsPicturesAsTheyAreToEachOtherIsNamed() {
@@ -73,10 +65,7 @@ class ScoreNoteTest {
     /** A base model that is just short of the training pictures: the least range of 0.05 leaves most of it. */
     @Test
     void nothingIsSaidWhereMostOfTheRangeIsLeft() {
-        ConceptReport near = concept(
-                "bird",
-                new Embeddings(new double[][] {row(1, 0.1, 0), row(1, 0, 0)}),
-                new Embeddings(new double[][] {row(1, 0.05, 0.31)}));
+        ConceptReport near = concept("bird", vectors(row(1, 0.1, 0), row(1, 0, 0)), vectors(row(1, 0.05, 0.31)));
         Metric learned = near.base().get(1);
 
         assertThat(learned.number()).isStrictlyBetween(0.0, 0.5);

@@ -21,11 +21,11 @@ import training.lora.trainer.dataset.Concepts.Concept;
 class ScoreTest {
     private static final Offset<Double> ROUNDING = within(1e-12);
 
-    private static Embeddings vectors(double[]... rows) {
+    static Embeddings vectors(double[]... rows) {
         return new Embeddings(rows);
     }
 
-    private static double[] row(double... values) {
+    static double[] row(double... values) {
         double norm = Math.sqrt(Embeddings.dot(values, values));
         return Arrays.stream(values).map(v -> v / norm).toArray();
     }
