@@ -87,6 +87,16 @@ class AddedLossesRunTest {
     }
 
     @Test
+    void aRateThatProdigyHasNotFoundByTheMiddleIsWarnedOf() throws IOException {
+        Ran ran = run(", optimizer: {type: Prodigy}").run("run");
+
+        assertThat(ran.code()).as(ran.error()).isZero();
+        assertThat(ran.output() + ran.error())
+                .containsOnlyOnce("by step 6 of 12 Prodigy has found a rate of 0.00000")
+                .contains("for the adapter, having begun at 0.000001000, so that little is learned: ");
+    }
+
+    @Test
     void aLineOfNeitherIsWhatItWas() throws IOException {
         TinyRun run = run("");
 

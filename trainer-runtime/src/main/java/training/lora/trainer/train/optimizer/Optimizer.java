@@ -22,6 +22,9 @@ import training.lora.trainer.tensor.TorchScript;
  */
 public abstract sealed class Optimizer implements AutoCloseable
         permits AdamW, AdamW8bit, Factored, Lion, Prodigy, ScheduleFree, ProdigyScheduleFree {
+    /** The distance d that optimizers begin at which find their rate; prodigyopt's d0. It divides what would be too small for fp32. */
+    public static final double FIRST_DISTANCE = 1e-6;
+
     /** torch's clip_grad_norm_ adds it to the norm. */
     static final double NORM_EPSILON = 1e-6;
 

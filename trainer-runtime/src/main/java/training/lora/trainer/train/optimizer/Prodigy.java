@@ -26,9 +26,6 @@ final class Prodigy extends Optimizer {
     /** Numbers of a step that each group has. */
     private static final int OWN = 2;
 
-    /** d before the first step; divides what would be too small for fp32. */
-    private static final double D0 = 1e-6;
-
     /**
      * p: parameters, b: their values at the beginning, g: gradient, m and v: moments, s: sum of gradients, all (n); e: d, the
      * numerator of its next value, the number of steps and, where growth is limited, the most that was found; c: greatest norm, rate, and for each group what its rate is
@@ -128,8 +125,8 @@ final class Prodigy extends Optimizer {
                 "estimate",
                 parent.create(
                         settings.growthRate() == null
-                                ? new float[] {(float) D0, 0, 0}
-                                : new float[] {(float) D0, 0, 0, (float) D0}));
+                                ? new float[] {(float) FIRST_DISTANCE, 0, 0}
+                                : new float[] {(float) FIRST_DISTANCE, 0, 0, (float) FIRST_DISTANCE}));
     }
 
     @Override
@@ -146,14 +143,14 @@ final class Prodigy extends Optimizer {
         values.put(
                 "correction",
                 variant.biasCorrection() ? CORRECTION.formatted(settings.firstDecay(), settings.secondDecay()) : "1.");
-        values.put("d0", D0);
+        values.put("d0", FIRST_DISTANCE);
         values.put("coefficient", settings.coefficient());
         Double limit = settings.growthRate();
         values.put(
                 "growth",
                 limit == null
                         ? UNLIMITED
-                        : Template.fill(LIMITED, Map.of("d0", D0, "limit", limit))
+                        : Template.fill(LIMITED, Map.of("d0", FIRST_DISTANCE, "limit", limit))
                                 .strip());
         values.put("beta3", Math.sqrt(settings.secondDecay()));
         values.put("beta1", settings.firstDecay());

@@ -19,9 +19,6 @@ import training.lora.trainer.tensor.TorchScript;
 final class ProdigyScheduleFree extends Optimizer {
     private static final double EPSILON = 1e-8;
 
-    /** d before the first step. */
-    private static final double D0 = 1e-6;
-
     /** Of so many numbers of a tensor one is looked at to find d. */
     private static final int EACH = 11;
 
@@ -129,7 +126,7 @@ final class ProdigyScheduleFree extends Optimizer {
                 .close();
         this.gradientSum = zeros("gradientSum", size, DataType.FLOAT32);
         float[] begin = new float[2 + table.groups().size()];
-        begin[0] = (float) D0;
+        begin[0] = (float) FIRST_DISTANCE;
         this.estimate = keep("estimate", parent.create(begin));
         this.copy = new AveragedCopy(parameters.duplicate(), settings.firstDecay());
         own(copy.values());
@@ -171,8 +168,8 @@ final class ProdigyScheduleFree extends Optimizer {
         values.put("moving", members.size());
         values.put("shared", SHARED);
         values.put("own", OWN);
-        values.put("root", Math.sqrt(D0));
-        values.put("d0", D0);
+        values.put("root", Math.sqrt(FIRST_DISTANCE));
+        values.put("d0", FIRST_DISTANCE);
         values.put("beta1", settings.firstDecay());
         values.put("beta2", settings.secondDecay());
         values.put("beta3", Math.sqrt(settings.secondDecay()));
