@@ -31,7 +31,7 @@ STYLE_RATE = 3e-3
 GUIDANCE = {"style": 2, "object": 5, "face": 5}
 
 # What diffusers + peft trains (train_peft.py), by the trainer's method of the same kind.
-PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr"}
+PEERS = {"peft": "trainer", "peft-same": "trainer", "peft-dora": "dora", "peft-loha": "loha", "peft-lokr": "lokr", "peft-prodigy": "prodigy"}
 # What else is trained: kind of adapter, or fields under spec.training that take the place of plain LoRA's.
 METHODS = {
     "trainer": {},

@@ -12,6 +12,7 @@ from diffusers import DDPMScheduler, StableDiffusionPipeline
 from diffusers.optimization import get_cosine_schedule_with_warmup
 from peft import LoraConfig, get_peft_model_state_dict
 from PIL import Image, ImageDraw
+from prodigyopt import Prodigy
 
 from draws import SplittableRandom, normal, samples
 
@@ -85,7 +86,11 @@ if args.same_draws:  # of LoRA alone
             down = module.lora_A["default"].weight
             down.data = normal(seed, 0, "lora/" + path, down.shape) / adapter["rank"]
 parameters = [p for p in pipe.unet.parameters() if p.requires_grad]
-optimizer = torch.optim.AdamW(parameters, lr=rates["learningRate"], betas=(rates["beta1"], rates["beta2"]), weight_decay=rates["weightDecay"], eps=1e-8)
+common = dict(lr=rates["learningRate"], betas=(rates["beta1"], rates["beta2"]), weight_decay=rates["weightDecay"], eps=1e-8)
+if rates.get("type") == "Prodigy":
+    optimizer = Prodigy(parameters, use_bias_correction=True, safeguard_warmup=True, d_coef=rates.get("dCoefficient", 1.0), **common)
+else:
+    optimizer = torch.optim.AdamW(parameters, **common)
 schedule = get_cosine_schedule_with_warmup(optimizer, rates["schedule"]["warmupSteps"], steps)
 noising = DDPMScheduler.from_config(pipe.scheduler.config)
 timesteps = noising.config.num_train_timesteps
@@ -121,7 +126,8 @@ for step in range(1, steps + 1):
     optimizer.zero_grad(set_to_none=True)
     schedule.step()
     times.append(time.perf_counter() - begin)
-    lines.append(dict(step=step, loss=loss.item(), learningRate=rate, gradientNorm=norm.item()))
+    found = {"foundRate": rate * optimizer.param_groups[0]["d"]} if isinstance(optimizer, Prodigy) else {}
+    lines.append(dict(step=step, loss=loss.item(), learningRate=rate, gradientNorm=norm.item(), **found))
     if step % every == 0 or step == steps:
         checkpoint = train / "checkpoints" / f"step-{step:06}"
         save(checkpoint)
