@@ -28,7 +28,7 @@ final class MergeCommand implements Callable<Integer> {
             paramLabel = "URI",
             description =
                     "The base model, as sample has it: a diffusers folder or a .safetensors file, also bundled://NAME"
-                            + " or hf://OWNER/REPOSITORY; what is written is as it.")
+                            + " or hf://OWNER/REPOSITORY, in fp16 where that has it. What is written has the base model's form.")
     private @Nullable String base;
 
     @Option(

@@ -6,17 +6,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import training.lora.trainer.export.AdapterFiles;
 import training.lora.trainer.files.Folders;
 import training.lora.trainer.files.WholeFile;
 import training.lora.trainer.model.StableDiffusion;
+import training.lora.trainer.model.basemodel.FolderCopy;
 import training.lora.trainer.model.basemodel.StoredWeights;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.unet.UNet;
 
 /**
- * Puts adapters into a checkpoint: a copy of it, a single file or a diffusers folder, in which the adapted weights are others, of
- * the same type. All else stays byte for byte. They are computed in fp32, one weight at a time.
+ * Puts adapters into a checkpoint: a copy of it, a single file or a diffusers folder as {@link FolderCopy} has it, in which the
+ * adapted weights are others, of the same type. All else stays byte for byte. They are computed in fp32, one weight at a time.
  */
 public final class CheckpointMerge {
     private CheckpointMerge() {}
@@ -34,8 +36,8 @@ public final class CheckpointMerge {
             List<Projection> changed = AdapterFiles.projections(model, outline).stream()
                     .filter(added::affect)
                     .toList();
-            copied(base, out, copy -> {
-                try (Patches patches = new Patches(base, copy)) {
+            copied(base, out, copies -> {
+                try (Patches patches = new Patches(copies)) {
                     for (Projection p : changed) {
                         merge(p, added, weights, patches, manager);
                     }
@@ -55,7 +57,8 @@ public final class CheckpointMerge {
 
     /** What is done with a copy before it has its name. */
     private interface Changing {
-        void change(Path copy) throws IOException;
+        /** @param copies of each of the base model's files its copy */
+        void change(UnaryOperator<Path> copies) throws IOException;
     }
 
     private static void copied(Path base, Path out, Changing changing) throws IOException {
@@ -64,7 +67,7 @@ public final class CheckpointMerge {
                 Files.copy(base, temporary, StandardCopyOption.REPLACE_EXISTING);
                 // A copy may be as read-only as the base model.
                 temporary.toFile().setWritable(true);
-                changing.change(temporary);
+                changing.change(file -> temporary);
             });
             return;
         }
@@ -73,13 +76,9 @@ public final class CheckpointMerge {
             Folders.delete(temporary);
         }
         try {
-            for (Path file : StoredWeights.filesOf(base)) {
-                Path target = temporary.resolve(file.toString());
-                Files.createDirectories(target.getParent());
-                Files.copy(base.resolve(file), target);
-                target.toFile().setWritable(true);
-            }
-            changing.change(temporary);
+            FolderCopy copy = FolderCopy.of(base);
+            copy.write(temporary, file -> true);
+            changing.change(file -> copy.in(temporary, file));
             Files.move(temporary, out, StandardCopyOption.ATOMIC_MOVE);
         } finally {
             if (Files.exists(temporary)) {

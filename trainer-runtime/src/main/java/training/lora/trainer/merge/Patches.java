@@ -6,12 +6,12 @@ import ai.djl.ndarray.types.DataType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.basemodel.StoredWeights;
@@ -24,14 +24,12 @@ import training.lora.trainer.tensor.TensorLocation;
 
 /** Overwrites weights in the copy of a checkpoint where they lie, in their type. */
 final class Patches implements AutoCloseable {
-    private final Path base;
-    private final Path copy;
+    private final UnaryOperator<Path> copies;
     private final Map<Path, FileChannel> channels = new HashMap<>();
 
-    /** @param copy of {@code base}, both a file or both a folder */
-    Patches(Path base, Path copy) {
-        this.base = base;
-        this.copy = copy;
+    /** @param copies of each of the checkpoint's files its copy, which is overwritten */
+    Patches(UnaryOperator<Path> copies) {
+        this.copies = copies;
     }
 
     /** Where a projection's weight is stored. */
@@ -61,8 +59,7 @@ final class Patches implements AutoCloseable {
     }
 
     private FileChannel channel(Path original) throws IOException {
-        Path target =
-                Files.isDirectory(base) ? copy.resolve(base.relativize(original).toString()) : copy;
+        Path target = copies.apply(original);
         FileChannel channel = channels.get(target);
         if (channel == null) {
             channel = FileChannel.open(target, StandardOpenOption.WRITE);

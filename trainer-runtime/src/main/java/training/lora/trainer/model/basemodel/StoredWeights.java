@@ -1,13 +1,9 @@
 package training.lora.trainer.model.basemodel;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.model.weights.Layout;
 import training.lora.trainer.model.weights.ModelFiles;
@@ -65,23 +61,6 @@ public final class StoredWeights implements AutoCloseable {
                 p -> single == null
                         ? ModelFiles.weights(place.resolve(p.folder()), p.stem())
                         : SafeTensors.open(place));
-    }
-
-    /**
-     * The files of a diffusers folder, relative to it, that a copy of it needs: of many forms of the weights the one that is
-     * read, and all that no weights are of.
-     */
-    public static List<Path> filesOf(Path folder) throws IOException {
-        try (Stream<Path> walk = Files.walk(folder)) {
-            List<Path> all =
-                    walk.filter(Files::isRegularFile).map(folder::relativize).toList();
-            Set<String> needed = PartFiles.read(
-                    all.stream().map(p -> p.toString().replace('\\', '/')).toList());
-            return all.stream()
-                    .filter(p -> !PartFiles.COMPONENTS.contains(p.getName(0).toString())
-                            || needed.contains(p.toString().replace('\\', '/')))
-                    .toList();
-        }
     }
 
     @Override
