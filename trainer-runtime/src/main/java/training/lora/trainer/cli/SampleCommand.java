@@ -65,7 +65,11 @@ final class SampleCommand implements Callable<Integer> {
     @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw; may be repeated.")
     private List<String> prompts = new ArrayList<>();
 
-    @Option(names = "--negative", paramLabel = "TEXT", description = "What to steer away from.", defaultValue = "")
+    @Option(
+            names = "--negative",
+            paramLabel = "TEXT",
+            description = "What to steer away from, where --guidance is above 1.",
+            defaultValue = "")
     private String negative = "";
 
     @Option(names = "--seed", paramLabel = "N", description = "Seed of the noise; default 0.", defaultValue = "0")
@@ -117,6 +121,7 @@ final class SampleCommand implements Callable<Integer> {
                     prompts.stream().map(p -> new PromptSpec(p, negative, seed)).toList();
             tellOfCutPrompts(model);
             tellOfUnusedEmbeddings();
+            tellOfUnusedNegative();
             Set<String> names = new HashSet<>();
             ImageSampler.Sink sink = (i, picture) -> {
                 String name = name(prompts.get(i)) + "-" + seed;
@@ -141,16 +146,30 @@ final class SampleCommand implements Callable<Integer> {
         return AdapterFiles.read(beside ? weighted.get(0).file() : null, embeddings, model, manager);
     }
 
+    private boolean guided() {
+        return ImageSampler.isGuided(guidance);
+    }
+
     private void tellOfUnusedEmbeddings() {
         for (Path embedding : embeddings) {
             String word = TokenFiles.word(embedding);
             Pattern whole = WholeWords.of(word);
-            if (prompts.stream().noneMatch(prompt -> whole.matcher(prompt).find())) {
+            boolean said =
+                    prompts.stream().anyMatch(prompt -> whole.matcher(prompt).find())
+                            || guided() && whole.matcher(negative).find();
+            if (!said) {
                 LOG.warn(
-                        "no `--prompt` says {}, as --embedding {} is called, which has no effect then",
+                        "{} says {}, as --embedding {} is called, which has no effect then",
+                        guided() ? "neither `--prompt` nor `--negative`" : "no `--prompt`",
                         word,
                         embedding);
             }
+        }
+    }
+
+    private void tellOfUnusedNegative() {
+        if (!negative.isEmpty() && !guided()) {
+            LOG.warn("`--negative` has no effect where `--guidance` is at most 1, was {}", guidance);
         }
     }
 
@@ -160,7 +179,7 @@ final class SampleCommand implements Callable<Integer> {
                 LOG.warn("the prompt is longer than the text encoder reads, and loses its end: {}", prompt);
             }
         }
-        if (model.prompts().cuts(negative)) {
+        if (guided() && model.prompts().cuts(negative)) {
             LOG.warn("the negative prompt is longer than the text encoder reads, and loses its end: {}", negative);
         }
     }

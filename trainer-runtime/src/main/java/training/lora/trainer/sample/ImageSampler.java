@@ -174,8 +174,13 @@ public final class ImageSampler {
         }
     }
 
-    private boolean guided() {
+    /** Whether negative prompts count, which without guidance do not. */
+    public static boolean isGuided(double guidance) {
         return guidance > 1;
+    }
+
+    private boolean guided() {
+        return isGuided(guidance);
     }
 
     /** The negative prompts, then the prompts (2B); the prompts alone without guidance. */

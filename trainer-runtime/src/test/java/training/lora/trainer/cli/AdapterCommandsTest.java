@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -137,41 +138,37 @@ class AdapterCommandsTest {
     }
 
     @Test
-    void anEmbeddingThatNoPromptSaysIsToldOf() throws IOException {
+    void anEmbeddingThatNoPromptSaysOrSteersAwayFromIsToldOf() throws IOException {
         Path word = folder.resolve("qzx.safetensors");
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             SafeTensorsWriter.write(
                     word, Map.of("emb_params", Randomness.normal(manager, 3, new Shape(2, 128))), Map.of());
         }
 
-        Ran unsaid = drawn(word, "a pear");
-        Ran said = drawn(word, "a qzx");
-
-        assertThat(unsaid.output() + unsaid.error())
-                .contains("no `--prompt` says qzx")
+        assertThat(drawn(word, "a pear"))
+                .contains("neither `--prompt` nor `--negative` says qzx, as --embedding " + word + " is called")
                 .contains("with new tokens");
-        assertThat(said.output() + said.error()).doesNotContain("no `--prompt` says");
+        assertThat(drawn(word, "a qzx")).doesNotContain("says qzx");
+        assertThat(drawn(word, "a pear", "--negative", "ugly, QZX")).doesNotContain("says qzx");
+        assertThat(drawn(word, "a pear", "--negative", "qzx", "--guidance", "1"))
+                .contains("no `--prompt` says qzx")
+                .contains("`--negative` has no effect where `--guidance` is at most 1, was 1.0");
+        assertThat(drawn(word, "a qzx", "--guidance", "1")).doesNotContain("has no effect");
     }
 
-    private Ran drawn(Path word, String prompt) {
-        Ran ran = ran(
-                "sample",
-                "--base",
-                "bundled://emoji-sd",
-                "--embedding",
-                word.toString(),
-                "--prompt",
-                prompt,
-                "--steps",
-                "1",
-                "--out",
-                folder.toString());
+    /** What a picture of {@code prompt} tells on the way. */
+    private String drawn(Path word, String prompt, String... more) {
+        List<String> arguments = new ArrayList<>(List.of("sample", "--base", "bundled://emoji-sd"));
+        arguments.addAll(List.of("--embedding", word.toString(), "--prompt", prompt, "--steps", "1"));
+        arguments.addAll(List.of("--out", folder.toString()));
+        arguments.addAll(List.of(more));
+        Ran ran = ran(arguments.toArray(String[]::new));
         assertThat(ran.code()).as(ran.error()).isZero();
-        return ran;
+        return ran.output() + ran.error();
     }
 
     @Test
-    void whatShipsWithTheTrainerIsListedWhereANameIsAnother() throws IOException {
+    void baseModelsThatShipWithTheTrainerAreListedWhereANameIsAnother() throws IOException {
         Path lora = file("lora", true, false);
 
         Ran ran = ran(
