@@ -1,12 +1,11 @@
 package training.lora.trainer.source;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.TrainerException;
 
@@ -63,17 +62,17 @@ public record Sources(
         return path;
     }
 
-    /** For a sentence about a name that doesn't ship with the trainer: those that do. */
+    /** For a sentence about a name that doesn't ship with the trainer: those that do and can be used as it is meant to be. */
     private String shipped(Source source) {
         if (!source.scheme().equals(BUNDLED) || bundled == null || !Files.isDirectory(bundled)) {
             return "";
         }
-        try (Stream<Path> names = Files.list(bundled)) {
-            return names.filter(Files::isDirectory)
-                    .map(name -> String.valueOf(name.getFileName()))
-                    .sorted()
-                    .collect(Collectors.joining(", ", "; what ships with the trainer is ", ""));
-        } catch (IOException e) {
+        try {
+            List<String> fitting = Shipped.fitting(bundled, source);
+            return fitting.isEmpty()
+                    ? ""
+                    : "; what ships with the trainer of this kind is " + String.join(", ", fitting);
+        } catch (IOException | UncheckedIOException e) {
             return "";
         }
     }
