@@ -66,23 +66,15 @@ final class ConvertConfigCommand implements Callable<Integer> {
     }
 
     private Converted converted(Path folder) {
-        if (words.size() == 2 && words.stream().allMatch(word -> word.endsWith(".toml"))) {
-            return Conversion.convert(from, Path.of(words.get(0)), Path.of(words.get(1)), ForeignConfig.places(folder));
-        }
-        if (words.size() > 1) {
-            return Conversion.convert(words, ForeignConfig.places(folder));
-        }
-        Path given = words.isEmpty() ? config : Path.of(words.get(0));
-        if (given == null || (!words.isEmpty() && config != null)) {
-            throw new TrainerException(Reason.Usage, "FILE must be given, once");
-        }
-        Converted converted = ForeignConfig.read(given, from, folder);
+        TrainingWords given = new TrainingWords(words, config, from);
+        Converted converted = given.converted(folder);
         if (converted == null) {
-            Conversion.requireReadable(given);
+            Path file = given.file();
+            Conversion.requireReadable(file);
             throw new TrainerException(
                     Reason.InvalidConfiguration,
                     "%s must have keys of eden, kohya, onetrainer or ai-toolkit; --from says whose it is"
-                            .formatted(given));
+                            .formatted(file));
         }
         return converted;
     }

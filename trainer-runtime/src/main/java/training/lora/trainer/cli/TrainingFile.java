@@ -7,7 +7,6 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.convert.Conversion;
 import training.lora.trainer.convert.Converted;
@@ -19,7 +18,7 @@ final class TrainingFile {
             arity = "0..*",
             paramLabel = "FILE",
             description =
-                    "A LoraTraining in YAML, or a run spec; or a configuration of Eden's trainer, kohya's sd-scripts, OneTrainer or ai-toolkit, as convert-config reads it; or, behind --, a command line of one of kohya's scripts.")
+                    "A LoraTraining in YAML, or a run spec; or a configuration of Eden's trainer, kohya's sd-scripts, OneTrainer or ai-toolkit, as convert-config reads it, of kohya's also two files; or, behind --, a command line of one of kohya's scripts.")
     private List<String> words = new ArrayList<>();
 
     @Option(names = "-c", paramLabel = "FILE", description = "The same.")
@@ -39,22 +38,13 @@ final class TrainingFile {
         return settings;
     }
 
-    /** Whether it is no file, but a command line. */
-    private boolean line() {
-        return words.size() > 1 && words.stream().anyMatch(word -> word.startsWith("--"));
-    }
-
-    private Path file() {
-        Path given = words.size() == 1 ? Path.of(words.get(0)) : config;
-        if (given == null || words.size() > 1 || (!words.isEmpty() && config != null)) {
-            throw new TrainerException(Reason.Usage, "FILE must be given, once");
-        }
-        return given;
+    private TrainingWords given() {
+        return new TrainingWords(words, config, from);
     }
 
     /** The folder that its paths begin in. */
-    @Nullable Path folder() {
-        return line() ? Path.of("").toAbsolutePath() : file().toAbsolutePath().getParent();
+    Path folder() {
+        return given().folder();
     }
 
     /**
@@ -63,26 +53,24 @@ final class TrainingFile {
      * @throws TrainerException InvalidConfiguration with every problem that was found
      */
     RunSpecs.Loaded load() {
-        if (line() && config == null && from == null) {
-            Converted converted = Conversion.convert(words, ForeignConfig.places(Path.of("")));
-            ForeignConfig.warn(converted);
-            return ForeignConfig.load(converted, Path.of(converted.file()), settings);
-        }
-        Path given = file();
-        Converted converted =
-                ForeignConfig.read(given, from, given.toAbsolutePath().resolveSibling(""));
+        TrainingWords given = given();
+        Converted converted = given.converted(given.folder());
         if (converted == null) {
-            try {
-                return RunSpecs.load(given, settings);
-            } catch (TrainerException e) {
-                if (given.toString().endsWith(".json") && Files.isRegularFile(given)) {
-                    // As YAML some of what is no JSON can be read, and what is then said of it isn't the reason.
-                    Conversion.requireReadable(given);
-                }
-                throw e;
-            }
+            return loaded(given.file());
         }
         ForeignConfig.warn(converted);
-        return ForeignConfig.load(converted, given, settings);
+        return ForeignConfig.load(converted, Path.of(converted.file()), settings);
+    }
+
+    private RunSpecs.Loaded loaded(Path file) {
+        try {
+            return RunSpecs.load(file, settings);
+        } catch (TrainerException e) {
+            if (file.toString().endsWith(".json") && Files.isRegularFile(file)) {
+                // As YAML some of what is no JSON can be read, and what is then said of it isn't the reason.
+                Conversion.requireReadable(file);
+            }
+            throw e;
+        }
     }
 }

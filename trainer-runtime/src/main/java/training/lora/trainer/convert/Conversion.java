@@ -126,4 +126,30 @@ public final class Conversion {
     public static Converted convert(List<String> words, Places places) {
         return KohyaConfig.words(words, places);
     }
+
+    /**
+     * The same.
+     *
+     * @param from as above, which must be the script that the command line names; null where that alone tells
+     */
+    public static Converted convert(@Nullable String from, List<String> words, Places places) {
+        KohyaScript script = from == null ? null : KohyaScript.named(from);
+        boolean another = script == null
+                ? from != null && Tool.of(from) != Tool.Kohya
+                : script != KohyaArguments.of("the command line", words).script();
+        if (another) {
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "--from must be unset, kohya or the script that the command line names, was " + from);
+        }
+        return convert(words, places);
+    }
+
+    /** Whether {@code words} are a command line with options or a script of kohya's, and no names of files. */
+    public static boolean isCommandLine(List<String> words) {
+        return words.size() > 1
+                && words.stream()
+                        .anyMatch(word -> word.startsWith("--")
+                                || KohyaScript.named(word.replaceFirst("^.*[/\\\\]", "")) != null);
+    }
 }
