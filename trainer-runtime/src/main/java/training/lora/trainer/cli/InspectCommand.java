@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -14,6 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import training.lora.api.Json;
 import training.lora.api.Manifest;
+import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.AdapterModule;
 import training.lora.trainer.adapter.Dora;
@@ -23,9 +25,11 @@ import training.lora.trainer.export.FileKind;
 import training.lora.trainer.export.LoraFamily;
 import training.lora.trainer.export.TokenFiles;
 import training.lora.trainer.files.FileDigests;
+import training.lora.trainer.files.Leftovers;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.ModelDigest;
 import training.lora.trainer.model.basemodel.ModelKind;
+import training.lora.trainer.model.basemodel.PartFiles;
 import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.model.basemodel.SingleFileNoise;
 import training.lora.trainer.model.layer.Component;
@@ -68,6 +72,9 @@ final class InspectCommand implements Callable<Integer> {
                     output.toString(),
                     System.out);
         } else if (Files.isDirectory(path)) {
+            if (!Files.exists(path.resolve(PartFiles.INDEX))) {
+                requireNoRun();
+            }
             try (NDManager manager = ComputeDevice.CPU.newManager()) {
                 model(manager);
             }
@@ -75,6 +82,29 @@ final class InspectCommand implements Callable<Integer> {
             file();
         }
         return 0;
+    }
+
+    /** Of a run's folder without a result it is said why it has none, not what it lacks to be a model. */
+    private void requireNoRun() {
+        for (Path output : List.of(path, path.resolve("output"))) {
+            if (Output.isUnfinished(output)) {
+                throw new TrainerException(
+                        Reason.InvalidConfiguration,
+                        "%s must be the output of a run that has ended, but this one's has not: the command that began it goes on"
+                                .formatted(output));
+            }
+        }
+        if (Leftovers.isWorkspace(path)) {
+            Path checkpoints = path.resolve("train/checkpoints");
+            throw new TrainerException(
+                    Reason.InvalidConfiguration,
+                    "%s must be a run's workspace with its output inside, but there is none: the run has not ended, or publishes elsewhere, to what --output or `spec.output.uri` names%s"
+                            .formatted(
+                                    path,
+                                    Files.isDirectory(checkpoints)
+                                            ? "; files of checkpoints are below " + checkpoints
+                                            : ""));
+        }
     }
 
     private void file() {

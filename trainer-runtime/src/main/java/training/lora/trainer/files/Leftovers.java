@@ -24,9 +24,18 @@ public final class Leftovers {
         return reported || isWorkspaceOrOutput(folder);
     }
 
+    /** Whether a run of this trainer works in {@code folder}, or has worked there. */
+    public static boolean isWorkspace(Path folder) {
+        // Results are there from the first stage that ends; until then the lock shows it, which is never deleted.
+        return logs(folder)
+                && (Files.isDirectory(folder.resolve("results")) || Files.isRegularFile(folder.resolve(".lock")));
+    }
+
     private static boolean isWorkspaceOrOutput(Path folder) {
-        return Files.isRegularFile(folder.resolve("run.log"))
-                && (Files.isDirectory(folder.resolve("results"))
-                        || Files.isRegularFile(folder.resolve("manifest.json")));
+        return isWorkspace(folder) || logs(folder) && Files.isRegularFile(folder.resolve("manifest.json"));
+    }
+
+    private static boolean logs(Path folder) {
+        return Files.isRegularFile(folder.resolve("run.log"));
     }
 }

@@ -3,6 +3,7 @@ package training.lora.trainer.publish;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -53,6 +54,11 @@ public final class Output {
      * @param claim the token of the workspace that wrote this
      */
     private record Pending(String version, Owner owner, String claim, List<String> files) {}
+
+    /** Whether {@code folder} is one that a run publishes to and has not finished yet. */
+    public static boolean isUnfinished(Path folder) {
+        return Files.isRegularFile(folder.resolve(PENDING)) && !Files.exists(folder.resolve(MANIFEST));
+    }
 
     /**
      * @param owner whose runs publish there
