@@ -337,7 +337,10 @@ class RunCommand implements Callable<Integer> {
             requireOwn(context.run(), context.workspace());
             own = true;
             FinishedRun.Found finished = FinishedRun.look(context, stage, reviewed);
-            if (finished.manifest() == null && stage == Stage.Train && waits(context.run())) {
+            boolean waits = waits(context.run());
+            // What a person is to look at first another process trains.
+            boolean trains = stages().contains(Stage.Train) && !waits;
+            if (finished.manifest() == null && stage == Stage.Train && waits) {
                 throw new TrainerException(
                         Reason.InvalidConfiguration,
                         "the captions in %s must have been looked at (`spec.preparation.captions.pauseForReview`): go on with --reviewed when they are as they should be"
@@ -345,7 +348,7 @@ class RunCommand implements Callable<Integer> {
             }
             result = finished.manifest() != null
                     ? Stages.alreadyComplete(context, stage, finished.manifest(), finished.note())
-                    : Stages.run(context, waits(context.run()) ? List.of(stage) : stages(), stage, finished);
+                    : Stages.run(context, stage, trains, finished);
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             TrainerException failure = asWritten(context, Failures.classify(e));
             if (own && stage == Stage.Prepare && !failure.reason().retriable()) {

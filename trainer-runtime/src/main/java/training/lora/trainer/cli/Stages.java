@@ -27,13 +27,13 @@ final class Stages {
     /**
      * Runs a stage.
      *
-     * @param all that this process runs
+     * @param trains whether this process goes on to train what it prepares: elsewhere data may be prepared on another device than
+     *     the one that trains
      * @param found why it isn't finished, and what there is to go on with
      */
-    static StageResult run(RunContext context, List<Stage> all, Stage stage, FinishedRun.Found found)
+    static StageResult run(RunContext context, Stage stage, boolean trains, FinishedRun.Found found)
             throws IOException {
-        if (stage == Stage.Prepare && all.contains(Stage.Train)) {
-            // Elsewhere data may be prepared on another device than the one that trains.
+        if (stage == Stage.Prepare && trains) {
             TrainStage.requirePossible(context);
         }
         DatasetManifest prepared = found.prepared();
