@@ -21,7 +21,7 @@ import training.lora.trainer.source.Unpacker;
 import training.lora.trainer.source.Use;
 
 /**
- * Where a base model is that an option of a command names as baseModel.uri does.
+ * Finds base models that options of commands name, with the same uris as {@code baseModel.uri}; what is elsewhere is fetched first.
  *
  * @param environment the process's variables
  */
@@ -37,13 +37,26 @@ record BaseModelPlace(Function<String, @Nullable String> environment) {
     }
 
     /**
+     * Looks whether a model on this machine is there; one that must be fetched is not looked at.
+     *
+     * @param option that names it
+     * @throws TrainerException InvalidConfiguration if it is not
+     */
+    void requireHere(String option, String uri) {
+        Source source = source(option, uri);
+        if (!source.remote()) {
+            local().existing(source);
+        }
+    }
+
+    /**
      * Reads the model that {@code uri} names, fetched into LORA_CACHE or the user's cache if it is elsewhere.
      *
      * @param option that names it
      * @throws TrainerException whose message names a fetched model as {@code uri} does
      */
     <T> T read(String option, String uri, Reader<T> reader) throws IOException {
-        Source source = new Source(option, uri, Use.BaseModel, null, null);
+        Source source = source(option, uri);
         Path place = place(source);
         try {
             return reader.read(place);
@@ -52,6 +65,14 @@ record BaseModelPlace(Function<String, @Nullable String> environment) {
             String told = source.remote() ? Sources.replaced(message, place, source) : message;
             throw told.equals(message) ? e : new TrainerException(e.reason(), told, e);
         }
+    }
+
+    private static Source source(String option, String uri) {
+        return new Source(option, uri, Use.BaseModel, null, null);
+    }
+
+    private Sources local() {
+        return Sources.of(environment, Path.of("").toAbsolutePath());
     }
 
     private Path place(Source source) throws IOException {
@@ -64,8 +85,7 @@ record BaseModelPlace(Function<String, @Nullable String> environment) {
                 () -> FileDigests.rememberedIn(cache.root().resolve("digests.json"));
         try (Fetcher fetcher = new Fetcher(
                 cache, new FetchedSources(cache.root().resolve("sources.json")), digests, surroundings, progress())) {
-            return Sources.of(environment, Path.of("").toAbsolutePath())
-                    .with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
+            return local().with(fetcher, new Unpacker(cache, digests, surroundings.stopping()))
                     .existing(source);
         }
     }

@@ -82,6 +82,7 @@ final class ExportCommand implements Callable<Integer> {
         Path target = out == null ? beside() : out;
         NewFile.require(target);
         if (base != null) {
+            AdapterFile.require(file);
             try (NDManager manager = ComputeDevice.CPU.newManager()) {
                 new BaseModelPlace(environment).read("--base", base, place -> {
                     BakedFile.write(file, place, withoutEmbeddings, target, manager);

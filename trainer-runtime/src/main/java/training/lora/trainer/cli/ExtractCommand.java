@@ -12,6 +12,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import training.lora.trainer.merge.LoraFiles;
+import training.lora.trainer.merge.Ranks;
 import training.lora.trainer.tensor.ComputeDevice;
 
 /** {@code extract}: makes a LoRA of the difference of two checkpoints. */
@@ -58,14 +59,17 @@ final class ExtractCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         NewFile.require(out);
+        Ranks kept = ranks.ranks();
+        BaseModelPlace places = new BaseModelPlace(environment);
+        places.requireHere("--base", base);
+        places.requireHere("--tuned", tuned);
         try (NDManager manager = ComputeDevice.CPU.newManager()) {
-            BaseModelPlace places = new BaseModelPlace(environment);
-            double kept = places.read(
+            double share = places.read(
                     "--base",
                     base,
                     from -> places.read(
-                            "--tuned", tuned, to -> LoraFiles.extract(from, to, targets, ranks.ranks(), out, manager)));
-            System.out.printf("%s: of a module at least %.4f of the difference%n", out, kept);
+                            "--tuned", tuned, to -> LoraFiles.extract(from, to, targets, kept, out, manager)));
+            System.out.printf("%s: of a module at least %.4f of the difference%n", out, share);
         }
         return 0;
     }

@@ -63,6 +63,7 @@ final class MergeCommand implements Callable<Integer> {
             if (base == null) {
                 LoraFiles.sum(weighted, out);
             } else {
+                weighted.forEach(Weighted::requireFile);
                 new BaseModelPlace(environment).read("--base", base, place -> {
                     CheckpointMerge.merge(place, weighted, out, manager);
                     return out;

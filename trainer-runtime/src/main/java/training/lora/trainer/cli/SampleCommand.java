@@ -29,6 +29,7 @@ import training.lora.trainer.merge.MergedModel;
 import training.lora.trainer.merge.Weighted;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.sample.ImageSampler;
+import training.lora.trainer.tensor.ComputeDevice;
 
 /** {@code sample}: draws pictures, with a LoRA or without. */
 @Command(
@@ -105,13 +106,17 @@ final class SampleCommand implements Callable<Integer> {
         require(steps >= 1, "`--steps` must be at least 1, was " + steps);
         require(guidance >= 0, "`--guidance` must be at least 0, was " + guidance);
         Folders.requireWritable("--out", out);
-        return new BaseModelPlace(environment).read("--base", base, this::draw);
+        List<Weighted> weighted = Weighted.parse(loras);
+        weighted.forEach(Weighted::requireFile);
+        embeddings.forEach(TokenFiles::require);
+        ComputeDevice chosen = device.choose();
+        return new BaseModelPlace(environment).read("--base", base, place -> draw(place, weighted, chosen));
     }
 
-    private int draw(Path place) throws IOException {
-        try (NDManager manager = device.choose().newManager();
+    private int draw(Path place, List<Weighted> weighted, ComputeDevice chosen) throws IOException {
+        try (NDManager manager = chosen.newManager();
                 StableDiffusion model = StableDiffusion.open(place, manager);
-                LoraAdapter adapter = adapter(model, manager)) {
+                LoraAdapter adapter = adapter(weighted, model, manager)) {
             int side = resolution == null ? model.resolution() : resolution;
             int grain = model.resolutionStep();
             require(
@@ -137,8 +142,7 @@ final class SampleCommand implements Callable<Integer> {
     }
 
     /** One as it is stands beside the model; of several, or at other shares, the model's weights are changed. */
-    private @Nullable LoraAdapter adapter(StableDiffusion model, NDManager manager) {
-        List<Weighted> weighted = Weighted.parse(loras);
+    private @Nullable LoraAdapter adapter(List<Weighted> weighted, StableDiffusion model, NDManager manager) {
         boolean beside = weighted.size() == 1 && weighted.get(0).share() == 1;
         if (!beside && !weighted.isEmpty()) {
             MergedModel.merge(weighted, model, manager);

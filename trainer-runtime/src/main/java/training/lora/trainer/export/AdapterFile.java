@@ -148,6 +148,17 @@ public final class AdapterFile implements AutoCloseable {
         }
     }
 
+    /**
+     * Looks whether {@code file} is an adapter at all, by its header alone; whether it fits a base model shows where it is opened for one.
+     *
+     * @throws TrainerException InvalidConfiguration if it can't be read or is something else
+     */
+    public static void require(Path file) {
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            requireAdapter(tensors);
+        }
+    }
+
     private static void requireAdapter(SafeTensors file) {
         FileKind kind = FileKind.of(file);
         if (kind.role() != FileKind.Role.Adapter) {

@@ -134,6 +134,15 @@ public final class TokenFiles {
     }
 
     /**
+     * Looks whether {@code file} can be read as one of tensors, as {@link #read} needs it.
+     *
+     * @throws TrainerException InvalidConfiguration if not
+     */
+    public static void require(Path file) {
+        SafeTensors.open(file).close();
+    }
+
+    /**
      * Reads files of one word each, whose names are the words, as {@link #write} and other trainers write them, for {@code model}.
      *
      * @throws TrainerException InvalidConfiguration if one is none, or not for this model

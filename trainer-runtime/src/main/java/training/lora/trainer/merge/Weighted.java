@@ -25,6 +25,15 @@ public record Weighted(Path file, double share, boolean withoutTokens) {
         return new Weighted(file, share, true);
     }
 
+    /**
+     * Looks whether its file is an adapter, before a base model is fetched for it.
+     *
+     * @throws TrainerException InvalidConfiguration if it can't be read or is something else
+     */
+    public void requireFile() {
+        AdapterFile.require(file);
+    }
+
     /** What is merged of its file, {@code opened}, of which nothing is lost that wasn't to be left out. */
     AdapterFile merged(AdapterFile opened) {
         if (withoutTokens) {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -17,7 +18,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Json;
+import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.source.TestHub;
 import training.lora.trainer.tensor.Randomness;
@@ -125,4 +129,37 @@ class FetchedModelCommandsTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "merge --base BASE --lora typo.safetensors=0.5 --out OUT | typo.safetensors must be a readable file",
+                "merge --base BASE --lora WORD --out OUT | word.safetensors must be a LoRA of Stable Diffusion 1.x or XL, but is a textual-inversion embedding",
+                "export typo.safetensors --to A1111Baked --base BASE --out OUT.safetensors | typo.safetensors must be a readable file",
+                "extract --base BASE --tuned nowhere --rank 4 --out OUT | `--tuned` nowhere: must name a folder or file, but there is none at",
+                "extract --base BASE --tuned BASE --rank 0 --out OUT | --rank must be at least 1, was 0",
+                "sample --base BASE --lora typo.safetensors --prompt x --out OUT | typo.safetensors must be a readable file",
+                "sample --base BASE --lora WORD=much --prompt x --out OUT | --lora must be FILE or FILE=SHARE with a number as its share, was",
+                "sample --base BASE --embedding typo.safetensors --prompt x --out OUT | typo.safetensors must be a readable file",
+                "sample --base BASE --device cuda:99 --prompt x --out OUT | `--device` cuda:99 must be"
+            })
+    void whatIsOnThisMachineIsLookedAtBeforeABaseModelIsFetched(String line, String sentence) throws IOException {
+        Path word = folder.resolve("word.safetensors");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            SafeTensorsWriter.write(
+                    word, Map.of("emb_params", Randomness.normal(manager, 3, new Shape(2, 128))), Map.of());
+        }
+        List<String> arguments = new ArrayList<>();
+        for (String argument : line.split(" ")) {
+            arguments.add(argument.replace("BASE", BASE)
+                    .replace("WORD", word.toString())
+                    .replace("OUT", folder.resolve("out").toString()));
+        }
+
+        Ran refused = ran(arguments.toArray(String[]::new));
+
+        assertThat(refused.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
+        assertThat(refused.error()).contains(sentence);
+        assertThat(hub.hub().take()).isEmpty();
+    }
 }
