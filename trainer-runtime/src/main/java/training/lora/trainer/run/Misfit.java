@@ -5,10 +5,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Map;
 import java.util.stream.Collectors;
+import training.lora.api.Json;
+import training.lora.api.Uris;
 
 /** Says in which field a spec does not fit the API, what must stand there and what does. */
 final class Misfit {
@@ -65,7 +70,26 @@ final class Misfit {
     }
 
     private static String shortened(JsonNode value) {
-        String text = value.isTextual() ? value.asText() : value.toString();
+        JsonNode shown = shown(value);
+        String text = shown.isTextual() ? shown.asText() : shown.toString();
         return text.length() <= LONGEST_VALUE ? text : text.substring(0, LONGEST_VALUE) + "…";
+    }
+
+    /** The same without what may be secret in addresses, whichever fields they stand in. */
+    private static JsonNode shown(JsonNode value) {
+        if (value.isTextual()) {
+            return TextNode.valueOf(Uris.shown(value.asText()));
+        }
+        if (value.isArray()) {
+            ArrayNode entries = Json.MAPPER.createArrayNode();
+            value.forEach(entry -> entries.add(shown(entry)));
+            return entries;
+        }
+        if (value.isObject()) {
+            ObjectNode fields = Json.MAPPER.createObjectNode();
+            value.fields().forEachRemaining(field -> fields.set(field.getKey(), shown(field.getValue())));
+            return fields;
+        }
+        return value;
     }
 }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -56,15 +57,18 @@ public final class RunSpecs {
         try {
             boolean mounted = root.path("version").asText().equals(RunSpec.VERSION);
             Owner owner = owner(file, root, mounted);
-            for (String setting : settings) {
-                new Setting(setting).in(spec);
+            List<String> fields = new ArrayList<>();
+            for (String text : settings) {
+                Setting setting = new Setting(text);
+                setting.in(spec);
+                fields.add(setting.field());
             }
-            String what = what(file, settings);
-            requireTextDigests(what, spec, "spec");
-            LoraTrainingSpec bound = bind(what, spec);
+            Origin origin = new Origin(file, fields);
+            requireTextDigests(origin, spec, "spec");
+            LoraTrainingSpec bound = bind(origin, spec);
             List<String> problems = SpecValidator.problems(bound);
             if (!problems.isEmpty()) {
-                throw invalid(what + ": " + String.join("; ", problems));
+                throw invalid(origin.said(String.join("; ", problems)));
             }
             return new Loaded(RunSpec.of(owner.namespace(), owner.name(), bound), mounted);
         } catch (JsonProcessingException e) {
@@ -72,16 +76,24 @@ public final class RunSpecs {
         }
     }
 
-    /** What a spec was read from: a mistake may be in an option. */
-    private static String what(Path file, List<String> settings) {
-        return settings.isEmpty() ? file.toString() : file + " with --set " + String.join(" --set ", settings);
+    /**
+     * What a spec was read from: a mistake may be in an option.
+     *
+     * @param fields of the options; their values may hold passwords and signatures
+     */
+    private record Origin(Path file, List<String> fields) {
+        /** A sentence on what is wrong, of the file. */
+        String said(String sentence) {
+            String options = fields.isEmpty() ? "" : " (with --set %s)".formatted(String.join(", ", fields));
+            return file + ": " + sentence + options;
+        }
     }
 
-    private static LoraTrainingSpec bind(String what, ObjectNode spec) throws JsonProcessingException {
+    private static LoraTrainingSpec bind(Origin origin, ObjectNode spec) throws JsonProcessingException {
         try {
             return Json.STRICT_YAML.treeToValue(spec, LoraTrainingSpec.class);
         } catch (JsonMappingException e) {
-            throw new TrainerException(Reason.InvalidConfiguration, what + ": " + Misfit.sentence(e, spec), e);
+            throw new TrainerException(Reason.InvalidConfiguration, origin.said(Misfit.sentence(e, spec)), e);
         }
     }
 
@@ -108,16 +120,16 @@ public final class RunSpecs {
     }
 
     /** Digits alone are a number in YAML, which is no digest any more. */
-    private static void requireTextDigests(String what, JsonNode node, String path) {
+    private static void requireTextDigests(Origin origin, JsonNode node, String path) {
         node.fields().forEachRemaining(field -> {
             String name = path + "." + field.getKey();
             if (field.getKey().equals("sha256") && field.getValue().isNumber()) {
-                throw invalid("%s: `%s` must be text: put the digest in quotes".formatted(what, name));
+                throw invalid(origin.said("`%s` must be text: put the digest in quotes".formatted(name)));
             }
-            requireTextDigests(what, field.getValue(), name);
+            requireTextDigests(origin, field.getValue(), name);
         });
         for (int i = 0; node.isArray() && i < node.size(); i++) {
-            requireTextDigests(what, node.get(i), "%s[%d]".formatted(path, i));
+            requireTextDigests(origin, node.get(i), "%s[%d]".formatted(path, i));
         }
     }
 

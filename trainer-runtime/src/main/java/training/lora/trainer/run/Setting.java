@@ -12,6 +12,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.Json;
 import training.lora.api.Reason;
+import training.lora.api.Uris;
 import training.lora.trainer.TrainerException;
 
 /**
@@ -24,7 +25,7 @@ final class Setting {
     /** What a data set without a name is called. */
     private static final String UNNAMED = "main";
 
-    private final String text;
+    private final String field;
     private final List<String> steps = new ArrayList<>();
     private final List<Boolean> entries = new ArrayList<>();
     private final JsonNode value;
@@ -34,9 +35,8 @@ final class Setting {
      * @throws TrainerException InvalidConfiguration if it is something else
      */
     Setting(String text) {
-        this.text = text;
         int equals = text.indexOf('=');
-        String field = text.substring(0, Math.max(0, equals)).replaceFirst("^spec\\.", "");
+        field = text.substring(0, Math.max(0, equals)).replaceFirst("^spec\\.", "");
         Matcher step = STEP.matcher(field);
         int end = 0;
         while (step.find()) {
@@ -44,18 +44,25 @@ final class Setting {
             entries.add(step.group(1) == null);
             end = step.end();
         }
-        if (end == 0 || end < field.length() || entries.get(0)) {
-            throw invalid(
-                    "--set must be FIELD=VALUE, such as training.steps=20 or datasets[0].uri=pictures, was " + text);
+        if (end == 0 || end < field.length() || entries.get(0) || field.contains("://")) {
+            // A value may hold a password or a signature, and so may an address that stands in a field's place.
+            String was = equals < 0 ? text : text.substring(0, equals) + "=…";
+            throw invalid("--set must be FIELD=VALUE, such as training.steps=20 or datasets[0].uri=pictures, was "
+                    + Uris.shown(was));
         }
         try {
             this.value = Json.STRICT_YAML.readTree(text.substring(equals + 1));
         } catch (JsonProcessingException e) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "the value of --set %s must be YAML: %s".formatted(text, Json.problem(e)),
+                    "the value of --set %s must be YAML: %s".formatted(field, Json.problem(e)),
                     e);
         }
+    }
+
+    /** What it sets, as it was written, but for spec. */
+    String field() {
+        return field;
     }
 
     /** Sets it. */
@@ -75,7 +82,7 @@ final class Setting {
                 path.append('[').append(steps.get(i)).append(']');
             } else {
                 if (!(node instanceof ObjectNode object)) {
-                    throw invalid("--set %s needs a mapping of fields at `%s`".formatted(text, path));
+                    throw invalid("--set %s needs a mapping of fields at `%s`".formatted(field, path));
                 }
                 if (last) {
                     object.set(steps.get(i), value);
@@ -90,8 +97,8 @@ final class Setting {
     private JsonNode next(ObjectNode object, String path, String field, boolean entry) {
         JsonNode next = object.get(field);
         if (next != null && next.isArray() && !entry) {
-            throw invalid(
-                    "--set %s must name an entry of the list `%s.%s`, as in %s[0]".formatted(text, path, field, field));
+            throw invalid("--set %s must name an entry of the list `%s.%s`, as in %s[0]"
+                    .formatted(this.field, path, field, field));
         }
         if (entry) {
             return next == null ? Json.STRICT_YAML.createArrayNode() : next;
@@ -105,7 +112,7 @@ final class Setting {
         int index = node.isArray() && entry.matches("\\d{1,6}") ? Integer.parseInt(entry) : names.indexOf(entry);
         if (!node.isArray() || index < 0 || index >= names.size()) {
             throw invalid("--set %s must name an entry of `%s` by its number, from 0, or its name, but there is %s"
-                    .formatted(text, path, there(node, names)));
+                    .formatted(field, path, there(node, names)));
         }
         return index;
     }
