@@ -99,10 +99,11 @@ class TokenRunTest {
 
     @Test
     void tokensBesideAnAdapterAreTrainedStoppedResumedWrittenExplainedAndDrawn() throws Exception {
-        TinyRun run = named(TinyRun.create(
-                folder,
-                TRAINING.formatted("0.5")
-                        + ", adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}"));
+        TinyRun run = named(
+                TinyRun.create(
+                        folder,
+                        TRAINING.formatted("0.5")
+                                + ", adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2, loraPlusRatio: 2}"));
 
         Ran ended = run.run("run");
         assertThat(ended.code()).as(ended.error()).isZero();
@@ -121,6 +122,12 @@ class TokenRunTest {
         assertThat(values(kohya, "bundle_emb.qzx.clip_l")).containsExactly(stopped);
         assertThat(Ran.of("inspect", kohya.toString()).output().replaceAll(" +", " "))
                 .contains("what a LoRA in kohya's form\n", "tokens qzx: 2 of width 24 for clip_l\n", "rank [2]\n");
+        try (SafeTensors word = SafeTensors.open(embedding(run, "output"))) {
+            assertThat(word.metadata())
+                    .containsEntry("ss_optimizer", "AdamW(weight_decay=0.0)")
+                    .containsEntry("ss_steps", "12")
+                    .doesNotContainKeys("ss_unet_lr", "ss_network_args", "ss_network_module");
+        }
         Path diffusers = run.workspace().resolve("output/diffusers/pytorch_lora_weights.safetensors");
         byte[] drawn = picture("kohya", "--lora", kohya.toString());
         assertThat(drawn)

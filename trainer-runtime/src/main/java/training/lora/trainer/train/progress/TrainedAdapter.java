@@ -78,7 +78,10 @@ public record TrainedAdapter(
         List<String> files = new ArrayList<>();
         TokenEmbeddings tokens = written.tokens();
         if (tokens != null) {
-            TokenFiles.write(folder, tokens, described);
+            TokenFiles.write(
+                    folder,
+                    tokens,
+                    TrainingMetadata.ofTokens(described, run.spec().training()));
         }
         for (AdapterFormat format : run.spec().output().formats()) {
             if (format == AdapterFormat.Diffusers && written.projections().isEmpty()) {

@@ -23,6 +23,7 @@ import training.lora.trainer.dataset.PreparedDataset;
 import training.lora.trainer.export.ComfyWorkflow;
 import training.lora.trainer.export.ComfyWorkflowBuilder;
 import training.lora.trainer.export.ExportMetadata;
+import training.lora.trainer.export.ExportMetadataBuilder;
 import training.lora.trainer.model.StableDiffusion;
 import training.lora.trainer.model.basemodel.Schedule;
 import training.lora.trainer.order.RunLength;
@@ -46,6 +47,13 @@ public final class TrainingMetadata {
                 .with(training(run.spec().training(), data))
                 .with(length(run.spec().training(), length))
                 .with(counts(run, data));
+    }
+
+    /** The same of new tokens that are trained beside what {@code metadata} is of, or alone. */
+    static ExportMetadata ofTokens(ExportMetadata metadata, TrainingSpec spec) {
+        return ExportMetadataBuilder.builder(metadata)
+                .training(OptimizerMetadata.ofTokens(metadata.training(), spec))
+                .build();
     }
 
     /** Draws the first of the run's prompts as the run itself does. */
@@ -105,25 +113,8 @@ public final class TrainingMetadata {
 
     private static Map<String, String> training(TrainingSpec spec, PreparedDataset data) {
         Map<String, String> meta = new TreeMap<>();
-        boolean tokensAlone = spec.method() == TrainingMethod.TextualInversion;
-        double rate = tokensAlone
-                ? spec.tokens().highestLearningRate()
-                : spec.optimizer().highestLearningRate();
-        meta.put("ss_learning_rate", Double.toString(rate));
-        if (!tokensAlone) {
-            meta.put("ss_unet_lr", Double.toString(rate));
-        }
-        if (spec.adapter().textEncoder() && !tokensAlone) {
-            double factor = spec.optimizer().textEncoderFactor();
-            meta.put(
-                    "ss_text_encoder_lr",
-                    Double.toString(factor * spec.optimizer().highestLearningRate()));
-        }
-        meta.putAll(
-                tokensAlone
-                        ? MovedBy.tokens(spec.tokens())
-                        : MovedBy.of(spec.optimizer(), spec.method() == TrainingMethod.FullFineTuning));
-        meta.putAll(MovedBy.losses(spec.loss()));
+        meta.putAll(OptimizerMetadata.of(spec));
+        meta.putAll(OptimizerMetadata.ofLoss(spec.loss()));
         Double norm = spec.optimizer().maxGradientNorm();
         // As kohya's trainer writes that there is none.
         meta.put("ss_max_grad_norm", norm == null ? "0.0" : norm.toString());

@@ -8,18 +8,35 @@ import training.lora.api.LossWeighting;
 import training.lora.api.OptimizerSpec;
 import training.lora.api.OptimizerType;
 import training.lora.api.TokensSpec;
+import training.lora.api.TrainingMethod;
+import training.lora.api.TrainingSpec;
 
-/** What files say of the optimizer and of what it minimised, in the keys of kohya's trainer. */
-final class MovedBy {
+/** The metadata of a file on the optimizer, its rates and the loss that trained it, under the keys of kohya's trainer. */
+final class OptimizerMetadata {
+    private static final String RATE = "ss_learning_rate";
     private static final String OPTIMIZER = "ss_optimizer";
     private static final String SCHEDULER = "ss_lr_scheduler";
     private static final String WARM_UP = "ss_lr_warmup_steps";
 
-    private MovedBy() {}
+    private OptimizerMetadata() {}
+
+    /** Of what is trained: an adapter, a model's own weights, or tokens alone. */
+    static Map<String, String> of(TrainingSpec spec) {
+        return spec.method() == TrainingMethod.TextualInversion
+                ? ofTokens(spec.tokens())
+                : ofWeights(spec, spec.method() == TrainingMethod.FullFineTuning);
+    }
 
     /** @param whole whether a model's own weights are trained, which no network's arguments go with */
-    static Map<String, String> of(OptimizerSpec spec, boolean whole) {
+    private static Map<String, String> ofWeights(TrainingSpec training, boolean whole) {
+        OptimizerSpec spec = training.optimizer();
         Map<String, String> meta = new TreeMap<>();
+        String rate = Double.toString(spec.highestLearningRate());
+        meta.put(RATE, rate);
+        meta.put("ss_unet_lr", rate);
+        if (training.adapter().textEncoder()) {
+            meta.put("ss_text_encoder_lr", Double.toString(spec.textEncoderFactor() * spec.highestLearningRate()));
+        }
         StringBuilder arguments = new StringBuilder("weight_decay=" + spec.weightDecay());
         if (spec.beta1() != null && spec.beta2() != null) {
             arguments.append(",betas=(%s, %s)".formatted(spec.beta1(), spec.beta2()));
@@ -39,18 +56,31 @@ final class MovedBy {
         return meta;
     }
 
-    /** Where tokens are all that is trained: their rate falls by a power of what is left, or not at all. */
-    static Map<String, String> tokens(TokensSpec spec) {
+    /** Of new tokens, whose rate falls by a power of what is left of the training, or not at all. */
+    private static Map<String, String> ofTokens(TokensSpec spec) {
         String arguments = "weight_decay=" + spec.weightDecay();
         OptimizerType type = spec.optimizer();
         return Map.of(
+                RATE, Double.toString(spec.highestLearningRate()),
                 OPTIMIZER, "%s(%s)".formatted(type, arguments),
                 SCHEDULER, spec.power() == 0 ? "constant" : "polynomial",
                 WARM_UP, spec.warmupSteps().toString());
     }
 
-    /** None of what is off, as kohya's trainer writes that there is none. */
-    static Map<String, String> losses(LossSpec spec) {
+    /**
+     * Of a file of new tokens, which have an optimizer of their own also beside an adapter.
+     *
+     * @param training what the files of the whole training say of it, with {@link #of} among it
+     */
+    static Map<String, String> ofTokens(Map<String, String> training, TrainingSpec spec) {
+        Map<String, String> meta = new TreeMap<>(training);
+        meta.keySet().removeAll(of(spec).keySet());
+        meta.putAll(ofTokens(spec.tokens()));
+        return meta;
+    }
+
+    /** Of the loss; None of what is off, as kohya's trainer writes that there is none. */
+    static Map<String, String> ofLoss(LossSpec spec) {
         return Map.of(
                 "ss_min_snr_gamma",
                 spec.weighting() == LossWeighting.MinSnr ? spec.minSnrGamma().toString() : "None",
