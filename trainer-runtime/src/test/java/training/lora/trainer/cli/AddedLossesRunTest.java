@@ -57,7 +57,10 @@ class AddedLossesRunTest {
         assertThat(lines.get(5).tokensLearningRate()).isPositive();
         assertThat(lines.get(6).tokensLearningRate()).isZero();
         assertThat(ran.output())
-                .contains("  loss.adapterL1 0.", "  tokens.deviationWeight 0.", "  tokensLearningRate 0");
+                .contains(
+                        "  addedLosses.loss.adapterL1 0.",
+                        "  addedLosses.tokens.deviationWeight 0.",
+                        "  tokensLearningRate 0");
 
         String whole = Files.readString(run.workspace().resolve("train/loss.jsonl"));
         run.interruptBefore(12);

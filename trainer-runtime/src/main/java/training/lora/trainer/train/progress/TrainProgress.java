@@ -57,7 +57,9 @@ public final class TrainProgress {
         if (done > 0) {
             LossLog.Line line = losses.lines().get(losses.lines().size() - 1);
             metrics.add(Metric.of("loss", losses.recent(LOSS_WINDOW)));
-            losses.recentAdded(LOSS_WINDOW).forEach((field, loss) -> metrics.add(Metric.of(field, loss)));
+            // A field such as tokens.deviationWeight would read as what it is set to.
+            losses.recentAdded(LOSS_WINDOW)
+                    .forEach((field, loss) -> metrics.add(Metric.of("addedLosses." + field, loss)));
             metrics.add(Metric.of("learningRate", line.learningRate()));
             add(metrics, "foundRate", line.foundRate());
             add(metrics, "tokensLearningRate", line.tokensLearningRate());
