@@ -269,7 +269,7 @@ record CrossFieldRules(List<String> problems) {
             return;
         }
         ScheduleSpec schedule = training.optimizer().schedule();
-        // No steps are told of by themselves.
+        // That steps are at least 1 is checked elsewhere.
         if (steps >= 1 && !schedule.rises(steps)) {
             problems.add("`spec.training.optimizer.schedule.warmupSteps` must be %s steps (%d), was %d"
                     .formatted(schedule.warmupFrom() == null ? "less than" : "at most", steps, schedule.warmupSteps()));

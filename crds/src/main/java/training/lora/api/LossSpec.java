@@ -41,7 +41,7 @@ public record LossSpec(
                 "What a timestep counts: MinSnr (Hang et al. 2023), Debiased (Yu et al. 2023) or Uniform. Default MinSnr.")
         LossWeighting weighting,
 
-        @JsonPropertyDescription("Gamma of MinSnr, without which it must be unset. Default 5.")
+        @JsonPropertyDescription("Gamma of MinSnr; with another weighting it must be unset. Default 5.")
         @Min(value = 0, inclusive = false) Double minSnrGamma,
 
         @JsonPropertyDescription(

@@ -7,7 +7,7 @@ import java.util.stream.Collectors;
 /** A named number, printed with the digits that mean something. */
 public record Metric(
         @JsonPropertyDescription(
-                "loss, validationLoss, score, learned, kept, textAlignment, trainingImageAlignment, styleAlignment, diversity, aesthetic, faceSimilarity, memorised, heldOutAlignment, overfit, learningRate, foundRate, tokensLearningRate, tokensFoundRate, gradientNorm, losses beside the prediction's by their fields below spec.training, imagesPerSecond; of a download fetchedBytes and totalBytes.")
+                "loss, validationLoss, score, learned, kept, textAlignment, trainingImageAlignment, styleAlignment, diversity, aesthetic, faceSimilarity, memorised, heldOutAlignment, overfit, learningRate, foundRate, tokensLearningRate, tokensFoundRate, gradientNorm, addedLosses.FIELD of losses beside the prediction's, by their fields below spec.training, imagesPerSecond; of a download fetchedBytes and totalBytes.")
         String name,
 
         @JsonPropertyDescription("The number in decimal notation.")

@@ -20,7 +20,7 @@ public record ProgressMessage(
         @JsonPropertyDescription("When, RFC 3339.") String time,
 
         @JsonPropertyDescription(
-                "loss, learningRate, foundRate, tokensLearningRate, tokensFoundRate, gradientNorm, imagesPerSecond, losses beside the prediction's by their fields below spec.training.")
+                "loss, learningRate, foundRate, tokensLearningRate, tokensFoundRate, gradientNorm, imagesPerSecond, addedLosses.FIELD of losses beside the prediction's, by their fields below spec.training.")
         List<Metric> metrics,
 
         @JsonPropertyDescription("A checkpoint that exists now.") @Nullable Checkpoint checkpoint,

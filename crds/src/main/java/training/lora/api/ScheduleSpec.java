@@ -46,10 +46,12 @@ public record ScheduleSpec(
                 "Share of the highest rate to which it falls, from 0 to 1; with Constant it must be unset. Unset: 0.01 with Exponential, else 0.")
         @Min(0) @Max(1) @Nullable Double finalFraction,
 
-        @JsonPropertyDescription("Falls of CosineRestarts, without which it must be unset. Default 3.")
+        @JsonPropertyDescription(
+                "How many times the rate falls with CosineRestarts; with another type it must be unset. Default 3.")
         @Min(1) @Max(1000) Integer cycles,
 
-        @JsonPropertyDescription("Power of Polynomial, without which it must be unset; 1 is Linear. Default 2.")
+        @JsonPropertyDescription(
+                "Power by which the rate falls with Polynomial, of which 1 is Linear; with another type it must be unset. Default 2.")
         @Min(value = 0, inclusive = false) @Max(100) Double power) {
     static final int USUAL_CYCLES = 3;
     static final double USUAL_POWER = 2;

@@ -93,7 +93,7 @@ public record TokensSpec(
         @Min(1) @Max(100000) @Nullable Integer descriptionSteps,
 
         @JsonPropertyDescription(
-                "Weight of a loss on where the denoiser's cross-attentions look for tokens (DAAM, Tang et al. 2023), as Eden's token_attention_loss_w, where it is 3e-7: strong attention to a prompt's tokens counts, that to new ones most where masks leave places out, and how unlike they are in it. It is logged beside the loss, times its weight. It takes captions.maxTokens 75. Unset: none.")
+                "Weight of a loss that keeps the denoiser's cross-attentions from looking for new tokens where masks leave pictures out, as Eden's token_attention_loss_w, where it is 3e-7. It takes captions.maxTokens 75. Unset: none.")
         @Min(value = 0, inclusive = false) @Max(1000000) @Nullable Double attentionWeight,
 
         @JsonPropertyDescription(
@@ -101,7 +101,7 @@ public record TokensSpec(
         @Nullable TokenBasisSpec basis,
 
         @JsonPropertyDescription(
-                "Whether the keys that the denoiser's cross-attentions make of a concept's token are locked to those of its className (Perfusion, Tewel et al. 2023), so that the concept is looked for much as its class is. Keys alone are locked: queries that targets have are trained and still move where it is looked for, and the token's embedding is learned too. *.attn2.to_v, the values, as targets are the paper's. The lock is a part of the LoRA, of one rank a concept, that every reader of LoRAs knows; it has not the paper's gate, so that prompts without the concept draw somewhat differently too. It takes count 1, a plain LoRA, and a target other than *.attn2.to_k. Unset: false.")
+                "Whether the denoiser's cross-attentions look for a concept as they do for its className, which lets it fit into scenes: keys of its token are locked to the className's (Perfusion, Tewel et al. 2023). It takes count 1, a plain LoRA, and a target other than *.attn2.to_k. Unset: false.")
         @Nullable Boolean keyLock) {
     public TokensSpec {
         count = orDefault(count, 0);

@@ -244,7 +244,7 @@ public final class AdapterFile implements AutoCloseable {
         if (forms.isEmpty()) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "%s must hold an adapter, of which --without-embeddings leaves the rest, but holds embeddings alone"
+                    "%s must hold an adapter, but holds embeddings alone, so that --without-embeddings leaves nothing"
                             .formatted(file()));
         }
         LOG.warn(

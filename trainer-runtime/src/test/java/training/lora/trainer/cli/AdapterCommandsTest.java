@@ -134,7 +134,7 @@ class AdapterCommandsTest {
         assertThat(resized.error()).contains("nothing that has a rank, only embeddings of [qzx]");
         assertThat(folder.resolve("x.safetensors")).doesNotExist();
         assertThat(left.code()).isEqualTo(Reason.InvalidConfiguration.exitCode());
-        assertThat(left.error()).contains("holds embeddings alone");
+        assertThat(left.error()).contains("holds embeddings alone, so that --without-embeddings leaves nothing");
     }
 
     @Test

@@ -21,24 +21,29 @@ import training.lora.trainer.train.batch.Aligned;
  * what a mean of squares over elements and samples counts, 2 / n: as if the target were that far from the prediction. B samples, C latent
  * channels, h x w latents.
  *
- * <p>It has no loss. The one that has this gradient by p, were the target a number, is what is logged: the squared distance from it.
+ * <p>It is defined by its gradient. What is logged is the loss that has this gradient by p with the target treated as a constant: the
+ * squared distance of p from it.
  */
 public final class PromptAlignment {
-    private static final TorchScript ESTIMATE =
-            TorchScript.compile("x, p, a, b", "return torch.add(torch.mul(x, a), torch.mul(p, b))");
+    private static final TorchScript ESTIMATE = TorchScript.compile(
+            "noisy, predicted, signal, noise",
+            "return torch.add(torch.mul(noisy, signal), torch.mul(predicted, noise))");
 
     /**
-     * Adds to g; c and e are the base model's predictions of the text and of the empty one, o and u the trained one's; a: what noise is
-     * multiplied by to be a prediction, w: this times what a sample counts.
+     * Adds to the gradient and gives what is logged. target and empty are the base model's predictions of y_c and of the empty text, own
+     * and own_empty the trained one's of y_P and of the empty text; factors: alpha, beta and the weight's share of an element; of_noise:
+     * what a prediction is multiplied by to be noise; shares: this times what a sample counts.
      */
-    private static final TorchScript ADD = TorchScript.compile("g, c, e, o, u, k, w, a", """
-            v = torch.unbind(k, 0)
-            m = torch.add(e, torch.mul(torch.sub(c, e), v[0]))
-            n = torch.add(u, torch.mul(torch.sub(o, u), v[1]))
-            d = torch.sub(m, n)
-            s = torch.mul(d, w)
-            _0 = torch.sub_(g, torch.mul(s, v[2]))
-            return torch.mul(torch.sum(torch.mul(torch.mul(d, a), s)), torch.mul(v[2], 0.5))
+    private static final TorchScript ADD =
+            TorchScript.compile("gradient, target, empty, own, own_empty, factors, shares, of_noise", """
+            factor = torch.unbind(factors, 0)
+            guided = torch.add(empty, torch.mul(torch.sub(target, empty), factor[0]))
+            own_guided = torch.add(own_empty, torch.mul(torch.sub(own, own_empty), factor[1]))
+            distance = torch.sub(guided, own_guided)
+            shared = torch.mul(distance, shares)
+            _0 = torch.sub_(gradient, torch.mul(shared, factor[2]))
+            squared = torch.sum(torch.mul(torch.mul(distance, of_noise), shared))
+            return torch.mul(squared, torch.mul(factor[2], 0.5))
             """);
 
     private final NoiseSchedule schedule;

@@ -13,9 +13,9 @@ import training.lora.trainer.model.layer.AttentionScores;
 import training.lora.trainer.tensor.TorchScript;
 
 /**
- * A loss on where a denoiser looks for new tokens, as in Eden's trainer ({@code token_attention_loss_w}). S (B, h, w, tokens) are the
- * {@link AttentionScores} of a layer, resized to the smallest layer's by bicubic interpolation; E a mean, S_ti the mean over layers
- * for the places of new tokens, M the masks:
+ * A loss on where a denoiser looks for new tokens (DAAM, Tang et al. 2023), as in Eden's trainer ({@code token_attention_loss_w}).
+ * S (B, h, w, tokens) are the {@link AttentionScores} of a layer, resized to the smallest layer's by bicubic interpolation; E a mean,
+ * S_ti the mean over layers for the places of new tokens, M the masks:
  *
  * <pre>5 E[relu(E_layers,places S)^2] + E[relu(S_ti M)^2] + 2 E[relu(S_ti (1 - M) + 10)^2] + E[Var_tokens(E_places S_ti)]</pre>
  *
