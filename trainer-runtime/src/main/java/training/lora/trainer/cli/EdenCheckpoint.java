@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.TokenEmbeddings;
 import training.lora.trainer.export.EdenFiles;
 import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Folders;
@@ -61,9 +62,27 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
      * Reads it for {@code model}.
      *
      * @param triggers the words that call what was learned
+     * @throws TrainerException InvalidConfiguration if it has new tokens and none is called by one of them: prompts would not say it
      */
     LoraAdapter read(List<String> triggers, StableDiffusion model, NDManager manager) throws IOException {
-        return EdenFiles.read(lora, embeddings, triggers, model, manager);
+        LoraAdapter adapter = EdenFiles.read(lora, embeddings, triggers, model, manager);
+        TokenEmbeddings tokens = adapter.tokens();
+        if (tokens == null) {
+            return adapter;
+        }
+        List<String> words =
+                tokens.words().stream().map(TokenEmbeddings.Word::text).toList();
+        if (words.stream().noneMatch(word -> triggers.stream().anyMatch(word::equalsIgnoreCase))) {
+            adapter.close();
+            throw wrong(
+                    "--config_filename must have the word of new tokens as a trigger, but those of %s are called %s and it has %s: name it with --set datasets[0].concept.trigger=%s"
+                            .formatted(
+                                    String.valueOf(lora != null ? lora : embeddings),
+                                    String.join(", ", words),
+                                    triggers.isEmpty() ? "none" : String.join(", ", triggers),
+                                    words.get(0)));
+        }
+        return adapter;
     }
 
     private static TrainerException wrong(String sentence) {

@@ -42,10 +42,11 @@ import training.lora.trainer.source.Surroundings;
 import training.lora.trainer.source.Unpacker;
 
 /**
- * {@code evaluate} with the arguments of Eden's script: draws four pictures with a LoRA file, whichever trainer it is of, and
- * writes their scores under Eden's keys.
+ * {@code evaluate} with the arguments of Eden's script: draws four pictures with a LoRA file, whichever trainer it is of, or one for
+ * each concept where there are more, and writes their scores under Eden's keys.
  */
 final class EdenEvaluation {
+    /** How many are drawn, unless there are more concepts. */
     private static final int PICTURES = 4;
 
     /** Side of the pictures, but of a bundled model its own. */

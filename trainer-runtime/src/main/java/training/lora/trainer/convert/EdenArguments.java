@@ -32,6 +32,7 @@ import training.lora.api.TokensSpec;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
 import training.lora.api.Uris;
+import training.lora.trainer.WholeWords;
 
 /**
  * A training as Eden's trainer writes it down in {@code training_args.json}: what {@link EdenConfig} reads, with its keys' names and units.
@@ -94,6 +95,24 @@ public final class EdenArguments {
                 .toList();
     }
 
+    /** Those that call what is learned, each once. */
+    private List<String> words() {
+        return LoraTrainingSpec.trainedTriggers(spec.datasets()).toList();
+    }
+
+    /**
+     * What stands before captions. In Eden it stands in the trigger's place, and without its word no tokens are trained; here it stands
+     * before the trigger.
+     */
+    private String prefix() {
+        String prefix = spec.preparation().captions().prefix();
+        if (prefix.isEmpty() || !spec.training().tokens().any() || words().size() != 1) {
+            return prefix;
+        }
+        String named = WholeWords.of(words().get(0)).matcher(prefix).replaceAll(TOKEN);
+        return named.contains(TOKEN) ? named : named + mode().phrase(TOKEN) + ", ";
+    }
+
     private String urls() {
         return learned().stream().map(d -> Uris.shown(d.uri())).collect(Collectors.joining("|"));
     }
@@ -127,9 +146,7 @@ public final class EdenArguments {
                             case OpenAI -> "gpt4-v";
                             default -> "no_caption";
                         })
-                .put(
-                        "caption_prefix",
-                        Objects.requireNonNullElse(preparation.captions().prefix(), ""))
+                .put("caption_prefix", prefix())
                 .put("skip_gpt_cleanup", preparation.captions().cleanUp() == CleanUp.None)
                 .put("crop_based_on_salience", preparation.crop() == CropMode.Salience)
                 .put("use_face_detection_instead", preparation.mask().source() == MaskSource.Face)
@@ -222,12 +239,7 @@ public final class EdenArguments {
             return;
         }
         boolean prodigy = tokens.optimizer() == OptimizerType.Prodigy;
-        List<String> words = learned().stream()
-                .map(DatasetSpec::concept)
-                .filter(c -> c != null && c.trigger() != null)
-                .map(c -> Objects.requireNonNull(Objects.requireNonNull(c).trigger()))
-                .distinct()
-                .toList();
+        List<String> words = words();
         ObjectNode dictionary = tokenDictionary(words, tokens.count());
         arguments
                 .put("n_tokens", tokens.count())

@@ -30,7 +30,7 @@ final class EdenConfig {
     private static final double RATE_BEFORE_OF_WEIGHTS = 1e-5;
 
     private static final int LONGEST_NAME = 40;
-    private static final String TOKEN = "TOK";
+    private static final String TOKEN = EdenArguments.TOKEN;
     private static final String CLIPSEG = "hf://Xenova/clipseg-rd64-refined";
 
     private final Options options;
@@ -38,7 +38,7 @@ final class EdenConfig {
     private final Places places;
     private final Draft draft;
 
-    /** Whether tokens are trained there, which are called by {@link #TOKEN}. */
+    /** Whether tokens are trained there. */
     private final boolean tokens;
 
     /** Whether the denoiser's own weights are trained, not an adapter. */
@@ -124,8 +124,11 @@ final class EdenConfig {
     }
 
     private void datasets() {
-        boolean triggered = tokens && (prefix().isEmpty() || prefix().contains(TOKEN));
-        new EdenData(options, places, draft).put(mode, triggered ? TOKEN : null);
+        List<String> words = EdenTokens.words(options, tokens);
+        // Words of several data sets are not in what stands before all captions.
+        boolean several = words.stream().distinct().count() > 1;
+        boolean triggered = several || prefix().isEmpty() || prefix().contains(TOKEN);
+        new EdenData(options, places, draft).put(mode, triggered ? words : List.of());
         if (tokens && !hasTrigger()) {
             findings.note(
                     options.text("caption_prefix") != null

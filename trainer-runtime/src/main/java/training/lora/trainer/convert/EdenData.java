@@ -1,8 +1,8 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 import training.lora.api.ConceptMode;
 import training.lora.trainer.files.DataFiles;
 
@@ -39,14 +39,14 @@ final class EdenData {
     /**
      * Puts them all.
      *
-     * @param trigger what calls the concept; null where nothing does
+     * @param words what calls that which each of them teaches; empty where nothing does
      */
-    void put(ConceptMode mode, @Nullable String trigger) {
+    void put(ConceptMode mode, List<String> words) {
         String[] urls = urls(options);
-        for (String url : urls) {
-            ObjectNode dataset = draft.dataset(KEY, places.input(findings, KEY, url));
-            if (trigger != null) {
-                dataset.putObject("concept").put("mode", mode.name()).put("trigger", trigger);
+        for (int i = 0; i < urls.length; i++) {
+            ObjectNode dataset = draft.dataset(KEY, places.input(findings, KEY, urls[i]));
+            if (!words.isEmpty()) {
+                dataset.putObject("concept").put("mode", mode.name()).put("trigger", words.get(i));
             } else if (mode == ConceptMode.Style) {
                 dataset.putObject("concept").put("mode", mode.name());
             }

@@ -6,8 +6,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.AdapterType;
 import training.lora.api.ConceptMode;
@@ -109,17 +111,31 @@ final class EdenSampling {
     private ArrayNode prompts(int count) {
         boolean triggered = draft.at("datasets.0.concept.trigger").isTextual();
         String thing = mode == ConceptMode.Face ? "a person" : "an object";
+        List<String> names = triggered ? names() : List.of(thing);
         String[] modifier = modifier(options);
         List<String> texts = texts();
         ArrayNode prompts = Json.MAPPER.createArrayNode();
         for (int i = 0; i < count; i++) {
-            String text = texts.get(i % texts.size());
+            String text = texts.get(i / names.size() % texts.size())
+                    .replace(ConceptMode.PLACEHOLDER, names.get(i % names.size()));
             prompts.addObject()
-                    .put("text", modifier[0] + (triggered ? text : text.replace("<concept>", thing)) + modifier[1])
+                    .put("text", modifier[0] + text + modifier[1])
                     .put("negative", NEGATIVE)
                     .put("seed", seed(options) + i);
         }
         return prompts;
+    }
+
+    /** What stands for the words that prompts say in turn: of several those of each data set. */
+    private List<String> names() {
+        Set<String> words = new HashSet<>();
+        List<String> names = new ArrayList<>();
+        for (JsonNode dataset : draft.at("datasets")) {
+            if (words.add(dataset.at("/concept/trigger").asText())) {
+                names.add("<" + dataset.path("name").asText() + ">");
+            }
+        }
+        return names.size() == 1 ? List.of(ConceptMode.PLACEHOLDER) : names;
     }
 
     private List<String> texts() {

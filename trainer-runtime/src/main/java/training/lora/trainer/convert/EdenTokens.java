@@ -2,17 +2,52 @@ package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import training.lora.api.OptimizerType;
 
 /** Eden's textual inversion: new tokens in the trigger's place. */
 final class EdenTokens {
+    private static final String DICTIONARY = "token_dict";
+
     private final Options options;
     private final Draft draft;
 
     EdenTokens(Options options, Draft draft) {
         this.options = options;
         this.draft = draft;
+    }
+
+    /**
+     * What calls that which each data set teaches: TOK, as there, or where this trainer wrote the file and there were several words,
+     * one of these each.
+     *
+     * @param trained whether tokens are trained at all; else there are none
+     */
+    static List<String> words(Options options, boolean trained) {
+        if (!trained) {
+            options.ignore(DICTIONARY);
+            return List.of();
+        }
+        int datasets = EdenData.urls(options).length;
+        List<String> words = new ArrayList<>();
+        if (options.raw(DICTIONARY) instanceof ObjectNode dictionary) {
+            dictionary.fieldNames().forEachRemaining(words::add);
+        }
+        if (words.size() > 1 && words.size() == datasets) {
+            return words;
+        }
+        if (words.size() > 1) {
+            options.findings()
+                    .ignores(
+                            DICTIONARY,
+                            "its %d words can't be told apart among data sets, of which there are %d, so that TOK calls all"
+                                    .formatted(words.size(), datasets));
+        } else {
+            options.ignore(DICTIONARY);
+        }
+        return Collections.nCopies(datasets, EdenArguments.TOKEN);
     }
 
     void put() {
@@ -67,8 +102,11 @@ final class EdenTokens {
             return;
         }
         draft.put("token_warmup_steps", "training.tokens.descriptionSteps", steps);
+        // It is of the first of several words.
+        String first = draft.at("datasets.0.concept.trigger").asText();
         for (JsonNode dataset : draft.at("datasets")) {
-            if (dataset.get("concept") instanceof ObjectNode concept) {
+            if (dataset.get("concept") instanceof ObjectNode concept
+                    && concept.path("trigger").asText().equals(first)) {
                 concept.put("description", description);
             }
         }

@@ -32,19 +32,39 @@ final class BuiltInPrompts {
         List<String> texts = new ArrayList<>();
         int each = concepts.all().size() == 1 ? OF_ONE : OF_EACH;
         for (Concept concept : concepts.all()) {
-            ConceptMode mode = mode(spec, concept);
-            for (String line : lines(mode.name().toLowerCase(Locale.ROOT)).subList(0, each)) {
-                texts.add(text(line, mode, concept.trigger()));
-            }
+            texts.addAll(texts(spec, concept).subList(0, each));
         }
         if (concepts.all().stream().noneMatch(c -> c.trigger() == null)) {
             texts.addAll(lines(OTHERS));
         }
+        return prompts(texts, seed);
+    }
+
+    /** So many that are for the concepts in turn, at most {@value #OF_ONE} for each; seeds count up from 0. */
+    static List<PromptSpec> inTurn(LoraTrainingSpec spec, Concepts concepts, int count) {
+        List<List<String>> ofEach =
+                concepts.all().stream().map(concept -> texts(spec, concept)).toList();
+        List<String> texts = new ArrayList<>();
+        for (int i = 0; i < Math.min(count, OF_ONE * ofEach.size()); i++) {
+            texts.add(ofEach.get(i % ofEach.size()).get(i / ofEach.size()));
+        }
+        return prompts(texts, 0);
+    }
+
+    private static List<PromptSpec> prompts(List<String> texts, long seed) {
         List<PromptSpec> prompts = new ArrayList<>();
         for (String text : texts) {
             prompts.add(new PromptSpec(text, "", seed + prompts.size()));
         }
         return prompts;
+    }
+
+    /** All that there are for a concept, {@value #OF_ONE}. */
+    private static List<String> texts(LoraTrainingSpec spec, Concept concept) {
+        ConceptMode mode = mode(spec, concept);
+        return lines(mode.name().toLowerCase(Locale.ROOT)).stream()
+                .map(line -> text(line, mode, concept.trigger()))
+                .toList();
     }
 
     private static ConceptMode mode(LoraTrainingSpec spec, Concept concept) {

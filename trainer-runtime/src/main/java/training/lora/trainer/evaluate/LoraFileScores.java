@@ -28,10 +28,15 @@ public record LoraFileScores(
         double trainingImageAlignment,
         @Nullable Double aesthetic) {
 
-    /** The prompts that are drawn: the first {@code count} of the built-in ones, with seeds from 0. */
+    /**
+     * The prompts that are drawn, with seeds from 0: built-in ones that name the concepts in turn.
+     *
+     * @param count how many; one for each concept where there are more concepts
+     */
     public static List<PromptSpec> prompts(LoraTrainingSpec spec, int count) {
-        List<PromptSpec> all = BuiltInPrompts.of(spec, Concepts.of(spec.datasets()), 0);
-        return all.subList(0, Math.min(count, all.size()));
+        Concepts concepts = Concepts.of(spec.datasets());
+        return BuiltInPrompts.inTurn(
+                spec, concepts, Math.max(count, concepts.all().size()));
     }
 
     /**

@@ -10,6 +10,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
@@ -78,6 +79,79 @@ class EdenArgumentsTest {
         Converted again = Conversions.convert(Tool.Eden, folder, arguments);
         assertThat(again.training().at("/spec/training").toPrettyString())
                 .isEqualTo(first.training().at("/spec/training").toPrettyString());
+    }
+
+    @Test
+    void ofSeveralWordsEachDataSetHasItsOwnWhateverStandsBeforeCaptions() throws IOException {
+        LoraTrainingSpec spec = several("{mode: Object, trigger: robo}", "prefix: \"a photo, \"");
+
+        Converted read = Conversions.convert(Tool.Eden, folder, arguments(spec));
+
+        assertThat(read.training().at("/spec/datasets").toString())
+                .isEqualTo(
+                        "[{\"name\":\"main\",\"uri\":\"a\",\"concept\":{\"mode\":\"Object\",\"trigger\":\"banny\"}},"
+                                + "{\"name\":\"main-2\",\"uri\":\"b\",\"concept\":{\"mode\":\"Object\",\"trigger\":\"robo\"}}]");
+        assertThat(read.training().at("/spec/preparation/captions/prefix").asText())
+                .isEqualTo("a photo, ");
+        assertThat(read.training().at("/spec/training/tokens/count").asInt()).isEqualTo(2);
+        assertThat(read.training().at("/spec/sampling/prompts").findValuesAsText("text"))
+                .containsExactly("<main>", "<main-2>", "<main> on a wooden table");
+        assertThat(read.warnings()).noneMatch(warning -> warning.contains("token_dict"));
+        assertThat(Conversions.problems(read.training())).isEmpty();
+    }
+
+    @Test
+    void wordsThatAreNotOfOneDataSetEachAreTokAndSaid() throws IOException {
+        ObjectNode arguments = arguments(several("{mode: Object, trigger: robo}", "prefix: \"\""));
+
+        Converted read = Conversions.convert(Tool.Eden, folder, arguments.put("lora_training_urls", "a|b|c"));
+
+        assertThat(read.training().at("/spec/datasets").findValuesAsText("trigger"))
+                .containsExactly("TOK", "TOK", "TOK");
+        assertThat(read.warnings())
+                .anySatisfy(
+                        warning -> assertThat(warning)
+                                .contains(
+                                        "`token_dict` (its 2 words can't be told apart among data sets, of which there are 3, so that TOK calls all)"));
+    }
+
+    /** Eden trains no tokens where what stands before captions doesn't say their word. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "'a photo, ' | 'a photo, TOK, '",
+                "'a photo of Banny, ' | 'a photo of TOK, '",
+                "'' | ''",
+            })
+    void whatStandsBeforeCaptionsSaysTheTokensWord(String prefix, String written) throws IOException {
+        LoraTrainingSpec spec = several("{mode: Object, trigger: banny}", "prefix: \"" + prefix + "\"");
+
+        ObjectNode arguments = arguments(spec);
+
+        assertThat(arguments.get("caption_prefix").asText()).isEqualTo(written);
+        assertThat(Conversions.convert(Tool.Eden, folder, arguments)
+                        .training()
+                        .at("/spec/datasets")
+                        .findValuesAsText("trigger"))
+                .containsExactly("TOK", "TOK");
+    }
+
+    private static ObjectNode arguments(LoraTrainingSpec spec) {
+        return EdenArguments.of(spec, "several", ModelFamily.SD15, 10);
+    }
+
+    /** A training of two data sets, the first of which is of banny, with two tokens for each word. */
+    private static LoraTrainingSpec several(String second, String captions) throws IOException {
+        return Json.STRICT_YAML.readValue("""
+                baseModel: {uri: base}
+                datasets:
+                - {name: one, uri: a, concept: {mode: Object, trigger: banny}}
+                - {name: two, uri: b, concept: %s}
+                preparation: {captions: {%s}}
+                training: {steps: 10, tokens: {count: 2}}
+                sampling: {prompts: [{text: a}, {text: b}, {text: c}]}
+                """.formatted(second, captions), LoraTrainingSpec.class);
     }
 
     @Test

@@ -48,6 +48,31 @@ class BuiltInPromptsTest {
         assertThat(of("[{uri: a}]")).hasSize(8).noneMatch(p -> p.text().contains("style of"));
     }
 
+    /** Of which as many are drawn as are asked for, and not those of the first concept alone. */
+    @Test
+    void severalConceptsTakeTurns() throws Exception {
+        LoraTrainingSpec spec = Json.STRICT_YAML.readValue("""
+                baseModel: {uri: base}
+                datasets:
+                - {name: one, uri: a, concept: {mode: Object, trigger: blorp}}
+                - {name: two, uri: b, concept: {mode: Object, trigger: zif}}
+                """, LoraTrainingSpec.class);
+
+        List<PromptSpec> prompts = LoraFileScores.prompts(spec, 4);
+
+        String first = BuiltInPrompts.lines("object").get(0);
+        String second = BuiltInPrompts.lines("object").get(1);
+        assertThat(prompts)
+                .extracting(PromptSpec::text)
+                .containsExactly(
+                        first.replace("<concept>", "blorp"),
+                        first.replace("<concept>", "zif"),
+                        second.replace("<concept>", "blorp"),
+                        second.replace("<concept>", "zif"));
+        assertThat(prompts).extracting(PromptSpec::seed).containsExactly(0L, 1L, 2L, 3L);
+        assertThat(LoraFileScores.prompts(spec, 1)).hasSize(2);
+    }
+
     @Test
     void severalConceptsHaveFourEach() throws Exception {
         List<PromptSpec> prompts = of(
