@@ -7,8 +7,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import training.lora.api.AdapterFormat;
-import training.lora.api.AdapterType;
 import training.lora.api.Bf16Weights;
 import training.lora.api.Json;
 import training.lora.api.LossWeighting;
@@ -22,17 +20,8 @@ import training.lora.api.TrainingMethod;
 
 /** OneTrainer's JSON: a whole configuration, or a preset of some options; concepts and samples in it or in files of their own. */
 final class OneTrainerConfig {
-    /** At which a LoKr's second matrix is whole. */
-    private static final int MOST_RANK = 1024;
-
     private static final int TIMESTEPS = 1000;
     private static final String CLIP = "hf://openai/clip-vit-base-patch32";
-
-    /** What counts where an adapter is trained. */
-    private static final List<String> OF_ADAPTERS =
-            List.of(("peft_type lora_model_name lora_rank lora_alpha lora_decompose lora_decompose_output_axis lokr_dim"
-                            + " lokr_decompose_factor lokr_full_matrix dropout_probability")
-                    .split(" "));
 
     private final Options options;
     private final Findings findings;
@@ -230,7 +219,7 @@ final class OneTrainerConfig {
         } else {
             ignoreWeightType();
         }
-        OF_ADAPTERS.forEach(options::ignore);
+        OneTrainerAdapter.ignore(options);
     }
 
     /** Whether the type of the denoiser's weights is told with that of all parts, as older files have it. */
@@ -251,64 +240,8 @@ final class OneTrainerConfig {
     }
 
     private void adapter() {
-        String adapter = "training.adapter.";
         ignoreWeightType();
-        String type = options.text("peft_type", "LORA");
-        if (!List.of("LORA", "LOHA", "LOKR").contains(type)) {
-            throw options.refused("peft_type");
-        }
-        if (!type.equals("LORA")) {
-            draft.put("peft_type", adapter + "type", type.equals("LOHA") ? AdapterType.LoHa : AdapterType.LoKr);
-            draft.put("peft_type", "output.formats", List.of(AdapterFormat.Kohya));
-        } else if (options.flag("lora_decompose", false)) {
-            if (!options.flag("lora_decompose_output_axis", false)) {
-                throw options.refused("lora_decompose_output_axis");
-            }
-            draft.put("lora_decompose", adapter + "type", AdapterType.DoRA);
-        }
-        boolean kronecker = type.equals("LOKR");
-        int rank = options.whole(kronecker ? "lokr_dim" : "lora_rank", 16);
-        boolean whole = kronecker && options.flag("lokr_full_matrix", false);
-        draft.put(kronecker ? "lokr_dim" : "lora_rank", adapter + "rank", whole ? MOST_RANK : rank);
-        if (kronecker) {
-            draft.put("lokr_decompose_factor", adapter + "factor", options.whole("lokr_decompose_factor", -1));
-        }
-        draft.put("lora_alpha", adapter + "alpha", options.number("lora_alpha", 1));
-        double dropout = options.number("dropout_probability", 0);
-        if (dropout != 0) {
-            draft.put("dropout_probability", adapter + "dropout", dropout);
-        }
-        draft.put("layer_filter", adapter + "targets", targets());
-        draft.put("text_encoder.train", adapter + "textEncoder", trainsTextEncoder());
-        String before = options.text("lora_model_name");
-        if (before != null) {
-            draft.put("lora_model_name", "training.initFrom.uri", places.input(findings, "lora_model_name", before));
-        }
-    }
-
-    /** The filter is a list of parts of modules' names; presets are names of such lists. */
-    private List<String> targets() {
-        String filter = options.text("layer_filter");
-        String preset = options.text("layer_filter_preset", "full");
-        if (filter != null) {
-            preset = filter.equals("attentions") ? "attn-mlp" : filter.equals("attn") ? "attn-only" : "custom";
-        }
-        return switch (preset) {
-            case "full" -> List.of("Attention", "FeedForward", "Convolution");
-            case "attn-mlp" -> List.of("Attention", "FeedForward");
-            case "attn-only" -> List.of("Attention");
-            case "custom" -> {
-                List<String> targets = new ArrayList<>();
-                for (String part : (filter == null ? "" : filter).split(",")) {
-                    targets.add("*" + part.strip() + "*");
-                }
-                if (trainsTextEncoder()) {
-                    targets.add("text_encoder*");
-                }
-                yield targets;
-            }
-            default -> throw options.refused("layer_filter_preset");
-        };
+        new OneTrainerAdapter(options, places, draft, trainsTextEncoder()).put();
     }
 
     private void loss() {
