@@ -58,7 +58,7 @@ final class OneTrainerConfig {
         Options options = new Options(findings, node, "");
         read(options, places, "concepts", "concept_file_name");
         read(options, places, "samples", "sample_definition_file_name");
-        OneTrainerVersions.bringForward(node);
+        OneTrainerVersions.bringForward(options);
         withoutVersions(node);
         findings.look(node, "");
         OneTrainerConfig config = new OneTrainerConfig(options, places);
