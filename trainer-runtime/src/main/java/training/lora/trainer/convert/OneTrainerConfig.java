@@ -3,6 +3,7 @@ package training.lora.trainer.convert;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -65,6 +66,7 @@ final class OneTrainerConfig {
         config.baseModel();
         OneTrainerTokens tokens = new OneTrainerTokens(options, config.method, config.folders, config.draft, config.xl);
         new OneTrainerConcepts(options, places, config.folders, config.draft, tokens).put();
+        config.dropTexts();
         config.preparation();
         config.training();
         Integer epoch = config.folders.epoch(config.draft);
@@ -131,6 +133,30 @@ final class OneTrainerConfig {
         if (options.flag("rescale_noise_scheduler_to_zero_terminal_snr", false)) {
             draft.put("rescale_noise_scheduler_to_zero_terminal_snr", "baseModel.zeroTerminalSnr", true);
         }
+    }
+
+    /** There the embedding of a text becomes zeros by chance, of XL each of the two by itself; here a caption becomes the empty one. */
+    private void dropTexts() {
+        Options second = options.child("text_encoder_2");
+        double chance = options.child("text_encoder").number("dropout_probability", 0);
+        if (!xl) {
+            second.ignore("dropout_probability");
+        } else if (second.number("dropout_probability", 0) != chance) {
+            throw second.refused("dropout_probability");
+        }
+        if (chance == 0) {
+            return;
+        }
+        String path = "training.captions.dropout";
+        BigDecimal dropped = draft.at(path).decimalValue();
+        BigDecimal rest = BigDecimal.ONE.subtract(dropped);
+        draft.put(
+                "text_encoder.dropout_probability",
+                path,
+                dropped.add(rest.multiply(BigDecimal.valueOf(chance))).doubleValue());
+        findings.differs(
+                "a caption that `text_encoder.dropout_probability` leaves out is the empty one%s, where there its embedding is zeros"
+                        .formatted(xl ? " for both text encoders" : ""));
     }
 
     private void preparation() {
