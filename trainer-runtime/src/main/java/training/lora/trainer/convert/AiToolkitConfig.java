@@ -176,18 +176,20 @@ final class AiToolkitConfig {
         }
         draft.put("network.linear_alpha", adapter + "alpha", alpha);
         Integer convolutions = network.whole("conv");
-        if (whole) {
-            // Ranks of the file are passed over there, and convolutions adapted too.
-            draft.put(adapter + "targets", List.of("Attention", "FeedForward", "Convolution"));
-        } else if (convolutions == null) {
+        if (convolutions == null && !whole) {
             draft.put(adapter + "targets", List.of("Attention", "FeedForward"));
         } else {
-            draft.put(adapter + "targets", List.of("Attention", "FeedForward", "Convolution"));
-            draft.origin("network.conv", "spec.training.adapter.overrides[0].rank");
-            draft.add(adapter + "overrides")
-                    .put("target", "Convolution")
-                    .put("rank", convolutions)
-                    .set("alpha", Draft.node(network.number("conv_alpha", convolutions)));
+            List<String> all = List.of("Attention", "FeedForward", "Convolution");
+            // Of a whole matrix ranks are passed over there.
+            draft.put(adapter + "targets", whole ? all : ThreeByThree.targets(all, convolutions));
+        }
+        if (convolutions != null && convolutions != 0 && !whole) {
+            ThreeByThree.override(
+                    draft,
+                    "network.conv",
+                    convolutions,
+                    network.has("conv_alpha") ? "network.conv_alpha" : "network.conv",
+                    network.number("conv_alpha", convolutions));
         }
         double dropout = network.number("dropout", 0);
         if (dropout != 0) {

@@ -94,21 +94,15 @@ final class KohyaAdapter {
         if (arguments.flag("rs_lora", false)) {
             draft.put("network_args.rs_lora", adapter + "rankStabilized", true);
         }
-        Integer convolutions = arguments.whole("conv_dim");
-        List<String> targets = targets(convolutions);
-        if (convolutions != null && targets.contains("Convolution")) {
-            double convolutionAlpha = arguments.number("conv_alpha", isLycoris() ? alpha : 1);
-            draft.origin("network_args.conv_dim", "spec.training.adapter.overrides[0].rank");
-            String alphaKey = arguments.number("conv_alpha") != null
-                    ? "network_args.conv_alpha"
-                    : isLycoris() ? "network_alpha" : "network_args.conv_dim";
-            draft.origin(alphaKey, "spec.training.adapter.overrides[0].alpha");
-            draft.add(adapter + "overrides")
-                    .put("target", "Convolution")
-                    .put("rank", convolutions)
-                    .set("alpha", Draft.node(convolutionAlpha == 0 ? convolutions : convolutionAlpha));
+        List<String> targets = targets();
+        Integer given = arguments.whole("conv_dim");
+        draft.put(
+                preset == null ? "" : "network_args.preset",
+                adapter + "targets",
+                ThreeByThree.targets(targets, given));
+        if (ThreeByThree.in(targets)) {
+            convolutions(given, given == null ? rank : given, alpha);
         }
-        draft.put(preset == null ? "" : "network_args.preset", adapter + "targets", targets);
         boolean alone = options.flag("network_train_unet_only", false) || !presetAdaptsTexts();
         String aloneKey = presetAdaptsTexts() ? "network_train_unet_only" : "network_args.preset";
         draft.put(
@@ -135,13 +129,35 @@ final class KohyaAdapter {
         }
     }
 
-    /** What a preset of LyCORIS adapts; sd-scripts' own networks adapt convolutions where they have a rank. */
-    private List<String> targets(@Nullable Integer convolutions) {
+    /**
+     * 3x3 convolutions have a rank and an alpha of their own, which of LyCORIS are those of all modules where they are unset.
+     *
+     * @param given the rank that is given them; null for none
+     * @param rank what they have
+     * @param common the alpha of all modules as it is given
+     */
+    private void convolutions(@Nullable Integer given, int rank, double common) {
+        Double own = arguments.number("conv_alpha");
+        if (rank == 0) {
+            unread("network_args.conv_alpha", arguments.raw("conv_alpha"), "no convolution has a rank");
+        } else if (given != null || own != null) {
+            double alpha = own != null ? own : isLycoris() ? common : 1;
+            String key = own != null
+                    ? "network_args.conv_alpha"
+                    : isLycoris() ? "network_alpha" : "network_args.conv_dim";
+            ThreeByThree.override(draft, "network_args.conv_dim", given, key, alpha == 0 ? rank : alpha);
+        }
+    }
+
+    /** What a preset of LyCORIS adapts; sd-scripts' own networks adapt ResNets and samplers where their convolutions have a rank. */
+    private List<String> targets() {
         if (!isLycoris()) {
             unread("network_args.preset", arguments.raw("preset"), "LyCORIS alone reads it");
-            return convolutions == null
-                    ? List.of("Attention", "FeedForward")
-                    : List.of("Attention", "FeedForward", "Convolution");
+            if (arguments.whole("conv_dim") != null) {
+                return List.of("Attention", "FeedForward", "Convolution");
+            }
+            unread("network_args.conv_alpha", arguments.raw("conv_alpha"), "counts beside conv_dim alone");
+            return List.of("Attention", "FeedForward");
         }
         if (preset == null) {
             throw arguments.refused("preset");
