@@ -10,21 +10,24 @@ import training.lora.api.AdapterType;
 
 /** kohya's network: LoRA of its own module and of LyCORIS. */
 final class KohyaAdapter {
+    /** What LyCORIS adapts without a preset. */
+    private static final String FULL = "full";
+
     private final Options options;
     private final Options arguments;
-    private final boolean oneEncoder;
+    private final @Nullable Boolean xl;
     private final Places places;
     private final Draft draft;
     private final @Nullable LycorisPreset preset;
 
-    /** @param oneEncoder whether the model is known to have one text encoder */
-    KohyaAdapter(Options options, boolean oneEncoder, Places places, Draft draft) {
-        this.oneEncoder = oneEncoder;
+    /** @param xl whether the model is SDXL; null where that isn't known */
+    KohyaAdapter(Options options, @Nullable Boolean xl, Places places, Draft draft) {
+        this.xl = xl;
         this.options = options;
         this.arguments = options.child("network_args");
         this.places = places;
         this.draft = draft;
-        this.preset = isLycoris() ? LycorisPreset.of(arguments.text("preset", "full")) : null;
+        this.preset = isLycoris() ? LycorisPreset.of(arguments.text("preset", FULL)) : null;
     }
 
     /** Whether rates of text encoders, of which there may be none, leave one to be trained. */
@@ -55,7 +58,7 @@ final class KohyaAdapter {
         List<String> rates = options.texts("text_encoder_lr").stream()
                 .filter(rate -> !rate.isBlank())
                 .toList();
-        return oneEncoder ? rates.stream().limit(1).toList() : rates;
+        return Boolean.FALSE.equals(xl) ? rates.stream().limit(1).toList() : rates;
     }
 
     private double textEncoderRate(double common) {
@@ -162,6 +165,14 @@ final class KohyaAdapter {
         if (preset == null) {
             throw arguments.refused("preset");
         }
+        List<String> others = preset.others().stream()
+                .filter(name -> !name.startsWith("conv_") || arguments.whole("conv_dim", 1) > 0)
+                .toList();
+        if (!Boolean.TRUE.equals(xl) && !others.isEmpty()) {
+            options.findings()
+                    .differs("%s, which the preset %s of LyCORIS adapts too, stay as they are"
+                            .formatted(String.join(", ", others), arguments.text("preset", FULL)));
+        }
         if (!preset.convolutions()) {
             for (String key : List.of("conv_dim", "conv_alpha")) {
                 unread("network_args." + key, arguments.raw(key), "`network_args.preset` adapts no convolutions");
@@ -221,6 +232,9 @@ final class KohyaAdapter {
 
     private AdapterType type() {
         String module = options.text("network_module", "networks.lora").toLowerCase(Locale.ROOT);
+        if (!isLycoris() || !arguments.flag("dora_wd", false)) {
+            arguments.ignore("wd_on_output");
+        }
         return switch (module) {
             case "networks.lora" -> AdapterType.LoRA;
             case "networks.loha" -> AdapterType.LoHa;
@@ -253,6 +267,9 @@ final class KohyaAdapter {
                 };
         if (magnitudes && type != AdapterType.DoRA) {
             throw arguments.refused("dora_wd");
+        }
+        if (magnitudes && !arguments.flag("wd_on_output", true)) {
+            throw arguments.refused("wd_on_output");
         }
         return type;
     }

@@ -147,7 +147,7 @@ final class KohyaConfig {
                 draft.put("gradient_checkpointing", "training.gradientCheckpointing", true);
             }
             if (tokens == null) {
-                KohyaAdapter adapter = new KohyaAdapter(options, Boolean.FALSE.equals(scripts.xl()), places, draft);
+                KohyaAdapter adapter = new KohyaAdapter(options, scripts.xl(), places, draft);
                 adapter.put();
                 optimizer.put(adapter.rates(optimizer.commonRate()));
             } else {

@@ -1,6 +1,7 @@
 package training.lora.trainer.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -68,6 +69,53 @@ class KohyaAdapterTest {
         assertThat(adapter.has("overrides")).isEqualTo(convolutions);
         assertThat(converted.warnings().toString().contains("adapts no convolutions"))
                 .isEqualTo(!convolutions);
+    }
+
+    /** Of XL sd-scripts calls these modules otherwise, and LyCORIS leaves them too. */
+    @ParameterizedTest
+    @CsvSource({
+        "train_network, '', full, 'conv_in, conv_out, time_embedding.linear_1, time_embedding.linear_2'",
+        "train_network, preset=unet-only, unet-only, 'conv_in, conv_out, time_embedding.linear_1, time_embedding.linear_2'",
+        "train_network, preset=unet-convblock-only, unet-convblock-only, 'conv_in, conv_out'",
+        "train_network, conv_dim=0, full, 'time_embedding.linear_1, time_embedding.linear_2'",
+        "train_network, preset=attn-mlp, attn-mlp, ''",
+        "sdxl_train_network, preset=full, full, ''"
+    })
+    void modulesOfAPresetThatStayAsTheyAreAreTold(String script, String argument, String preset, String modules)
+            throws IOException {
+        Converted converted = Conversions.kohyaSets(
+                script,
+                folder,
+                LYCORIS + "network_args = [%s]".formatted(argument.isEmpty() ? "" : "'" + argument + "'"));
+
+        String differences = Conversions.differences(converted);
+        if (modules.isEmpty()) {
+            assertThat(differences).doesNotContain("of LyCORIS adapts too");
+        } else {
+            assertThat(differences)
+                    .contains(": %s, which the preset %s of LyCORIS adapts too, stay as they are"
+                            .formatted(modules, preset));
+        }
+    }
+
+    @Test
+    void magnitudesByInputsAreRefusedWhereThereAreMagnitudes() throws IOException {
+        String inputs = "network_args = ['wd_on_output=False'%s]";
+
+        assertThatThrownBy(() -> toml(LYCORIS + inputs.formatted(", 'dora_wd=True'")))
+                .hasMessageContaining(
+                        "`network_args.wd_on_output` can't be \"False\": a DoRA by inputs is not trained");
+        assertThat(toml(LYCORIS + inputs.formatted("").replace("False", "True', 'dora_wd=True"))
+                        .training()
+                        .at("/spec/training/adapter/type")
+                        .asText())
+                .isEqualTo("DoRA");
+        for (String module : new String[] {"lycoris.kohya", "networks.lora"}) {
+            assertThat(toml("network_module = '%s'; ".formatted(module) + inputs.formatted(""))
+                            .warnings())
+                    .contains(
+                            "without effect: `network_args.wd_on_output` (counts beside dora_wd of lycoris.kohya alone)");
+        }
     }
 
     /** As train_network.py hands them on. */
