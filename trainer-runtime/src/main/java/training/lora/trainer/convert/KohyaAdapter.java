@@ -19,61 +19,28 @@ final class KohyaAdapter {
     private final Places places;
     private final Draft draft;
     private final @Nullable LycorisPreset preset;
+    private final double common;
+    private final KohyaTextRates texts;
 
-    /** @param xl whether the model is SDXL; null where that isn't known */
-    KohyaAdapter(Options options, @Nullable Boolean xl, Places places, Draft draft) {
+    /**
+     * @param xl whether the model is SDXL; null where that isn't known
+     * @param common the rate of what has none of its own
+     */
+    KohyaAdapter(Options options, @Nullable Boolean xl, double common, Places places, Draft draft) {
         this.xl = xl;
         this.options = options;
         this.arguments = options.child("network_args");
         this.places = places;
         this.draft = draft;
         this.preset = isLycoris() ? LycorisPreset.of(arguments.text("preset", FULL)) : null;
+        this.common = common;
+        texts = KohyaTextRates.of(options, xl, preset, common);
     }
 
-    /** Whether rates of text encoders, of which there may be none, leave one to be trained. */
-    private static boolean moves(List<String> rates) {
-        return !rates.stream().allMatch(rate -> rate.strip().matches("0*\\.?0*(e.*)?"));
-    }
-
-    /** Whether text encoders are trained too: unless one says otherwise. */
-    private boolean trainsTextEncoder() {
-        List<String> rates = textEncoderRates();
-        return !options.flag("network_train_unet_only", false)
-                && presetAdaptsTexts()
-                && (rates.isEmpty() || moves(rates));
-    }
-
-    private boolean presetAdaptsTexts() {
-        return preset == null || preset.textEncoder();
-    }
-
-    /** What it is learned at. */
-    KohyaOptimizer.Rates rates(double common) {
+    /** What is learned at which rate. */
+    KohyaOptimizer.Rates rates() {
         String key = options.number("unet_lr") != null ? "unet_lr" : "learning_rate";
-        Double text = trainsTextEncoder() ? Double.valueOf(textEncoderRate(common)) : null;
-        return new KohyaOptimizer.Rates(key, options.number("unet_lr", common), "text_encoder_lr", text);
-    }
-
-    private List<String> textEncoderRates() {
-        List<String> rates = options.texts("text_encoder_lr").stream()
-                .filter(rate -> !rate.isBlank())
-                .toList();
-        return Boolean.FALSE.equals(xl) ? rates.stream().limit(1).toList() : rates;
-    }
-
-    private double textEncoderRate(double common) {
-        List<String> rates = textEncoderRates();
-        if (rates.stream().distinct().count() > 1) {
-            throw options.refused("text_encoder_lr");
-        }
-        if (rates.isEmpty()) {
-            return common;
-        }
-        try {
-            return Double.parseDouble(rates.get(0));
-        } catch (NumberFormatException e) {
-            throw options.wrong("text_encoder_lr", "be a number");
-        }
+        return new KohyaOptimizer.Rates(key, options.number("unet_lr", common), texts.rateKey(), texts.rate());
     }
 
     void put() {
@@ -100,21 +67,11 @@ final class KohyaAdapter {
         List<String> targets = targets();
         Integer given = arguments.whole("conv_dim");
         draft.put(
-                preset == null ? "" : "network_args.preset",
-                adapter + "targets",
-                ThreeByThree.targets(targets, given));
+                preset == null ? "" : "network_args.preset", adapter + "targets", ThreeByThree.targets(targets, given));
         if (ThreeByThree.in(targets)) {
             convolutions(given, given == null ? rank : given, alpha);
         }
-        boolean alone = options.flag("network_train_unet_only", false) || !presetAdaptsTexts();
-        String aloneKey = presetAdaptsTexts() ? "network_train_unet_only" : "network_args.preset";
-        draft.put(
-                alone || textEncoderRates().isEmpty() ? aloneKey : "text_encoder_lr",
-                adapter + "textEncoder",
-                trainsTextEncoder());
-        if (alone && moves(textEncoderRates())) {
-            options.findings().ignores("text_encoder_lr", "text encoders are not trained");
-        }
+        draft.put(texts.key(), adapter + "textEncoder", texts.rate() != null);
         for (String ratio : List.of("loraplus_lr_ratio", "loraplus_unet_lr_ratio")) {
             Double times = arguments.number(ratio);
             if (times != null) {
@@ -137,17 +94,16 @@ final class KohyaAdapter {
      *
      * @param given the rank that is given them; null for none
      * @param rank what they have
-     * @param common the alpha of all modules as it is given
+     * @param usual the alpha of all modules as it is given
      */
-    private void convolutions(@Nullable Integer given, int rank, double common) {
+    private void convolutions(@Nullable Integer given, int rank, double usual) {
         Double own = arguments.number("conv_alpha");
         if (rank == 0) {
             unread("network_args.conv_alpha", arguments.raw("conv_alpha"), "no convolution has a rank");
         } else if (given != null || own != null) {
-            double alpha = own != null ? own : isLycoris() ? common : 1;
-            String key = own != null
-                    ? "network_args.conv_alpha"
-                    : isLycoris() ? "network_alpha" : "network_args.conv_dim";
+            double alpha = own != null ? own : isLycoris() ? usual : 1;
+            String key =
+                    own != null ? "network_args.conv_alpha" : isLycoris() ? "network_alpha" : "network_args.conv_dim";
             ThreeByThree.override(draft, "network_args.conv_dim", given, key, alpha == 0 ? rank : alpha);
         }
     }

@@ -147,9 +147,9 @@ final class KohyaConfig {
                 draft.put("gradient_checkpointing", "training.gradientCheckpointing", true);
             }
             if (tokens == null) {
-                KohyaAdapter adapter = new KohyaAdapter(options, scripts.xl(), places, draft);
+                KohyaAdapter adapter = new KohyaAdapter(options, scripts.xl(), optimizer.commonRate(), places, draft);
                 adapter.put();
-                optimizer.put(adapter.rates(optimizer.commonRate()));
+                optimizer.put(adapter.rates());
             } else {
                 tokens.put(optimizer);
             }

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -162,17 +163,55 @@ class UnreadOptionsTest {
         assertThat(kohya(options.replaceAll(";.*", "")).warnings().toString()).doesNotContain(key);
     }
 
-    @Test
-    void ofSeveralRatesOneTextEncoderHasTheFirst() throws IOException {
-        String options = "network_module = 'networks.lora'; text_encoder_lr = [1e-5, 2e-5]";
+    @ParameterizedTest
+    @CsvSource({
+        "train_network, networks.lora, 2e-5, true, ''",
+        "sdxl_train_network, networks.lora, 2e-5, true, ''",
+        "sdxl_train_network, lycoris.kohya, 2e-5, true, ''",
+        "'', networks.lora, 2e-5, true, ''",
+        "'', networks.lora, 0.00001, false, ''",
+        "train_network, networks.loha, 2e-5, true, ''",
+        "sdxl_train_network, networks.loha, 2e-5, false, refused",
+        "sdxl_train_network, networks.lokr, 0.00001, false, ''"
+    })
+    void ofSeveralRatesTheFirstCountsWhereItDoesThere(
+            String script, String module, String second, boolean told, String refused) throws IOException {
+        String options = "network_module = '%s'; text_encoder_lr = [1e-5, %s]".formatted(module, second);
+        @Nullable String from = script.isEmpty() ? null : script;
 
-        assertThat(kohya(options)
+        if (!refused.isEmpty()) {
+            assertThatThrownBy(() -> Conversions.kohyaSets(from, folder, options))
+                    .hasMessageContaining("`text_encoder_lr` can't be [")
+                    .hasMessageContaining(": text encoders have one rate");
+            return;
+        }
+        Converted converted = Conversions.kohyaSets(from, folder, options);
+        assertThat(converted
                         .training()
                         .at("/spec/training/optimizer/textEncoderLearningRate")
                         .asDouble())
                 .isEqualTo(1e-5);
-        assertThatThrownBy(() -> Conversions.kohyaSets("sdxl_train_network", folder, options))
-                .hasMessageContaining(": text encoders have one rate");
+        assertThat(converted.warnings().contains("of the rates of `text_encoder_lr` the first counts, as there"))
+                .isEqualTo(told);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "learning_rate = 0; unet_lr = 1e-4 | learning_rate",
+                "text_encoder_lr = 0; unet_lr = 1e-4 | text_encoder_lr",
+                "text_encoder_lr = [0, 1e-5]; unet_lr = 1e-4 | text_encoder_lr"
+            })
+    void withoutARateTextEncodersStayAsTheyAre(String options, String key) throws IOException {
+        Converted converted = Conversions.kohyaSets("sdxl_train_network", folder, options);
+
+        assertThat(Conversions.problems(converted.training())).isEmpty();
+        assertThat(converted.training().at("/spec/training/adapter/textEncoder").asBoolean(true))
+                .isFalse();
+        assertThat(converted.origins()).containsEntry("spec.training.adapter.textEncoder", key);
+        assertThat(converted.training().at("/spec/training/optimizer").has("textEncoderLearningRate"))
+                .isFalse();
     }
 
     @Test
