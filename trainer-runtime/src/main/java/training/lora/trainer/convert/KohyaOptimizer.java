@@ -1,6 +1,7 @@
 package training.lora.trainer.convert;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.math.BigDecimal;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -210,7 +211,7 @@ final class KohyaOptimizer {
                     .differs("with cosine_with_min_lr the rate falls once, whatever `lr_scheduler_num_cycles` is");
         }
         countsWith("polynomial", "lr_scheduler_power", 1);
-        if (name.equals("constant") && options.number("lr_warmup_steps", 0) > 0) {
+        if (name.equals("constant") && WarmUp.of(options).length() > 0) {
             options.findings().ignores("lr_warmup_steps", "with constant there is none, but with constant_with_warmup");
         }
     }
@@ -224,8 +225,9 @@ final class KohyaOptimizer {
 
     /** Steps of the rise to the rate, which a constant one has none of. */
     int warmUp() {
-        double warmUp = options.number("lr_warmup_steps", 0);
-        if (warmUp > 0 && warmUp < 1) {
+        WarmUp given = WarmUp.of(options);
+        double warmUp = given.length();
+        if (given.share() && warmUp > 0) {
             Integer all = steps.get();
             if (all == null) {
                 throw options.wrong(
@@ -235,6 +237,33 @@ final class KohyaOptimizer {
             warmUp = Math.floor(warmUp * all);
         }
         return scheduleName().equals("constant") ? 0 : (int) warmUp;
+    }
+
+    /**
+     * What lr_warmup_steps asks for.
+     *
+     * @param length a number of steps, or a share of all of them
+     * @param share whether it is a share: below 1, or a percentage
+     */
+    private record WarmUp(double length, boolean share) {
+        private static final String KEY = "lr_warmup_steps";
+
+        static WarmUp of(Options options) {
+            String text = options.text(KEY, "").strip();
+            if (!text.endsWith("%")) {
+                double length = options.number(KEY, 0);
+                return new WarmUp(length, length < 1);
+            }
+            try {
+                return new WarmUp(
+                        new BigDecimal(text.substring(0, text.length() - 1).strip())
+                                .movePointLeft(2)
+                                .doubleValue(),
+                        true);
+            } catch (NumberFormatException e) {
+                throw options.wrong(KEY, "be a number, or one with % behind it");
+            }
+        }
     }
 
     /** Sets the loss. */

@@ -67,10 +67,11 @@ class KohyaConfigTest {
     }
 
     /** A picture three times in each of two epochs: 0.25 of 6 steps. */
-    @Test
-    void aWarmUpIsAShareOfTheStepsOfEpochsToo() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {"0.25", "'25%'", "'25 %'"})
+    void aWarmUpIsAShareOfTheStepsOfEpochsToo(String share) throws IOException {
         pictures();
-        String options = "max_train_epochs = 2; lr_scheduler = 'cosine'; lr_warmup_steps = 0.25";
+        String options = "max_train_epochs = 2; lr_scheduler = 'cosine'; lr_warmup_steps = " + share;
 
         Converted converted = Conversions.kohyaSets("train_network", folder, options);
 
@@ -79,6 +80,24 @@ class KohyaConfigTest {
                         .at("/spec/training/optimizer/schedule/warmupSteps")
                         .intValue())
                 .isEqualTo(1);
+    }
+
+    @Test
+    void aPercentageOfStepsIsNeverANumberOfThem() throws IOException {
+        pictures();
+        String options = "lr_scheduler = '%s'; lr_warmup_steps = '%s'";
+
+        assertThat(Conversions.kohyaSets("train_network", folder, options.formatted("cosine", "100%"))
+                        .training()
+                        .at("/spec/training/optimizer/schedule/warmupSteps")
+                        .intValue())
+                .isEqualTo(1600);
+        assertThat(Conversions.kohyaSets("train_network", folder, options.formatted("constant", "5%"))
+                        .warnings())
+                .contains(
+                        "without effect: `lr_warmup_steps` (with constant there is none, but with constant_with_warmup)");
+        assertThatThrownBy(() -> Conversions.kohyaSets("train_network", folder, options.formatted("cosine", "many%")))
+                .hasMessageContaining("`lr_warmup_steps` must be a number, or one with % behind it, was");
     }
 
     @Test
