@@ -207,16 +207,16 @@ final class KohyaConfig {
     }
 
     private void training() {
-        Integer epochs = options.whole("max_train_epochs");
-        if (epochs != null) {
-            draft.put("max_train_epochs", "training.epochs", epochs);
-        } else {
-            draft.put("max_train_steps", "training.steps", options.whole("max_train_steps", 1600));
-        }
         draft.put(
                 "gradient_accumulation_steps",
                 "training.gradientAccumulation",
                 options.whole("gradient_accumulation_steps", 1));
+        Integer epochs = options.whole("max_train_epochs");
+        if (epochs != null) {
+            folders.putEpochs("max_train_epochs", epochs, draft);
+        } else {
+            draft.put("max_train_steps", "training.steps", options.whole("max_train_steps", 1600));
+        }
         Long seed = options.seed("seed");
         draft.put("seed", "training.seed", seed == null ? 0L : seed);
         String precision = options.choice("mixed_precision", "no", List.of("no", "fp16", "bf16"));

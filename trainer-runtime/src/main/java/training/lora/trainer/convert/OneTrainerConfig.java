@@ -188,13 +188,13 @@ final class OneTrainerConfig {
     }
 
     private void training() {
-        draft.put("epochs", "training.epochs", options.whole("epochs", 100));
         draft.put("batch_size", "training.batchSize", options.whole("batch_size", 1));
         int accumulation = options.whole("gradient_accumulation_steps", 1);
         if (accumulation < 1) {
             throw options.wrong("gradient_accumulation_steps", "be at least 1");
         }
         draft.put("gradient_accumulation_steps", "training.gradientAccumulation", accumulation);
+        folders.putEpochs("epochs", OneTrainerOptimizer.epochs(options), draft);
         String type = options.text("train_dtype", "FLOAT_16");
         boolean full = type.equals("FLOAT_32") || type.equals("TFLOAT_32");
         draft.put("training.precision", full ? Precision.Float32 : Precision.BFloat16);

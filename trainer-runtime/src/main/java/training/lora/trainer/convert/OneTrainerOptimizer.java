@@ -13,6 +13,8 @@ final class OneTrainerOptimizer {
 
     private static final double LEARNING_RATE = 3e-6;
 
+    private static final int EPOCHS = 100;
+
     /** Epochs after which text encoders stop there, unless something else is said. */
     private static final int STOP_AFTER = 30;
 
@@ -30,6 +32,11 @@ final class OneTrainerOptimizer {
         this.draft = draft;
         this.epoch = epoch;
         this.trainsTextEncoder = trainsTextEncoder;
+    }
+
+    /** How often the data are gone through there. */
+    static int epochs(Options options) {
+        return options.whole("epochs", EPOCHS);
     }
 
     /** The one that is asked for. */
@@ -104,7 +111,7 @@ final class OneTrainerOptimizer {
                     "be at least 1 where text_encoder.train is true, since there %d means never trained"
                             .formatted(after));
         }
-        int epochs = draft.at("training.epochs").asInt();
+        int epochs = epochs(options);
         int batches = draft.at("training.gradientAccumulation").asInt();
         double all = unit.equals("EPOCH") ? epochs : epoch == null ? 0 : (double) epoch * epochs * batches;
         if (all == 0 || !List.of("EPOCH", "STEP").contains(unit) || type.findsItsRate()) {
@@ -175,7 +182,7 @@ final class OneTrainerOptimizer {
                                         .formatted(warmUp));
                 return 0;
             }
-            warmUp = warmUp * epoch * draft.at("training.epochs").asInt();
+            warmUp = warmUp * epoch * epochs(options);
         } else {
             // It counts batches.
             warmUp /= draft.at("training.gradientAccumulation").asInt();

@@ -250,7 +250,7 @@ final class OneTrainerTokens {
         if (after < 1) {
             throw embedding.wrong("stop_training_after", "be at least 1");
         }
-        double epochs = draft.at("training.epochs").asInt();
+        double epochs = OneTrainerOptimizer.epochs(options);
         if (unit.equals("EPOCH")) {
             return Math.min(1, after / epochs);
         }

@@ -52,7 +52,35 @@ final class PictureFolders {
         return read.computeIfAbsent(folder, any -> FolderCaptions.read(findings, folder, folder.tables()));
     }
 
-    /** Steps of an epoch of {@code draft}; null where its pictures can't be counted. */
+    /**
+     * Sets the length of the training. Where mirrored copies are added an epoch here has each picture twice, while there each is
+     * mirrored by chance and an epoch is no longer: then as many steps are set as there, or where pictures can't be counted half as
+     * many epochs.
+     *
+     * @param key the option
+     * @param draft with its data sets and the size of a batch
+     */
+    void putEpochs(String key, int epochs, Draft draft) {
+        if (!draft.at("preparation.flip").asBoolean()) {
+            draft.put(key, "training.epochs", epochs);
+            return;
+        }
+        Integer epoch = epoch(draft);
+        String became;
+        if (epoch != null) {
+            int steps = (int) Math.min(Integer.MAX_VALUE, (long) epochs * epoch);
+            draft.put(key, "training.steps", steps);
+            became = steps + " steps";
+        } else {
+            int half = (epochs + 1) / 2;
+            draft.put(key, "training.epochs", half);
+            became = half + ", each as long as two there";
+        }
+        findings.note("`%s` %d became %s: with preparation.flip an epoch here has mirrored copies too"
+                .formatted(key, epochs, became));
+    }
+
+    /** Steps that an epoch of {@code draft} has there; null where its pictures can't be counted. */
     @Nullable Integer epoch(Draft draft) {
         Integer pictures = pictures(draft);
         int batch = draft.at("training.batchSize").asInt()
