@@ -244,15 +244,7 @@ final class AiToolkitConfig {
     private void sampling() {
         Options sample = options.child("sample");
         ArrayNode prompts = Json.MAPPER.createArrayNode();
-        for (String prompt : sample.texts("prompts")) {
-            prompt(prompts, sample, prompt, null);
-        }
-        for (Options own : sample.children("samples")) {
-            String text = own.text("prompt");
-            if (text != null) {
-                prompt(prompts, sample, text, own);
-            }
-        }
+        prompts(sample, prompts);
         if (prompts.isEmpty() || train.flag("disable_sampling", false)) {
             draft.put("train.disable_sampling", "sampling.enabled", false);
         } else {
@@ -284,13 +276,28 @@ final class AiToolkitConfig {
         }
     }
 
-    private void prompt(ArrayNode prompts, Options sample, String written, @Nullable Options own) {
+    /** Entries of samples, even where there are none, stand in the place of prompts. */
+    private void prompts(Options sample, ArrayNode prompts) {
+        AiToolkitSeeds seeds = new AiToolkitSeeds(sample);
+        if (!sample.has("samples")) {
+            sample.texts("prompts").forEach(text -> prompt(prompts, sample, text, null, seeds.next(null)));
+            return;
+        }
+        if (!sample.texts("prompts").isEmpty()) {
+            findings.ignores("sample.prompts", "sample.samples stands in its place");
+        }
+        for (Options own : sample.children("samples")) {
+            String text = own.text("prompt");
+            if (text != null) {
+                prompt(prompts, sample, text, own, seeds.next(own.seed("seed")));
+            }
+        }
+    }
+
+    private void prompt(ArrayNode prompts, Options sample, String written, @Nullable Options own, long seed) {
         AiToolkitPrompt prompt = AiToolkitPrompt.of(written);
         prompt.noteOthers(findings);
-        Long first = sample.seed("seed");
-        long seed = (first == null ? 0 : first) + (sample.flag("walk_seed", false) ? prompts.size() : 0);
         Long flagged = prompt.seed(sample);
-        Long given = flagged != null || own == null ? flagged : own.seed("seed");
         String negative = prompt.negative() != null || own == null ? prompt.negative() : own.text("neg");
         String common = sample.node().path("neg").isTextual() ? sample.text("neg", "") : "";
         boolean triggered = draft.at("datasets.0.concept.trigger").isTextual();
@@ -305,7 +312,7 @@ final class AiToolkitConfig {
                                 .replace("[trigger]", triggered ? "<concept>" : "")
                                 .strip())
                 .put("negative", negative == null ? common : negative)
-                .put("seed", given == null ? seed : given);
+                .put("seed", flagged == null ? seed : flagged);
     }
 
     private void output() {

@@ -91,7 +91,9 @@ final class AiToolkitData {
         String unset = set.text("default_caption");
         PictureFolder folder = folder(set);
         FolderCaptions captions = folder == null ? null : folders.captions(folder);
-        boolean captioned = captions == null || !captions.said().isEmpty();
+        // A blank caption is as none there.
+        boolean captioned = captions == null
+                || captions.said().stream().anyMatch(caption -> !caption.text().isBlank());
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
             trigger = tokens.trigger();

@@ -22,6 +22,9 @@ final class FolderCaptions {
     private final Map<Found, CaptionTable> tables = new LinkedHashMap<>();
     private final List<Said> said = new ArrayList<>();
 
+    /** The texts of files beside pictures. */
+    private final Map<Found, String> files = new HashMap<>();
+
     /**
      * A caption.
      *
@@ -54,7 +57,11 @@ final class FolderCaptions {
                 entry.texts().forEach(text -> captions.said.add(new Said(file, text, true)));
             }
         }
-        folder.captions().forEach(file -> captions.said.add(new Said(file, ConfigText.text(file.path()), false)));
+        for (Found file : folder.captions()) {
+            String text = ConfigText.text(file.path());
+            captions.files.put(file, text);
+            captions.said.add(new Said(file, text, false));
+        }
         return captions;
     }
 
@@ -89,10 +96,11 @@ final class FolderCaptions {
                 .toList();
     }
 
-    /** Whether there are pictures that neither a table nor a file has a caption of. */
+    /** Whether there are pictures that no table has an entry of, and no file that says anything. */
     boolean lackSome(Findings findings) {
         return withoutEntry(findings).stream()
-                .anyMatch(picture -> folder.captions(picture).isEmpty());
+                .anyMatch(picture -> folder.captions(picture).stream()
+                        .allMatch(file -> files.getOrDefault(file, "").isBlank()));
     }
 
     /** The tables with an entry of {@code picture}. */
