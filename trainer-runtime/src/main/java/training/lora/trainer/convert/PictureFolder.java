@@ -25,7 +25,7 @@ import training.lora.trainer.files.FileName;
 import training.lora.trainer.files.Leftovers;
 import training.lora.trainer.files.SystemFiles;
 
-/** What lies in a folder of pictures and below it, as its names tell: what is learned when it is prepared. */
+/** What lies in a folder of pictures and below it, as names and first bytes tell: what is learned when it is prepared. */
 final class PictureFolder {
     private final List<Found> files;
 
@@ -41,8 +41,23 @@ final class PictureFolder {
      * A file.
      *
      * @param name its path below the folder, with slashes
+     * @param begins whether it begins as a picture does that can be decoded on any machine, where its name tells nothing
      */
-    record Found(String name, Path path) {
+    record Found(String name, Path path, boolean begins) {
+        static Found of(String name, Path path) {
+            Found file = new Found(name, path, false);
+            return file.isTold() ? file : new Found(name, path, PictureStart.isOf(path));
+        }
+
+        private boolean isTold() {
+            return isTable() || isCaption() || DataFiles.isPicture(extension()) || needsLibheif();
+        }
+
+        /** Whether it should be a picture that can be decoded on any machine, or the mask of one. */
+        private boolean isPicture() {
+            return begins || DataFiles.isPicture(extension());
+        }
+
         /** The name without the extension. */
         String stem() {
             return name.substring(0, name.lastIndexOf('/') + 1) + FileName.stem(path);
@@ -84,21 +99,21 @@ final class PictureFolder {
         return new PictureFolder(walk.files);
     }
 
-    /** What names tell to be pictures, and no masks. What needs libheif beside one of the same name is where that came from. */
+    /** What names or first bytes tell to be pictures, and no masks. What needs libheif beside one of the same name is where that came from. */
     List<Found> pictures() {
         Set<String> plain =
                 which(PictureFolder::isPlain).stream().map(Found::stem).collect(Collectors.toSet());
         return which(file -> isPlain(file) || (file.needsLibheif() && !isMask(file) && !plain.contains(file.stem())));
     }
 
-    /** Whether it is called a picture that can be decoded on any machine. */
+    /** Whether it should be a picture that can be decoded on any machine, and no mask. */
     private static boolean isPlain(Found file) {
-        return DataFiles.isPicture(file.extension()) && !isMask(file);
+        return file.isPicture() && !isMask(file);
     }
 
     /** Masks of pictures. */
     List<Found> masks() {
-        return which(file -> DataFiles.isPicture(file.extension()) && isMask(file));
+        return which(file -> file.isPicture() && isMask(file));
     }
 
     private static boolean isMask(Found file) {
@@ -106,8 +121,8 @@ final class PictureFolder {
     }
 
     /**
-     * The files of captions that lie beside what names tell to be pictures, or that has no extension to tell: others are passed over
-     * when they are prepared.
+     * The files of captions that lie beside pictures, or beside what has no extension to tell. Others are passed over when they are
+     * prepared, but where a picture of a rare format is called otherwise.
      */
     List<Found> captions() {
         Set<String> pictures = which(file -> file.extension().isEmpty()).stream()
@@ -177,7 +192,7 @@ final class PictureFolder {
         @Override
         public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
             if (!SystemFiles.isOne(FileName.of(file)) && attributes.isRegularFile()) {
-                files.add(new Found(name(file), file));
+                files.add(Found.of(name(file), file));
             }
             return FileVisitResult.CONTINUE;
         }

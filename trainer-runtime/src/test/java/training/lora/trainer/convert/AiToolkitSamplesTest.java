@@ -24,8 +24,8 @@ class AiToolkitSamplesTest {
         ObjectNode file = Conversions.least(Tool.AiToolkit);
         Conversions.json("{" + changes + "}")
                 .fields()
-                .forEachRemaining(field -> Conversions.set(
-                        Conversions.options(Tool.AiToolkit, file), field.getKey(), field.getValue()));
+                .forEachRemaining(field ->
+                        Conversions.set(Conversions.options(Tool.AiToolkit, file), field.getKey(), field.getValue()));
         return Conversions.convert(Tool.AiToolkit, folder, file);
     }
 
@@ -48,7 +48,8 @@ class AiToolkitSamplesTest {
 
         Converted converted = convert(prompts + "\"sample.samples\": " + SAMPLES);
 
-        assertThat(converted.training()).isEqualTo(convert("\"sample.samples\": " + SAMPLES).training());
+        assertThat(converted.training())
+                .isEqualTo(convert("\"sample.samples\": " + SAMPLES).training());
         assertThat(converted.warnings())
                 .contains("without effect: `sample.prompts` (sample.samples stands in its place)");
         assertThat(convert(prompts + "\"sample.samples\": []")
@@ -64,7 +65,7 @@ class AiToolkitSamplesTest {
     }
 
     @Test
-    void pictureWithABlankCaptionHasTheDefaultOne() throws IOException {
+    void aPictureWithABlankCaptionHasTheDefaultOne() throws IOException {
         String unset = "\"datasets.folder_path\": \"some\", \"datasets.default_caption\": \"a thing\"";
         String told = "pictures of some without a caption are not called \"a thing\"";
         Files.createDirectories(folder.resolve("some"));
@@ -73,12 +74,14 @@ class AiToolkitSamplesTest {
 
         Converted blank = convert(unset);
 
-        assertThat(blank.training().at("/spec/datasets/0/concept/trigger").asText()).isEqualTo("a thing");
+        assertThat(blank.training().at("/spec/datasets/0/concept/trigger").asText())
+                .isEqualTo("a thing");
         assertThat(Conversions.differences(blank)).doesNotContain(told);
         Files.createFile(folder.resolve("some/b.png"));
         Files.writeString(folder.resolve("some/b.txt"), "b");
         Converted partly = convert(unset);
-        assertThat(partly.training().at("/spec/datasets/0/concept").isMissingNode()).isTrue();
+        assertThat(partly.training().at("/spec/datasets/0/concept").isMissingNode())
+                .isTrue();
         assertThat(Conversions.differences(partly)).contains(told);
         Files.writeString(folder.resolve("some/a.txt"), "a");
         assertThat(Conversions.differences(convert(unset))).doesNotContain(told);

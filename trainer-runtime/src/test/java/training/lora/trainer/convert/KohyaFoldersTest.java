@@ -8,11 +8,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which files in folders of pictures are read as captions of a configuration of kohya's. */
@@ -79,6 +82,45 @@ class KohyaFoldersTest {
         write("sets/3_robot/b.txt", "a <concept>");
 
         assertThatThrownBy(() -> toml("train_db", "")).hasMessageContaining("must have captions without <concept>");
+    }
+
+    static Stream<Arguments> starts() {
+        byte[] bitmap = new byte[18];
+        bitmap[0] = 'B';
+        bitmap[1] = 'M';
+        bitmap[14] = 40;
+        return Stream.of(
+                Arguments.of("c.jpg_large", new byte[] {(byte) 0xFF, (byte) 0xD8, (byte) 0xFF, (byte) 0xE0}, true),
+                Arguments.of("c.png!d", "\u0089PNG\r\n\u001a\n".getBytes(StandardCharsets.ISO_8859_1), true),
+                Arguments.of("c.webp_big", "RIFF1234WEBPVP8 ".getBytes(StandardCharsets.ISO_8859_1), true),
+                Arguments.of("c.image", bitmap, true),
+                Arguments.of("c.jpg_large", "JPEG".getBytes(StandardCharsets.ISO_8859_1), false),
+                Arguments.of("c.jpg_large", new byte[0], false),
+                Arguments.of("c.sound", "RIFF1234WAVEfmt ".getBytes(StandardCharsets.ISO_8859_1), false));
+    }
+
+    @ParameterizedTest
+    @MethodSource("starts")
+    void whatBeginsAsAPictureIsOneWhateverItIsCalled(String name, byte[] start, boolean picture) throws IOException {
+        Files.write(folder.resolve("sets/3_robot").resolve(name), start);
+        write("sets/3_robot/a.caption", "a thing");
+        write("sets/3_robot/c.caption", "a thing");
+
+        Converted converted = toml("train_db", "save_every_n_epochs = 1");
+
+        assertThat(converted
+                        .training()
+                        .at("/spec/training/checkpoints/everySteps")
+                        .asInt())
+                .isEqualTo(picture ? 6 : 3);
+        assertThat(Conversions.differences(converted).contains("(%s)".formatted(name)))
+                .isEqualTo(picture);
+        write("sets/3_robot/c.caption", "a <concept>");
+        if (picture) {
+            assertThatThrownBy(() -> toml("train_db", "")).hasMessageContaining("must have captions without <concept>");
+        } else {
+            toml("train_db", "");
+        }
     }
 
     @Test
