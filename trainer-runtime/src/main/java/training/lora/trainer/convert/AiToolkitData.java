@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
 import training.lora.api.MaskSource;
 import training.lora.api.Sizing;
-import training.lora.trainer.convert.FolderCaptions.Said;
+import training.lora.trainer.convert.FolderCaptions.Caption;
 import training.lora.trainer.files.DataFiles;
 
 /** ai-toolkit's data sets; what is done with pictures and captions those that are learned from must have in common. */
@@ -93,7 +93,7 @@ final class AiToolkitData {
         FolderCaptions captions = folder == null ? null : folders.captions(folder);
         // A blank caption is as none there.
         boolean captioned = captions == null
-                || captions.said().stream().anyMatch(caption -> !caption.text().isBlank());
+                || captions.all().stream().anyMatch(caption -> !caption.text().isBlank());
         if (tokens.any() && !regularization) {
             requireTokens(trigger, unset != null && !captioned);
             trigger = tokens.trigger();
@@ -101,7 +101,7 @@ final class AiToolkitData {
         }
         if (trigger == null && unset != null && !captioned && !regularization) {
             trigger = unset;
-        } else if (unset != null && (captions == null || captions.lackSome(findings))) {
+        } else if (unset != null && (captions == null || captions.pictureLacksCaption(findings))) {
             findings.differs(
                     "pictures of %s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
                             .formatted(path, unset));
@@ -148,7 +148,7 @@ final class AiToolkitData {
         }
         RULES.tellPictures(findings, folder, path);
         FolderCaptions captions = folders.captions(folder);
-        for (Said caption : captions.said()) {
+        for (Caption caption : captions.all()) {
             if (caption.text().contains("[trigger]") || caption.text().contains("[name]")) {
                 throw findings.invalid(
                         "`%s` must have captions without [trigger] and [name], in whose place the trigger must be written out; was %s with one in %s"

@@ -20,7 +20,7 @@ final class FolderCaptions {
 
     private final PictureFolder folder;
     private final Map<Found, CaptionTable> tables = new LinkedHashMap<>();
-    private final List<Said> said = new ArrayList<>();
+    private final List<Caption> all = new ArrayList<>();
 
     /** The texts of files beside pictures. */
     private final Map<Found, String> files = new HashMap<>();
@@ -31,7 +31,7 @@ final class FolderCaptions {
      * @param file the file that has it
      * @param ofTable whether that has those of other pictures too
      */
-    record Said(Found file, String text, boolean ofTable) {
+    record Caption(Found file, String text, boolean ofTable) {
         /** Its lines that aren't blank. */
         List<String> lines() {
             return text.lines().filter(line -> !line.isBlank()).toList();
@@ -54,13 +54,13 @@ final class FolderCaptions {
             CaptionTable table = table(findings, file);
             captions.tables.put(file, table);
             for (CaptionEntries.Entry entry : table.entries()) {
-                entry.texts().forEach(text -> captions.said.add(new Said(file, text, true)));
+                entry.texts().forEach(text -> captions.all.add(new Caption(file, text, true)));
             }
         }
         for (Found file : folder.captions()) {
             String text = ConfigText.text(file.path());
             captions.files.put(file, text);
-            captions.said.add(new Said(file, text, false));
+            captions.all.add(new Caption(file, text, false));
         }
         return captions;
     }
@@ -79,43 +79,42 @@ final class FolderCaptions {
     }
 
     /** All of them: those of tables first. */
-    List<Said> said() {
-        return List.copyOf(said);
+    List<Caption> all() {
+        return List.copyOf(all);
     }
 
-    /** Whether {@code table}, one that was read, says anything of a picture. */
-    boolean says(Found table) {
+    /** Whether {@code table}, one that was read, has the caption of a picture. */
+    boolean hasCaptions(Found table) {
         CaptionTable read = tables.get(table);
         return read != null && read.captions();
     }
 
     /** The pictures that no table has an entry of. */
-    List<Found> withoutEntry(Findings findings) {
+    List<Found> picturesWithoutEntry(Findings findings) {
         return folder.pictures().stream()
-                .filter(picture -> saying(findings, picture).isEmpty())
+                .filter(picture -> tablesOf(findings, picture).isEmpty())
                 .toList();
     }
 
-    /** Whether there are pictures that no table has an entry of, and no file that says anything. */
-    boolean lackSome(Findings findings) {
-        return withoutEntry(findings).stream()
-                .anyMatch(picture -> folder.captions(picture).stream()
-                        .allMatch(file -> files.getOrDefault(file, "").isBlank()));
+    /** Whether there is a picture that no table has an entry of, nor a file a caption that isn't blank. */
+    boolean pictureLacksCaption(Findings findings) {
+        return picturesWithoutEntry(findings).stream().anyMatch(picture -> folder.captions(picture).stream()
+                .allMatch(file -> files.getOrDefault(file, "").isBlank()));
     }
 
     /** The tables with an entry of {@code picture}. */
-    private List<String> saying(Findings findings, Found picture) {
-        List<String> saying = new ArrayList<>();
+    private List<String> tablesOf(Findings findings, Found picture) {
+        List<String> having = new ArrayList<>();
         tables.forEach((file, table) -> {
             try {
                 if (table.of(picture.name()) != null) {
-                    saying.add(file.name());
+                    having.add(file.name());
                 }
             } catch (NoTextException e) {
                 throw findings.invalid(file.path() + " " + e.getMessage());
             }
         });
-        return saying;
+        return having;
     }
 
     /**
@@ -135,7 +134,7 @@ final class FolderCaptions {
                         "have pictures that differ in their names without extension, but %s and %s don't"
                                 .formatted(other.name(), picture.name()));
             }
-            List<String> having = saying(options.findings(), picture);
+            List<String> having = tablesOf(options.findings(), picture);
             folder.captions(picture).forEach(file -> having.add(file.name()));
             if (having.size() > 1) {
                 throw options.wrong(
@@ -152,7 +151,7 @@ final class FolderCaptions {
      * @param options those of which {@code key} names the folder
      */
     void requireWithout(Placeholders placeholders, Options options, String key) {
-        for (Said caption : said) {
+        for (Caption caption : all) {
             String found = placeholders.in(caption.text());
             if (found != null) {
                 throw options.wrong(
@@ -166,7 +165,7 @@ final class FolderCaptions {
     }
 
     /** The files that have {@code captions}, each once. */
-    static List<Found> files(List<Said> captions) {
-        return captions.stream().map(Said::file).distinct().toList();
+    static List<Found> files(List<Caption> captions) {
+        return captions.stream().map(Caption::file).distinct().toList();
     }
 }

@@ -73,7 +73,7 @@ record FolderRules(@Nullable List<String> formats, boolean below, boolean masks)
     /** Says which tables of captions are read that no option names. */
     static void tellTables(Findings findings, FolderCaptions captions, List<Found> tables) {
         for (Found table : tables) {
-            if (captions.says(table)) {
+            if (captions.hasCaptions(table)) {
                 findings.differs("captions of %s are read, which no option names".formatted(table.path()));
             }
         }

@@ -1,116 +1,79 @@
 package training.lora.trainer.convert;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.function.Predicate;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import training.lora.trainer.WholeWords;
-import training.lora.trainer.convert.FolderCaptions.Said;
+import training.lora.trainer.convert.FolderCaptions.Caption;
 import training.lora.trainer.convert.PictureFolder.Found;
-import training.lora.trainer.files.FileName;
 
-/**
- * The captions of a data set, read once: those of tables, and those in files beside its pictures.
- *
- * @param dataset the data set, which has an image_dir
- * @param folder that; null where it isn't here
- */
-record KohyaCaptions(Options dataset, @Nullable PictureFolder folder) {
-    /** Options that name a table of captions. */
-    static final List<String> TABLES = List.of("in_json", "metadata_file");
+/** The captions of a data set that is here: those of tables, and those in files beside its pictures. */
+final class KohyaCaptions {
+    private final Options dataset;
+    private final Findings findings;
+    private final String place;
+    private final PictureFolder content;
+    private final FolderCaptions captions;
+    private final List<Found> unnamedTables;
 
-    /** Of pictures there, two of them with more packages than it needs. */
-    private static final FolderRules RULES =
-            new FolderRules(List.of("png", "jpg", "jpeg", "webp", "bmp", "avif", "jxl"), false, false);
-
-    static KohyaCaptions of(Options dataset, PictureFolders folders) {
-        return new KohyaCaptions(dataset, folders.at(dataset.written("image_dir"), dataset.text("image_dir", "")));
-    }
-
-    /** Whether captions are a table's, beside which words for pictures without one mean nothing. */
-    static boolean haveTable(Options dataset) {
-        return TABLES.stream().anyMatch(key -> dataset.text(key) != null);
-    }
-
-    /** Whether no caption lies in its folder, which is here. */
-    boolean none() {
-        return folder != null && folder.captions().isEmpty();
-    }
-
-    /** Whether there are, or where its folder isn't here may be, pictures without a caption beside them. */
-    boolean bare() {
-        return folder == null || folder.bare();
-    }
-
-    /** Tables in its folder that it doesn't name, which are not read there; none where the folder isn't here. */
-    List<Found> unnamed() {
-        return tables(table -> !isNamed(table));
-    }
-
-    private List<Found> tables(Predicate<Found> wanted) {
-        return folder == null
-                ? List.of()
-                : folder.tables().stream().filter(wanted).toList();
-    }
-
-    /** Whether an option names {@code table}: those that can be named lie in the folder itself. */
-    private boolean isNamed(Found table) {
-        Set<String> named = TABLES.stream()
-                .map(dataset::text)
-                .filter(Objects::nonNull)
-                .map(text -> FileName.of(Path.of(text)))
-                .collect(Collectors.toSet());
-        return named.contains(table.name());
-    }
-
-    /** Says which of its pictures are learned here alone. */
-    void tellPictures() {
-        if (folder != null && !haveTable(dataset)) {
-            RULES.tellPictures(dataset.findings(), folder, place());
-        }
-    }
-
-    private String place() {
-        return dataset.text("image_dir", "");
+    private KohyaCaptions(
+            KohyaFolder folder, PictureFolder content, FolderCaptions captions, List<Found> unnamedTables) {
+        this.dataset = folder.dataset();
+        this.findings = dataset.findings();
+        this.place = folder.place();
+        this.content = content;
+        this.captions = captions;
+        this.unnamedTables = unnamedTables;
     }
 
     /**
-     * Reads them all.
+     * Reads them; null where {@code folder} isn't here.
      *
-     * @param tables whether tables that it doesn't name are read too
-     * @param placeholders what none may have
-     * @param token the word whose absence is told; null where there is none
-     * @return whether one of them lacks the token
-     * @throws training.lora.trainer.TrainerException InvalidConfiguration where one has a placeholder, a picture has several, a
-     *     file is no text, or a table is none
+     * @param unnamed whether tables that no option names are read too
+     * @throws training.lora.trainer.TrainerException InvalidConfiguration where a file is no text, or a table is none
      */
-    boolean lack(boolean tables, Placeholders placeholders, @Nullable String token) {
-        Findings findings = dataset.findings();
-        if (folder == null) {
-            if (!placeholders.all().isEmpty()) {
-                findings.note(
-                        "captions that aren't here to be read must have no %s: here that stands for the words that call a concept"
-                                .formatted(String.join(" and no ", placeholders.all())));
-            }
-            return false;
+    static @Nullable KohyaCaptions read(KohyaFolder folder, PictureFolders folders, boolean unnamed) {
+        PictureFolder content = folder.content();
+        if (content == null) {
+            return null;
         }
-        FolderCaptions captions = FolderCaptions.read(findings, folder, tables(table -> tables || isNamed(table)));
+        List<Found> others = unnamed ? folder.unnamedTables() : List.of();
+        List<Found> tables = content.tables().stream()
+                .filter(table -> unnamed || folder.namedTables().contains(table))
+                .toList();
+        return new KohyaCaptions(folder, content, folders.captions(content, tables), others);
+    }
+
+    /** Says what captions that aren't here must be without. */
+    static void noteUnread(Findings findings, Placeholders placeholders) {
+        if (!placeholders.all().isEmpty()) {
+            findings.note(
+                    "captions that aren't here to be read must have no %s: here that stands for the words that call a concept"
+                            .formatted(String.join(" and no ", placeholders.all())));
+        }
+    }
+
+    /**
+     * Refuses what prepare would refuse or read in another way.
+     *
+     * @param placeholders what no caption may have
+     * @throws training.lora.trainer.TrainerException InvalidConfiguration where one has a placeholder, or a picture has several
+     */
+    void require(Placeholders placeholders) {
         captions.requireWithout(placeholders, dataset, "image_dir");
         captions.requireOne(dataset, "image_dir");
-        if (tables) {
-            FolderRules.tellTables(findings, captions, unnamed());
-        }
-        if (haveTable(dataset)) {
-            tellUnsaid(captions);
+    }
+
+    /** Says which captions are read, and how, here alone. */
+    void tellDifferences() {
+        FolderRules.tellTables(findings, captions, unnamedTables);
+        if (KohyaFolder.hasTable(dataset)) {
+            tellWithoutEntry();
         } else {
-            FolderRules.tellCaptions(findings, folder, place(), extension());
+            FolderRules.tellCaptions(findings, content, place, extension());
         }
-        tellLines(captions.said());
-        return token != null && captions.said().stream().anyMatch(caption -> lacks(caption, token));
+        tellLines(captions.all());
     }
 
     /** What captions' files end with there. */
@@ -122,18 +85,17 @@ record KohyaCaptions(Options dataset, @Nullable PictureFolder folder) {
                 .replaceFirst("^\\.", "");
     }
 
-    private void tellUnsaid(FolderCaptions captions) {
-        List<Found> unsaid = captions.withoutEntry(dataset.findings());
-        if (!unsaid.isEmpty()) {
-            dataset.findings()
-                    .differs("pictures of %s are learned too that the table of captions leaves out (%s)"
-                            .formatted(place(), FolderRules.some(unsaid)));
+    private void tellWithoutEntry() {
+        List<Found> pictures = captions.picturesWithoutEntry(findings);
+        if (!pictures.isEmpty()) {
+            findings.differs("pictures of %s are learned too that the table of captions leaves out (%s)"
+                    .formatted(place, FolderRules.some(pictures)));
         }
     }
 
     /** There the first line counts, or with wildcards one is drawn, and words around a caption stand before and behind all. */
-    private void tellLines(List<Said> captions) {
-        List<Said> several = captions.stream()
+    private void tellLines(List<Caption> all) {
+        List<Caption> several = all.stream()
                 .filter(caption -> caption.text().lines().skip(1).anyMatch(line -> !line.isBlank()))
                 .toList();
         if (!dataset.flag("enable_wildcard", false)) {
@@ -142,7 +104,7 @@ record KohyaCaptions(Options dataset, @Nullable PictureFolder folder) {
         }
         tell(
                 "a caption of several lines in a table is one, and not several of which one is drawn (%s)",
-                several.stream().filter(Said::ofTable).toList());
+                several.stream().filter(Caption::ofTable).toList());
         List<String> around = Stream.of("caption_prefix", "caption_suffix")
                 .filter(key -> dataset.text(key) != null)
                 .map(key -> "`" + key + "`")
@@ -155,14 +117,19 @@ record KohyaCaptions(Options dataset, @Nullable PictureFolder folder) {
         }
     }
 
-    private void tell(String difference, List<Said> captions) {
-        if (!captions.isEmpty()) {
-            dataset.findings().differs(difference.formatted(FolderRules.some(FolderCaptions.files(captions))));
+    private void tell(String difference, List<Caption> of) {
+        if (!of.isEmpty()) {
+            findings.differs(difference.formatted(FolderRules.some(FolderCaptions.files(of))));
         }
     }
 
+    /** Whether there is one without the word {@code token}. */
+    boolean lack(String token) {
+        return captions.all().stream().anyMatch(caption -> lacks(caption, token));
+    }
+
     /** With wildcards each line of a file is a caption of its own, which gets the token where it lacks it. */
-    private boolean lacks(Said caption, String token) {
+    private boolean lacks(Caption caption, String token) {
         List<String> alone = !caption.ofTable() && dataset.flag("enable_wildcard", false)
                 ? caption.lines()
                 : List.of(caption.text());

@@ -55,7 +55,7 @@ final class KohyaConfig {
      */
     static Converted file(Path file, @Nullable Path dataset, @Nullable KohyaScript script, Places places) {
         ObjectNode read = ConfigText.options(file);
-        KohyaNeighbours.refuse(file, read);
+        KohyaFrontEnds.refuse(file, read);
         ObjectNode options = flat(read);
         if (dataset != null) {
             options.put("dataset_config", dataset.toString());

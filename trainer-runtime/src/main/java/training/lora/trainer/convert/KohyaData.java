@@ -106,17 +106,17 @@ final class KohyaData {
             dataset.set("weight", Draft.node(weight));
             draft.originOfDataset("prior_loss_weight", "weight");
         }
-        KohyaCaptions.TABLES.forEach(table -> table(subset, table, folder));
-        KohyaCaptions captions = KohyaCaptions.of(subset, folders);
-        captions.tellPictures();
-        String called = KohyaCaptions.haveTable(subset) ? null : subset.text("class_tokens");
+        KohyaFolder.TABLES.forEach(table -> table(subset, table, folder));
+        KohyaFolder content = KohyaFolder.of(subset, folders);
+        content.tellPictures();
+        String called = KohyaFolder.hasTable(subset) ? null : subset.text("class_tokens");
         if (tokens != null && !regularization) {
             tokens.concept(dataset);
-        } else if (called != null && !regularization && captions.none()) {
+        } else if (called != null && !regularization && content.hasNoCaptions()) {
             trigger(subset, called);
             dataset.putObject("concept").put("mode", "Object").put("trigger", called.strip());
             draft.originOfDataset(subset.written("class_tokens"), "concept.trigger");
-        } else if (called != null && captions.bare()) {
+        } else if (called != null && content.mayLackCaptions()) {
             findings.differs(
                     "%s without a caption are not called \"%s\": captions must lie beside them, in files of their names"
                             .formatted(
@@ -145,13 +145,13 @@ final class KohyaData {
      * lost by it.
      */
     private boolean passesOverTables() {
-        List<KohyaCaptions> all = subsets.stream()
-                .map(subset -> KohyaCaptions.of(subset, folders))
-                .toList();
-        List<Found> unnamed = all.stream().flatMap(c -> c.unnamed().stream()).toList();
+        List<KohyaFolder> all =
+                subsets.stream().map(subset -> KohyaFolder.of(subset, folders)).toList();
+        List<Found> unnamed =
+                all.stream().flatMap(folder -> folder.unnamedTables().stream()).toList();
         boolean alone = !unnamed.isEmpty()
-                && subsets.stream().noneMatch(KohyaCaptions::haveTable)
-                && all.stream().allMatch(KohyaCaptions::none);
+                && subsets.stream().noneMatch(KohyaFolder::hasTable)
+                && all.stream().allMatch(KohyaFolder::hasNoCaptions);
         if (alone) {
             draft.put(subsets.get(0).written("image_dir"), "preparation.captions.source", CaptionSource.None);
             findings.note("tables of captions that no option names are passed over, as there: %s"
@@ -160,17 +160,22 @@ final class KohyaData {
         return alone;
     }
 
-    /** Reads the captions; whether some lack the token. */
+    /** Reads the captions; whether some of those that are learned lack the token. */
     private boolean lackToken() {
         boolean unnamed = !passesOverTables();
-        String token = tokens == null ? null : tokens.token();
         boolean lacking = false;
         for (Options subset : subsets) {
-            KohyaCaptions captions = KohyaCaptions.of(subset, folders);
+            boolean learned = !subset.flag("is_reg", false);
             // Those of regularization pictures are text as it stands.
-            lacking |= subset.flag("is_reg", false)
-                    ? captions.lack(unnamed, Placeholders.NONE, null)
-                    : captions.lack(unnamed, placeholders(), token);
+            Placeholders refused = learned ? placeholders() : Placeholders.NONE;
+            KohyaCaptions captions = KohyaCaptions.read(KohyaFolder.of(subset, folders), folders, unnamed);
+            if (captions == null) {
+                KohyaCaptions.noteUnread(findings, refused);
+                continue;
+            }
+            captions.require(refused);
+            captions.tellDifferences();
+            lacking |= learned && tokens != null && captions.lack(tokens.token());
         }
         return lacking;
     }
@@ -310,11 +315,11 @@ final class KohyaData {
             List<Options> asking = subsets.stream()
                     .filter(subset -> subset.has(key) && !findings.isOff(key, Objects.requireNonNull(subset.raw(key))))
                     .toList();
-            if (!asking.isEmpty() && asking.stream().allMatch(KohyaCaptions::haveTable)) {
+            if (!asking.isEmpty() && asking.stream().allMatch(KohyaFolder::hasTable)) {
                 findings.ignores(key, "captions are a table's");
             }
             for (Options subset : subsets) {
-                JsonNode ending = KohyaCaptions.haveTable(subset) ? null : subset.raw(key);
+                JsonNode ending = KohyaFolder.hasTable(subset) ? null : subset.raw(key);
                 if (ending != null && !ending.asText().matches("\\.?(txt|caption)")) {
                     throw findings.refused(key, ending);
                 } else if (ending != null) {

@@ -18,8 +18,8 @@ import training.lora.api.TrainingMethod;
  * family of its model may be all that is left open.
  */
 record KohyaScripts(Set<KohyaScript> all) {
-    /** An option that more have says of itself that some don't have it, and not which is meant. */
-    private static final int TELLS = 3;
+    /** An option that more scripts have doesn't tell which is meant. */
+    private static final int MOST_OWNERS = 3;
 
     /** Options that some scripts can't do without, so that what else stands beside them is none of theirs. */
     private static final List<String> NEEDED = List.of("network_module", "token_string");
@@ -39,7 +39,7 @@ record KohyaScripts(Set<KohyaScript> all) {
             if (!Collections.disjoint(left, those)) {
                 left.retainAll(those);
                 told = key;
-            } else if (NEEDED.contains(key) || (!certain && those.size() <= TELLS)) {
+            } else if (NEEDED.contains(key) || (!certain && those.size() <= MOST_OWNERS)) {
                 throw options.wrong(
                         key,
                         "be unset beside `%s`, which %s has, or --from must name the script"

@@ -141,12 +141,12 @@ final class KohyaTokens {
         }
         Set<String> called = new LinkedHashSet<>();
         for (Options dataset : learned) {
-            KohyaCaptions captions = KohyaCaptions.of(dataset, folders);
-            boolean table = KohyaCaptions.haveTable(dataset);
-            boolean none = !table && captions.none();
-            called.add(none ? ofFolder(dataset.text("class_tokens")) : token);
-            if (!none && !table && captions.bare()) {
-                bare(dataset);
+            KohyaFolder folder = KohyaFolder.of(dataset, folders);
+            boolean beside = !KohyaFolder.hasTable(dataset);
+            boolean uncaptioned = beside && folder.hasNoCaptions();
+            called.add(uncaptioned ? ofFolder(dataset.text("class_tokens")) : token);
+            if (beside && !uncaptioned && folder.mayLackCaptions()) {
+                tellUncaptioned(dataset);
             }
         }
         if (called.size() > 1) {
@@ -172,7 +172,7 @@ final class KohyaTokens {
     }
 
     /** Pictures without a caption have the token alone where others have one. */
-    private void bare(Options dataset) {
+    private void tellUncaptioned(Options dataset) {
         String words = dataset.text("class_tokens", token).strip();
         if (!words.equals(token)) {
             findings.differs("pictures of %s without a caption are called %s, and not \"%s\""

@@ -9,7 +9,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.CaptionSource;
 import training.lora.api.DatasetRole;
-import training.lora.trainer.convert.FolderCaptions.Said;
+import training.lora.trainer.convert.FolderCaptions.Caption;
 import training.lora.trainer.files.DataFiles;
 
 /** OneTrainer's concepts, each a data set; what is done with pictures and captions they must have in common. */
@@ -179,7 +179,7 @@ final class OneTrainerConcepts {
     /** Captions beside the pictures, of whose lines one is drawn there. */
     private void ofPictures() {
         Placeholders placeholders = Placeholders.of(draft, tokens.placeholders());
-        List<Said> all = new ArrayList<>();
+        List<Caption> all = new ArrayList<>();
         boolean here = true;
         for (Options concept : concepts) {
             PictureFolder folder = folder(concept);
@@ -195,9 +195,9 @@ final class OneTrainerConcepts {
             captions.requireOne(concept, "path");
             FolderRules.tellTables(findings, captions, folder.tables());
             FolderRules.tellCaptions(findings, folder, concept.text("path", ""), DataFiles.CAPTION);
-            all.addAll(captions.said());
+            all.addAll(captions.all());
         }
-        List<Said> several =
+        List<Caption> several =
                 // Of a table's captions each is one, whatever its lines.
                 all.stream()
                         .filter(caption -> !caption.ofTable() && caption.lines().size() > 1)

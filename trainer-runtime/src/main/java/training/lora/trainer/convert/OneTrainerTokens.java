@@ -101,9 +101,9 @@ final class OneTrainerTokens {
 
     /** What {@code line}, the caption of all pictures, calls them; null where that isn't said exactly once. */
     @Nullable String placeholderOf(String line) {
-        List<String> said = placeholders.stream().filter(line::contains).toList();
-        boolean once = said.size() == 1 && line.indexOf(said.get(0)) == line.lastIndexOf(said.get(0));
-        return once ? said.get(0) : null;
+        List<String> found = placeholders.stream().filter(line::contains).toList();
+        boolean once = found.size() == 1 && line.indexOf(found.get(0)) == line.lastIndexOf(found.get(0));
+        return once ? found.get(0) : null;
     }
 
     /** What is meant to be a placeholder in captions and prompts. */
@@ -119,7 +119,7 @@ final class OneTrainerTokens {
     /** What the captions of the pictures in {@code path} call them: the one placeholder, or that which they have. */
     String placeholder(String path) {
         List<String> captions = captions(path);
-        List<String> said = placeholders.stream()
+        List<String> found = placeholders.stream()
                 .filter(placeholder -> captions.stream().anyMatch(caption -> caption.contains(placeholder)))
                 .toList();
         if (placeholders.size() == 1) {
@@ -129,12 +129,12 @@ final class OneTrainerTokens {
             }
             return only;
         }
-        if (said.size() != 1) {
+        if (found.size() != 1) {
             throw findings.invalid(
                     "`concepts.path` must have captions here with one of %s, since a data set has one trigger, was %s with %s of them"
-                            .formatted(all(), path, said.isEmpty() ? "none" : "several"));
+                            .formatted(all(), path, found.isEmpty() ? "none" : "several"));
         }
-        return said.get(0);
+        return found.get(0);
     }
 
     /** Each line of a file is one, as there. */
@@ -142,7 +142,7 @@ final class OneTrainerTokens {
         PictureFolder folder = folders.at("concepts.path", path);
         return folder == null
                 ? List.of()
-                : folders.captions(folder).said().stream()
+                : folders.captions(folder).all().stream()
                         .flatMap(caption -> caption.ofTable() || caption.lines().isEmpty()
                                 ? Stream.of(caption.text())
                                 : caption.lines().stream())

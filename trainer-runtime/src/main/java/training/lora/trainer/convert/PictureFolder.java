@@ -146,7 +146,7 @@ final class PictureFolder {
     }
 
     /** Whether there are pictures without a file of their caption. */
-    boolean bare() {
+    boolean lacksCaptions() {
         Set<String> captioned = captions().stream().map(Found::anyStem).collect(Collectors.toSet());
         return pictures().stream().anyMatch(picture -> !captioned.contains(picture.anyStem()));
     }

@@ -5,17 +5,22 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import training.lora.api.DatasetRole;
+import training.lora.trainer.convert.PictureFolder.Found;
 
 /** The folders of pictures that a configuration names, each of which is listed and whose captions are read once. */
 final class PictureFolders {
     private final Places places;
     private final Findings findings;
     private final Map<Path, Optional<PictureFolder>> listed = new HashMap<>();
-    private final Map<PictureFolder, FolderCaptions> read = new HashMap<>();
+    private final Map<Reading, FolderCaptions> read = new HashMap<>();
+
+    /** What was read: the captions of a folder, with those of {@code tables}. */
+    private record Reading(PictureFolder folder, List<Found> tables) {}
 
     PictureFolders(Places places, Findings findings) {
         this.places = places;
@@ -49,7 +54,18 @@ final class PictureFolders {
      * @throws training.lora.trainer.TrainerException InvalidConfiguration where a file is no text, or a table is none
      */
     FolderCaptions captions(PictureFolder folder) {
-        return read.computeIfAbsent(folder, any -> FolderCaptions.read(findings, folder, folder.tables()));
+        return captions(folder, folder.tables());
+    }
+
+    /**
+     * The captions of {@code folder}.
+     *
+     * @param tables those of the tables in it that are read
+     * @throws training.lora.trainer.TrainerException InvalidConfiguration where a file is no text, or a table is none
+     */
+    FolderCaptions captions(PictureFolder folder, List<Found> tables) {
+        return read.computeIfAbsent(
+                new Reading(folder, tables), reading -> FolderCaptions.read(findings, folder, tables));
     }
 
     /**

@@ -7,11 +7,11 @@ import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
 /** Files of programs around sd-scripts, which have its options under other keys and so would be told to lack some. */
-final class KohyaNeighbours {
+final class KohyaFrontEnds {
     /** What presets of kohya_ss' window have, and no script. */
     private static final List<String> GUI = List.of("max_resolution", "LoRA_type", "dreambooth_type");
 
-    private KohyaNeighbours() {}
+    private KohyaFrontEnds() {}
 
     /** Refuses {@code options}, those of {@code file}, where they are of such a program. */
     static void refuse(Path file, ObjectNode options) {
