@@ -65,7 +65,7 @@ public final class Conversion {
 
     /** Whether it is a shell's script, and no table. */
     private static boolean isScript(Path file) {
-        return !ConfigText.isTable(file) && KohyaArguments.isIn(ConfigText.text(file));
+        return !ConfigText.isTable(file) && KohyaArguments.isIn(file, ConfigText.text(file));
     }
 
     /**
@@ -136,7 +136,9 @@ public final class Conversion {
         KohyaScript script = from == null ? null : KohyaScript.named(from);
         boolean another = script == null
                 ? from != null && Tool.of(from) != Tool.Kohya
-                : script != KohyaArguments.of("the command line", words).script();
+                : script
+                        != KohyaArguments.of("the command line", words, places.from())
+                                .script();
         if (another) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,

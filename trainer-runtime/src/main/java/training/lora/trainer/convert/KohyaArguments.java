@@ -1,11 +1,12 @@
 package training.lora.trainer.convert;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
-import training.lora.api.Json;
+import java.util.stream.IntStream;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -15,8 +16,9 @@ import training.lora.trainer.TrainerException;
  * @param script the script
  * @param options what follows the script: an option without a value is true, one with several an array
  * @param notes what its user should know
+ * @param from the folder in which it runs, absolute: relative paths begin there
  */
-record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes) {
+record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes, Path from) {
     /** Scripts of sd-scripts that train, those for what isn't here too; a name that others may have needs its ending. */
     private static final String NAME =
             "(?:\\w*train_network(?:\\.py)?|(?:\\w*(?:train_network|train_textual_inversion|train_control_?net)\\w*|fine_tune|train_db|(?:sdxl|sd3|flux|lumina|anima)_train)\\.py)";
@@ -39,58 +41,74 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
     /** A variable that is set, maybe for a command alone. */
     private static final Pattern ASSIGNMENT = Pattern.compile("\\w+=.*");
 
-    /** Whether {@code text} has such a command line. */
-    static boolean isIn(String text) {
-        return ShellText.of(text).commands().stream()
-                .anyMatch(command -> !fromScript(command).isEmpty());
+    /** Whether the script {@code file} of this {@code text} has such a command line. */
+    static boolean isIn(Path file, String text) {
+        return ShellText.commands(Shell.of(file), text).stream().anyMatch(KohyaArguments::starts);
     }
 
     /**
-     * The command line in the script {@code text}: of the first command that starts a script of kohya's and gives it options; else
-     * of the first that starts one.
+     * The command line in a script: of the first command that starts a script of kohya's and gives it options; else of the first that
+     * starts one.
      *
-     * @param file its name, for messages
+     * @param file the script's file, whose name tells its language
+     * @param text what it holds
+     * @param from the folder in which it is started, absolute
      */
-    static KohyaArguments ofScript(String file, String text) {
-        ShellText shell = ShellText.of(text);
-        List<List<ShellText.Word>> started = shell.commands().stream()
-                .map(KohyaArguments::fromScript)
-                .filter(command -> !command.isEmpty())
+    static KohyaArguments ofScript(Path file, String text, Path from) {
+        Shell shell = Shell.of(file);
+        List<ShellCommand> commands = ShellText.commands(shell, text);
+        List<Integer> started = IntStream.range(0, commands.size())
+                .filter(i -> starts(commands.get(i)))
+                .boxed()
                 .toList();
-        List<List<ShellText.Word>> trainings = started.stream()
-                .filter(command -> command.stream().anyMatch(word -> word.text().startsWith("--")))
+        List<Integer> trainings = started.stream()
+                .filter(i -> fromScript(commands.get(i)).stream()
+                        .anyMatch(word -> word.text().startsWith("--")))
                 .toList();
-        List<List<ShellText.Word>> found = trainings.isEmpty() ? started : trainings;
-        List<String> words = new ArrayList<>();
-        for (ShellText.Word word : found.isEmpty() ? List.<ShellText.Word>of() : found.get(0)) {
-            words.addAll(word.with(shell.variables()));
+        if (started.isEmpty()) {
+            throw none(file.toString());
         }
+        ShellFlow flow = new ShellFlow(shell, commands, (trainings.isEmpty() ? started : trainings).get(0));
+        Map<String, String> variables = ShellVariables.of(flow, shell.given(file));
+        List<String> words = fromScript(flow.command()).stream()
+                .flatMap(word -> word.with(variables).stream())
+                .toList();
         List<String> notes = new ArrayList<>();
         if (trainings.size() > 1) {
             notes.add("of its %d command lines of kohya's scripts the first is read".formatted(trainings.size()));
         }
-        shell.commands().stream()
-                .map(command -> command.get(0).text())
-                .filter(word -> word.startsWith("--"))
+        commands.stream()
+                .filter(KohyaArguments::isOption)
+                .map(command -> command.words().get(0).text())
                 .forEach(word -> notes.add(
                         "`%s` and what follows it begin a line of their own, as behind a comment within a command, and so are no options of it"
                                 .formatted(word)));
-        KohyaArguments read = of(file, words);
-        return new KohyaArguments(read.script(), read.options(), notes);
+        return of(file.toString(), shell, words, notes, from);
+    }
+
+    /** Whether an option stands where a command begins, and no element of an array. */
+    private static boolean isOption(ShellCommand command) {
+        return command.words().get(0).text().startsWith("--")
+                && command.before().stream().noneMatch(block -> block.kind().equals("("));
+    }
+
+    private static boolean starts(ShellCommand command) {
+        return !fromScript(command).isEmpty();
     }
 
     /** A command's words from the script on that it starts; none where it starts none. */
-    private static List<ShellText.Word> fromScript(List<ShellText.Word> command) {
+    private static List<ShellWord> fromScript(ShellCommand command) {
+        List<ShellWord> words = command.words();
         boolean starts = true;
         boolean started = false;
-        for (int i = 0; i < command.size() && (starts || started); i++) {
-            String word = command.get(i).text();
+        for (int i = 0; i < words.size() && (starts || started); i++) {
+            String word = words.get(i).text();
             boolean sets = ASSIGNMENT.matcher(word).matches();
             boolean named = !BARE.matcher(word).matches()
                     || starts
-                    || BEFORE_BARE.matcher(command.get(i - 1).text()).matches();
+                    || BEFORE_BARE.matcher(words.get(i - 1).text()).matches();
             if (!sets && named && SCRIPT.matcher(word).matches()) {
-                return command.subList(i, command.size());
+                return words.subList(i, words.size());
             }
             started |= starts && STARTER.matcher(word).matches();
             starts &= sets || KEYWORD.matcher(word).matches();
@@ -98,14 +116,22 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
         return List.of();
     }
 
-    /** The command line of {@code words}, such as {@code accelerate launch train_network.py --network_dim 8}. */
-    static KohyaArguments of(String file, List<String> words) {
+    /**
+     * The command line of {@code words}, such as {@code accelerate launch train_network.py --network_dim 8}.
+     *
+     * @param from the folder in which it is run, absolute
+     */
+    static KohyaArguments of(String file, List<String> words, Path from) {
+        return of(file, Shell.Posix, words, List.of(), from);
+    }
+
+    private static KohyaArguments of(String file, Shell shell, List<String> words, List<String> notes, Path from) {
         int at = 0;
         while (at < words.size() && !SCRIPT.matcher(words.get(at)).matches()) {
             at++;
         }
         if (at == words.size()) {
-            throw invalid(file, "there must be %s and its options".formatted(KohyaScript.names()));
+            throw none(file);
         }
         KohyaScript script = KohyaScript.named(words.get(at).replaceFirst("^.*[/\\\\]", ""));
         if (script == null) {
@@ -114,44 +140,12 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
                     "the script must be %s, was %s, and what that trains isn't here"
                             .formatted(KohyaScript.names(), words.get(at)));
         }
-        return new KohyaArguments(script, options(file, words.subList(at + 1, words.size())), List.of());
+        ObjectNode options = KohyaCommandLine.options(file, shell, words.subList(at + 1, words.size()));
+        return new KohyaArguments(script, options, notes, from);
     }
 
-    private static ObjectNode options(String file, List<String> words) {
-        ObjectNode options = Json.MAPPER.createObjectNode();
-        for (int i = 0; i < words.size(); ) {
-            String word = words.get(i++);
-            if (!word.startsWith("--")) {
-                throw invalid(file, "\"%s\" must belong to an option".formatted(word));
-            }
-            int equals = word.indexOf('=');
-            String key =
-                    (equals < 0 ? word : word.substring(0, equals)).substring(2).replace('-', '_');
-            List<String> values = new ArrayList<>();
-            if (equals >= 0) {
-                values.add(word.substring(equals + 1));
-            }
-            while (equals < 0 && i < words.size() && !words.get(i).startsWith("--")) {
-                values.add(words.get(i++));
-            }
-            for (String value : values) {
-                if (value.matches("(?s).*(\\$[{(]?\\w+|%\\w+%).*")) {
-                    throw invalid(
-                            file,
-                            "`%s` must be given as it is, without variables that nothing sets to one value, was \"%s\""
-                                    .formatted(key, value));
-                }
-            }
-            if (values.isEmpty()) {
-                options.put(key, true);
-            } else if (values.size() == 1) {
-                options.put(key, values.get(0));
-            } else {
-                ArrayNode array = options.putArray(key);
-                values.forEach(array::add);
-            }
-        }
-        return options;
+    private static TrainerException none(String file) {
+        return invalid(file, "there must be %s and its options".formatted(KohyaScript.names()));
     }
 
     private static TrainerException invalid(String file, String sentence) {

@@ -65,17 +65,19 @@ final class KohyaConfig {
 
     /** What a script with a command line in it asks for. */
     static Converted script(Path file, Places places) {
-        return arguments(file.toString(), KohyaArguments.ofScript(file.toString(), ConfigText.text(file)), places);
+        return arguments(
+                file.toString(), KohyaArguments.ofScript(file, ConfigText.text(file), places.from()), places.to());
     }
 
     /** What a command line asks for. */
     static Converted words(List<String> words, Places places) {
         String name = "the command line";
-        return arguments(name, KohyaArguments.of(name, words), places);
+        return arguments(name, KohyaArguments.of(name, words, places.from()), places.to());
     }
 
     /** Options of the command line count before those of the file that it names. */
-    private static Converted arguments(String name, KohyaArguments arguments, Places places) {
+    private static Converted arguments(String name, KohyaArguments arguments, Path to) {
+        Places places = new Places(arguments.from(), to);
         ObjectNode options = Json.MAPPER.createObjectNode();
         JsonNode config = arguments.options().path("config_file");
         if (config.isTextual()) {

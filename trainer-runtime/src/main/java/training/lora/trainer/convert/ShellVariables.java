@@ -1,173 +1,120 @@
 package training.lora.trainer.convert;
 
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
-import training.lora.trainer.convert.ShellText.Word;
 
 /**
- * The variables that a script sets to one value, whichever of its commands run. What is set twice, within a branch, a loop or a
- * function, added to or a list has no value that is certain.
+ * The variables that a script sets to one value by the time a command of it runs, whichever others run. What is set in two ways,
+ * or where it need not be, is added to, is a list or may be changed by what stands elsewhere has no value that is certain.
  */
 final class ShellVariables {
-    private static final Pattern ASSIGNMENT = Pattern.compile("([A-Za-z_]\\w*)=(.*)", Pattern.DOTALL);
+    private static final Pattern POSIX = Pattern.compile("([A-Za-z_]\\w*)=(.*)", Pattern.DOTALL);
 
-    private static final Pattern POWERSHELL =
-            Pattern.compile("\\$(\\w+) ?= ?(\"(?:\\\\[\\s\\S]|[^\"\\\\]++)*+\"|'[^']*+'|[\\d.]+)");
+    private static final Set<String> BEFORE_POSIX = Set.of("export", "readonly", "declare", "local", "typeset");
 
-    /** What changes a variable in any way where a command begins, or behind what one can begin behind. */
-    private static final Pattern CHANGE =
-            Pattern.compile("[({\"]*([A-Za-z_]\\w*)(?:\\[[^]]*])?\\+?=.*", Pattern.DOTALL);
+    /** All behind the sign of equality, unless a quote before the name ends it. */
+    private static final Pattern CMD =
+            Pattern.compile("(?i)set\\s+(?:\"(\\w+)=([^\"]*)\".*|(\\w+)=(.*))", Pattern.DOTALL);
 
-    /** What changes one of PowerShell's: an assignment, one that adds or one to an element, or a call of a method. */
-    private static final Pattern POWERSHELL_CHANGE =
-            Pattern.compile("(?:^|[\\]({;])\\s*\\$(?:\\w+:)?(\\w+)(?:\\[[^]]*])?(?:\\s*[-+*/?]*=(?!=)|\\.\\w+\\()");
+    private static final Pattern POWERSHELL = Pattern.compile("(?:\\[[\\w.]+]\\s*)?\\$(\\w+)\\s*=\\s*"
+            + "(\"(?:`[\\s\\S]|\"\"|[^\"`]++)*+\"|'(?:''|[^']++)*+'|[-+]?[\\d.]+(?:[eE][-+]?\\d+)?)");
 
-    private static final Pattern NAME = Pattern.compile("[$(%]*([A-Za-z_]\\w*)");
-
-    /** Behind which a command runs that need not. */
-    private static final Set<String> KEYWORDS =
-            Set.of("then", "do", "else", "elif", "elseif", "if", "while", "until", "case", "for", "foreach", "{", "(");
-
-    private static final Set<String> BEFORE_ASSIGNMENT =
-            Set.of("export", "readonly", "declare", "local", "typeset", "set");
-
-    /** Commands whose words name variables that they change. */
-    private static final Set<String> CHANGING =
-            Set.of("read", "unset", "for", "foreach", "select", "getopts", "mapfile", "readarray");
-
-    private final Map<String, String> values = new HashMap<>();
+    private final ShellFlow flow;
+    private final Map<String, String> values;
     private final Set<String> uncertain = new HashSet<>();
-    /** How many of each are open: then, do, case, braces and parentheses. */
-    private final Map<String, Integer> open = new HashMap<>();
 
-    private ShellVariables() {}
-
-    /** Those that {@code commands} set. */
-    static Map<String, String> of(List<List<Word>> commands) {
-        ShellVariables variables = new ShellVariables();
-        commands.forEach(variables::add);
-        return variables.values;
+    private ShellVariables(ShellFlow flow, Map<String, String> given) {
+        this.flow = flow;
+        values = new HashMap<>(given);
     }
 
-    private void add(List<Word> command) {
-        boolean inside = isInside();
-        nest(command);
-        Map<String, Word> set = inside || isInside() ? Map.of() : assignments(command);
-        if (set.isEmpty()) {
-            changed(command).forEach(this::loses);
+    /**
+     * Those that the target of {@code flow} has, by their keys.
+     *
+     * @param given those that there are without the script
+     */
+    static Map<String, String> of(ShellFlow flow, Map<String, String> given) {
+        ShellVariables variables = new ShellVariables(flow, given);
+        for (int i = 0; i < flow.reach(); i++) {
+            ShellCommand command = flow.commands().get(i);
+            if (i < flow.target() && ShellChanges.isAny(flow.shell(), command)) {
+                Set.copyOf(variables.values.keySet()).stream()
+                        .filter(key -> !given.containsKey(key))
+                        .forEach(variables::loses);
+            }
+            if (!flow.isSeen(i) || !variables.sets(command)) {
+                ShellChanges.names(flow.shell(), command).stream()
+                        .map(flow.shell()::key)
+                        .forEach(variables::loses);
+            }
         }
-        set.forEach((name, word) -> {
-            String value = String.join(" ", word.with(values));
-            boolean plain = value.chars().noneMatch(c -> "$`%!".indexOf(c) >= 0)
-                    && !word.written().startsWith("(");
-            String before = values.get(name);
-            if (!plain || uncertain.contains(name) || (before != null && !before.equals(value))) {
-                loses(name);
-            } else {
-                values.put(name, value);
+        return Map.copyOf(variables.values);
+    }
+
+    /** Takes over what {@code command} sets where it does nothing else and all values are plain; false where it isn't so. */
+    private boolean sets(ShellCommand command) {
+        Shell shell = flow.shell();
+        Map<String, String> set = new LinkedHashMap<>();
+        Map<String, String> known = new HashMap<>(values);
+        for (Map.Entry<String, String> assignment : assignments(command).entrySet()) {
+            String value = new ShellWord(shell, assignment.getValue()).value(known);
+            boolean escaped = shell == Shell.Cmd && value.matches("(?s).*[\\^!].*");
+            if (escaped
+                    || assignment.getValue().startsWith("(")
+                    || shell.unset().matcher(value).find()) {
+                return false;
+            }
+            set.put(shell.key(assignment.getKey()), value);
+            known.putAll(set);
+        }
+        set.forEach((key, value) -> {
+            String before = values.put(key, value);
+            if (uncertain.contains(key) || (before != null && !before.equals(value))) {
+                loses(key);
             }
         });
+        return !set.isEmpty();
     }
 
-    private void loses(String name) {
-        uncertain.add(name);
-        values.remove(name);
+    private void loses(String key) {
+        uncertain.add(key);
+        values.remove(key);
     }
 
-    private boolean isInside() {
-        return open.values().stream().anyMatch(count -> count > 0);
+    /** What {@code command} sets, as it is written, where it does nothing else; else nothing. */
+    private Map<String, String> assignments(ShellCommand command) {
+        return switch (flow.shell()) {
+            case Posix -> posix(command.words());
+            case Cmd -> found(CMD.matcher(command.written()));
+            case PowerShell -> found(POWERSHELL.matcher(command.written()));
+        };
     }
 
-    /** Counts what {@code command} opens and closes. */
-    private void nest(List<Word> command) {
-        switch (command.get(0).written()) {
-            case "then" -> open("then", 1);
-            // It has a then of its own and no end.
-            case "elif", "fi" -> open("then", -1);
-            case "do" -> open("do", 1);
-            case "done" -> open("do", -1);
-            case "esac" -> open("case", -1);
-            default -> {}
-        }
-        for (int i = 0; i < command.size(); i++) {
-            boolean in = i + 2 < command.size() && command.get(i + 2).written().equals("in");
-            if (in && command.get(i).written().equals("case")) {
-                open("case", 1);
-            }
-            String word = command.get(i).unquoted();
-            open("{", count(word, '{') - count(word, '}'));
-            // A pattern of a case has one that closes alone.
-            open("(", count(word, '(') - count(word, ')'));
-        }
-    }
-
-    private void open(String what, int more) {
-        open.merge(what, Math.max(0, more), (count, added) -> Math.max(0, count + more));
-    }
-
-    private static int count(String word, char wanted) {
-        return (int) word.chars().filter(c -> c == wanted).count();
-    }
-
-    /** What a command sets that does nothing else; none of another. */
-    private static Map<String, Word> assignments(List<Word> command) {
-        Matcher powershell = POWERSHELL.matcher(joined(command));
-        if (powershell.matches()) {
-            return Map.of(powershell.group(1), new Word(powershell.group(2)));
-        }
-        Map<String, Word> set = new HashMap<>();
-        String first = command.get(0).written().toLowerCase(Locale.ROOT);
-        for (Word word : command.subList(BEFORE_ASSIGNMENT.contains(first) ? 1 : 0, command.size())) {
-            // As set "NAME=value" is in quotes as a whole.
-            Matcher assignment = ASSIGNMENT.matcher(first.equals("set") ? word.text() : word.written());
+    private static Map<String, String> posix(List<ShellWord> words) {
+        Map<String, String> set = new LinkedHashMap<>();
+        int first = BEFORE_POSIX.contains(words.get(0).written()) ? 1 : 0;
+        for (ShellWord word : words.subList(first, words.size())) {
+            Matcher assignment = POSIX.matcher(word.written());
             if (!assignment.matches()) {
                 return Map.of();
             }
-            set.put(assignment.group(1), new Word(assignment.group(2)));
+            set.put(assignment.group(1), assignment.group(2));
         }
         return set;
     }
 
-    private static String joined(List<Word> command) {
-        return String.join(" ", command.stream().map(Word::written).toList());
-    }
-
-    /** The names of what a command may change. */
-    private static List<String> changed(List<Word> command) {
-        List<String> names = new ArrayList<>();
-        Matcher powershell = POWERSHELL_CHANGE.matcher(joined(command));
-        while (powershell.find()) {
-            names.add(powershell.group(1));
+    /** The name and the value in the groups of one of the alternatives. */
+    private static Map<String, String> found(Matcher matcher) {
+        if (!matcher.matches()) {
+            return Map.of();
         }
-        boolean begins = true;
-        boolean changing = false;
-        for (Word word : command) {
-            String written = word.written().toLowerCase(Locale.ROOT);
-            String name = begins ? name(CHANGE, word) : null;
-            name = name == null && changing ? name(NAME, word) : name;
-            if (name != null) {
-                names.add(name);
-            }
-            changing |= CHANGING.contains(written);
-            begins = (begins && (name != null || written.startsWith("/") || written.startsWith("-")))
-                    || KEYWORDS.contains(written)
-                    || BEFORE_ASSIGNMENT.contains(written)
-                    || written.endsWith(")")
-                    || written.endsWith("{");
-        }
-        return names;
-    }
-
-    private static @Nullable String name(Pattern pattern, Word word) {
-        Matcher matcher = pattern.matcher(word.written());
-        return matcher.matches() ? matcher.group(1) : null;
+        int group = matcher.group(1) != null ? 1 : 3;
+        return Map.of(matcher.group(group), matcher.group(group + 1));
     }
 }

@@ -1,9 +1,7 @@
 package training.lora.trainer.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,10 +14,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Shell scripts around a command line of kohya's. */
+/** Comments, quotes, lines and separators of scripts around a command line of kohya's. */
 class ShellTextTest {
-    private static final String LINE =
-            "python train_network.py --pretrained_model_name_or_path a/b --train_data_dir sets --resolution 512 --seed 7";
+    private static final String LINE = KohyaLines.LINE;
 
     @TempDir
     Path folder;
@@ -29,9 +26,12 @@ class ShellTextTest {
         Conversions.kohyaPicture(folder);
     }
 
-    private Converted convert(String script) throws IOException {
-        Path file = Files.writeString(folder.resolve("train.sh"), script);
-        return Conversion.convert(Tool.Kohya, file, new Places(folder, folder));
+    private Converted convert(String name, String script) throws IOException {
+        return KohyaLines.convert(folder, name, script);
+    }
+
+    private int seed(String name, String script) throws IOException {
+        return KohyaLines.spec(convert(name, script), "/training/seed").asInt();
     }
 
     @ParameterizedTest
@@ -50,127 +50,163 @@ class ShellTextTest {
                 " \\\r\n 2>&1"
             })
     void whatIsNoWordOfTheCommandIsPassedOver(String behind) throws IOException {
-        Converted converted = convert(LINE + behind);
+        Converted converted = convert("train.sh", LINE + behind);
 
-        assertThat(converted.training().at("/spec/training/seed").asText()).isEqualTo("7");
-        assertThat(converted.warnings()).isEqualTo(convert(LINE).warnings());
+        assertThat(KohyaLines.spec(converted, "/training/seed").asText()).isEqualTo("7");
+        assertThat(converted.warnings()).isEqualTo(convert("train.sh", LINE).warnings());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"^\r\n", "`\n", "` \n", "\\\r\n", " \\\n"})
     void aLineGoesOnRightBehindAWord(String end) throws IOException {
-        assertThat(convert(LINE + " --network_dim=32" + end + "--network_alpha=4")
-                        .training()
-                        .at("/spec/training/adapter/alpha")
+        assertThat(KohyaLines.spec(
+                                convert("train.sh", LINE + " --network_dim=32" + end + "--network_alpha=4"),
+                                "/training/adapter/alpha")
                         .asInt())
                 .isEqualTo(4);
     }
 
-    @Test
-    void aLineGoesOnWithinQuotes() throws IOException {
-        JsonNode adapter = convert(
-                        "ARGS=\"--network_dim=8 \\\n  --network_alpha=4\"\n" + LINE + " $ARGS --output_name=\"y\"")
-                .training()
-                .at("/spec/training/adapter");
-
-        assertThat(adapter.at("/rank").asInt()).isEqualTo(8);
-        assertThat(adapter.at("/alpha").asInt()).isEqualTo(4);
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "NOTE=`cat note`\n",
+                "NOTE='a `'\n",
+                "cat <<EOF\nIt's \"open\nEOF\n",
+                "cat > note.txt <<-'END' && echo\n\tDon't\n\tEND\n",
+                "cat <<A <<B\nit's\nA\nit's\nB\n",
+                "echo $((1<<2))\n",
+                "echo done # it's\n"
+            })
+    void aLineOfAShellBeginsBehindWhatMayHoldOpenQuotes(String before) throws IOException {
+        assertThat(seed("train.sh", before + LINE)).isEqualTo(7);
     }
 
-    @Test
-    void aHashWithinAWordIsNoComment() throws IOException {
-        assertThat(convert(LINE + " --output_name a#1 --network_dim 8")
-                        .training()
-                        .at("/spec/training/adapter/rank")
-                        .asInt())
-                .isEqualTo(8);
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "rem Don't close\r\necho It's done\r\n",
+                "@rem it's\r\n@echo off & REM \"\r\n",
+                "REM\r\n:: it's \"\r\n",
+                "echo \"half\r\n",
+                "set OUT=D:\\loras\\\r\n",
+                "call kohya_ss\\prepare.bat \".\\output\\\"\r\n"
+            })
+    void aLineOfWindowsBeginsBehindWhatMayHoldOpenQuotes(String before) throws IOException {
+        assertThat(seed("train.bat", before + LINE)).isEqualTo(7);
+        assertThat(seed("TRAIN.CMD", before + LINE)).isEqualTo(7);
     }
 
-    @Test
-    void whatIsNotReadIsSaid() throws IOException {
-        assertThat(convert(LINE + "\n" + LINE.replace("7", "8")).warnings())
-                .contains("of its 2 command lines of kohya's scripts the first is read");
-        assertThat(convert(LINE + " \\\n# --network_dim 4 \\\n--network_dim 8").warnings())
-                .anySatisfy(warning -> assertThat(warning).contains("`--network_dim` and what follows it"));
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "# it's\n",
+                "<# it's\n \" #>\n",
+                "$note = @\"\nit's \"open\n\"@\n",
+                "$note = @'\nit's\n'@\n",
+                "echo \"a `\" b\" 'it''s'\n",
+                "mkdir \".\\output\\\"\n"
+            })
+    void aLineOfPowerShellBeginsBehindWhatMayHoldOpenQuotes(String before) throws IOException {
+        assertThat(seed("train.ps1", before + LINE)).isEqualTo(7);
     }
 
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "MODEL=a/c | --pretrained_model_name_or_path $MODEL | hf://a/c",
-                "export ORG=a MODEL='c' | --pretrained_model_name_or_path \"$ORG/${MODEL}\" | hf://a/c",
-                "ORG=a; MODEL=\"$ORG/c\" | --pretrained_model_name_or_path=\"$MODEL\" | hf://a/c",
-                "set MODEL=a/c | --pretrained_model_name_or_path %MODEL% | hf://a/c",
-                "$model = \"a/c\" | --pretrained_model_name_or_path $model | hf://a/c",
-                "MORE=\"--seed 9  --pretrained_model_name_or_path a/c\" | $MORE | hf://a/c"
+                "train.bat | --output_dir=out\\loras | out/loras/last",
+                "train.bat | --output_dir .\\out\\ | out/last",
+                "train.bat | --output_dir=\".\\out\\\" --network_dim 8 | out/last",
+                "train.cmd | --output_dir out^&more | out&more/last",
+                "train.ps1 | --output_dir=out\\loras | out/loras/last",
+                "train.ps1 | --output_dir \".\\out\\\" --network_dim 8 | out/last",
+                "train.sh | --output_dir=out\\loras | outloras/last",
+                "train.sh | --output_dir out\\ 1 | out 1/last"
             })
-    void variablesThatTheScriptSetsAreFilledIn(String before, String option, String uri) throws IOException {
-        Converted converted = convert(before + "\n" + LINE.replace("--pretrained_model_name_or_path a/b", option));
+    void aBackslashPartsAPathInWindowsAndEscapesInAShell(String name, String option, String uri) throws IOException {
+        String line = LINE.replace("train_network", name.endsWith(".sh") ? "./train_network" : "kohya\\train_network");
 
-        assertThat(converted.training().at("/spec/baseModel/uri").asText()).isEqualTo(uri);
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "",
-                "MODEL=$(cat model)",
-                "MODEL=a\nMODEL=b",
-                "MODEL=a\nif [ -d b ]; then MODEL=b; fi",
-                "MODEL=a\nMODEL+=b",
-                "MODEL=(a b)",
-                "for MODEL in a b; do echo; done",
-                "MODEL=a\nfor MODEL in b c; do echo; done",
-                "B=b\nif [ \"$1\" = xl ]; then B=c; fi\nMODEL=\"a/$B\"",
-                "if [ -d b ]; then\n  MODEL=a\nfi",
-                "if [ -d b ]; then\n  echo\nelif [ -d c ]; then\n  echo\nfi\ncase $1 in\n  xl) MODEL=a ;;\nesac",
-                "MODEL=a\ncase $1 in xl) MODEL=b ;; esac",
-                "while read -r MODEL; do echo; done",
-                "MODEL=a\nread -p which MODEL",
-                "names() {\n  MODEL=a\n}",
-                "set MODEL=a\nif \"%1\"==\"xl\" set MODEL=b",
-                "set MODEL=a\nif \"%1\"==\"xl\" (\n  set \"MODEL=a\"\n)",
-                "set MODEL=a\nset /p MODEL=which",
-                "$MODEL = \"a\"\nif ($xl) { $MODEL = \"b\" }",
-                "$MODEL = \"a\"\nif ($xl) {\n  $MODEL=\"b\"\n}",
-                "$MODEL = \"a\"\n$MODEL += \"b\"",
-                "$MODEL = @()\n$MODEL += \"--v2\"",
-                "$MODEL = [System.Collections.ArrayList]::new()\n[void]$MODEL.Add(\"--v2\")",
-                "$MODEL = Get-Content"
-            })
-    void variablesOfNoOneValueAreRefused(String before) {
-        String line = LINE.replace("a/b", "$MODEL");
-
-        assertThatThrownBy(() -> convert(before + "\n" + line))
-                .hasMessageContaining(
-                        "`pretrained_model_name_or_path` must be given as it is, without variables that nothing sets to one value, was \"$MODEL\"");
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "if [ -d x ]; then\n  case $1 in x) Y=1 ;; esac\nelif [ -d y ]; then echo; fi; MODEL=a/c",
-                "names() {\n  for i in 1 2; do echo \"{\"; done\n}\nMODEL=a/c",
-                "$MODEL='a/c'",
-                "if ($xl) { echo \"b\" } else {\n  echo $MODEL.b\n}\n$MODEL = 'a/c'",
-                "if exist b (\n  echo b\n) else (\n  echo c\n)\nset MODEL=a/c"
-            })
-    void whatIsSetOutsideOfBranchesIsFilledIn(String before) throws IOException {
-        assertThat(convert(before + "\n" + LINE.replace("a/b", "$MODEL"))
-                        .training()
-                        .at("/spec/baseModel/uri")
+        assertThat(KohyaLines.spec(convert(name, line + " " + option), "/output/uri")
                         .asText())
-                .isEqualTo("hf://a/c");
+                .isEqualTo(uri);
+    }
+
+    @Test
+    void singleQuotesAreCharactersInWindows() {
+        assertThat(ShellText.commands(Shell.Cmd, "echo 'a b' \"it's\"").get(0).words())
+                .extracting(ShellWord::text)
+                .containsExactly("echo", "'a", "b'", "it's");
+    }
+
+    @Test
+    void aLineGoesOnWithinQuotes() throws IOException {
+        Converted converted = convert(
+                "train.sh", "ARGS=\"--network_dim=8 \\\n  --network_alpha=4\"\n" + LINE + " $ARGS --output_name=\"y\"");
+
+        assertThat(KohyaLines.spec(converted, "/training/adapter/rank").asInt()).isEqualTo(8);
+        assertThat(KohyaLines.spec(converted, "/training/adapter/alpha").asInt())
+                .isEqualTo(4);
+    }
+
+    @Test
+    void aHashWithinAWordIsNoComment() throws IOException {
+        assertThat(KohyaLines.spec(
+                                convert("train.sh", LINE + " --output_name a#1 --network_dim 8"),
+                                "/training/adapter/rank")
+                        .asInt())
+                .isEqualTo(8);
+    }
+
+    @Test
+    void whatIsNotReadIsSaid() throws IOException {
+        assertThat(convert("train.sh", LINE + "\n" + LINE.replace("7", "8")).warnings())
+                .contains("of its 2 command lines of kohya's scripts the first is read");
+        assertThat(convert("train.sh", LINE + " \\\n# --network_dim 4 \\\n--network_dim 8")
+                        .warnings())
+                .anySatisfy(warning -> assertThat(warning).contains("`--network_dim` and what follows it"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"train.sh, LAUNCH=(", "train.ps1, $launch = @("})
+    void elementsOfAnArrayAreNoOptionsThatBeginALine(String name, String array) throws IOException {
+        String script = array + "\n  --num_processes 1\n  --mixed_precision bf16)\n" + LINE;
+
+        assertThat(convert(name, script).warnings())
+                .isEqualTo(convert(name, LINE).warnings());
+    }
+
+    @Test
+    void commandsOfAHereDocumentAreNotRead() throws IOException {
+        Path file = Files.writeString(folder.resolve("train.sh"), "cat <<EOF\n" + LINE + "\nEOF\n");
+
+        assertThat(Conversion.recognise(file)).isNull();
     }
 
     @Test
     void whatIsInSingleQuotesOrEscapedIsNoVariable() {
-        List<List<ShellText.Word>> commands =
-                ShellText.of("X=1\necho '$X' \\$X \"\\$X $X\" a\"$X\"b").commands();
+        List<ShellCommand> commands = ShellText.commands(Shell.Posix, "X=1\necho '$X' \\$X \"\\$X $X\" a\"$X\"b");
 
-        assertThat(commands.get(1))
+        assertThat(commands.get(1).words())
                 .extracting(word -> String.join("+", word.with(Map.of("X", "1"))))
                 .containsExactly("echo", "$X", "$X", "$X 1", "a1b");
+    }
+
+    @Test
+    void variablesStandInDoubleQuotesOfPowerShellAlone() {
+        List<ShellCommand> commands =
+                ShellText.commands(Shell.PowerShell, "echo '$X' `$X \"`$X $X\" a\"${x}\"b $X.Length \"$X[0]\" 'it''s'");
+
+        assertThat(commands.get(0).words())
+                .extracting(word -> String.join("+", word.with(Map.of("x", "1"))))
+                .containsExactly("echo", "$X", "$X", "$X 1", "a1b", "$X.Length", "$X[0]", "it's");
+    }
+
+    @Test
+    void windowsFillsInVariablesBeforeItDividesALine() {
+        List<ShellCommand> commands = ShellText.commands(Shell.Cmd, "echo %X% \"%x%\" 5%% ^%X% %%i %~dp0more %NONE%");
+
+        assertThat(commands.get(0).words())
+                .extracting(word -> String.join("+", word.with(Map.of("x", "a b", "~dp0", "/c/"))))
+                .containsExactly("echo", "a+b", "a b", "5%", "a+b", "%%i", "/c/more", "%NONE%");
     }
 }
