@@ -83,7 +83,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
                 .forEach(word -> notes.add(
                         "`%s` and what follows it begin a line of their own, as behind a comment within a command, and so are no options of it"
                                 .formatted(word)));
-        return of(file.toString(), shell, words, notes, from);
+        return of(file.toString(), shell, words, notes, ShellFolder.of(flow, file, from));
     }
 
     /** Whether an option stands where a command begins, and no element of an array. */
