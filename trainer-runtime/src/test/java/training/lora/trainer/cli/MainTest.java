@@ -122,7 +122,7 @@ class MainTest {
         Ran ended = prepare(yaml("data", ""), "--set", "training.adapter={rank: [");
 
         assertThat(ended.code()).isEqualTo(10);
-        assertThat(ended.error()).contains("the value of --set training.adapter={rank: [ must be YAML: ");
+        assertThat(ended.error()).contains("the value of --set training.adapter must be YAML: ");
     }
 
     @Test
