@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
         fieldPath = ".beams")
 public record CaptionsSpec(
         @JsonPropertyDescription(
-                "Put before every caption but those of Regularization sets, for example a trigger word. Default empty.")
+                "Put before every caption but those of Regularization sets, for example a trigger word. Where it or suffix says the concept's trigger, none is put before the caption. Default empty.")
         @Size(max = 1000) String prefix,
 
         @JsonPropertyDescription(

@@ -6,6 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.adapter.LoraAdapter;
@@ -22,6 +24,7 @@ import training.lora.trainer.model.StableDiffusion;
  * @param embeddings the new tokens of Eden's layout; null where there are none
  */
 record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
+    private static final Logger LOG = LoggerFactory.getLogger(EdenCheckpoint.class);
     private static final String LORA = "_lora.safetensors";
     private static final String EMBEDDINGS = "_embeddings.safetensors";
 
@@ -61,7 +64,8 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
     /**
      * Reads it for {@code model}.
      *
-     * @param triggers the words that call what was learned
+     * @param triggers the words that call what was learned; where there are none, prompts say none, as Eden's don't where its
+     *     training had no tokens, though it writes some down
      * @throws TrainerException InvalidConfiguration if it has new tokens and none is called by one of them: prompts would not say it
      */
     LoraAdapter read(List<String> triggers, StableDiffusion model, NDManager manager) throws IOException {
@@ -72,6 +76,13 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
         }
         List<String> words =
                 tokens.words().stream().map(TokenEmbeddings.Word::text).toList();
+        if (triggers.isEmpty()) {
+            LOG.warn(
+                    "pictures are drawn without the new tokens of {}, called {}, since --config_filename has no trigger",
+                    lora != null ? lora : embeddings,
+                    String.join(", ", words));
+            return adapter;
+        }
         if (words.stream().noneMatch(word -> triggers.stream().anyMatch(word::equalsIgnoreCase))) {
             adapter.close();
             throw wrong(
@@ -79,7 +90,7 @@ record EdenCheckpoint(@Nullable Path lora, @Nullable Path embeddings) {
                             .formatted(
                                     String.valueOf(lora != null ? lora : embeddings),
                                     String.join(", ", words),
-                                    triggers.isEmpty() ? "none" : String.join(", ", triggers),
+                                    String.join(", ", triggers),
                                     words.get(0)));
         }
         return adapter;

@@ -102,14 +102,20 @@ public final class EdenArguments {
 
     /**
      * What stands before captions. In Eden it stands in the trigger's place, and without its word no tokens are trained; here it stands
-     * before the trigger.
+     * before the trigger where it doesn't say it. Of several words each data set must have its own, which is read back; else TOK stands
+     * for all of them.
      */
     private String prefix() {
         String prefix = spec.preparation().captions().prefix();
-        if (prefix.isEmpty() || !spec.training().tokens().any() || words().size() != 1) {
+        List<String> words = words();
+        boolean ownEach = words.size() > 1 && words.size() == learned().size();
+        if (prefix.isEmpty() || !spec.training().tokens().any() || words.isEmpty() || ownEach) {
             return prefix;
         }
-        String named = WholeWords.of(words().get(0)).matcher(prefix).replaceAll(TOKEN);
+        String named = prefix;
+        for (String word : words) {
+            named = WholeWords.of(word).matcher(named).replaceAll(TOKEN);
+        }
         return named.contains(TOKEN) ? named : named + mode().phrase(TOKEN) + ", ";
     }
 

@@ -286,7 +286,17 @@ final class EdenConfig {
         List.of("lora_rank", "lora_alpha_multiplier", "use_dora", "l1_penalty").forEach(options::ignore);
     }
 
+    /** Whether tokens are trained and nothing else is: a denoiser at a rate of 0. */
+    private boolean tokensAlone() {
+        return tokens && hasTrigger() && options.number("unet_lr", 1) == 0;
+    }
+
     private void adapter() {
+        if (tokensAlone() && options.text("text_encoder_lora_optimizer") == null) {
+            List.of("lora_rank", "lora_alpha_multiplier", "use_dora", "l1_penalty")
+                    .forEach(options::ignore);
+            return;
+        }
         String adapter = "training.adapter.";
         int rank = options.whole("lora_rank", 16);
         double multiplier = options.number("lora_alpha_multiplier", 1);
@@ -315,13 +325,12 @@ final class EdenConfig {
     private void optimizer() {
         String optimizer = "training.optimizer.";
         Double rate = options.number("unet_lr");
-        boolean alone = rate != null && rate == 0;
-        if (alone && !(tokens && hasTrigger())) {
-            throw options.refused("unet_lr");
-        }
-        if (alone) {
+        if (tokensAlone()) {
             draft.put("unet_lr", "training.method", TrainingMethod.TextualInversion);
             return;
+        }
+        if (rate != null && rate == 0) {
+            throw options.refused("unet_lr");
         }
         OptimizerType type =
                 Optimizers.of(options.choice("unet_optimizer_type", "adamw", List.of("adamw", "prodigy", "adamw8bit")));

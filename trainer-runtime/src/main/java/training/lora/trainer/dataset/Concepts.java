@@ -151,6 +151,12 @@ public final class Concepts {
         return placed.isEmpty() ? phrase : phrase + ", " + placed;
     }
 
+    /** Whether {@code text} has the words that call what {@code dataset} teaches. */
+    public boolean isCalled(DatasetSpec dataset, String text) {
+        String trigger = trigger(dataset);
+        return trigger != null && hasWords(text, trigger);
+    }
+
     /** {@code text} with triggers where it says {@code <concept>} or the name of a data set. */
     public String withTriggers(DatasetSpec dataset, String text) {
         String trigger = trigger(dataset);

@@ -65,11 +65,18 @@ final class CaptionRules {
         return captions.source() == CaptionSource.Sidecar;
     }
 
-    /** What is trained on where {@code text} is said: what calls the concept is in all but what must not change. */
+    /**
+     * What is trained on where {@code text} is said: what calls the concept is in all but what must not change, once where what stands
+     * around captions says it.
+     */
     String worded(DatasetSpec dataset, String text) {
-        return dataset.role() == DatasetRole.Regularization
-                ? text
-                : captions.prefix() + concepts.caption(dataset, text) + behind();
+        if (dataset.role() == DatasetRole.Regularization) {
+            return text;
+        }
+        String words = concepts.isCalled(dataset, captions.prefix() + " " + behind())
+                ? concepts.withTriggers(dataset, text)
+                : concepts.caption(dataset, text);
+        return captions.prefix() + words + behind();
     }
 
     SidecarText ofFile(DataFolder.Entry file) throws IOException, NoTextException {

@@ -68,9 +68,9 @@ class EdenWordsRunTest {
                                 "--config_filename must have the word of new tokens as a trigger, but those of ")
                         .hasMessageEndingWith(
                                 " are called qzx, zqy and it has TOK: name it with --set datasets[0].concept.trigger=qzx");
-                assertThatThrownBy(() -> checkpoint.read(List.of(), model, manager))
-                        .hasMessageContaining(" and it has none: ");
                 checkpoint.read(List.of("Zqy", "other"), model, manager).close();
+                // Without a trigger no prompt says any word, as where Eden's own training had no tokens.
+                checkpoint.read(List.of(), model, manager).close();
             }
         }
     }

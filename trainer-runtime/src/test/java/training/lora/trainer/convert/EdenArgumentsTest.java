@@ -137,6 +137,39 @@ class EdenArgumentsTest {
                 .containsExactly("TOK", "TOK");
     }
 
+    @Test
+    void wordsThatDataSetsShareAreTokInWhatStandsBeforeCaptions() throws IOException {
+        LoraTrainingSpec spec = several("{mode: Object, trigger: robo}", "prefix: \"a photo of Robo, \"");
+        ObjectNode arguments = EdenArguments.of(withThird(spec), "several", ModelFamily.SD15, 10);
+
+        assertThat(arguments.get("caption_prefix").asText()).isEqualTo("a photo of TOK, ");
+        assertThat(Conversions.convert(Tool.Eden, folder, arguments)
+                        .training()
+                        .at("/spec/datasets")
+                        .findValuesAsText("trigger"))
+                .containsExactly("TOK", "TOK", "TOK");
+    }
+
+    /** With another data set of the first one's word. */
+    private static LoraTrainingSpec withThird(LoraTrainingSpec spec) throws IOException {
+        ObjectNode tree = Json.MAPPER.valueToTree(spec);
+        ObjectNode third = tree.withArray("datasets").get(0).deepCopy();
+        tree.withArray("datasets").add(third.put("name", "three").put("uri", "c"));
+        return Json.MAPPER.treeToValue(tree, LoraTrainingSpec.class);
+    }
+
+    @Test
+    void tokensAloneHaveNoAdapterWhoseOptionsCount() throws IOException {
+        ObjectNode config = Conversions.least(Tool.Eden).put("unet_lr", 0).put("lora_rank", 8);
+
+        Converted read = Conversions.convert(Tool.Eden, folder, config);
+
+        assertThat(read.training().at("/spec/training/method").asText()).isEqualTo("TextualInversion");
+        assertThat(read.training().at("/spec/training/adapter").isMissingNode()).isTrue();
+        assertThat(read.warnings()).anySatisfy(warning -> assertThat(warning)
+                .contains("there is no adapter with is_lora false, nor with unet_lr 0"));
+    }
+
     private static ObjectNode arguments(LoraTrainingSpec spec) {
         return EdenArguments.of(spec, "several", ModelFamily.SD15, 10);
     }

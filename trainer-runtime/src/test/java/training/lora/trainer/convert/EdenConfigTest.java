@@ -167,10 +167,12 @@ class EdenConfigTest {
         assertThat(optimizer.at("/schedule/warmupSteps").asInt()).isEqualTo(5000);
         assertThat(optimizer.at("/schedule/warmupFrom").asDouble()).isEqualTo(1e-5);
         assertThat(Conversions.problems(converted.training())).isEmpty();
-        assertThat(converted.warnings()).anySatisfy(warning -> assertThat(warning)
-                .contains(
-                        "`sample_imgs_lora_scale`",
-                        "`lora_rank`, `l1_penalty` (with is_lora false there is no adapter)"));
+        assertThat(converted.warnings())
+                .anySatisfy(
+                        warning -> assertThat(warning)
+                                .contains(
+                                        "`sample_imgs_lora_scale`",
+                                        "`lora_rank`, `l1_penalty` (there is no adapter with is_lora false, nor with unet_lr 0 where tokens are trained)"));
         config.put("use_dora", true);
         assertThat(Conversions.convert(Tool.Eden, folder, config)
                         .training()

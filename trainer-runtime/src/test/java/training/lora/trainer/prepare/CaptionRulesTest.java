@@ -230,6 +230,21 @@ class CaptionRulesTest {
     }
 
     @Test
+    void wordsAroundCaptionsThatCallTheConceptStandForThoseBeforeTheCaption() throws IOException {
+        write("bat.txt", "a bat");
+        String style = "uri: data, concept: {trigger: blorp}";
+
+        assertThat(items("prefix: 'a Blorp drawing, '", style))
+                .extracting(Item::caption)
+                .containsExactly("a Blorp drawing, a bat", "a Blorp drawing,");
+        assertThat(items("suffix: ', by blorp'", style).get(0).caption()).isEqualTo("a bat, by blorp");
+        assertThat(items("prefix: 'a blorpy drawing, '", style).get(0).caption())
+                .isEqualTo("a blorpy drawing, in the style of blorp, a bat");
+        write("bat.txt", "a bat of <concept>");
+        assertThat(items("prefix: 'blorp, '", style).get(0).caption()).isEqualTo("blorp, a bat of blorp");
+    }
+
+    @Test
     void theCaptionsOfAPreparedFolderAreTakenAsTheyStandThere() throws IOException {
         write("captions.jsonl", """
                 {"file_name": "bat.png", "text": "an edited bat", "prepared": true, "picture": "main/x.png", "source": "Blip"}
