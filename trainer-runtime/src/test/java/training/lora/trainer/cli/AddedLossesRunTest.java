@@ -95,7 +95,7 @@ class AddedLossesRunTest {
 
         assertThat(ran.code()).as(ran.error()).isZero();
         assertThat(ran.output() + ran.error())
-                .containsOnlyOnce("by step 6 of 12 Prodigy has found a rate of 0.00000")
+                .containsOnlyOnce("by step 6 Prodigy has found a rate of 0.00000")
                 .contains("for the adapter, having begun at 0.000001000, so that little is learned: ");
     }
 

@@ -22,6 +22,23 @@ public record LearningRates(List<ParameterTable> tables, int steps) {
         return tables.stream().map(table -> Rates.of(table, k, factor, steps)).toList();
     }
 
+    /** Of each optimizer, how many steps are done in the middle of those in which it moves. */
+    public List<Integer> middles() {
+        return tables.stream()
+                .map(table -> {
+                    int first = table.groups().stream()
+                            .mapToInt(group -> group.first(steps))
+                            .min()
+                            .orElse(0);
+                    int end = table.groups().stream()
+                            .mapToInt(group -> group.end(steps))
+                            .max()
+                            .orElse(steps);
+                    return first + Math.max(1, (end - first) / 2);
+                })
+                .toList();
+    }
+
     /** The one that is shown: of the first group of the first optimizer, before its factor. */
     public double shown(int k, double factor) {
         return shown(0, k, factor);

@@ -91,7 +91,7 @@ public final class TrainingState {
         this.states =
                 new StateFiles(folder, milestones::state, training.checkpoints().keep());
         this.watchdog = new Watchdog(training.watchdog());
-        this.unfound = new UnfoundRate(training, length.steps());
+        this.unfound = new UnfoundRate(training, rates.middles());
         // Until it is known whether there is a state to go on from.
         this.position = Position.first(run, length.steps(), data, TorchScript.threads(), NOTHING);
     }
@@ -225,18 +225,8 @@ public final class TrainingState {
             return alarm;
         }
         losses.add(lines);
-        int first = done - measured.size();
-        if (first < unfound.middle() && unfound.middle() <= done) {
-            warnOfUnfound(measured.get(unfound.middle() - 1 - first));
-        }
+        unfound.sentences(done - measured.size(), measured).forEach(LOG::warn);
         return milestones.state(done) ? watchdog.norms(done, norms(), position.greatestNorms()) : null;
-    }
-
-    private void warnOfUnfound(MeasuredStep middle) {
-        String sentence = unfound.sentence(middle.found());
-        if (sentence != null) {
-            LOG.warn("{}", sentence);
-        }
     }
 
     /** What is logged of step {@code k}, from 0. */

@@ -1,9 +1,8 @@
 package training.lora.trainer.train.progress;
 
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
+import java.util.ArrayList;
+import java.util.List;
 import training.lora.api.Metric;
-import training.lora.api.OptimizerType;
 import training.lora.api.TrainingMethod;
 import training.lora.api.TrainingSpec;
 import training.lora.trainer.train.optimizer.Optimizer;
@@ -17,42 +16,41 @@ final class UnfoundRate {
     private static final double FOUND = 10;
 
     private final TrainingSpec training;
-    private final int steps;
+    private final List<Integer> middles;
 
-    /** @param steps of the training */
-    UnfoundRate(TrainingSpec training, int steps) {
+    /** @param middles of each optimizer, how many steps are done in the middle of those in which it moves */
+    UnfoundRate(TrainingSpec training, List<Integer> middles) {
         this.training = training;
-        this.steps = steps;
-    }
-
-    /** The step after which it is told. */
-    int middle() {
-        return Math.max(1, steps / 2);
+        this.middles = List.copyOf(middles);
     }
 
     /**
-     * A sentence on the optimizers that have found next to nothing; null where each has, or looks for nothing.
+     * A sentence for each optimizer whose middle is among the newest steps and that has found next to nothing by then.
      *
-     * @param found by optimizer, the distance d that it has found by {@link #middle}
+     * @param before steps done before the newest ones
      */
-    @Nullable String sentence(Map<Integer, Double> found) {
-        for (Map.Entry<Integer, Double> each : found.entrySet()) {
-            if (each.getValue() < FOUND * Optimizer.FIRST_DISTANCE) {
-                return sentence(
-                        each.getKey() > 0 || training.method() == TrainingMethod.TextualInversion, each.getValue());
+    List<String> sentences(int before, List<MeasuredStep> newest) {
+        List<String> sentences = new ArrayList<>();
+        for (int optimizer = 0; optimizer < middles.size(); optimizer++) {
+            int at = middles.get(optimizer) - 1 - before;
+            Double distance = at < 0 || at >= newest.size()
+                    ? null
+                    : newest.get(at).found().get(optimizer);
+            if (distance != null && distance < FOUND * Optimizer.FIRST_DISTANCE) {
+                boolean tokens = optimizer > 0 || training.method() == TrainingMethod.TextualInversion;
+                sentences.add(sentence(middles.get(optimizer), tokens, distance));
             }
         }
-        return null;
+        return sentences;
     }
 
-    private String sentence(boolean tokens, double distance) {
-        OptimizerType type =
-                tokens ? training.tokens().optimizer() : training.optimizer().type();
-        return "by step %d of %d %s has found a rate of %s for %s, having begun at %s, so that little is learned: more steps, a larger `training.batchSize` or %s may help, or AdamW at a given rate"
+    private String sentence(int step, boolean tokens, double distance) {
+        return "by step %d %s has found a rate of %s for %s, having begun at %s, so that little is learned: more steps, a larger `training.batchSize` or %s may help, or AdamW at a given rate"
                 .formatted(
-                        middle(),
-                        steps,
-                        type,
+                        step,
+                        tokens
+                                ? training.tokens().optimizer()
+                                : training.optimizer().type(),
                         Metric.of("", distance).value(),
                         tokens ? "the tokens" : "the adapter",
                         Metric.of("", Optimizer.FIRST_DISTANCE).value(),

@@ -48,6 +48,18 @@ class GroupsTest {
         return (first ? all.get(":" + FIRST.size()) : all.get(FIRST.size() + ":")).toFloatArray();
     }
 
+    @Test
+    void theMiddleIsThatOfTheStepsInWhichAnyGroupMoves() {
+        OptimizerSpec settings = settings(OptimizerType.Prodigy);
+        ParameterGroup late = ParameterGroupBuilder.builder(ParameterGroup.of(settings))
+                .start(0.6)
+                .build();
+        ParameterTable one = new ParameterTable(List.of(new ParameterTensor("first", 0, FIRST, 0)), List.of(late));
+
+        assertThat(new LearningRates(List.of(one, table(settings, 0.4, 0.2)), STEPS).middles())
+                .containsExactly(8, 5);
+    }
+
     @ParameterizedTest
     @EnumSource
     void whatStartsLaterMovesAsItWouldHaveMovedAlone(OptimizerType type) {
