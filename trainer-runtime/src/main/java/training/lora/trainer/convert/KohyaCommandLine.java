@@ -44,10 +44,10 @@ final class KohyaCommandLine {
             new Shell.Each("\\$\\{\\w+\\[[@*]]}|\\$[@*]", "%\\*", "@\\w+|\\$\\{?(?i:args)\\b");
 
     private final String file;
-    private final Shell shell;
+    private final @Nullable Shell shell;
     private final OptionTable table = OptionTable.read("kohya");
 
-    private KohyaCommandLine(String file, Shell shell) {
+    private KohyaCommandLine(String file, @Nullable Shell shell) {
         this.file = file;
         this.shell = shell;
     }
@@ -56,9 +56,9 @@ final class KohyaCommandLine {
      * The options that {@code words} give: one without a value is true, one with several an array.
      *
      * @param file where they stand, for messages
-     * @param shell the language of which what is left of variables is
+     * @param shell the language of which what is left of variables is; null where a shell has filled in all
      */
-    static ObjectNode options(String file, Shell shell, List<String> words) {
+    static ObjectNode options(String file, @Nullable Shell shell, List<String> words) {
         return new KohyaCommandLine(file, shell).options(words);
     }
 
@@ -113,7 +113,9 @@ final class KohyaCommandLine {
     }
 
     private String value(String key, String text) {
-        requireFilled(key, text);
+        if (!isIgnored(key) || isSeveral(text)) {
+            requireFilled(key, text);
+        }
         if (!PATHS.contains(key)) {
             return text;
         }
@@ -122,16 +124,26 @@ final class KohyaCommandLine {
                     "`%s` must have its folder written out, for a shell leaves ~ in quotes and behind = as it is, was \"%s\""
                             .formatted(key, text));
         }
-        return shell.path(text);
+        return shell == null ? text : shell.path(text);
+    }
+
+    /** Whether an option has no effect, whatever its value is. */
+    private boolean isIgnored(String key) {
+        Option option = table.get(key);
+        return option != null && option.ignored() != null && option.to() == null && option.refused() == null;
+    }
+
+    private boolean isSeveral(String text) {
+        return shell != null && SEVERAL.of(shell).matcher(text).find();
     }
 
     /** Refuses what a shell would have filled in. */
     private void requireFilled(@Nullable String key, String text) {
-        if (!shell.unset().matcher(text).find()) {
+        if (shell == null || !shell.unset().matcher(text).find()) {
             return;
         }
         String what = key == null ? "options" : "`" + key + "`";
-        String must = SEVERAL.of(shell).matcher(text).find()
+        String must = isSeveral(text)
                 ? "must be written out, for arrays and a script's own arguments aren't read"
                 : key == null
                         ? "must be written out where a variable stands for them that nothing sets to one value"

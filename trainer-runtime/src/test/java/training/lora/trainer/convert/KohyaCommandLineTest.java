@@ -25,6 +25,7 @@ class KohyaCommandLineTest {
                 "Posix | --xformers $EXTRA | options must be written out where a variable stands for them that nothing sets to one value, was \"$EXTRA\"",
                 "Posix | --$KEY=1 | options must be written out where a variable stands for them that nothing sets to one value, was \"--$KEY\"",
                 "Posix | ${ARGS[@]} | options must be written out, for arrays and a script's own arguments aren't read, was \"${ARGS[@]}\"",
+                "Posix | --wandb_api_key $@ | `wandb_api_key` must be written out, for arrays and a script's own arguments aren't read, was \"$@\"",
                 "Posix | --xformers $@ | options must be written out, for arrays and a script's own arguments aren't read, was \"$@\"",
                 "Posix | --seed 7 $@ | `seed` must be written out, for arrays and a script's own arguments aren't read, was \"$@\"",
                 "Posix | --network_args ${NET[*]} | `network_args` must be written out, for arrays and a script's own arguments aren't read, was \"${NET[*]}\"",
@@ -41,6 +42,25 @@ class KohyaCommandLineTest {
         assertThatThrownBy(() -> KohyaCommandLine.options("f", shell, List.of(words.split(" "))))
                 .isInstanceOf(TrainerException.class)
                 .hasMessage("f: " + sentence);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--wandb_api_key=$WANDB_API_KEY",
+                "--huggingface_token=$HF_TOKEN",
+                "--max_data_loader_n_workers=$(nproc)",
+                "--training_comment=uses `foo`"
+            })
+    void whatHasNoEffectMayHoldVariables(String option) {
+        assertThat(KohyaCommandLine.options("f", Shell.Posix, List.of(option))).hasSize(1);
+    }
+
+    @Test
+    void wordsOfNoScriptAreTakenAsTheyAre() {
+        assertThat(KohyaCommandLine.options("f", null, List.of("--output_name", "$5 `a`", "--seed=%X%"))
+                        .toString())
+                .isEqualTo("{\"output_name\":\"$5 `a`\",\"seed\":\"%X%\"}");
     }
 
     @Test
