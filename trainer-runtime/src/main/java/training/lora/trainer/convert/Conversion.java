@@ -41,10 +41,22 @@ public final class Conversion {
         if (Files.isRegularFile(file) && !ConfigText.isTable(file)) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,
-                    "%s must end with .json, .toml or .yaml, or have a command line of %s"
-                            .formatted(file, KohyaScript.names()));
+                    hasScriptWithin(file)
+                            ? file
+                                    + ": the command line must stand outside of here-documents: put what is in that one into a file of its own"
+                            : "%s must end with .json, .toml or .yaml, or have a command line of %s"
+                                    .formatted(file, KohyaScript.names()));
         }
         ConfigText.options(file);
+    }
+
+    private static boolean hasScriptWithin(Path file) {
+        try {
+            return file.toFile().length() <= LARGEST && KohyaArguments.isInDocument(file, ConfigText.text(file));
+        } catch (TrainerException e) {
+            // It is no text.
+            return false;
+        }
     }
 
     private static @Nullable Tool byKeys(JsonNode root) {
@@ -136,9 +148,7 @@ public final class Conversion {
         KohyaScript script = from == null ? null : KohyaScript.named(from);
         boolean another = script == null
                 ? from != null && Tool.of(from) != Tool.Kohya
-                : script
-                        != KohyaArguments.of("the command line", words, places.from())
-                                .script();
+                : script != KohyaArguments.of("the command line", words, places).script();
         if (another) {
             throw new TrainerException(
                     Reason.InvalidConfiguration,

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 
@@ -16,9 +17,9 @@ import training.lora.trainer.TrainerException;
  * @param script the script
  * @param options what follows the script: an option without a value is true, one with several an array
  * @param notes what its user should know
- * @param from the folder in which it runs, absolute: relative paths begin there
+ * @param places where its paths lead, from the folder in which it runs
  */
-record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes, Path from) {
+record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes, Places places) {
     /** Scripts of sd-scripts that train, those for what isn't here too; a name that others may have needs its ending. */
     private static final String NAME =
             "(?:\\w*train_network(?:\\.py)?|(?:\\w*(?:train_network|train_textual_inversion|train_control_?net)\\w*|fine_tune|train_db|(?:sdxl|sd3|flux|lumina|anima)_train)\\.py)";
@@ -43,34 +44,39 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
 
     /** Whether the script {@code file} of this {@code text} has such a command line. */
     static boolean isIn(Path file, String text) {
-        return ShellText.commands(Shell.of(file), text).stream().anyMatch(KohyaArguments::starts);
+        return ShellText.commands(Shell.of(file, text), text).stream().anyMatch(KohyaArguments::starts);
+    }
+
+    /** Whether one of its here-documents has such a command line. */
+    static boolean isInDocument(Path file, String text) {
+        return ShellText.documents(Shell.of(file, text), text).stream().anyMatch(document -> isIn(file, document));
     }
 
     /**
      * The command line in a script: of the first command that starts a script of kohya's and gives it options; else of the first that
      * starts one.
      *
-     * @param file the script's file, whose name tells its language
+     * @param file the script's file
      * @param text what it holds
-     * @param from the folder in which it is started, absolute
+     * @param places where paths lead from the folder in which it is started
      */
-    static KohyaArguments ofScript(Path file, String text, Path from) {
-        Shell shell = Shell.of(file);
+    static KohyaArguments ofScript(Path file, String text, Places places) {
+        Shell shell = Shell.of(file, text);
         List<ShellCommand> commands = ShellText.commands(shell, text);
         List<Integer> started = IntStream.range(0, commands.size())
                 .filter(i -> starts(commands.get(i)))
                 .boxed()
                 .toList();
         List<Integer> trainings = started.stream()
-                .filter(i -> fromScript(commands.get(i)).stream()
+                .filter(i -> fromScript(commands.get(i).words()).stream()
                         .anyMatch(word -> word.text().startsWith("--")))
                 .toList();
         if (started.isEmpty()) {
             throw none(file.toString());
         }
         ShellFlow flow = new ShellFlow(shell, commands, (trainings.isEmpty() ? started : trainings).get(0));
-        Map<String, String> variables = ShellVariables.of(flow, shell.given(file));
-        List<String> words = fromScript(flow.command()).stream()
+        Map<String, String> variables = ShellVariables.of(flow, shell.given(file, places.from()));
+        List<String> words = fromScript(flow.command().arguments()).stream()
                 .flatMap(word -> word.with(variables).stream())
                 .toList();
         List<String> notes = new ArrayList<>();
@@ -83,7 +89,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
                 .forEach(word -> notes.add(
                         "`%s` and what follows it begin a line of their own, as behind a comment within a command, and so are no options of it"
                                 .formatted(word)));
-        return of(file.toString(), shell, words, notes, ShellFolder.of(flow, file, from));
+        return of(file.toString(), shell, words, notes, ShellFolder.of(flow, file, places));
     }
 
     /** Whether an option stands where a command begins, and no element of an array. */
@@ -93,12 +99,11 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
     }
 
     private static boolean starts(ShellCommand command) {
-        return !fromScript(command).isEmpty();
+        return !fromScript(command.words()).isEmpty();
     }
 
     /** A command's words from the script on that it starts; none where it starts none. */
-    private static List<ShellWord> fromScript(ShellCommand command) {
-        List<ShellWord> words = command.words();
+    private static List<ShellWord> fromScript(List<ShellWord> words) {
         boolean starts = true;
         boolean started = false;
         for (int i = 0; i < words.size() && (starts || started); i++) {
@@ -119,13 +124,14 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
     /**
      * The command line of {@code words}, such as {@code accelerate launch train_network.py --network_dim 8}.
      *
-     * @param from the folder in which it is run, absolute
+     * @param places where paths lead from the folder in which it is run
      */
-    static KohyaArguments of(String file, List<String> words, Path from) {
-        return of(file, Shell.Posix, words, List.of(), from);
+    static KohyaArguments of(String file, List<String> words, Places places) {
+        return of(file, null, words, List.of(), places);
     }
 
-    private static KohyaArguments of(String file, Shell shell, List<String> words, List<String> notes, Path from) {
+    private static KohyaArguments of(
+            String file, @Nullable Shell shell, List<String> words, List<String> notes, Places places) {
         int at = 0;
         while (at < words.size() && !SCRIPT.matcher(words.get(at)).matches()) {
             at++;
@@ -141,7 +147,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
                             .formatted(KohyaScript.names(), words.get(at)));
         }
         ObjectNode options = KohyaCommandLine.options(file, shell, words.subList(at + 1, words.size()));
-        return new KohyaArguments(script, options, notes, from);
+        return new KohyaArguments(script, options, notes, places);
     }
 
     private static TrainerException none(String file) {

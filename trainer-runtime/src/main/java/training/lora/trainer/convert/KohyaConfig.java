@@ -65,29 +65,28 @@ final class KohyaConfig {
 
     /** What a script with a command line in it asks for. */
     static Converted script(Path file, Places places) {
-        return arguments(
-                file.toString(), KohyaArguments.ofScript(file, ConfigText.text(file), places.from()), places.to());
+        return arguments(file.toString(), KohyaArguments.ofScript(file, ConfigText.text(file), places));
     }
 
     /** What a command line asks for. */
     static Converted words(List<String> words, Places places) {
         String name = "the command line";
-        return arguments(name, KohyaArguments.of(name, words, places.from()), places.to());
+        return arguments(name, KohyaArguments.of(name, words, places));
     }
 
     /** Options of the command line count before those of the file that it names. */
-    private static Converted arguments(String name, KohyaArguments arguments, Path to) {
-        Places places = new Places(arguments.from(), to);
+    private static Converted arguments(String name, KohyaArguments arguments) {
         ObjectNode options = Json.MAPPER.createObjectNode();
         JsonNode config = arguments.options().path("config_file");
         if (config.isTextual()) {
             String file = config.asText();
-            options.setAll(
-                    flat(ConfigText.options(places.from().resolve(file.endsWith(".toml") ? file : file + ".toml"))));
+            Findings findings = new Findings(name, OptionTable.read("kohya"));
+            options.setAll(flat(ConfigText.options(
+                    arguments.places().path(findings, "config_file", file.endsWith(".toml") ? file : file + ".toml"))));
         }
         options.setAll(arguments.options());
         options.remove("config_file");
-        return convert(name, options, arguments.script(), arguments.notes(), places);
+        return convert(name, options, arguments.script(), arguments.notes(), arguments.places());
     }
 
     /** Sections of a file for --config_file mean nothing; tables of a file for --dataset_config do. */

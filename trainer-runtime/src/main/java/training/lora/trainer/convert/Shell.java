@@ -41,7 +41,15 @@ enum Shell {
 
     private static final Each END = new Each("[;&|]++|\\n", "[&|]++|\\n", "[;&|]++|\\n");
 
-    private static final String POSIX_QUOTES = "\"(?:\\\\[\\s\\S]|[^\"\\\\]++)*+\"|'[^']*+'";
+    /** The key of the folder of a POSIX shell's script, which has no variable there. */
+    static final String SCRIPT_FOLDER = "0_folder";
+
+    private static final String SINGLE_QUOTES = "'[^']*+'";
+
+    /** A command whose output is part of a word, with others within it. */
+    private static final String OUTPUT = output(output(output("(?!)")));
+
+    private static final String POSIX_QUOTES = doubleQuotes(OUTPUT) + "|" + SINGLE_QUOTES;
 
     private static final String POWERSHELL_QUOTES = "\"(?:`[\\s\\S]|\"\"|[^\"`]++)*+\"|'(?:''|[^']++)*+'";
 
@@ -54,12 +62,12 @@ enum Shell {
 
     /** Without going back, so that a long word takes no stack. What makes a line go on is none of it. */
     private static final Each WORD = new Each(
-            "(?:" + QUOTED.posix() + "|[`^](?![ \\t]*\\r?\\n)|[^\\s\"'\\\\;&|<>`^]++)++",
+            "(?:" + QUOTED.posix() + "|" + OUTPUT + "|[`^](?![ \\t]*\\r?\\n)|\\$|[^\\s\"'\\\\;&|<>`^$]++)++",
             "(?:" + QUOTED.cmd() + "|[^\\s\"&|<>^]++)++",
             "(?:" + QUOTED.powershell() + "|[^\\s\"'`;&|<>]++)++");
 
     private static final Each PIECE = new Each(
-            POSIX_QUOTES + "|(?:\\\\[\\s\\S]|[^\"'\\\\]++)++|[\\s\\S]",
+            POSIX_QUOTES + "|(?:\\\\[\\s\\S]|" + OUTPUT + "|\\$|[^\"'\\\\$]++)++|[\\s\\S]",
             "\"[^\"]*+\"?|(?:\\^[\\s\\S]|[^\"^]++)++|[\\s\\S]",
             POWERSHELL_QUOTES + "|(?:`[\\s\\S]|[^\"'`]++)++|[\\s\\S]");
 
@@ -80,10 +88,35 @@ enum Shell {
             "\\$[\\w{(@*#?!$]|`|(?<!%)%[A-Za-z_]\\w*%(?![0-9A-Fa-f]{2})",
             "%[^%\\r\\n]+%|%~?\\w*\\d|%%\\w|%\\*|!\\w+!", "\\$[\\w{(?^$]|^@\\w");
 
-    /** The one of a script by its file's name; a POSIX shell where that names none. */
-    static Shell of(Path file) {
+    private static final Pattern CMD_TEXT = Pattern.compile("(?im)^[ \\t]*+@?(?:echo off\\b|set +\"?\\w++=)");
+
+    private static final Pattern POWERSHELL_TEXT = Pattern.compile("(?m)^[ \\t]*+\\$\\w++\\s*+=");
+
+    /** The one of a script by its file's name; where that names none, by its {@code text}. */
+    static Shell of(Path file, String text) {
         String name = file.toString().toLowerCase(Locale.ROOT);
-        return name.endsWith(".bat") || name.endsWith(".cmd") ? Cmd : name.endsWith(".ps1") ? PowerShell : Posix;
+        if (name.endsWith(".bat") || name.endsWith(".cmd")) {
+            return Cmd;
+        }
+        if (name.endsWith(".ps1")) {
+            return PowerShell;
+        }
+        if (name.endsWith("sh")) {
+            return Posix;
+        }
+        if (POWERSHELL_TEXT.matcher(text).find()) {
+            return PowerShell;
+        }
+        return CMD_TEXT.matcher(text).find() && !text.contains("$") ? Cmd : Posix;
+    }
+
+    private static String doubleQuotes(String output) {
+        return "\"(?:\\\\[\\s\\S]|" + output + "|\\$|[^\"\\\\$]++)*+\"";
+    }
+
+    private static String output(String within) {
+        return "\\$\\((?!\\()(?:" + doubleQuotes(within) + "|" + SINGLE_QUOTES + "|" + within
+                + "|\\$(?!\\()|\\\\[^\\r\\n]|[^\"'()\\\\$\\r\\n]++)*+\\)";
     }
 
     /** Blanks, and ends of lines that go on. */
@@ -151,14 +184,25 @@ enum Shell {
         return this == Posix ? name : name.toLowerCase(Locale.ROOT);
     }
 
-    /** Variables that the script {@code file} has before it sets any, by their keys, of those that lead to folders. */
-    Map<String, String> given(Path file) {
+    /**
+     * Variables that the script {@code file} has before it sets any, by their keys, of those that lead to folders.
+     *
+     * @param from the folder in which it is started, absolute
+     */
+    Map<String, String> given(Path file, Path from) {
         String folder = file.toAbsolutePath().resolveSibling("").toString();
+        String started = from.toString();
         return switch (this) {
-            case Posix -> Map.of("HOME", System.getProperty("user.home", "~"));
-            case Cmd -> Map.of("~dp0", folder + "/");
-            case PowerShell -> Map.of("psscriptroot", folder);
+            case Posix ->
+                Map.of("HOME", System.getProperty("user.home", "~"), SCRIPT_FOLDER, folder, current(), started);
+            case Cmd -> Map.of("~dp0", folder + "/", current(), started);
+            case PowerShell -> Map.of("psscriptroot", folder, current(), started);
         };
+    }
+
+    /** The key of the variable that is the folder in which a command runs. */
+    String current() {
+        return this == Posix ? "PWD" : this == Cmd ? "cd" : "pwd";
     }
 
     /** A path with the separators of this program's own. */

@@ -1,5 +1,6 @@
 package training.lora.trainer.convert;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -27,6 +28,30 @@ record ShellCommand(
     /** Whether it belongs to the command before it, which may keep it from running or run beside it. */
     static boolean isJoined(String joint) {
         return joint.equals("&&") || joint.contains("|");
+    }
+
+    /** Its words, the last one without parentheses at its end that close what isn't opened in that word. */
+    List<ShellWord> arguments() {
+        // Windows' command line has them as characters where none is open.
+        if (words.get(0).shell() == Shell.Cmd
+                && before.stream().noneMatch(block -> block.kind().equals("("))) {
+            return words;
+        }
+        List<ShellWord> arguments = new ArrayList<>(words);
+        ShellWord last = arguments.remove(words.size() - 1);
+        String written = last.written();
+        int left = last.unquoted()
+                .chars()
+                .map(c -> c == ')' ? 1 : c == '(' ? -1 : 0)
+                .sum();
+        while (left > 0 && last.unquoted().endsWith(")") && written.endsWith(")")) {
+            written = written.substring(0, written.length() - 1);
+            left--;
+        }
+        if (!written.isEmpty()) {
+            arguments.add(new ShellWord(last.shell(), written));
+        }
+        return arguments;
     }
 
     /** Blocks that are open all through it. */

@@ -9,9 +9,13 @@ import java.util.regex.Pattern;
  * @param target that one's index
  */
 record ShellFlow(Shell shell, List<ShellCommand> commands, int target) {
-    /** What doesn't fail where the script is of use, so that what stands behind it and && runs. */
-    private static final Pattern SURE = Pattern.compile(
-            "(?i)(?:cd|chdir|pushd|export|set|mkdir|git|pip|conda|source|\\.)\\s.*|\\w+=\\S*", Pattern.DOTALL);
+    /** What fails where a script is of use as well, so that what stands behind it and && need not run. */
+    private static final Pattern TEST = Pattern.compile(
+            "(?i)[({]*\\s*(?:(?:then|do|else|[({])\\s+)*(?:!|\\[|\\(\\(|(?:test|if|elif|while|until|for|case|false|let|[ef]?grep|findstr"
+                    + "|command|type|hash|which|where|test-path|cmp|diff|pgrep|read|expr)\\b)[\\s\\S]*");
+
+    /** What closes the block before it, where a command begins with it. */
+    private static final Pattern CLOSING = Pattern.compile("[)}].*|else|elif|fi|done|esac");
 
     /** Passes over commands, unless it ends the script, which leaves nothing to ask. */
     private static final Pattern JUMP = Pattern.compile("(?i)\\bgoto\\s*:?(?!\\s*:?eof\\b)");
@@ -30,6 +34,17 @@ record ShellFlow(Shell shell, List<ShellCommand> commands, int target) {
         return new ShellFlow(shell, commands, index);
     }
 
+    /** Blocks in which the target runs, outermost first. */
+    private List<ShellBlocks.Block> inside() {
+        boolean closes = CLOSING.matcher(command().words().get(0).written()).matches();
+        return closes ? command().around() : command().before();
+    }
+
+    /** Whether {@code block} holds the target. */
+    boolean isInside(ShellBlocks.Block block) {
+        return inside().contains(block);
+    }
+
     /** How many of the commands, from the first on, may run before the target: all where it may run again, or be called. */
     int reach() {
         return shell == Shell.Cmd || !command().around().isEmpty() ? commands.size() : target + 1;
@@ -44,15 +59,17 @@ record ShellFlow(Shell shell, List<ShellCommand> commands, int target) {
             return false;
         }
         ShellCommand command = commands.get(i);
-        List<ShellBlocks.Block> around = command.before();
-        List<ShellBlocks.Block> wanted = command().around();
-        boolean within = around.size() <= wanted.size()
-                && around.equals(wanted.subList(0, around.size()))
-                && around.equals(command.after())
+        List<ShellBlocks.Block> around = command.after();
+        boolean within = starts(around, command.before())
+                && starts(inside(), around)
                 && around.stream().noneMatch(block -> block.kind().equals("case"));
         boolean piped = commands.get(i + 1).joint().matches("\\|&?");
         boolean passed = shell == Shell.Cmd && isPassed(i);
         return within && !piped && !passed && !isConditional(i);
+    }
+
+    private static boolean starts(List<ShellBlocks.Block> blocks, List<ShellBlocks.Block> outer) {
+        return outer.size() <= blocks.size() && outer.equals(blocks.subList(0, outer.size()));
     }
 
     /**
@@ -85,7 +102,7 @@ record ShellFlow(Shell shell, List<ShellCommand> commands, int target) {
         }
         boolean leads = commands.subList(i + 1, target + 1).stream()
                 .allMatch(command -> command.joint().equals("&&"));
-        boolean sure = i > 0 && SURE.matcher(commands.get(i - 1).written()).matches() && !isConditional(i - 1);
+        boolean sure = i > 0 && !TEST.matcher(commands.get(i - 1).written()).matches() && !isConditional(i - 1);
         return !leads && !sure;
     }
 }

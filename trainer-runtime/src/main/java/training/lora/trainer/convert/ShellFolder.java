@@ -1,16 +1,13 @@
 package training.lora.trainer.convert;
 
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.Reason;
-import training.lora.trainer.TrainerException;
 
 /** The folder in which a command of a script runs, where relative paths begin. */
 final class ShellFolder {
@@ -18,79 +15,100 @@ final class ShellFolder {
     private static final Set<String> MOVING =
             Set.of("cd", "chdir", "pushd", "popd", "set-location", "sl", "push-location", "pop-location");
 
-    /** Behind which a command begins; a shell of its own, in parentheses, leads nowhere in a POSIX shell. */
-    private static final Set<String> KEYWORDS = Set.of("then", "do", "else", "elif", "if", "while", "until", "{", "!");
+    /** Behind which a command begins. */
+    private static final Set<String> KEYWORDS =
+            Set.of("then", "do", "else", "elif", "if", "while", "until", "{", "(", "!");
+
+    /** Those that open the block in which a command runs, and ask nothing. */
+    private static final Set<String> OPENING = Set.of("then", "do", "{", "(");
 
     private static final Set<String> FLAGS = Set.of("--", "-p", "-l", "/d", "-path", "-literalpath");
 
-    /** The script's own folder in a POSIX shell, in one of the ways to write it, and one below it. */
-    private static final Pattern OWN = Pattern.compile("cd\\s+(?:--\\s+)?\"?\\$\\(\\s*dirname\\s+(?:--\\s+)?[\"\\s]*"
-            + "(?:\\$\\(\\s*(?:readlink\\s+-f|realpath)\\s+[\"\\s]*)?"
-            + "\\$\\{?(?:0|BASH_SOURCE(?:\\[0])?)}?[\"\\s]*\\)(?:\"?\\s*\\))?\"?(?<below>/[^\"$`]*)?\"?");
-
     private final ShellFlow flow;
-    private final Path script;
     private final Map<String, String> given;
+    private final ShellFunctions functions;
 
-    private ShellFolder(ShellFlow flow, Path script) {
+    private ShellFolder(ShellFlow flow, Map<String, String> given) {
         this.flow = flow;
-        this.script = script;
-        given = flow.shell().given(script);
+        this.given = given;
+        functions = ShellFunctions.of(flow);
     }
 
     /**
-     * That of the target of {@code flow}.
+     * Where paths of the target of {@code flow} lead. Its folder isn't known behind a command that may lead to one that isn't
+     * certain, until another surely leads to an absolute one.
      *
      * @param script the script's file
-     * @param from the folder in which the script is started, absolute
-     * @throws TrainerException InvalidConfiguration where a command before it may lead to one that isn't known
+     * @param places those from the folder in which the script is started
      */
-    static Path of(ShellFlow flow, Path script, Path from) {
-        return new ShellFolder(flow, script).read(from);
+    static Places of(ShellFlow flow, Path script, Places places) {
+        return new ShellFolder(flow, flow.shell().given(script, places.from())).read(places);
     }
 
-    private Path read(Path from) {
-        Path folder = from;
+    private Places read(Places places) {
+        Path folder = places.from();
+        String unknown = places.unknown();
         for (int i = 0; i < flow.target(); i++) {
             ShellCommand command = flow.commands().get(i);
-            int at = moves(command);
-            if (at >= 0) {
-                String path = at == 0 && flow.isSure(i) ? path(i) : null;
-                if (path == null) {
-                    throw uncertain(command.written());
-                }
-                try {
-                    folder = folder.resolve(path).normalize();
-                } catch (InvalidPathException e) {
-                    throw uncertain(command.written());
-                }
+            ShellCommand moving = functions.called(i).stream()
+                    .filter(inner -> moves(flow.shell(), inner))
+                    .findFirst()
+                    .orElse(command);
+            int at = at(flow.shell(), command);
+            boolean stays = moving == command && (at < 0 || functions.isIn(i) || isApart(command, at));
+            if (stays) {
+                continue;
+            }
+            String path = moving == command && isSure(i, at) ? path(i, at) : null;
+            if (path == null) {
+                unknown = "where `%s` leads isn't certain".formatted(moving.written());
+            } else if (path.contains(":")) {
+                unknown = "`%s` leads to a path with a colon, as one with a drive, which isn't read"
+                        .formatted(moving.written());
+            } else {
+                boolean absolute = Path.of(path).isAbsolute();
+                unknown = absolute ? null : unknown;
+                folder = folder.resolve(path).normalize();
             }
         }
-        return folder;
+        return new Places(folder, unknown, places.to());
     }
 
-    private TrainerException uncertain(String written) {
-        return new TrainerException(
-                Reason.InvalidConfiguration,
-                "%s: where `%s` leads must be certain, for paths begin there: write it out, or put the command line alone into a file, and start in that folder"
-                        .formatted(script, written));
+    /** Whether {@code command} leads to another folder, in any of its shells. */
+    static boolean moves(Shell shell, ShellCommand command) {
+        return at(shell, command) >= 0;
     }
 
     /** The place of the word by which {@code command} leads to another folder; -1 where it doesn't. */
-    private int moves(ShellCommand command) {
-        boolean apart = flow.shell() == Shell.Posix
-                && command.before().stream()
-                        .anyMatch(block -> block.kind().equals("(")
-                                && !flow.command().around().contains(block));
-        for (int i = 0; i < command.words().size() && !apart; i++) {
+    private static int at(Shell shell, ShellCommand command) {
+        for (int i = 0; i < command.words().size(); i++) {
             boolean begins = i == 0
                     || KEYWORDS.contains(word(command, i - 1))
-                    || (flow.shell() != Shell.Posix && List.of("if", "for").contains(word(command, 0)));
+                    || (shell != Shell.Posix && List.of("if", "for").contains(word(command, 0)));
             if (begins && MOVING.contains(word(command, i).replaceFirst("^[({]+", ""))) {
-                return flow.shell() == Shell.Posix && word(command, i).startsWith("(") ? -1 : i;
+                return i;
             }
         }
         return -1;
+    }
+
+    /** Whether {@code command} runs in a shell of its own, in parentheses, which leads nowhere for a target outside of them. */
+    private boolean isApart(ShellCommand command, int at) {
+        if (flow.shell() != Shell.Posix) {
+            return false;
+        }
+        boolean opens = word(command, at).startsWith("(")
+                || (at > 0 && word(command, at - 1).equals("("));
+        return (opens && command.before().equals(command.after()))
+                || Stream.concat(command.before().stream(), command.after().stream())
+                        .anyMatch(block -> block.kind().equals("(") && !flow.isInside(block));
+    }
+
+    /** Whether the command {@code i} surely leads to another folder by its word {@code at}. */
+    private boolean isSure(int i, int at) {
+        ShellCommand command = flow.commands().get(i);
+        boolean asks = IntStream.range(0, at).anyMatch(before -> !OPENING.contains(word(command, before)));
+        return !asks && flow.isSure(i);
     }
 
     private static String word(ShellCommand command, int i) {
@@ -98,23 +116,18 @@ final class ShellFolder {
     }
 
     /** The path to which the command {@code i} leads; null where that isn't certain. */
-    private @Nullable String path(int i) {
+    private @Nullable String path(int i, int at) {
         Shell shell = flow.shell();
-        ShellCommand command = flow.commands().get(i);
-        Matcher own = OWN.matcher(command.written());
-        if (shell == Shell.Posix && own.matches()) {
-            String below = own.group("below");
-            return script.toAbsolutePath().resolveSibling("") + (below == null ? "" : below);
-        }
         Map<String, String> variables = ShellVariables.of(flow.before(i), given);
-        List<String> paths = command.words().stream()
-                .skip(1)
+        List<String> paths = flow.commands().get(i).arguments().stream()
+                .skip(at + 1L)
                 .filter(word -> !FLAGS.contains(word.written().toLowerCase(Locale.ROOT)))
                 .flatMap(word -> word.with(variables).stream())
                 .toList();
         if (paths.size() != 1
                 || paths.get(0).isEmpty()
-                || paths.get(0).matches("[-~].*|.*:.*")
+                || paths.get(0).indexOf('\0') >= 0
+                || paths.get(0).matches("[-~].*")
                 || shell.unset().matcher(paths.get(0)).find()) {
             return null;
         }

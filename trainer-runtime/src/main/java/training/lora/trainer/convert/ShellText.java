@@ -22,6 +22,8 @@ final class ShellText {
     /** What ends each of the here-documents that begin behind this line. */
     private final List<String> documents = new ArrayList<>();
 
+    private final List<String> contents = new ArrayList<>();
+
     private String joint = "\n";
     private int at;
     private int begin;
@@ -39,6 +41,13 @@ final class ShellText {
         ShellText reader = new ShellText(shell, text);
         reader.read();
         return reader.commands;
+    }
+
+    /** What its here-documents hold. */
+    static List<String> documents(Shell shell, String text) {
+        ShellText reader = new ShellText(shell, text);
+        reader.read();
+        return reader.contents;
     }
 
     private void read() {
@@ -94,7 +103,9 @@ final class ShellText {
             for (String document : documents) {
                 Matcher last = Pattern.compile("(?m)^\\t*" + document + "[ \\t\\r]*(?=\\n|\\z)")
                         .matcher(text);
-                at = last.find(at) ? last.end() : text.length();
+                boolean closed = last.find(at);
+                contents.add(text.substring(at, closed ? last.start() : text.length()));
+                at = closed ? last.end() : text.length();
             }
             documents.clear();
         }

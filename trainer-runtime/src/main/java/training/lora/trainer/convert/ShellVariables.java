@@ -48,6 +48,9 @@ final class ShellVariables {
                         .filter(key -> !given.containsKey(key))
                         .forEach(variables::loses);
             }
+            if (i != flow.target() && ShellFolder.moves(flow.shell(), command)) {
+                variables.loses(flow.shell().current());
+            }
             if (!flow.isSeen(i) || !variables.sets(command)) {
                 ShellChanges.names(flow.shell(), command).stream()
                         .map(flow.shell()::key)

@@ -10,6 +10,26 @@ record ShellWord(Shell shell, String written) {
     /** A folder of its user that a POSIX shell fills in. */
     private static final Pattern HOME = Pattern.compile("^~(?=/|$)");
 
+    private static final String SCRIPT = "\\$(?:0|BASH_SOURCE|\\{(?:0|BASH_SOURCE(?:\\[0])?)})";
+
+    private static final String RESOLVED = "\\$\\(\\s*(?:readlink\\s+-f|realpath)\\s+(?:--\\s+)?";
+
+    /** The folder of the script in a POSIX shell, in common ways to write it; maybe relative. */
+    private static final String DIRNAME = "(?:\\$\\(\\s*dirname\\s+(?:--\\s+)?\"?(?:" + SCRIPT + "|" + RESOLVED + "\"?"
+            + SCRIPT + "\"?\\s*\\))\"?\\s*\\)|\\$\\{(?:0|BASH_SOURCE(?:\\[0])?)%/\\*})";
+
+    private static final String PRINTED = "pwd(?:\\s+-[LP])?";
+
+    private static final String SILENT = "(?:\\s*&?>\\s*/dev/null(?:\\s+2>&1)?)?";
+
+    /** The same, and folders that are told from it. */
+    private static final Pattern OWN = Pattern.compile("\\$\\(\\s*cd\\s+(?:-[LP]\\s+)?(?:--\\s+)?\"?" + DIRNAME
+            + "\"?(?<below>/[^\"$`\\s)]*)?\"?" + SILENT + "\\s*(?:&&|;)\\s*" + PRINTED + "\\s*\\)|" + RESOLVED + "\"?"
+            + DIRNAME + "\"?\\s*\\)|" + DIRNAME);
+
+    /** The folder in which the command runs. */
+    private static final Pattern CURRENT = Pattern.compile("\\$\\(\\s*" + PRINTED + "\\s*\\)|`" + PRINTED + "`");
+
     /** An element or a member of a variable in PowerShell. */
     private static final Pattern PART = Pattern.compile("\\$\\w+[.\\[][\\s\\S]*");
 
@@ -26,10 +46,20 @@ record ShellWord(Shell shell, String written) {
     /** The value that it gives to a variable, with {@code variables} in their places. Those that are unknown stay as they are. */
     String value(Map<String, String> variables) {
         return switch (shell) {
-            case Posix -> withoutQuotes(HOME.matcher(written).replaceFirst("\\$HOME"), variables);
+            case Posix -> withoutQuotes(posix(), variables);
             case Cmd -> replaced(shell.line(), written, variables);
             case PowerShell -> PART.matcher(written).matches() ? written : withoutQuotes(written, variables);
         };
+    }
+
+    /** It with variables in the places of commands that give a folder. */
+    private String posix() {
+        if (written.startsWith("'")) {
+            return written;
+        }
+        String own = OWN.matcher(HOME.matcher(written).replaceFirst("\\$HOME"))
+                .replaceAll("\\${" + Shell.SCRIPT_FOLDER + "}${below}");
+        return CURRENT.matcher(own).replaceAll("\\${" + shell.current() + "}");
     }
 
     /** The arguments that it is with {@code variables} in their places: in quotes it is one, else it may be several or none. */

@@ -231,7 +231,6 @@ class KohyaConfigTest {
             delimiter = '|',
             value = {
                 "train_network.py --network_dim=eight | `network_dim` must be a number, was \"eight\"",
-                "train_network.py --pretrained_model_name_or_path $MODEL | `pretrained_model_name_or_path` must be given as it is, without variables that nothing sets to one value, was \"$MODEL\"",
                 "flux_train_network.py --seed 1 | the script must be train_network.py, sdxl_train_network.py, fine_tune.py, train_db.py, sdxl_train.py, train_textual_inversion.py or sdxl_train_textual_inversion.py, was flux_train_network.py, and what that trains isn't here",
                 "train_network.py robot | \"robot\" must belong to an option",
                 "train_network.py --seed 1 | `pretrained_model_name_or_path` must be given, was unset",

@@ -192,7 +192,7 @@ class KohyaScriptsTest {
                 python train_network.py --network_dim 8
                 """.formatted("long ".repeat(20_000)));
 
-        KohyaArguments read = KohyaArguments.ofScript(file, Files.readString(file), folder);
+        KohyaArguments read = KohyaArguments.ofScript(file, Files.readString(file), new Places(folder, folder));
 
         assertThat(read.options().get("network_dim").asText()).isEqualTo("8");
         assertThat(KohyaArguments.isIn(file, "\"" + "x\\y".repeat(100_000))).isFalse();

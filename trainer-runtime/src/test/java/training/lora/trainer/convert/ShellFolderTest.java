@@ -50,6 +50,18 @@ class ShellFolderTest {
                 "if [ -d data ]; then\n  cd data/run\n  TRAIN\nfi",
                 "(cd elsewhere && make)\n( cd elsewhere; make )\n(\n  cd elsewhere\n)\ncd data/run\nTRAIN",
                 "cd data/run\nTRAIN\ncd ..\n",
+                "(cd data/run && TRAIN)",
+                "( cd data/run && TRAIN )",
+                "(cd data/run\nTRAIN\n)",
+                "(\n  cd data/run\n  TRAIN)",
+                "if [ -d data ]; then cd data/run; TRAIN; fi",
+                "prepare() { cd elsewhere; make; }\nfunction more\n{\n  cd elsewhere\n}\ncd data/run\nTRAIN",
+                "(cd elsewhere)\n(make; cd elsewhere)\ncd data/run\nTRAIN",
+                "apt-get update && apt-get install -y git && cd data/run\nTRAIN",
+                "python3 -m venv venv && source venv/bin/activate && cd data/run\nTRAIN",
+                "echo start && mkdir -p x && cd data/run\nTRAIN",
+                "ROOT=$(pwd)\ncd \"$ROOT/data\"\ncd run\nTRAIN",
+                "cd $PWD/data/run\nTRAIN",
                 "echo cd elsewhere\ncd ./data/../data/run/\nTRAIN"
             })
     void pathsBeginWhereAShellLeads(String script) throws IOException {
@@ -79,6 +91,12 @@ class ShellFolderTest {
                 "train.sh | cd \"$(dirname \"$0\")/run\"",
                 "train.sh | cd -- \"$(dirname -- \"${BASH_SOURCE[0]}\")\"; cd run",
                 "train.sh | cd $(dirname $0)/run",
+                "train.sh | cd ${0%/*}/run",
+                "train.sh | 'SCRIPT_DIR=\"$(cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && pwd)\"\ncd \"$SCRIPT_DIR/run\"'",
+                "train.sh | 'HERE=$(cd \"$(dirname \"$0\")\"; pwd -P)/run; cd $HERE'",
+                "train.sh | 'ROOT=\"$( cd -- \"$( dirname -- \"${BASH_SOURCE[0]}\" )/..\" &> /dev/null && pwd )\"; cd \"$ROOT/data/run\"'",
+                "train.sh | 'D=$(dirname \"$(realpath \"$0\")\"); cd \"$D\"/run'",
+                "train.sh | 'D=$(readlink -f \"$(dirname \"$0\")\"); cd $D/run'",
                 "train.sh | cd \"$(dirname \"$(readlink -f \"$0\")\")/run\"",
                 "train.bat | cd /d %~dp0run",
                 "train.bat | cd /D \"%~DP0\" & cd run",
@@ -108,6 +126,89 @@ class ShellFolderTest {
     }
 
     @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "cd $WORKSPACE/sd-scripts\nTRAIN",
+                "[ -d data ] && cd data/run\nTRAIN",
+                "prepare() { cd elsewhere; }\nprepare\nTRAIN"
+            })
+    void aFolderThatIsNotCertainIsOfNoMatterToAbsolutePaths(String script) throws IOException {
+        Converted converted = KohyaLines.convert(
+                folder,
+                "train.sh",
+                script.replace(
+                        "TRAIN",
+                        KohyaLines.LINE.replace("sets", folder + "/data/sets") + " --output_dir " + folder + "/out"));
+
+        assertThat(KohyaLines.spec(converted, "/datasets/0/uri").asText()).isEqualTo(folder + "/data/sets/3_robot");
+        assertThat(KohyaLines.spec(converted, "/output/uri").asText()).isEqualTo(folder + "/out/last");
+        assertThat(KohyaLines.spec(converted, "/baseModel/uri").asText()).isEqualTo("hf://a/b");
+        assertThat(converted.warnings()).anySatisfy(warning -> assertThat(warning)
+                .startsWith("`pretrained_model_name_or_path` a/b is taken as a repository of the Hub, for where `")
+                .endsWith("` leads isn't certain"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "cd \"$ROOT\"",
+                "if [ ! -d x ]; then git clone x; cd x; pip install .; cd ..; fi",
+                "prepare() { cd x; }\nprepare"
+            })
+    void anAbsoluteFolderIsKnownBehindOneThatIsNot(String before) throws IOException {
+        requireInDataRun(KohyaLines.convert(
+                folder, "train.sh", line(before + "\ncd " + folder.resolve("data") + "\ncd run\nTRAIN")));
+    }
+
+    @Test
+    void aFileOfAFolderThatIsNotCertainIsNotLookedFor() throws IOException {
+        Files.writeString(folder.resolve("c.toml"), "network_dim = 12");
+
+        assertThatThrownBy(() -> KohyaLines.convert(folder, "train.sh", line("cd $X\nTRAIN --config_file c")))
+                .hasMessage(
+                        "%s: `config_file` must be an absolute path, for where `cd $X` leads isn't certain, was \"c.toml\"",
+                        folder.resolve("train.sh"));
+    }
+
+    @Test
+    void aDriveIsNamed() {
+        assertThatThrownBy(() -> KohyaLines.convert(folder, "train.bat", line("cd /d D:\\data\r\nTRAIN")))
+                .hasMessage(
+                        "%s: `train_data_dir` must be an absolute path, for `cd /d D:\\data` leads to a path with a colon, as one with a drive, which isn't read, was \"../sets\"",
+                        folder.resolve("train.bat"));
+    }
+
+    @Test
+    void aParenthesisBehindTheLastOptionIsNoneOfIt() throws IOException {
+        String line = KohyaLines.LINE.replace("sets", "data/sets");
+
+        assertThat(KohyaLines.spec(
+                                KohyaLines.convert(folder, "train.sh", "(" + line + " --output_dir=out)"),
+                                "/output/uri")
+                        .asText())
+                .isEqualTo("out/last");
+        assertThat(KohyaLines.spec(KohyaLines.convert(folder, "train.sh", line + " --output_dir='out)'"), "/output/uri")
+                        .asText())
+                .isEqualTo("out)/last");
+        assertThat(KohyaLines.spec(KohyaLines.convert(folder, "train.bat", line + " --output_dir=out)"), "/output/uri")
+                        .asText())
+                .isEqualTo("out)/last");
+    }
+
+    @Test
+    void theFolderIsTheOneWhereAVariableWasSet() throws IOException {
+        String line = KohyaLines.LINE.replace("sets", "$ROOT/data/sets");
+
+        assertThat(KohyaLines.spec(
+                                KohyaLines.convert(folder, "train.sh", "ROOT=$(pwd)\ncd data/run\n" + line),
+                                "/datasets/0/uri")
+                        .asText())
+                .isEqualTo(folder + "/data/sets/3_robot");
+        assertThatThrownBy(() -> KohyaLines.convert(folder, "train.sh", "cd data/run\nROOT=$PWD\n" + line))
+                .hasMessageContaining("`train_data_dir` must be given as it is");
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
@@ -120,8 +221,12 @@ class ShellFolderTest {
                 "train.sh | cd data other | cd data other",
                 "train.sh | cd data; popd | popd",
                 "train.sh | cd ~someone/data | cd ~someone/data",
-                "train.sh | prepare() { cd data/run; make; } | prepare() { cd data/run",
-                "train.bat | cd /d D:\\data | cd /d D:\\data",
+                "train.sh | 'prepare() { cd data/run; make; }; prepare' | prepare() { cd data/run",
+                "train.sh | 'go() { cd data/run; }; more() { go; }; more' | go() { cd data/run",
+                "train.sh | cd \"$ROOT\"; cd data | cd \"$ROOT\"",
+                "train.sh | grep -q x y && cd data/run | cd data/run",
+                "train.sh | 'if cd data/run; then echo; fi' | if cd data/run",
+                "train.ps1 | 'function Go { cd data }; Go' | function Go { cd data }",
                 "train.bat | if exist data cd data\\run | if exist data cd data\\run",
                 "train.bat | if not exist data echo none & cd data\\run | cd data\\run",
                 "train.bat | if exist data goto run & cd data\\run | cd data\\run",
@@ -131,7 +236,7 @@ class ShellFolderTest {
         assertThatThrownBy(() -> KohyaLines.convert(folder, name, line(before + "\nTRAIN")))
                 .isInstanceOf(TrainerException.class)
                 .hasMessage(
-                        "%s: where `%s` leads must be certain, for paths begin there: write it out, or put the command line alone into a file, and start in that folder",
+                        "%s: `train_data_dir` must be an absolute path, for where `%s` leads isn't certain, was \"../sets\"",
                         folder.resolve(name), command);
     }
 

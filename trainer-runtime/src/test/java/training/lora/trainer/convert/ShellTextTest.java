@@ -1,6 +1,7 @@
 package training.lora.trainer.convert;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -180,6 +181,25 @@ class ShellTextTest {
         Path file = Files.writeString(folder.resolve("train.sh"), "cat <<EOF\n" + LINE + "\nEOF\n");
 
         assertThat(Conversion.recognise(file)).isNull();
+        assertThatThrownBy(() -> Conversion.requireReadable(file))
+                .hasMessage(
+                        "%s: the command line must stand outside of here-documents: put what is in that one into a file of its own",
+                        file);
+    }
+
+    @Test
+    void aWordMayHaveTheOutputOfACommand() {
+        List<ShellCommand> commands = ShellText.commands(
+                Shell.Posix,
+                "A=\"$(cd \"$(dirname \"$0\")\" && pwd)/b\" $(cat a | head -n \"$(c d)\"); echo $((1 + 2)) \"$(\"");
+
+        assertThat(commands).hasSize(2);
+        assertThat(commands.get(0).words())
+                .extracting(ShellWord::written)
+                .containsExactly("A=\"$(cd \"$(dirname \"$0\")\" && pwd)/b\"", "$(cat a | head -n \"$(c d)\")");
+        assertThat(commands.get(1).words())
+                .extracting(ShellWord::text)
+                .containsExactly("echo", "$((1", "+", "2))", "$(");
     }
 
     @Test

@@ -152,7 +152,7 @@ class ShellVariablesTest {
                 "setlocal\nset MODEL=a\nendlocal",
                 "if \"%1\"==\"\" goto run\nset MODEL=a\n:run",
                 "if \"%1\"==\"\" GOTO:run\nset MODEL=a\n:run",
-                "exist b && set MODEL=a",
+                "where b && set MODEL=a",
                 "if exist b echo b & set MODEL=a",
                 "set MODEL=%1",
                 "set MODEL=a!X!",
@@ -202,6 +202,7 @@ class ShellVariablesTest {
                 "source local.env\nMODEL=a/c",
                 "cd . && MODEL=a/c",
                 "export X=1 && export MODEL=a/c",
+                "pip install -U x && MODEL=a/c",
                 "MODEL=a/c\necho $((X * 2)) MODEL",
                 "[ -d b ] && MODEL=a/c && \\",
                 "main() {\n  MODEL=a/c\n \\",
@@ -266,6 +267,21 @@ class ShellVariablesTest {
         assertThatThrownBy(() -> model("train.sh", "", "$MODEL", "\nMODEL=a/c")).hasMessageContaining("$MODEL");
         assertThatThrownBy(() -> model("train.sh", "MODEL=a/c\nwhile true; do", "$MODEL", "\nMODEL=b/d\ndone"))
                 .hasMessageContaining("$MODEL");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "train.txt | '@echo off\nset MODEL=a/c' | %MODEL%",
+                "train | set \"MODEL=a/c\" | %MODEL%",
+                "train.txt | $model = \"a/c\" | $model",
+                "train.txt | MODEL=a/c | $MODEL",
+                "train.txt | 'export MODEL=a/c\nset -e' | $MODEL"
+            })
+    void aFileWithoutAnEndingIsReadInTheLanguageOfItsText(String name, String before, String variable)
+            throws IOException {
+        assertThat(model(name, before, variable, "")).isEqualTo("hf://a/c");
     }
 
     @Test
