@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -157,10 +156,8 @@ final class SampleCommand implements Callable<Integer> {
     private void tellOfUnusedEmbeddings() {
         for (Path embedding : embeddings) {
             String word = TokenFiles.word(embedding);
-            Pattern whole = WholeWords.of(word);
-            boolean said =
-                    prompts.stream().anyMatch(prompt -> whole.matcher(prompt).find())
-                            || guided() && whole.matcher(negative).find();
+            boolean said = prompts.stream().anyMatch(prompt -> WholeWords.in(prompt, word))
+                    || guided() && WholeWords.in(negative, word);
             if (!said) {
                 LOG.warn(
                         "{} says {}, as --embedding {} is called, which has no effect then",

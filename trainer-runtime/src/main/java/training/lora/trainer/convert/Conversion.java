@@ -160,8 +160,6 @@ public final class Conversion {
     /** Whether {@code words} are a command line with options or a script of kohya's, and no names of files. */
     public static boolean isCommandLine(List<String> words) {
         return words.size() > 1
-                && words.stream()
-                        .anyMatch(word -> word.startsWith("--")
-                                || KohyaScript.named(word.replaceFirst("^.*[/\\\\]", "")) != null);
+                && words.stream().anyMatch(word -> word.startsWith("--") || KohyaScript.at(word) != null);
     }
 }

@@ -139,7 +139,7 @@ record KohyaArguments(KohyaScript script, ObjectNode options, List<String> notes
         if (at == words.size()) {
             throw none(file);
         }
-        KohyaScript script = KohyaScript.named(words.get(at).replaceFirst("^.*[/\\\\]", ""));
+        KohyaScript script = KohyaScript.at(words.get(at));
         if (script == null) {
             throw invalid(
                     file,

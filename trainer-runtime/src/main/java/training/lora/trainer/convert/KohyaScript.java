@@ -66,6 +66,11 @@ enum KohyaScript {
                 .orElse(null);
     }
 
+    /** The one at {@code path}, as {@link #named}; its folders may stand in the form of any system. */
+    static @Nullable KohyaScript at(String path) {
+        return named(path.replaceFirst("^.*[/\\\\]", ""));
+    }
+
     /** The names of all, for messages. */
     static String names() {
         List<String> names = Arrays.stream(values()).map(KohyaScript::file).toList();

@@ -18,7 +18,8 @@ final class ShellChanges {
     private static final Set<String> KEYWORDS =
             Set.of("then", "do", "else", "elif", "if", "while", "until", "case", "for", "{", "(", "!");
 
-    private static final Set<String> BEFORE_ASSIGNMENT = Set.of("export", "readonly", "declare", "local", "typeset");
+    /** Commands of a POSIX shell whose words set variables. */
+    static final Set<String> BEFORE_ASSIGNMENT = Set.of("export", "readonly", "declare", "local", "typeset");
 
     /** Commands whose words name variables that they change. */
     private static final Set<String> NAMING = Set.of("read", "unset", "getopts", "mapfile", "readarray", "let");

@@ -16,8 +16,6 @@ import java.util.regex.Pattern;
 final class ShellVariables {
     private static final Pattern POSIX = Pattern.compile("([A-Za-z_]\\w*)=(.*)", Pattern.DOTALL);
 
-    private static final Set<String> BEFORE_POSIX = Set.of("export", "readonly", "declare", "local", "typeset");
-
     /** All behind the sign of equality, unless a quote before the name ends it. */
     private static final Pattern CMD =
             Pattern.compile("(?i)set\\s+(?:\"(\\w+)=([^\"]*)\".*|(\\w+)=(.*))", Pattern.DOTALL);
@@ -101,7 +99,7 @@ final class ShellVariables {
 
     private static Map<String, String> posix(List<ShellWord> words) {
         Map<String, String> set = new LinkedHashMap<>();
-        int first = BEFORE_POSIX.contains(words.get(0).written()) ? 1 : 0;
+        int first = ShellChanges.BEFORE_ASSIGNMENT.contains(words.get(0).written()) ? 1 : 0;
         for (ShellWord word : words.subList(first, words.size())) {
             Matcher assignment = POSIX.matcher(word.written());
             if (!assignment.matches()) {

@@ -130,6 +130,15 @@ public final class Concepts {
      * @throws TrainerException InvalidData if it asks for the words of a concept that has none
      */
     public String caption(DatasetSpec dataset, String text) {
+        return caption(dataset, text, "");
+    }
+
+    /**
+     * The same where captions stand within other words.
+     *
+     * @param around those, in which what calls the concept counts too
+     */
+    public String caption(DatasetSpec dataset, String text, String around) {
         ConceptSpec own = dataset.concept();
         String trigger = trigger(dataset);
         String named = named(text);
@@ -144,17 +153,11 @@ public final class Concepts {
             return named;
         }
         String placed = named.replace(ConceptMode.PLACEHOLDER, trigger);
-        if (hasWords(placed, trigger)) {
+        if (hasWords(placed, trigger) || hasWords(around, trigger)) {
             return placed;
         }
         String phrase = own.mode().phrase(trigger);
         return placed.isEmpty() ? phrase : phrase + ", " + placed;
-    }
-
-    /** Whether {@code text} has the words that call what {@code dataset} teaches. */
-    public boolean isCalled(DatasetSpec dataset, String text) {
-        String trigger = trigger(dataset);
-        return trigger != null && hasWords(text, trigger);
     }
 
     /** {@code text} with triggers where it says {@code <concept>} or the name of a data set. */

@@ -73,10 +73,8 @@ final class CaptionRules {
         if (dataset.role() == DatasetRole.Regularization) {
             return text;
         }
-        String words = concepts.isCalled(dataset, captions.prefix() + " " + behind())
-                ? concepts.withTriggers(dataset, text)
-                : concepts.caption(dataset, text);
-        return captions.prefix() + words + behind();
+        String around = captions.prefix() + " " + behind();
+        return captions.prefix() + concepts.caption(dataset, text, around) + behind();
     }
 
     SidecarText ofFile(DataFolder.Entry file) throws IOException, NoTextException {
