@@ -1,6 +1,5 @@
 package training.lora.trainer.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
@@ -13,7 +12,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import training.lora.api.BaseWeights;
 import training.lora.api.ModelFamily;
-import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
 import training.lora.trainer.model.basemodel.DiffusersFolder;
@@ -33,10 +31,10 @@ import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.model.weights.WeightChanges;
-import training.lora.trainer.tensor.Processor;
 
 /** A Stable Diffusion model, in a folder or a single file; each part is read when it is first asked for. */
 public final class StableDiffusion implements AutoCloseable {
@@ -157,10 +155,9 @@ public final class StableDiffusion implements AutoCloseable {
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
-            if (options.precision() == Precision.BFloat16
-                    && manager.getDevice().equals(Device.cpu())
-                    && !Processor.hasBFloat16()) {
-                LOG.warn("the processor has no bf16 instructions: Float32 as training.precision is faster here");
+            if (Numbers.of(options.precision(), options.baseWeights(), manager.getDevice())
+                    .widens()) {
+                LOG.info("the processor has no bf16 instructions: layers compute in fp32 on weights in bf16");
             }
             unet = unets.get(
                     options.baseWeights(),

@@ -12,7 +12,7 @@ public final class Processor {
 
     private Processor() {}
 
-    /** Whether it multiplies bf16 numbers; libtorch emulates that elsewhere, at less than the speed of fp32. */
+    /** Whether it multiplies bf16 numbers; libtorch emulates that elsewhere, far below the speed of fp32. */
     public static boolean hasBFloat16() {
         return hasBFloat16(description());
     }

@@ -1,5 +1,6 @@
 package training.lora.trainer.train;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,6 +21,7 @@ import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.Keep;
 import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.sample.ImageSampler;
 import training.lora.trainer.tensor.ComputeDevice;
@@ -122,19 +124,20 @@ public record MemoryEstimate(
             List<AdaptedProjection> adapted = adapted(spec, unet.projections(), texts);
             long tokens =
                     TOKENS_OF_A_CHUNK * (long) Math.ceil(training.captions().maxTokens() / (double) ModelOptions.CHUNK);
-            long number = bytes(training.precision());
+            Numbers numbers = Numbers.of(training.precision(), form, Device.cpu());
+            long number = bytes(numbers.computed());
             ActivationSizes sizes =
                     new ActivationSizes(unet.config(), adapted, training.batchSize(), data.latents(), tokens);
             long largest = largest(unet.parameters().all());
-            long remade = form == BaseWeights.Full ? 0 : 2 * largest * number;
+            long remade = form == BaseWeights.Full && !numbers.widens() ? 0 : 2 * largest * number;
             long made = ActivationSizes.makesWeights(training.adapter().type()) ? 4 * largest * SINGLE : 0;
             long context = tokens * unet.config().contextWidth() * SINGLE;
             return new MemoryEstimate(
                     PROCESS,
                     data.pictures() * (8 * data.latents() * SINGLE + 2 * context),
-                    bytes(unet.parameters().all(), training.precision(), form),
-                    staying(training, model, texts, data, tokens, form),
-                    embedsBefore(spec) ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0,
+                    bytes(unet.parameters().all(), numbers),
+                    staying(training, model, texts, data, tokens, numbers),
+                    embedsBefore(spec) ? bytes(model.textParameters(), Numbers.SINGLE) : 0,
                     adapted.stream().mapToLong(AdaptedProjection::size).sum() * SINGLE * arrays(training)
                             + ofKeyLock(training, unet.config().contextWidth()),
                     Math.round((keep == Keep.BlockInputs ? sizes.ofBlocks() : sizes.ofLayers())
@@ -176,14 +179,19 @@ public record MemoryEstimate(
         return parameters.stream().mapToLong(Parameter::size).max().orElse(0);
     }
 
-    private static long bytes(List<Parameter> parameters, Precision precision, BaseWeights form) {
-        long number = bytes(precision);
-        return parameters.stream()
-                .mapToLong(p -> p.size()
-                        * (p.shape().length == 1
-                                ? SINGLE
-                                : form != BaseWeights.Full && !p.name().contains("embeddings") ? 1 : number))
-                .sum();
+    private static long bytes(List<Parameter> parameters, Numbers numbers) {
+        return parameters.stream().mapToLong(p -> p.size() * bytes(p, numbers)).sum();
+    }
+
+    /** Of one number of a weight. */
+    private static long bytes(Parameter parameter, Numbers numbers) {
+        if (parameter.shape().length == 1) {
+            return SINGLE;
+        }
+        if (parameter.name().contains("embeddings")) {
+            return bytes(numbers.computed());
+        }
+        return numbers.form() == BaseWeights.Full ? bytes(numbers.kept()) : 1;
     }
 
     /** Text encoders that are there at each step: trained ones, or such as embed captions that vary. */
@@ -193,17 +201,16 @@ public record MemoryEstimate(
             List<Projection> texts,
             Data data,
             long tokens,
-            BaseWeights form) {
+            Numbers numbers) {
         if (!training.adaptsText()) {
-            return data.embedsTexts() ? bytes(model.textParameters(), Precision.Float32, BaseWeights.Full) : 0;
+            return data.embedsTexts() ? bytes(model.textParameters(), Numbers.SINGLE) : 0;
         }
-        long number = bytes(training.precision());
         // Of a layer: norm, queries, keys, values, the attended, and two results.
         long kept = texts.stream()
                 .filter(p -> p.component() != Component.UNet && p.path().endsWith("q_proj"))
                 .mapToLong(p -> 7 * p.out() * tokens * training.batchSize())
                 .sum();
-        return bytes(model.textParameters(), training.precision(), form) + kept * number;
+        return bytes(model.textParameters(), numbers) + kept * bytes(numbers.computed());
     }
 
     /** Arrays as large as what is trained: itself, its gradient and the optimizer's. */
@@ -225,7 +232,7 @@ public record MemoryEstimate(
         long side = spec.sampling().side((int) Math.round(Math.sqrt(data.latents()) * model.factor())) / model.factor();
         long atOnce = ImageSampler.atOnce(side);
         long share = Math.max(1, 2 * atOnce * side * side / Math.max(1, data.latents()));
-        return bytes(model.autoencoderParameters(), Precision.Float32, BaseWeights.Full)
+        return bytes(model.autoencoderParameters(), Numbers.SINGLE)
                 + Math.max(model.decodingNumbers(atOnce * side * side) * SINGLE, share * sizes.work() * number)
                 + LEAST_WORK;
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.adapter.Dropouts;
@@ -21,6 +22,7 @@ import training.lora.trainer.model.unet.PictureSizes;
 import training.lora.trainer.model.unet.UNet;
 import training.lora.trainer.model.unet.UNetConfig;
 import training.lora.trainer.model.unet.UNetConfigBuilder;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.tensor.CardScripts;
 import training.lora.trainer.tensor.Randomness;
 
@@ -44,9 +46,11 @@ class CardTest {
 
     private record Result(float[] output, float[] sampleGradient, float[] adapterGradient) {}
 
+    /** Computed in {@code precision} even by a processor that emulates it. */
     private static Result pass(Device device, Precision precision, double dropout) {
+        Numbers numbers = new Numbers(precision, precision, BaseWeights.Full);
         try (NDManager manager = NDManager.newBaseManager(device, "PyTorch");
-                UNet unet = UNet.random(CONFIG, precision, 1, manager);
+                UNet unet = UNet.random(CONFIG, numbers, 0, 1, manager);
                 LoraAdapter adapter = LoraAdapter.create(
                                 unet.projections(),
                                 new LoraSettings(

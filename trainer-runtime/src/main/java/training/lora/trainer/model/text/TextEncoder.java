@@ -20,6 +20,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.weights.Config;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.PartSource;
@@ -63,10 +64,10 @@ public final class TextEncoder implements AutoCloseable {
         }
     }
 
-    private TextEncoder(NDManager manager, Role role, Precision precision, BaseWeights form, Config config) {
+    private TextEncoder(NDManager manager, Role role, Numbers numbers, Config config) {
         this.manager = manager;
         this.role = role;
-        parameters = new ParameterSet(precision, form, false, manager.getDevice());
+        parameters = new ParameterSet(numbers, false, manager.getDevice());
         tower = new TextTower(parameters, role.component().folder() + ".", config);
         if (role != Role.Second) {
             pool = null;
@@ -95,7 +96,7 @@ public final class TextEncoder implements AutoCloseable {
     /**
      * Reads its description and its weights.
      *
-     * @param precision of weights and activations; what comes out is fp32
+     * @param precision of weights and activations, as {@link Numbers#of}; what comes out is fp32
      */
     public static TextEncoder open(PartSource source, Role role, Precision precision, NDManager parent) {
         return open(source, role, precision, BaseWeights.Full, parent);
@@ -104,23 +105,22 @@ public final class TextEncoder implements AutoCloseable {
     /** @param form how weights of linear maps are kept */
     public static TextEncoder open(
             PartSource source, Role role, Precision precision, BaseWeights form, NDManager parent) {
-        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, precision, form, source.config());
+        Numbers numbers = Numbers.of(precision, form, parent.getDevice());
+        TextEncoder encoder = new TextEncoder(parent.newSubManager(), role, numbers, source.config());
         source.load(encoder.parameters, encoder.manager);
         return encoder;
     }
 
     /** What an adapter can stand beside in the encoder that {@code source} describes. */
     public static List<Projection> projections(PartSource source, Role role, NDManager parent) {
-        try (TextEncoder outline =
-                new TextEncoder(parent.newSubManager(), role, Precision.Float32, BaseWeights.Full, source.config())) {
+        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Numbers.SINGLE, source.config())) {
             return outline.tower.projections();
         }
     }
 
     /** The weights of the encoder that {@code source} describes, which are not read for it. */
     public static List<Parameter> parameters(PartSource source, Role role, NDManager parent) {
-        try (TextEncoder outline =
-                new TextEncoder(parent.newSubManager(), role, Precision.Float32, BaseWeights.Full, source.config())) {
+        try (TextEncoder outline = new TextEncoder(parent.newSubManager(), role, Numbers.SINGLE, source.config())) {
             return outline.parameters.all();
         }
     }

@@ -18,6 +18,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.layer.kernel.Snippets;
 import training.lora.trainer.model.text.TextEmbedding;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.PartSource;
 import training.lora.trainer.model.weights.Weights;
@@ -45,9 +46,9 @@ public final class UNet implements AutoCloseable {
     private final @Nullable AddedEmbedding embedAddition;
     private final Chain chain;
 
-    private UNet(UNetConfig config, Precision precision, BaseWeights form, Set<String> onHost, NDManager manager) {
+    private UNet(UNetConfig config, Numbers numbers, Set<String> onHost, NDManager manager) {
         this.config = config;
-        this.parameters = new ParameterSet(precision, form, true, manager.getDevice(), onHost);
+        this.parameters = new ParameterSet(numbers, true, manager.getDevice(), onHost);
         this.manager = manager;
         int first = config.widths().get(0);
         long time = 4L * first;
@@ -68,7 +69,7 @@ public final class UNet implements AutoCloseable {
     /**
      * Reads its description and its weights.
      *
-     * @param precision of weights and activations; what goes in and comes out is fp32
+     * @param precision of weights and activations, as {@link Numbers#of}; what goes in and comes out is fp32
      */
     public static UNet open(PartSource source, Precision precision, NDManager parent) {
         return open(source, precision, BaseWeights.Full, parent);
@@ -81,20 +82,21 @@ public final class UNet implements AutoCloseable {
 
     /** @param onHost share of those weights that stay in the host's memory, as {@link ParameterSet#fromTheEnd} */
     public static UNet open(PartSource source, Precision precision, BaseWeights form, double onHost, NDManager parent) {
-        UNet unet = of(UNetConfig.of(source.config()), precision, form, onHost, parent);
+        Numbers numbers = Numbers.of(precision, form, parent.getDevice());
+        UNet unet = of(UNetConfig.of(source.config()), numbers, onHost, parent);
         source.load(unet.parameters, unet.manager);
         return unet;
     }
 
-    private static UNet of(UNetConfig config, Precision precision, BaseWeights form, double onHost, NDManager parent) {
+    private static UNet of(UNetConfig config, Numbers numbers, double onHost, NDManager parent) {
         NDManager manager = parent.newSubManager();
-        UNet unet = new UNet(config, precision, form, Set.of(), manager);
-        return onHost == 0 ? unet : new UNet(config, precision, form, unet.parameters.fromTheEnd(onHost), manager);
+        UNet unet = new UNet(config, numbers, Set.of(), manager);
+        return onHost == 0 ? unet : new UNet(config, numbers, unet.parameters.fromTheEnd(onHost), manager);
     }
 
     /** Without weights, to ask what it is made of; {@code source} describes it and must hold them. */
     public static UNet outline(PartSource source, NDManager parent) {
-        UNet unet = of(UNetConfig.of(source.config()), Precision.Float32, BaseWeights.Full, 0, parent);
+        UNet unet = of(UNetConfig.of(source.config()), Numbers.SINGLE, 0, parent);
         source.check(unet.parameters);
         return unet;
     }
@@ -117,7 +119,12 @@ public final class UNet implements AutoCloseable {
     /** @param onHost share of those weights that stay in the host's memory */
     public static UNet random(
             UNetConfig config, Precision precision, BaseWeights form, double onHost, long seed, NDManager parent) {
-        UNet unet = of(config, precision, form, onHost, parent);
+        return random(config, Numbers.of(precision, form, parent.getDevice()), onHost, seed, parent);
+    }
+
+    /** The same, computed as {@code numbers} say whatever the device is. */
+    public static UNet random(UNetConfig config, Numbers numbers, double onHost, long seed, NDManager parent) {
+        UNet unet = of(config, numbers, onHost, parent);
         unet.parameters.random(seed, unet.manager);
         return unet;
     }
@@ -127,7 +134,7 @@ public final class UNet implements AutoCloseable {
         return config;
     }
 
-    /** Of its weights and activations. */
+    /** That its layers compute in. */
     public Precision precision() {
         return parameters.precision();
     }

@@ -14,29 +14,29 @@ import training.lora.trainer.tensor.TorchScript;
 
 /**
  * A frozen weight: declared with its name and shape when a network is built, bound to values when it is loaded. Kept
- * in a byte each they have a scale beside them ({@link Quantized}).
+ * in a byte each they have a scale beside them ({@link Quantized}); kept in bf16 they may be used in fp32 ({@link Numbers}).
  */
 public final class Parameter {
     private static final TorchScript SINGLE =
             TorchScript.compile("x", "return torch.contiguous(torch.to(x, 6), memory_format=0)");
 
+    /** As it lies in memory. */
+    private static final String WIDER = "torch.to(%s, 6)";
+
+    private static final TorchScript WIDENED = TorchScript.compile("x", "return " + WIDER.formatted("x"));
+
     private final String name;
-    private final Precision precision;
-    private final BaseWeights form;
+    private final Numbers numbers;
     private final boolean onHost;
     private final long[] shape;
     private @Nullable NDArray array;
     private @Nullable NDArray scale;
 
-    /**
-     * @param precision of its values, or where {@code form} is not Full, of those that are made of it
-     * @param onHost whether its values are in the host's memory though layers run on a card
-     */
-    Parameter(String name, Precision precision, BaseWeights form, boolean onHost, long... shape) {
-        this.onHost = onHost;
+    /** @param onHost whether its values are in the host's memory though layers run on a card */
+    Parameter(String name, Numbers numbers, boolean onHost, long... shape) {
         this.name = name;
-        this.precision = precision;
-        this.form = form;
+        this.numbers = numbers;
+        this.onHost = onHost;
         this.shape = shape;
     }
 
@@ -44,14 +44,14 @@ public final class Parameter {
         return name;
     }
 
-    /** Of its values. */
+    /** Of its values, or where they are kept in a byte each, of those that are made of them. */
     public Precision precision() {
-        return precision;
+        return quantized() ? numbers.computed() : numbers.kept();
     }
 
     /** How they are kept. */
     BaseWeights form() {
-        return form;
+        return numbers.form();
     }
 
     /** Whether they are in the host's memory, from where a native function brings them to the device that it runs on. */
@@ -61,7 +61,23 @@ public final class Parameter {
 
     /** Whether they are kept in a byte each, with a scale. */
     boolean quantized() {
-        return form != BaseWeights.Full;
+        return form() != BaseWeights.Full;
+    }
+
+    /** Whether layers use other values than those that are kept, which are made for each use. */
+    boolean remade() {
+        return quantized() || numbers.widens();
+    }
+
+    /**
+     * A line that makes what layers use; only of one that is {@link #remade}.
+     *
+     * @param name of what is made
+     * @param values name of what is kept
+     * @param scales name of the scales of what is quantized
+     */
+    String line(String name, String values, String scales) {
+        return quantized() ? Quantized.line(name, values, scales) : name + " = " + WIDER.formatted(values);
     }
 
     /** As files have it. */
@@ -91,7 +107,7 @@ public final class Parameter {
     /** Its values; only of one that is kept in full. */
     public NDArray array() {
         if (quantized()) {
-            throw new IllegalStateException(name + " is kept in " + form);
+            throw new IllegalStateException(name + " is kept in " + form());
         }
         return values();
     }
@@ -105,8 +121,16 @@ public final class Parameter {
         return quantized() ? List.of(values(), Objects.requireNonNull(scale, name)) : List.of(values());
     }
 
-    /** Its values in its precision: its own, or where it is quantized, made in {@code scope}. */
+    /** Its values as layers use them: its own, or where they are remade, in {@code scope}. */
     NDArray values(NDManager scope) {
-        return quantized() ? Quantized.values(arrays(), scope) : values();
+        return used(arrays(), scope);
+    }
+
+    /** What layers use, of {@code kept} where they run; it may be the first of them. */
+    NDArray used(List<NDArray> kept, NDManager scope) {
+        if (quantized()) {
+            return Quantized.values(kept, scope);
+        }
+        return numbers.widens() ? WIDENED.call(scope, kept.get(0)) : kept.get(0);
     }
 }

@@ -15,7 +15,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.TrainerException;
@@ -25,8 +24,7 @@ import training.lora.trainer.tensor.TorchScript;
 
 /** The weights of a network: declared while it is built, checked all at once against a file, then read. */
 public final class ParameterSet {
-    private final Precision precision;
-    private final BaseWeights form;
+    private final Numbers numbers;
     private final boolean channelsLast;
     private final Device device;
     private final Set<String> onHost;
@@ -36,37 +34,29 @@ public final class ParameterSet {
 
     /** Weights in fp32, as files have them; {@code device} as below. */
     public ParameterSet(Device device) {
-        this(Precision.Float32, false, device);
+        this(Numbers.SINGLE, false, device);
     }
 
     /**
-     * @param precision of all weights but those of norms, which are always fp32
      * @param channelsLast whether convolutions' weights lie in memory as (out, height, width, in)
      * @param device where they will be, which decides how a layer is computed
      */
-    public ParameterSet(Precision precision, boolean channelsLast, Device device) {
-        this(precision, BaseWeights.Full, channelsLast, device);
-    }
-
-    /** @param form of the weights of linear maps and convolutions */
-    public ParameterSet(Precision precision, BaseWeights form, boolean channelsLast, Device device) {
-        this(precision, form, channelsLast, device, Set.of());
+    public ParameterSet(Numbers numbers, boolean channelsLast, Device device) {
+        this(numbers, channelsLast, device, Set.of());
     }
 
     /** @param onHost names of weights of linear maps and convolutions that stay in the host's memory */
-    public ParameterSet(
-            Precision precision, BaseWeights form, boolean channelsLast, Device device, Set<String> onHost) {
+    public ParameterSet(Numbers numbers, boolean channelsLast, Device device, Set<String> onHost) {
+        this.numbers = numbers;
+        this.channelsLast = channelsLast;
+        this.device = device;
         this.onHost = Set.copyOf(onHost);
         this.host = new HostMemory(device);
-        this.device = device;
-        this.precision = precision;
-        this.form = form;
-        this.channelsLast = channelsLast;
     }
 
-    /** Of all weights but those of norms. */
+    /** That layers compute in. */
     public Precision precision() {
-        return precision;
+        return numbers.computed();
     }
 
     /** Where they will be. */
@@ -77,13 +67,13 @@ public final class ParameterSet {
     /** The weight of a linear map or convolution, or a bias. */
     public Parameter declare(String name, long... shape) {
         return shape.length > 1
-                ? add(new Parameter(name, precision, form, onHost.contains(name), shape))
-                : add(new Parameter(name, precision, BaseWeights.Full, false, shape));
+                ? add(new Parameter(name, numbers, onHost.contains(name), shape))
+                : add(new Parameter(name, numbers.inFull(), false, shape));
     }
 
-    /** Embeddings, of {@code shape} (number, width), of which a few are read at a time: always in full. */
+    /** Embeddings, of {@code shape} (number, width), of which a few are read at a time: always in full, as they are used. */
     public Parameter embeddings(String name, long... shape) {
-        return add(new Parameter(name, precision, BaseWeights.Full, false, shape));
+        return add(new Parameter(name, numbers.asUsed(), false, shape));
     }
 
     private Parameter add(Parameter parameter) {
@@ -99,12 +89,12 @@ public final class ParameterSet {
     /** Scale and shift of the norm {@code name} over {@code width} channels. */
     public Parameter[] norm(String name, long width) {
         return new Parameter[] {
-            add(new Parameter(name + ".weight", Precision.Float32, BaseWeights.Full, false, width)),
-            add(new Parameter(name + ".bias", Precision.Float32, BaseWeights.Full, false, width))
+            add(new Parameter(name + ".weight", Numbers.SINGLE, false, width)),
+            add(new Parameter(name + ".bias", Numbers.SINGLE, false, width))
         };
     }
 
-    /** The values of a weight that was read, where layers run: its own, or where it is quantized or on the host, made in {@code scope}. */
+    /** The values of a weight that was read, as layers use them: its own, or where they are remade or on the host, in {@code scope}. */
     public NDArray values(String name, NDManager scope) {
         Parameter parameter = parameters.stream()
                 .filter(p -> p.name().equals(name))
@@ -113,9 +103,9 @@ public final class ParameterSet {
         if (!parameter.onHost()) {
             return parameter.values(scope);
         }
-        List<NDArray> arrays = parameter.arrays();
-        NDArray brought = host.brought(arrays.get(0), scope);
-        return parameter.quantized() ? Quantized.values(List.of(brought, arrays.get(1)), scope) : brought;
+        List<NDArray> kept = new ArrayList<>(parameter.arrays());
+        kept.set(0, host.brought(kept.get(0), scope));
+        return parameter.used(kept, scope);
     }
 
     /**

@@ -11,7 +11,7 @@ import training.lora.trainer.tensor.TorchScript;
 
 /** The frozen weights of a layer, under the names that its native functions call them. */
 public final class Weights {
-    /** How the names end of what a quantized weight is made of. */
+    /** How the names end of what a weight is made of that is remade. */
     private static final String VALUES = "_q";
 
     private static final String SCALES = "_s";
@@ -61,7 +61,7 @@ public final class Weights {
         /**
          * The gradients of this function, which has one output, by autograd: it is computed again, with all that is made on
          * the way, and walked back. Of the output's gradient and this function's inputs it makes the gradients of {@code
-         * wanted}, then of each of {@link #weights}, each in the type of what it is of.
+         * wanted}, then of each of {@link #weights}, each in the type that is computed in.
          *
          * @param wanted names of inputs
          */
@@ -128,8 +128,8 @@ public final class Weights {
     }
 
     /**
-     * Compiles a function. A weight that is quantized or stays on the host is made at its beginning, if it is read there, and let go after its
-     * last use.
+     * Compiles a function. A weight that is remade or stays on the host is made at its beginning, if it is read there, and let
+     * go after its last use.
      *
      * @param inputs names of its arguments before the weights
      * @param body lines of TorchScript
@@ -155,12 +155,11 @@ public final class Weights {
 
     /** The name of the values of weight {@code i} on the device where they are needed. */
     private String values(int i) {
-        return parameters.get(i).quantized() ? names.get(i) + VALUES : names.get(i);
+        return parameters.get(i).remade() ? names.get(i) + VALUES : names.get(i);
     }
 
     /**
-     * Lines that bring the weights which stay on the host and make those which are quantized, as far as {@code text} reads
-     * them.
+     * Lines that bring the weights which stay on the host and make those which are remade, as far as {@code text} reads them.
      *
      * @param inputs names of the function's inputs, which are on the device where they are needed
      */
@@ -178,8 +177,8 @@ public final class Weights {
                 lines.add("%1$s = torch.to(%1$s%2$s, ops.prim.device(%3$s), ops.prim.dtype(%1$s%2$s), True)"
                         .formatted(values, ON_HOST, inputs.get(0)));
             }
-            if (parameter.quantized()) {
-                lines.add(Quantized.line(name, name + VALUES, name + SCALES));
+            if (parameter.remade()) {
+                lines.add(parameter.line(name, name + VALUES, name + SCALES));
             }
         }
         return lines;

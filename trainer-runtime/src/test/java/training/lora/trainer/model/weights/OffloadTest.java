@@ -25,7 +25,7 @@ import training.lora.trainer.tensor.Randomness;
 class OffloadTest {
     @Test
     void weightsFromTheEndStayOnTheHostUntilTheShareIsReached() {
-        ParameterSet set = new ParameterSet(Precision.Float32, true, Device.cpu());
+        ParameterSet set = new ParameterSet(Numbers.SINGLE, true, Device.cpu());
         set.withBias("first", 10, 10);
         set.norm("norm", 30);
         set.withBias("second", 10, 6);

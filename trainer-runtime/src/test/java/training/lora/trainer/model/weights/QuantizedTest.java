@@ -110,7 +110,8 @@ class QuantizedTest {
     @ParameterizedTest
     @EnumSource(names = {"Int8", "Fp8"})
     void mapsAndConvolutionsAreQuantizedAndNothingElse(BaseWeights form) {
-        ParameterSet set = new ParameterSet(Precision.Float32, form, true, Device.cpu());
+        ParameterSet set =
+                new ParameterSet(new Numbers(Precision.Float32, Precision.Float32, form), true, Device.cpu());
         Parameter[] linear = set.withBias("linear", 4, 3);
         Parameter[] convolution = set.withBias("convolution", 4, 3, 3, 3);
         Parameter[] norm = set.norm("norm", 4);
