@@ -25,6 +25,7 @@ final class Scripts {
     static final Path HOME = Path.of("..").toAbsolutePath().normalize();
 
     private static final Path DIR = HOME.resolve("e2e/cluster");
+    /** The longest is the build, 15 minutes on two quiet cores. */
     private static final long MINUTES = 40;
 
     private final Set<Process> running = ConcurrentHashMap.newKeySet();
@@ -112,7 +113,13 @@ final class Scripts {
         }
     }
 
-    private void skip(String why) {
+    private static void skip(String why) {
+        skipped(why);
+        throw new TestAbortedException(why);
+    }
+
+    /** Says why tests are left out, for who reads the log and for CI. */
+    static void skipped(String why) {
         System.out.println("SKIPPED: " + why);
         try {
             Path file =
@@ -121,7 +128,6 @@ final class Scripts {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        throw new TestAbortedException(why);
     }
 
     Result script(String script, String... arguments) {
@@ -142,6 +148,7 @@ final class Scripts {
         try {
             Process process = builder.start();
             running.add(process);
+            process.onExit().orTimeout(MINUTES, TimeUnit.MINUTES).exceptionallyAsync(late -> end(process));
             process.getOutputStream().close();
             StringBuilder output = new StringBuilder();
             try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
@@ -149,11 +156,9 @@ final class Scripts {
                     output.append(line).append('\n');
                 }
             }
-            if (!process.waitFor(MINUTES, TimeUnit.MINUTES)) {
-                process.destroyForcibly();
-            }
+            int code = process.waitFor();
             running.remove(process);
-            return new Result(process.waitFor(), output.toString());
+            return new Result(code, output.toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
@@ -164,13 +169,15 @@ final class Scripts {
 
     /** Ends the commands that run, so that none still starts what is to be ended. */
     void interrupt() {
-        for (Process process : running) {
-            process.descendants().forEach(ProcessHandle::destroy);
-            process.destroy();
-            process.onExit()
-                    .orTimeout(10, TimeUnit.SECONDS)
-                    .exceptionally(e -> process.destroyForcibly())
-                    .join();
-        }
+        running.forEach(Scripts::end);
+    }
+
+    private static Process end(Process process) {
+        process.descendants().forEach(ProcessHandle::destroy);
+        process.destroy();
+        return process.onExit()
+                .orTimeout(10, TimeUnit.SECONDS)
+                .exceptionally(e -> process.destroyForcibly())
+                .join();
     }
 }
