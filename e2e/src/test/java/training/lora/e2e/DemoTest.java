@@ -52,7 +52,7 @@ class DemoTest {
     }
 
     private static String untilItSays(Path log, String text, Process process) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(300);
         while (!Files.readString(log).contains(text)) {
             assertThat(process.isAlive() && System.nanoTime() < end)
                     .as(Files.readString(log))
@@ -82,7 +82,7 @@ class DemoTest {
 
         interrupt(demo);
 
-        assertThat(demo.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(demo.waitFor(120, TimeUnit.SECONDS)).isTrue();
         assertThat(demo.exitValue()).isEqualTo(130);
         assertThat(family).noneMatch(ProcessHandle::isAlive);
         Path output =
@@ -98,7 +98,7 @@ class DemoTest {
 
         Process demo = demo(dir.resolve("log"), file.toString());
 
-        assertThat(demo.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(demo.waitFor(180, TimeUnit.SECONDS)).isTrue();
         assertThat(demo.exitValue()).isEqualTo(1);
         assertThat(dir.resolve("log"))
                 .hasContent("demo: " + file + " must hold one resource of kind LoraTraining, was Pod\n");

@@ -21,7 +21,7 @@ import training.lora.local.kubelet.Image;
 /** An embedded cluster with the CRD, and the operator as a process that can be killed. */
 final class TestCluster implements AutoCloseable {
     static final Path HOME = Path.of("..").toAbsolutePath().normalize();
-    private static final int MINUTES = 5;
+    private static final int MINUTES = 15;
 
     private final Path dir;
     private final LocalCluster cluster;

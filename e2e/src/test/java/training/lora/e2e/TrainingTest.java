@@ -75,7 +75,7 @@ class TrainingTest {
                     .jobs()
                     .inNamespace("default")
                     .withName("whole-" + stage + "-1")
-                    .waitUntilCondition(j -> j != null, 2, TimeUnit.MINUTES);
+                    .waitUntilCondition(j -> j != null, 10, TimeUnit.MINUTES);
             cluster.killOperator();
             cluster.startOperator();
         }
@@ -180,7 +180,7 @@ class TrainingTest {
 
     // What is asserted is the answer that ended the wait: another one could see an object that came later.
     private static void awaitEmpty(Supplier<List<String>> names) throws InterruptedException {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(90);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(240);
         List<String> left = names.get();
         while (!left.isEmpty() && System.nanoTime() < end) {
             Thread.sleep(50);
@@ -194,7 +194,8 @@ class TrainingTest {
         client().pods()
                 .inNamespace("default")
                 .withLabel("job-name", job)
-                .waitUntilCondition(p -> p != null && p.getStatus().getPhase().equals("Running"), 90, TimeUnit.SECONDS);
+                .waitUntilCondition(
+                        p -> p != null && p.getStatus().getPhase().equals("Running"), 240, TimeUnit.SECONDS);
     }
 
     private void suspend(boolean value) throws Exception {

@@ -151,7 +151,7 @@ class LocalClusterTest extends LocalJobs {
                 .editSpec()
                 .editTemplate()
                 .editSpec()
-                .withTerminationGracePeriodSeconds(1L)
+                .withTerminationGracePeriodSeconds(4L)
                 .endSpec()
                 .endTemplate()
                 .endSpec());
@@ -162,7 +162,7 @@ class LocalClusterTest extends LocalJobs {
         Pod pod = pod("stubborn");
 
         client.batch().v1().jobs().inNamespace("default").withName("stubborn").delete();
-        client.resource(pod).waitUntilCondition(Objects::isNull, 20, TimeUnit.SECONDS);
+        client.resource(pod).waitUntilCondition(Objects::isNull, 60, TimeUnit.SECONDS);
 
         assertThat(dir.resolve("asked")).hasContent("asked");
         assertThat(ProcessHandle.of(pid).filter(ProcessHandle::isAlive)).isEmpty();

@@ -52,7 +52,7 @@ final class BucketServer implements AutoCloseable {
     }
 
     private void awaitAnswer() throws InterruptedException {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
         while (!answers()) {
             if (!process.isAlive() || System.nanoTime() > end) {
                 process.destroyForcibly();

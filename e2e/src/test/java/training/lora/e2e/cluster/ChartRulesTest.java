@@ -109,7 +109,7 @@ final class ChartRulesTest {
                 .inNamespace(namespace)
                 .withName(job)
                 .waitUntilCondition(
-                        j -> j == null || j.getMetadata().getDeletionTimestamp() != null, 30, TimeUnit.SECONDS);
+                        j -> j == null || j.getMetadata().getDeletionTimestamp() != null, 180, TimeUnit.SECONDS);
     }
 
     /** With a token that is none: it is reviewed and refused. */

@@ -29,7 +29,7 @@ import training.lora.api.LoraTraining;
  */
 abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoCloseable {
     private static final Path QUICK = Scripts.HOME.resolve("e2e/src/test/resources/quick.yaml");
-    private static final int MINUTES = 5;
+    private static final int MINUTES = 20;
     /** Whether the cluster stays for the next run, for people who write a test. */
     private static final boolean KEEP = "true".equals(System.getenv("LORA_CLUSTER_KEEP"));
 
@@ -144,7 +144,7 @@ abstract class Kube implements ExtensionContext.Store.CloseableResource, AutoClo
         client.serviceAccounts()
                 .inNamespace(name)
                 .withName("default")
-                .waitUntilCondition(Objects::nonNull, 30, TimeUnit.SECONDS);
+                .waitUntilCondition(Objects::nonNull, 180, TimeUnit.SECONDS);
         return name;
     }
 

@@ -58,8 +58,9 @@ final class LeaderElectionTest {
                 Duration without = Duration.ofNanos(System.nanoTime() - told);
 
                 System.out.printf("SIGTERM to the end %s, to the next leader %s%n", end, without);
-                assertThat(end).isLessThan(Duration.ofSeconds(3));
-                assertThat(without).isLessThan(Duration.ofSeconds(5));
+                assertThat(end).isLessThan(Duration.ofSeconds(10));
+                // A lease that is not let go is taken 13 s later or more.
+                assertThat(without).isLessThan(Duration.ofSeconds(12));
                 cluster.apply(namespace, "after", r -> {});
                 cluster.pod(namespace, "after-prepare-1");
             }
@@ -83,7 +84,7 @@ final class LeaderElectionTest {
                             .endSpec()
                             .build()));
 
-            assertThat(replica.process().waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(replica.process().waitFor(120, TimeUnit.SECONDS)).isTrue();
             assertThat(replica.process().exitValue()).isNotZero();
             assertThat(holder()).isEqualTo("somebody-else");
         }
@@ -94,7 +95,7 @@ final class LeaderElectionTest {
                 .leases()
                 .inNamespace(OperatorAccount.NAMESPACE)
                 .withName(OperatorAccount.NAME)
-                .waitUntilCondition(l -> replica.name().equals(holder(l)), 60, TimeUnit.SECONDS);
+                .waitUntilCondition(l -> replica.name().equals(holder(l)), 180, TimeUnit.SECONDS);
     }
 
     private String holder() {

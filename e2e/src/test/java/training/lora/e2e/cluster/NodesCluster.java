@@ -42,8 +42,8 @@ final class NodesCluster extends Kube {
         Scripts scripts = new Scripts(
                 "nodes",
                 Map.of(
-                        // A lost node is seen after 10 s, and its pods are deleted 5 s later.
-                        "KUBE_CONTROLLER_MANAGER_ARGS", "--node-monitor-grace-period=10s",
+                        // A lost node is seen after 20 s, and its pods are deleted 5 s later.
+                        "KUBE_CONTROLLER_MANAGER_ARGS", "--node-monitor-grace-period=20s",
                         "KUBE_APISERVER_ARGS",
                                 "--default-not-ready-toleration-seconds=5 --default-unreachable-toleration-seconds=5",
                         // Pods see a changed ConfigMap within seconds, not a minute and a half.

@@ -49,7 +49,7 @@ final class OperatorChart {
                 .leases()
                 .inNamespace(NAMESPACE)
                 .withName(RELEASE)
-                .waitUntilCondition(l -> l != null && holder(l) != null, 30, TimeUnit.SECONDS)
+                .waitUntilCondition(l -> l != null && holder(l) != null, 180, TimeUnit.SECONDS)
                 .getSpec()
                 .getHolderIdentity();
     }

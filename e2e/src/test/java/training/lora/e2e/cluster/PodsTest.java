@@ -164,7 +164,7 @@ class PodsTest {
 
     @Test
     void suspendedJobIsQueuedAndGoesOnWhenItIsAdmitted() {
-        stub("queued", "train-1", "sleep 20 & wait $!");
+        stub("queued", "train-1", "sleep 30 & wait $!");
         awaitRunning("queued-train-1");
 
         cluster.kubectl("-n", namespace, "patch", "job", "queued-train-1", "-p", "{\"spec\":{\"suspend\":true}}")

@@ -45,7 +45,7 @@ final class RealCluster extends Kube {
                 .v1()
                 .customResourceDefinitions()
                 .withName("loratrainings.lora.training")
-                .waitUntilCondition(RealCluster::established, 60, TimeUnit.SECONDS);
+                .waitUntilCondition(RealCluster::established, 180, TimeUnit.SECONDS);
     }
 
     /** At first the definition has no status, then one whose conditions are null. */
@@ -95,7 +95,7 @@ final class RealCluster extends Kube {
                 .inNamespace(namespace)
                 .withLabel("job-name", job)
                 .informOnCondition(pods -> pods.stream().anyMatch(p -> !ended(p)))
-                .orTimeout(60, TimeUnit.SECONDS)
+                .orTimeout(180, TimeUnit.SECONDS)
                 .join()
                 .stream()
                 .filter(p -> !ended(p))

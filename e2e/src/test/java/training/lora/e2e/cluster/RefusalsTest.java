@@ -49,7 +49,7 @@ class RefusalsTest {
                 .events()
                 .inNamespace(namespace)
                 .informOnCondition(all -> all.stream().anyMatch(RefusalsTest::isRefusal))
-                .orTimeout(30, TimeUnit.SECONDS)
+                .orTimeout(180, TimeUnit.SECONDS)
                 .join();
         assertThat(events).filteredOn(RefusalsTest::isRefusal).hasSize(1);
         // Claim and ConfigMap are there; a quota that counts them answers 403 too when they are made again.
@@ -193,7 +193,7 @@ class RefusalsTest {
                                 && q.getStatus() != null
                                 && Objects.equals(
                                         q.getStatus().getHard(), q.getSpec().getHard()),
-                        60,
+                        180,
                         TimeUnit.SECONDS);
     }
 

@@ -78,14 +78,14 @@ class RunsTest {
                         .endSpec()
                         .build())
                 .create();
-        cluster.apply(quota, "refused", r -> Kube.spec(r).put("startDeadlineSeconds", 15));
+        cluster.apply(quota, "refused", r -> Kube.spec(r).put("startDeadlineSeconds", 30));
 
         LoraTraining waits = cluster.await(quota, "refused", r -> reconciling(r, "FailedCreate"));
         assertThat(message(waits, "Reconciling")).contains("exceeded quota: no-pods");
         LoraTraining failed = cluster.await(quota, "refused", r -> Trainings.is(r, "Failed"));
         assertThat(failed.getStatus().stages().get(0).reason()).isEqualTo(Reason.DeadlineExceeded);
         assertThat(message(failed, "Failed"))
-                .contains("`spec.startDeadlineSeconds` (15) have passed")
+                .contains("`spec.startDeadlineSeconds` (30) have passed")
                 .contains("exceeded quota: no-pods");
 
         // It had not started, so any correction begins it anew.
@@ -129,7 +129,7 @@ class RunsTest {
                 .jobs()
                 .inNamespace(namespace)
                 .withName("orphan-prepare-1")
-                .waitUntilCondition(Objects::isNull, 30, TimeUnit.SECONDS);
+                .waitUntilCondition(Objects::isNull, 180, TimeUnit.SECONDS);
 
         cluster.end(
                 pod,
@@ -156,7 +156,7 @@ class RunsTest {
                 .resources(LoraTraining.class)
                 .inNamespace(namespace)
                 .withName("replaced")
-                .waitUntilCondition(Objects::isNull, 30, TimeUnit.SECONDS);
+                .waitUntilCondition(Objects::isNull, 180, TimeUnit.SECONDS);
         LoraTraining again = cluster.apply(namespace, "replaced", r -> {});
         assertThat(again.getMetadata().getUid()).isNotEqualTo(uid);
 

@@ -150,7 +150,7 @@ class TrainingOnNodesTest {
                 runtime -> runtime.put("stages", List.of(Kube.on("Prepare", "node-1"), Kube.on("Train", "node-2"))));
         LoraTraining training = cluster.await(namespace, NAME, TrainingOnNodesTest::hasCheckpoint);
         transcript.run("-n", namespace, "get", "loratrainings");
-        transcript.run("-n", namespace, "wait", "--for", "condition=Complete", "--timeout=10m", "loratraining/" + NAME);
+        transcript.run("-n", namespace, "wait", "--for", "condition=Complete", "--timeout=30m", "loratraining/" + NAME);
 
         LoraTraining done = awaitComplete(namespace);
         Map<String, String> nodes = cluster.nodesOf(namespace, NAME);

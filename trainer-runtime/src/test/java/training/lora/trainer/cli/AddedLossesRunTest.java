@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import training.lora.trainer.trained.LossLog;
 
 /** What is logged of losses beside the prediction's and of rates that are found, in runs that are gone on from. */
-@Timeout(240)
+@Timeout(900)
 class AddedLossesRunTest {
     private static final String TRAINING =
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, watchdog: {enabled: false}, adapter: {rank: 2, targets: [Attention]}";

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Runs that put out an average of what they train. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class AveragedRunTest {
     @TempDir
     Path folder;

@@ -18,7 +18,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A DoRA for AUTOMATIC1111, from the configuration and from a file. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class BakedRunTest {
     @TempDir
     Path folder;

@@ -18,7 +18,7 @@ import training.lora.api.Json;
 import training.lora.api.Reason;
 
 /** Adapters in the base model: by the commands that merge, resize and find them, and by the field that has them merged. */
-@Timeout(value = 240, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class BaseAdaptersRunTest {
     private static final String STEPS =
             "steps: 2, batchSize: 3, precision: Float32, adapter: {rank: 2, textEncoder: true}, optimizer: {learningRate: %s}";

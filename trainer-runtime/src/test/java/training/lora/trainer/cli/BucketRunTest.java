@@ -33,7 +33,7 @@ import training.lora.trainer.s3.S3Prefix;
 import training.lora.trainer.s3.S3Server;
 
 /** Whole runs whose output is a bucket, on a line that tests can cut. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class BucketRunTest {
     @TempDir
     Path folder;

@@ -13,7 +13,7 @@ import training.lora.api.Reason;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** A DoRA from the configuration to its files, in one run that is gone on from. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class DoraRunTest {
     @TempDir
     Path folder;

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A run that leaves out ranks and modules by chance and by timestep, and limits norms, gone on from with the same bits. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class DropoutRunTest {
     @TempDir
     Path folder;

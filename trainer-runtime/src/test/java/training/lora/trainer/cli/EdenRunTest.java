@@ -20,7 +20,7 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.sample.Picture;
 
 /** Eden's training_args.json on the command line, trained and converted. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class EdenRunTest {
     private static final Path ODD = Path.of("src/test/resources/pictures");
 

@@ -26,7 +26,7 @@ import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** New tokens of several words in a folder of Eden's layout, as the command evaluate reads it with the configuration beside them. */
-@Timeout(240)
+@Timeout(900)
 class EdenWordsRunTest {
     @TempDir
     Path folder;

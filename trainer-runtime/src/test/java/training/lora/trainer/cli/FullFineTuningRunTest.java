@@ -25,7 +25,7 @@ import training.lora.trainer.model.basemodel.SingleGoldens;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Whole runs that train a model's own weights. */
-@Timeout(value = 240, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class FullFineTuningRunTest {
     private static final String TRAINING =
             "method: FullFineTuning, steps: 4, batchSize: 2, checkpoints: {everySteps: 2}, optimizer: {type: Adafactor, learningRate: 1e-3}";

@@ -24,7 +24,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 
 /** Keys that are locked, from the configuration to the file. */
-@Timeout(400)
+@Timeout(900)
 class KeyLockRunTest {
     private static final String TRAINING =
             "steps: 60, batchSize: 2, precision: Float32, seed: 3, checkpoints: {everySteps: 30}, tokens: {count: 1, learningRate: 2e-2, stopFraction: 1%s}, adapter: {rank: 4}, optimizer: {learningRate: 1e-2}";

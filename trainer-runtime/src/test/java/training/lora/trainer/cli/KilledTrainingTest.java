@@ -25,7 +25,7 @@ import training.lora.api.StageResult;
 import training.lora.trainer.files.Folders;
 
 /** Training processes that are killed or asked to stop: what they come to in the end is what an undisturbed one does. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class KilledTrainingTest {
     private static final int INTERVAL = 3;
 
@@ -86,7 +86,7 @@ class KilledTrainingTest {
 
     private static void assertEndsWith(int code, TinyRun run, Process process) throws Exception {
         try {
-            assertThat(process.waitFor(180, TimeUnit.SECONDS))
+            assertThat(process.waitFor(600, TimeUnit.SECONDS))
                     .as("the process ends")
                     .isTrue();
             assertThat(process.exitValue()).as(Files.readString(run.log())).isEqualTo(code);

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Losses and priors from the configuration to the files, in runs that are gone on from. */
-@Timeout(240)
+@Timeout(900)
 class LossRunTest {
     private static final String TRAINING =
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, adapter: {rank: 2, targets: [Attention]}, optimizer: {learningRate: 1e-2}, loss: {%s}, tokens: {%s}";

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import training.lora.api.Reason;
 
 /** A LoHa and a LoKr from the configuration to their files, in one run that is gone on from. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class LycorisRunTest {
     @TempDir
     Path folder;

@@ -16,7 +16,7 @@ import training.lora.trainer.Goldens;
 import training.lora.trainer.files.Folders;
 
 /** Budgets of memory, each of a training in a process of its own whose highest resident size is looked at. */
-@Timeout(value = 600, unit = TimeUnit.SECONDS)
+@Timeout(value = 1800, unit = TimeUnit.SECONDS)
 class MemoryBudgetTest {
     private static final String BASE = "baseModel: {uri: '"
             + Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize()
@@ -41,7 +41,7 @@ class MemoryBudgetTest {
                 .toList();
         Files.deleteIfExists(run.log());
         Process process = run.startWith(environment, "train", "--set", "training.memoryBudget=" + budget + "Mi");
-        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(900, TimeUnit.SECONDS)).isTrue();
         String log = Files.readString(run.log());
         assertThat(process.exitValue()).as(log).isZero();
         assertThat(Long.parseLong(group(PEAK, log)) * 1_000_000)

@@ -19,7 +19,7 @@ import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.trained.TrainSummary;
 
 /** Trainings on the bundled model that take less memory, against one that doesn't. */
-@Timeout(value = 300, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class MemoryRunTest {
     private static final String BASE = "baseModel: {uri: '"
             + Goldens.BUNDLED.resolve("emoji-sd").toAbsolutePath().normalize()

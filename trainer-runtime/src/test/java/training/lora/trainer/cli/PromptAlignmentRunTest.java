@@ -20,7 +20,7 @@ import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.trained.TrainSummary;
 
 /** A text that a concept is to be drawn after, from the configuration to the file. */
-@Timeout(400)
+@Timeout(900)
 class PromptAlignmentRunTest {
     private static final String TRAINING =
             "steps: 60, batchSize: 2, precision: Float32, seed: 3, checkpoints: {everySteps: 10}, adapter: {rank: 4}, optimizer: {learningRate: 5e-4}, loss: {%s}, tokens: {%s}";

@@ -16,7 +16,7 @@ import training.lora.trainer.tensor.SafeTensors;
 import training.lora.trainer.trained.TrainSummary;
 
 /** Runs that train text encoders, from the configuration to what their files do. */
-@Timeout(value = 180, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class TextEncoderRunTest {
     @TempDir
     Path folder;

@@ -21,7 +21,7 @@ import training.lora.trainer.files.Sha256;
 import training.lora.trainer.model.basemodel.ModelDigest;
 
 /** Several trainings in one process, beside the same ones alone. */
-@Timeout(value = 240, unit = TimeUnit.SECONDS)
+@Timeout(value = 900, unit = TimeUnit.SECONDS)
 class TogetherRunTest {
     private static final Map<String, String> TRAININGS = new TreeMap<>(Map.of(
             "narrow", "steps: 10, batchSize: 1, seed: 1, adapter: {rank: 2}",

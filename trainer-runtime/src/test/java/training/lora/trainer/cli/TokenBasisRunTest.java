@@ -31,7 +31,7 @@ import training.lora.trainer.tensor.Randomness;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** Tokens among names, from the configuration to the file. */
-@Timeout(400)
+@Timeout(900)
 class TokenBasisRunTest {
     private static final List<String> NAMES = List.of(
             "dog", "fox", "tiger", "lion", "bear", "panda", "koala", "cow", "pig", "mouse", "hamster", "rabbit",

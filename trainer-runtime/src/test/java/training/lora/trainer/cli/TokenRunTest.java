@@ -25,7 +25,7 @@ import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.SafeTensors;
 
 /** New tokens from the configuration to their files, alone and beside an adapter, in runs that are gone on from. */
-@Timeout(240)
+@Timeout(900)
 class TokenRunTest {
     private static final String TRAINING =
             "steps: 12, batchSize: 2, precision: Float32, checkpoints: {everySteps: 6}, tokens: {count: 2, learningRate: 1e-2, stopFraction: %s}";

@@ -164,7 +164,7 @@ public final class FaultyLine implements AutoCloseable {
 
     /** Reads what the client still sends, so that it sees the answer and no broken pipe. */
     private static void drain(Socket client) throws IOException {
-        client.setSoTimeout(200);
+        client.setSoTimeout(2000);
         copy(client.getInputStream(), OutputStream.nullOutputStream(), Long.MAX_VALUE);
     }
 

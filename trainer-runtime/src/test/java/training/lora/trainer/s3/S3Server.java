@@ -86,7 +86,7 @@ public final class S3Server {
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
-        for (int tries = 0; tries < 1500; tries++) {
+        for (int tries = 0; tries < 9000; tries++) {
             try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
                 return new S3Server(port, process);
             } catch (IOException e) {

@@ -21,8 +21,8 @@ import training.lora.trainer.train.TrainingSpecs;
 class OptimizerCostTest {
     private static final Logger LOG = LoggerFactory.getLogger(OptimizerCostTest.class);
 
-    /** Far more than is measured, so that a busy machine passes; what makes it a second is found. */
-    private static final double MOST_SECONDS = 1;
+    /** Far more than is measured, so that a busy machine passes; what makes it as long as the rest of the step is found. */
+    private static final double MOST_SECONDS = 5;
 
     private static final int RANK = 16;
     private static final int CONTEXT = 768;
