@@ -215,7 +215,7 @@ public record TrainingSpec(
         @Nullable Boolean gradientCheckpointing,
 
         @JsonPropertyDescription(
-                "Number format of the frozen weights and of activations; what is trained is always fp32, but with FullFineTuning as fullFineTuning says. BFloat16 halves memory; a processor without bf16 instructions keeps weights so and computes in fp32. Float32 suits small models. Default BFloat16.")
+                "Number format of the frozen weights and of activations; what is trained is always fp32, but with FullFineTuning as fullFineTuning says. BFloat16 halves memory; a processor without bf16 instructions keeps the weights alone so and computes in fp32. Float32 suits small models. Default BFloat16.")
         Precision precision,
 
         @JsonPropertyDescription(

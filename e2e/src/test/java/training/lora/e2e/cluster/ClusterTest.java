@@ -15,6 +15,6 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
 @Tag("cluster")
-@ExtendWith(SharedClusters.class)
+@ExtendWith({TimeLeft.class, SharedClusters.class})
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @interface ClusterTest {}

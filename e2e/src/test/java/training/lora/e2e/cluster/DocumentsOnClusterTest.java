@@ -8,12 +8,14 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.e2e.Documents;
 import training.lora.e2e.ScratchCheckout;
 
 /** The documents' commands that install the operator, on a control plane that has nothing of the project's yet. */
 @Tag("cluster")
+@ExtendWith(TimeLeft.class)
 class DocumentsOnClusterTest {
     private static final String NODE = "node-1";
 

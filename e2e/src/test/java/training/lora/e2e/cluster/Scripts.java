@@ -17,6 +17,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.opentest4j.TestAbortedException;
 
 /** The commands of {@code e2e/cluster}, for one cluster of this machine. */
@@ -148,7 +150,11 @@ final class Scripts {
         try {
             Process process = builder.start();
             running.add(process);
-            process.onExit().orTimeout(MINUTES, TimeUnit.MINUTES).exceptionallyAsync(late -> end(process));
+            AtomicBoolean late = new AtomicBoolean();
+            process.onExit().orTimeout(MINUTES, TimeUnit.MINUTES).exceptionallyAsync(timeout -> {
+                late.set(true);
+                return end(process);
+            });
             process.getOutputStream().close();
             StringBuilder output = new StringBuilder();
             try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
@@ -158,6 +164,9 @@ final class Scripts {
             }
             int code = process.waitFor();
             running.remove(process);
+            if (late.get()) {
+                output.append("ended after %d minutes: %s%n".formatted(MINUTES, command));
+            }
             return new Result(code, output.toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -173,11 +182,11 @@ final class Scripts {
     }
 
     private static Process end(Process process) {
-        process.descendants().forEach(ProcessHandle::destroy);
-        process.destroy();
-        return process.onExit()
-                .orTimeout(10, TimeUnit.SECONDS)
-                .exceptionally(e -> process.destroyForcibly())
-                .join();
+        List<ProcessHandle> all = Stream.concat(process.descendants(), Stream.of(process.toHandle()))
+                .toList();
+        all.forEach(ProcessHandle::destroy);
+        process.onExit().completeOnTimeout(process, 10, TimeUnit.SECONDS).join();
+        all.forEach(ProcessHandle::destroyForcibly);
+        return process;
     }
 }

@@ -8,12 +8,14 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import training.lora.e2e.Documents;
 import training.lora.e2e.ScratchCheckout;
 
 /** The documents' commands that train on this machine; no cluster is needed, but some minutes. */
 @Tag("cluster")
+@ExtendWith(TimeLeft.class)
 class TrainerCommandsTest {
     @Test
     void commandsTrainAndShowWhatCameOut(@TempDir Path dir) throws Exception {

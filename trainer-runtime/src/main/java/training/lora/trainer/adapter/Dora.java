@@ -240,7 +240,13 @@ public record Dora(Lora product, Norm norm) implements AdapterKind {
 
     @Override
     public NDArray changeSquare(Projection projection, Delta delta, @Nullable FrozenWeights weights, NDManager scope) {
-        return DoraNorm.changeSquare(projection, require(weights).of(projection, scope), (Delta.Dora) delta, scope);
+        // A weight may be made for this alone.
+        try (NDManager own = scope.newSubManager()) {
+            NDArray weight = require(weights).of(projection, own);
+            NDArray square = DoraNorm.changeSquare(projection, weight, (Delta.Dora) delta, own);
+            square.attach(scope);
+            return square;
+        }
     }
 
     @Override

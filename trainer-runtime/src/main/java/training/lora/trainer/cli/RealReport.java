@@ -1,5 +1,6 @@
 package training.lora.trainer.cli;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -12,14 +13,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import training.lora.api.Artifact;
+import training.lora.api.BaseWeights;
 import training.lora.api.Checkpoint;
 import training.lora.api.Json;
 import training.lora.api.LoraTrainingSpec;
 import training.lora.api.Manifest;
 import training.lora.api.Metric;
+import training.lora.api.Precision;
 import training.lora.api.Uris;
 import training.lora.trainer.dataset.DatasetManifest;
 import training.lora.trainer.files.WholeFile;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.publish.Output;
 import training.lora.trainer.tensor.TorchScript;
 import training.lora.trainer.trained.TrainSummary;
@@ -107,7 +111,7 @@ record RealReport(
         row(rows, "device", "%s", String.valueOf(manifest.device()));
         row(rows, "card", "%s", gpu.name().orElse("none"));
         row(rows, "processor", "%s, %d threads", processor(), TorchScript.threads());
-        row(rows, "precision", "%s", manifest.spec().training().precision());
+        row(rows, "precision", "%s", precision());
         row(rows, "training", "%d steps of %d", losses.size(), spec.training().batchSize());
         row(rows, "seconds a step", "%.3f", seconds("secondsPerStep"));
         row(rows, "seconds of the training", "%s", phases());
@@ -157,6 +161,13 @@ record RealReport(
     /** A number of timing.json, which has to be there. */
     private double seconds(String field) {
         return timing.required(field).asDouble();
+    }
+
+    private String precision() {
+        Precision precision = manifest.spec().training().precision();
+        boolean widened = "cpu".equals(manifest.device())
+                && Numbers.of(precision, BaseWeights.Full, Device.cpu()).widens();
+        return widened ? precision + ", computed in Float32" : precision.toString();
     }
 
     private String phases() {

@@ -155,20 +155,19 @@ public final class StableDiffusion implements AutoCloseable {
     /** The denoiser. */
     public UNet unet() {
         if (unet == null) {
-            if (Numbers.of(options.precision(), options.baseWeights(), manager.getDevice())
-                    .widens()) {
-                LOG.info("the processor has no bf16 instructions: layers compute in fp32 on weights in bf16");
-            }
-            unet = unets.get(
-                    options.baseWeights(),
-                    parent -> UNet.open(
-                            source.part(Part.UNet),
-                            options.precision(),
-                            options.baseWeights(),
-                            options.onHost(),
-                            parent));
+            unet = unets.get(options.baseWeights(), this::openUnet);
         }
         return unet;
+    }
+
+    private UNet openUnet(NDManager parent) {
+        Numbers numbers = Numbers.of(options.precision(), options.baseWeights(), parent.getDevice());
+        if (numbers.widens()) {
+            LOG.info(
+                    "the processor has no bf16 instructions: layers compute in fp32 on weights in {}",
+                    numbers.form() == BaseWeights.Full ? "bf16" : numbers.form());
+        }
+        return UNet.open(source.part(Part.UNet), numbers, options.onHost(), parent);
     }
 
     /** The denoiser without weights, to ask what it is made of; that they are there is seen to. */

@@ -144,7 +144,7 @@ public record MemoryEstimate(
                             * number
                             * BESIDE_ACTIVATIONS),
                     sizes.work() * number + remade + made + LEAST_WORK,
-                    spec.sampling().enabled() ? drawing(spec, model, sizes, number, data) : 0);
+                    spec.sampling().enabled() ? drawing(spec, model, sizes.work() * number, data) + remade : 0);
         }
     }
 
@@ -227,13 +227,12 @@ public record MemoryEstimate(
     }
 
     /** Autoencoder and either its last level's activations, or the denoiser's without a way back, with guidance. */
-    private static long drawing(
-            LoraTrainingSpec spec, StableDiffusion model, ActivationSizes sizes, long number, Data data) {
+    private static long drawing(LoraTrainingSpec spec, StableDiffusion model, long work, Data data) {
         long side = spec.sampling().side((int) Math.round(Math.sqrt(data.latents()) * model.factor())) / model.factor();
         long atOnce = ImageSampler.atOnce(side);
         long share = Math.max(1, 2 * atOnce * side * side / Math.max(1, data.latents()));
         return bytes(model.autoencoderParameters(), Numbers.SINGLE)
-                + Math.max(model.decodingNumbers(atOnce * side * side) * SINGLE, share * sizes.work() * number)
+                + Math.max(model.decodingNumbers(atOnce * side * side) * SINGLE, share * work)
                 + LEAST_WORK;
     }
 }

@@ -107,6 +107,7 @@ public final class StepBenchmark {
                         : ofAdapter(new Networks(unet, null, keep), settings(type, rank), run)) {
             TrainingStep step = timed.step();
             parameters = timed.parameters();
+            options.put("computed", unet.precision().toString());
             List<Shape> shapes = shapes(option(options, "res"), unet.config().channels());
             List<NDArray> latents = shapes.stream()
                     .map(shape -> Randomness.normal(run, 1, shape))

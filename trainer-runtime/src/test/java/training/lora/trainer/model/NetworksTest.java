@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
 import training.lora.api.Reason;
 import training.lora.trainer.Goldens;
@@ -31,6 +32,7 @@ import training.lora.trainer.model.layer.Projection;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.UNet;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.tensor.LazyTensor;
 import training.lora.trainer.tensor.TorchScript;
 
@@ -144,7 +146,10 @@ class NetworksTest {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 Goldens golden = new Goldens(name, manager);
                 UNet unet = UNet.open(
-                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), Precision.BFloat16, manager);
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet),
+                        new Numbers(Precision.BFloat16, Precision.BFloat16, BaseWeights.Full),
+                        0,
+                        manager);
                 LoraAdapter adapter = adapter(golden, unet, manager).trainable()) {
             UNet.Recording recording = unet.record(
                     golden.get("sample"),

@@ -11,14 +11,14 @@ import training.lora.api.Prediction;
 /**
  * How a base model is opened; what is null is taken from the model.
  *
- * @param precision of the denoiser's weights and activations
+ * @param precision of the denoiser's weights and activations, as {@link training.lora.trainer.model.weights.Numbers} has it
  * @param family what it must be
  * @param prediction what the denoiser predicts
  * @param zeroTerminalSnr whether the last timestep is pure noise
  * @param vae folder or file of an autoencoder that takes the place of the model's own
  * @param maxTokens tokens of a text that are read, a multiple of {@link #CHUNK}
  * @param clipSkip layers of the text encoders, from the last, that are skipped beyond what the family skips itself
- * @param textPrecision of the text encoders' weights and activations
+ * @param textPrecision the same of the text encoders
  * @param baseWeights how the denoiser keeps the weights of linear maps and convolutions
  * @param textBaseWeights how the text encoders do
  * @param onHost share of the denoiser's weights of linear maps and convolutions that stay in the host's memory

@@ -12,7 +12,7 @@ public interface WeightGradients {
      * Takes those of a layer. Nothing of this way back reads the layer's weights any more: they may be moved.
      *
      * @param weights of the layer
-     * @param gradients of each, in its shape and type; closed afterwards
+     * @param gradients of each, in its shape and the type that its layer uses it in; closed afterwards
      */
     void take(List<Parameter> weights, List<NDArray> gradients);
 

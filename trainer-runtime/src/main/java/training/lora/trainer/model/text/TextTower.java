@@ -13,7 +13,7 @@ import training.lora.trainer.model.weights.Parameter;
 import training.lora.trainer.model.weights.ParameterSet;
 import training.lora.trainer.model.weights.Weights;
 
-/** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the precision of the set. */
+/** CLIP's text tower: token ids (B, S) to (B, S, C). Weights and what is between them have the numbers of the set. */
 final class TextTower {
     private static final String LAYERS = "text_model.encoder.layers";
     private static final String LAST_NORM = "text_model.final_layer_norm";

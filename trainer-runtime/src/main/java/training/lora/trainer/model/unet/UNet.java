@@ -82,7 +82,11 @@ public final class UNet implements AutoCloseable {
 
     /** @param onHost share of those weights that stay in the host's memory, as {@link ParameterSet#fromTheEnd} */
     public static UNet open(PartSource source, Precision precision, BaseWeights form, double onHost, NDManager parent) {
-        Numbers numbers = Numbers.of(precision, form, parent.getDevice());
+        return open(source, Numbers.of(precision, form, parent.getDevice()), onHost, parent);
+    }
+
+    /** The same, computed as {@code numbers} say whatever the device is. */
+    public static UNet open(PartSource source, Numbers numbers, double onHost, NDManager parent) {
         UNet unet = of(UNetConfig.of(source.config()), numbers, onHost, parent);
         source.load(unet.parameters, unet.manager);
         return unet;

@@ -61,7 +61,7 @@ public final class Weights {
         /**
          * The gradients of this function, which has one output, by autograd: it is computed again, with all that is made on
          * the way, and walked back. Of the output's gradient and this function's inputs it makes the gradients of {@code
-         * wanted}, then of each of {@link #weights}, each in the type that is computed in.
+         * wanted}, then of each of {@link #weights}, each in the type that the function uses it in.
          *
          * @param wanted names of inputs
          */

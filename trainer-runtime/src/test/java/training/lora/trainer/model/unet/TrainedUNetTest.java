@@ -12,12 +12,14 @@ import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import training.lora.api.BaseWeights;
 import training.lora.api.Json;
 import training.lora.api.Precision;
 import training.lora.trainer.Goldens;
 import training.lora.trainer.GradientGoldens;
 import training.lora.trainer.model.basemodel.FolderPart;
 import training.lora.trainer.model.basemodel.Part;
+import training.lora.trainer.model.weights.Numbers;
 import training.lora.trainer.model.weights.Parameter;
 
 /** Against what full_goldens.py wrote. */
@@ -32,7 +34,11 @@ class TrainedUNetTest {
     private static Map<String, float[]> gradients(String name, Precision precision, NDManager manager) {
         Map<String, float[]> found = new LinkedHashMap<>();
         try (Goldens golden = new Goldens(name, manager);
-                UNet unet = UNet.open(new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet), precision, manager)) {
+                UNet unet = UNet.open(
+                        new FolderPart(Goldens.FOLDER.resolve(name), Part.UNet),
+                        new Numbers(precision, precision, BaseWeights.Full),
+                        0,
+                        manager)) {
             NDArray context = golden.get("context");
             Conditioning told = golden.file().entries().containsKey("pooled")
                     ? new Conditioning(context, golden.get("pooled"), golden.get("time_ids"))

@@ -1,6 +1,7 @@
 package training.lora.trainer.model.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
@@ -8,13 +9,19 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import training.lora.api.AdapterType;
 import training.lora.api.BaseWeights;
 import training.lora.api.Precision;
+import training.lora.trainer.adapter.LoraAdapter;
+import training.lora.trainer.adapter.LoraSettings;
+import training.lora.trainer.model.layer.Component;
 import training.lora.trainer.model.layer.ProjectionDeltas;
 import training.lora.trainer.model.unet.Conditioning;
 import training.lora.trainer.model.unet.TinyUNets;
@@ -112,6 +119,56 @@ class NumbersTest {
             expected.forEach(
                     (name, values) -> assertThat(found.get(name)).as(name).isEqualTo(values));
         }
+    }
+
+    /** Prediction, gradient and norms of an adapter that has moved. */
+    private static List<float[]> adapted(AdapterType type, Function<NDManager, UNet> network, NDManager scope) {
+        LoraSettings settings =
+                new LoraSettings(type, 3, 2, false, 0, List.of("Attention", "FeedForward", "Convolution"), List.of());
+        try (UNet unet = network.apply(scope);
+                LoraAdapter adapter = LoraAdapter.create(unet.projections(), settings, 5, unet::weight, scope)
+                        .trainable()) {
+            NDArray parameters = adapter.parameters();
+            parameters.addi(Randomness.normal(scope, 7, parameters.getShape()).mul(0.05));
+            UNet.Recording recording = unet.record(sample(scope), timesteps(scope), told(scope), adapter.bind(scope));
+            float[] prediction = recording.output().toFloatArray();
+            recording.backward(Randomness.normal(scope, 4, new Shape(2, 4, 8, 8)));
+            float norm =
+                    Objects.requireNonNull(adapter.norms().get(Component.UNet)).floatValue();
+            return List.of(prediction, adapter.gradient().toFloatArray(), new float[] {norm});
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void adaptersAreThoseOfFp32OnRoundedWeights(AdapterType type) {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            List<float[]> expected = adapted(type, NumbersTest::rounded, scope);
+            List<float[]> found = adapted(type, NumbersTest::widened, scope);
+
+            for (int i = 0; i < expected.size(); i++) {
+                assertThat(found.get(i)).isEqualTo(expected.get(i));
+            }
+        }
+    }
+
+    @Test
+    void weightsInAByteEachStandBesideBiasesThatAreWidened() {
+        try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            float[] expected = prediction(in -> bytes(Precision.Float32, in), scope);
+            float[] found = prediction(in -> bytes(Precision.BFloat16, in), scope);
+
+            // They differ by the biases' rounding alone.
+            assertThat(found).isNotEqualTo(expected).hasSameSizeAs(expected);
+            for (int i = 0; i < found.length; i++) {
+                assertThat(found[i]).isCloseTo(expected[i], within(0.005f));
+            }
+        }
+    }
+
+    private static UNet bytes(Precision kept, NDManager scope) {
+        Numbers numbers = new Numbers(kept, Precision.Float32, BaseWeights.Int8);
+        return UNet.random(TinyUNets.TINY, numbers, 0, 3, scope);
     }
 
     @Test
