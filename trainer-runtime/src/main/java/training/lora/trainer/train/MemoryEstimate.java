@@ -129,7 +129,7 @@ public record MemoryEstimate(
             ActivationSizes sizes =
                     new ActivationSizes(unet.config(), adapted, training.batchSize(), data.latents(), tokens);
             long largest = largest(unet.parameters().all());
-            long remade = form == BaseWeights.Full && !numbers.widens() ? 0 : 2 * largest * number;
+            long remade = numbers.remakes() ? 2 * largest * number : 0;
             long made = ActivationSizes.makesWeights(training.adapter().type()) ? 4 * largest * SINGLE : 0;
             long context = tokens * unet.config().contextWidth() * SINGLE;
             return new MemoryEstimate(

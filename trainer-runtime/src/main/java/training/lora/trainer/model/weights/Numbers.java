@@ -35,6 +35,11 @@ public record Numbers(Precision kept, Precision computed, BaseWeights form) {
         return new Numbers(computed, computed, BaseWeights.Full);
     }
 
+    /** Whether layers use other weights than those that are kept, which are made for each use. */
+    public boolean remakes() {
+        return form != BaseWeights.Full || widens();
+    }
+
     /** Whether weights in full are made wider for the layers that use them. */
     public boolean widens() {
         return kept != computed;

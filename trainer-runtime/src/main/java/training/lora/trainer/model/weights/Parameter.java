@@ -66,7 +66,7 @@ public final class Parameter {
 
     /** Whether layers use other values than those that are kept, which are made for each use. */
     boolean remade() {
-        return quantized() || numbers.widens();
+        return numbers.remakes();
     }
 
     /**
